@@ -84,10 +84,7 @@ class GroupMaker:
 
     def reading(self, rng: random.Random) -> Group:
         """Passages with the questions they answer, and questions they do not answer."""
-        if rng.random() < 0.22:
-            pool = notices(rng)
-        else:
-            pool = rng.choice(self.articles)
+        pool = notices(rng) if rng.random() < 0.22 else rng.choice(self.articles)
         count = rng.choices((1, 2, 3, 4), (30, 10, 20, 40))[0]
         shown = rng.sample(pool, min(count, len(pool)))
         if count > 1 and rng.random() < 0.12:
@@ -259,7 +256,10 @@ def train(args: argparse.Namespace) -> None:
         optimizer.zero_grad()
         pace = (time.monotonic() - began) / (step + 1 - start)
         left = pace * (args.steps - step - 1) / 60
-        print(f"step {step + 1}/{args.steps} loss {total:.3f} {pace:.1f} s/step {left:.0f} min left", flush=True)
+        print(
+            f"step {step + 1}/{args.steps} loss {total:.3f} {pace:.1f} s/step {left:.0f} min left",
+            flush=True,
+        )
         if (step + 1) % args.save_every == 0 or step + 1 == args.steps:
             save(model, optimizer, state_file, step + 1, args)
 
@@ -267,9 +267,7 @@ def train(args: argparse.Namespace) -> None:
 def lora_config(rank: int) -> LoraConfig:
     """Adapters on all linear layers; α is twice the rank."""
     modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-    return LoraConfig(
-        r=rank, lora_alpha=2 * rank, target_modules=modules, task_type="CAUSAL_LM"
-    )
+    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=modules, task_type="CAUSAL_LM")
 
 
 def resume(model: Any, optimizer: torch.optim.Optimizer, state_file: Path) -> int:
@@ -283,7 +281,11 @@ def resume(model: Any, optimizer: torch.optim.Optimizer, state_file: Path) -> in
 
 
 def save(
-    model: Any, optimizer: torch.optim.Optimizer, state_file: Path, step: int, args: argparse.Namespace
+    model: Any,
+    optimizer: torch.optim.Optimizer,
+    state_file: Path,
+    step: int,
+    args: argparse.Namespace,
 ) -> None:
     """Write the checkpoint, then the adapter in bf16 as it ships."""
     adapter = {k: v.detach() for k, v in get_peft_model_state_dict(model).items()}
@@ -291,14 +293,21 @@ def save(
     torch.save({"adapter": adapter, "optimizer": optimizer.state_dict(), "step": step}, temporary)
     temporary.replace(state_file)
     shipped = {name: tensor.to(torch.bfloat16).contiguous() for name, tensor in adapter.items()}
-    metadata = {"format": "pt", "rank": str(args.rank), "alpha": str(2 * args.rank), "step": str(step)}
+    metadata = {
+        "format": "pt",
+        "rank": str(args.rank),
+        "alpha": str(2 * args.rank),
+        "step": str(step),
+    }
     save_file(shipped, args.output / "adapter.safetensors", metadata=metadata)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("jsquad", type=Path, help="valid-v1.3.json of JSQuAD")
-    parser.add_argument("--base", required=True, help="folder of the base model, see docs/demo-model.md")
+    parser.add_argument(
+        "--base", required=True, help="folder of the base model, see docs/demo-model.md"
+    )
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=420)
     parser.add_argument("--groups", type=int, default=3, help="groups a step")

@@ -8,6 +8,7 @@ compares.
 import difflib
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from langchain_swallow.errors import BaseModelError, UnknownModelError
@@ -15,6 +16,8 @@ from langchain_swallow.errors import BaseModelError, UnknownModelError
 PromptFormat = Literal["ver0.1", "alpaca", "tokenizer"]
 Architecture = Literal["llama", "mistral", "gemma2"]
 
+# The embedded model, see `engines.demo`.
+DEMO = "demo"
 ORGANISATION = "tokyotech-llm"
 GIB = 1024**3
 
@@ -92,9 +95,7 @@ class ModelInfo:
     @property
     def parameters(self) -> int:
         """All weights: linear layers, norms and embeddings."""
-        return (
-            self.shape.linear_parameters + self.shape.norm_parameters + self.embedding_parameters
-        )
+        return self.shape.linear_parameters + self.shape.norm_parameters + self.embedding_parameters
 
     @property
     def layers(self) -> int:
@@ -196,6 +197,29 @@ def require_instruct(info: ModelInfo) -> ModelInfo:
         f"{info.repo_id} is a base model without a chat format. "
         f"Use {ORGANISATION}/{info.instruct_sibling}."
     )
+
+
+def chat_model_info(model: str, *, by_folder_name: bool = False) -> ModelInfo | None:
+    """The record of what a chat model was asked to load; `None` for the demo and for folders.
+
+    Args:
+        model: A checkpoint's name, `"demo"`, or a local directory.
+        by_folder_name: Find the checkpoint a local directory is named after, if any.
+
+    Raises:
+        UnknownModelError: Neither a checkpoint nor a directory.
+        BaseModelError: A base model.
+    """
+    folder = Path(model)
+    is_folder = folder.is_dir()
+    if model == DEMO or (is_folder and not by_folder_name):
+        return None
+    try:
+        return require_instruct(resolve_model(folder.name if is_folder else model))
+    except UnknownModelError:
+        if by_folder_name:
+            return None
+        raise
 
 
 def _unknown(name: str, wanted: str) -> str:

@@ -12,45 +12,40 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Literal
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import LanguageModelInput, ModelProfile
-from langchain_core.language_models.chat_models import BaseChatModel, LangSmithParams
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForLLMRun,
+    CallbackManagerForLLMRun,
+    Callbacks,
+)
+from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult, LLMResult
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import get_config_list
 from langchain_core.utils import secret_from_env
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self
 
-from langchain_swallow.catalog import ModelInfo, PromptFormat, require_instruct, resolve_model
-from langchain_swallow.engines.base import (
-    AsyncStream,
-    Chunk,
-    Engine,
-    Finish,
-    Request,
-    Stream,
-    TokenLogprob,
-)
-from langchain_swallow.errors import PromptOverflowError, UnknownModelError
+from langchain_swallow.catalog import DEMO, ModelInfo, PromptFormat, chat_model_info
+from langchain_swallow.chat_results import AnsweredBy, to_chunk, to_result
+from langchain_swallow.engines.base import AsyncStream, Engine, Request, Stream
+from langchain_swallow.errors import PromptOverflowError
 from langchain_swallow.messages import to_turns
 from langchain_swallow.presets import SYSTEM_PROMPT
 from langchain_swallow.prompts import OnControlText, Turn, encode, encode_text
 
-DEMO = "demo"
 # The demo model could take more; it was trained on, and is shown with, Swallow's window.
 _DEMO_CONTEXT_WINDOW = 4096
 # Threads that wait for answers in `batch` and `generate`; the engine runs fewer at once.
 _MAX_WAITING = 64
-_CALL_PARAMETERS = frozenset(
-    "max_tokens temperature top_p top_k repetition_penalty seed n logprobs top_logprobs timeout "
-    "system_prompt on_control_text on_overflow model stream".split()
-)
+_SAMPLING = {"max_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed", "n"}
+_CALL_PARAMETERS = _SAMPLING | {
+    *("logprobs", "top_logprobs", "timeout", "model", "stream"),
+    *("system_prompt", "on_control_text", "on_overflow"),
+}
 
 
 class ChatSwallow(BaseChatModel):
@@ -145,7 +140,7 @@ class ChatSwallow(BaseChatModel):
 
     @model_validator(mode="after")
     def _check_model(self) -> Self:
-        _model_info(self.model)
+        chat_model_info(self.model)
         return self
 
     def model_post_init(self, context: Any, /) -> None:
@@ -187,7 +182,7 @@ class ChatSwallow(BaseChatModel):
         return text if self._engine is None else f"{text}---{id(self._engine)}"
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        info = _model_info(self.model)
+        info = chat_model_info(self.model)
         window = info.context_window if info else _DEMO_CONTEXT_WINDOW
         return ModelProfile(
             name=info.name if info else self.model,
@@ -231,14 +226,11 @@ class ChatSwallow(BaseChatModel):
     def _load_settings(self, model: str) -> Any:
         from langchain_swallow.engines.loading import LoadSettings
 
-        info = _model_info(model)
-        bits = {"8bit": 8, "4bit": 4, None: 32 if self.dtype == "float32" else 16}
-        wide = bits[self.quantization] == 32
+        info = chat_model_info(model)
         return LoadSettings(
             model=info.repo_id if info else model,
             context_window=_DEMO_CONTEXT_WINDOW if model == DEMO else None,
-            weights_gib=info and info.weights_gib(16 if wide else bits[self.quantization])
-            * (2 if wide else 1),
+            weights_gib=None if info is None else self._weights_gib(info),
             device=self.device,
             device_map=self.device_map,
             dtype=self.dtype,
@@ -250,6 +242,11 @@ class ChatSwallow(BaseChatModel):
             trust_remote_code=self.trust_remote_code,
             token=self.token.get_secret_value() if self.token else None,
         )
+
+    def _weights_gib(self, info: ModelInfo) -> float:
+        if self.quantization is not None:
+            return info.weights_gib(8 if self.quantization == "8bit" else 4)
+        return info.weights_gib(16) * (2 if self.dtype == "float32" else 1)
 
     # Counting
 
@@ -290,7 +287,7 @@ class ChatSwallow(BaseChatModel):
         """The prompt format: as set, the checkpoint's, or what a local tokenizer brings."""
         if self.prompt_format is not None:
             return self.prompt_format
-        if info := _model_info(model, by_folder_name=True):
+        if info := chat_model_info(model, by_folder_name=True):
             return info.prompt_format or "ver0.1"
         has_template = model != DEMO and getattr(engine.tokenizer, "chat_template", None)
         return "tokenizer" if has_template else "ver0.1"
@@ -356,7 +353,7 @@ class ChatSwallow(BaseChatModel):
         finally:
             for stream in streams:
                 stream.close()
-        return self._result(answers, engine, kwargs)
+        return to_result(answers, self._answered_by(engine, kwargs))
 
     async def _agenerate(
         self,
@@ -368,11 +365,14 @@ class ChatSwallow(BaseChatModel):
         engine = await asyncio.to_thread(self.load, kwargs.get("model"))
         streams = [AsyncStream(engine, r) for r in self._requests(messages, stop, engine, kwargs)]
         try:
-            answers = [[event async for event in stream] for stream in streams]
+            # All requests are submitted already: collecting in turn does not serialise them.
+            answers = []
+            for stream in streams:
+                answers.append([event async for event in stream])
         finally:
             for stream in streams:
                 stream.close()
-        return self._result(answers, engine, kwargs)
+        return to_result(answers, self._answered_by(engine, kwargs))
 
     def _stream(
         self,
@@ -382,9 +382,10 @@ class ChatSwallow(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         engine = self.load(kwargs.get("model"))
+        answered_by = self._answered_by(engine, kwargs)
         with Stream(engine, self._only_request(messages, stop, engine, kwargs)) as events:
             for event in events:
-                yield self._chunk(event, engine, kwargs)
+                yield to_chunk(event, answered_by)
 
     async def _astream(
         self,
@@ -394,9 +395,13 @@ class ChatSwallow(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         engine = await asyncio.to_thread(self.load, kwargs.get("model"))
+        answered_by = self._answered_by(engine, kwargs)
         with AsyncStream(engine, self._only_request(messages, stop, engine, kwargs)) as events:
             async for event in events:
-                yield self._chunk(event, engine, kwargs)
+                yield to_chunk(event, answered_by)
+
+    def _answered_by(self, engine: Engine, options: dict[str, Any]) -> AnsweredBy:
+        return AnsweredBy(model_name=options.get("model") or self.model, engine=engine.name)
 
     def _only_request(
         self, messages: list[BaseMessage], stop: list[str] | None, engine: Engine, kwargs: Any
@@ -425,86 +430,23 @@ class ChatSwallow(BaseChatModel):
         return super().batch(inputs, configs, return_exceptions=return_exceptions, **kwargs)
 
     def generate(
-        self, messages: list[list[BaseMessage]], stop: list[str] | None = None, *args: Any, **kwargs: Any
+        self,
+        messages: list[list[BaseMessage]],
+        stop: list[str] | None = None,
+        callbacks: Callbacks = None,
+        **kwargs: Any,
     ) -> LLMResult:
         """Answer many prompts at once; see `BaseChatModel.generate`."""
         if len(messages) < 2:
-            return super().generate(messages, stop, *args, **kwargs)
-        one = partial(super().generate, stop=stop, **kwargs)
+            return super().generate(messages, stop, callbacks, **kwargs)
+        one = partial(super().generate, stop=stop, callbacks=callbacks, **kwargs)
         with ThreadPoolExecutor(min(len(messages), _MAX_WAITING)) as pool:
-            results = list(pool.map(lambda m: one([m], *args), messages))
+            results = list(pool.map(one, [[m] for m in messages]))
         return LLMResult(
             generations=[result.generations[0] for result in results],
             llm_output=self._combine_llm_outputs([result.llm_output for result in results]),
             run=[info for result in results for info in result.run or ()] or None,
         )
-
-    # From events to messages
-
-    def _result(
-        self, answers: list[list[Chunk | Finish]], engine: Engine, kwargs: dict[str, Any]
-    ) -> ChatResult:
-        generations = []
-        for events in answers:
-            text = "".join(event.text for event in events if isinstance(event, Chunk))
-            logprobs = [p for e in events if isinstance(e, Chunk) for p in e.logprobs]
-            finish = next(event for event in events if isinstance(event, Finish))
-            metadata = self._metadata(finish, engine, kwargs)
-            if logprobs:
-                metadata["logprobs"] = _logprobs(logprobs)
-            message = AIMessage(
-                content=text, response_metadata=metadata, usage_metadata=_usage(finish)
-            )
-            info = {"finish_reason": finish.reason}
-            generations.append(ChatGeneration(message=message, generation_info=info))
-        return ChatResult(generations=generations)
-
-    def _chunk(
-        self, event: Chunk | Finish, engine: Engine, kwargs: dict[str, Any]
-    ) -> ChatGenerationChunk:
-        if isinstance(event, Finish):
-            message = AIMessageChunk(
-                content="",
-                response_metadata=self._metadata(event, engine, kwargs),
-                usage_metadata=_usage(event),
-                chunk_position="last",
-            )
-        else:
-            metadata = {"logprobs": _logprobs(event.logprobs)} if event.logprobs else {}
-            message = AIMessageChunk(content=event.text, response_metadata=metadata)
-        return ChatGenerationChunk(message=message)
-
-    def _metadata(self, finish: Finish, engine: Engine, kwargs: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "model_name": kwargs.get("model") or self.model,
-            "model_provider": "swallow",
-            "engine": engine.name,
-            "finish_reason": finish.reason,
-            "stop_sequence": finish.stop_sequence,
-        }
-
-
-def _model_info(model: str, *, by_folder_name: bool = False) -> ModelInfo | None:
-    """The catalogue's record; `None` for the demo model and local directories.
-
-    Raises:
-        UnknownModelError: Neither a checkpoint nor a directory.
-        BaseModelError: A base model.
-    """
-    if model == DEMO:
-        return None
-    folder = Path(model)
-    is_folder = folder.is_dir()
-    try:
-        return (
-            None
-            if is_folder and not by_folder_name
-            else require_instruct(resolve_model(folder.name if is_folder else model))
-        )
-    except UnknownModelError:
-        if is_folder or by_folder_name:
-            return None
-        raise
 
 
 def _check_call(kwargs: dict[str, Any]) -> None:
@@ -530,26 +472,3 @@ def _without_oldest(turns: list[Turn]) -> list[Turn] | None:
     dialogue = [turn for turn in turns if turn[0] != "system"]
     users = [i for i, (role, _) in enumerate(dialogue) if role == "user" and i > 0]
     return [*system, *dialogue[users[0] :]] if users else None
-
-
-def _usage(finish: Finish) -> UsageMetadata:
-    return UsageMetadata(
-        input_tokens=finish.prompt_tokens,
-        output_tokens=finish.completion_tokens,
-        total_tokens=finish.prompt_tokens + finish.completion_tokens,
-        input_token_details=InputTokenDetails(cache_read=finish.cached_tokens),
-    )
-
-
-def _logprobs(tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
-    """As OpenAI's chat models report them."""
-    return {
-        "content": [
-            {
-                "token": token.token,
-                "logprob": token.logprob,
-                "top_logprobs": [{"token": t, "logprob": p} for t, p in token.top],
-            }
-            for token in tokens
-        ]
-    }

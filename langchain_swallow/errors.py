@@ -9,12 +9,12 @@
     │   └── ControlTextError                               on_control_text="error" met a marker
     ├── DeviceError(RuntimeError)                          no such device, or wrong dtype for it
     │   └── OutOfMemoryError(MemoryError)                  says what would fit
-    ├── EngineError(ModelError, RuntimeError)              generation failed or the engine was closed
+    ├── EngineError(ModelError, RuntimeError)              failed, or the engine was closed
     │   └── GenerationTimeoutError(ModelTimeoutError, TimeoutError)
     ├── MissingDependencyError(ImportError)                names the extra to install
     ├── DocumentError(ValueError)                          a file that cannot be read as text
     ├── EmbeddingError(ValueError)                         vectors of the wrong shape or not finite
-    └── IndexStoreError(ValueError)                        a saved index that is damaged or does not fit
+    └── IndexStoreError(ValueError)                        a saved index that is damaged
 
 Each leaf also derives from langchain-core's error, or the builtin, that callers already catch.
 """

@@ -1,7 +1,7 @@
-"""Named Japanese prompts, as data and as `ChatPromptTemplate`.
+r"""Named Japanese prompts, as data and as `ChatPromptTemplate`.
 
 Every preset is the system prompt and one user message in the form the model card recommends,
-`{instruction}\\n{input}`: what to do first, the material after it.
+`{instruction}\n{input}`: what to do first, the material after it.
 
     get_preset("要約").template.invoke({"text": "…"})
 
@@ -121,7 +121,8 @@ _BUILT_IN = (
         "会話の続きの質問を、それだけで意味の通る一つの質問に書き換える。",
         "次の会話の最後の質問を、会話を読まなくても意味が分かる一つの質問に書き換えてください。"
         "質問には答えず、書き換えた質問だけを出力してください。\n"
-        "例1\n会話:\n質問: 有給休暇は何日ですか。\n回答: 10日です。\n最後の質問: それはいつもらえますか。\n"
+        "例1\n会話:\n質問: 有給休暇は何日ですか。\n回答: 10日です。\n"
+        "最後の質問: それはいつもらえますか。\n"
         "書き換え: 有給休暇はいつもらえますか。\n"
         "例2\n会話:\n質問: 東京支社の住所は。\n回答: 港区です。\n最後の質問: 大阪は。\n"
         "書き換え: 大阪支社の住所はどこですか。",

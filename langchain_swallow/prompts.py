@@ -1,11 +1,11 @@
-"""Turns → token ids of a checkpoint's prompt format, and the same as text for people to read.
+r"""Turns → token ids of a checkpoint's prompt format, and the same as text for people to read.
 
 In: `(role, text)` pairs with the roles system, user and assistant. Out: the ids an engine
 receives. This is the only place that writes `[INST]`, and the only place that tokenises a prompt.
 
 Three formats:
 
-* `"ver0.1"`: Swallow-*-instruct-v0.1, `<s>[INST] <<SYS>>\\n…\\n<</SYS>>\\n\\n… [/INST] `.
+* `"ver0.1"`: Swallow-*-instruct-v0.1, `<s>[INST] <<SYS>>\n…\n<</SYS>>\n\n… [/INST] `.
 * `"alpaca"`: Swallow-*-instruct-hf and -NVE-instruct-hf, `### 指示:` and `### 応答:`.
 * `"tokenizer"`: later models, whose tokenizer carries its own chat template.
 
@@ -61,7 +61,7 @@ def render(
     on_control_text: OnControlText = "escape",
     tokenizer: Any = None,
 ) -> str:
-    """Return the prompt as text, for people to read. Engines get `encode`.
+    r"""Return the prompt as text, for people to read. Engines get `encode`.
 
     Args:
         messages: `(role, text)` pairs; folded by `fold_turns` first.
@@ -74,7 +74,7 @@ def render(
         ControlTextError: A text contains a marker and `on_control_text="error"`.
 
     >>> render([("system", "簡潔に。"), ("user", "東京は？")])
-    '<s>[INST] <<SYS>>\\n簡潔に。\\n<</SYS>>\\n\\n東京は？ [/INST] '
+    '<s>[INST] <<SYS>>\n簡潔に。\n<</SYS>>\n\n東京は？ [/INST] '
     """
     parts = _parts(messages, format, on_control_text, tokenizer)
     return "".join(part.text if isinstance(part, Special) else part for part in parts)
@@ -146,7 +146,7 @@ def encode_text(text: str, tokenizer: Any) -> list[int]:
 
 
 def fold_turns(messages: Iterable[Turn]) -> list[Turn]:
-    """Bring any conversation into the shape [system] (user assistant)* [user].
+    r"""Bring any conversation into the shape [system] (user assistant)* [user].
 
     System texts, wherever they stand, are joined by a newline and go first; neighbours of one role
     are joined by a newline; a conversation that begins with the assistant, or has only a system
@@ -156,7 +156,7 @@ def fold_turns(messages: Iterable[Turn]) -> list[Turn]:
         PromptError: No message, or an unknown role.
 
     >>> fold_turns([("user", "一"), ("system", "簡潔に。"), ("user", "二")])
-    [('system', '簡潔に。'), ('user', '一\\n二')]
+    [('system', '簡潔に。'), ('user', '一\n二')]
     """
     system: list[str] = []
     turns: list[Turn] = []
@@ -180,9 +180,7 @@ def _parts(
     messages: Iterable[Turn], format: PromptFormat, on_control_text: OnControlText, tokenizer: Any
 ) -> list[Part]:
     if format not in get_args(PromptFormat):
-        raise PromptError(
-            f"Unknown prompt format {format!r}. Use one of {get_args(PromptFormat)}."
-        )
+        raise PromptError(f"Unknown prompt format {format!r}. Use one of {get_args(PromptFormat)}.")
     if on_control_text not in get_args(OnControlText):
         raise PromptError(
             f"Unknown on_control_text {on_control_text!r}. Use one of {get_args(OnControlText)}."

@@ -188,12 +188,12 @@ class Window:
     def update(
         self, keys: torch.Tensor, values: torch.Tensor, layer_idx: int, *_: Any, **__: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """transformers' cache protocol: store the new, return all."""
+        """Transformers' cache protocol: store the new, return all."""
         self._cache.write(layer_idx, self, keys, values)
         return self._cache.read(layer_idx, self)
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        """transformers' cache protocol: tokens stored before this pass."""
+        """Transformers' cache protocol: tokens stored before this pass."""
         return max(self.starts)
 
     def store(self, tensor: torch.Tensor, new: torch.Tensor) -> None:

@@ -11,8 +11,9 @@ from typing import Any, Literal
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
-from langchain_swallow.engines.devices import choose_device, choose_dtype, free_gib, host_memory_gib
+from langchain_swallow.catalog import DEMO
 from langchain_swallow.engines.demo import demo_model_folder
+from langchain_swallow.engines.devices import choose_device, choose_dtype, free_gib, host_memory_gib
 from langchain_swallow.engines.local import LocalEngine
 from langchain_swallow.errors import (
     MissingDependencyError,
@@ -22,7 +23,6 @@ from langchain_swallow.errors import (
 
 Quantization = Literal["8bit", "4bit"]
 
-DEMO = "demo"
 # Share of the memory that is free after loading, for keys and values.
 _KV_SHARE_CUDA = 0.8
 _KV_SHARE_HOST = 0.25

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from langchain_swallow.engines.base import Chunk, Event, Finish, Request, Sink
+from langchain_swallow.engines.base import Chunk, Event, Finish, Request, Sink, TokenLogprob
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.engines.kv_cache import KVCache, Slot, Window
 from langchain_swallow.engines.sampling import Sampler, token_logprob
@@ -265,7 +265,7 @@ class LocalEngine:
         request, detokenizer = sequence.request, sequence.detokenizer
         ended = token in self._end_ids
         text = "" if ended else detokenizer.push(token)
-        logprobs = ()
+        logprobs: tuple[TokenLogprob, ...] = ()
         if request.logprobs is not None and not ended:
             logprobs = (token_logprob(logits, token, request.logprobs, self.tokenizer),)
         stopped = ended or detokenizer.stop_sequence is not None

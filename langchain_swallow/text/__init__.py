@@ -1,1 +1,1 @@
-"""Pure functions on Japanese text; the standard library only, but for one detector of last resort."""
+"""Pure functions on Japanese text."""

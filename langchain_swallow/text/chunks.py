@@ -14,7 +14,9 @@ from langchain_swallow.text.sentences import sentence_spans
 Span = tuple[int, int]
 Counter = Callable[[str], int]
 
-_NOT_AT_START = "。、，．」』）】〕］)》〉！？!?ゝゞ々ーぁぃぅぇぉっゃゅょァィゥェォッャュョ\u3099\u309a"
+_NOT_AT_START = (
+    "。、，．」』）】〕］)》〉！？!?ゝゞ々ーぁぃぅぇぉっゃゅょァィゥェォッャュョ\u3099\u309a"
+)
 # After a comma; else after a particle followed by kanji, katakana or digits.
 _CUTS = (
     re.compile(r"(?<=[、，,;；\n])"),
@@ -53,8 +55,10 @@ def chunk_spans(text: str, max_tokens: int, count: Counter, *, overlap: int = 1)
         # At least one new piece a chunk, and no overlap after the last one.
         done = last + 1 == len(pieces)
         first = last + 1 if done else max(first + 1, last + 1 - overlap)
-        if not done and first <= last and not _fits_with_next(
-            text, pieces, first, last + 1, max_tokens, count
+        if (
+            not done
+            and first <= last
+            and not _fits_with_next(text, pieces, first, last + 1, max_tokens, count)
         ):
             first = last + 1
     return chunks

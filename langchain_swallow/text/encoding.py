@@ -60,12 +60,12 @@ def decode(data: bytes, *, name: str = "input") -> Decoded:
     if (text := _try(data, "utf-8")) is not None:
         return Decoded(text, "utf-8", "valid UTF-8")
     candidates = [
-        (_japanese_share(text), Decoded(text, codec, "most like Japanese"))
-        for codec in ("cp932", "euc_jis_2004")
+        (_japanese_share(text), -rank, Decoded(text, codec, "most like Japanese"))
+        for rank, codec in enumerate(("cp932", "euc_jp", "euc_jis_2004"))
         if (text := _try(data, codec)) is not None
     ]
     if candidates:
-        share, best = max(candidates, key=lambda pair: pair[0])
+        share, _, best = max(candidates, key=lambda candidate: candidate[:2])
         if share > 0:
             return best
     return _detected(data, name)

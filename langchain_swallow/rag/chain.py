@@ -1,0 +1,188 @@
+"""`create_rag_chain`: question → retrieved passages → packed prompt → cited answer."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.documents import Document
+from langchain_core.language_models import BaseLanguageModel
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
+from langchain_core.runnables.base import RunnableBindingBase, coerce_to_runnable
+
+from langchain_swallow.documents import estimate_tokens
+from langchain_swallow.errors import PromptOverflowError
+from langchain_swallow.presets import REFUSAL, Preset, get_preset
+from langchain_swallow.rag.answer import Answer
+from langchain_swallow.rag.citations import CitationFilter, find_citations
+from langchain_swallow.rag.packing import numbered, pack
+
+_DEFAULT_WINDOW = 4096
+_DEFAULT_ANSWER_TOKENS = 512
+# Without the model's tokenizer a count is an estimate; keep this share of the window free.
+_ESTIMATE_MARGIN = 0.1
+
+RagInput = str | dict[str, Any]
+
+
+def create_rag_chain(
+    llm: Runnable[Any, Any],
+    retriever: Any,
+    *,
+    preset: str | Preset = "質問応答",
+) -> Runnable[RagInput, Answer]:
+    """A Runnable from a question to an `Answer`; it streams, batches and is async.
+
+    Args:
+        llm: Any LangChain chat model.
+        retriever: Any retriever, Runnable or function from a question to Documents, best first.
+        preset: A preset, or its name, with the variables `context` and `question`.
+
+    The prompt never exceeds the model's context window: passages that do not fit are left out,
+    the last one is cut at a sentence end. When nothing is found the answer is
+    資料からは分かりません。 and the model is not asked.
+
+    Raises:
+        ValueError: The preset has other variables; when invoked, there is no question.
+        PromptOverflowError: When invoked, not one sentence of a passage fits beside the question.
+
+    >>> from langchain_core.language_models import FakeListChatModel
+    >>> chain = create_rag_chain(FakeListChatModel(responses=["10日 [1]"]),
+    ...                          lambda q: [Document("有給休暇は10日。")])
+    >>> chain.invoke("有給休暇は何日？").citations[0].quote
+    '10日'
+    """
+    chosen = get_preset(preset) if isinstance(preset, str) else preset
+    if set(chosen.variables) != {"context", "question"}:
+        raise ValueError(
+            f"Preset {chosen.name!r} has the variables {chosen.variables}; "
+            "a RAG preset has context and question."
+        )
+    flow = _Flow(llm, coerce_to_runnable(retriever), chosen)
+    # Its annotation leaves out that a generator may also take the config, which it passes.
+    run: Any = flow.run
+    arun: Any = flow.arun
+    chain: RunnableGenerator[RagInput, Answer] = RunnableGenerator(run, arun)
+    return chain.with_config(run_name="SwallowRAG")
+
+
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    llm: Runnable[Any, Any]
+    retriever: Runnable[Any, Any]
+    preset: Preset
+
+    def run(self, inputs: Iterator[RagInput], config: RunnableConfig) -> Iterator[Answer]:
+        question = _question(list(inputs))
+        documents = self.retriever.invoke(question, config)
+        messages, packed = self._prompt(question, documents)
+        yield Answer(question=question, documents=tuple(packed))
+        if not packed:
+            yield Answer(text=REFUSAL, refused=True)
+            return
+        reader = _Reader(packed)
+        for chunk in self.llm.stream(messages, config):
+            yield from reader.push(chunk)
+        yield from reader.finish()
+
+    async def arun(
+        self, inputs: AsyncIterator[RagInput], config: RunnableConfig
+    ) -> AsyncIterator[Answer]:
+        question = _question([part async for part in inputs])
+        documents = await self.retriever.ainvoke(question, config)
+        messages, packed = self._prompt(question, documents)
+        yield Answer(question=question, documents=tuple(packed))
+        if not packed:
+            yield Answer(text=REFUSAL, refused=True)
+            return
+        reader = _Reader(packed)
+        async for chunk in self.llm.astream(messages, config):
+            for piece in reader.push(chunk):
+                yield piece
+        for piece in reader.finish():
+            yield piece
+
+    def _prompt(
+        self, question: str, documents: Sequence[Document]
+    ) -> tuple[list[BaseMessage], list[Document]]:
+        template = self.preset.template
+
+        def messages(shown: Sequence[Document]) -> list[BaseMessage]:
+            return template.format_messages(context=numbered(shown), question=question)
+
+        if not documents:
+            return messages([]), []
+        budget, count = _budget(self.llm)
+        packed = pack(documents, lambda shown: count(messages(shown)) <= budget)
+        if not packed:
+            raise PromptOverflowError(
+                f"The question has {len(question)} characters: no passage fits beside it into "
+                f"{budget} prompt tokens. Shorten the question or lower max_tokens."
+            )
+        return messages(packed), packed
+
+
+class _Reader:
+    """Chat model chunks → pieces of the answer."""
+
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self._documents = documents
+        self._filter = CitationFilter(len(documents))
+        self._text = ""
+
+    def push(self, chunk: Any) -> Iterator[Answer]:
+        """Text that is ready, and the usage where the chunk has it."""
+        text = chunk if isinstance(chunk, str) else str(chunk.text)
+        usage = getattr(chunk, "usage_metadata", None)
+        shown = self._filter.push(text)
+        self._text += shown
+        if shown or usage:
+            yield Answer(text=shown, usage=usage)
+
+    def finish(self) -> Iterator[Answer]:
+        """The rest of the text, then what was found out about it."""
+        rest = self._filter.finish()
+        self._text += rest
+        refused = REFUSAL.rstrip("。") in self._text
+        yield Answer(
+            text=rest,
+            citations=() if refused else find_citations(self._text, self._documents),
+            refused=refused,
+            removed_citations=tuple(self._filter.removed),
+        )
+
+
+def _question(inputs: list[RagInput]) -> str:
+    """The question of a string, or of {"question": …}; a string may arrive in pieces."""
+    if inputs and all(isinstance(part, str) for part in inputs):
+        question = "".join(str(part) for part in inputs)
+    else:
+        merged = {k: v for part in inputs if isinstance(part, dict) for k, v in part.items()}
+        question = str(merged.get("question", ""))
+    if not question.strip():
+        raise ValueError('No question. Pass a string or {"question": "…"}.')
+    return question.strip()
+
+
+def _budget(llm: Any) -> tuple[int, Callable[[list[BaseMessage]], int]]:
+    """Most prompt tokens, and how to count them, for any chat model."""
+    bound: dict[str, Any] = {}
+    while isinstance(llm, RunnableBindingBase):
+        bound = {**llm.kwargs, **bound}
+        llm = llm.bound
+    profile = getattr(llm, "profile", None) or {}
+    window = profile.get("max_input_tokens") or _DEFAULT_WINDOW
+    wanted = bound.get("max_tokens") or getattr(llm, "max_tokens", None) or _DEFAULT_ANSWER_TOKENS
+    if _counts_itself(llm):
+        return window - wanted, llm.get_num_tokens_from_messages
+    return int(window * (1 - _ESTIMATE_MARGIN)) - wanted, _estimate
+
+
+def _counts_itself(llm: Any) -> bool:
+    """Whether the model has its own tokenizer; LangChain's default would fetch GPT-2's."""
+    own = getattr(type(llm), "get_num_tokens_from_messages", None)
+    return own is not None and own is not BaseLanguageModel.get_num_tokens_from_messages
+
+
+def _estimate(messages: list[BaseMessage]) -> int:
+    return sum(estimate_tokens(str(message.text)) for message in messages)

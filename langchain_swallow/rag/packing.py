@@ -1,0 +1,55 @@
+"""Passages → as many as fit the context window, whole, the last one cut at a sentence end."""
+
+from collections.abc import Callable, Sequence
+
+from langchain_core.documents import Document
+
+from langchain_swallow.text.sentences import sentence_spans
+from langchain_swallow.vectorstores import passage_text
+
+
+def numbered(documents: Sequence[Document]) -> str:
+    """The passages as the presets show them: `[1] …`, apart by blank lines."""
+    return "\n\n".join(
+        f"[{i}] {passage_text(d.page_content, d.metadata)}" for i, d in enumerate(documents, 1)
+    )
+
+
+def pack(
+    documents: Sequence[Document], fits: Callable[[Sequence[Document]], bool]
+) -> list[Document]:
+    """The longest beginning of `documents` that fits.
+
+    Args:
+        documents: Best first.
+        fits: Whether the prompt with these passages leaves room for the answer.
+    """
+    if fits(documents):
+        return list(documents)
+    packed: list[Document] = []
+    for document in documents:
+        if fits([*packed, document]):
+            packed.append(document)
+            continue
+        part = _longest_part(document, packed, fits)
+        return [*packed, part] if part else packed
+    return packed
+
+
+def _longest_part(
+    document: Document, packed: list[Document], fits: Callable[[Sequence[Document]], bool]
+) -> Document | None:
+    """The document up to the last sentence end that fits, by bisection; `None` for no sentence."""
+    ends = [end for _, end in sentence_spans(document.page_content)]
+    low, high = 0, len(ends) - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits([*packed, _cut(document, ends[middle - 1])]):
+            low = middle
+        else:
+            high = middle - 1
+    return _cut(document, ends[low - 1]) if low else None
+
+
+def _cut(document: Document, end: int) -> Document:
+    return document.model_copy(update={"page_content": document.page_content[:end]})
