@@ -14,8 +14,6 @@ Seeded: step i always sees the same data. Resumable: run the same command again 
 """
 
 import argparse
-import collections
-import hashlib
 import itertools
 import json
 import random
@@ -27,6 +25,7 @@ from typing import Any
 
 import torch
 from demo_adapter_data import CHAT, Notice, notices
+from demo_adapter_split import split_articles, to_notices
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -34,7 +33,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from langchain_swallow.presets import REFUSAL, SYSTEM_PROMPT, get_preset
 from langchain_swallow.prompts import encode
 
-EVALUATION_ARTICLES = 12
 MAX_PREFIX_TOKENS = 900
 
 
@@ -47,28 +45,6 @@ class Example:
 
 
 Group = list[Example]
-
-
-def split_articles(articles: list[dict[str, Any]]) -> tuple[list[Any], list[Any]]:
-    """(training, evaluation) articles; the order is by hash of the title, so it never changes."""
-    ordered = sorted(articles, key=lambda a: hashlib.sha256(a["title"].encode()).digest())
-    return ordered[EVALUATION_ARTICLES:], ordered[:EVALUATION_ARTICLES]
-
-
-def to_notices(article: dict[str, Any]) -> list[Notice]:
-    """The paragraphs of one JSQuAD article as passages with their questions."""
-    made = []
-    for paragraph in article["paragraphs"]:
-        title, text = paragraph["context"].split(" [SEP] ", 1)
-        questions = tuple((qa["question"], majority_answer(qa)) for qa in paragraph["qas"])
-        made.append(Notice(title, text, questions))
-    return made
-
-
-def majority_answer(qa: dict[str, Any]) -> str:
-    """The answer most annotators gave; of equals the shortest."""
-    counts = collections.Counter(answer["text"] for answer in qa["answers"])
-    return min(counts, key=lambda text: (-counts[text], len(text)))
 
 
 class GroupMaker:

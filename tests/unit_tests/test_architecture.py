@@ -1,0 +1,123 @@
+"""One direction of imports, and what an import may load."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "langchain_swallow"
+# A module may import lower layers and its own folder, never a sibling of its layer.
+LAYERS = {
+    "_version": 0,
+    "errors": 0,
+    "catalog": 1,
+    "presets": 1,
+    "text": 1,
+    "prompts": 2,
+    "messages": 2,
+    "index_folder": 2,
+    "formats": 2,
+    "engines": 3,
+    "chat_results": 4,
+    "chat_models": 5,
+    "documents": 5,
+    "embeddings": 5,
+    "vectorstores": 5,
+    "retrievers": 6,
+    "rag": 7,
+    "cli": 9,
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def unit(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level units a module imports, inside functions too, but not for types only."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        node
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if node in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            if node.module == "langchain_swallow":
+                names |= {f"langchain_swallow.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            names |= {ast.literal_eval(a) for a in node.args if isinstance(a, ast.Constant)}
+    prefix = "langchain_swallow."
+    return {name.removeprefix(prefix).split(".")[0] for name in names if name.startswith(prefix)}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_modules_import_lower_layers_only(path):
+    own = unit(path)
+    if own == "__init__":
+        return
+    for other in imported(path) - {own}:
+        assert LAYERS[other] < LAYERS[own], f"{own} imports {other}"
+
+
+def test_every_unit_has_a_layer():
+    assert {unit(path) for path in MODULES} - {"__init__"} == set(LAYERS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_torch_and_transformers_are_imported_in_engines_only(path):
+    if unit(path) == "engines":
+        return
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {
+        name.split(".")[0]
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert not names & {"torch", "transformers"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import langchain_swallow",
+        "from langchain_swallow import list_models, get_preset; list_models()",
+        "from langchain_swallow.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass",
+    ],
+    ids=["import", "catalogue and presets", "--help"],
+)
+def test_light_imports(statement):
+    """Neither the engines' libraries nor those of retrieval are loaded before they are used."""
+    heavy = ["torch", "transformers", "sentence_transformers", "faiss", "scipy", "lxml"]
+    code = f"import sys\n{statement}\nprint([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_constructing_a_chat_model_loads_no_engine():
+    code = (
+        "import sys; from langchain_swallow import ChatSwallow; ChatSwallow(); "
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,292 @@
+"""The engine against `model.generate`, request by request, on three architectures."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+import torch
+
+from langchain_swallow.engines.base import AsyncStream, Chunk, Finish, Request, Stream
+from langchain_swallow.engines.kv_cache import KVCache, Window, shared_length
+from langchain_swallow.engines.local import LocalEngine
+from langchain_swallow.errors import EngineError, GenerationTimeoutError, OutOfMemoryError
+from tests.unit_tests.tiny_models import tiny, tiny_llama
+from tests.unit_tests.tokenizers import trained_tokenizer
+
+
+class NoEnd:
+    """The trained tokenizer without an end token, so that answers have the wanted length."""
+
+    def __init__(self):
+        self._tokenizer = trained_tokenizer()
+
+    def __getattr__(self, name):
+        return None if name == "eos_token_id" else getattr(self._tokenizer, name)
+
+
+def engine_of(model, **options):
+    return LocalEngine(model, NoEnd(), context_window=256, **options)
+
+
+@pytest.fixture
+def engine():
+    made = engine_of(tiny_llama())
+    yield made
+    made.close()
+
+
+def prompts(count, shared=20):
+    return [tuple([1, *range(40, 40 + shared), *range(300 + i, 303 + 3 * i)]) for i in range(count)]
+
+
+def expected(model, prompt, count):
+    with torch.inference_mode():
+        ids = model.generate(
+            torch.tensor([prompt]), max_new_tokens=count, do_sample=False, pad_token_id=0
+        )
+    return ids[0, len(prompt) :].tolist()
+
+
+def run(engine, request):
+    """The token ids of an answer, and its last event."""
+    done = threading.Event()
+    events = []
+
+    def sink(event):
+        events.append(event)
+        if not isinstance(event, Chunk):
+            done.set()
+
+    sequence = engine.submit(request, sink)
+    assert done.wait(60)
+    return sequence.ids[len(request.prompt_ids) :], events
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma2", "mistral"])
+def test_concurrent_requests_get_the_tokens_of_generate(kind):
+    model = tiny(kind)
+    engine = engine_of(model, max_batch=5)
+    wanted = prompts(12)
+    lengths = [3 + i for i in range(12)]
+    results = {}
+
+    def ask(i):
+        request = Request(prompt_ids=wanted[i], max_tokens=lengths[i])
+        results[i] = run(engine, request)[0]
+
+    threads = [threading.Thread(target=ask, args=(i,)) for i in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    engine.close()
+    for i in range(12):
+        assert results[i] == expected(model, wanted[i], lengths[i])
+
+
+def test_known_beginnings_are_not_computed_again(engine):
+    first, second = prompts(2)
+    _, events = run(engine, Request(prompt_ids=first, max_tokens=4))
+    assert events[-1].cached_tokens == 0
+    ids, events = run(engine, Request(prompt_ids=second, max_tokens=4))
+    assert events[-1].cached_tokens == shared_length(list(first), second) == 21
+    assert ids == expected(tiny_llama(), second, 4)
+
+
+def test_the_next_turn_continues_where_the_last_one_ended(engine):
+    first = prompts(1)[0]
+    answer, _ = run(engine, Request(prompt_ids=first, max_tokens=6))
+    following = (*first, *answer, 77, 78)
+    ids, events = run(engine, Request(prompt_ids=following, max_tokens=4))
+    # The last token of an answer was never fed back.
+    assert events[-1].cached_tokens == len(first) + 5
+    assert ids == expected(tiny_llama(), following, 4)
+
+
+def test_a_warm_cache_gives_the_logits_of_a_cold_one_bit_by_bit():
+    first, second = prompts(2)
+    options = {"max_tokens": 5, "logprobs": 3}
+    warm, cold = engine_of(tiny_llama()), engine_of(tiny_llama())
+    run(warm, Request(prompt_ids=first, max_tokens=5))
+    _, with_cache = run(warm, Request(prompt_ids=second, **options))
+    _, without = run(cold, Request(prompt_ids=second, **options))
+    warm.close()
+    cold.close()
+    assert [e.logprobs[0].token for e in with_cache[:-1]] == [
+        e.logprobs[0].token for e in without[:-1]
+    ]
+    for one, other in zip(with_cache[:-1], without[:-1], strict=True):
+        assert one.logprobs[0].logprob == pytest.approx(other.logprobs[0].logprob, abs=1e-5)
+
+
+def test_seeds_repeat_and_differ(engine):
+    def sample(seed):
+        request = Request(
+            prompt_ids=prompts(1)[0], max_tokens=8, temperature=1.5, top_p=0.95, top_k=50, seed=seed
+        )
+        return run(engine, request)[0]
+
+    assert sample(1) == sample(1)
+    assert len({tuple(sample(seed)) for seed in range(5)}) > 1
+
+
+def test_a_seed_gives_the_same_tokens_in_company(engine):
+    request = Request(prompt_ids=prompts(1)[0], max_tokens=8, temperature=1.2, seed=7)
+    alone = run(engine, request)[0]
+    others = [
+        Stream(engine, Request(prompt_ids=p, max_tokens=30, temperature=1.0, seed=3))
+        for p in prompts(5)
+    ]
+    assert run(engine, request)[0] == alone
+    for stream in others:
+        stream.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "limit"), [({"top_k": 1}, 1), ({"top_p": 1e-9}, 1), ({"top_k": 3}, 3)]
+)
+def test_top_k_and_top_p_limit_the_choice(engine, options, limit):
+    first = {
+        run(
+            engine,
+            Request(prompt_ids=prompts(1)[0], max_tokens=1, temperature=2.0, seed=s, **options),
+        )[0][0]
+        for s in range(12)
+    }
+    assert 1 <= len(first) <= limit
+
+
+def test_repetition_penalty_is_transformers(engine):
+    prompt = prompts(1)[0]
+    ids, _ = run(engine, Request(prompt_ids=prompt, max_tokens=10, repetition_penalty=1.3))
+    with torch.inference_mode():
+        wanted = tiny_llama().generate(
+            torch.tensor([prompt]),
+            max_new_tokens=10,
+            do_sample=False,
+            repetition_penalty=1.3,
+            pad_token_id=0,
+        )[0, len(prompt) :]
+    assert ids == wanted.tolist()
+
+
+def test_logprobs_are_those_of_the_model(engine):
+    prompt = prompts(1)[0]
+    _, events = run(engine, Request(prompt_ids=prompt, max_tokens=1, logprobs=2))
+    token = events[0].logprobs[0]
+    with torch.inference_mode():
+        logits = tiny_llama()(torch.tensor([prompt])).logits[0, -1]
+    best = logits.log_softmax(-1).topk(2).values
+    assert token.logprob == pytest.approx(float(best[0]), abs=1e-4)
+    assert [p for _, p in token.top] == pytest.approx(best.tolist(), abs=1e-4)
+
+
+def test_leaving_a_stream_stops_generation(engine):
+    request = Request(prompt_ids=prompts(1)[0], max_tokens=200, logprobs=0)
+    with Stream(engine, request) as events:
+        next(iter(events))
+    sequence = events._ticket
+    time.sleep(0.2)
+    made = sequence.generated
+    time.sleep(0.2)
+    assert sequence.generated == made < 200
+
+
+async def test_cancelling_a_task_stops_generation(engine):
+    request = Request(prompt_ids=prompts(1)[0], max_tokens=200, logprobs=0)
+    started = asyncio.Event()
+    tickets = []
+
+    async def consume():
+        with AsyncStream(engine, request) as events:
+            tickets.append(events._ticket)
+            async for _ in events:
+                started.set()
+
+    task = asyncio.create_task(consume())
+    await asyncio.wait_for(started.wait(), 30)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.sleep(0.2)
+    made = tickets[0].generated
+    await asyncio.sleep(0.2)
+    assert tickets[0].generated == made < 200
+
+
+def test_timeout_is_a_typed_error(engine):
+    _, events = run(engine, Request(prompt_ids=prompts(1)[0], max_tokens=230, timeout_s=0.02))
+    assert isinstance(events[-1], GenerationTimeoutError)
+    with pytest.raises(TimeoutError, match=r"timeout=0.02 s"):
+        raise events[-1]
+
+
+def test_a_late_request_does_not_wait_for_the_others(engine):
+    running = [
+        Stream(engine, Request(prompt_ids=p, max_tokens=200, logprobs=0)) for p in prompts(4)
+    ]
+    for stream in running:
+        next(iter(stream))
+    late = run(engine, Request(prompt_ids=(1, 9, 9, 9), max_tokens=1))
+    assert isinstance(late[1][-1], Finish)
+    assert all(stream._ticket.generated < 200 for stream in running)
+    for stream in running:
+        stream.close()
+
+
+def test_a_request_that_cannot_fit_fails_and_the_next_is_served():
+    engine = engine_of(tiny_llama(), kv_budget_bytes=2 * 3 * 32 * 4 * 256)
+    too_long = Request(prompt_ids=tuple(range(1, 200)), max_tokens=100)
+    assert isinstance(run(engine, too_long)[1][-1], Finish)  # capacity is rounded to the window
+    small = engine_of(tiny_llama(), kv_budget_bytes=1000)
+    events = run(small, too_long)[1]
+    assert isinstance(events[-1], OutOfMemoryError)
+    assert "lower max_tokens" in str(events[-1])
+    engine.close()
+    small.close()
+
+
+def test_requests_wait_for_memory_and_are_all_answered():
+    row = 2 * 3 * 2 * 16 * 4 * 256
+    engine = engine_of(tiny_llama(), kv_budget_bytes=2 * row)
+    streams = [Stream(engine, Request(prompt_ids=p, max_tokens=6)) for p in prompts(6)]
+    assert [list(s)[-1].completion_tokens for s in streams] == [6] * 6
+    engine.close()
+
+
+def test_an_error_in_the_worker_reaches_every_caller(engine):
+    streams = [
+        Stream(engine, Request(prompt_ids=(1, 10**6), max_tokens=3)),
+        Stream(engine, Request(prompt_ids=(1, 10**6, 5), max_tokens=3)),
+    ]
+    for stream in streams:
+        with pytest.raises(EngineError, match="Generation failed"):
+            list(stream)
+    assert isinstance(run(engine, Request(prompt_ids=(1, 5), max_tokens=2))[1][-1], Finish)
+
+
+def test_closing_ends_running_requests_and_refuses_new_ones():
+    engine = engine_of(tiny_llama())
+    stream = Stream(engine, Request(prompt_ids=prompts(1)[0], max_tokens=200, logprobs=0))
+    next(iter(stream))
+    engine.close()
+    with pytest.raises(EngineError, match="unloaded"):
+        list(stream)
+    with pytest.raises(EngineError, match="unloaded"):
+        engine.submit(Request(prompt_ids=(1,), max_tokens=1), print)
+
+
+def test_rows_keep_their_content_when_they_move():
+    cache = KVCache(bytes_per_token=1, max_slots=4, max_tokens=256, budget_bytes=10**6)
+    slots = [cache.acquire((i, i + 1), 4) for i in (10, 20)]
+    for i, slot in enumerate(slots):
+        window = Window(cache, slot.row, [0], 2)
+        window.update(torch.full((1, 1, 2, 3), i), torch.full((1, 1, 2, 3), -i), 0)
+        slot.ids += [10 * (i + 1), 10 * (i + 1) + 1]
+    cache.place(slots[1], 0)
+    assert [slots[1].row, slots[0].row] == [0, 1]
+    for i, slot in enumerate(slots):
+        keys, values = cache.read(0, Window(cache, slot.row, [0], 2))
+        assert (keys == i).all()
+        assert (values == -i).all()

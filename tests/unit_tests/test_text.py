@@ -1,0 +1,180 @@
+"""Encodings, sentences, chunks, search keys, layout, lexical scores."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from langchain_swallow.documents import estimate_tokens
+from langchain_swallow.errors import DocumentError
+from langchain_swallow.text.chunks import chunk_spans
+from langchain_swallow.text.encoding import decode
+from langchain_swallow.text.layout import (
+    display_width,
+    join_wrapped_lines,
+    remove_spacing,
+    split_at_headings,
+)
+from langchain_swallow.text.lexical import BM25, character_ngrams
+from langchain_swallow.text.normalize import normalize, normalize_with_offsets
+from langchain_swallow.text.sentences import sentence_spans
+
+TEXTS = {
+    "short": "休暇",
+    "sentence": "有給休暇は入社から半年後に与える。",
+    "long": "会社は従業員に対し、就業規則を周知しなければならない。第5条の定めによる。\n" * 20,
+    "kana": "これはひらがなとカタカナだけのぶんしょうです",
+    "ascii mixed": "Python 3.11 を使って、PDF を読み込みます。",
+}
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "cp932", "euc_jp", "iso2022_jp", "utf-16"])
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
+def test_japanese_encodings_are_told_apart(codec, text):
+    assert decode(text.encode(codec)).text == text
+
+
+@pytest.mark.parametrize("codec", ["cp932", "euc_jis_2004", "utf-8"])
+def test_nec_special_characters(codec):
+    text = "①と㈱と髙橋さん。"
+    if codec == "euc_jis_2004":
+        text = "①と㈱の一覧です。"
+    assert decode(text.encode(codec)).text == text
+
+
+def test_bytes_that_are_no_text_are_refused_by_name():
+    with pytest.raises(DocumentError, match=r"x\.txt contains NUL"):
+        decode(b"\x00\x01\x02\xff\xfe", name="x.txt")
+    with pytest.raises(DocumentError, match="damaged"):
+        decode(b"\xef\xbb\xbf\xff\xff", name="x.txt")
+
+
+japanese = st.text(
+    st.sampled_from("あいう漢字。、！「」『』（）\n ABC12．カー゛が\u3099"), max_size=120
+)
+
+
+@given(text=japanese)
+def test_sentences_cover_the_text_without_gap(text):
+    spans = sentence_spans(text)
+    assert "".join(text[a:b] for a, b in spans) == text
+    assert all(a < b for a, b in spans)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("一。二！三？四", ["一。", "二！", "三？", "四"]),
+        ("「はい。そうです。」と言った。次。", ["「はい。そうです。」と言った。", "次。"]),
+        ("本当（嘘。）です。次", ["本当（嘘。）です。", "次"]),
+        ("円周率は３．１４です。次", ["円周率は３．１４です。", "次"]),
+        ("見出し\n\n本文。", ["見出し\n\n", "本文。"]),
+        ("開いた「まま。次。", ["開いた「まま。", "次。"]),
+        ("驚いた!?次", ["驚いた!?", "次"]),
+    ],
+)
+def test_sentence_ends(text, sentences):
+    assert [text[a:b] for a, b in sentence_spans(text)] == sentences
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=japanese, budget=st.integers(2, 40))
+def test_chunks_never_exceed_the_budget_and_lose_nothing(text, budget):
+    spans = chunk_spans(text, budget, len)
+    assert all(len(text[a:b]) <= budget for a, b in spans)
+    covered = {i for a, b in spans for i in range(a, b)}
+    assert all(text[i].isspace() for i in range(len(text)) if i not in covered)
+    assert spans == sorted(spans)
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(st.sampled_from("あ漢字。、」カ"), min_size=30, max_size=120))
+def test_chunks_start_with_no_mark_that_belongs_before(text):
+    budget = 25
+    # A run of marks longer than a chunk must be cut somewhere.
+    if re.search(r"[。、」]{8,}", text):
+        return
+    for start, _ in chunk_spans(text, budget, len)[1:]:
+        assert text[start] not in "。、」"
+
+
+def test_chunks_overlap_by_a_sentence_that_fits():
+    text = "一つ目の文。二つ目の文。三つ目の文。四つ目の文。"
+    chunks = [text[a:b] for a, b in chunk_spans(text, 13, len, overlap=1)]
+    assert chunks == [
+        "一つ目の文。二つ目の文。",
+        "二つ目の文。三つ目の文。",
+        "三つ目の文。四つ目の文。",
+    ]
+
+
+def test_chunk_budget_is_checked():
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        chunk_spans("あ", 0, len)
+
+
+@given(text=st.text(max_size=40))
+def test_search_key_offsets_point_into_the_original(text):
+    key = normalize_with_offsets(text)
+    assert len(key.text) == len(key.origin)
+    assert all(0 <= i < len(text) for i in key.origin)
+    if key.text:
+        start, end = key.span(0, len(key.text))
+        assert 0 <= start < end <= len(text)
+
+
+def test_search_key_unifies_what_nfkc_leaves_apart():
+    assert normalize("１０〜２０−３０㈱ＡＢＣ") == "10~20-30(株)abc"
+    original = "価格は㈱甲で１，０００円"
+    key = normalize_with_offsets(original)
+    start = key.text.index("1,000円")
+    assert original[slice(*key.span(start, start + 6))] == "１，０００円"
+
+
+def test_wrapped_lines_are_joined_without_a_space():
+    text = "この文章は紙の幅に合わせて折り返されて\nいるので、一つの行に戻します。\n・箇条書き\n・二つ目"
+    assert join_wrapped_lines(text) == (
+        "この文章は紙の幅に合わせて折り返されているので、一つの行に戻します。\n・箇条書き\n・二つ目"
+    )
+
+
+def test_spacing_between_japanese_characters_is_removed():
+    assert (
+        remove_spacing("東 京 工 業 大 学 は Tokyo Tech です ⼯")
+        == "東京工業大学は Tokyo Tech です工"
+    )
+
+
+def test_display_width_counts_columns():
+    assert display_width("aあ｡") == 4
+
+
+def test_plain_text_is_split_at_its_headings():
+    text = "規程\n\n第1章　総則\n第1条（目的）\n甲。\n第2条（適用）\n乙。\n■付則\n丙。"
+    assert list(split_at_headings(text)) == [
+        (("第1章　総則", "第1条（目的）"), "規程\n\n第1章　総則\n第1条（目的）\n甲。"),
+        (("第1章　総則", "第2条（適用）"), "第2条（適用）\n乙。"),
+        (("第1章　総則", "■付則"), "■付則\n丙。"),
+    ]
+
+
+def test_bm25_finds_without_a_dictionary():
+    texts = ["有給休暇は10日とする。", "会議室は3階にある。", "休憩は1時間とする。"]
+    scores = BM25(texts).scores("会議室はどこですか")
+    assert scores.argmax() == 1
+    assert scores[2] < scores[1]
+    assert BM25(texts).scores("xyz").max() == 0
+    assert BM25([]).scores("x").shape == (0,)
+
+
+def test_character_ngrams_do_not_cross_punctuation():
+    assert character_ngrams("ＡＢ、か") == ["a", "ab", "b", "か"]
+
+
+def test_token_estimate_is_from_above():
+    from tests.unit_tests.tokenizers import mistral_tokenizer
+
+    # A vocabulary without Japanese pieces falls back to bytes; Swallow's takes half of this.
+    text = "The quick brown fox jumps over the lazy dog. " * 5
+    assert estimate_tokens(text) >= len(mistral_tokenizer().encode(text))

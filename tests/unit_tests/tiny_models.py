@@ -1,0 +1,52 @@
+"""Tiny models with random weights and real tokenizers, loaded by the same code as Swallow."""
+
+import functools
+
+import torch
+from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+)
+
+from tests.unit_tests.tokenizers import trained_tokenizer
+
+SIZES = {
+    "vocab_size": 600,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 512,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+
+
+def tiny(kind="llama", seed=0):
+    """A model whose greedy answers differ with the prompt and do not stop by themselves."""
+    torch.manual_seed(seed)
+    if kind == "llama":
+        model = LlamaForCausalLM(LlamaConfig(**SIZES))
+    elif kind == "gemma2":
+        model = Gemma2ForCausalLM(Gemma2Config(**SIZES, head_dim=16, sliding_window=8))
+    else:
+        model = MistralForCausalLM(MistralConfig(**SIZES, sliding_window=8))
+    for weights in model.parameters():
+        weights.data *= 3
+    # Without this a random model may end an answer at any token.
+    model.generation_config.eos_token_id = None
+    return model.eval()
+
+
+@functools.cache
+def tiny_llama():
+    return tiny()
+
+
+def endless_tokenizer():
+    return trained_tokenizer()
