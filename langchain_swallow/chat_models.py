@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -25,30 +25,27 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult, LLMResult
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import get_config_list
-from langchain_core.utils import secret_from_env
-from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import Self
 
-from langchain_swallow.catalog import DEMO, ModelInfo, PromptFormat, chat_model_info
+from langchain_swallow.catalog import DEMO, PromptFormat, chat_model_info
+from langchain_swallow.chat_loading import LoadingParameters, model_profile
+from langchain_swallow.chat_requests import (
+    GenerationParameters,
+    fit_prompt,
+    parameters_of_call,
+    requests_for,
+)
 from langchain_swallow.chat_results import AnsweredBy, to_chunk, to_result
 from langchain_swallow.engines.base import AsyncStream, Engine, Request, Stream
-from langchain_swallow.errors import PromptOverflowError
 from langchain_swallow.messages import to_turns
-from langchain_swallow.presets import SYSTEM_PROMPT
-from langchain_swallow.prompts import OnControlText, Turn, encode, encode_text
+from langchain_swallow.prompts import Turn, encode, encode_text
 
-# The demo model could take more; it was trained on, and is shown with, Swallow's window.
-_DEMO_CONTEXT_WINDOW = 4096
 # Threads that wait for answers in `batch` and `generate`; the engine runs fewer at once.
 _MAX_WAITING = 64
-_SAMPLING = {"max_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed", "n"}
-_CALL_PARAMETERS = _SAMPLING | {
-    *("logprobs", "top_logprobs", "timeout", "model", "stream"),
-    *("system_prompt", "on_control_text", "on_overflow"),
-}
 
 
-class ChatSwallow(BaseChatModel):
+class ChatSwallow(LoadingParameters, GenerationParameters, BaseChatModel):
     """A Swallow instruct model as a LangChain chat model.
 
     Constructing loads nothing; the first call does, and all ChatSwallows of the same checkpoint
@@ -90,33 +87,8 @@ class ChatSwallow(BaseChatModel):
         BaseModelError: A base model; the message names its instruct sibling.
     """
 
-    model: str = "tokyotech-llm/Swallow-7b-instruct-v0.1"
-    system_prompt: str | None = SYSTEM_PROMPT
-    max_tokens: int = Field(default=512, ge=1)
-    temperature: float = Field(default=0.0, ge=0, le=2)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    top_k: int = Field(default=0, ge=0)
-    repetition_penalty: float = Field(default=1.0, gt=0)
     stop: list[str] | None = None
-    seed: int | None = None
-    n: int = Field(default=1, ge=1)
-    logprobs: bool = False
-    top_logprobs: int | None = Field(default=None, ge=0, le=20)
     streaming: bool = False
-    device: str | None = None
-    device_map: str | None = None
-    dtype: str = "auto"
-    quantization: Literal["8bit", "4bit"] | None = None
-    attn_implementation: str | None = None
-    revision: str | None = None
-    cache_dir: str | None = None
-    local_files_only: bool = False
-    trust_remote_code: bool = False
-    prompt_format: PromptFormat | None = None
-    on_control_text: OnControlText = "escape"
-    on_overflow: Literal["error", "drop_oldest"] = "error"
-    timeout: float | None = Field(default=None, gt=0)
-    token: SecretStr | None = Field(default_factory=secret_from_env("HF_TOKEN", default=None))
 
     model_config = ConfigDict(extra="forbid")
 
@@ -131,17 +103,27 @@ class ChatSwallow(BaseChatModel):
             tokenizer: Its tokenizer.
             **fields: Any field of `ChatSwallow` but those for loading.
         """
-        from langchain_swallow.engines.loading import engine_from
+        loading = importlib.import_module("langchain_swallow.engines.loading")
+        fields.setdefault("model", model.config.name_or_path or type(model).__name__)
+        return cls.from_engine(loading.engine_from(model, tokenizer), **fields)
 
-        name = fields.pop("model", None) or model.config.name_or_path or type(model).__name__
-        made = cls.model_construct(**{**cls(model=DEMO, **fields).__dict__, "model": name})
-        made._engine = engine_from(model, tokenizer)
+    @classmethod
+    def from_engine(cls, engine: Engine, *, model: str, **fields: Any) -> Self:
+        """Answer with an engine of one's own, in tests with a `FakeEngine`.
+
+        Args:
+            engine: Anything that fits the protocol.
+            model: A name for it; a checkpoint's, or a folder's called like one, decides the
+                prompt format.
+            **fields: Any field of `ChatSwallow` but those for loading.
+        """
+        # Only the name is not checked: it need be neither a checkpoint nor a folder.
+        checked = cls(model=DEMO, **fields).__dict__
+        made = cls.model_construct(
+            **{**checked, "model": model, "profile": fields.get("profile") or model_profile(model)}
+        )
+        made._engine = engine
         return made
-
-    @model_validator(mode="after")
-    def _check_model(self) -> Self:
-        chat_model_info(self.model)
-        return self
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
@@ -182,22 +164,7 @@ class ChatSwallow(BaseChatModel):
         return text if self._engine is None else f"{text}---{id(self._engine)}"
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        info = chat_model_info(self.model)
-        window = info.context_window if info else _DEMO_CONTEXT_WINDOW
-        return ModelProfile(
-            name=info.name if info else self.model,
-            open_weights=True,
-            max_input_tokens=window,
-            max_output_tokens=window,
-            text_inputs=True,
-            text_outputs=True,
-            image_inputs=False,
-            audio_inputs=False,
-            video_inputs=False,
-            pdf_inputs=False,
-            tool_calling=False,
-            structured_output=False,
-        )
+        return model_profile(self.model)
 
     # Loading
 
@@ -212,7 +179,7 @@ class ChatSwallow(BaseChatModel):
         if self._engine is not None and model in (None, self.model):
             return self._engine
         loading = importlib.import_module("langchain_swallow.engines.loading")
-        engine: Engine = loading.shared_engine(self._load_settings(model or self.model))
+        engine: Engine = loading.shared_engine(self.load_settings(model or self.model))
         return engine
 
     def unload(self) -> None:
@@ -221,32 +188,12 @@ class ChatSwallow(BaseChatModel):
             self._engine.close()
             return
         loading = importlib.import_module("langchain_swallow.engines.loading")
-        loading.unload_engine(self._load_settings(self.model))
+        loading.unload_engine(self.load_settings(self.model))
 
-    def _load_settings(self, model: str) -> Any:
-        from langchain_swallow.engines.loading import LoadSettings
-
-        info = chat_model_info(model)
-        return LoadSettings(
-            model=info.repo_id if info else model,
-            context_window=_DEMO_CONTEXT_WINDOW if model == DEMO else None,
-            weights_gib=None if info is None else self._weights_gib(info),
-            device=self.device,
-            device_map=self.device_map,
-            dtype=self.dtype,
-            quantization=self.quantization,
-            attn_implementation=self.attn_implementation,
-            revision=self.revision,
-            cache_dir=self.cache_dir,
-            local_files_only=self.local_files_only,
-            trust_remote_code=self.trust_remote_code,
-            token=self.token.get_secret_value() if self.token else None,
-        )
-
-    def _weights_gib(self, info: ModelInfo) -> float:
-        if self.quantization is not None:
-            return info.weights_gib(8 if self.quantization == "8bit" else 4)
-        return info.weights_gib(16) * (2 if self.dtype == "float32" else 1)
+    @property
+    def context_window(self) -> int:
+        """Most tokens of prompt and answer together; loads the model."""
+        return self.load().context_window
 
     # Counting
 
@@ -271,16 +218,33 @@ class ChatSwallow(BaseChatModel):
         if tools:
             raise NotImplementedError("ChatSwallow does not send tools yet.")
         engine = self.load()
-        return len(self._encode(to_turns(messages, self.system_prompt), engine, {}))
+        turns = to_turns(messages, self.system_prompt)
+        return len(self._encoder(engine, self)(turns))
 
     # From messages to requests
 
-    def _encode(self, turns: list[Turn], engine: Engine, options: dict[str, Any]) -> list[int]:
-        return encode(
-            turns,
-            engine.tokenizer,
-            format=self._format(engine, options.get("model") or self.model),
-            on_control_text=options.get("on_control_text", self.on_control_text),
+    def _requests(
+        self, messages: list[BaseMessage], stop: list[str] | None, engine: Engine, call: Any
+    ) -> list[Request]:
+        """One request per answer."""
+        parameters = parameters_of_call(self, call)
+        prompt_ids = fit_prompt(
+            to_turns(messages, parameters.system_prompt),
+            self._encoder(engine, parameters, call.get("model")),
+            max_tokens=parameters.max_tokens,
+            context_window=engine.context_window,
+            drop_oldest=parameters.on_overflow == "drop_oldest",
+        )
+        return requests_for(prompt_ids, parameters, self.stop if stop is None else stop)
+
+    def _encoder(
+        self, engine: Engine, parameters: GenerationParameters, model: str | None = None
+    ) -> Callable[[list[Turn]], list[int]]:
+        return partial(
+            encode,
+            tokenizer=engine.tokenizer,
+            format=self._format(engine, model or self.model),
+            on_control_text=parameters.on_control_text,
         )
 
     def _format(self, engine: Engine, model: str) -> PromptFormat:
@@ -291,51 +255,6 @@ class ChatSwallow(BaseChatModel):
             return info.prompt_format or "ver0.1"
         has_template = model != DEMO and getattr(engine.tokenizer, "chat_template", None)
         return "tokenizer" if has_template else "ver0.1"
-
-    def _prompt(
-        self, messages: list[BaseMessage], max_tokens: int, engine: Engine, options: dict[str, Any]
-    ) -> list[int]:
-        """Ids that leave room for the answer.
-
-        Raises:
-            PromptOverflowError: They cannot.
-        """
-        turns = to_turns(messages, options.get("system_prompt", self.system_prompt))
-        drop = options.get("on_overflow", self.on_overflow) == "drop_oldest"
-        while True:
-            ids = self._encode(turns, engine, options)
-            if len(ids) + max_tokens <= engine.context_window:
-                return ids
-            shorter = _without_oldest(turns) if drop else None
-            if shorter is None:
-                raise PromptOverflowError(
-                    f"The prompt has {len(ids)} tokens and max_tokens is {max_tokens}: together "
-                    f"{len(ids) + max_tokens}, the context window is {engine.context_window}. "
-                    'Shorten the messages, lower max_tokens, or use on_overflow="drop_oldest".'
-                )
-            turns = shorter
-
-    def _requests(
-        self, messages: list[BaseMessage], stop: list[str] | None, engine: Engine, kwargs: Any
-    ) -> list[Request]:
-        """One request per answer."""
-        _check_call(kwargs)
-        value = {name: kwargs.get(name, getattr(self, name, None)) for name in _CALL_PARAMETERS}
-        wants_logprobs = value["logprobs"] or value["top_logprobs"] is not None
-        request = partial(
-            Request,
-            prompt_ids=tuple(self._prompt(messages, value["max_tokens"], engine, kwargs)),
-            max_tokens=value["max_tokens"],
-            temperature=value["temperature"],
-            top_p=value["top_p"],
-            top_k=value["top_k"],
-            repetition_penalty=value["repetition_penalty"],
-            stop=tuple(stop if stop is not None else self.stop or ()),
-            logprobs=(value["top_logprobs"] or 0) if wants_logprobs else None,
-            timeout_s=value["timeout"],
-        )
-        seed = value["seed"]
-        return [request(seed=None if seed is None else seed + i) for i in range(value["n"])]
 
     # Generation
 
@@ -447,28 +366,3 @@ class ChatSwallow(BaseChatModel):
             llm_output=self._combine_llm_outputs([result.llm_output for result in results]),
             run=[info for result in results for info in result.run or ()] or None,
         )
-
-
-def _check_call(kwargs: dict[str, Any]) -> None:
-    """Refuse what would otherwise be dropped in silence."""
-    if kwargs.get("tools"):
-        raise NotImplementedError("ChatSwallow does not send tools yet.")
-    unknown = set(kwargs) - _CALL_PARAMETERS - {"tools", "tool_choice"}
-    if unknown:
-        raise TypeError(
-            f"Unknown parameter {sorted(unknown)[0]!r}. "
-            f"Per call there are {', '.join(sorted(_CALL_PARAMETERS))} and stop."
-        )
-    for name in ("max_tokens", "n"):
-        if name in kwargs and not (isinstance(kwargs[name], int) and kwargs[name] >= 1):
-            raise ValueError(f"{name} must be a whole number from 1, not {kwargs[name]!r}.")
-    if kwargs.get("temperature", 0) < 0:
-        raise ValueError(f"temperature must be 0 or more, not {kwargs['temperature']!r}.")
-
-
-def _without_oldest(turns: list[Turn]) -> list[Turn] | None:
-    """Without the oldest turns up to the next user turn; `None` when only the last is left."""
-    system = [turn for turn in turns if turn[0] == "system"]
-    dialogue = [turn for turn in turns if turn[0] != "system"]
-    users = [i for i, (role, _) in enumerate(dialogue) if role == "user" and i > 0]
-    return [*system, *dialogue[users[0] :]] if users else None

@@ -6,6 +6,7 @@ thread per request. Leaving their `with` block, or cancelling the task, cancels 
 """
 
 import asyncio
+import contextlib
 import queue
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -142,7 +143,7 @@ class AsyncStream:
 
         def sink(event: Event) -> None:
             # The loop may be closed when its program ended while the engine still ran.
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._events.put_nowait, event)
 
         self._ticket = engine.submit(request, sink)

@@ -17,7 +17,12 @@ from langchain_swallow.engines.base import Chunk, Event, Finish, Request, Sink, 
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.engines.kv_cache import KVCache, Slot, Window
 from langchain_swallow.engines.sampling import Sampler, token_logprob
-from langchain_swallow.errors import EngineError, GenerationTimeoutError, OutOfMemoryError
+from langchain_swallow.errors import (
+    EngineError,
+    GenerationTimeoutError,
+    OutOfMemoryError,
+    PromptOverflowError,
+)
 
 _PREFILL_TOKENS_PER_STEP = 512
 # Idle rows that keep prompt beginnings, beside those of running sequences.
@@ -80,6 +85,7 @@ class LocalEngine:
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
+        self._device = model.device
         self._context_window = context_window
         self._max_batch = max_batch
         self._to_bytes = token_bytes(tokenizer)
@@ -106,13 +112,20 @@ class LocalEngine:
         """Queue a request.
 
         Raises:
+            PromptOverflowError: Prompt and answer do not fit the context window.
             EngineError: The engine is closed.
         """
+        length = len(request.prompt_ids) + request.max_tokens
+        if length > self._context_window:
+            raise PromptOverflowError(
+                f"{len(request.prompt_ids)} prompt tokens and max_tokens={request.max_tokens} are "
+                f"{length}, the context window is {self._context_window}."
+            )
         sequence = Sequence(
             request=request,
             sink=sink,
             detokenizer=Detokenizer(self._to_bytes, request.stop),
-            sampler=Sampler(request, self.model.device),
+            sampler=Sampler(request, self._device),
             ids=list(request.prompt_ids),
             deadline=request.timeout_s and time.monotonic() + request.timeout_s,
             wake=self._wake,
@@ -236,7 +249,7 @@ class LocalEngine:
         slots = [s.slot for s in sequences if s.slot is not None]
         starts = [len(slot.ids) for slot in slots]
         window = Window(self._cache, slots[0].row, starts, len(new[0]))
-        device = self.model.device
+        device = self._device
         first = torch.tensor(starts, device=device)[:, None]
         positions = first + torch.arange(window.count, device=device)
         output = self.model(

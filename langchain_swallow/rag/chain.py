@@ -171,7 +171,9 @@ def _budget(llm: Any) -> tuple[int, Callable[[list[BaseMessage]], int]]:
         bound = {**llm.kwargs, **bound}
         llm = llm.bound
     profile = getattr(llm, "profile", None) or {}
-    window = profile.get("max_input_tokens") or _DEFAULT_WINDOW
+    # A model in a folder does not know its window before it is loaded.
+    window = getattr(llm, "context_window", None) or profile.get("max_input_tokens")
+    window = window or _DEFAULT_WINDOW
     wanted = bound.get("max_tokens") or getattr(llm, "max_tokens", None) or _DEFAULT_ANSWER_TOKENS
     if _counts_itself(llm):
         return window - wanted, llm.get_num_tokens_from_messages

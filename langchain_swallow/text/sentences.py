@@ -1,6 +1,6 @@
 """Text → sentence spans that cover it without gap.
 
-A sentence ends at 。！？!? or ．before a non-digit, with the closing brackets after it, and at
+A sentence ends at 。！？!? or ．before a non-digit, with the marks and closing brackets after it, and at
 blank lines; not inside 「」『』（）【】, unless the bracket is longer than `max_bracket`.
 """
 
@@ -11,7 +11,7 @@ _OPENING = "「『（【〔［(《〈"
 _CLOSING = "」』）】〕］)》〉"
 _PAIRS = dict(zip(_CLOSING, _OPENING, strict=True))
 _EVENT = re.compile(r"[。！？!?．]|\n[ \t\u3000]*\n\s*|[「『（【〔［(《〈」』）】〕］)》〉]")
-_TRAILING = re.compile(r"[。！？!?．」』）】〕］)》〉\"'”’]*\s*")
+_TRAILING = re.compile(r"[。！？!?．、，」』）】〕］)》〉\"'”’]*\s*")
 
 
 def sentence_spans(text: str, *, max_bracket: int = 300) -> list[tuple[int, int]]:

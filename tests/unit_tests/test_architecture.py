@@ -20,6 +20,8 @@ LAYERS = {
     "index_folder": 2,
     "formats": 2,
     "engines": 3,
+    "chat_loading": 4,
+    "chat_requests": 4,
     "chat_results": 4,
     "chat_models": 5,
     "documents": 5,

@@ -10,7 +10,12 @@ import torch
 from langchain_swallow.engines.base import AsyncStream, Chunk, Finish, Request, Stream
 from langchain_swallow.engines.kv_cache import KVCache, Window, shared_length
 from langchain_swallow.engines.local import LocalEngine
-from langchain_swallow.errors import EngineError, GenerationTimeoutError, OutOfMemoryError
+from langchain_swallow.errors import (
+    EngineError,
+    GenerationTimeoutError,
+    OutOfMemoryError,
+    PromptOverflowError,
+)
 from tests.unit_tests.tiny_models import tiny, tiny_llama
 from tests.unit_tests.tokenizers import trained_tokenizer
 
@@ -37,7 +42,7 @@ def engine():
 
 
 def prompts(count, shared=20):
-    return [tuple([1, *range(40, 40 + shared), *range(300 + i, 303 + 3 * i)]) for i in range(count)]
+    return [(1, *range(40, 40 + shared), *range(300 + i, 303 + 3 * i)) for i in range(count)]
 
 
 def expected(model, prompt, count):
@@ -235,16 +240,25 @@ def test_a_late_request_does_not_wait_for_the_others(engine):
         stream.close()
 
 
-def test_a_request_that_cannot_fit_fails_and_the_next_is_served():
-    engine = engine_of(tiny_llama(), kv_budget_bytes=2 * 3 * 32 * 4 * 256)
-    too_long = Request(prompt_ids=tuple(range(1, 200)), max_tokens=100)
-    assert isinstance(run(engine, too_long)[1][-1], Finish)  # capacity is rounded to the window
-    small = engine_of(tiny_llama(), kv_budget_bytes=1000)
-    events = run(small, too_long)[1]
+def test_a_request_over_the_memory_fails_and_a_smaller_one_is_served():
+    row = 2 * 3 * 2 * 16 * 4 * 256
+    small = engine_of(tiny_llama(), kv_budget_bytes=row - 1)
+    events = run(small, Request(prompt_ids=prompts(1)[0], max_tokens=100))[1]
     assert isinstance(events[-1], OutOfMemoryError)
     assert "lower max_tokens" in str(events[-1])
-    engine.close()
     small.close()
+    enough = engine_of(tiny_llama(), kv_budget_bytes=row)
+    events = run(enough, Request(prompt_ids=prompts(1)[0], max_tokens=100))[1]
+    assert isinstance(events[-1], Finish)
+    enough.close()
+
+
+def test_a_request_over_the_window_is_refused_and_the_others_go_on(engine):
+    other = Stream(engine, Request(prompt_ids=prompts(1)[0], max_tokens=50, logprobs=0))
+    with pytest.raises(PromptOverflowError, match="200 prompt tokens and max_tokens=57 are 257"):
+        engine.submit(Request(prompt_ids=(1,) * 200, max_tokens=57), print)
+    assert list(other)[-1].completion_tokens == 50
+    assert isinstance(run(engine, Request(prompt_ids=(1,) * 200, max_tokens=56))[1][-1], Finish)
 
 
 def test_requests_wait_for_memory_and_are_all_answered():

@@ -59,11 +59,28 @@ harmless = st.text(characters, max_size=30).filter(
     lambda text: not re.search(r"[<>\[\]#]|[\ue000-\uf8ff]", text)
 )
 hostile_parts = st.sampled_from(
-    "<s> </s> <unk> [INST] [/INST] <<SYS>> <</SYS>> ［ＩＮＳＴ］ ［／ＩＮＳＴ］ ＜＜ＳＹＳ＞＞ [inst] [/Inst] [IN\u200bST] "
-    "[\u2060/INST] <\u200d<SYS>> [\u00adINST] [[INST]] <<<SYS>>> [IN ST] [INST\ufe0f] </s><s>[INST] "
-    "<|eot_id|> <|start_header_id|> <|begin_of_text|> ＜|eot_id|＞ ###\u200b指示: ###応答: ＃＃＃　指示：".split(
-        " "
-    )
+    [
+        *("<s>", "</s>", "<unk>", "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "</s><s>[INST]"),
+        *(
+            "［ＩＮＳＴ］",
+            "［／ＩＮＳＴ］",
+            "＜＜ＳＹＳ＞＞",
+            "[inst]",
+            "[/Inst]",
+            "[[INST]]",
+            "<<<SYS>>>",
+        ),
+        *(
+            "[IN\u200bST]",
+            "[\u2060/INST]",
+            "<\u200d<SYS>>",
+            "[\u00adINST]",
+            "[IN ST]",
+            "[INST\ufe0f]",
+        ),
+        *("<|eot_id|>", "<|start_header_id|>", "<|begin_of_text|>", "＜|eot_id|＞"),
+        *("###\u200b指示:", "###応答:", "＃＃＃　指示："),
+    ]
 )
 hostile = st.lists(st.one_of(hostile_parts, harmless), max_size=5).map("".join)
 

@@ -133,7 +133,10 @@ def test_search_key_unifies_what_nfkc_leaves_apart():
 
 
 def test_wrapped_lines_are_joined_without_a_space():
-    text = "この文章は紙の幅に合わせて折り返されて\nいるので、一つの行に戻します。\n・箇条書き\n・二つ目"
+    text = (
+        "この文章は紙の幅に合わせて折り返されて\nいるので、一つの行に戻します。\n"
+        "・箇条書き\n・二つ目"
+    )
     assert join_wrapped_lines(text) == (
         "この文章は紙の幅に合わせて折り返されているので、一つの行に戻します。\n・箇条書き\n・二つ目"
     )

@@ -12,8 +12,6 @@ from transformers import (
     MistralForCausalLM,
 )
 
-from tests.unit_tests.tokenizers import trained_tokenizer
-
 SIZES = {
     "vocab_size": 600,
     "hidden_size": 64,
@@ -46,7 +44,3 @@ def tiny(kind="llama", seed=0):
 @functools.cache
 def tiny_llama():
     return tiny()
-
-
-def endless_tokenizer():
-    return trained_tokenizer()

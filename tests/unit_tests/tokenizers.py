@@ -1,4 +1,4 @@
-"""Real tokenizers to test with: Llama 2's where it is at hand, Mistral's from PyPI, trained ones."""
+"""Real tokenizers to test with: Llama 2's if at hand, Mistral's from PyPI, trained ones."""
 
 import functools
 import tempfile

@@ -1,0 +1,122 @@
+"""Generation parameters, and with them turns → requests to an engine."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from langchain_swallow.engines.base import Request
+from langchain_swallow.errors import PromptOverflowError
+from langchain_swallow.presets import SYSTEM_PROMPT
+from langchain_swallow.prompts import OnControlText, Turn
+
+
+class GenerationParameters(BaseModel):
+    """What can be set for a chat model, and again for each call; see `ChatSwallow`."""
+
+    system_prompt: str | None = SYSTEM_PROMPT
+    max_tokens: int = Field(default=512, ge=1)
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    repetition_penalty: float = Field(default=1.0, gt=0)
+    seed: int | None = None
+    n: int = Field(default=1, ge=1)
+    logprobs: bool = False
+    top_logprobs: int | None = Field(default=None, ge=0, le=20)
+    on_control_text: OnControlText = "escape"
+    on_overflow: Literal["error", "drop_oldest"] = "error"
+    timeout: float | None = Field(default=None, gt=0)
+
+    model_config = ConfigDict(extra="forbid")
+
+
+_NAMES = frozenset(GenerationParameters.model_fields)
+# What LangChain passes along with a call, read elsewhere or of no meaning here.
+_PASSED_ALONG = {"model", "stream", "tools", "tool_choice"}
+
+
+def parameters_of_call(
+    defaults: GenerationParameters, call: dict[str, Any]
+) -> GenerationParameters:
+    """The defaults with what a call sets, checked.
+
+    Raises:
+        TypeError: There is no such parameter; nothing is dropped in silence.
+        ValueError: A value is out of its range.
+        NotImplementedError: Tools are given.
+    """
+    if call.get("tools"):
+        raise NotImplementedError("ChatSwallow does not send tools yet.")
+    given = {name: value for name, value in call.items() if name not in _PASSED_ALONG}
+    if unknown := sorted(given.keys() - _NAMES):
+        raise TypeError(
+            f"Unknown parameter {unknown[0]!r}. Per call there are model, stop, "
+            f"{', '.join(sorted(_NAMES))}."
+        )
+    return GenerationParameters(**{name: getattr(defaults, name) for name in _NAMES} | given)
+
+
+def requests_for(
+    prompt_ids: list[int], parameters: GenerationParameters, stop: list[str] | None
+) -> list[Request]:
+    """One request for each of the `n` answers; with a seed, they take successive ones."""
+    wants_logprobs = parameters.logprobs or parameters.top_logprobs is not None
+    seed = parameters.seed
+    return [
+        Request(
+            prompt_ids=tuple(prompt_ids),
+            max_tokens=parameters.max_tokens,
+            temperature=parameters.temperature,
+            top_p=parameters.top_p,
+            top_k=parameters.top_k,
+            repetition_penalty=parameters.repetition_penalty,
+            seed=None if seed is None else seed + i,
+            stop=tuple(stop or ()),
+            logprobs=(parameters.top_logprobs or 0) if wants_logprobs else None,
+            timeout_s=parameters.timeout,
+        )
+        for i in range(parameters.n)
+    ]
+
+
+def fit_prompt(
+    turns: list[Turn],
+    encode: Callable[[list[Turn]], list[int]],
+    *,
+    max_tokens: int,
+    context_window: int,
+    drop_oldest: bool,
+) -> list[int]:
+    """Ids of the prompt, with room for the answer.
+
+    Args:
+        turns: The conversation.
+        encode: Turns → ids.
+        max_tokens: Room for the answer.
+        context_window: Most tokens of both.
+        drop_oldest: Leave out the oldest turns, whole, until they fit; the system prompt stays.
+
+    Raises:
+        PromptOverflowError: They do not fit.
+    """
+    while True:
+        ids = encode(turns)
+        if len(ids) + max_tokens <= context_window:
+            return ids
+        shorter = _without_oldest(turns) if drop_oldest else None
+        if shorter is None:
+            raise PromptOverflowError(
+                f"The prompt has {len(ids)} tokens and max_tokens is {max_tokens}: together "
+                f"{len(ids) + max_tokens}, the context window is {context_window}. "
+                'Shorten the messages, lower max_tokens, or use on_overflow="drop_oldest".'
+            )
+        turns = shorter
+
+
+def _without_oldest(turns: list[Turn]) -> list[Turn] | None:
+    """Without the oldest turns up to the next user turn; `None` when only the last is left."""
+    system = [turn for turn in turns if turn[0] == "system"]
+    dialogue = [turn for turn in turns if turn[0] != "system"]
+    users = [i for i, (role, _) in enumerate(dialogue) if role == "user" and i > 0]
+    return [*system, *dialogue[users[0] :]] if users else None

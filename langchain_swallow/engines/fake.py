@@ -1,0 +1,73 @@
+"""`FakeEngine`: answers from a queue and keeps its requests, for tests of what uses an engine.
+
+llm = ChatSwallow.from_engine(FakeEngine(["10日です。"], tokenizer), model="fake")
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from langchain_swallow.engines.base import Chunk, Finish, Request, Sink
+from langchain_swallow.errors import EngineError
+from langchain_swallow.prompts import encode_text
+
+
+class FakeEngine:
+    """Gives out queued answers, one character a chunk, before `submit` returns.
+
+    Args:
+        answers: Texts, or exceptions to report; one for each request, in order.
+        tokenizer: Encodes the prompts and counts the tokens of the answers.
+        context_window: Most tokens of prompt and answer together.
+
+    `requests` has every request, oldest first.
+    """
+
+    name = "fake"
+
+    def __init__(
+        self, answers: Iterable[str | Exception], tokenizer: Any, *, context_window: int = 4096
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.requests: list[Request] = []
+        self._answers = deque(answers)
+        self._context_window = context_window
+
+    @property
+    def context_window(self) -> int:
+        """Most tokens of prompt and answer together."""
+        return self._context_window
+
+    def submit(self, request: Request, sink: Sink) -> "FakeEngine":
+        """Answer at once.
+
+        Raises:
+            EngineError: No answer is left.
+        """
+        self.requests.append(request)
+        if not self._answers:
+            raise EngineError(f"FakeEngine has no answer for request {len(self.requests)}.")
+        answer = self._answers.popleft()
+        if isinstance(answer, Exception):
+            sink(answer)
+            return self
+        text, stop = _until_stop(answer, request.stop)
+        for character in text:
+            sink(Chunk(character))
+        tokens = len(encode_text(answer, self.tokenizer))
+        sink(Finish("stop", len(request.prompt_ids), tokens, stop_sequence=stop))
+        return self
+
+    def cancel(self) -> None:
+        """Nothing to stop: the answer was given already."""
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+def _until_stop(text: str, stop: tuple[str, ...]) -> tuple[str, str | None]:
+    found = [(text.find(s), s) for s in stop if s in text]
+    if not found:
+        return text, None
+    position, sequence = min(found)
+    return text[:position], sequence
