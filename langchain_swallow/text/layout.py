@@ -1,5 +1,6 @@
 """Repairs for text that was laid out for paper: hard line breaks, spaced characters, headings."""
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -89,5 +90,6 @@ def split_at_headings(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def _has_text(path: tuple[str, ...], lines: list[str]) -> bool:
-    plain = [line for line in lines if line.strip() and not _HEADING.fullmatch(line)]
-    return len(plain) > (0 if path else 1)
+    """Whether the last heading, or the beginning of the document, has text of its own."""
+    since_heading = itertools.takewhile(lambda line: not _HEADING.fullmatch(line), reversed(lines))
+    return sum(bool(line.strip()) for line in since_heading) > (0 if path else 1)

@@ -47,7 +47,8 @@ class BM25:
         self._size = len(texts)
         counts = [Counter(tokenize(text)) for text in texts]
         lengths = np.array([sum(count.values()) for count in counts], dtype=np.float32)
-        self._norm = _K1 * (1 - _B + _B * lengths / max(1.0, float(lengths.mean() or 1)))
+        mean = float(lengths.sum()) / max(1, len(texts))
+        self._norm = _K1 * (1 - _B + _B * lengths / max(1.0, mean))
         postings: dict[str, tuple[list[int], list[int]]] = {}
         for i, count in enumerate(counts):
             for term, frequency in count.items():
