@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from langchain_core.language_models import ModelProfile
 from langchain_core.utils import secret_from_env
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
-from typing_extensions import Self
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from langchain_swallow.catalog import DEMO, ModelInfo, PromptFormat, chat_model_info
 
@@ -30,14 +29,11 @@ class LoadingParameters(BaseModel):
     local_files_only: bool = False
     trust_remote_code: bool = False
     prompt_format: PromptFormat | None = None
-    token: SecretStr | None = Field(default_factory=secret_from_env("HF_TOKEN", default=None))
+    token: SecretStr | None = Field(
+        default_factory=secret_from_env("HF_TOKEN", default=None), alias="api_key"
+    )
 
-    model_config = ConfigDict(extra="forbid")
-
-    @model_validator(mode="after")
-    def _check_model(self) -> Self:
-        chat_model_info(self.model)
-        return self
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     def load_settings(self, model: str) -> "LoadSettings":
         """How to load `model`, the own one or one named in a call."""

@@ -21,6 +21,7 @@ from langchain_core.callbacks import (
 )
 from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
 from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.load.load import ALL_SERIALIZABLE_MAPPINGS
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult, LLMResult
 from langchain_core.runnables import RunnableConfig
@@ -80,7 +81,8 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BaseChatModel):
         on_overflow: `"error"` raises when prompt and `max_tokens` exceed the context window;
             `"drop_oldest"` leaves out the oldest turns, whole, and keeps the system prompt.
         timeout: Seconds an answer may take; `None` is no limit.
-        token: For gated checkpoints; by default the environment's `HF_TOKEN`.
+        max_retries: As in other chat models; local generation has nothing to retry.
+        token: For gated checkpoints, also as `api_key`; by default the environment's `HF_TOKEN`.
 
     Raises:
         UnknownModelError: No such checkpoint or directory.
@@ -89,10 +91,18 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BaseChatModel):
 
     stop: list[str] | None = None
     streaming: bool = False
+    max_retries: int = 0
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     _engine: Engine | None = PrivateAttr(default=None)
+
+    def __init__(self, **fields: Any) -> None:
+        # Before pydantic, which would hide these errors in one of its own.
+        name = fields.get("model", type(self).model_fields["model"].default)
+        if isinstance(name, str):
+            chat_model_info(name)
+        super().__init__(**fields)
 
     @classmethod
     def from_model(cls, model: Any, tokenizer: Any, **fields: Any) -> Self:
@@ -118,10 +128,9 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BaseChatModel):
             **fields: Any field of `ChatSwallow` but those for loading.
         """
         # Only the name is not checked: it need be neither a checkpoint nor a folder.
-        checked = cls(model=DEMO, **fields).__dict__
-        made = cls.model_construct(
-            **{**checked, "model": model, "profile": fields.get("profile") or model_profile(model)}
-        )
+        checked = cls(model=DEMO, **fields)
+        values = {"model": model, "profile": fields.get("profile") or model_profile(model)}
+        made = cls.model_construct(checked.model_fields_set, **{**checked.__dict__, **values})
         made._engine = engine
         return made
 
@@ -366,3 +375,9 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BaseChatModel):
             llm_output=self._combine_llm_outputs([result.llm_output for result in results]),
             run=[info for result in results for info in result.run or ()] or None,
         )
+
+
+# `load(…, allowed_objects="all")` lets in only classes of this table, and no package but
+# LangChain's own is in it. The caller must still name our namespace in `valid_namespaces`.
+_LC_ID = (*ChatSwallow.get_lc_namespace(), ChatSwallow.__name__)
+ALL_SERIALIZABLE_MAPPINGS[_LC_ID] = _LC_ID

@@ -28,7 +28,7 @@ class GenerationParameters(BaseModel):
     on_overflow: Literal["error", "drop_oldest"] = "error"
     timeout: float | None = Field(default=None, gt=0)
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
 _NAMES = frozenset(GenerationParameters.model_fields)

@@ -1,7 +1,7 @@
 """Text → sentence spans that cover it without gap.
 
-A sentence ends at 。！？!? or ．before a non-digit, with the marks and closing brackets after it, and at
-blank lines; not inside 「」『』（）【】, unless the bracket is longer than `max_bracket`.
+A sentence ends at 。！？!? or ．before a non-digit, with the marks and closing brackets after
+it, and at blank lines; not inside 「」『』（）【】, unless the bracket exceeds `max_bracket`.
 """
 
 import re

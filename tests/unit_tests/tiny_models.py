@@ -36,6 +36,10 @@ def tiny(kind="llama", seed=0):
         model = MistralForCausalLM(MistralConfig(**SIZES, sliding_window=8))
     for weights in model.parameters():
         weights.data *= 3
+    # Bytes drawn at random are no text: tokens 3 to 258 get a logit of 0.
+    model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
+    model.lm_head.weight.data[3:259] = 0
+    model.config.tie_word_embeddings = False
     # Without this a random model may end an answer at any token.
     model.generation_config.eos_token_id = None
     return model.eval()

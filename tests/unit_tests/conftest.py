@@ -1,0 +1,23 @@
+"""Unit tests never touch the network; a tiny checkpoint laid out as the hub's."""
+
+import pytest
+import pytest_socket
+
+from tests.unit_tests.tiny_models import tiny
+from tests.unit_tests.tokenizers import trained_tokenizer
+
+
+@pytest.fixture(autouse=True)
+def _no_network():
+    pytest_socket.disable_socket(allow_unix_socket=True)
+    yield
+    pytest_socket.enable_socket()
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """A folder called as a Swallow checkpoint: sharded safetensors, config, tokenizer files."""
+    folder = tmp_path_factory.mktemp("models") / "Swallow-7b-instruct-v0.1"
+    tiny().save_pretrained(folder, max_shard_size="200KB")
+    trained_tokenizer().save_pretrained(folder)
+    return folder
