@@ -1,10 +1,13 @@
 """Markdown → sections by ATX headings; fenced code is no place for headings."""
 
+import itertools
 import re
+from collections.abc import Iterator
 
 from langchain_swallow.formats.section import Section, SectionBuilder, table_rows
 
 _HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*$")
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?\n---[ \t]*\n", re.DOTALL)
 _FENCE = re.compile(r"\s*(```|~~~)")
 _TABLE_RULE = re.compile(r"\s*\|?[\s:|-]+\|[\s:|-]*$")
 
@@ -16,13 +19,20 @@ def read_markdown(text: str) -> list[Section]:
     fenced = False
 
     def flush() -> None:
-        builder.block(_table(block) if _is_table(block) else "\n".join(block))
+        for part in _split_tables(block):
+            builder.block(part)
         block.clear()
 
-    for line in text.split("\n"):
-        fenced ^= bool(_FENCE.match(line))
-        heading = None if fenced else _HEADING.match(line)
-        if heading:
+    for line in _FRONT_MATTER.sub("", text).split("\n"):
+        if _FENCE.match(line):
+            if fenced:
+                builder.block("\n".join([*block, line]))
+                block.clear()
+            else:
+                flush()
+                block.append(line)
+            fenced = not fenced
+        elif not fenced and (heading := _HEADING.match(line)):
             flush()
             builder.heading(len(heading[1]), heading[2])
         elif line.strip() or fenced:
@@ -33,14 +43,17 @@ def read_markdown(text: str) -> list[Section]:
     return builder.sections()
 
 
-def _is_table(lines: list[str]) -> bool:
-    return len(lines) > 2 and "|" in lines[0] and bool(_TABLE_RULE.match(lines[1]))
-
-
-def _table(lines: list[str]) -> str:
-    rows = [
-        [cell.strip() for cell in line.strip().strip("|").split("|")]
-        for i, line in enumerate(lines)
-        if i != 1
-    ]
-    return "\n\n".join(table_rows(rows))
+def _split_tables(lines: list[str]) -> Iterator[str]:
+    """Text and tables of a block; a table may follow its paragraph without a blank line."""
+    rules = (i for i, line in enumerate(lines) if i and _TABLE_RULE.match(line))
+    header = next((i - 1 for i in rules if "|" in lines[i - 1]), len(lines))
+    yield "\n".join(lines[:header])
+    table = list(itertools.takewhile(lambda line: "|" in line, lines[header:]))
+    if table:
+        rows = [
+            [cell.strip() for cell in line.strip().strip("|").split("|")]
+            for i, line in enumerate(table)
+            if i != 1
+        ]
+        yield "\n\n".join(table_rows(rows))
+        yield from _split_tables(lines[header + len(table) :])

@@ -1,0 +1,212 @@
+"""Files of every format and encoding → Documents → chunks."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from langchain_core.documents import Document
+
+from langchain_swallow import JapaneseTextSplitter, load_documents
+from langchain_swallow.documents import SUFFIXES, as_counter, estimate_tokens
+from langchain_swallow.errors import DocumentError
+from tests.unit_tests.tokenizers import trained_tokenizer
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "documents"
+
+
+@pytest.fixture(scope="module")
+def examples():
+    by_file = {}
+    for document in load_documents(EXAMPLES):
+        by_file.setdefault(Path(document.metadata["source"]).name, []).append(document)
+    return by_file
+
+
+def whole(documents):
+    return "\n".join(document.page_content for document in documents)
+
+
+def test_the_examples_are_of_all_formats_and_encodings(examples):
+    files = [path for path in EXAMPLES.iterdir() if path.suffix in SUFFIXES]
+    assert len(files) >= 12
+    assert set(examples) == {path.name for path in files}
+    formats = {documents[0].metadata["format"] for documents in examples.values()}
+    assert formats >= {"md", "html", "pdf", "docx", "csv", "txt"}
+    encodings = {documents[0].metadata.get("encoding") for documents in examples.values()}
+    assert encodings >= {"utf-8", "cp932", "euc_jp", "iso2022_jp"}
+    assert "\ufffd" not in "".join(map(whole, examples.values()))
+
+
+def test_metadata_says_where_a_passage_stands(examples):
+    for documents in examples.values():
+        for document in documents:
+            metadata = document.metadata
+            assert Path(metadata["source"]).is_file()
+            assert len(metadata["content_hash"]) == 64
+            if metadata["format"] == "pdf":
+                assert metadata["page"] >= 1
+    assert any(" > " in d.metadata.get("headings", "") for ds in examples.values() for d in ds)
+
+
+TEXT = "第1章 総則\n\n第1条（目的）\nこの規程は、髙橋製作所の①旅費～交通費を定める。"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [
+        ("utf-8", "utf-8"),
+        ("utf-8-sig", "utf-8-sig"),
+        ("cp932", "cp932"),
+        ("utf-16", "utf-16"),
+    ],
+)
+def test_a_text_file_in_any_encoding(tmp_path, encoding, name):
+    path = tmp_path / "規程.txt"
+    text = TEXT.replace("～", "\uff5e")
+    path.write_bytes(text.encode(encoding))
+    documents = load_documents(path)
+    assert "髙橋製作所の①旅費" in whole(documents)
+    assert documents[0].metadata["encoding"] == name
+    assert documents[0].metadata["title"] == "規程"
+
+
+def test_html_keeps_ruby_apart_and_drops_scripts(tmp_path):
+    path = tmp_path / "a.html"
+    path.write_text(
+        "<html><head><title>題</title><script>alert(1)</script></head><body><nav>戻る</nav>"
+        "<h1>休暇</h1><p><ruby>慶弔<rp>（</rp><rt>けいちょう</rt><rp>）</rp></ruby>休暇は5日。</p>"
+        "<table><tr><th>品名</th><th>価格</th></tr><tr><td>机</td><td>900円</td></tr></table>"
+        "</body></html>",
+        encoding="utf-8",
+    )
+    (document,) = load_documents(path)
+    assert document.page_content == "休暇\n\n慶弔休暇は5日。\n\n品名: 机、価格: 900円"
+    assert document.metadata["headings"] == "休暇"
+
+
+def test_html_says_its_own_encoding(tmp_path):
+    path = tmp_path / "a.html"
+    path.write_bytes('<meta charset="shift_jis"><p>ソ連と表</p>'.encode("cp932"))
+    assert whole(load_documents(path)) == "ソ連と表"
+
+
+def test_csv_rows_make_sense_alone(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes('品名,価格\r\n"机, 大",900円\r\n椅子,500円\r\n'.encode("cp932"))
+    text = whole(load_documents(path))
+    assert "品名: 机, 大、価格: 900円" in text
+    assert "品名: 椅子、価格: 500円" in text
+
+
+def test_markdown_sections_carry_their_headings(tmp_path):
+    path = tmp_path / "a.md"
+    path.write_text(
+        "---\ntitle: x\n---\n# 規程\n前文。\n## 休暇\n- 有給は10日\n\n| 区分 | 日数 |\n|---|---|\n| 慶弔 | 5日 |\n"
+        "```\n# これは見出しではない\n```\n",
+        encoding="utf-8",
+    )
+    documents = load_documents(path)
+    assert [d.metadata["headings"] for d in documents] == ["規程", "規程 > 休暇"]
+    assert "区分: 慶弔、日数: 5日" in documents[1].page_content
+    assert "# これは見出しではない" in documents[1].page_content
+
+
+def test_docx_with_ruby_and_a_table(tmp_path):
+    docx = pytest.importorskip("docx", reason="python-docx writes the file to read")
+    made = docx.Document()
+    made.add_heading("旅費規程", 1)
+    made.add_paragraph("日当は3,000円。")
+    table = made.add_table(2, 2)
+    for cell, text in zip((c for r in table.rows for c in r.cells), "区分 金額 国内 3000".split()):
+        cell.text = text
+    path = tmp_path / "a.docx"
+    made.save(path)
+    (document,) = load_documents(path)
+    assert document.page_content == "旅費規程\n\n日当は3,000円。\n\n区分: 国内、金額: 3000"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "match"),
+    [
+        ("a.xyz", b"x", r"a.xyz has an unknown format. Known are .csv"),
+        ("a.pdf", b"not a pdf", r"a\.pdf"),
+        ("a.docx", b"not a zip", r"a\.docx"),
+        ("a.txt", bytes(range(128, 256)) * 8, r"a\.txt"),
+    ],
+)
+def test_files_that_cannot_be_read_are_named(tmp_path, name, content, match):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(DocumentError, match=match):
+        load_documents(path)
+
+
+def test_one_bad_file_does_not_lose_the_others(tmp_path, caplog):
+    (tmp_path / "a.pdf").write_bytes(b"x")
+    (tmp_path / "b.txt").write_text("良い文書。", encoding="utf-8")
+    assert whole(load_documents(tmp_path, on_error="skip")) == "良い文書。"
+    assert "a.pdf" in caplog.text
+
+
+def test_limits_and_missing_paths(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("あ" * 1000, encoding="utf-8")
+    with pytest.raises(DocumentError, match="larger than max_file_mb=0.001"):
+        load_documents(path, max_file_mb=0.001)
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        load_documents(tmp_path / "none")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "b.txt").write_text("下。", encoding="utf-8")
+    assert len(load_documents(tmp_path, recursive=False)) == 1
+    assert len(load_documents(tmp_path)) == 2
+
+
+def test_a_docx_that_grows_without_end_is_refused(tmp_path):
+    path = tmp_path / "bomb.docx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", b" " * 300_000_000)
+    with pytest.raises(DocumentError, match=r"bomb\.docx"):
+        load_documents(path)
+
+
+# Splitting
+
+
+def test_chunks_say_where_they_are_from():
+    text = "一つ目の文です。二つ目の文です。三つ目の文です。" * 3
+    document = Document(text, metadata={"source": "a"})
+    chunks = JapaneseTextSplitter(30, len, overlap=0).split_documents([document])
+    assert "".join(chunk.page_content for chunk in chunks) == text
+    for chunk in chunks:
+        start, end = chunk.metadata["start_index"], chunk.metadata["end_index"]
+        assert text[start:end] == chunk.page_content
+        assert len(chunk.page_content) <= 30
+        assert chunk.metadata["source"] == "a"
+
+
+class _Counts:
+    def get_num_tokens(self, text):
+        return 2 * len(text)
+
+
+@pytest.mark.parametrize(
+    ("counter", "tokens"),
+    [(None, 3), (len, 3), (_Counts(), 6)],
+    ids=["estimate", "function", "chat model"],
+)
+def test_counters(counter, tokens):
+    assert as_counter(counter)("東京都") == tokens
+
+
+def test_a_tokenizer_counts_without_special_tokens():
+    assert as_counter(trained_tokenizer())("東京") == len(trained_tokenizer().tokenize("東京"))
+    with pytest.raises(TypeError, match="must be a function, a tokenizer or a chat model, not int"):
+        JapaneseTextSplitter(10, 3)
+    with pytest.raises(ValueError, match="max_tokens must be at least 1"):
+        JapaneseTextSplitter(0)
+
+
+def test_the_estimate_is_from_above():
+    for path in EXAMPLES.glob("*.md"):
+        text = path.read_text("utf-8")
+        assert estimate_tokens(text) >= 0.6 * len(text)
