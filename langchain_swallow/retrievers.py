@@ -21,7 +21,7 @@ class HybridRetriever(BaseRetriever):
 
     Args:
         store: The passages.
-        k: How many to return.
+        k: How many to return; also per call, `invoke(question, k=8)`.
         lexical_weight: Weight of BM25 in [0, 1]; the vectors have the rest.
 
     Documents carry their scores in the metadata: `score`, `lexical_score`, `dense_score`.
@@ -37,16 +37,22 @@ class HybridRetriever(BaseRetriever):
     _bm25_version: int = PrivateAttr(default=-1)
 
     def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **_: Any
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,
+        k: int | None = None,
+        **_: Any,
     ) -> list[Document]:
         documents = self.store.documents
         if not documents or not query.strip():
             return []
         lexical = self._lexical(documents).scores(query)
         dense = self.store.query_scores(query)
-        fused = self.lexical_weight * _scaled(lexical) + (1 - self.lexical_weight) * _scaled(dense)
+        weight = self.lexical_weight
+        fused = (weight * _scaled(lexical) + (1 - weight) * _scaled(dense)).clip(0, 1)
         # A stable sort: of equal scores the earlier document wins, every time.
-        best = np.argsort(-fused, kind="stable")[: self.k]
+        best = np.argsort(-fused, kind="stable")[: self.k if k is None else k]
         return [
             documents[i].model_copy(
                 update={

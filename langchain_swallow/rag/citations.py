@@ -53,10 +53,10 @@ class CitationFilter:
 def find_citations(text: str, documents: Sequence[Document]) -> tuple[Citation, ...]:
     """The citations of a whole answer, one a number, each checked against its passage."""
     found: dict[int, Citation] = {}
+    claim = ""
     for start, end in sentence_spans(text):
-        # The words before a mark are its claim; after 。 the mark belongs to the sentence before.
-        sentence, claim = text[start:end], ""
-        position = 0
+        # The words before a mark are its claim; after 。 that is the sentence before.
+        sentence, position = text[start:end], 0
         for match in _MARK.finditer(sentence):
             claim = sentence[position : match.start()].strip() or claim
             position = match.end()
@@ -65,6 +65,7 @@ def find_citations(text: str, documents: Sequence[Document]) -> tuple[Citation, 
                     checked = _check(number, documents[number - 1], claim)
                     if number not in found or checked.verified > found[number].verified:
                         found[number] = checked
+        claim = sentence[position:].strip() or claim
     return tuple(found.values())
 
 

@@ -101,7 +101,8 @@ def test_csv_rows_make_sense_alone(tmp_path):
 def test_markdown_sections_carry_their_headings(tmp_path):
     path = tmp_path / "a.md"
     path.write_text(
-        "---\ntitle: x\n---\n# 規程\n前文。\n## 休暇\n- 有給は10日\n\n| 区分 | 日数 |\n|---|---|\n| 慶弔 | 5日 |\n"
+        "---\ntitle: x\n---\n# 規程\n前文。\n## 休暇\n- 有給は10日\n\n"
+        "| 区分 | 日数 |\n|---|---|\n| 慶弔 | 5日 |\n"
         "```\n# これは見出しではない\n```\n",
         encoding="utf-8",
     )
@@ -117,7 +118,8 @@ def test_docx_with_ruby_and_a_table(tmp_path):
     made.add_heading("旅費規程", 1)
     made.add_paragraph("日当は3,000円。")
     table = made.add_table(2, 2)
-    for cell, text in zip((c for r in table.rows for c in r.cells), "区分 金額 国内 3000".split()):
+    cells = [cell for row in table.rows for cell in row.cells]
+    for cell, text in zip(cells, ["区分", "金額", "国内", "3000"], strict=True):
         cell.text = text
     path = tmp_path / "a.docx"
     made.save(path)
@@ -151,7 +153,7 @@ def test_one_bad_file_does_not_lose_the_others(tmp_path, caplog):
 def test_limits_and_missing_paths(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("あ" * 1000, encoding="utf-8")
-    with pytest.raises(DocumentError, match="larger than max_file_mb=0.001"):
+    with pytest.raises(DocumentError, match=r"larger than max_file_mb=0\.001"):
         load_documents(path, max_file_mb=0.001)
     with pytest.raises(FileNotFoundError, match="does not exist"):
         load_documents(tmp_path / "none")

@@ -1,0 +1,63 @@
+"""The commands' interface; what they do with a real model is tested in integration_tests."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from langchain_swallow import __version__
+from langchain_swallow.cli import main
+
+
+def run(capsys, *arguments):
+    code = main(arguments)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_models_prints_the_table_and_what_fits(capsys):
+    code, out, err = run(capsys, "models")
+    assert code == 0
+    assert "Swallow-7b-instruct-v0.1" in out
+    assert "GiB" in err
+    code, out, _ = run(capsys, "models", "--json")
+    listed = json.loads(out)
+    assert listed["machine"]["memory_gib"] > 0
+    smallest = min(listed["models"], key=lambda m: m["parameters"])
+    assert smallest["repo_id"].startswith("tokyotech-llm/")
+    assert set(smallest["fits_here"]) <= {"bf16", "8bit", "4bit"}
+
+
+def test_errors_go_to_stderr_with_exit_code_1(capsys, tmp_path):
+    code, out, err = run(capsys, "ask", "-i", str(tmp_path / "none"), "問", "--model", "demo")
+    assert (code, out) == (1, "")
+    assert "holds no index. Make one with `langchain-swallow index DIR -o" in err
+    code, _, err = run(capsys, "index", str(tmp_path / "none"), "-o", str(tmp_path / "i"))
+    assert code == 1
+    assert "does not exist" in err
+    code, _, err = run(capsys, "index", str(tmp_path), "-o", str(tmp_path / "i"))
+    assert code == 1
+    assert "No readable documents" in err
+    code, _, err = run(capsys, "chat", "--model", "swallow-7b-instrct-v0.1")
+    assert code == 1
+    assert "Did you mean" in err
+
+
+@pytest.mark.parametrize("arguments", [[], ["nothing"], ["ask"], ["index", "x"]])
+def test_wrong_usage_is_exit_code_2(arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+
+
+def test_version_and_help():
+    done = subprocess.run(
+        [sys.executable, "-m", "langchain_swallow.cli", "--version"],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.strip() == __version__
+    for command in ("models", "demo", "index", "ask", "chat"):
+        with pytest.raises(SystemExit) as caught:
+            main([command, "--help"])
+        assert caught.value.code == 0

