@@ -57,9 +57,7 @@ class LoadingParameters(BaseModel):
         )
 
     def _weights_gib(self, info: ModelInfo) -> float:
-        if self.quantization is not None:
-            return info.weights_gib(8 if self.quantization == "8bit" else 4)
-        return info.weights_gib(16) * (2 if self.dtype == "float32" else 1)
+        return info.weights_gib({None: 16, "8bit": 8, "4bit": 4}[self.quantization])
 
 
 def model_profile(model: str) -> ModelProfile:

@@ -17,6 +17,7 @@ from langchain_swallow._version import __version__
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
 
+    from langchain_swallow.catalog import ModelInfo
     from langchain_swallow.rag import Answer
     from langchain_swallow.vectorstores import SwallowFAISS
 
@@ -113,7 +114,7 @@ def _models(arguments: argparse.Namespace) -> int:
 
     device = choose_device(None)
     free = free_gib(device)
-    rows = [{**info.as_dict(), "fits_here": _fitting(info, free)} for info in list_models()]
+    rows = [{**info.as_dict(), "fits_here": _fitting(info, device, free)} for info in list_models()]
     if arguments.json:
         machine = {"device": device, "memory_gib": round(free, 1)}
         print(json.dumps({"machine": machine, "models": rows}, ensure_ascii=False, indent=2))
@@ -130,11 +131,16 @@ def _models(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _fitting(info: Any, free_gib: float) -> list[str]:
-    """Precisions at which weights, and keys and values of 1,000 tokens, fit."""
+def _fitting(info: "ModelInfo", device: str, free_gib: float) -> list[str]:
+    """Precisions at which weights, and keys and values of 1,000 tokens, fit on the device."""
+    from langchain_swallow.engines.devices import choose_dtype
+
     cache = info.kv_cache_gib_per_1000_tokens
-    names = {16: "bf16", 8: "8bit", 4: "4bit"}
-    return [name for bits, name in names.items() if info.weights_gib(bits) + cache <= free_gib]
+    dtype = choose_dtype("auto", device)
+    sizes = {str(dtype).removeprefix("torch."): info.weights_gib(16) * dtype.itemsize / 2}
+    if device.startswith("cuda"):
+        sizes |= {"8bit": info.weights_gib(8), "4bit": info.weights_gib(4)}
+    return [name for name, size in sizes.items() if size + cache <= free_gib]
 
 
 # demo, index, ask, chat

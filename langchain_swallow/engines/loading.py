@@ -35,7 +35,8 @@ class LoadSettings:
     Args:
         model: `"demo"`, a hub id or a local directory.
         context_window: Most tokens of prompt and answer; `None` takes the model's own.
-        weights_gib: Memory the weights will take, if known; checked before anything is read.
+        weights_gib: Memory the weights take, quantised or in 16 bits; checked before anything is
+            read, `None` if unknown.
         device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; `None` takes the best there is.
         device_map: As in transformers; over several GPUs `"auto"`.
         dtype: `"auto"`, `"bfloat16"`, `"float16"` or `"float32"`.
@@ -93,7 +94,7 @@ def load_engine(settings: LoadSettings) -> LocalEngine:
     device = choose_device(settings.device)
     dtype = choose_dtype(settings.dtype, device)
     if settings.device_map is None:
-        _check_memory(settings, device)
+        _check_memory(settings, dtype, device)
     hub = {
         "revision": settings.revision,
         "cache_dir": settings.cache_dir,
@@ -112,7 +113,8 @@ def load_engine(settings: LoadSettings) -> LocalEngine:
             **hub,
         )
     except torch.OutOfMemoryError as error:
-        raise OutOfMemoryError(_too_large(settings, free_gib(device), device)) from error
+        free = free_gib(device)
+        raise OutOfMemoryError(_too_large(settings.model, None, free, device)) from error
     except (OSError, ValueError) as error:
         raise _unavailable(settings, error) from error
     if settings.device_map is None and settings.quantization is None:
@@ -131,16 +133,21 @@ def engine_from(model: Any, tokenizer: Any, context_window: int | None = None) -
     )
 
 
-def _check_memory(settings: LoadSettings, device: str) -> None:
+def _check_memory(settings: LoadSettings, dtype: torch.dtype, device: str) -> None:
+    if settings.weights_gib is None:
+        return
     free = free_gib(device)
-    if settings.weights_gib is not None and settings.weights_gib > free:
-        raise OutOfMemoryError(_too_large(settings, free, device))
+    need = settings.weights_gib
+    if settings.quantization is None:
+        need *= dtype.itemsize / torch.bfloat16.itemsize
+    if need > free:
+        raise OutOfMemoryError(_too_large(settings.model, need, free, device))
 
 
-def _too_large(settings: LoadSettings, free: float, device: str) -> str:
-    need = "" if settings.weights_gib is None else f" needs {settings.weights_gib:.1f} GiB"
+def _too_large(model: str, need: float | None, free: float, device: str) -> str:
+    needs = "" if need is None else f" needs {need:.1f} GiB"
     return (
-        f"{settings.model}{need}, {device} has {free:.1f} GiB. Use "
+        f"{model}{needs}, {device} has {free:.1f} GiB. Use "
         'quantization="8bit" or "4bit", device_map="auto" over several GPUs, or a smaller model: '
         "langchain-swallow models says which fit here."
     )

@@ -1,0 +1,72 @@
+"""The commands with the demo model, as a user runs them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCUMENTS = Path(__file__).parents[2] / "examples" / "documents"
+
+
+def run(*arguments, stdin=None):
+    return subprocess.run(
+        [sys.executable, "-m", "langchain_swallow.cli", *map(str, arguments)],
+        capture_output=True,
+        input=stdin,
+        encoding="utf-8",
+        timeout=600,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def index(demo_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("index") / "索引"
+    done = run("index", DOCUMENTS, "-o", folder, "--json")
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout)
+    assert made["files"] >= 12
+    assert made["passages"] > made["files"]
+    assert "Embedding" in done.stderr
+    return folder
+
+
+@pytest.mark.usefixtures("demo_folder")
+def test_demo_answers_five_questions_with_citations():
+    done = run("demo")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("質問: ") == done.stdout.count("回答: ") == 5
+    assert done.stdout.count("  [") >= 3
+    assert "資料からは分かりません" in done.stdout
+    assert "passages indexed in" in done.stderr
+    assert done.stderr.count("first token") == 5
+
+
+def test_ask_streams_the_answer_and_its_source(index):
+    done = run("ask", "-i", index, "試用期間はどのくらいですか。", "--model", "demo")
+    assert done.returncode == 0, done.stderr
+    answer, *sources = done.stdout.splitlines()
+    assert "か月" in answer
+    assert any("就業規則" in source for source in sources)
+
+
+def test_ask_prints_json(index):
+    done = run("ask", "-i", index, "試用期間はどのくらいですか。", "--model", "demo", "--json")
+    answer = json.loads(done.stdout)
+    assert answer["question"] == "試用期間はどのくらいですか。"
+    assert answer["citations"][0]["verified"]
+    assert answer["total_s"] >= answer["first_token_s"] > 0
+
+
+def test_chat_answers_each_line(index):
+    done = run(
+        "chat", "--model", "demo", "--max-tokens", "24", stdin="こんにちは。\nありがとう。\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert len([line for line in done.stdout.splitlines() if line.strip()]) >= 2
+    lines = "試用期間はどのくらいですか。\n\n社員旅行の行き先はどこですか。\n"
+    done = run("chat", "-i", index, "--model", "demo", "--json", stdin=lines)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [a["refused"] for a in answers] == [False, True]
