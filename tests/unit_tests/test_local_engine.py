@@ -90,6 +90,18 @@ def test_concurrent_requests_get_the_tokens_of_generate(kind):
         assert results[i] == expected(model, wanted[i], lengths[i])
 
 
+def test_requests_that_run_together_share_each_forward_pass():
+    model = tiny("llama", seed=1)
+    passes = []
+    model.register_forward_hook(lambda *_: passes.append(1))
+    engine = engine_of(model)
+    streams = [Stream(engine, Request(prompt_ids=p, max_tokens=20)) for p in prompts(4)]
+    assert [list(stream)[-1].completion_tokens for stream in streams] == [20] * 4
+    engine.close()
+    # One pass a prompt, then one a token for all four; they may not all begin in the same step.
+    assert len(passes) <= 4 + 20 + 4
+
+
 def test_known_beginnings_are_not_computed_again(engine):
     first, second = prompts(2)
     _, events = run(engine, Request(prompt_ids=first, max_tokens=4))

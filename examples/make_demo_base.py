@@ -1,0 +1,21 @@
+"""Make the folder that train_demo_adapter.py starts from: the demo model without its adapter.
+
+python examples/make_demo_base.py runs/demo-base
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import torch
+
+from langchain_swallow.engines import demo
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("output", type=Path)
+output = parser.parse_args().output
+with tempfile.TemporaryDirectory() as folder:
+    demo.unpack_gguf(Path(folder))
+    demo.dequantised(Path(folder)).to(torch.bfloat16).save_pretrained(output)
+    demo.convert_tokenizer(Path(folder), output)
+print(output)

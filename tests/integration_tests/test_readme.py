@@ -1,0 +1,25 @@
+"""The README's Python, run with the demo model in place of Swallow 7B."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_code_of_the_readme_runs(demo_folder, capsys):
+    readme = (ROOT / "README.md").read_text("utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert len(blocks) == 3
+    code = "\n".join(blocks)
+    for written, here in (
+        ('"tokyotech-llm/Swallow-7b-instruct-v0.1"', '"demo", max_tokens=64'),
+        ("社内規程/", (ROOT / "examples" / "documents").as_posix()),
+        ("SwallowEmbeddings()", 'SwallowEmbeddings("demo")'),
+    ):
+        assert written in code
+        code = code.replace(written, here)
+    names = {}
+    exec(code, names)
+    assert names["answer"].citations[0].quote
+    printed = capsys.readouterr().out
+    assert names["answer"].text in printed
