@@ -6,6 +6,7 @@ Read from the XML itself: docx2txt prints the reading before the base, python-do
 import io
 import re
 import zipfile
+from collections.abc import Iterator
 from typing import Any
 
 from lxml import etree
@@ -14,6 +15,9 @@ from langchain_swallow.errors import DocumentError
 from langchain_swallow.formats.section import Section, SectionBuilder, table_rows
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
+# The reading of ruby; the second copy of a text box, for older programs.
+_UNREAD = frozenset({f"{_W}rt", f"{_MC}Fallback"})
 _MAX_RATIO = 100
 _MAX_BYTES = 200 * 1024**2
 
@@ -28,7 +32,7 @@ def read_docx(data: bytes, name: str) -> list[Section]:
     headings = _heading_styles(data, name)
     builder = SectionBuilder()
     body = document.find(f"{_W}body")
-    for element in () if body is None else body:
+    for element in () if body is None else _blocks(body):
         if element.tag == f"{_W}p":
             text, level = _text(element), _level(element, headings)
             if level and text.strip():
@@ -43,6 +47,16 @@ def read_docx(data: bytes, name: str) -> list[Section]:
             for row in table_rows(rows):
                 builder.block(row)
     return builder.sections()
+
+
+def _blocks(parent: Any) -> Iterator[Any]:
+    """Paragraphs and tables in order, those in content controls (w:sdt) too."""
+    for element in parent:
+        if element.tag == f"{_W}sdt":
+            content = element.find(f"{_W}sdtContent")
+            yield from () if content is None else _blocks(content)
+        else:
+            yield element
 
 
 def _member(data: bytes, member: str, name: str) -> bytes:
@@ -93,7 +107,7 @@ def _text(element: Any) -> str:
     """Text of a paragraph or cell, in reading order."""
     parts: list[str] = []
     for node in element.iter():
-        if node.tag == f"{_W}t" and not _inside(node, f"{_W}rt"):
+        if node.tag == f"{_W}t" and not _inside(node, _UNREAD):
             parts.append(node.text or "")
         elif node.tag in (f"{_W}br", f"{_W}cr"):
             parts.append("\n")
@@ -104,5 +118,5 @@ def _text(element: Any) -> str:
     return "".join(parts)
 
 
-def _inside(node: Any, tag: str) -> bool:
-    return any(ancestor.tag == tag for ancestor in node.iterancestors())
+def _inside(node: Any, tags: frozenset[str]) -> bool:
+    return any(ancestor.tag in tags for ancestor in node.iterancestors())

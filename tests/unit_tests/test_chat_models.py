@@ -34,7 +34,7 @@ from langchain_swallow.errors import (
 )
 from langchain_swallow.presets import SYSTEM_PROMPT
 from langchain_swallow.prompts import encode
-from tests.unit_tests.tiny_models import tiny_llama
+from tests.unit_tests.tiny_models import tiny, tiny_llama
 from tests.unit_tests.tokenizers import trained_tokenizer
 
 QUESTIONS = ["東京は？", "会議室は何階ですか。", "有給休暇", "fox", "指示"]
@@ -327,6 +327,19 @@ def test_settings_share_one_model_across_threads(checkpoint):
     with pytest.raises(EngineError, match="unloaded"):
         engines[0].submit(Request(prompt_ids=(1, 5), max_tokens=2), print)
     assert models[1].invoke("問", max_tokens=2).text is not None
+
+
+@pytest.mark.parametrize("kind", ["mistral", "gemma2"])
+def test_other_architectures_load_from_a_folder(kind, tmp_path):
+    model = tiny(kind)
+    model.save_pretrained(tmp_path, max_shard_size="200KB")
+    tokenizer = trained_tokenizer()
+    tokenizer.save_pretrained(tmp_path)
+    llm = ChatSwallow(model=str(tmp_path), max_tokens=8, device="cpu", dtype="float32")
+    assert len(list(tmp_path.glob("model-*.safetensors"))) > 1
+    mine = ChatSwallow.from_model(model, llm.load().tokenizer, max_tokens=8)
+    assert llm.invoke("東京は？").content == mine.invoke("東京は？").content
+    llm.unload()
 
 
 def test_unloading_frees_the_model(llm):

@@ -127,6 +127,36 @@ def test_docx_with_ruby_and_a_table(tmp_path):
     assert document.page_content == "旅費規程\n\n日当は3,000円。\n\n区分: 国内、金額: 3000"
 
 
+W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+MC = 'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+RUBY = "<w:ruby><w:rt><w:r><w:t>けいちょう</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>慶弔</w:t></w:r></w:rubyBase></w:ruby>"  # noqa: E501
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (f"<w:p>{RUBY}<w:r><w:t>休暇</w:t></w:r></w:p>", "慶弔休暇"),
+        (
+            "<w:sdt><w:sdtContent><w:p><w:r><w:t>中身</w:t></w:r></w:p></w:sdtContent></w:sdt>",
+            "中身",
+        ),
+        (
+            "<w:p><mc:AlternateContent><mc:Choice><w:r><w:t>枠</w:t></w:r></mc:Choice>"
+            "<mc:Fallback><w:r><w:t>枠</w:t></w:r></mc:Fallback></mc:AlternateContent></w:p>",
+            "枠",
+        ),
+        ("<w:p><w:r><w:t>一</w:t><w:br/><w:t>二</w:t></w:r></w:p>", "一\n二"),
+    ],
+    ids=["ruby", "content control", "text box", "line break"],
+)
+def test_docx_texts_stand_once_and_where_they_are_read(tmp_path, body, text):
+    path = tmp_path / "a.docx"
+    with zipfile.ZipFile(path, "w") as archive:
+        document = f"<w:document {W} {MC}><w:body>{body}</w:body></w:document>"
+        archive.writestr("word/document.xml", document)
+    assert whole(load_documents(path)) == text
+
+
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [
