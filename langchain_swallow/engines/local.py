@@ -196,24 +196,23 @@ class LocalEngine:
         """Compute waiting prompts, one after another, up to a step's share of tokens.
 
         A prompt is admitted when the one before it is computed, so that it finds their shared
-        beginning in the cache.
+        beginning in the cache. The last token is left to `_decode`: a prompt that is asked again
+        then takes the same passes as the first time, and rounds to the same logits.
         """
         budget = _PREFILL_TOKENS_PER_STEP
         while budget > 0 and (sequence := self._next_prompt()) is not None:
-            piece = sequence.pending[:budget]
+            piece = sequence.pending[:-1][:budget]
             budget -= len(piece)
             try:
-                logits = self._forward([sequence], [piece])
+                if piece:
+                    self._forward([sequence], [piece])
             except torch.OutOfMemoryError as error:
                 self._run_out_of_memory(sequence, error)
-                continue
-            if not sequence.pending:
-                self._accept([sequence], logits)
 
     def _next_prompt(self) -> Sequence | None:
         """The prompt being computed, or the next that fits; `None` when there is none."""
         for sequence in self._running:
-            if not sequence.generated:
+            if len(sequence.pending) > 1:
                 return sequence
         while self._waiting and len(self._running) < self._max_batch:
             sequence = self._waiting[0]
@@ -231,7 +230,8 @@ class LocalEngine:
         return None
 
     def _decode(self) -> None:
-        running = [s for s in self._running if s.generated]
+        """Compute the one pending token of each sequence, and choose the next."""
+        running = [s for s in self._running if len(s.pending) == 1]
         if not running:
             return
         for row, sequence in enumerate(running):
@@ -242,7 +242,11 @@ class LocalEngine:
         except torch.OutOfMemoryError as error:
             self._run_out_of_memory(running[-1], error)
             return
-        self._accept(running, logits)
+        best = logits.argmax(-1).tolist()
+        for row, sequence in enumerate(running):
+            greedy = sequence.sampler.is_greedy
+            token = best[row] if greedy else sequence.sampler.choose(logits[row].clone())
+            self._emit(sequence, token, logits[row])
 
     def _forward(self, sequences: list[Sequence], new: list[list[int]]) -> torch.Tensor:
         """Compute new tokens, the same number for each sequence; logits of the last, (n, V)."""
@@ -264,14 +268,6 @@ class LocalEngine:
             slot.ids += ids
         logits: torch.Tensor = output.logits[:, -1]
         return logits
-
-    def _accept(self, sequences: list[Sequence], logits: torch.Tensor) -> None:
-        """Choose a token for each sequence and hand out the text it completes."""
-        best = logits.argmax(-1).tolist()
-        for row, sequence in enumerate(sequences):
-            greedy = sequence.sampler.is_greedy
-            token = best[row] if greedy else sequence.sampler.choose(logits[row].clone())
-            self._emit(sequence, token, logits[row])
 
     def _emit(self, sequence: Sequence, token: int, logits: torch.Tensor) -> None:
         sequence.ids.append(token)

@@ -137,6 +137,17 @@ def test_a_warm_cache_gives_the_logits_of_a_cold_one_bit_by_bit():
         assert one.logprobs[0].logprob == pytest.approx(other.logprobs[0].logprob, abs=1e-5)
 
 
+def test_a_prompt_asked_again_gives_the_same_logits_bit_by_bit():
+    prompt = prompts(1)[0]
+    model = tiny("llama").to(torch.bfloat16)
+    engine = engine_of(model)
+    request = Request(prompt_ids=prompt, max_tokens=20, temperature=1.3, seed=1, logprobs=2)
+    (_, cold), (_, warm) = run(engine, request), run(engine, request)
+    engine.close()
+    assert warm[-1].cached_tokens == len(prompt) - 1
+    assert [chunk.logprobs for chunk in warm[:-1]] == [chunk.logprobs for chunk in cold[:-1]]
+
+
 def test_seeds_repeat_and_differ(engine):
     def sample(seed):
         request = Request(
