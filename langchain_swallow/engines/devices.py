@@ -51,8 +51,12 @@ def choose_dtype(wanted: str, device: str) -> torch.dtype:
 
 
 def cpu_has_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 matrices (AVX512-BF16 or AMX)."""
-    capabilities = torch.cpu.get_capabilities()
+    """Whether this CPU multiplies bfloat16 matrices (AVX512-BF16 or AMX).
+
+    A torch too old to tell gets float32, which is right everywhere.
+    """
+    ask = getattr(torch.cpu, "get_capabilities", dict)
+    capabilities = ask()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
