@@ -1,5 +1,8 @@
 """What this machine has to compute on, and what of it to use."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import psutil
 import torch
 
@@ -55,7 +58,7 @@ def cpu_has_bfloat16() -> bool:
 
     A torch too old to tell gets float32, which is right everywhere.
     """
-    ask = getattr(torch.cpu, "get_capabilities", dict)
+    ask: Callable[[], Mapping[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)
     capabilities = ask()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
