@@ -58,9 +58,10 @@ def parameters_of_call(
 
 
 def requests_for(
-    prompt_ids: list[int], parameters: GenerationParameters, stop: list[str] | None
+    prompt_ids: list[int], parameters: GenerationParameters, stop: list[str] | str | None
 ) -> list[Request]:
     """One request for each of the `n` answers; with a seed, they take successive ones."""
+    stop = [stop] if isinstance(stop, str) else stop
     wants_logprobs = parameters.logprobs or parameters.top_logprobs is not None
     seed = parameters.seed
     return [

@@ -196,18 +196,23 @@ def _ask(arguments: argparse.Namespace) -> int:
 
 
 def _chat(arguments: argparse.Namespace) -> int:
-    if arguments.index:
-        chain = _chain_of(arguments)
-        return _converse(lambda question: _answer(chain, question, arguments.json))
     from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
+    history: list[BaseMessage] = []
+    if arguments.index:
+        chain = _chain_of(arguments)
+
+        def ask(question: str) -> None:
+            answer = _answer(chain, question, arguments.json, history)
+            history.extend([HumanMessage(answer.question), AIMessage(answer.text)])
+
+        return _converse(ask)
     from langchain_swallow.chat_models import ChatSwallow
 
     llm = ChatSwallow(
         model=arguments.model, max_tokens=arguments.max_tokens, on_overflow="drop_oldest"
     )
     llm.load()
-    history: list[BaseMessage] = []
 
     def turn(question: str) -> None:
         history.append(HumanMessage(question))
@@ -247,14 +252,16 @@ def _converse(turn: Callable[[str], Any]) -> int:
                 _say("（中断しました）")
 
 
-def _answer(chain: "Runnable[Any, Answer]", question: str, as_json: bool) -> None:
+def _answer(
+    chain: "Runnable[Any, Answer]", question: str, as_json: bool, history: Sequence[Any] = ()
+) -> "Answer":
     """Stream an answer to stdout, then its sources; timings go to stderr."""
     from langchain_swallow.rag import Answer
 
     began = time.perf_counter()
     first: float | None = None
     answer = Answer()
-    for piece in chain.stream({"question": question}):
+    for piece in chain.stream({"question": question, "history": history}):
         answer += piece
         if piece.text and first is None:
             first = time.perf_counter() - began
@@ -264,7 +271,7 @@ def _answer(chain: "Runnable[Any, Answer]", question: str, as_json: bool) -> Non
     if as_json:
         timings = {"first_token_s": first, "total_s": total}
         print(json.dumps({**answer.as_dict(), **timings}, ensure_ascii=False))
-        return
+        return answer
     print()
     for citation in answer.citations:
         metadata = citation.document.metadata
@@ -273,6 +280,7 @@ def _answer(chain: "Runnable[Any, Answer]", question: str, as_json: bool) -> Non
         mark = "" if citation.verified else "（未確認）"
         print(f"  [{citation.number}] {' '.join(filter(None, [name, *place]))}{mark}")
     _say(f"  first token {first or total:.2f} s, total {total:.2f} s")
+    return answer
 
 
 # What the commands share

@@ -6,7 +6,7 @@ from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.language_models import BaseLanguageModel
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, convert_to_messages
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
 from langchain_core.runnables.base import RunnableBindingBase, coerce_to_runnable
 
@@ -16,6 +16,7 @@ from langchain_swallow.presets import REFUSAL, Preset, get_preset
 from langchain_swallow.rag.answer import Answer
 from langchain_swallow.rag.citations import CitationFilter, find_citations
 from langchain_swallow.rag.packing import numbered, pack
+from langchain_swallow.rag.rewrite import accepted, rewrite_messages, stands_alone
 
 _DEFAULT_WINDOW = 4096
 _DEFAULT_ANSWER_TOKENS = 512
@@ -32,6 +33,9 @@ def create_rag_chain(
     preset: str | Preset = "質問応答",
 ) -> Runnable[RagInput, Answer]:
     """A Runnable from a question to an `Answer`; it streams, batches and is async.
+
+    It takes a string, or `{"question": …, "history": …}` with the messages before the question. One
+    that leans on them (それはいつ？) is rewritten first; `Answer.question` is what was searched.
 
     Args:
         llm: Any LangChain chat model.
@@ -73,7 +77,11 @@ class _Flow:
     preset: Preset
 
     def run(self, inputs: Iterator[RagInput], config: RunnableConfig) -> Iterator[Answer]:
-        question = _question(list(inputs))
+        asked = _asked(list(inputs))
+        question = asked.question
+        if asked.leans_on_history:
+            rewrite = self.llm.invoke(asked.rewrite_messages(), config)
+            question = asked.searchable(rewrite)
         documents = self.retriever.invoke(question, config)
         messages, packed = self._prompt(question, documents)
         yield Answer(question=question, documents=tuple(packed))
@@ -88,7 +96,11 @@ class _Flow:
     async def arun(
         self, inputs: AsyncIterator[RagInput], config: RunnableConfig
     ) -> AsyncIterator[Answer]:
-        question = _question([part async for part in inputs])
+        asked = _asked([part async for part in inputs])
+        question = asked.question
+        if asked.leans_on_history:
+            rewrite = await self.llm.ainvoke(asked.rewrite_messages(), config)
+            question = asked.searchable(rewrite)
         documents = await self.retriever.ainvoke(question, config)
         messages, packed = self._prompt(question, documents)
         yield Answer(question=question, documents=tuple(packed))
@@ -132,9 +144,8 @@ class _Reader:
 
     def push(self, chunk: Any) -> Iterator[Answer]:
         """Text that is ready, and the usage where the chunk has it."""
-        text = chunk if isinstance(chunk, str) else str(chunk.text)
         usage = getattr(chunk, "usage_metadata", None)
-        shown = self._filter.push(text)
+        shown = self._filter.push(_text(chunk))
         self._text += shown
         if shown or usage:
             yield Answer(text=shown, usage=usage)
@@ -152,16 +163,39 @@ class _Reader:
         )
 
 
-def _question(inputs: list[RagInput]) -> str:
-    """The question of a string, or of {"question": …}; a string may arrive in pieces."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question with the conversation before it."""
+
+    question: str
+    history: tuple[BaseMessage, ...]
+
+    @property
+    def leans_on_history(self) -> bool:
+        return bool(self.history) and not stands_alone(self.question)
+
+    def rewrite_messages(self) -> list[BaseMessage]:
+        return rewrite_messages(self.history, self.question)
+
+    def searchable(self, rewrite: Any) -> str:
+        return accepted(_text(rewrite), self.history, self.question)
+
+
+def _asked(inputs: list[RagInput]) -> _Asked:
+    """What a string, or a dict, asks; either may arrive in pieces."""
     if inputs and all(isinstance(part, str) for part in inputs):
-        question = "".join(str(part) for part in inputs)
+        values: dict[str, Any] = {"question": "".join(str(part) for part in inputs)}
     else:
-        merged = {k: v for part in inputs if isinstance(part, dict) for k, v in part.items()}
-        question = str(merged.get("question", ""))
-    if not question.strip():
+        values = {k: v for part in inputs if isinstance(part, dict) for k, v in part.items()}
+    question = str(values.get("question", "")).strip()
+    if not question:
         raise ValueError('No question. Pass a string or {"question": "…"}.')
-    return question.strip()
+    return _Asked(question, tuple(convert_to_messages(values.get("history") or [])))
+
+
+def _text(output: Any) -> str:
+    """Text of what a model returned, a string or a message."""
+    return output if isinstance(output, str) else str(output.text)
 
 
 def _budget(llm: Any) -> tuple[int, Callable[[list[BaseMessage]], int]]:

@@ -163,6 +163,12 @@ def test_stop_strings_end_the_answer_in_every_mode(llm):
     assert by_field.invoke("東京は？", max_tokens=40, stop=[]).text == whole
 
 
+def test_a_single_stop_string_may_be_given_as_a_string():
+    llm, engine = fake("一。終わり二")
+    assert llm.invoke("問", stop="終わり").text == "一。"
+    assert engine.requests[0].stop == ("終わり",)
+
+
 def test_n_answers_differ_and_repeat_with_a_seed(llm):
     options = {"n": 3, "temperature": 1.5, "seed": 5}
     first = llm.generate([[HumanMessage("東京は？")]], **options).generations[0]

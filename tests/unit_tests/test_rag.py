@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.documents import Document
 from langchain_core.language_models import FakeListChatModel
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableLambda
 
 from langchain_swallow import Answer, ChatSwallow, HybridRetriever, SwallowFAISS, create_rag_chain
@@ -16,6 +16,7 @@ from langchain_swallow.errors import PromptOverflowError
 from langchain_swallow.presets import REFUSAL, Preset, get_preset
 from langchain_swallow.rag.citations import CitationFilter, find_citations
 from langchain_swallow.rag.packing import numbered, pack
+from langchain_swallow.rag.rewrite import stands_alone
 from tests.unit_tests.embeddings import CharacterEmbeddings
 from tests.unit_tests.tokenizers import trained_tokenizer
 
@@ -107,6 +108,63 @@ def test_batch_asks_all():
     chain, engine = chain_of("一 [1]", "一 [1]", "一 [1]")
     assert [a.text for a in chain.batch(["問1", "問2", "問3"])] == ["一 [1]"] * 3
     assert len(engine.requests) == 3
+
+
+# Conversations
+
+HISTORY = [HumanMessage("有給休暇は何日ですか。"), AIMessage("10日です。[1]")]
+
+
+@pytest.mark.parametrize(
+    ("question", "alone"),
+    [
+        ("有給休暇は入社何か月後にもらえますか。", True),
+        ("会議室はどこにありますか。", True),
+        ("それはいつもらえますか。", False),
+        ("その場合の手続きは何ですか。", False),
+        ("大阪は。", False),
+        ("海外の場合は？", False),
+        ("では、パートも対象ですか。", False),
+        ("ほかに必要な書類はありますか。", False),
+    ],
+)
+def test_which_questions_lean_on_the_conversation(question, alone):
+    assert stands_alone(question) == alone
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "searched"),
+    [
+        ("有給休暇はいつもらえますか。", "有給休暇はいつもらえますか。"),
+        ("有給休暇はいつもらえますか。\n回答: 半年後です。", "有給休暇はいつもらえますか。"),
+        ("", "有給休暇は何日ですか。 それはいつもらえますか。"),
+        ("半年後です。", "有給休暇は何日ですか。 それはいつもらえますか。"),
+        ("When do I get it?", "有給休暇は何日ですか。 それはいつもらえますか。"),
+        ("有給休暇はいつ" * 20 + "か。", "有給休暇は何日ですか。 それはいつもらえますか。"),
+    ],
+    ids=["good", "first line", "empty", "an answer", "not Japanese", "too long"],
+)
+async def test_a_follow_up_is_searched_as_a_whole_question(rewrite, searched):
+    asked = []
+
+    def search(question):
+        asked.append(question)
+        return PASSAGES
+
+    chain, engine = chain_of(*[rewrite, "10日 [1]"] * 2, retriever=search)
+    inputs = {"question": "それはいつもらえますか。", "history": HISTORY}
+    assert chain.invoke(inputs).question == searched
+    assert (await chain.ainvoke(inputs)).question == searched
+    assert asked == [searched] * 2
+    prompt = engine.tokenizer.decode(engine.requests[0].prompt_ids)
+    assert "質問: 有給休暇は何日ですか。\n回答: 10日です。[1]\n最後の質問: それは" in prompt
+
+
+def test_a_question_that_stands_alone_is_not_rewritten():
+    chain, engine = chain_of("3階 [2]")
+    inputs = {"question": "会議室はどこにありますか。", "history": HISTORY}
+    assert chain.invoke(inputs).question == "会議室はどこにありますか。"
+    assert len(engine.requests) == 1
 
 
 # Any model and any retriever
