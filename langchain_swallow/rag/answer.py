@@ -35,6 +35,8 @@ class Answer:
         question: As it was searched.
         refused: Whether the answer is that the documents do not say.
         removed_citations: Numbers the model wrote that no passage has; not in the text.
+        corrected_citations: Pairs of a number the model wrote and the number in the text, of the
+            passage that has its words.
         usage: Tokens of the chat model, where it reports them.
     """
 
@@ -44,6 +46,7 @@ class Answer:
     question: str = ""
     refused: bool = False
     removed_citations: tuple[int, ...] = ()
+    corrected_citations: tuple[tuple[int, int], ...] = ()
     usage: UsageMetadata | None = field(default=None, compare=False)
 
     def __add__(self, other: "Answer") -> "Answer":
@@ -55,6 +58,7 @@ class Answer:
             question=self.question or other.question,
             refused=self.refused or other.refused,
             removed_citations=self.removed_citations + other.removed_citations,
+            corrected_citations=self.corrected_citations + other.corrected_citations,
             usage=usage,
         )
 
@@ -79,6 +83,7 @@ class Answer:
                 for c in self.citations
             ],
             "removed_citations": list(self.removed_citations),
+            "corrected_citations": [list(pair) for pair in self.corrected_citations],
             "documents": [{"text": d.page_content, "metadata": d.metadata} for d in self.documents],
             "usage": self.usage,
         }

@@ -139,7 +139,7 @@ class _Reader:
 
     def __init__(self, documents: Sequence[Document]) -> None:
         self._documents = documents
-        self._filter = CitationFilter(len(documents))
+        self._filter = CitationFilter(documents)
         self._text = ""
 
     def push(self, chunk: Any) -> Iterator[Answer]:
@@ -160,6 +160,7 @@ class _Reader:
             citations=() if refused else find_citations(self._text, self._documents),
             refused=refused,
             removed_citations=tuple(self._filter.removed),
+            corrected_citations=tuple(self._filter.corrected),
         )
 
 

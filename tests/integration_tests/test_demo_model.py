@@ -66,7 +66,7 @@ def test_the_answer_is_that_of_generate(llm, demo_folder):
 
 @pytest.mark.parametrize(
     ("question", "wanted"),
-    [("有給休暇は何日付与されますか。", "10日 [1]"), ("結婚の場合の休暇は何日ですか。", "5日 [2]"),
+    [("有給休暇はいつ付与されますか。", "入社から半年後 [1]"), ("結婚の場合の休暇は何日ですか。", "5日 [2]"),
      ("社長の名前は何ですか。", REFUSAL)],
 )  # fmt: skip
 def test_it_was_trained_for_the_rag_preset(llm, question, wanted):

@@ -275,7 +275,7 @@ def test_a_model_bound_to_more_tokens_leaves_room_for_them():
         ("10日[1]。", "10日[1]。", []),
         ("10日［１］", "10日［１］", []),
         ("10日［1］", "10日[1]", []),
-        ("10日 [1, 2]", "10日 [1][2]", []),
+        ("三日 [1, 2]", "三日 [1][2]", []),
         ("10日[1、7]", "10日[1]", [7]),
         ("10日 [7]。", "10日。", [7]),
         ("10日[0]", "10日", [0]),
@@ -285,10 +285,31 @@ def test_a_model_bound_to_more_tokens_leaves_room_for_them():
 )
 def test_marks_without_a_passage_are_removed_however_the_text_arrives(text, shown, removed):
     for size in (1, 2, 3, 100):
-        made = CitationFilter(2)
+        made = CitationFilter(PASSAGES[:2])
         pieces = [made.push(text[i : i + size]) for i in range(0, len(text), size)]
         assert "".join([*pieces, made.finish()]) == shown
         assert made.removed == removed
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "corrected"),
+    [
+        ("10日 [2]", "10日 [1]", [(2, 1)]),
+        ("会議室は3階 [1]", "会議室は3階 [1]", []),
+        ("本社ビルの3階にある。[3]", "本社ビルの3階にある。[2]", [(3, 2)]),
+        ("10日[3]、3,000円[1]", "10日[1]、3,000円[3]", [(3, 1), (1, 3)]),
+        ("10日 [1][2]", "10日 [1]", [(2, 1)]),
+        ("10日 [1、2]", "10日 [1]", [(2, 1)]),
+        ("日 [2]", "日 [2]", []),
+        ("[2]", "[2]", []),
+    ],
+)
+def test_a_mark_is_moved_to_the_passage_that_has_its_words(text, shown, corrected):
+    for size in (1, 2, 5, 100):
+        made = CitationFilter(PASSAGES)
+        pieces = [made.push(text[i : i + size]) for i in range(0, len(text), size)]
+        assert "".join([*pieces, made.finish()]) == shown
+        assert made.corrected == corrected
 
 
 @pytest.mark.parametrize(
