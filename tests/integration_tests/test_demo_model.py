@@ -66,9 +66,12 @@ def test_the_answer_is_that_of_generate(llm, demo_folder):
 
 @pytest.mark.parametrize(
     ("question", "wanted"),
-    [("有給休暇はいつ付与されますか。", "入社から半年後 [1]"), ("結婚の場合の休暇は何日ですか。", "5日 [2]"),
-     ("社長の名前は何ですか。", REFUSAL)],
-)  # fmt: skip
+    [
+        ("有給休暇はいつ付与されますか。", "入社から半年後 [1]"),
+        ("結婚の場合の休暇は何日ですか。", "5日 [2]"),
+        ("社長の名前は何ですか。", REFUSAL),
+    ],
+)
 def test_it_was_trained_for_the_rag_preset(llm, question, wanted):
     chain = get_preset("質問応答").template | llm
     answer = chain.invoke({"context": CONTEXT, "question": question})

@@ -3,6 +3,7 @@
 import zipfile
 from pathlib import Path
 
+import docx
 import pytest
 from langchain_core.documents import Document
 
@@ -113,7 +114,6 @@ def test_markdown_sections_carry_their_headings(tmp_path):
 
 
 def test_docx_with_ruby_and_a_table(tmp_path):
-    docx = pytest.importorskip("docx", reason="python-docx writes the file to read")
     made = docx.Document()
     made.add_heading("旅費規程", 1)
     made.add_paragraph("日当は3,000円。")
