@@ -9,7 +9,7 @@ from langchain_core.retrievers import BaseRetriever
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, PrivateAttr
 
-from langchain_swallow.text.lexical import BM25
+from langchain_swallow.text.lexical import BM25, character_ngrams, sudachi_terms
 from langchain_swallow.vectorstores import SwallowFAISS, passage_text
 
 
@@ -23,6 +23,7 @@ class HybridRetriever(BaseRetriever):
         store: The passages.
         k: How many to return; also per call, `invoke(question, k=8)`.
         lexical_weight: Weight of BM25 in [0, 1]; the vectors have the rest.
+        words: Count words beside 2-grams, by Sudachi (extra `sudachi`), instead of 1+2-grams.
 
     Documents carry their scores in the metadata: `score`, `lexical_score`, `dense_score`.
     """
@@ -30,6 +31,7 @@ class HybridRetriever(BaseRetriever):
     store: SwallowFAISS
     k: int = Field(default=4, ge=1)
     lexical_weight: float = Field(default=0.4, ge=0, le=1)
+    words: bool = False
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
@@ -70,7 +72,8 @@ class HybridRetriever(BaseRetriever):
     def _lexical(self, documents: list[Document]) -> BM25:
         version = self.store.version
         if self._bm25 is None or self._bm25_version != version:
-            self._bm25 = BM25([passage_text(d.page_content, d.metadata) for d in documents])
+            texts = [passage_text(d.page_content, d.metadata) for d in documents]
+            self._bm25 = BM25(texts, sudachi_terms() if self.words else character_ngrams)
             self._bm25_version = version
         return self._bm25
 

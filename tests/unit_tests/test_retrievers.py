@@ -1,9 +1,13 @@
 """HybridRetriever: fusion, order and freshness."""
 
+import sys
+
 import pytest
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 
 from langchain_swallow import HybridRetriever, SwallowFAISS
+from langchain_swallow.errors import MissingDependencyError
+from langchain_swallow.text.lexical import sudachi_terms
 from tests.unit_tests.embeddings import CharacterEmbeddings
 
 TEXTS = [
@@ -59,6 +63,21 @@ def test_the_passage_that_answers_comes_first(store, question, wanted, lexical_w
 def test_full_width_letters_find_their_half_width_ones(store):
     found = HybridRetriever(store=store, k=1).invoke("ＡＢＣー１００")
     assert found[0].page_content == TEXTS[3]
+
+
+def test_words_meet_in_their_normalised_form(store):
+    store.add_texts(["引っ越しの手当は100,000円とする。"])
+    found = HybridRetriever(store=store, k=1, words=True, lexical_weight=1).invoke("引越")
+    assert found[0].page_content.startswith("引っ越し")
+    terms = sudachi_terms()
+    assert set(terms("引越")) & set(terms("引っ越し")) == {"引っ越し"}
+    assert "は" not in terms("手当は")
+
+
+def test_words_without_sudachi_name_the_extra(store, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sudachipy", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install langchain-swallow\[sudachi\]"):
+        HybridRetriever(store=store, words=True).invoke("引越")
 
 
 def test_documents_added_later_are_found(store):
