@@ -5,8 +5,10 @@ bounded piece of the waiting prompts, then one token for every running sequence;
 join and leave at any step, and a long prompt does not hold up running streams.
 """
 
+import atexit
 import threading
 import time
+import weakref
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,6 +61,16 @@ class Sequence:
     def pending(self) -> list[int]:
         """Tokens whose keys and values are still to compute."""
         return self.ids[len(self.slot.ids) :] if self.slot else self.ids
+
+
+_open_engines: "weakref.WeakSet[LocalEngine]" = weakref.WeakSet()
+
+
+@atexit.register
+def _close_engines() -> None:
+    """Stop the threads before Python ends them: inside torch that aborts the process."""
+    for engine in list(_open_engines):
+        engine.close()
 
 
 class LocalEngine:
@@ -137,6 +149,7 @@ class LocalEngine:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="swallow", daemon=True)
                 self._thread.start()
+                _open_engines.add(self)
             self._wake.notify()
         return sequence
 
@@ -147,6 +160,7 @@ class LocalEngine:
             self._wake.notify()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
+        _open_engines.discard(self)
         self._cache.clear()
         self.model = None
         if torch.cuda.is_available():
