@@ -28,7 +28,7 @@ chunks = JapaneseTextSplitter(max_tokens=300, counter=llm).split_documents(docum
 store = SwallowFAISS.from_documents(chunks, SwallowEmbeddings(arguments.embeddings))
 rag = create_rag_chain(llm, HybridRetriever(store=store, k=4))
 
-for question in ("有給休暇は入社何か月後にもらえますか。", "社長の好きな食べ物は何ですか。"):
+for question in ("試用期間はどのくらいですか。", "社長の好きな食べ物は何ですか。"):
     answer = rag.invoke(question)
     print(question, "→", answer.text)
     for citation in answer.citations:
