@@ -1,5 +1,6 @@
 """`create_rag_chain`: question → retrieved passages → packed prompt → cited answer."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -102,7 +103,8 @@ class _Flow:
             rewrite = await self.llm.ainvoke(asked.rewrite_messages(), config)
             question = asked.searchable(rewrite)
         documents = await self.retriever.ainvoke(question, config)
-        messages, packed = self._prompt(question, documents)
+        # Counting tokens may load the model first: not in the event loop.
+        messages, packed = await asyncio.to_thread(self._prompt, question, documents)
         yield Answer(question=question, documents=tuple(packed))
         if not packed:
             yield Answer(text=REFUSAL, refused=True)
