@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
-from langchain_swallow.catalog import DEMO
+from langchain_swallow.catalog import DEMO, list_models
 from langchain_swallow.engines.demo import demo_model_folder
 from langchain_swallow.engines.devices import choose_device, choose_dtype, free_gib, host_memory_gib
 from langchain_swallow.engines.local import LocalEngine
@@ -114,7 +114,7 @@ def load_engine(settings: LoadSettings) -> LocalEngine:
         )
     except torch.OutOfMemoryError as error:
         free = free_gib(device)
-        raise OutOfMemoryError(_too_large(settings.model, None, free, device)) from error
+        raise OutOfMemoryError(_too_large(settings.model, None, free, device, dtype)) from error
     except (OSError, ValueError) as error:
         raise _unavailable(settings, error) from error
     if settings.device_map is None and settings.quantization is None:
@@ -141,14 +141,20 @@ def _check_memory(settings: LoadSettings, dtype: torch.dtype, device: str) -> No
     if settings.quantization is None:
         need *= dtype.itemsize / torch.bfloat16.itemsize
     if need > free:
-        raise OutOfMemoryError(_too_large(settings.model, need, free, device))
+        raise OutOfMemoryError(_too_large(settings.model, need, free, device, dtype))
 
 
-def _too_large(model: str, need: float | None, free: float, device: str) -> str:
+def _too_large(model: str, need: float | None, free: float, device: str, dtype: torch.dtype) -> str:
+    """What is missing, and what would fit; quantisation only where it is to be had."""
     needs = "" if need is None else f" needs {need:.1f} GiB"
+    size = dtype.itemsize / torch.bfloat16.itemsize
+    fitting = [m for m in list_models() if m.prompt_format and size * m.weights_gib(16) <= free]
+    best = max(fitting, key=lambda m: m.parameters, default=None)
+    smaller = f"a smaller model such as {best.name}" if best else 'model="demo"'
+    on_gpu = 'quantization="8bit" or "4bit", device_map="auto" over several GPUs, or '
     return (
         f"{model}{needs}, {device} has {free:.1f} GiB. Use "
-        'quantization="8bit" or "4bit", device_map="auto" over several GPUs, or a smaller model: '
+        f"{on_gpu if device.startswith('cuda') else ''}{smaller}: "
         "langchain-swallow models says which fit here."
     )
 

@@ -398,8 +398,12 @@ def test_without_a_hub_the_error_says_what_to_do(monkeypatch, tmp_path):
 
 def test_a_model_too_large_for_the_machine_is_refused_before_anything_is_read(monkeypatch):
     monkeypatch.setattr(loading, "free_gib", lambda _: 8.0)
-    with pytest.raises(OutOfMemoryError, match=r"13b.* needs 24.\d GiB, cpu has 8.0 GiB. Use"):
-        ChatSwallow(model="Swallow-13b-instruct-v0.1", device="cpu").invoke("問")
+    llm = ChatSwallow(model="Swallow-13b-instruct-v0.1", device="cpu", dtype="bfloat16")
+    with pytest.raises(OutOfMemoryError, match=r"13b.* needs 24.\d GiB, cpu has 8.0 GiB. Use") as e:
+        llm.invoke("問")
+    # Nothing is quantised on a CPU; a smaller model is named.
+    assert "quantization" not in str(e.value)
+    assert "such as Gemma-2-Llama-Swallow-2b-it-v0.1" in str(e.value)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
