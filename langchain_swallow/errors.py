@@ -7,6 +7,7 @@
     ├── PromptOverflowError(ContextOverflowError, ValueError)
     ├── PromptError(ValueError)                            messages the format has no place for
     │   └── ControlTextError                               on_control_text="error" met a marker
+    ├── GrammarError(ValueError)                           a schema that cannot be enforced
     ├── DeviceError(RuntimeError)                          no such device, or wrong dtype for it
     │   └── OutOfMemoryError(MemoryError)                  says what would fit
     ├── EngineError(ModelError, RuntimeError)              failed, or the engine was closed
@@ -35,6 +36,7 @@ __all__ = [
     "EmbeddingError",
     "EngineError",
     "GenerationTimeoutError",
+    "GrammarError",
     "IndexStoreError",
     "MissingDependencyError",
     "ModelNotFoundError",
@@ -73,6 +75,10 @@ class PromptError(SwallowError, ValueError):
 
 class ControlTextError(PromptError):
     """A message contains a turn marker of the prompt format."""
+
+
+class GrammarError(SwallowError, ValueError):
+    """A schema or grammar that cannot be enforced; the message names the part."""
 
 
 class DeviceError(SwallowError, RuntimeError):

@@ -15,6 +15,19 @@ from typing import Any, Literal, Protocol
 FinishReason = Literal["stop", "length"]
 
 
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What an answer must match.
+
+    Args:
+        kind: `"json_schema"`, or `"lark"` for a grammar in llguidance's dialect of Lark.
+        text: The schema as JSON, or the grammar.
+    """
+
+    kind: Literal["json_schema", "lark"]
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One prompt and how to continue it.
@@ -30,6 +43,7 @@ class Request:
         stop: Strings that end the answer and are not part of it.
         logprobs: How many alternatives to report per token; `None` reports nothing.
         timeout_s: Seconds from submission to the last token; `None` is no limit.
+        grammar: What the answer must match; `None` is free text.
     """
 
     prompt_ids: tuple[int, ...]
@@ -42,6 +56,7 @@ class Request:
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
     timeout_s: float | None = None
+    grammar: Grammar | None = None
 
 
 @dataclass(frozen=True, slots=True)

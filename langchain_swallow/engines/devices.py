@@ -1,5 +1,8 @@
 """What this machine has to compute on, and what of it to use."""
 
+import ctypes
+import functools
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -73,3 +76,25 @@ def free_gib(device: str) -> float:
 def host_memory_gib() -> float:
     """Physical memory of this machine."""
     return float(psutil.virtual_memory().total / 1024**3)
+
+
+def release_openmp_threads() -> None:
+    """End the idle OpenMP threads of the calling thread; its next use starts them anew.
+
+    GNU's OpenMP lets threads wait actively only while there are no more of them than cores. A
+    caller that computed with torch before, an encoder of passages say, keeps a thread per core; with
+    those of the engine's own thread that is too many, and each of a decode step's hundreds of
+    parallel regions is then woken through the kernel: 32 instead of 22 ms a step, measured.
+    """
+    if library := _gnu_openmp():
+        library.omp_pause_resource_all(1)
+
+
+@functools.cache
+def _gnu_openmp() -> ctypes.CDLL | None:
+    """The GNU OpenMP library that torch has loaded, if it is that one."""
+    try:
+        library = ctypes.CDLL("libgomp.so.1", mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
+    except (AttributeError, OSError):  # not Linux, or another OpenMP
+        return None
+    return library if hasattr(library, "omp_pause_resource_all") else None

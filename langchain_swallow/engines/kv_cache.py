@@ -8,22 +8,35 @@ a row moves only when a sequence begins or ends.
 A finished sequence leaves its tokens behind. The next prompt that begins with the same tokens
 takes the row over (the next turn of a chat) or copies the shared part (the same instructions with
 other passages), and computes only the rest.
+
+What is shared between prompts is never rounded otherwise than if it were computed alone. The same
+token comes out differently in the last bits when it is computed in a pass of another size, so
+prompts are computed in blocks on a fixed grid, and shared in whole blocks. Only a prompt that goes
+on after a generated answer reuses the keys and values of its decode steps.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
-_CAPACITY_STEP = 256
+# Tokens of a row, to begin with. Rows grow by doubling, which copies them all.
+_FIRST_CAPACITY = 1024
+# Rows on a GPU, to begin with; a CPU gives memory when it is written to, so there all are made.
+_FIRST_SLOTS = 8
 
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """One row: the tokens whose keys and values it holds, and whether a sequence uses it."""
+    """One row: the tokens whose keys and values it holds, and whether a sequence uses it.
+
+    The first `exact` of them were computed as a prompt, in blocks on the grid.
+    """
 
     row: int
     ids: list[int] = field(default_factory=list)
+    exact: int = 0
     in_use: bool = False
     last_used: int = 0
 
@@ -36,15 +49,26 @@ class KVCache:
         max_slots: Most sequences at once, idle beginnings included.
         max_tokens: Most tokens of one sequence.
         budget_bytes: Most memory to take; grown into, not allocated ahead.
+        block: Prompts are computed, and shared, in multiples of this many tokens.
+        device: Kind of device the model is on.
     """
 
     def __init__(
-        self, *, bytes_per_token: int, max_slots: int, max_tokens: int, budget_bytes: int
+        self,
+        *,
+        bytes_per_token: int,
+        max_slots: int,
+        max_tokens: int,
+        budget_bytes: int,
+        block: int = 128,
+        device: str = "cpu",
     ) -> None:
+        self.block = block
         self._bytes_per_token = bytes_per_token
         self._max_slots = max_slots
         self._max_tokens = max_tokens
         self._budget_bytes = budget_bytes
+        self._grows_freely = device == "cpu"
         self._capacity = 0
         self._clock = 0
         self._slots: list[Slot] = []
@@ -71,9 +95,16 @@ class KVCache:
             slot = min(idle, key=lambda s: (len(s.ids) > 0, s.last_used))
             if source is not None and slot is not source:
                 self._copy(source.row, slot.row, shared)
+        slot.exact = 0 if source is None else min(source.exact, shared)
         slot.ids = list(prompt_ids[:shared])
         slot.in_use = True
         return slot
+
+    def append(self, slot: Slot, ids: list[int], *, of_prompt: bool) -> None:
+        """Note tokens whose keys and values were just written."""
+        if of_prompt and slot.exact == len(slot.ids):
+            slot.exact += len(ids)
+        slot.ids += ids
 
     def release(self, slot: Slot) -> None:
         """End of a sequence; its tokens stay as a beginning for later ones."""
@@ -84,6 +115,7 @@ class KVCache:
     def discard(self, slot: Slot) -> None:
         """End of a sequence whose keys and values may be incomplete."""
         slot.ids = []
+        slot.exact = 0
         slot.in_use = False
         slot.last_used = 0
 
@@ -102,10 +134,9 @@ class KVCache:
     def write(self, layer: int, window: "Window", keys: torch.Tensor, values: torch.Tensor) -> None:
         """Store new keys and values, shape (rows, kv heads, n, head dim), at their positions."""
         if layer not in self._keys:
-            shape = (len(self._slots), keys.shape[1], self._capacity, keys.shape[3])
-            # Zeros, not empty: what is masked out must still be finite.
-            self._keys[layer] = keys.new_zeros(shape)
-            self._values[layer] = values.new_zeros((*shape[:3], values.shape[3]))
+            shape = (len(self._slots), keys.shape[1], self._capacity)
+            self._keys[layer] = _zeros((*shape, keys.shape[3]), keys)
+            self._values[layer] = _zeros((*shape, values.shape[3]), values)
         window.store(self._keys[layer], keys)
         window.store(self._values[layer], values)
 
@@ -125,9 +156,17 @@ class KVCache:
         self._capacity = 0
 
     def _longest_beginning(self, prompt_ids: tuple[int, ...]) -> tuple[Slot | None, int]:
-        lengths = [(shared_length(slot.ids, prompt_ids), slot) for slot in self._slots]
+        lengths = [(self._usable(slot, prompt_ids), slot) for slot in self._slots]
         shared, source = max(lengths, key=lambda pair: pair[0], default=(0, None))
         return (source, shared) if shared else (None, 0)
+
+    def _usable(self, slot: Slot, prompt_ids: tuple[int, ...]) -> int:
+        """How many of a slot's tokens this prompt may begin with."""
+        shared = shared_length(slot.ids, prompt_ids)
+        # It goes on after an answer, or is asked again: then its own last block is there whole.
+        if shared > slot.exact or shared == slot.exact == len(prompt_ids):
+            return shared
+        return shared // self.block * self.block
 
     def _make_room(self, length: int) -> bool:
         """Whether a row of `length` tokens is free now, growing the tensors if need be."""
@@ -142,8 +181,11 @@ class KVCache:
         in_use = sum(slot.in_use for slot in self._slots)
         if in_use >= slots:
             return False
-        if wanted > self._capacity or len(self._slots) < min(slots, 2 * in_use + 2):
-            self._resize(min(slots, max(len(self._slots), 2 * in_use + 2)), wanted)
+        grown = len(self._slots)
+        if in_use == grown:
+            grown = slots if self._grows_freely else max(_FIRST_SLOTS, 2 * grown)
+        if wanted > self._capacity or grown > len(self._slots):
+            self._resize(min(slots, grown), wanted)
         return True
 
     def _resize(self, slots: int, capacity: int) -> None:
@@ -151,7 +193,7 @@ class KVCache:
         keep = sorted(self._slots, key=lambda s: (s.in_use, s.last_used), reverse=True)[:slots]
         for tensors in (self._keys, self._values):
             for layer, old in tensors.items():
-                new = old.new_zeros((slots, old.shape[1], capacity, old.shape[3]))
+                new = _zeros((slots, old.shape[1], capacity, old.shape[3]), old)
                 for row, slot in enumerate(keep):
                     used = len(slot.ids)
                     new[row, :, :used] = old[slot.row, :, :used]
@@ -204,9 +246,11 @@ class Window:
             return
         if self._index is None or self._index[0].device != tensor.device:
             rows = torch.arange(self.row, self.row + self.rows, device=tensor.device)
-            self._index = (rows, torch.tensor(self.starts, device=tensor.device))
+            starts = torch.tensor(self.starts, device=tensor.device)[:, None]
+            positions = starts + torch.arange(self.count, device=tensor.device)
+            self._index = (rows[:, None], positions)
         rows, positions = self._index
-        tensor[rows, :, positions] = new[:, :, 0]
+        tensor[rows, :, positions] = new.transpose(1, 2)
 
 
 def shared_length(known: list[int], wanted: tuple[int, ...]) -> int:
@@ -217,5 +261,17 @@ def shared_length(known: list[int], wanted: tuple[int, ...]) -> int:
     return next(i for i in range(limit) if known[i] != wanted[i])
 
 
+def _zeros(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
+    """Zeros, not empty: what is masked out must still be finite."""
+    if like.device.type != "cpu":
+        return like.new_zeros(shape)
+    # numpy's zeros cost nothing until they are written to; torch's are written at once.
+    size = like.dtype.itemsize
+    blank = np.zeros(shape, dtype=f"i{size}")
+    return torch.from_numpy(blank).view(like.dtype)
+
+
 def _round_up(length: int) -> int:
-    return -(-length // _CAPACITY_STEP) * _CAPACITY_STEP
+    """To the first capacity, doubled as often as needed."""
+    times = -(-length // _FIRST_CAPACITY)
+    return int(_FIRST_CAPACITY * 2 ** (times - 1).bit_length())

@@ -15,6 +15,7 @@ from langchain_swallow.catalog import DEMO, list_models
 from langchain_swallow.engines.demo import demo_model_folder
 from langchain_swallow.engines.devices import choose_device, choose_dtype, free_gib, host_memory_gib
 from langchain_swallow.engines.local import LocalEngine
+from langchain_swallow.engines.packing import pack_linear_layers
 from langchain_swallow.errors import (
     MissingDependencyError,
     ModelUnavailableError,
@@ -119,6 +120,7 @@ def load_engine(settings: LoadSettings) -> LocalEngine:
         raise _unavailable(settings, error) from error
     if settings.device_map is None and settings.quantization is None:
         model = model.to(device)
+        pack_linear_layers(model)
     return engine_from(model, tokenizer, settings.context_window)
 
 

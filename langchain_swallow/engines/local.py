@@ -1,8 +1,8 @@
 """One loaded model, one thread, any number of callers: continuous batching over transformers.
 
-A `Sequence` flows from waiting to prefill to decode. Every step admits what fits, computes a
-bounded piece of the waiting prompts, then one token for every running sequence; so sequences
-join and leave at any step, and a long prompt does not hold up running streams.
+A `Sequence` flows from waiting to prefill to decode. Every step computes a bounded share of the
+waiting prompts, then the next tokens of every running sequence; so sequences join and leave at
+any step, and a long prompt does not hold up running streams.
 """
 
 import atexit
@@ -10,58 +10,36 @@ import threading
 import time
 import weakref
 from collections import deque
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from langchain_swallow.engines.base import Chunk, Event, Finish, Request, Sink, TokenLogprob
+from langchain_swallow.engines.base import Event, Request, Sink
+from langchain_swallow.engines.constraints import GrammarCompiler
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
-from langchain_swallow.engines.kv_cache import KVCache, Slot, Window
+from langchain_swallow.engines.devices import release_openmp_threads
+from langchain_swallow.engines.forward import forward, kv_bytes_per_token
+from langchain_swallow.engines.kv_cache import KVCache
+from langchain_swallow.engines.lookup import MAX_GUESS, PromptLookup
 from langchain_swallow.engines.sampling import Sampler, token_logprob
-from langchain_swallow.errors import (
-    EngineError,
-    GenerationTimeoutError,
-    OutOfMemoryError,
-    PromptOverflowError,
-)
+from langchain_swallow.engines.sequence import Sequence
+from langchain_swallow.errors import EngineError, OutOfMemoryError, PromptOverflowError
+from langchain_swallow.prompts import encode_text
 
+# What a step computes of prompts. A longer prompt takes half of itself, so that its first token
+# comes after its own prefill and at most two decode steps of the others.
 _PREFILL_TOKENS_PER_STEP = 512
+# Prompts are computed in blocks of this many tokens (see `kv_cache`): as many as keep the device
+# busy, and no more, since a beginning is shared in whole blocks.
+_BLOCK = {"cpu": 128}
+_BLOCK_GPU = 256
+# Guessed tokens are free while a decode pass is bound by reading the weights: up to this many.
+_DECODE_TOKENS = {"cpu": 16}
+_DECODE_TOKENS_GPU = 128
+# A short prompt may go before a long one that is being computed, this often.
+_MAX_PASSED_OVER = 8
 # Idle rows that keep prompt beginnings, beside those of running sequences.
-_MAX_SLOTS = 32
-
-
-@dataclass(slots=True, eq=False)
-class Sequence:
-    """A request on its way, and its own `Ticket`."""
-
-    request: Request
-    sink: Sink
-    detokenizer: Detokenizer
-    sampler: Sampler
-    ids: list[int]
-    deadline: float | None
-    slot: Slot | None = None
-    cached_tokens: int = 0
-    cancelled: bool = False
-    wake: threading.Condition = field(default_factory=threading.Condition)
-
-    def cancel(self) -> None:
-        """Stop within one step."""
-        with self.wake:
-            self.cancelled = True
-            self.wake.notify()
-
-    @property
-    def generated(self) -> int:
-        """Tokens of the answer so far."""
-        return len(self.ids) - len(self.request.prompt_ids)
-
-    @property
-    def pending(self) -> list[int]:
-        """Tokens whose keys and values are still to compute."""
-        return self.ids[len(self.slot.ids) :] if self.slot else self.ids
-
+_IDLE_SLOTS = 16
 
 _open_engines: "weakref.WeakSet[LocalEngine]" = weakref.WeakSet()
 
@@ -82,6 +60,9 @@ class LocalEngine:
         context_window: Most tokens of prompt and answer together.
         max_batch: Most sequences that decode at once.
         kv_budget_bytes: Memory for keys and values.
+        block: Prompts are computed and shared in multiples of this many tokens; `None` takes
+            what suits the device.
+        prompt_lookup: Guess tokens that repeat earlier ones, and verify them; see `lookup`.
     """
 
     name = "transformers"
@@ -92,8 +73,10 @@ class LocalEngine:
         tokenizer: Any,
         *,
         context_window: int,
-        max_batch: int = 16,
+        max_batch: int = 64,
         kv_budget_bytes: int = 4 * 1024**3,
+        block: int | None = None,
+        prompt_lookup: bool = True,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
@@ -102,12 +85,19 @@ class LocalEngine:
         self._max_batch = max_batch
         self._to_bytes = token_bytes(tokenizer)
         self._end_ids = _end_ids(model, tokenizer)
-        self._cache = KVCache(
-            bytes_per_token=_kv_bytes_per_token(model),
-            max_slots=_MAX_SLOTS,
-            max_tokens=context_window,
-            budget_bytes=kv_budget_bytes,
+        self._grammars = GrammarCompiler(
+            tokenizer, self._to_bytes, self._end_ids, lambda text: encode_text(text, tokenizer)
         )
+        self._cache = KVCache(
+            bytes_per_token=kv_bytes_per_token(model),
+            max_slots=max_batch + _IDLE_SLOTS,
+            max_tokens=context_window + MAX_GUESS,
+            budget_bytes=kv_budget_bytes,
+            block=block or _BLOCK.get(self._device.type, _BLOCK_GPU),
+            device=self._device.type,
+        )
+        decode_tokens = _DECODE_TOKENS.get(self._device.type, _DECODE_TOKENS_GPU)
+        self._decode_tokens = decode_tokens if prompt_lookup else 0
         self._wake = threading.Condition()
         self._incoming: deque[Sequence] = deque()
         self._waiting: deque[Sequence] = deque()
@@ -125,23 +115,12 @@ class LocalEngine:
 
         Raises:
             PromptOverflowError: Prompt and answer do not fit the context window.
+            GrammarError: The grammar cannot be enforced.
             EngineError: The engine is closed.
         """
-        length = len(request.prompt_ids) + request.max_tokens
-        if length > self._context_window:
-            raise PromptOverflowError(
-                f"{len(request.prompt_ids)} prompt tokens and max_tokens={request.max_tokens} are "
-                f"{length}, the context window is {self._context_window}."
-            )
-        sequence = Sequence(
-            request=request,
-            sink=sink,
-            detokenizer=Detokenizer(self._to_bytes, request.stop),
-            sampler=Sampler(request, self._device),
-            ids=list(request.prompt_ids),
-            deadline=request.timeout_s and time.monotonic() + request.timeout_s,
-            wake=self._wake,
-        )
+        sequence = self._sequence(request, sink)
+        if self._device.type == "cpu":
+            release_openmp_threads()
         with self._wake:
             if self._closed:
                 raise EngineError("The model was unloaded. Call the chat model again to load it.")
@@ -165,6 +144,26 @@ class LocalEngine:
         self.model = None
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+    def _sequence(self, request: Request, sink: Sink) -> Sequence:
+        length = len(request.prompt_ids) + request.max_tokens
+        if length > self._context_window:
+            raise PromptOverflowError(
+                f"{len(request.prompt_ids)} prompt tokens and max_tokens={request.max_tokens} are "
+                f"{length}, the context window is {self._context_window}."
+            )
+        mask = self._grammars.mask(request.grammar) if request.grammar else None
+        ids = list(request.prompt_ids)
+        return Sequence(
+            request=request,
+            sink=sink,
+            detokenizer=Detokenizer(self._to_bytes, request.stop),
+            sampler=Sampler(request, self._device, mask),
+            ids=ids,
+            lookup=PromptLookup(ids),
+            deadline=request.timeout_s and time.monotonic() + request.timeout_s,
+            wake=self._wake,
+        )
 
     @torch.inference_mode()
     def _run(self) -> None:
@@ -192,123 +191,132 @@ class LocalEngine:
 
     def _drop_ended(self) -> None:
         """Remove what was cancelled or is out of time."""
-        now = time.monotonic()
         for sequence in [*self._waiting, *self._running]:
             if sequence.cancelled:
-                self._end(sequence, None)
-            elif sequence.deadline is not None and now > sequence.deadline:
-                limit = sequence.request.timeout_s
-                self._end(
-                    sequence,
-                    GenerationTimeoutError(
-                        f"No complete answer within timeout={limit} s after "
-                        f"{sequence.generated} tokens. Raise timeout or lower max_tokens."
-                    ),
-                )
+                self._end(sequence)
+            elif ending := sequence.ending():
+                self._end(sequence, ending)
 
     def _prefill(self) -> None:
-        """Compute waiting prompts, one after another, up to a step's share of tokens.
+        """Compute a step's share of the waiting prompts, one after another.
 
         A prompt is admitted when the one before it is computed, so that it finds their shared
-        beginning in the cache. The last token is left to `_decode`: a prompt that is asked again
-        then takes the same passes as the first time, and rounds to the same logits.
+        beginning in the cache. The last token is left to `_decode`.
         """
         budget = _PREFILL_TOKENS_PER_STEP
         while budget > 0 and (sequence := self._next_prompt()) is not None:
-            piece = sequence.pending[:-1][:budget]
-            budget -= len(piece)
+            share = max(budget, sequence.prefill_share)
+            budget -= share
             try:
-                if piece:
-                    self._forward([sequence], [piece])
+                while share > 0 and sequence.to_prefill > 0:
+                    share -= self._prefill_piece(sequence, share)
             except torch.OutOfMemoryError as error:
                 self._run_out_of_memory(sequence, error)
+            budget += max(0, share)
+
+    def _prefill_piece(self, sequence: Sequence, most: int) -> int:
+        """Compute the next tokens of a prompt; how many.
+
+        What follows exact blocks is computed block by block, as in any other prompt; what follows
+        an answer is of no use to others and goes in one pass.
+        """
+        slot = sequence.slot
+        assert slot is not None
+        start, block = len(slot.ids), self._cache.block
+        limit = block - start % block if slot.exact == start else max(most, block)
+        piece = sequence.ids[start : start + min(limit, sequence.to_prefill)]
+        forward(self.model, self._cache, [slot], [piece], logits_of=1)
+        self._cache.append(slot, piece, of_prompt=True)
+        return len(piece)
 
     def _next_prompt(self) -> Sequence | None:
-        """The prompt being computed, or the next that fits; `None` when there is none."""
-        for sequence in self._running:
-            if len(sequence.pending) > 1:
-                return sequence
-        while self._waiting and len(self._running) < self._max_batch:
-            sequence = self._waiting[0]
-            length = len(sequence.ids) + sequence.request.max_tokens
-            try:
-                sequence.slot = self._cache.acquire(sequence.request.prompt_ids, length)
-            except MemoryError as error:
-                self._end(sequence, _out_of_memory(error))
-                continue
-            if sequence.slot is None:
-                return None
-            sequence.cached_tokens = len(sequence.slot.ids)
-            self._running.append(self._waiting.popleft())
-            return sequence
-        return None
+        """The prompt to compute now: the one begun, unless a much shorter one waits."""
+        begun = next((s for s in self._running if s.to_prefill > 0), None)
+        if begun is None:
+            return self._admit(self._waiting[0]) if self._waiting else None
+        shortest = min(self._waiting, key=lambda s: s.to_prefill, default=None)
+        if (
+            shortest is not None
+            and 2 * shortest.to_prefill < begun.to_prefill
+            and begun.passed_over < _MAX_PASSED_OVER
+            and (admitted := self._admit(shortest)) is not None
+        ):
+            begun.passed_over += 1
+            # Before the longer one, so that it stays the one begun.
+            self._running.remove(admitted)
+            self._running.insert(0, admitted)
+            return admitted
+        return begun
+
+    def _admit(self, sequence: Sequence) -> Sequence | None:
+        """Give a waiting sequence its slot; `None` while there is no room."""
+        if len(self._running) >= self._max_batch:
+            return None
+        length = len(sequence.ids) + sequence.request.max_tokens + MAX_GUESS
+        try:
+            sequence.slot = self._cache.acquire(sequence.request.prompt_ids, length)
+        except MemoryError as error:
+            self._end(sequence, _out_of_memory(error))
+            return self._admit(self._waiting[0]) if self._waiting else None
+        if sequence.slot is None:
+            return None
+        sequence.cached_tokens = len(sequence.slot.ids)
+        sequence.prefill_share = -(-sequence.to_prefill // 2)
+        self._waiting.remove(sequence)
+        self._running.append(sequence)
+        return sequence
 
     def _decode(self) -> None:
-        """Compute the one pending token of each sequence, and choose the next."""
-        running = [s for s in self._running if len(s.pending) == 1]
+        """Compute the next tokens of all sequences whose prompts are computed."""
+        running = [s for s in self._running if s.to_prefill == 0]
         if not running:
             return
         for row, sequence in enumerate(running):
             assert sequence.slot is not None
             self._cache.place(sequence.slot, row)
+        most = min(MAX_GUESS, self._decode_tokens // len(running) - 1)
+        guesses = [sequence.guess(most) for sequence in running]
+        count = 1 + max(map(len, guesses))
+        # Rows with a shorter guess are filled up; what is beyond a guess is not looked at.
+        new = [
+            [sequence.ids[-1], *guess, *[sequence.ids[-1]] * (count - 1 - len(guess))]
+            for sequence, guess in zip(running, guesses, strict=True)
+        ]
+        slots = [sequence.slot for sequence in running if sequence.slot is not None]
         try:
-            logits = self._forward(running, [s.pending for s in running])
+            logits = forward(self.model, self._cache, slots, new, logits_of=count)
         except torch.OutOfMemoryError as error:
             self._run_out_of_memory(running[-1], error)
             return
         best = logits.argmax(-1).tolist()
-        for row, sequence in enumerate(running):
-            greedy = sequence.sampler.is_greedy
-            token = best[row] if greedy else sequence.sampler.choose(logits[row].clone())
-            self._emit(sequence, token, logits[row])
+        for row, (sequence, guess) in enumerate(zip(running, guesses, strict=True)):
+            self._accept(sequence, guess, logits[row], best[row])
 
-    def _forward(self, sequences: list[Sequence], new: list[list[int]]) -> torch.Tensor:
-        """Compute new tokens, the same number for each sequence; logits of the last, (n, V)."""
-        slots = [s.slot for s in sequences if s.slot is not None]
-        starts = [len(slot.ids) for slot in slots]
-        window = Window(self._cache, slots[0].row, starts, len(new[0]))
-        device = self._device
-        first = torch.tensor(starts, device=device)[:, None]
-        positions = first + torch.arange(window.count, device=device)
-        output = self.model(
-            input_ids=torch.tensor(new, device=device),
-            position_ids=positions,
-            attention_mask=_masks(self.model, positions, window.end),
-            past_key_values=window,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        for slot, ids in zip(slots, new, strict=True):
-            slot.ids += ids
-        logits: torch.Tensor = output.logits[:, -1]
-        return logits
+    def _accept(
+        self, sequence: Sequence, guess: list[int], logits: torch.Tensor, best: list[int]
+    ) -> None:
+        """Choose one token after another for as long as they are the guessed ones.
 
-    def _emit(self, sequence: Sequence, token: int, logits: torch.Tensor) -> None:
-        sequence.ids.append(token)
-        request, detokenizer = sequence.request, sequence.detokenizer
-        ended = token in self._end_ids
-        text = "" if ended else detokenizer.push(token)
-        logprobs: tuple[TokenLogprob, ...] = ()
-        if request.logprobs is not None and not ended:
-            logprobs = (token_logprob(logits, token, request.logprobs, self.tokenizer),)
-        stopped = ended or detokenizer.stop_sequence is not None
-        finished = stopped or sequence.generated >= request.max_tokens
-        if finished:
-            text += detokenizer.finish()
-        if text or logprobs:
-            sequence.sink(Chunk(text, logprobs))
-        if finished:
-            finish = Finish(
-                reason="stop" if stopped else "length",
-                prompt_tokens=len(request.prompt_ids),
-                completion_tokens=sequence.generated,
-                stop_sequence=detokenizer.stop_sequence,
-                cached_tokens=sequence.cached_tokens,
-            )
-            self._end(sequence, finish)
+        A guess that holds is the token that would have been chosen without it, greedy or drawn,
+        so the answer is the same and its distribution too.
+        """
+        slot = sequence.slot
+        assert slot is not None
+        for position, guessed in enumerate([*guess, None]):
+            self._cache.append(slot, sequence.ids[-1:], of_prompt=False)
+            token = sequence.choose(logits[position], best[position])
+            logprob = None
+            if sequence.request.logprobs is not None:
+                top = sequence.request.logprobs
+                logprob = token_logprob(logits[position], token, top, self.tokenizer)
+            if sequence.take(token, logprob, self._end_ids):
+                self._end(sequence)
+                return
+            if token != guessed:
+                return
 
-    def _end(self, sequence: Sequence, event: Event | None) -> None:
-        """Take a sequence out and tell its caller; its slot keeps the computed beginning."""
+    def _end(self, sequence: Sequence, event: Event | None = None) -> None:
+        """Take a sequence out; its slot keeps what was computed."""
         if sequence in self._running:
             self._running.remove(sequence)
         if sequence in self._waiting:
@@ -343,40 +351,6 @@ def _out_of_memory(error: Exception) -> OutOfMemoryError:
         f"Not enough memory for this request: {error}. Shorten the prompt, lower max_tokens, "
         'or load the model with quantization="8bit" or "4bit".'
     )
-
-
-def _masks(model: Any, positions: torch.Tensor, end: int) -> Any:
-    """Additive attention masks of shape (rows, 1, new, end).
-
-    A model with sliding layers takes one mask per kind of layer; keys and values are all kept,
-    so the window is in the mask.
-    """
-    keys = torch.arange(end, device=positions.device)
-    seen = keys <= positions[:, :, None]
-    window = getattr(model.config, "sliding_window", None)
-    if not window:
-        return _additive(seen, model.dtype)
-    masks = {
-        "full_attention": _additive(seen, model.dtype),
-        "sliding_attention": _additive(seen & (keys > positions[:, :, None] - window), model.dtype),
-    }
-    # Without a list of layer types (Mistral) every layer has the window.
-    kinds = set(getattr(model.config, "layer_types", None) or ["sliding_attention"])
-    return masks if len(kinds) > 1 else masks[kinds.pop()]
-
-
-def _additive(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    mask = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
-    return mask.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
-
-
-def _kv_bytes_per_token(model: Any) -> int:
-    config = model.config.get_text_config()
-    head_dim = getattr(config, "head_dim", None) or (
-        config.hidden_size // config.num_attention_heads
-    )
-    width: int = config.num_key_value_heads * head_dim
-    return 2 * config.num_hidden_layers * width * model.dtype.itemsize
 
 
 def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -5,16 +5,19 @@ from typing import Any
 import torch
 
 from langchain_swallow.engines.base import Request, TokenLogprob
+from langchain_swallow.engines.constraints import TokenMask
 
 
 class Sampler:
     """Chooses the tokens of one sequence, with its own random numbers.
 
-    Order as in transformers: repetition penalty, temperature, top-k, top-p.
+    Order as in transformers: repetition penalty, grammar, temperature, top-k, top-p. A token takes
+    one random number whatever else runs, so a seed gives the same answer in any company.
     """
 
-    def __init__(self, request: Request, device: torch.device) -> None:
+    def __init__(self, request: Request, device: torch.device, mask: TokenMask | None) -> None:
         self._request = request
+        self._mask = mask
         self._generator = torch.Generator(device=device)
         if request.seed is None:
             self._generator.seed()
@@ -27,17 +30,26 @@ class Sampler:
     @property
     def is_greedy(self) -> bool:
         """Whether the arg max of the raw logits is the answer."""
-        return self._request.temperature == 0 and self._seen is None
+        return self._request.temperature == 0 and self._seen is None and self._mask is None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the grammar allows nothing more."""
+        return self._mask is not None and self._mask.is_complete
 
     def choose(self, logits: torch.Tensor) -> int:
         """The next token for logits of shape (vocabulary,)."""
         scores = self._penalise(logits.float())
+        if self._mask is not None:
+            scores.masked_fill_(~self._mask.allowed(scores.numel(), scores.device), -torch.inf)
         if self._request.temperature == 0:
             token = int(scores.argmax())
         else:
             token = self._draw(scores / self._request.temperature)
         if self._seen is not None:
             self._seen = torch.cat([self._seen, self._seen.new_tensor([token])])
+        if self._mask is not None:
+            self._mask.advance(token)
         return token
 
     def _penalise(self, scores: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,8 @@ import torch
 from langchain_swallow.engines.base import AsyncStream, Chunk, Finish, Request, Stream
 from langchain_swallow.engines.kv_cache import KVCache, Window, shared_length
 from langchain_swallow.engines.local import LocalEngine
+from langchain_swallow.engines.lookup import MAX_GUESS, PromptLookup
+from langchain_swallow.engines.packing import pack_linear_layers
 from langchain_swallow.errors import (
     EngineError,
     GenerationTimeoutError,
@@ -20,6 +22,10 @@ from langchain_swallow.errors import (
 )
 from tests.unit_tests.tiny_models import tiny, tiny_llama
 from tests.unit_tests.tokenizers import trained_tokenizer
+
+
+# Keys and values of a whole window and the longest guess: 3 layers of 2 heads of 16, in float32.
+ROW = 2 * 3 * 2 * 16 * 4 * (256 + MAX_GUESS)
 
 
 class NoEnd:
@@ -33,7 +39,7 @@ class NoEnd:
 
 
 def engine_of(model, **options):
-    return LocalEngine(model, NoEnd(), context_window=256, **options)
+    return LocalEngine(model, NoEnd(), context_window=256, **{"block": 7, **options})
 
 
 @pytest.fixture
@@ -96,7 +102,7 @@ def test_requests_that_run_together_share_each_forward_pass():
     model = tiny("llama", seed=1)
     passes = []
     model.register_forward_hook(lambda *_: passes.append(1))
-    engine = engine_of(model)
+    engine = engine_of(model, block=64)
     streams = [Stream(engine, Request(prompt_ids=p, max_tokens=20)) for p in prompts(4)]
     assert [list(stream)[-1].completion_tokens for stream in streams] == [20] * 4
     engine.close()
@@ -109,7 +115,7 @@ def test_known_beginnings_are_not_computed_again(engine):
     _, events = run(engine, Request(prompt_ids=first, max_tokens=4))
     assert events[-1].cached_tokens == 0
     ids, events = run(engine, Request(prompt_ids=second, max_tokens=4))
-    assert events[-1].cached_tokens == shared_length(list(first), second) == 21
+    assert events[-1].cached_tokens == shared_length(list(first), second) == 21  # three blocks
     assert ids == expected(tiny_llama(), second, 4)
 
 
@@ -123,19 +129,43 @@ def test_the_next_turn_continues_where_the_last_one_ended(engine):
     assert ids == expected(tiny_llama(), following, 4)
 
 
-def test_a_warm_cache_gives_the_logits_of_a_cold_one_bit_by_bit():
-    first, second = prompts(2)
+def logprobs(events):
+    return [chunk.logprobs for chunk in events[:-1]]
+
+
+@pytest.mark.parametrize("shared", [6, 7, 20, 48])
+def test_shared_beginnings_give_the_logits_of_a_cold_run_bit_by_bit(shared):
+    first, second = prompts(2, shared=shared)
     options = {"max_tokens": 5, "logprobs": 3}
-    warm, cold = engine_of(tiny_llama()), engine_of(tiny_llama())
+    warm, cold = engine_of(tiny("llama", seed=3)), engine_of(tiny("llama", seed=3))
     run(warm, Request(prompt_ids=first, max_tokens=5))
     _, with_cache = run(warm, Request(prompt_ids=second, **options))
     _, without = run(cold, Request(prompt_ids=second, **options))
     warm.close()
     cold.close()
-    assert [e.logprobs[0].token for e in with_cache[:-1]] == [
-        e.logprobs[0].token for e in without[:-1]
-    ]
+    assert with_cache[-1].cached_tokens == (shared + 1) // 7 * 7
+    assert logprobs(with_cache) == logprobs(without)
+
+
+def test_a_beginning_in_use_is_shared_while_it_is_generated_from(engine):
+    first, second = prompts(2, shared=40)
+    with Stream(engine, Request(prompt_ids=first, max_tokens=150, logprobs=0)) as running:
+        next(iter(running))
+        ids, events = run(engine, Request(prompt_ids=second, max_tokens=5))
+        assert events[-1].cached_tokens == 35
+        assert ids == expected(tiny_llama(), second, 5)
+
+
+def test_the_next_turn_agrees_with_a_cold_run_up_to_rounding(engine):
+    first = prompts(1)[0]
+    answer, _ = run(engine, Request(prompt_ids=first, max_tokens=6))
+    following = (*first, *answer, 77, 78)
+    cold = engine_of(tiny_llama())
+    options = {"prompt_ids": following, "max_tokens": 5, "logprobs": 3}
+    (_, with_cache), (_, without) = run(engine, Request(**options)), run(cold, Request(**options))
+    cold.close()
     for one, other in zip(with_cache[:-1], without[:-1], strict=True):
+        assert one.logprobs[0].token == other.logprobs[0].token
         assert one.logprobs[0].logprob == pytest.approx(other.logprobs[0].logprob, abs=1e-5)
 
 
@@ -266,13 +296,12 @@ def test_a_late_request_does_not_wait_for_the_others(engine):
 
 
 def test_a_request_over_the_memory_fails_and_a_smaller_one_is_served():
-    row = 2 * 3 * 2 * 16 * 4 * 256
-    small = engine_of(tiny_llama(), kv_budget_bytes=row - 1)
+    small = engine_of(tiny_llama(), kv_budget_bytes=ROW - 1)
     events = run(small, Request(prompt_ids=prompts(1)[0], max_tokens=100))[1]
     assert isinstance(events[-1], OutOfMemoryError)
     assert "lower max_tokens" in str(events[-1])
     small.close()
-    enough = engine_of(tiny_llama(), kv_budget_bytes=row)
+    enough = engine_of(tiny_llama(), kv_budget_bytes=ROW)
     events = run(enough, Request(prompt_ids=prompts(1)[0], max_tokens=100))[1]
     assert isinstance(events[-1], Finish)
     enough.close()
@@ -287,8 +316,7 @@ def test_a_request_over_the_window_is_refused_and_the_others_go_on(engine):
 
 
 def test_requests_wait_for_memory_and_are_all_answered():
-    row = 2 * 3 * 2 * 16 * 4 * 256
-    engine = engine_of(tiny_llama(), kv_budget_bytes=2 * row)
+    engine = engine_of(tiny_llama(), kv_budget_bytes=2 * ROW)
     streams = [Stream(engine, Request(prompt_ids=p, max_tokens=6)) for p in prompts(6)]
     assert [list(s)[-1].completion_tokens for s in streams] == [6] * 6
     engine.close()
@@ -345,3 +373,110 @@ def test_rows_keep_their_content_when_they_move():
         keys, values = cache.read(0, Window(cache, slot.row, [0], 2))
         assert (keys == i).all()
         assert (values == -i).all()
+
+
+LOOPING = (1, *[40, 41, 42, 43, 44, 45] * 12)
+
+
+def passes_of(model, request, **options):
+    """The answer, its events and how many forward passes they took."""
+    counted = []
+    hook = model.register_forward_hook(lambda *_: counted.append(1))
+    engine = engine_of(model, block=256, **options)
+    ids, events = run(engine, request)
+    engine.close()
+    hook.remove()
+    return ids, events, len(counted)
+
+
+def a_copier():
+    """A model that repeats: after a token comes, greedily, the one that followed it before."""
+    model = tiny("llama", seed=1)
+    weights = model.lm_head.weight.data.zero_()
+    embedded = torch.nn.functional.normalize(model.model.embed_tokens.weight.data)
+    for layer in model.model.layers:
+        layer.mlp.down_proj.weight.data.zero_()
+        layer.self_attn.o_proj.weight.data.zero_()
+    cycle = LOOPING[1:7]
+    for token, following in zip(cycle, (*cycle[1:], cycle[0]), strict=True):
+        weights[following] = 9 * embedded[token]
+    return model
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"temperature": 0.7, "seed": 5}, {"repetition_penalty": 1.1}], ids=str
+)
+def test_prompt_lookup_gives_the_same_tokens_in_fewer_passes(options):
+    model = a_copier()
+    request = Request(prompt_ids=LOOPING, max_tokens=60, logprobs=1, **options)
+    with_lookup = passes_of(model, request)
+    without = passes_of(model, request, prompt_lookup=False)
+    assert with_lookup[0] == without[0] == expected_copy(60)
+    assert with_lookup[2] <= without[2] / 3
+    for one, other in zip(with_lookup[1][:-1], without[1][:-1], strict=True):
+        assert one.logprobs[0].logprob == pytest.approx(other.logprobs[0].logprob, abs=1e-4)
+
+
+def expected_copy(count):
+    return [LOOPING[1:7][i % 6] for i in range(count)]
+
+
+def test_prompt_lookup_keeps_each_requests_tokens_in_company():
+    model = a_copier()
+    engine = engine_of(model)
+    streams = [Stream(engine, Request(prompt_ids=p, max_tokens=25)) for p in prompts(3)]
+    copying = Stream(engine, Request(prompt_ids=LOOPING, max_tokens=40))
+    done = [list(stream)[-1] for stream in (*streams, copying)]
+    assert [finish.completion_tokens for finish in done] == [25, 25, 25, 40]
+    assert copying._ticket.ids[len(LOOPING) :] == expected_copy(40)
+    for stream, prompt in zip(streams, prompts(3), strict=True):
+        assert stream._ticket.ids[len(prompt) :] == expected(model, prompt, 25)
+    engine.close()
+
+
+def test_guesses_follow_the_latest_place_and_the_longest_match():
+    ids = [1, 2, 3, 4, 9, 2, 3, 5, 1, 2, 3]
+    assert PromptLookup(ids).guess(2) == [4, 9]
+    ids[-3] = 7
+    lookup = PromptLookup(ids)
+    assert lookup.guess(1) == [5]
+    ids += [6, 6]
+    assert lookup.guess(4) == []
+
+
+def test_a_short_prompt_goes_before_a_long_one_and_none_starves():
+    model = tiny("llama", seed=1)
+    engine = LocalEngine(model, NoEnd(), context_window=2048, block=16)
+    order = []
+    lengths = [1500, *[20] * 12]
+    done = threading.Event()
+
+    def sink(i):
+        def note(event):
+            if not isinstance(event, Chunk):
+                order.append(i)
+                if len(order) == len(lengths):
+                    done.set()
+
+        return note
+
+    # All wait when the first step begins.
+    engine._step, step = lambda: time.sleep(0.05), engine._step
+    for i, length in enumerate(lengths):
+        prompt = (1, *[70 + i] * (length - 1))
+        engine.submit(Request(prompt_ids=prompt, max_tokens=1), sink(i))
+    time.sleep(0.1)
+    engine._step = step
+    assert done.wait(60)
+    engine.close()
+    assert order.index(0) == 8
+
+
+def test_packed_layers_give_the_tokens_of_plain_ones():
+    packed = tiny("llama", seed=2)
+    pack_linear_layers(packed)
+    engine = engine_of(packed)
+    for prompt in prompts(3):
+        ids, _ = run(engine, Request(prompt_ids=prompt, max_tokens=12))
+        assert ids == expected(tiny("llama", seed=2), prompt, 12)
+    engine.close()

@@ -1,0 +1,145 @@
+"""A grammar → which tokens may come next, so that an answer is valid by construction.
+
+The work is llguidance's, over the very bytes that `detokenizer` gives a token: a character that is
+several byte tokens is admitted byte by byte, in JSON keys and values as anywhere.
+"""
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import llguidance
+import numpy as np
+import torch
+
+from langchain_swallow.engines.base import Grammar
+from langchain_swallow.errors import EngineError, GrammarError
+
+
+class TokenMask:
+    """Where one answer is in its grammar."""
+
+    def __init__(self, matcher: llguidance.LLMatcher) -> None:
+        self._matcher = matcher
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the answer is whole and nothing may follow."""
+        return bool(self._matcher.is_stopped())
+
+    def allowed(self, size: int, device: torch.device) -> torch.Tensor:
+        """Truth values of shape (size,): which tokens may come next."""
+        bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
+        self._check()
+        flags = np.unpackbits(bits, count=min(size, 8 * len(bits)), bitorder="little")
+        # An embedding may have more rows than the tokenizer has tokens.
+        flags = np.pad(flags, (0, size - len(flags)))
+        return torch.from_numpy(flags).to(device).bool()
+
+    def advance(self, token: int) -> None:
+        """Note the token that was chosen.
+
+        Raises:
+            EngineError: The grammar became too complex to follow.
+        """
+        self._matcher.consume_token(token)
+        self._check()
+
+    def _check(self) -> None:
+        if self._matcher.is_error():
+            raise EngineError(f"The grammar cannot be followed: {self._matcher.get_error()}")
+
+
+class GrammarCompiler:
+    """Makes masks for one tokenizer.
+
+    Args:
+        tokenizer: A transformers tokenizer.
+        to_bytes: Token id → bytes, as answers are decoded.
+        end_ids: Tokens that end an answer.
+        encode: Text → token ids, without special tokens.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        to_bytes: Callable[[int], bytes],
+        end_ids: frozenset[int],
+        encode: Callable[[str], list[int]],
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._to_bytes = to_bytes
+        self._end_ids = end_ids
+        self._encode = encode
+
+    def mask(self, grammar: Grammar) -> TokenMask:
+        """A mask at the beginning of an answer.
+
+        Raises:
+            GrammarError: The grammar is not one, or has a part that cannot be enforced.
+        """
+        matcher = llguidance.LLMatcher(self._vocabulary, _source(grammar), log_level=0)
+        if matcher.is_error():
+            raise GrammarError(_refusal(matcher.get_error()))
+        return TokenMask(matcher)
+
+    @functools.cached_property
+    def _vocabulary(self) -> llguidance.LLTokenizer:
+        return llguidance.LLTokenizer(
+            llguidance.TokenizerWrapper(_Vocabulary(self._tokenizer, self._to_bytes, self._encode)),
+            eos_token=sorted(self._end_ids) or None,
+        )
+
+
+class _Vocabulary:
+    """What llguidance wants to know of a tokenizer."""
+
+    def __init__(
+        self, tokenizer: Any, to_bytes: Callable[[int], bytes], encode: Callable[[str], list[int]]
+    ) -> None:
+        special = set(tokenizer.all_special_ids)
+        self.special_token_ids = sorted(special)
+        self.bos_token_id = tokenizer.bos_token_id
+        eos = tokenizer.eos_token_id
+        self.eos_token_id = self.special_token_ids[0] if eos is None else eos
+        # A special token is no text; llguidance marks such by a byte that no UTF-8 has.
+        self.tokens = [
+            b"\xff" + str(tokenizer.convert_ids_to_tokens(i)).encode()
+            if i in special
+            else to_bytes(i)
+            for i in range(len(tokenizer))
+        ]
+        self._encode = encode
+
+    def __call__(self, text: str) -> list[int]:
+        if not isinstance(text, str):
+            raise TypeError("Pass a string.")
+        return self._encode(text)
+
+
+def check_grammar(grammar: Grammar) -> None:
+    """Say now, without a model, what cannot be enforced later.
+
+    Raises:
+        GrammarError: The message names the part of the schema.
+    """
+    is_error, messages = llguidance.LLMatcher.validate_grammar_with_warnings(_source(grammar))
+    if is_error or messages:
+        raise GrammarError(_refusal("; ".join(messages)))
+
+
+def _source(grammar: Grammar) -> str:
+    if grammar.kind == "lark":
+        return str(llguidance.LLMatcher.grammar_from_lark(grammar.text))
+    options = {"whitespace_flexible": False, "key_separator": ": ", "item_separator": ", "}
+    return str(
+        llguidance.LLMatcher.grammar_from_json_schema(json.loads(grammar.text), overrides=options)
+    )
+
+
+def _refusal(reason: str) -> str:
+    return (
+        f"This schema cannot be enforced: {reason.splitlines()[0]}. "
+        "Leave that part out, or check it after the answer."
+    )

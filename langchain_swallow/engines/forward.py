@@ -1,0 +1,73 @@
+"""One pass of a transformers model over rows of a `KVCache`."""
+
+from typing import Any
+
+import torch
+
+from langchain_swallow.engines.kv_cache import KVCache, Slot, Window
+
+
+def forward(
+    model: Any, cache: KVCache, slots: list[Slot], new: list[list[int]], *, logits_of: int
+) -> torch.Tensor:
+    """Compute new tokens, the same number for each slot, behind those it has.
+
+    Args:
+        model: A causal language model.
+        cache: Where the slots' keys and values lie.
+        slots: In neighbouring rows, in their order.
+        new: Token ids, one list per slot.
+        logits_of: How many of the last tokens to return logits for.
+
+    Returns:
+        Logits of shape (slots, logits_of, vocabulary).
+    """
+    starts = [len(slot.ids) for slot in slots]
+    window = Window(cache, slots[0].row, starts, len(new[0]))
+    first = torch.tensor(starts, device=model.device)[:, None]
+    positions = first + torch.arange(window.count, device=model.device)
+    output = model(
+        input_ids=torch.tensor(new, device=model.device),
+        position_ids=positions,
+        attention_mask=_masks(model, positions, window.end),
+        past_key_values=window,
+        use_cache=True,
+        logits_to_keep=logits_of,
+    )
+    logits: torch.Tensor = output.logits
+    return logits
+
+
+def kv_bytes_per_token(model: Any) -> int:
+    """Memory of one token's keys and values over all layers."""
+    config = model.config.get_text_config()
+    head_dim = getattr(config, "head_dim", None) or (
+        config.hidden_size // config.num_attention_heads
+    )
+    width: int = config.num_key_value_heads * head_dim
+    return 2 * config.num_hidden_layers * width * model.dtype.itemsize
+
+
+def _masks(model: Any, positions: torch.Tensor, end: int) -> Any:
+    """Additive attention masks of shape (rows, 1, new, end).
+
+    A model with sliding layers takes one mask per kind of layer; keys and values are all kept,
+    so the window is in the mask.
+    """
+    keys = torch.arange(end, device=positions.device)
+    seen = keys <= positions[:, :, None]
+    window = getattr(model.config, "sliding_window", None)
+    if not window:
+        return _additive(seen, model.dtype)
+    masks = {
+        "full_attention": _additive(seen, model.dtype),
+        "sliding_attention": _additive(seen & (keys > positions[:, :, None] - window), model.dtype),
+    }
+    # Without a list of layer types (Mistral) every layer has the window.
+    kinds = set(getattr(model.config, "layer_types", None) or ["sliding_attention"])
+    return masks if len(kinds) > 1 else masks[kinds.pop()]
+
+
+def _additive(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    mask = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
+    return mask.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]

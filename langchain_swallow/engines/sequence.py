@@ -1,0 +1,96 @@
+"""A request on its way through `LocalEngine`, from its prompt to its last token."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+import torch
+
+from langchain_swallow.engines.base import Chunk, Event, Finish, Request, Sink, TokenLogprob
+from langchain_swallow.engines.detokenizer import Detokenizer
+from langchain_swallow.engines.kv_cache import Slot
+from langchain_swallow.engines.lookup import PromptLookup
+from langchain_swallow.engines.sampling import Sampler
+from langchain_swallow.errors import GenerationTimeoutError
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """A request and how far it is; its own `Ticket`.
+
+    `ids` are the prompt's and the answer's tokens; those of `slot` have keys and values.
+    """
+
+    request: Request
+    sink: Sink
+    detokenizer: Detokenizer
+    sampler: Sampler
+    ids: list[int]
+    lookup: PromptLookup
+    deadline: float | None
+    slot: Slot | None = None
+    cached_tokens: int = 0
+    prefill_share: int = 0
+    passed_over: int = 0
+    cancelled: bool = False
+    wake: threading.Condition = field(default_factory=threading.Condition)
+
+    def cancel(self) -> None:
+        """Stop within one step."""
+        with self.wake:
+            self.cancelled = True
+            self.wake.notify()
+
+    @property
+    def generated(self) -> int:
+        """Tokens of the answer so far."""
+        return len(self.ids) - len(self.request.prompt_ids)
+
+    @property
+    def to_prefill(self) -> int:
+        """Prompt tokens to compute before the first decode step, which takes the last one."""
+        known = len(self.slot.ids) if self.slot else 0
+        return max(0, len(self.request.prompt_ids) - 1 - known)
+
+    def guess(self, most: int) -> list[int]:
+        """Tokens that may come next; fewer than are still to be generated."""
+        most = min(most, self.request.max_tokens - self.generated - 1)
+        return self.lookup.guess(most) if most > 0 else []
+
+    def ending(self) -> Event | None:
+        """Why this sequence must stop before its end: out of time."""
+        if self.deadline is None or time.monotonic() <= self.deadline:
+            return None
+        return GenerationTimeoutError(
+            f"No complete answer within timeout={self.request.timeout_s} s after "
+            f"{self.generated} tokens. Raise timeout or lower max_tokens."
+        )
+
+    def take(self, token: int, logprob: TokenLogprob | None, end_ids: frozenset[int]) -> bool:
+        """Add a token and tell the caller what it completes; `True` when it was the last."""
+        self.ids.append(token)
+        ended = token in end_ids
+        text = "" if ended else self.detokenizer.push(token)
+        stopped = ended or self.detokenizer.stop_sequence is not None or self.sampler.is_complete
+        finished = stopped or self.generated >= self.request.max_tokens
+        if finished:
+            text += self.detokenizer.finish()
+        logprobs = () if logprob is None or ended else (logprob,)
+        if text or logprobs:
+            self.sink(Chunk(text, logprobs))
+        if finished:
+            self.sink(self._finish("stop" if stopped else "length"))
+        return finished
+
+    def choose(self, logits: torch.Tensor, best: int) -> int:
+        """The next token for logits of shape (vocabulary,), whose arg max is `best`."""
+        return best if self.sampler.is_greedy else self.sampler.choose(logits.clone())
+
+    def _finish(self, reason: str) -> Finish:
+        return Finish(
+            reason="stop" if reason == "stop" else "length",
+            prompt_tokens=len(self.request.prompt_ids),
+            completion_tokens=self.generated,
+            stop_sequence=self.detokenizer.stop_sequence,
+            cached_tokens=self.cached_tokens,
+        )
