@@ -1,6 +1,10 @@
-"""Train the adapter of the demo model: Gemma 3 270M learns Ver0.1, cited short answers, refusals.
+r"""Train the adapter of the demo model: Gemma 3 270M learns Ver0.1, cited answers, refusals, tools.
 
-    python examples/train_demo_adapter.py valid-v1.3.json --output runs/demo-adapter
+    python examples/train_demo_adapter.py valid-v1.3.json --base BASE --output runs/first
+    python examples/train_demo_adapter.py valid-v1.3.json --base BASE --output runs/second \
+        --start runs/first/adapter.safetensors --tools .45 --steps 90 --learning-rate 2e-4 --seed 1
+
+The first run learns to read and to refuse, the second also to call tools.
 
 Reads JSQuAD (CC BY-SA 4.0) in its public JSON form. Of its articles the first 47 in a seeded
 order train; the other 12 are for `tests/benchmarks/demo_model.py` and are never read here.
@@ -26,10 +30,14 @@ from typing import Any
 import torch
 from demo_adapter_data import CHAT, Notice, notices
 from demo_adapter_split import split_articles, to_notices
+from demo_tool_data import TOOLS, Tool
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from langchain_swallow.chat_tools import ToolUse
+from langchain_swallow.messages import to_turns
 from langchain_swallow.presets import REFUSAL, SYSTEM_PROMPT, get_preset
 from langchain_swallow.prompts import encode
 
@@ -57,6 +65,38 @@ class GroupMaker:
     def chat(self, rng: random.Random) -> Group:
         """Three conversations of plain chat; each its own beginning up to the system prompt."""
         return [self._chat_example(turns, rng) for turns in rng.sample(CHAT, 3)]
+
+    def tools(self, rng: random.Random) -> Group:
+        """A few tools: questions that need one, questions that need none, and results to tell."""
+        shown = rng.sample(TOOLS, rng.choices((1, 2, 3), (50, 30, 20))[0])
+        use = ToolUse(tuple(tool.openai for tool in shown))
+        made = [self._call(use, rng.choice(shown), rng) for _ in range(4)]
+        made += [self._result(use, rng.choice(shown), rng)]
+        made += [self._plain(use, turns) for turns in rng.sample(CHAT, 2) if len(turns) == 2]
+        return made
+
+    def _call(self, use: ToolUse, tool: Tool, rng: random.Random) -> Example:
+        arguments, _ = tool.draw(rng)
+        question = rng.choice(tool.questions).format(**arguments)
+        call = json.dumps({"name": tool.name, "arguments": arguments}, ensure_ascii=False)
+        return self._tool_example(use, [HumanMessage(question)], call)
+
+    def _result(self, use: ToolUse, tool: Tool, rng: random.Random) -> Example:
+        arguments, result = tool.draw(rng)
+        call = {"name": tool.name, "args": arguments, "id": "1"}
+        messages = [
+            HumanMessage(rng.choice(tool.questions).format(**arguments)),
+            AIMessage("", tool_calls=[call]),
+            ToolMessage(result, tool_call_id="1", name=tool.name),
+        ]
+        return self._tool_example(use, messages, tool.answer.format(result=result, **arguments))
+
+    def _plain(self, use: ToolUse, turns: tuple[str, ...]) -> Example:
+        return self._tool_example(use, [HumanMessage(turns[0])], turns[1])
+
+    def _tool_example(self, use: ToolUse, messages: list[BaseMessage], answer: str) -> Example:
+        turns = [*to_turns(messages, SYSTEM_PROMPT), ("system", use.description)]
+        return Example(encode(turns, self.tokenizer), self._answer_ids(answer))
 
     def reading(self, rng: random.Random) -> Group:
         """Passages with the questions they answer, and questions they do not answer."""
@@ -190,11 +230,16 @@ def loss_sum(model: Any, packed: Packed) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(logits, packed.targets, reduction="sum")
 
 
-def groups_of_step(maker: GroupMaker, seed: int, step: int, count: int) -> Iterator[Group]:
-    """The data of one step, a function of seed and step alone."""
+def groups_of_step(
+    maker: GroupMaker, seed: int, step: int, count: int, tools: float
+) -> Iterator[Group]:
+    """The data of one step, a function of seed and step alone; a share of it calls tools."""
     rng = random.Random(f"{seed}:{step}")
     for _ in range(count):
-        yield maker.chat(rng) if rng.random() < 0.1 else maker.reading(rng)
+        if tools and rng.random() < tools:
+            yield maker.tools(rng)
+        else:
+            yield maker.chat(rng) if rng.random() < 0.1 else maker.reading(rng)
 
 
 def learning_rate(step: int, steps: int, peak: float, warm_up: int = 20) -> float:
@@ -207,6 +252,8 @@ def train(args: argparse.Namespace) -> None:
     tokenizer = AutoTokenizer.from_pretrained(args.base)
     model = AutoModelForCausalLM.from_pretrained(args.base, dtype=torch.bfloat16)
     model = get_peft_model(model, lora_config(args.rank))
+    if args.start:
+        set_peft_model_state_dict(model, load_file(args.start))
     articles, _ = split_articles(json.loads(args.jsquad.read_text("utf-8"))["data"])
     maker = GroupMaker([to_notices(article) for article in articles], tokenizer)
     weights = [p for p in model.parameters() if p.requires_grad]
@@ -220,7 +267,8 @@ def train(args: argparse.Namespace) -> None:
     for step in range(start, args.steps):
         for slot in optimizer.param_groups:
             slot["lr"] = learning_rate(step, args.steps, args.learning_rate)
-        packed = [pack(g) for g in groups_of_step(maker, args.seed, step, args.groups)]
+        groups = groups_of_step(maker, args.seed, step, args.groups, args.tools)
+        packed = [pack(group) for group in groups]
         tokens = sum(len(p.targets) for p in packed)
         total = 0.0
         for one in packed:
@@ -285,6 +333,8 @@ def main() -> None:
         "--base", required=True, help="folder of the base model, see docs/demo-model.md"
     )
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="adapter to go on from")
+    parser.add_argument("--tools", type=float, default=0.0, help="share of groups with tools")
     parser.add_argument("--steps", type=int, default=420)
     parser.add_argument("--groups", type=int, default=3, help="groups a step")
     parser.add_argument("--rank", type=int, default=8)

@@ -1,15 +1,13 @@
 """Which checkpoint a chat model is, and how it is loaded; nothing is loaded here."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from langchain_core.language_models import ModelProfile
 from langchain_core.utils import secret_from_env
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from langchain_swallow.catalog import DEMO, ModelInfo, PromptFormat, chat_model_info
-
-if TYPE_CHECKING:
-    from langchain_swallow.engines.loading import LoadSettings
+from langchain_swallow.engines.shared import EngineName, LoadSettings
 
 # The demo model could take more; it was trained on, and is shown with, Swallow's window.
 _DEMO_CONTEXT_WINDOW = 4096
@@ -19,10 +17,11 @@ class LoadingParameters(BaseModel):
     """What decides which model is loaded, and how; see `ChatSwallow`."""
 
     model: str = "tokyotech-llm/Swallow-7b-instruct-v0.1"
+    engine: EngineName = "auto"
     device: str | None = None
     device_map: str | None = None
     dtype: str = "auto"
-    quantization: Literal["8bit", "4bit"] | None = None
+    quantization: str | None = None
     attn_implementation: str | None = None
     revision: str | None = None
     cache_dir: str | None = None
@@ -32,16 +31,27 @@ class LoadingParameters(BaseModel):
     token: SecretStr | None = Field(
         default_factory=secret_from_env("HF_TOKEN", default=None), alias="api_key"
     )
+    tensor_parallel_size: int | None = Field(default=None, ge=1)
+    pipeline_parallel_size: int | None = Field(default=None, ge=1)
+    max_model_len: int | None = Field(default=None, ge=1)
+    gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
+    speculative: Literal["prompt_lookup"] | None = "prompt_lookup"
+    engine_options: dict[str, Any] = Field(default_factory=dict)
+    base_url: str | list[str] | None = None
+    tokenizer: str | None = None
+    served_model: str | None = None
+    prompt_as: Literal["auto", "ids", "text"] = "auto"
+    max_retries: int = Field(default=2, ge=0)
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    def load_settings(self, model: str) -> "LoadSettings":
+    def load_settings(self, model: str) -> LoadSettings:
         """How to load `model`, the own one or one named in a call."""
-        from langchain_swallow.engines.loading import LoadSettings
-
         info = chat_model_info(model)
+        urls = [self.base_url] if isinstance(self.base_url, str) else self.base_url or []
         return LoadSettings(
             model=info.repo_id if info else model,
+            engine=self.engine,
             context_window=_DEMO_CONTEXT_WINDOW if model == DEMO else None,
             weights_gib=None if info is None else self._weights_gib(info),
             device=self.device,
@@ -54,10 +64,21 @@ class LoadingParameters(BaseModel):
             local_files_only=self.local_files_only,
             trust_remote_code=self.trust_remote_code,
             token=self.token.get_secret_value() if self.token else None,
+            tensor_parallel_size=self.tensor_parallel_size,
+            pipeline_parallel_size=self.pipeline_parallel_size,
+            max_model_len=self.max_model_len,
+            gpu_memory_utilization=self.gpu_memory_utilization,
+            speculative=self.speculative,
+            engine_options=tuple(sorted(self.engine_options.items())),
+            base_urls=tuple(urls),
+            tokenizer=self.tokenizer,
+            served_model=self.served_model,
+            prompt_as=self.prompt_as,
+            max_retries=self.max_retries,
         )
 
     def _weights_gib(self, info: ModelInfo) -> float:
-        return info.weights_gib({None: 16, "8bit": 8, "4bit": 4}[self.quantization])
+        return info.weights_gib({"8bit": 8, "4bit": 4}.get(self.quantization or "", 16))
 
 
 def model_profile(model: str) -> ModelProfile:
@@ -72,8 +93,8 @@ def model_profile(model: str) -> ModelProfile:
         audio_inputs=False,
         video_inputs=False,
         pdf_inputs=False,
-        tool_calling=False,
-        structured_output=False,
+        tool_calling=True,
+        structured_output=True,
     )
     if info or model == DEMO:
         window = info.context_window if info else _DEMO_CONTEXT_WINDOW

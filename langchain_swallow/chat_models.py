@@ -20,7 +20,6 @@ from langchain_core.callbacks import (
     Callbacks,
 )
 from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
-from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.load.load import ALL_SERIALIZABLE_MAPPINGS
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult, LLMResult
@@ -30,15 +29,18 @@ from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import Self
 
 from langchain_swallow.catalog import DEMO, PromptFormat, chat_model_info
+from langchain_swallow.chat_binding import BindableChatModel
 from langchain_swallow.chat_loading import LoadingParameters, model_profile
 from langchain_swallow.chat_requests import (
     GenerationParameters,
     fit_prompt,
+    form_of_call,
     parameters_of_call,
     requests_for,
 )
-from langchain_swallow.chat_results import AnsweredBy, to_chunk, to_result
+from langchain_swallow.chat_results import AnsweredBy, ChunkWriter, to_result
 from langchain_swallow.engines.base import AsyncStream, Engine, Request, Stream
+from langchain_swallow.engines.shared import shared_engine, unload_engine
 from langchain_swallow.messages import to_turns
 from langchain_swallow.prompts import Turn, encode, encode_text
 
@@ -46,7 +48,7 @@ from langchain_swallow.prompts import Turn, encode, encode_text
 _MAX_WAITING = 64
 
 
-class ChatSwallow(LoadingParameters, GenerationParameters, BaseChatModel):
+class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
     """A Swallow instruct model as a LangChain chat model.
 
     Constructing loads nothing; the first call does, and all ChatSwallows of the same checkpoint
@@ -81,8 +83,25 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BaseChatModel):
         on_overflow: `"error"` raises when prompt and `max_tokens` exceed the context window;
             `"drop_oldest"` leaves out the oldest turns, whole, and keeps the system prompt.
         timeout: Seconds an answer may take; `None` is no limit.
-        max_retries: As in other chat models; local generation has nothing to retry.
-        token: For gated checkpoints, also as `api_key`; by default the environment's `HF_TOKEN`.
+        token: For gated checkpoints and for servers, also as `api_key`; by default the
+            environment's `HF_TOKEN`.
+        engine: `"transformers"`, `"vllm"` (in this process), `"server"` (any OpenAI-compatible
+            completions server); `"auto"` takes a server if there is a `base_url`, vLLM where it is
+            installed and a CUDA device is there, else transformers. The metadata of an answer say
+            which it was.
+        speculative: `"prompt_lookup"` guesses tokens from the prompt and verifies them, which
+            makes answers that copy faster and changes none; `None` does not.
+        tensor_parallel_size: GPUs that share each layer (vLLM).
+        pipeline_parallel_size: Groups of layers, on GPUs or machines of their own (vLLM).
+        max_model_len: Tokens of prompt and answer to make room for; `None` is the model's window.
+        gpu_memory_utilization: Share of a GPU's memory that vLLM takes, in (0, 1].
+        engine_options: Further arguments of vLLM's `AsyncEngineArgs`.
+        base_url: Of a server, such as `"http://localhost:8000/v1"`; of several, a list: a request
+            goes to the one with the fewest, and to another when that one fails.
+        tokenizer: Folder or hub id of the tokenizer, where it is not the model's (server).
+        served_model: Name of the model on the server, where it is not the checkpoint's.
+        prompt_as: Send a server `"ids"` or `"text"`; `"auto"` finds out what it takes.
+        max_retries: Tries after the first for a request that has not begun to stream (server).
 
     Raises:
         UnknownModelError: No such checkpoint or directory.
@@ -91,7 +110,6 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BaseChatModel):
 
     stop: list[str] | None = None
     streaming: bool = False
-    max_retries: int = 0
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -187,17 +205,14 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BaseChatModel):
         """
         if self._engine is not None and model in (None, self.model):
             return self._engine
-        loading = importlib.import_module("langchain_swallow.engines.loading")
-        engine: Engine = loading.shared_engine(self.load_settings(model or self.model))
-        return engine
+        return shared_engine(self.load_settings(model or self.model))
 
     def unload(self) -> None:
         """Free the model's memory, for all who share it; the next call loads it again."""
         if self._engine is not None:
             self._engine.close()
             return
-        loading = importlib.import_module("langchain_swallow.engines.loading")
-        loading.unload_engine(self.load_settings(self.model))
+        unload_engine(self.load_settings(self.model))
 
     @property
     def context_window(self) -> int:
@@ -219,16 +234,11 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BaseChatModel):
         messages: Sequence[BaseMessage],
         tools: Sequence[dict[str, Any] | type | Callable[..., Any]] | None = None,
     ) -> int:
-        """Number of tokens of the prompt that these messages would become.
-
-        Raises:
-            NotImplementedError: `tools` is given.
-        """
-        if tools:
-            raise NotImplementedError("ChatSwallow does not send tools yet.")
+        """Number of tokens of the prompt that these messages, and tools, would become."""
         engine = self.load()
+        form = form_of_call({"tools": tools})
         turns = to_turns(messages, self.system_prompt)
-        return len(self._encoder(engine, self)(turns))
+        return len(self._encoder(engine, self)([*turns, *form.instructions]))
 
     # From messages to requests
 
@@ -237,14 +247,16 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BaseChatModel):
     ) -> list[Request]:
         """One request per answer."""
         parameters = parameters_of_call(self, call)
+        form = form_of_call(call)
         prompt_ids = fit_prompt(
-            to_turns(messages, parameters.system_prompt),
+            [*to_turns(messages, parameters.system_prompt), *form.instructions],
             self._encoder(engine, parameters, call.get("model")),
             max_tokens=parameters.max_tokens,
             context_window=engine.context_window,
             drop_oldest=parameters.on_overflow == "drop_oldest",
         )
-        return requests_for(prompt_ids, parameters, self.stop if stop is None else stop)
+        stop = self.stop if stop is None else stop
+        return requests_for(prompt_ids, parameters, stop, form.grammar)
 
     def _encoder(
         self, engine: Engine, parameters: GenerationParameters, model: str | None = None
@@ -310,10 +322,10 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         engine = self.load(kwargs.get("model"))
-        answered_by = self._answered_by(engine, kwargs)
+        writer = ChunkWriter(self._answered_by(engine, kwargs))
         with Stream(engine, self._only_request(messages, stop, engine, kwargs)) as events:
             for event in events:
-                yield to_chunk(event, answered_by)
+                yield from writer.write(event)
 
     async def _astream(
         self,
@@ -323,13 +335,19 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         engine = await asyncio.to_thread(self.load, kwargs.get("model"))
-        answered_by = self._answered_by(engine, kwargs)
+        writer = ChunkWriter(self._answered_by(engine, kwargs))
         with AsyncStream(engine, self._only_request(messages, stop, engine, kwargs)) as events:
             async for event in events:
-                yield to_chunk(event, answered_by)
+                for chunk in writer.write(event):
+                    yield chunk
 
     def _answered_by(self, engine: Engine, options: dict[str, Any]) -> AnsweredBy:
-        return AnsweredBy(model_name=options.get("model") or self.model, engine=engine.name)
+        tools = form_of_call(options).tools
+        return AnsweredBy(
+            model_name=options.get("model") or self.model,
+            engine=engine.name,
+            tool_names=tools.names if tools else frozenset(),
+        )
 
     def _only_request(
         self, messages: list[BaseMessage], stop: list[str] | None, engine: Engine, kwargs: Any

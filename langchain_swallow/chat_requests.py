@@ -1,14 +1,18 @@
 """Generation parameters, and with them turns → requests to an engine."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, ConfigDict, Field
 
-from langchain_swallow.engines.base import Request
+from langchain_swallow.chat_tools import ToolUse, tool_use
+from langchain_swallow.engines.base import Grammar, Request
 from langchain_swallow.errors import PromptOverflowError
 from langchain_swallow.presets import SYSTEM_PROMPT
 from langchain_swallow.prompts import OnControlText, Turn
+from langchain_swallow.structured_output import answer_grammar, answer_schema, schema_instruction
 
 
 class GenerationParameters(BaseModel):
@@ -33,7 +37,54 @@ class GenerationParameters(BaseModel):
 
 _NAMES = frozenset(GenerationParameters.model_fields)
 # What LangChain passes along with a call, read elsewhere or of no meaning here.
-_PASSED_ALONG = {"model", "stream", "tools", "tool_choice"}
+_PASSED_ALONG = {
+    "model",
+    "stream",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "response_format",
+    "strict",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerForm:
+    """What an answer may be: free text, JSON of a schema, or calls of tools."""
+
+    tools: ToolUse | None = None
+    schema: dict[str, Any] | None = None
+
+    @property
+    def instructions(self) -> list[Turn]:
+        """System turns that tell the model of it."""
+        schema = schema_instruction(self.schema) if self.schema else None
+        texts = [self.tools.description if self.tools else None, schema]
+        return [("system", text) for text in texts if text]
+
+    @property
+    def grammar(self) -> Grammar | None:
+        """What makes sure of it."""
+        if self.tools:
+            return self.tools.grammar
+        return answer_grammar(self.schema) if self.schema else None
+
+
+def form_of_call(call: dict[str, Any]) -> AnswerForm:
+    """What a call says of its answer.
+
+    Raises:
+        GrammarError: A schema has a part that cannot be enforced.
+        ValueError: An unknown `tool_choice` or `response_format`.
+    """
+    schema = answer_schema(call.get("response_format"))
+    tools = tool_use(
+        [convert_to_openai_tool(tool) for tool in call.get("tools") or ()],
+        call.get("tool_choice"),
+        call.get("parallel_tool_calls"),
+        schema,
+    )
+    return AnswerForm(tools, schema)
 
 
 def parameters_of_call(
@@ -44,21 +95,21 @@ def parameters_of_call(
     Raises:
         TypeError: There is no such parameter; nothing is dropped in silence.
         ValueError: A value is out of its range.
-        NotImplementedError: Tools are given.
     """
-    if call.get("tools"):
-        raise NotImplementedError("ChatSwallow does not send tools yet.")
     given = {name: value for name, value in call.items() if name not in _PASSED_ALONG}
     if unknown := sorted(given.keys() - _NAMES):
         raise TypeError(
-            f"Unknown parameter {unknown[0]!r}. Per call there are model, stop, "
-            f"{', '.join(sorted(_NAMES))}."
+            f"Unknown parameter {unknown[0]!r}. Per call there are model, stop, tools, "
+            f"tool_choice, response_format, {', '.join(sorted(_NAMES))}."
         )
     return GenerationParameters(**{name: getattr(defaults, name) for name in _NAMES} | given)
 
 
 def requests_for(
-    prompt_ids: list[int], parameters: GenerationParameters, stop: list[str] | str | None
+    prompt_ids: list[int],
+    parameters: GenerationParameters,
+    stop: list[str] | str | None,
+    grammar: Grammar | None = None,
 ) -> list[Request]:
     """One request for each of the `n` answers; with a seed, they take successive ones."""
     stop = [stop] if isinstance(stop, str) else stop
@@ -76,6 +127,7 @@ def requests_for(
             stop=tuple(stop or ()),
             logprobs=(parameters.top_logprobs or 0) if wants_logprobs else None,
             timeout_s=parameters.timeout,
+            grammar=grammar,
         )
         for i in range(parameters.n)
     ]

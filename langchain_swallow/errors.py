@@ -11,7 +11,13 @@
     ├── DeviceError(RuntimeError)                          no such device, or wrong dtype for it
     │   └── OutOfMemoryError(MemoryError)                  says what would fit
     ├── EngineError(ModelError, RuntimeError)              failed, or the engine was closed
-    │   └── GenerationTimeoutError(ModelTimeoutError, TimeoutError)
+    │   ├── GenerationTimeoutError(ModelTimeoutError, TimeoutError)
+    │   ├── ServerConnectionError(ModelConnectionError, ConnectionError)
+    │   ├── ServerBusyError(ModelRateLimitError)           429 and 503, after all retries
+    │   ├── ServerError(ModelAPIError)                     5xx, or an answer that is none
+    │   ├── AuthenticationError(ModelAuthenticationError, PermissionError)  401 and 403
+    │   └── InvalidRequestError(ModelInvalidRequestError, ValueError)       400, 422
+    ├── IncompleteOutputError(OutputParserException)       max_tokens came before its end
     ├── MissingDependencyError(ImportError)                names the extra to install
     ├── DocumentError(ValueError)                          a file that cannot be read as text
     ├── EmbeddingError(ValueError)                         vectors of the wrong shape or not finite
@@ -22,12 +28,19 @@ Each leaf also derives from langchain-core's error, or the builtin, that callers
 
 from langchain_core.exceptions import (
     ContextOverflowError,
+    ModelAPIError,
+    ModelAuthenticationError,
+    ModelConnectionError,
     ModelError,
+    ModelInvalidRequestError,
     ModelNotFoundError,
+    ModelRateLimitError,
     ModelTimeoutError,
+    OutputParserException,
 )
 
 __all__ = [
+    "AuthenticationError",
     "BaseModelError",
     "ContextOverflowError",
     "ControlTextError",
@@ -37,13 +50,18 @@ __all__ = [
     "EngineError",
     "GenerationTimeoutError",
     "GrammarError",
+    "IncompleteOutputError",
     "IndexStoreError",
+    "InvalidRequestError",
     "MissingDependencyError",
     "ModelNotFoundError",
     "ModelUnavailableError",
     "OutOfMemoryError",
     "PromptError",
     "PromptOverflowError",
+    "ServerBusyError",
+    "ServerConnectionError",
+    "ServerError",
     "SwallowError",
     "UnknownModelError",
 ]
@@ -95,6 +113,38 @@ class EngineError(SwallowError, ModelError, RuntimeError):
 
 class GenerationTimeoutError(EngineError, ModelTimeoutError, TimeoutError):
     """The answer was not finished within `timeout` seconds."""
+
+
+class ServerConnectionError(EngineError, ModelConnectionError, ConnectionError):
+    """No server could be reached, or the connection broke within an answer."""
+
+
+class ServerBusyError(EngineError, ModelRateLimitError):
+    """Every server answered 429 or 503 until no retry was left."""
+
+
+class ServerError(EngineError, ModelAPIError):
+    """A server failed, or sent what is no completion."""
+
+
+class AuthenticationError(EngineError, ModelAuthenticationError, PermissionError):
+    """The server wants another API key."""
+
+
+class InvalidRequestError(EngineError, ModelInvalidRequestError, ValueError):
+    """The server refuses the request; its reason is in the message."""
+
+
+class IncompleteOutputError(SwallowError, OutputParserException):
+    """`max_tokens` was reached before the JSON was whole.
+
+    Args:
+        partial: The text so far, also as `llm_output`.
+    """
+
+    def __init__(self, message: str, partial: str) -> None:
+        super().__init__(message, llm_output=partial)
+        self.partial = partial
 
 
 class MissingDependencyError(SwallowError, ImportError):

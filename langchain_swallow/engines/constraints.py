@@ -11,7 +11,6 @@ from typing import Any
 
 import llguidance
 import numpy as np
-import torch
 
 from langchain_swallow.engines.base import Grammar
 from langchain_swallow.errors import EngineError, GrammarError
@@ -28,14 +27,13 @@ class TokenMask:
         """Whether the answer is whole and nothing may follow."""
         return bool(self._matcher.is_stopped())
 
-    def allowed(self, size: int, device: torch.device) -> torch.Tensor:
-        """Truth values of shape (size,): which tokens may come next."""
+    def forbidden(self, size: int) -> "np.ndarray[Any, np.dtype[np.bool_]]":
+        """Truth values of shape (size,): which tokens may not come next."""
         bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
         self._check()
         flags = np.unpackbits(bits, count=min(size, 8 * len(bits)), bitorder="little")
         # An embedding may have more rows than the tokenizer has tokens.
-        flags = np.pad(flags, (0, size - len(flags)))
-        return torch.from_numpy(flags).to(device).bool()
+        return np.pad(flags, (0, size - len(flags))) == 0
 
     def advance(self, token: int) -> None:
         """Note the token that was chosen.
@@ -132,14 +130,11 @@ def check_grammar(grammar: Grammar) -> None:
 def _source(grammar: Grammar) -> str:
     if grammar.kind == "lark":
         return str(llguidance.LLMatcher.grammar_from_lark(grammar.text))
-    options = {"whitespace_flexible": False, "key_separator": ": ", "item_separator": ", "}
-    return str(
-        llguidance.LLMatcher.grammar_from_json_schema(json.loads(grammar.text), overrides=options)
-    )
+    return str(llguidance.LLMatcher.grammar_from_json_schema(json.loads(grammar.text)))
 
 
 def _refusal(reason: str) -> str:
     return (
-        f"This schema cannot be enforced: {reason.splitlines()[0]}. "
+        f"This schema cannot be enforced: {' '.join(reason.split())}. "
         "Leave that part out, or check it after the answer."
     )

@@ -82,9 +82,9 @@ def release_openmp_threads() -> None:
     """End the idle OpenMP threads of the calling thread; its next use starts them anew.
 
     GNU's OpenMP lets threads wait actively only while there are no more of them than cores. A
-    caller that computed with torch before, an encoder of passages say, keeps a thread per core; with
-    those of the engine's own thread that is too many, and each of a decode step's hundreds of
-    parallel regions is then woken through the kernel: 32 instead of 22 ms a step, measured.
+    caller that computed with torch before, an encoder of passages say, keeps a thread per core;
+    with those of the engine's own thread that is too many, and each of a decode step's hundreds
+    of parallel regions is then woken through the kernel: 32 instead of 22 ms a step, measured.
     """
     if library := _gnu_openmp():
         library.omp_pause_resource_all(1)

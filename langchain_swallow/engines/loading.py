@@ -1,96 +1,43 @@
-"""Checkpoint → model and tokenizer → `LocalEngine`, once per checkpoint and settings.
+"""Checkpoint → model and tokenizer → engine in this process."""
 
-The model is loaded at first use and shared by everyone who asks for the same `LoadSettings`.
-"""
-
-import threading
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from langchain_swallow.catalog import DEMO, list_models
+from langchain_swallow.engines.base import Engine
 from langchain_swallow.engines.demo import demo_model_folder
 from langchain_swallow.engines.devices import choose_device, choose_dtype, free_gib, host_memory_gib
 from langchain_swallow.engines.local import LocalEngine
 from langchain_swallow.engines.packing import pack_linear_layers
+from langchain_swallow.engines.shared import LoadSettings
+from langchain_swallow.engines.vllm import load_vllm_engine, vllm_is_installed
 from langchain_swallow.errors import (
     MissingDependencyError,
     ModelUnavailableError,
     OutOfMemoryError,
 )
 
-Quantization = Literal["8bit", "4bit"]
-
 # Share of the memory that is free after loading, for keys and values.
 _KV_SHARE_CUDA = 0.8
 _KV_SHARE_HOST = 0.25
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadSettings:
-    """What makes two loaded models the same.
-
-    Args:
-        model: `"demo"`, a hub id or a local directory.
-        context_window: Most tokens of prompt and answer; `None` takes the model's own.
-        weights_gib: Memory the weights take, quantised or in 16 bits; checked before anything is
-            read, `None` if unknown.
-        device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; `None` takes the best there is.
-        device_map: As in transformers; over several GPUs `"auto"`.
-        dtype: `"auto"`, `"bfloat16"`, `"float16"` or `"float32"`.
-        quantization: `"8bit"` or `"4bit"` with bitsandbytes, `None` for none.
-    """
-
-    model: str
-    context_window: int | None = None
-    weights_gib: float | None = None
-    device: str | None = None
-    device_map: str | None = None
-    dtype: str = "auto"
-    quantization: Quantization | None = None
-    attn_implementation: str | None = None
-    revision: str | None = None
-    cache_dir: str | None = None
-    local_files_only: bool = False
-    trust_remote_code: bool = False
-    token: str | None = None
+def load_engine(settings: LoadSettings) -> Engine:
+    """Load a model of one's own, with vLLM or transformers; see `shared_engine` for the errors."""
+    if settings.engine == "vllm" or (settings.engine == "auto" and _suits_vllm(settings)):
+        source = str(demo_model_folder()) if settings.model == DEMO else settings.model
+        return load_vllm_engine(settings, source)
+    # A thread that ends takes its OpenMP threads along (see `devices`).
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(load_local_engine, settings).result()
 
 
-_engines: dict[LoadSettings, LocalEngine] = {}
-_locks: dict[LoadSettings, threading.Lock] = {}
-_guard = threading.Lock()
-
-
-def shared_engine(settings: LoadSettings) -> LocalEngine:
-    """The engine for these settings, loaded by the first caller.
-
-    Raises:
-        ModelUnavailableError: The files cannot be had.
-        DeviceError: No such device, or the dtype does not go with it.
-        OutOfMemoryError: The weights do not fit.
-        MissingDependencyError: An extra is not installed.
-    """
-    with _guard:
-        lock = _locks.setdefault(settings, threading.Lock())
-    with lock:
-        if settings not in _engines:
-            _engines[settings] = load_engine(settings)
-        return _engines[settings]
-
-
-def unload_engine(settings: LoadSettings) -> None:
-    """Free the shared engine, if there is one; the next caller loads it again."""
-    with _guard:
-        engine = _engines.pop(settings, None)
-    if engine is not None:
-        engine.close()
-
-
-def load_engine(settings: LoadSettings) -> LocalEngine:
-    """Load a model of one's own; see `shared_engine` for the errors."""
+def load_local_engine(settings: LoadSettings) -> LocalEngine:
+    """Load a model with transformers."""
     source = str(demo_model_folder()) if settings.model == DEMO else settings.model
     device = choose_device(settings.device)
     dtype = choose_dtype(settings.dtype, device)
@@ -104,7 +51,7 @@ def load_engine(settings: LoadSettings) -> LocalEngine:
         "token": settings.token,
     }
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, **hub)
+        tokenizer = AutoTokenizer.from_pretrained(settings.tokenizer or source, **hub)
         model = AutoModelForCausalLM.from_pretrained(
             source,
             dtype=dtype,
@@ -121,10 +68,17 @@ def load_engine(settings: LoadSettings) -> LocalEngine:
     if settings.device_map is None and settings.quantization is None:
         model = model.to(device)
         pack_linear_layers(model)
-    return engine_from(model, tokenizer, settings.context_window)
+    return engine_from(
+        model,
+        tokenizer,
+        settings.max_model_len or settings.context_window,
+        prompt_lookup=settings.speculative is not None,
+    )
 
 
-def engine_from(model: Any, tokenizer: Any, context_window: int | None = None) -> LocalEngine:
+def engine_from(
+    model: Any, tokenizer: Any, context_window: int | None = None, *, prompt_lookup: bool = True
+) -> LocalEngine:
     """An engine around a model that is loaded already."""
     limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 4096
     return LocalEngine(
@@ -132,7 +86,14 @@ def engine_from(model: Any, tokenizer: Any, context_window: int | None = None) -
         tokenizer,
         context_window=min(context_window or limit, limit),
         kv_budget_bytes=_kv_budget(model.device),
+        prompt_lookup=prompt_lookup,
     )
+
+
+def _suits_vllm(settings: LoadSettings) -> bool:
+    """Whether vLLM is there and can do what is asked for."""
+    on_cuda = choose_device(settings.device).startswith("cuda")
+    return on_cuda and settings.device_map is None and vllm_is_installed()
 
 
 def _check_memory(settings: LoadSettings, dtype: torch.dtype, device: str) -> None:
@@ -161,9 +122,14 @@ def _too_large(model: str, need: float | None, free: float, device: str, dtype: 
     )
 
 
-def _quantization_config(quantization: Quantization | None) -> BitsAndBytesConfig | None:
+def _quantization_config(quantization: str | None) -> BitsAndBytesConfig | None:
     if quantization is None:
         return None
+    if quantization not in ("8bit", "4bit"):
+        raise ValueError(
+            f'Unknown quantization {quantization!r}. Use "8bit" or "4bit"; others are for '
+            'engine="vllm".'
+        )
     try:
         import bitsandbytes  # noqa: F401
     except ImportError as error:

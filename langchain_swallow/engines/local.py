@@ -290,12 +290,14 @@ class LocalEngine:
             return
         best = logits.argmax(-1).tolist()
         for row, (sequence, guess) in enumerate(zip(running, guesses, strict=True)):
-            self._accept(sequence, guess, logits[row], best[row])
+            right = self._accept(sequence, guess, logits[row], best[row])
+            if guess:
+                sequence.lookup.learn(len(guess), right)
 
     def _accept(
         self, sequence: Sequence, guess: list[int], logits: torch.Tensor, best: list[int]
-    ) -> None:
-        """Choose one token after another for as long as they are the guessed ones.
+    ) -> int:
+        """Choose one token after another for as long as they are the guessed ones; how many were.
 
         A guess that holds is the token that would have been chosen without it, greedy or drawn,
         so the answer is the same and its distribution too.
@@ -311,9 +313,10 @@ class LocalEngine:
                 logprob = token_logprob(logits[position], token, top, self.tokenizer)
             if sequence.take(token, logprob, self._end_ids):
                 self._end(sequence)
-                return
+                return position
             if token != guessed:
-                return
+                return position
+        return len(guess)
 
     def _end(self, sequence: Sequence, event: Event | None = None) -> None:
         """Take a sequence out; its slot keeps what was computed."""

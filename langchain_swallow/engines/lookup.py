@@ -6,15 +6,21 @@ never which answer (Saxena 2023, "Prompt Lookup Decoding"; Leviathan et al. 2023
 """
 
 # The end of the text is looked up in these lengths, longest first.
-_LENGTHS = (3, 2)
+_LENGTHS = (3, 2, 1)
 MAX_GUESS = 8
+_FIRST_GUESS = 4
 
 
 class PromptLookup:
-    """Where each run of tokens stood last, for one sequence; `ids` may grow, never change."""
+    """Where each run of tokens stood last, for one sequence; `ids` may grow, never change.
+
+    Guesses become longer while they hold and shorter while they fail, so that an answer that
+    repeats nothing costs next to nothing.
+    """
 
     def __init__(self, ids: list[int]) -> None:
         self._ids = ids
+        self._length = _FIRST_GUESS
         self._follows: dict[tuple[int, ...], int] = {}
         self._noted = 0
 
@@ -24,8 +30,15 @@ class PromptLookup:
         for length in _LENGTHS:
             start = self._follows.get(tuple(self._ids[-length:]))
             if start is not None:
-                return self._ids[start : start + most]
+                return self._ids[start : start + min(most, self._length)]
         return []
+
+    def learn(self, guessed: int, right: int) -> None:
+        """Note how many tokens of the last guess were right."""
+        if right == guessed:
+            self._length = min(MAX_GUESS, 2 * self._length)
+        elif right == 0:
+            self._length = max(1, self._length // 2)
 
     def _note_new(self) -> None:
         """Note every run that has a token after it."""

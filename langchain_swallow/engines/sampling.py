@@ -41,7 +41,8 @@ class Sampler:
         """The next token for logits of shape (vocabulary,)."""
         scores = self._penalise(logits.float())
         if self._mask is not None:
-            scores.masked_fill_(~self._mask.allowed(scores.numel(), scores.device), -torch.inf)
+            forbidden = torch.from_numpy(self._mask.forbidden(scores.numel()))
+            scores.masked_fill_(forbidden.to(scores.device), -torch.inf)
         if self._request.temperature == 0:
             token = int(scores.argmax())
         else:

@@ -14,7 +14,15 @@ class TestChatSwallow(ChatModelIntegrationTests):
 
     @property
     def chat_model_params(self):
-        return {"model": "demo", "max_tokens": 64}
+        return {"model": "demo", "max_tokens": 256, "repetition_penalty": 1.04}
+
+    @property
+    def supports_json_mode(self):
+        return True
+
+    @property
+    def supports_anthropic_inputs(self):
+        return False
 
     @property
     def model_override_value(self):

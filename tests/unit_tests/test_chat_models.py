@@ -15,7 +15,7 @@ from langchain_core.rate_limiters import InMemoryRateLimiter
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.engines import loading
+from langchain_swallow.engines import loading, shared
 from langchain_swallow.engines.base import Request
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.errors import (
@@ -313,7 +313,7 @@ def test_another_model_may_be_asked_per_call(checkpoint, llm, tmp_path):
     # Another format, so another prompt for the same weights.
     assert answer.usage_metadata != llm.invoke("東京は？").usage_metadata
     llm.load(str(other)).close()
-    loading._engines.clear()
+    shared._engines.clear()
 
 
 # Loading
@@ -531,14 +531,14 @@ def test_what_langchain_asks():
         ["。"],
     )
     assert llm.profile["max_input_tokens"] == 4096
-    assert llm.profile["tool_calling"] is False
+    assert llm.profile["tool_calling"] is True
     assert "langchain-swallow" in llm.metadata["lc_versions"]
 
 
-def test_tools_are_refused_and_not_dropped():
+def test_what_is_no_tool_is_refused_and_not_dropped():
     llm, engine = fake("x")
-    with pytest.raises(NotImplementedError, match="tools"):
-        llm.invoke("問", tools=[{"name": "x"}])
+    with pytest.raises(ValueError, match="Unsupported function"):
+        llm.invoke("問", tools=[{"nom": "x"}])
     assert not engine.requests
 
 

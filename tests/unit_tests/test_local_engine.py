@@ -23,7 +23,6 @@ from langchain_swallow.errors import (
 from tests.unit_tests.tiny_models import tiny, tiny_llama
 from tests.unit_tests.tokenizers import trained_tokenizer
 
-
 # Keys and values of a whole window and the longest guess: 3 layers of 2 heads of 16, in float32.
 ROW = 2 * 3 * 2 * 16 * 4 * (256 + MAX_GUESS)
 
@@ -435,13 +434,24 @@ def test_prompt_lookup_keeps_each_requests_tokens_in_company():
 
 
 def test_guesses_follow_the_latest_place_and_the_longest_match():
-    ids = [1, 2, 3, 4, 9, 2, 3, 5, 1, 2, 3]
-    assert PromptLookup(ids).guess(2) == [4, 9]
-    ids[-3] = 7
+    ids = [1, 2, 3, 4, 9, 7, 3, 5, 1, 2, 3]
     lookup = PromptLookup(ids)
+    # Three tokens match at the beginning; two (7, 3) and one stand later.
+    assert lookup.guess(2) == [4, 9]
+    ids += [7, 3]
     assert lookup.guess(1) == [5]
-    ids += [6, 6]
+    ids += [8]
     assert lookup.guess(4) == []
+
+
+def test_guesses_grow_while_they_hold_and_shrink_while_they_fail():
+    lookup = PromptLookup([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2])
+    assert lookup.guess(8) == [3, 4, 5, 6]
+    lookup.learn(4, 4)
+    assert lookup.guess(8) == [3, 4, 5, 6, 7, 8, 9, 10]
+    for _ in range(5):
+        lookup.learn(8, 0)
+    assert lookup.guess(8) == [3]
 
 
 def test_a_short_prompt_goes_before_a_long_one_and_none_starves():

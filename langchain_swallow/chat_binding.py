@@ -1,0 +1,103 @@
+"""LangChain's `bind_tools` and `with_structured_output`, over what a call may be given."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, get_args
+
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.utils.pydantic import is_basemodel_subclass
+
+from langchain_swallow.chat_tools import tool_use
+from langchain_swallow.structured_output import (
+    Method,
+    StructuredOutputParser,
+    response_format,
+    traced_schema,
+    with_raw,
+)
+
+
+class BindableChatModel(BaseChatModel):
+    """Binds what `chat_requests` reads: `tools`, `tool_choice`, `response_format`."""
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | dict[str, Any] | bool | None = None,
+        strict: bool | None = None,
+        parallel_tool_calls: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """This model with tools it may call; arguments match the tools' schemas by construction.
+
+        Args:
+            tools: Functions, LangChain tools, pydantic classes, or OpenAI's descriptions.
+            tool_choice: `"auto"` (also `None`) lets the model answer or call; `"any"` makes it
+                call, a name makes it call that tool; `"none"` hides the tools.
+            strict: Accepted for OpenAI's sake: schemas are always enforced.
+            parallel_tool_calls: Whether an answer may be several calls; by default it is one.
+            **kwargs: Parameters of the calls.
+
+        Raises:
+            GrammarError: A tool has a schema that cannot be enforced; the message names the part.
+            ValueError: `tool_choice` names no tool.
+        """
+        formatted = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        tool_use(formatted, tool_choice, parallel_tool_calls)
+        return self.bind(
+            tools=formatted,
+            tool_choice=tool_choice,
+            parallel_tool_calls=parallel_tool_calls,
+            **kwargs,
+        )
+
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type,
+        *,
+        method: Method = "json_schema",
+        include_raw: bool = False,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """This model, answering with objects of a schema, valid by construction.
+
+        Args:
+            schema: A pydantic class (v2 or v1), a TypedDict, a JSON schema or an OpenAI function.
+            method: `"json_schema"` shows the model the schema and generates under it;
+                `"function_calling"` makes it call a tool with it; `"json_mode"` makes sure of some
+                JSON object only, and the prompt must say which.
+            include_raw: Return a dict of `raw` (the message), `parsed` and `parsing_error`.
+            strict: Accepted for OpenAI's sake: schemas are always enforced.
+            **kwargs: Parameters of the calls.
+
+        Raises:
+            GrammarError: The schema has a part that cannot be enforced; the message names it.
+            ValueError: An unknown method.
+            IncompleteOutputError: When called: `max_tokens` came before the end; it has the text.
+        """
+        traced = {
+            "kwargs": {"method": method, "strict": strict},
+            "schema": traced_schema(schema),
+        }
+        if method == "function_calling":
+            llm = self.bind_tools(
+                [schema],
+                tool_choice="any",
+                parallel_tool_calls=False,
+                ls_structured_output_format=traced,
+                **kwargs,
+            )
+        elif method in get_args(Method):
+            asked = response_format(schema, method)
+            llm = self.bind(response_format=asked, ls_structured_output_format=traced, **kwargs)
+        else:
+            raise ValueError(f"Unknown method {method!r}. Use one of {get_args(Method)}.")
+        is_class = isinstance(schema, type) and is_basemodel_subclass(schema)
+        parser = StructuredOutputParser(pydantic_class=schema if is_class else None)
+        return with_raw(llm, parser) if include_raw else llm | parser

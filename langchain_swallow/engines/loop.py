@@ -1,0 +1,127 @@
+"""An event loop in a thread of its own, for engines whose libraries are asynchronous."""
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
+
+from langchain_swallow.engines.base import Event, Request, Sink
+from langchain_swallow.errors import (
+    EngineError,
+    GenerationTimeoutError,
+    PromptOverflowError,
+    SwallowError,
+)
+
+T = TypeVar("T")
+
+
+class TaskTicket:
+    """A request that is a task of the loop."""
+
+    def __init__(self, task: "concurrent.futures.Future[None]") -> None:
+        self._task = task
+
+    def cancel(self) -> None:
+        """Stop within one step; harmless when already finished."""
+        self._task.cancel()
+
+
+class LoopEngine:
+    """An engine that answers with an asynchronous iterator; callable from any thread."""
+
+    name: str
+    tokenizer: Any
+
+    def __init__(self) -> None:
+        self._closed = False
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="swallow", daemon=True)
+        self._thread.start()
+
+    @property
+    def context_window(self) -> int:
+        """Most tokens of prompt and answer together."""
+        raise NotImplementedError
+
+    def answer(self, request: Request) -> AsyncIterator[Event]:
+        """The events of one answer."""
+        raise NotImplementedError
+
+    async def shut_down(self) -> None:
+        """Free what the engine holds."""
+        raise NotImplementedError
+
+    def submit(self, request: Request, sink: Sink) -> TaskTicket:
+        """Begin a request.
+
+        Raises:
+            PromptOverflowError: Prompt and answer do not fit the context window.
+            EngineError: The engine is closed.
+        """
+        if self._closed:
+            raise EngineError("The model was unloaded. Call the chat model again to load it.")
+        length = len(request.prompt_ids) + request.max_tokens
+        if length > self.context_window:
+            raise PromptOverflowError(
+                f"{len(request.prompt_ids)} prompt tokens and max_tokens={request.max_tokens} are "
+                f"{length}, the context window is {self.context_window}."
+            )
+        work = self._serve(request, sink)
+        return TaskTicket(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    def close(self) -> None:
+        """End running requests with `EngineError` and free everything; safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self.wait(self._end_all())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop, from another thread."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _end_all(self) -> None:
+        others = [t for t in asyncio.all_tasks() if t.get_name().startswith("answer")]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self.shut_down()
+
+    async def _serve(self, request: Request, sink: Sink) -> None:
+        """Give the sink every event of an answer, or one error."""
+        task = asyncio.current_task()
+        assert task is not None
+        task.set_name(f"answer {id(task)}")
+        try:
+            await asyncio.wait_for(self._deliver(request, sink), request.timeout_s)
+        except asyncio.TimeoutError:
+            sink(
+                GenerationTimeoutError(
+                    f"No complete answer within timeout={request.timeout_s} s. "
+                    "Raise timeout or lower max_tokens."
+                )
+            )
+        except asyncio.CancelledError:
+            if self._closed:
+                sink(EngineError("The model was unloaded during generation."))
+            raise
+        except SwallowError as error:
+            sink(error)
+        except Exception as error:  # the caller must hear of it
+            failed = EngineError(f"Generation failed: {error!r}")
+            failed.__cause__ = error
+            sink(failed)
+
+    async def _deliver(self, request: Request, sink: Sink) -> None:
+        events = self.answer(request)
+        try:
+            async for event in events:
+                sink(event)
+        finally:
+            # Now, not when it is collected: that is what stops generation.
+            await events.aclose()  # type: ignore[attr-defined]

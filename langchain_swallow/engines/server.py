@@ -1,0 +1,310 @@
+"""An engine on other machines: OpenAI-compatible completions servers (vLLM, SGLang, llama.cpp).
+
+Requests go out as token ids, so a prompt is exactly what it would be in this process; answers are
+streamed, from vLLM as token ids too, and become text by the same `Detokenizer`. One event loop in
+one thread serves all callers over pooled connections.
+
+Of several servers each request takes the one with the fewest of ours. A request that fails before
+its first event goes to another; one that had begun to stream does not, since the caller has seen
+part of an answer already.
+"""
+
+import asyncio
+import contextlib
+import email.utils
+import json
+import random
+import re
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from langchain_swallow.engines.base import Event, Request
+from langchain_swallow.engines.loop import LoopEngine
+from langchain_swallow.engines.server_protocol import Answer, Flavor, payload_of
+from langchain_swallow.errors import (
+    AuthenticationError,
+    EngineError,
+    InvalidRequestError,
+    ModelUnavailableError,
+    PromptOverflowError,
+    ServerBusyError,
+    ServerConnectionError,
+    ServerError,
+)
+
+_CONNECT_TIMEOUT_S = 10.0
+# How long a server that could not be reached is left alone.
+_REST_S = 5.0
+_FIRST_BACKOFF_S = 0.25
+_MAX_BACKOFF_S = 8.0
+_BUSY = (429, 503)
+_FAILED = (500, 502, 504)
+# vLLM's two wordings and those of SGLang and llama.cpp.
+_OVERFLOW = re.compile(
+    r"maximum context length|context window|input tokens and requested|exceeds? the (available )?"
+    r"(context|model's)|longer than the model's context|exceed_context_size",
+    re.IGNORECASE,
+)
+
+
+@dataclass(slots=True, eq=False)
+class Server:
+    """One server and what is known of it."""
+
+    url: str
+    running: int = 0
+    rests_until: float = 0.0
+    flavor: Flavor | None = None
+
+
+class ServerEngine(LoopEngine):
+    """Continues token ids on one or several servers that serve the same model.
+
+    Args:
+        base_urls: Such as `http://host:8000/v1`.
+        tokenizer: The checkpoint's; see `client_tokenizer`.
+        model: Name of the model on the servers; a server with one model needs none.
+        api_key: Sent as bearer token.
+        max_retries: Tries after the first for a request that has not begun to stream.
+        context_window: Most tokens of prompt and answer; `None` asks the server.
+        prompt_as: `"ids"` or `"text"`; `"auto"` finds out what the server takes.
+
+    Raises:
+        ServerConnectionError: No server can be reached.
+        AuthenticationError: The API key is refused.
+        ModelUnavailableError: The server has no such model.
+    """
+
+    name = "server"
+
+    def __init__(
+        self,
+        base_urls: Sequence[str],
+        tokenizer: Any,
+        *,
+        model: str,
+        api_key: str | None = None,
+        max_retries: int = 2,
+        context_window: int | None = None,
+        prompt_as: str = "auto",
+    ) -> None:
+        super().__init__()
+        self.tokenizer = tokenizer
+        self._servers = [Server(url.rstrip("/")) for url in base_urls]
+        self._wanted = model
+        self._max_retries = max_retries
+        self._prompt_as = prompt_as
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        # The connection waits as long as an answer takes; `timeout_s` of a request limits that.
+        self._client = httpx.AsyncClient(
+            headers=headers,
+            timeout=httpx.Timeout(None, connect=_CONNECT_TIMEOUT_S),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
+        )
+        try:
+            flavor = self.wait(self._meet_any())
+        except BaseException:
+            self.close()
+            raise
+        self._context_window = context_window or flavor.context_window or 4096
+
+    @property
+    def context_window(self) -> int:
+        """Most tokens of prompt and answer together."""
+        return self._context_window
+
+    async def shut_down(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def answer(self, request: Request) -> AsyncIterator[Event]:
+        """The events of an answer, from the first server that gives one."""
+        for attempt in range(self._max_retries + 1):
+            server = self._least_loaded()
+            began = False
+            server.running += 1
+            try:
+                async with contextlib.aclosing(self._ask(server, request)) as events:
+                    async for event in events:
+                        began = True
+                        yield event
+                return
+            except (ServerConnectionError, ServerBusyError, ServerError) as error:
+                if began or attempt == self._max_retries:
+                    raise
+                await self._recover(server, error, attempt)
+            finally:
+                server.running -= 1
+
+    def _least_loaded(self) -> Server:
+        now = time.monotonic()
+        awake = [server for server in self._servers if server.rests_until <= now]
+        return min(awake or self._servers, key=lambda s: (s.running, random.random()))
+
+    async def _recover(self, server: Server, error: EngineError, attempt: int) -> None:
+        """Leave a failed server alone for a while; wait, unless there is another."""
+        pause = min(_MAX_BACKOFF_S, _FIRST_BACKOFF_S * 2**attempt) * random.uniform(0.5, 1.0)
+        wanted = getattr(error, "retry_after_s", None)
+        pause = pause if wanted is None else min(wanted, _MAX_BACKOFF_S)
+        lost = isinstance(error, ServerConnectionError)
+        server.rests_until = time.monotonic() + (_REST_S if lost else pause)
+        if all(other.rests_until > time.monotonic() for other in self._servers):
+            await asyncio.sleep(pause)
+
+    async def _ask(self, server: Server, request: Request) -> AsyncGenerator[Event, None]:
+        flavor = server.flavor or await self._meet(server)
+        answer = Answer(request, self.tokenizer, flavor)
+        async with self._post(server, payload_of(request, self.tokenizer, flavor)) as response:
+            async for data in _events(response):
+                for event in answer.read(data):
+                    yield event
+        if not answer.is_whole:
+            raise ServerConnectionError(f"{server.url} ended the stream within the answer.")
+        for event in answer.end():
+            yield event
+
+    @contextlib.asynccontextmanager
+    async def _post(self, server: Server, body: dict[str, Any]) -> AsyncIterator[httpx.Response]:
+        try:
+            async with self._client.stream("POST", f"{server.url}/completions", json=body) as got:
+                if got.status_code != 200:
+                    await got.aread()
+                    raise _error_of(server, got)
+                yield got
+        except httpx.TransportError as error:
+            raise _with_cause(
+                ServerConnectionError(f"{server.url} cannot be reached: {error!r}."), error
+            ) from error
+
+    async def _meet_any(self) -> Flavor:
+        """What the first server that answers is."""
+        error: EngineError | None = None
+        for attempt in range(self._max_retries + 1):
+            for server in self._servers:
+                try:
+                    return await self._meet(server)
+                except (ServerConnectionError, ServerBusyError) as met:
+                    error = met
+            if attempt < self._max_retries:
+                await asyncio.sleep(_FIRST_BACKOFF_S * 2**attempt)
+        assert error is not None
+        raise error
+
+    async def _meet(self, server: Server) -> Flavor:
+        """Ask a server what it serves and how it takes prompts; once."""
+        try:
+            response = await self._client.get(f"{server.url}/models", timeout=_CONNECT_TIMEOUT_S)
+        except httpx.TransportError as error:
+            raise _with_cause(
+                ServerConnectionError(
+                    f"{server.url} cannot be reached: {error!r}. Start the server, or check "
+                    "base_url; it usually ends in /v1."
+                ),
+                error,
+            ) from error
+        if response.status_code != 200:
+            raise _error_of(server, response)
+        model = _served(server, response.json().get("data", []), self._wanted)
+        flavor = Flavor(
+            model=model["id"],
+            kind=str(model.get("owned_by", "")),
+            context_window=model.get("max_model_len")
+            or (model.get("meta") or {}).get("n_ctx_train"),
+            takes_ids=self._prompt_as != "text",
+        )
+        if self._prompt_as == "auto" and not flavor.is_known:
+            flavor = flavor.with_prompts(as_ids=await self._takes_ids(server, flavor))
+        server.flavor = flavor
+        return flavor
+
+    async def _takes_ids(self, server: Server, flavor: Flavor) -> bool:
+        """Whether a server of no known kind takes token ids as prompt."""
+        body = {"model": flavor.model, "prompt": [self.tokenizer.bos_token_id], "max_tokens": 1}
+        response = await self._client.post(f"{server.url}/completions", json=body)
+        return response.status_code == 200
+
+
+async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
+    """The JSON of each server-sent event."""
+    async for line in response.aiter_lines():
+        if not line.startswith("data:"):
+            continue
+        text = line.removeprefix("data:").strip()
+        if text == "[DONE]":
+            return
+        data = json.loads(text)
+        if "error" in data:
+            raise ServerError(f"The server failed within the answer: {data['error']}")
+        yield data
+
+
+def _served(server: Server, models: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
+    """The wanted model of those that a server has, or its only one."""
+    for model in models:
+        if model["id"] == wanted:
+            return model
+    if len(models) == 1:
+        return models[0]
+    names = ", ".join(model["id"] for model in models) or "none"
+    raise ModelUnavailableError(
+        f"{server.url} does not serve {wanted!r}; it serves {names}. Pass one as served_model=."
+    )
+
+
+def _error_of(server: Server, response: httpx.Response) -> EngineError:
+    """The typed error of a status code."""
+    status, reason = response.status_code, _reason(response)
+    text = f"{server.url} answered {status}: {reason}"
+    if status in (401, 403):
+        return AuthenticationError(f"{text} Pass api_key=.")
+    if status == 404:
+        return _NotFound(f"{text} Check base_url (it usually ends in /v1) and the model's name.")
+    if status in _BUSY:
+        busy = ServerBusyError(f"{text} All retries are used; lower max_concurrency.")
+        busy.retry_after_s = _retry_after(response)  # type: ignore[attr-defined]
+        return busy
+    if status in _FAILED or status > 504:
+        return ServerError(text)
+    if _OVERFLOW.search(reason):
+        return _Overflow(text)
+    return InvalidRequestError(text)
+
+
+class _NotFound(ModelUnavailableError, EngineError):
+    """404: no such model, or no such path."""
+
+
+class _Overflow(PromptOverflowError, EngineError):
+    """400: prompt and answer exceed the server's window."""
+
+
+def _reason(response: httpx.Response) -> str:
+    try:
+        data = response.json()
+    except ValueError:
+        return response.text[:300]
+    error = data.get("error", data) if isinstance(data, dict) else data
+    message = error.get("message", error) if isinstance(error, dict) else error
+    return str(message)[:600]
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Seconds of a Retry-After header, which may also be a date."""
+    value = response.headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        with contextlib.suppress(TypeError, ValueError):
+            return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    return None
+
+
+def _with_cause(error: EngineError, cause: Exception) -> EngineError:
+    error.__cause__ = cause
+    return error

@@ -1,0 +1,213 @@
+"""A `Request` as the body of `/v1/completions`, and its server-sent events as `Event`s; pure."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from langchain_swallow.engines.base import Chunk, Event, Finish, Grammar, Request, TokenLogprob
+from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
+from langchain_swallow.errors import GrammarError, InvalidRequestError
+
+_KNOWN = ("vllm", "sglang", "llamacpp")
+
+
+@dataclass(frozen=True, slots=True)
+class Flavor:
+    """What a server serves and how it is spoken to.
+
+    Args:
+        model: Its name there.
+        kind: `owned_by` of its model list: `"vllm"`, `"sglang"`, `"llamacpp"` or another.
+        context_window: Tokens of prompt and answer, if it tells.
+        takes_ids: Whether a prompt may be token ids.
+    """
+
+    model: str
+    kind: str
+    context_window: int | None = None
+    takes_ids: bool = True
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the kind says how prompts are taken."""
+        return self.kind in _KNOWN
+
+    def with_prompts(self, *, as_ids: bool) -> "Flavor":
+        """The same, with prompts as ids or as text."""
+        return replace(self, takes_ids=as_ids)
+
+
+def payload_of(request: Request, tokenizer: Any, flavor: Flavor) -> dict[str, Any]:
+    """The body of a completion request; what is at its default is left to the server.
+
+    Raises:
+        GrammarError: The server has no such constraint.
+        InvalidRequestError: The prompt cannot be written as text.
+    """
+    body: dict[str, Any] = {
+        "model": flavor.model,
+        "prompt": list(request.prompt_ids)
+        if flavor.takes_ids
+        else prompt_text(request.prompt_ids, tokenizer),
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    optional: dict[str, tuple[Any, Any]] = {
+        "top_p": (request.top_p, 1.0),
+        "top_k": (request.top_k, 0),
+        "repetition_penalty": (request.repetition_penalty, 1.0),
+        "seed": (request.seed, None),
+        "stop": (list(request.stop), []),
+        "logprobs": (request.logprobs, None),
+    }
+    body |= {name: value for name, (value, default) in optional.items() if value != default}
+    if flavor.kind == "vllm":
+        body |= {"return_token_ids": True, "return_tokens_as_token_ids": True}
+    if flavor.kind == "llamacpp" and "repetition_penalty" in body:
+        body["repeat_penalty"] = body.pop("repetition_penalty")
+    if request.grammar is not None:
+        body |= _constraint(request.grammar, flavor)
+    return body
+
+
+def _constraint(grammar: Grammar, flavor: Flavor) -> dict[str, Any]:
+    if grammar.kind == "json_schema":
+        schema = json.loads(grammar.text)
+        if flavor.kind == "vllm":
+            return {"structured_outputs": {"json": schema}}
+        return {
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "answer", "schema": schema},
+            }
+        }
+    if flavor.kind == "vllm":
+        return {"structured_outputs": {"grammar": grammar.text}}
+    raise GrammarError(
+        "Tools need a grammar that only vLLM servers take. Use a vLLM server, or "
+        "with_structured_output()."
+    )
+
+
+def prompt_text(prompt_ids: tuple[int, ...], tokenizer: Any) -> str:
+    """A prompt as text, for a server that adds BOS itself.
+
+    Raises:
+        InvalidRequestError: A message holds the text of a special token, which the server would
+            take for one.
+    """
+    ids = list(prompt_ids)
+    if ids and ids[0] == tokenizer.bos_token_id:
+        ids = ids[1:]
+    specials = set(tokenizer.all_special_ids)
+    names = [text for text in tokenizer.all_special_tokens if text]
+    to_bytes = token_bytes(tokenizer)
+    parts: list[str] = []
+    run: list[int] = []
+    for token in [*ids, None]:
+        if token is not None and token not in specials:
+            run.append(token)
+            continue
+        text = b"".join(map(to_bytes, run)).decode("utf-8", "ignore")
+        if found := next((name for name in names if name in text), None):
+            raise InvalidRequestError(
+                f"A message contains {found!r}, and this server takes prompts as text only, where "
+                "that is a special token. Remove it, or use a server that takes token ids."
+            )
+        # A segment's first `▁` is SentencePiece's own; the server's tokenizer adds it again.
+        parts.append(text.removeprefix(" ") if _adds_space(tokenizer) else text)
+        parts += [] if token is None else [tokenizer.convert_ids_to_tokens(token)]
+        run = []
+    return "".join(parts)
+
+
+def _adds_space(tokenizer: Any) -> bool:
+    piece = tokenizer.convert_ids_to_tokens(tokenizer.encode("a", add_special_tokens=False)[0])
+    return str(piece).startswith("▁")
+
+
+class Answer:
+    """Reads the events of one answer.
+
+    Text comes from token ids where the server sends them, by the rules of every engine; else it is
+    the server's own.
+    """
+
+    def __init__(self, request: Request, tokenizer: Any, flavor: Flavor) -> None:
+        self._request = request
+        self._tokenizer = tokenizer
+        self._has_ids = flavor.kind == "vllm"
+        self._detokenizer = Detokenizer(token_bytes(tokenizer), request.stop)
+        self._reason: str | None = None
+        self._stop_sequence: str | None = None
+        self._at_start = True
+        self._received = 0
+        self._usage: dict[str, Any] = {}
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the server said why the answer ended."""
+        return self._reason is not None
+
+    def read(self, data: dict[str, Any]) -> Iterator[Event]:
+        """The text that one message of the server completes."""
+        for choice in data.get("choices") or ():
+            if chunk := self._chunk(choice):
+                yield chunk
+            if choice.get("finish_reason"):
+                self._reason = choice["finish_reason"]
+                stop = choice.get("stop_reason")
+                self._stop_sequence = stop if isinstance(stop, str) else None
+        self._usage = data.get("usage") or self._usage
+
+    def end(self) -> Iterator[Event]:
+        """What was held back, and the end."""
+        if held := self._detokenizer.finish():
+            yield Chunk(held)
+        stopped = self._detokenizer.stop_sequence
+        details = self._usage.get("prompt_tokens_details") or {}
+        yield Finish(
+            reason="length" if self._reason == "length" and not stopped else "stop",
+            prompt_tokens=self._usage.get("prompt_tokens") or len(self._request.prompt_ids),
+            completion_tokens=self._usage.get("completion_tokens") or self._received,
+            stop_sequence=stopped or self._stop_sequence,
+            cached_tokens=details.get("cached_tokens") or 0,
+        )
+
+    def _chunk(self, choice: dict[str, Any]) -> Chunk | None:
+        ids = choice.get("token_ids")
+        if self._has_ids and ids is not None:
+            self._received += len(ids)
+            text = "".join(map(self._detokenizer.push, ids))
+        else:
+            text = choice.get("text") or ""
+            self._received += 1
+            if self._at_start and text:
+                text, self._at_start = text.removeprefix(" "), False
+        logprobs = self._logprobs(choice.get("logprobs"))
+        return Chunk(text, logprobs) if text or logprobs else None
+
+    def _logprobs(self, given: dict[str, Any] | None) -> tuple[TokenLogprob, ...]:
+        if given is None or self._request.logprobs is None:
+            return ()
+        tokens = given.get("tokens") or []
+        tops = given.get("top_logprobs") or [None] * len(tokens)
+        read = []
+        for token, logprob, top in zip(tokens, given["token_logprobs"], tops, strict=True):
+            name = self._piece(token)
+            if name in (self._tokenizer.eos_token, ""):
+                continue
+            best = sorted((top or {}).items(), key=lambda pair: -pair[1])[: self._request.logprobs]
+            pairs = tuple((self._piece(t), float(p)) for t, p in best)
+            read.append(TokenLogprob(name, float(logprob), pairs))
+        return tuple(read)
+
+    def _piece(self, token: str) -> str:
+        """A token's piece, from vLLM's `token_id:123`."""
+        if token.startswith("token_id:"):
+            piece = self._tokenizer.convert_ids_to_tokens(int(token.removeprefix("token_id:")))
+            return str(piece)
+        return token

