@@ -35,7 +35,7 @@ class LoadingParameters(BaseModel):
     pipeline_parallel_size: int | None = Field(default=None, ge=1)
     max_model_len: int | None = Field(default=None, ge=1)
     gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
-    speculative: Literal["prompt_lookup"] | None = "prompt_lookup"
+    speculative: Literal["auto", "prompt_lookup"] | None = "auto"
     engine_options: dict[str, Any] = Field(default_factory=dict)
     base_url: str | list[str] | None = None
     tokenizer: str | None = None
@@ -48,6 +48,7 @@ class LoadingParameters(BaseModel):
     def load_settings(self, model: str) -> LoadSettings:
         """How to load `model`, the own one or one named in a call."""
         info = chat_model_info(model)
+        token = self.token.get_secret_value() if self.token else None
         urls = [self.base_url] if isinstance(self.base_url, str) else self.base_url or []
         return LoadSettings(
             model=info.repo_id if info else model,
@@ -63,7 +64,7 @@ class LoadingParameters(BaseModel):
             cache_dir=self.cache_dir,
             local_files_only=self.local_files_only,
             trust_remote_code=self.trust_remote_code,
-            token=self.token.get_secret_value() if self.token else None,
+            token=token,
             tensor_parallel_size=self.tensor_parallel_size,
             pipeline_parallel_size=self.pipeline_parallel_size,
             max_model_len=self.max_model_len,
@@ -71,6 +72,8 @@ class LoadingParameters(BaseModel):
             speculative=self.speculative,
             engine_options=tuple(sorted(self.engine_options.items())),
             base_urls=tuple(urls),
+            # The environment's HF_TOKEN is for the hub; a server gets a key that was given for it.
+            api_key=token if "token" in self.model_fields_set else None,
             tokenizer=self.tokenizer,
             served_model=self.served_model,
             prompt_as=self.prompt_as,

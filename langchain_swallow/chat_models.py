@@ -11,7 +11,6 @@ import importlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 from langchain_core.callbacks import (
@@ -28,6 +27,7 @@ from langchain_core.runnables.config import get_config_list
 from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import Self
 
+from langchain_swallow._version import __version__
 from langchain_swallow.catalog import DEMO, PromptFormat, chat_model_info
 from langchain_swallow.chat_binding import BindableChatModel
 from langchain_swallow.chat_loading import LoadingParameters, model_profile
@@ -90,7 +90,8 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
             installed and a CUDA device is there, else transformers. The metadata of an answer say
             which it was.
         speculative: `"prompt_lookup"` guesses tokens from the prompt and verifies them, which
-            makes answers that copy faster and changes none; `None` does not.
+            makes answers that copy faster and changes none; `None` does not; `"auto"` does with
+            transformers, and with vLLM does not, where it costs throughput under load.
         tensor_parallel_size: GPUs that share each layer (vLLM).
         pipeline_parallel_size: Groups of layers, on GPUs or machines of their own (vLLM).
         max_model_len: Tokens of prompt and answer to make room for; `None` is the model's window.
@@ -154,7 +155,7 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
-        self._add_version("langchain-swallow", version("langchain-swallow"))
+        self._add_version("langchain-swallow", __version__)
 
     # What LangChain asks about the model
 

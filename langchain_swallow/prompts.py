@@ -145,6 +145,17 @@ def encode_text(text: str, tokenizer: Any) -> list[int]:
     raise PromptError(msg)
 
 
+def encode_inside(text: str, tokenizer: Any) -> list[int]:
+    """Token ids of text as it is in the middle of other text: without a space put before it."""
+    plain = encode_text(text, tokenizer)
+    # A line feed is a byte token in SentencePiece and merges with nothing: what follows it is
+    # encoded as in the middle of a text. Other vocabularies put nothing before a text.
+    anchor = encode_text("\n", tokenizer)
+    if not str(tokenizer.convert_ids_to_tokens(anchor[0])).startswith("▁"):
+        return plain
+    return encode_text(f"\n{text}", tokenizer)[len(anchor) :]
+
+
 def fold_turns(messages: Iterable[Turn]) -> list[Turn]:
     r"""Bring any conversation into the shape [system] (user assistant)* [user].
 
@@ -273,7 +284,7 @@ def _encode_parts(parts: Iterable[Part], tokenizer: Any) -> list[int]:
         if isinstance(part, Special):
             ids.append(tokenizer.convert_tokens_to_ids(part.text))
         elif bare and ids:
-            ids += _encode_without_prefix(part, tokenizer)
+            ids += encode_inside(part, tokenizer)
         else:
             ids += encode_text(part, tokenizer)
     return ids
@@ -290,13 +301,6 @@ def _prefixes_every_segment(tokenizer: Any) -> bool:
             f"{tokenizer.bos_token}a", add_special_tokens=False, split_special_tokens=False
         )
     return after_bos[1:] == encode_text("a", tokenizer)
-
-
-def _encode_without_prefix(text: str, tokenizer: Any) -> list[int]:
-    # A line feed is a byte token in SentencePiece and merges with nothing: what follows it is
-    # encoded as in the middle of a text.
-    anchor = encode_text("\n", tokenizer)
-    return encode_text(f"\n{text}", tokenizer)[len(anchor) :]
 
 
 # Markers are searched in a folded copy: NFKC, lower case, without whitespace and invisible

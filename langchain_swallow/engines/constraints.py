@@ -56,7 +56,7 @@ class GrammarCompiler:
         tokenizer: A transformers tokenizer.
         to_bytes: Token id → bytes, as answers are decoded.
         end_ids: Tokens that end an answer.
-        encode: Text → token ids, without special tokens.
+        encode: Text → its token ids inside an answer; what must come next comes in these.
     """
 
     def __init__(

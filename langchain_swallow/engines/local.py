@@ -24,7 +24,7 @@ from langchain_swallow.engines.lookup import MAX_GUESS, PromptLookup
 from langchain_swallow.engines.sampling import Sampler, token_logprob
 from langchain_swallow.engines.sequence import Sequence
 from langchain_swallow.errors import EngineError, OutOfMemoryError, PromptOverflowError
-from langchain_swallow.prompts import encode_text
+from langchain_swallow.prompts import encode_inside
 
 # What a step computes of prompts. A longer prompt takes half of itself, so that its first token
 # comes after its own prefill and at most two decode steps of the others.
@@ -86,7 +86,7 @@ class LocalEngine:
         self._to_bytes = token_bytes(tokenizer)
         self._end_ids = _end_ids(model, tokenizer)
         self._grammars = GrammarCompiler(
-            tokenizer, self._to_bytes, self._end_ids, lambda text: encode_text(text, tokenizer)
+            tokenizer, self._to_bytes, self._end_ids, lambda text: encode_inside(text, tokenizer)
         )
         self._cache = KVCache(
             bytes_per_token=kv_bytes_per_token(model),

@@ -17,7 +17,7 @@ import random
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -214,18 +214,31 @@ class ServerEngine(LoopEngine):
             kind=str(model.get("owned_by", "")),
             context_window=model.get("max_model_len")
             or (model.get("meta") or {}).get("n_ctx_train"),
-            takes_ids=self._prompt_as != "text",
         )
-        if self._prompt_as == "auto" and not flavor.is_known:
-            flavor = flavor.with_prompts(as_ids=await self._takes_ids(server, flavor))
+        if not (self._prompt_as == "ids" or (self._prompt_as == "auto" and flavor.is_known)):
+            flavor = await self._probe(server, flavor)
         server.flavor = flavor
         return flavor
 
-    async def _takes_ids(self, server: Server, flavor: Flavor) -> bool:
-        """Whether a server of no known kind takes token ids as prompt."""
-        body = {"model": flavor.model, "prompt": [self.tokenizer.bos_token_id], "max_tokens": 1}
+    async def _probe(self, server: Server, flavor: Flavor) -> Flavor:
+        """Find out whether a server takes token ids, and if not, whether it adds BOS to text."""
+        if self._prompt_as == "auto" and await self._try(
+            server, flavor, [self.tokenizer.bos_token_id]
+        ):
+            return flavor
+        text = "a"
+        usage = await self._try(server, flavor, text)
+        sent = len(self.tokenizer.encode(text, add_special_tokens=False))
+        counted = (usage or {}).get("prompt_tokens")
+        return replace(flavor, takes_ids=False, adds_bos=counted is None or counted > sent)
+
+    async def _try(self, server: Server, flavor: Flavor, prompt: Any) -> dict[str, Any] | None:
+        """The usage of a completion of one token; `None` if the prompt is refused."""
+        body = {"model": flavor.model, "prompt": prompt, "max_tokens": 1}
         response = await self._client.post(f"{server.url}/completions", json=body)
-        return response.status_code == 200
+        return (
+            response.json().get("usage") or {"prompt_tokens": None} if response.is_success else None
+        )
 
 
 async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:

