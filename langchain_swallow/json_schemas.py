@@ -6,6 +6,7 @@ nobody asked for is only noise to whoever reads the answer.
 """
 
 from typing import Any
+from urllib.parse import quote
 
 from langchain_core.utils.function_calling import convert_to_json_schema
 from pydantic import BaseModel
@@ -43,15 +44,18 @@ def for_grammar(schema: dict[str, Any]) -> dict[str, Any]:
 
     A model that does not know which number to give would else write digits until its limit.
     """
-    return {**_bound_integers(schema), "x-guidance": JSON_STYLE}
+    return {**_prepared(schema), "x-guidance": JSON_STYLE}
 
 
-def _bound_integers(schema: Any) -> Any:
+def _prepared(schema: Any) -> Any:
     if isinstance(schema, list):
-        return [_bound_integers(part) for part in schema]
+        return [_prepared(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {k: part if k in _VALUES else _bound_integers(part) for k, part in schema.items()}
+    made = {k: part if k in _VALUES else _prepared(part) for k, part in schema.items()}
+    if isinstance(made.get("$ref"), str):
+        # Pydantic writes 社員 as it is; a reference is a URI.
+        made["$ref"] = quote(made["$ref"], safe="#/%~:?&=+,;@!$'()*")
     if made.get("type") == "integer" and not _LIMITS & made.keys():
         made |= {"minimum": -_LARGEST_INTEGER, "maximum": _LARGEST_INTEGER}
     return made

@@ -278,7 +278,7 @@ _tokenizer_lock = threading.Lock()
 
 
 def _encode_parts(parts: Iterable[Part], tokenizer: Any) -> list[int]:
-    bare = not _prefixes_every_segment(tokenizer)
+    bare = not prefixes_every_segment(tokenizer)
     ids: list[int] = []
     for part in parts:
         if isinstance(part, Special):
@@ -290,7 +290,7 @@ def _encode_parts(parts: Iterable[Part], tokenizer: Any) -> list[int]:
     return ids
 
 
-def _prefixes_every_segment(tokenizer: Any) -> bool:
+def prefixes_every_segment(tokenizer: Any) -> bool:
     """Whether text after a special token is encoded as it is at the very start.
 
     Legacy SentencePiece tokenizers (Llama 2, Swallow) put `▁` before each segment; others only

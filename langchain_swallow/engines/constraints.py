@@ -6,6 +6,7 @@ several byte tokens is admitted byte by byte, in JSON keys and values as anywher
 
 import functools
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -125,6 +126,10 @@ def check_grammar(grammar: Grammar) -> None:
     is_error, messages = llguidance.LLMatcher.validate_grammar_with_warnings(_source(grammar))
     if is_error or messages:
         raise GrammarError(_refusal("; ".join(messages)))
+    # llguidance 1.7 compiles this to a number that does not exist, and says so when it gets there.
+    for text in re.findall(r'\{[^{}]*"multipleOf"[^{}]*\}', grammar.text):
+        if (limit := re.search(r'"(?:exclusiveM|m)aximum": ?-', text)) is not None:
+            raise GrammarError(_refusal(f"multipleOf of negative numbers only, {limit[0]}…"))
 
 
 def _source(grammar: Grammar) -> str:

@@ -24,7 +24,7 @@ import httpx
 
 from langchain_swallow.engines.base import Event, Request
 from langchain_swallow.engines.loop import LoopEngine
-from langchain_swallow.engines.server_protocol import Answer, Flavor, payload_of
+from langchain_swallow.engines.server_protocol import Answer, Flavor, payload_of, prompt_text
 from langchain_swallow.errors import (
     AuthenticationError,
     EngineError,
@@ -41,6 +41,8 @@ _CONNECT_TIMEOUT_S = 10.0
 _REST_S = 5.0
 _FIRST_BACKOFF_S = 0.25
 _MAX_BACKOFF_S = 8.0
+# Text whose number of tokens tells how a server's tokenizer begins a prompt.
+_PROBE = "東京工業大学の主なキャンパスについて教えてください"
 _BUSY = (429, 503)
 _FAILED = (500, 502, 504)
 # vLLM's two wordings and those of SGLang and llama.cpp.
@@ -221,16 +223,21 @@ class ServerEngine(LoopEngine):
         return flavor
 
     async def _probe(self, server: Server, flavor: Flavor) -> Flavor:
-        """Find out whether a server takes token ids, and if not, whether it adds BOS to text."""
+        """Find out whether a server takes token ids, and if not, which text it takes for them."""
         if self._prompt_as == "auto" and await self._try(
             server, flavor, [self.tokenizer.bos_token_id]
         ):
             return flavor
-        text = "a"
-        usage = await self._try(server, flavor, text)
-        sent = len(self.tokenizer.encode(text, add_special_tokens=False))
-        counted = (usage or {}).get("prompt_tokens")
-        return replace(flavor, takes_ids=False, adds_bos=counted is None or counted > sent)
+        ids = (self.tokenizer.bos_token_id, *self.tokenizer.encode(_PROBE))
+        forms = [
+            replace(flavor, takes_ids=False, adds_bos=adds_bos, adds_space=adds_space)
+            for adds_bos, adds_space in ((True, True), (False, True), (False, False))
+        ]
+        for form in forms:
+            usage = await self._try(server, flavor, prompt_text(ids, self.tokenizer, form))
+            if usage is not None and usage.get("prompt_tokens") == len(ids):
+                return form
+        return forms[0]
 
     async def _try(self, server: Server, flavor: Flavor, prompt: Any) -> dict[str, Any] | None:
         """The usage of a completion of one token; `None` if the prompt is refused."""

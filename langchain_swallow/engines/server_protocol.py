@@ -22,6 +22,7 @@ class Flavor:
         context_window: Tokens of prompt and answer, if it tells.
         takes_ids: Whether a prompt may be token ids.
         adds_bos: Whether it puts BOS before a prompt that is text.
+        adds_space: Whether its tokenizer puts SentencePiece's space after a special token in text.
     """
 
     model: str
@@ -29,6 +30,7 @@ class Flavor:
     context_window: int | None = None
     takes_ids: bool = True
     adds_bos: bool = True
+    adds_space: bool = True
 
     @property
     def is_known(self) -> bool:
@@ -47,7 +49,7 @@ def payload_of(request: Request, tokenizer: Any, flavor: Flavor) -> dict[str, An
         "model": flavor.model,
         "prompt": list(request.prompt_ids)
         if flavor.takes_ids
-        else prompt_text(request.prompt_ids, tokenizer, adds_bos=flavor.adds_bos),
+        else prompt_text(request.prompt_ids, tokenizer, flavor),
         "max_tokens": request.max_tokens,
         "temperature": request.temperature,
         "stream": True,
@@ -83,15 +85,15 @@ def _constraint(grammar: Grammar, flavor: Flavor) -> dict[str, Any]:
     )
 
 
-def prompt_text(prompt_ids: tuple[int, ...], tokenizer: Any, *, adds_bos: bool) -> str:
-    """A prompt as text, without BOS if the server adds it.
+def prompt_text(prompt_ids: tuple[int, ...], tokenizer: Any, flavor: Flavor) -> str:
+    """A prompt as text that the server's tokenizer takes for these ids.
 
     Raises:
         InvalidRequestError: A message holds the text of a special token, which the server would
             take for one.
     """
     ids = list(prompt_ids)
-    if adds_bos and ids and ids[0] == tokenizer.bos_token_id:
+    if flavor.adds_bos and ids and ids[0] == tokenizer.bos_token_id:
         ids = ids[1:]
     specials = set(tokenizer.all_special_ids)
     names = [text for text in tokenizer.all_special_tokens if text]
@@ -103,21 +105,19 @@ def prompt_text(prompt_ids: tuple[int, ...], tokenizer: Any, *, adds_bos: bool) 
             run.append(token)
             continue
         text = b"".join(map(to_bytes, run)).decode("utf-8", "ignore")
+        if not text and not parts and token is not None:
+            parts, run = [tokenizer.convert_ids_to_tokens(token)], []
+            continue
         if found := next((name for name in names if name in text), None):
             raise InvalidRequestError(
                 f"A message contains {found!r}, and this server takes prompts as text only, where "
                 "that is a special token. Remove it, or use a server that takes token ids."
             )
-        # A segment's first `▁` is SentencePiece's own; the server's tokenizer adds it again.
-        parts.append(text.removeprefix(" ") if _adds_space(tokenizer) else text)
+        # A `▁` that the server's tokenizer puts before a segment by itself is not written.
+        parts.append(text.removeprefix(" ") if flavor.adds_space or not parts else text)
         parts += [] if token is None else [tokenizer.convert_ids_to_tokens(token)]
         run = []
     return "".join(parts)
-
-
-def _adds_space(tokenizer: Any) -> bool:
-    piece = tokenizer.convert_ids_to_tokens(tokenizer.encode("a", add_special_tokens=False)[0])
-    return str(piece).startswith("▁")
 
 
 class Answer:

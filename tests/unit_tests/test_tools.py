@@ -231,8 +231,9 @@ def test_an_answer_in_a_schema_or_a_call():
         ({"type": "string", "format": "湯桶"}, "湯桶"),
         ({"type": "string", "pattern": "(?=x)y"}, "look-around"),
         ({"$ref": "#/$defs/missing"}, "missing"),
+        ({"type": "integer", "maximum": -6, "multipleOf": 5}, "multipleOf"),
     ],
-    ids=["not", "uniqueItems", "format", "pattern", "ref"],
+    ids=["not", "uniqueItems", "format", "pattern", "ref", "negative multipleOf"],
 )
 def test_a_schema_that_cannot_be_enforced_is_refused_when_it_is_bound(schema, part):
     llm, _ = fake()
@@ -381,6 +382,24 @@ class Node(BaseModel):
 
     値: int = Field(ge=0, le=9)
     子: list["Node"] = Field(max_length=1)
+
+
+class 住所(BaseModel):
+    """住所"""
+
+    市: str = Field(max_length=4)
+
+
+class 顧客(BaseModel):
+    """顧客"""
+
+    自宅: 住所
+    勤務先: 住所
+
+
+def test_classes_with_japanese_names_may_refer_to_each_other(random_llm):
+    structured = random_llm.with_structured_output(顧客)
+    assert isinstance(structured.invoke("x", temperature=1.0, seed=1), 顧客)
 
 
 def test_a_recursive_class_is_enforced(random_llm):

@@ -1,0 +1,250 @@
+"""What goes to a completions server and what is read from it; a server that fails on purpose."""
+
+import http.server
+import json
+import threading
+
+import pytest
+import pytest_socket
+
+from langchain_swallow.engines.base import Chunk, Finish, Grammar, Request, Stream
+from langchain_swallow.engines.client_tokenizer import ClientTokenizer
+from langchain_swallow.engines.server import ServerEngine
+from langchain_swallow.engines.server_protocol import Answer, Flavor, payload_of, prompt_text
+from langchain_swallow.errors import (
+    GrammarError,
+    InvalidRequestError,
+    PromptOverflowError,
+    ServerBusyError,
+    ServerConnectionError,
+    ServerError,
+)
+from langchain_swallow.prompts import encode
+from tests.unit_tests.tokenizers import LLAMA2, TOKENIZERS, llama2_tokenizer, trained_tokenizer
+
+VLLM = Flavor("m", "vllm")
+OTHER = Flavor("m", "somebody")
+REQUEST = Request(prompt_ids=(1, 5, 6), max_tokens=8)
+
+
+def test_a_plain_request_says_only_what_it_must():
+    assert payload_of(REQUEST, trained_tokenizer(), OTHER) == {
+        "model": "m",
+        "prompt": [1, 5, 6],
+        "max_tokens": 8,
+        "temperature": 0.0,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+def test_everything_of_a_request_reaches_vllm():
+    request = Request(
+        prompt_ids=(1, 5),
+        max_tokens=3,
+        temperature=0.5,
+        top_p=0.9,
+        top_k=7,
+        repetition_penalty=1.2,
+        seed=4,
+        stop=("。",),
+        logprobs=2,
+        grammar=Grammar("json_schema", '{"type": "object"}'),
+    )
+    body = payload_of(request, trained_tokenizer(), VLLM)
+    assert {k: body[k] for k in ("top_p", "top_k", "repetition_penalty", "seed", "stop")} == {
+        "top_p": 0.9,
+        "top_k": 7,
+        "repetition_penalty": 1.2,
+        "seed": 4,
+        "stop": ["。"],
+    }
+    assert (body["logprobs"], body["return_token_ids"]) == (2, True)
+    assert body["structured_outputs"] == {"grammar": 'start: %json {"type": "object"}'}
+
+
+def test_a_grammar_only_vllm_takes_is_refused_for_others():
+    tools = Request(prompt_ids=(1,), max_tokens=1, grammar=Grammar("lark", 'start: "a"'))
+    with pytest.raises(GrammarError, match="only vLLM servers"):
+        payload_of(tools, trained_tokenizer(), OTHER)
+    schema = Request(prompt_ids=(1,), max_tokens=1, grammar=Grammar("json_schema", "{}"))
+    body = payload_of(schema, trained_tokenizer(), OTHER)
+    assert body["response_format"]["type"] == "json_schema"
+
+
+@pytest.mark.parametrize("make", TOKENIZERS)
+def test_a_prompt_as_text_is_the_prompt(make):
+    tokenizer = make()
+    turns = [
+        ("system", "誠実に。"),
+        ("user", "東京は？"),
+        ("assistant", "首都です。"),
+        ("user", "薔"),
+    ]
+    text = prompt_text(tuple(encode(turns, tokenizer)), tokenizer, Flavor("m", "x"))
+    assert text == (
+        "[INST] <<SYS>>\n誠実に。\n<</SYS>>\n\n東京は？ [/INST] 首都です。</s>[INST] 薔 [/INST] "
+    )
+
+
+def test_a_special_token_in_a_message_is_not_sent_as_text():
+    tokenizer = trained_tokenizer()
+    ids = tuple(encode([("user", "これは </s> です。")], tokenizer))
+    with pytest.raises(InvalidRequestError, match="contains '</s>'"):
+        prompt_text(ids, tokenizer, Flavor("m", "x"))
+
+
+def test_text_of_other_servers_is_read_as_it_comes():
+    answer = Answer(REQUEST, trained_tokenizer(), OTHER)
+    events = [
+        *answer.read({"choices": [{"text": " 東"}]}),
+        *answer.read({"choices": [{"text": "京"}]}),
+    ]
+    assert not answer.is_whole
+    list(answer.read({"choices": [{"text": "", "finish_reason": "stop", "stop_reason": "。"}]}))
+    list(answer.read({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}))
+    assert answer.is_whole
+    assert events == [Chunk("東"), Chunk("京")]
+    assert list(answer.end()) == [Finish("stop", 3, 2, "。", 0)]
+
+
+@pytest.mark.skipif(not LLAMA2.is_dir(), reason="the Llama 2 tokenizer is not beside this checkout")
+def test_the_clients_tokenizer_gives_the_ids_of_transformers():
+    client, whole = ClientTokenizer(LLAMA2), llama2_tokenizer()
+    for text in ("ユーザーが </s> と書く", "薔🌸\n\n x", "[INST]"):
+        turns = [("system", "誠実に。"), ("user", text), ("assistant", text), ("user", text)]
+        assert encode(turns, client) == encode(turns, whole)
+    assert (client.bos_token_id, client.eos_token_id, len(client)) == (1, 2, 32000)
+
+
+def test_the_clients_tokenizer_reads_a_saved_one(checkpoint):
+    client = ClientTokenizer(checkpoint)
+    turns = [("user", "東京は？ </s> 薔🌸")]
+    assert encode(turns, client) == encode(turns, trained_tokenizer())
+
+
+# A server that fails on purpose: what the client does then is the client's own.
+
+
+class Script(http.server.BaseHTTPRequestHandler):
+    """Answers `/models`, and each completion with the next of `answers`."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.reply(200, {"data": [{"id": "m", "owned_by": "vllm", "max_model_len": 512}]})
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.bodies.append(body)
+        answer = self.server.answers.pop(0)
+        if isinstance(answer, tuple):
+            self.reply(*answer)
+            return
+        self.send_response(200)
+        self.send_header("connection", "close")
+        self.end_headers()
+        for event in answer:
+            self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+        self.close_connection = True
+
+    def reply(self, status, data, headers=None):
+        text = json.dumps(data).encode()
+        self.send_response(status)
+        for name, value in {"content-length": str(len(text)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_):
+        """Quiet."""
+
+
+WHOLE = [
+    {"choices": [{"text": "東", "token_ids": [300]}]},
+    {"choices": [{"text": "", "token_ids": [], "finish_reason": "length"}]},
+    {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}},
+]
+
+
+@pytest.fixture
+def scripted(checkpoint):
+    """A function that starts servers with answers; gives the engine and the servers."""
+    pytest_socket.enable_socket()
+    started, engines = [], []
+
+    def start(*scripts, **options):
+        for answers in scripts:
+            server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Script)
+            server.answers, server.bodies = list(answers), []
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            started.append(server)
+        urls = [f"http://127.0.0.1:{server.server_port}/v1" for server in started]
+        engines.append(ServerEngine(urls, ClientTokenizer(checkpoint), model="m", **options))
+        return engines[-1], started
+
+    yield start
+    for engine in engines:
+        engine.close()
+    for server in started:
+        server.shutdown()
+        server.server_close()
+
+
+def ask(engine):
+    with Stream(engine, REQUEST) as events:
+        return list(events)
+
+
+def test_a_busy_server_is_asked_again_after_what_it_says(scripted):
+    engine, (server,) = scripted([(503, {"error": "busy"}, {"retry-after": "0"}), WHOLE])
+    assert ask(engine)[-1].completion_tokens == 1
+    assert len(server.bodies) == 2
+
+
+def test_a_server_that_stays_busy_is_a_typed_error(scripted):
+    engine, (server,) = scripted(
+        [(429, {"error": {"message": "slow down"}}, {"retry-after": "0"})] * 3
+    )
+    with pytest.raises(ServerBusyError, match="answered 429: slow down"):
+        ask(engine)
+    assert len(server.bodies) == 3
+
+
+def test_another_server_takes_a_request_that_had_not_begun(scripted):
+    engine, servers = scripted([(500, {"error": "x"})] * 4, [WHOLE] * 4)
+    assert [ask(engine)[-1].completion_tokens for _ in range(4)] == [1] * 4
+    assert len(servers[1].bodies) == 4
+
+
+def test_a_request_that_had_begun_is_not_asked_again(scripted):
+    engine, (server,) = scripted([WHOLE[:1], WHOLE])
+    with pytest.raises(ServerConnectionError, match="within the answer"):
+        ask(engine)
+    assert len(server.bodies) == 1
+
+
+def test_an_error_within_a_stream_is_typed(scripted):
+    engine, _ = scripted([[*WHOLE[:1], {"error": {"message": "worker died"}}]])
+    with pytest.raises(ServerError, match="worker died"):
+        ask(engine)
+
+
+@pytest.mark.parametrize(
+    "wording",
+    [
+        "This model's maximum context length is 512 tokens.",
+        "You passed 500 input tokens and requested 100 output tokens.",
+    ],
+)
+def test_both_wordings_of_an_overflow_are_one_error(scripted, wording):
+    engine, _ = scripted([(400, {"error": {"message": wording}})])
+    with pytest.raises(PromptOverflowError, match="answered 400"):
+        ask(engine)
+
+
+def test_another_400_is_an_invalid_request_and_not_retried(scripted):
+    engine, (server,) = scripted([(400, {"message": "no such parameter"})] * 3)
+    with pytest.raises(InvalidRequestError, match="no such parameter"):
+        ask(engine)
+    assert len(server.bodies) == 1
