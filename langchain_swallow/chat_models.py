@@ -369,6 +369,8 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
         **kwargs: Any,
     ) -> list[AIMessage]:
         """Answer many prompts at once; `max_concurrency` in the config limits how many."""
+        if inputs:
+            self.load(kwargs.get("model")).make_way()
         waiting = min(len(inputs), _MAX_WAITING)
         configs = [
             RunnableConfig(**{**c, "max_concurrency": c.get("max_concurrency") or waiting})
@@ -386,6 +388,7 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
         """Answer many prompts at once; see `BaseChatModel.generate`."""
         if len(messages) < 2:
             return super().generate(messages, stop, callbacks, **kwargs)
+        self.load(kwargs.get("model")).make_way()
         one = partial(super().generate, stop=stop, callbacks=callbacks, **kwargs)
         with ThreadPoolExecutor(min(len(messages), _MAX_WAITING)) as pool:
             results = list(pool.map(one, [[m] for m in messages]))

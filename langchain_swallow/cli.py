@@ -1,4 +1,4 @@
-"""`langchain-swallow models | demo | index | ask | chat`.
+"""`langchain-swallow models | demo | index | ask | chat | bench`.
 
 Answers go to stdout, everything else to stderr. Exit codes: 0, 1 for an error, 2 for wrong usage.
 """
@@ -6,9 +6,11 @@ Answers go to stdout, everything else to stderr. Exit codes: 0, 1 for an error, 
 import argparse
 import json
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +93,20 @@ def _parser() -> argparse.ArgumentParser:
     _add_retrieval(chat)
     _add_model(chat)
     chat.set_defaults(command=_chat)
+
+    bench = commands.add_parser("bench", help="how fast a model is here / 速さを測る")
+    bench.add_argument("--engine", default="auto", help="auto, transformers, vllm or server")
+    bench.add_argument("--base-url", action="append", help="of a server; may be repeated")
+    bench.add_argument("--dtype", default="auto", help="auto, bfloat16, float16 or float32")
+    bench.add_argument(
+        "--against", choices=("chathuggingface", "vllm"), help="a peer to run beside"
+    )
+    bench.add_argument("--prompts", type=int, default=16, help="prompts of the batch (16)")
+    bench.add_argument("--tokens", type=int, default=32, help="tokens of an answer (32)")
+    bench.add_argument("--output", type=Path, metavar="FILE", help="write the figures as JSON")
+    bench.add_argument("--plot", type=Path, metavar="FILE", help="write a PNG or SVG (matplotlib)")
+    _add_model(bench)
+    bench.set_defaults(command=_bench)
     return parser
 
 
@@ -325,3 +341,45 @@ def _say(text: str) -> None:
 
 if __name__ == "__main__":
     sys.exit(main())
+
+
+# bench
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from langchain_swallow import ChatSwallow, benchmark
+
+    sizes = benchmark.Sizes(prompts=arguments.prompts, tokens=arguments.tokens)
+    common = {"model": arguments.model, "dtype": arguments.dtype, "max_tokens": arguments.tokens}
+    llm = ChatSwallow(engine=arguments.engine, base_url=arguments.base_url, **common)
+    count = llm.get_num_tokens
+    name = f"ChatSwallow ({llm.load().name})"
+    figures = [benchmark.measure(name, llm, sizes, count)]
+    if arguments.against == "vllm":
+        llm.unload()
+        peer = ChatSwallow(engine="vllm", **common)
+        figures.append(benchmark.measure("vLLM", peer, sizes, peer.get_num_tokens))
+    elif arguments.against:
+        other = benchmark.chathuggingface(_folder(arguments.model), sizes.tokens, arguments.dtype)
+        figures.append(benchmark.measure("ChatHuggingFace", other, sizes, count))
+    about = {"model": arguments.model, "sizes": asdict(sizes), "command": shlex.join(sys.argv)}
+    if arguments.output:
+        benchmark.write_json(arguments.output, figures, about)
+    if arguments.plot:
+        benchmark.plot(arguments.plot, figures)
+    if arguments.json:
+        print(json.dumps([asdict(f) for f in figures], ensure_ascii=False))
+    else:
+        print(benchmark.table(figures))
+    return 0
+
+
+def _folder(model: str) -> str:
+    """What transformers loads for a model's name."""
+    from langchain_swallow.catalog import DEMO, chat_model_info
+    from langchain_swallow.engines.demo import demo_model_folder
+
+    if model == DEMO:
+        return str(demo_model_folder())
+    info = chat_model_info(model)
+    return info.repo_id if info else model

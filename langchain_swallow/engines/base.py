@@ -119,6 +119,9 @@ class Engine(Protocol):
     def submit(self, request: Request, sink: Sink) -> Ticket:
         """Queue a request; `sink` gets chunks, then a `Finish` or an exception."""
 
+    def make_way(self) -> None:
+        """The calling thread is about to wait for answers: let it give the cores free."""
+
     def close(self) -> None:
         """Free the device; requests still running end with `EngineError`."""
 

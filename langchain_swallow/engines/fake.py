@@ -61,6 +61,9 @@ class FakeEngine:
     def cancel(self) -> None:
         """Nothing to stop: the answer was given already."""
 
+    def make_way(self) -> None:
+        """Nothing is in the way."""
+
     def close(self) -> None:
         """Nothing to free."""
 

@@ -15,10 +15,11 @@ prompts are computed in blocks on a fixed grid, and shared in whole blocks. Only
 on after a generated answer reuses the keys and values of its decode steps.
 """
 
+import math
+import mmap
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 
 # Tokens of a row, to begin with. Rows grow by doubling, which copies them all.
@@ -265,10 +266,10 @@ def _zeros(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
     """Zeros, not empty: what is masked out must still be finite."""
     if like.device.type != "cpu":
         return like.new_zeros(shape)
-    # numpy's zeros cost nothing until they are written to; torch's are written at once.
-    size = like.dtype.itemsize
-    blank = np.zeros(shape, dtype=f"i{size}")
-    return torch.from_numpy(blank).view(like.dtype)
+    # Anonymous memory is zero and costs nothing until it is written to; torch's zeros are written
+    # at once, and numpy's come in huge pages, of which the beginning of a row touches them all.
+    memory = mmap.mmap(-1, math.prod(shape) * like.dtype.itemsize)
+    return torch.frombuffer(memory, dtype=like.dtype).view(shape)
 
 
 def _round_up(length: int) -> int:

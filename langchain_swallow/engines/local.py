@@ -119,8 +119,7 @@ class LocalEngine:
             EngineError: The engine is closed.
         """
         sequence = self._sequence(request, sink)
-        if self._device.type == "cpu":
-            release_openmp_threads()
+        self.make_way()
         with self._wake:
             if self._closed:
                 raise EngineError("The model was unloaded. Call the chat model again to load it.")
@@ -131,6 +130,11 @@ class LocalEngine:
                 _open_engines.add(self)
             self._wake.notify()
         return sequence
+
+    def make_way(self) -> None:
+        """End the calling thread's OpenMP threads, which would slow the engine's."""
+        if self._device.type == "cpu":
+            release_openmp_threads()
 
     def close(self) -> None:
         """End running sequences with `EngineError` and free the memory; safe to call twice."""

@@ -71,6 +71,9 @@ class LoopEngine:
         work = self._serve(request, sink)
         return TaskTicket(asyncio.run_coroutine_threadsafe(work, self._loop))
 
+    def make_way(self) -> None:
+        """Nothing of the caller's is in the way."""
+
     def close(self) -> None:
         """End running requests with `EngineError` and free everything; safe to call twice."""
         if self._closed:

@@ -33,6 +33,7 @@ LAYERS = {
     "vectorstores": 6,
     "retrievers": 7,
     "rag": 8,
+    "benchmark": 8,
     "cli": 9,
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -1,0 +1,178 @@
+"""The engine beside ChatHuggingFace and `model.generate`, on a Llama of 151 M random weights.
+
+    python tests/benchmarks/engine.py LLAMA2_TOKENIZER_FOLDER
+
+12 layers of 768, Swallow's vocabulary size (43,176), float32, greedy, 2 threads. The workloads are
+`langchain_swallow.benchmark`'s; added are a padded `generate` of the batch, users one after the
+other, a second turn by token ids (text of random weights does not encode to the ids it came from),
+and the cost of a grammar's mask. All in one process, so that ratios hold on a busy machine.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+from langchain_swallow import ChatSwallow, benchmark
+from langchain_swallow.engines.base import Request, Stream
+from langchain_swallow.prompts import encode
+from langchain_swallow.structured_output import answer_grammar
+
+# About 350 to 500 tokens that share 300, and a first turn of 1,500.
+SIZES = benchmark.Sizes(shared=180, own=90, known=1050)
+
+
+def make_checkpoint(tokenizer: Path, folder: Path) -> None:
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=43176,
+        hidden_size=768,
+        intermediate_size=2048,
+        num_hidden_layers=12,
+        num_attention_heads=12,
+        num_key_value_heads=12,
+        max_position_embeddings=4096,
+        bos_token_id=1,
+        eos_token_id=None,
+    )
+    model = LlamaForCausalLM(config)
+    model.generation_config.eos_token_id = None
+    # Only pieces of the tokenizer that are text: a stream's first token is then its first text.
+    model.lm_head.weight.data[:259] = 0
+    model.lm_head.weight.data[32000:] = 0
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tokenizer).save_pretrained(folder)
+
+
+def padded_generate(llm: ChatSwallow, model: LlamaForCausalLM) -> float:
+    """Seconds of one left-padded `generate` of the batch's prompts."""
+    tokenizer = llm.load().tokenizer
+    system = ("system", llm.system_prompt)
+    prompts = [encode([system, ("user", p)], tokenizer) for p in benchmark.shared_prompts(SIZES)]
+    longest = max(map(len, prompts))
+    ids = torch.tensor([[0] * (longest - len(p)) + p for p in prompts])
+    mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
+    began = time.perf_counter()
+    model.generate(
+        ids, attention_mask=mask, max_new_tokens=SIZES.tokens, do_sample=False, pad_token_id=0
+    )
+    print(f"batch: {len(prompts)} prompts of {min(map(len, prompts))} to {longest} tokens")
+    return time.perf_counter() - began
+
+
+def single_generate(model: LlamaForCausalLM, llm: ChatSwallow, tokens: int) -> float:
+    """Tokens a second of `generate` for one prompt."""
+    prompt = encode([("user", benchmark.filler("一人", 300))], llm.load().tokenizer)
+    began = time.perf_counter()
+    model.generate(torch.tensor([prompt]), max_new_tokens=tokens, do_sample=False, pad_token_id=0)
+    return tokens / (time.perf_counter() - began)
+
+
+def single_stream(llm: ChatSwallow, tokens: int) -> float:
+    """Tokens a second of one stream, its prompt's keys and values computed anew."""
+    prompt = encode([("user", benchmark.filler("一人", 300))], llm.load().tokenizer)
+    began = time.perf_counter()
+    with Stream(llm.load(), Request(prompt_ids=tuple(prompt), max_tokens=tokens)) as events:
+        list(events)
+    return tokens / (time.perf_counter() - began)
+
+
+def one_after_another(model: LlamaForCausalLM, llm: ChatSwallow, users: int, tokens: int) -> float:
+    """Seconds that `generate` takes for the users in turn."""
+    began = time.perf_counter()
+    for text in benchmark.shared_prompts(SIZES)[:users]:
+        prompt = encode([("system", llm.system_prompt or ""), ("user", text)], llm.load().tokenizer)
+        model.generate(
+            torch.tensor([prompt]), max_new_tokens=tokens, do_sample=False, pad_token_id=0
+        )
+    return time.perf_counter() - began
+
+
+def second_turn(llm: ChatSwallow, model: LlamaForCausalLM) -> tuple[float, float]:
+    """Seconds to the first token with 1,500 + 33 tokens known and 40 new: ours, cold `generate`."""
+    known = (
+        1,
+        *torch.randint(300, 30000, (1499,), generator=torch.Generator().manual_seed(5)).tolist(),
+    )
+    with Stream(llm.load(), Request(prompt_ids=known, max_tokens=33)) as events:
+        list(events)
+    answer = events._ticket.ids[len(known) :]
+    prompt = (*known, *answer, *range(400, 440))
+    began = time.perf_counter()
+    with Stream(llm.load(), Request(prompt_ids=prompt, max_tokens=1)) as events:
+        list(events)
+    own = time.perf_counter() - began
+    began = time.perf_counter()
+    model.generate(torch.tensor([prompt]), max_new_tokens=1, do_sample=False, pad_token_id=0)
+    return own, time.perf_counter() - began
+
+
+def mask_cost(llm: ChatSwallow) -> tuple[float, float]:
+    """Milliseconds a step without and with a grammar, on the same random text."""
+    properties = {f"項目{i}": {"type": "string", "maxLength": 40} for i in range(4)}
+    grammar = answer_grammar(
+        {"type": "object", "properties": properties, "required": list(properties)}
+    )
+    engine, took = llm.load(), []
+    for used in (None, grammar):
+        request = Request(
+            prompt_ids=(1, *range(300, 500)),
+            max_tokens=100,
+            temperature=1.0,
+            seed=1,
+            grammar=used,
+        )
+        with Stream(engine, replace(request, max_tokens=1)) as events:
+            list(events)
+        began = time.perf_counter()
+        with Stream(engine, request) as events:
+            finish = list(events)[-1]
+        took.append(1000 * (time.perf_counter() - began) / finish.completion_tokens)
+    return took[0], took[1]
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        make_checkpoint(Path(sys.argv[1]), Path(folder))
+        options = {"model": folder, "dtype": "float32", "device": "cpu", "prompt_format": "ver0.1"}
+        llm = ChatSwallow(max_tokens=SIZES.tokens, **options)
+        own = benchmark.measure("ChatSwallow", llm, SIZES, llm.get_num_tokens)
+        long = ChatSwallow(max_tokens=64, **options)
+        users = benchmark._arrivals(long, SIZES)
+        lookup_off = ChatSwallow(max_tokens=SIZES.tokens, speculative=None, **options)
+        streams = [single_stream(llm, 64), single_stream(lookup_off, 64)]
+        masks = mask_cost(lookup_off)
+        peer_llm = benchmark.chathuggingface(folder, SIZES.tokens, "float32")
+        peer = benchmark.measure("ChatHuggingFace", peer_llm, SIZES, llm.get_num_tokens)
+        print(benchmark.table([own, peer]))
+        model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        model.generation_config.eos_token_id = None
+        turns = second_turn(llm, model)
+        padded = padded_generate(llm, model)
+        alone = single_generate(model, llm, 64)
+        serial = one_after_another(model, llm, SIZES.users, 64)
+        figures = {
+            "padded_generate_s": padded,
+            "batch_times_padded_generate": padded / own.batch_s,
+            "batch_times_chathuggingface": peer.batch_s / own.batch_s,
+            "second_turn_s": turns[0],
+            "second_turn_generate_s": turns[1],
+            "second_turn_times_generate": turns[1] / turns[0],
+            "stream_times_generate": streams[0] / alone,
+            "stream_without_lookup_times_generate": streams[1] / alone,
+            "users_64_tokens_s": users[0],
+            "users_64_tokens_worst_first_token_s": users[1],
+            "users_64_tokens_one_after_another_s": serial,
+            "step_ms_free": masks[0],
+            "step_ms_with_grammar": masks[1],
+        }
+        print(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    main()
