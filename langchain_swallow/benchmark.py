@@ -69,7 +69,7 @@ def measure(name: str, llm: BaseChatModel, sizes: Sizes, count: Callable[[str], 
         sizes: How large.
         count: Tokens of a text, for models that report no usage.
     """
-    llm.batch([[HumanMessage("準備" + t)] for t in shared_prompts(sizes)])  # type: ignore[misc]
+    llm.batch([[HumanMessage("準備" + t)] for t in shared_prompts(sizes)])
     prompts = [[HumanMessage(text)] for text in shared_prompts(sizes)]
     began = time.perf_counter()
     answers = llm.batch(prompts)  # type: ignore[arg-type]
