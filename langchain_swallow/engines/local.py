@@ -205,14 +205,15 @@ class LocalEngine:
         """Compute a step's share of the waiting prompts, one after another.
 
         A prompt is admitted when the one before it is computed, so that it finds their shared
-        beginning in the cache. The last token is left to `_decode`.
+        beginning in the cache. The last token is left to `_decode`, so that a prompt that is asked
+        again takes the same passes.
         """
         budget = _PREFILL_TOKENS_PER_STEP
         while budget > 0 and (sequence := self._next_prompt()) is not None:
             share = max(budget, sequence.prefill_share)
             budget -= share
             try:
-                while share > 0 and sequence.to_prefill > 0:
+                while share > 0 and sequence.slot is not None and sequence.to_prefill > 0:
                     share -= self._prefill_piece(sequence, share)
             except torch.OutOfMemoryError as error:
                 self._run_out_of_memory(sequence, error)
@@ -221,13 +222,20 @@ class LocalEngine:
     def _prefill_piece(self, sequence: Sequence, most: int) -> int:
         """Compute the next tokens of a prompt; how many.
 
-        What follows exact blocks is computed block by block, as in any other prompt; what follows
-        an answer is of no use to others and goes in one pass.
+        What follows exact blocks is computed block by block, as in any other prompt. What follows
+        an answer is of no use to others: it goes in one pass, with the last token if it is all.
         """
         slot = sequence.slot
         assert slot is not None
         start, block = len(slot.ids), self._cache.block
-        limit = block - start % block if slot.exact == start else max(most, block)
+        is_exact = slot.exact == start
+        limit = block - start % block if is_exact else max(most, block)
+        if not is_exact and sequence.to_prefill < limit:
+            piece = sequence.ids[start:]
+            logits = forward(self.model, self._cache, [slot], [piece], logits_of=1)
+            self._cache.append(slot, piece[:-1], of_prompt=True)
+            self._accept(sequence, [], logits[0], logits[0].argmax(-1).tolist())
+            return len(piece)
         piece = sequence.ids[start : start + min(limit, sequence.to_prefill)]
         forward(self.model, self._cache, [slot], [piece], logits_of=1)
         self._cache.append(slot, piece, of_prompt=True)

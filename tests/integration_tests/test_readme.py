@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 def test_the_code_of_the_readme_runs(demo_folder, capsys):
     readme = (ROOT / "README.md").read_text("utf-8")
     blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 5
     code = "\n".join(blocks)
     for written, here in (
         ('"tokyotech-llm/Swallow-7b-instruct-v0.1"', '"demo", max_tokens=64'),
@@ -23,3 +23,5 @@ def test_the_code_of_the_readme_runs(demo_folder, capsys):
     assert names["answer"].citations[0].quote
     printed = capsys.readouterr().out
     assert names["answer"].text in printed
+    assert names["inquiry"].product
+    assert [call["name"] for call in names["calls"]] == ["search_documents"]
