@@ -1,0 +1,80 @@
+"""Nothing is left behind: memory after `unload`, requests after a thousand cancelled streams."""
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from langchain_swallow.engines.base import Request, Stream
+from langchain_swallow.engines.local import LocalEngine
+from tests.unit_tests.tiny_models import tiny
+from tests.unit_tests.tokenizers import trained_tokenizer
+
+SIZES = {
+    "vocab_size": 600,
+    "intermediate_size": 2048,
+    "num_hidden_layers": 8,
+    "num_attention_heads": 8,
+    "max_position_embeddings": 1024,
+}
+
+
+def test_a_thousand_cancelled_streams_leave_nothing():
+    engine = LocalEngine(tiny(), trained_tokenizer(), context_window=512)
+    request = Request(prompt_ids=(1, *range(300, 340)), max_tokens=400, logprobs=0)
+    before = threading.active_count()
+    for i in range(1000):
+        with Stream(engine, request) as events:
+            if i % 2:
+                next(iter(events))
+    deadline = time.monotonic() + 30
+    while (engine._running or engine._waiting or engine._incoming) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not engine._running
+    assert not engine._waiting
+    assert threading.active_count() <= before + 1
+    assert not [slot for slot in engine._cache._slots if slot.in_use]
+    with Stream(engine, Request(prompt_ids=(1, 300), max_tokens=3)) as events:
+        assert list(events)[-1].completion_tokens == 3
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def two_checkpoints(tmp_path_factory):
+    folders = []
+    for width in (64, 1024):
+        folder = tmp_path_factory.mktemp(f"width{width}")
+        config = LlamaConfig(**SIZES, hidden_size=width, num_key_value_heads=8)
+        LlamaForCausalLM(config).save_pretrained(folder)
+        trained_tokenizer().save_pretrained(folder)
+        folders.append(str(folder))
+    return folders
+
+
+def test_unloading_gives_the_memory_back(two_checkpoints):
+    code = f"""
+import gc, psutil
+from langchain_swallow import ChatSwallow
+def rss(): gc.collect(); return psutil.Process().memory_info().rss
+def use(folder):
+    options = dict(dtype="float32", device="cpu", prompt_format="ver0.1", max_tokens=20)
+    llm = ChatSwallow(model=folder, **options)
+    llm.batch(["東京は？"] * 8)
+    loaded = rss()
+    llm.unload()
+    return loaded
+small, large = {two_checkpoints!r}
+use(small); use(large)
+before = rss()
+loaded = use(large)
+print(before, loaded, rss())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
+    )
+    before, loaded, after = map(int, done.stdout.split())
+    assert loaded > 1.2 * before
+    assert after < 1.05 * before
