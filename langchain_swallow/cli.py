@@ -339,10 +339,6 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
-
-
 # bench
 
 
@@ -383,3 +379,7 @@ def _folder(model: str) -> str:
         return str(demo_model_folder())
     info = chat_model_info(model)
     return info.repo_id if info else model
+
+
+if __name__ == "__main__":
+    sys.exit(main())
