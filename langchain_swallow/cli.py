@@ -343,7 +343,8 @@ def _say(text: str) -> None:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    from langchain_swallow import ChatSwallow, benchmark
+    from langchain_swallow import benchmark
+    from langchain_swallow.chat_models import ChatSwallow
 
     sizes = benchmark.Sizes(prompts=arguments.prompts, tokens=arguments.tokens)
     common = {"model": arguments.model, "dtype": arguments.dtype, "max_tokens": arguments.tokens}
