@@ -22,7 +22,7 @@ from langchain_swallow.formats.markdown import read_markdown
 from langchain_swallow.formats.pdf import read_pdf
 from langchain_swallow.formats.section import Section
 from langchain_swallow.formats.tables import read_csv
-from langchain_swallow.text.chunks import Counter, chunk_spans
+from langchain_swallow.text.chunks import Counter, chunk_spans, estimate_tokens
 from langchain_swallow.text.encoding import decode
 from langchain_swallow.text.layout import join_wrapped_lines, split_at_headings
 
@@ -133,16 +133,6 @@ def _place(section: Section) -> dict[str, Any]:
     if section.page is not None:
         place["page"] = section.page
     return place
-
-
-def estimate_tokens(text: str) -> int:
-    """Tokens of Swallow's vocabulary, estimated from above without a tokenizer.
-
-    One per non-ASCII character and one per two ASCII characters; real Japanese text takes about
-    0.6 per character, so chunks counted with this are smaller than they could be, never larger.
-    """
-    ascii_count = sum(char.isascii() for char in text)
-    return len(text) - ascii_count + (ascii_count + 1) // 2
 
 
 class JapaneseTextSplitter(TextSplitter):

@@ -11,13 +11,13 @@ from langchain_core.messages import BaseMessage, convert_to_messages
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
 from langchain_core.runnables.base import RunnableBindingBase, coerce_to_runnable
 
-from langchain_swallow.documents import estimate_tokens
 from langchain_swallow.errors import PromptOverflowError
 from langchain_swallow.presets import REFUSAL, Preset, get_preset
 from langchain_swallow.rag.answer import Answer
 from langchain_swallow.rag.citations import CitationFilter, find_citations
 from langchain_swallow.rag.packing import numbered, pack
 from langchain_swallow.rag.rewrite import accepted, rewrite_messages, stands_alone
+from langchain_swallow.text.chunks import estimate_tokens
 
 _DEFAULT_WINDOW = 4096
 _DEFAULT_ANSWER_TOKENS = 512

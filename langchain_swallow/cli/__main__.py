@@ -1,0 +1,7 @@
+"""`python -m langchain_swallow.cli`."""
+
+import sys
+
+from langchain_swallow.cli import main
+
+sys.exit(main())

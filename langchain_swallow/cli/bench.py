@@ -1,0 +1,68 @@
+"""`langchain-swallow bench`: how fast a model is on this machine, beside a peer."""
+
+import argparse
+import json
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from langchain_swallow.cli.common import add_model
+
+
+def add_parsers(commands: Any) -> None:
+    """Add the command to the subparsers."""
+    bench = commands.add_parser("bench", help="how fast a model is here / 速さを測る")
+    bench.add_argument("--engine", default="auto", help="auto, transformers, vllm or server")
+    bench.add_argument("--base-url", action="append", help="of a server; may be repeated")
+    bench.add_argument("--dtype", default="auto", help="auto, bfloat16, float16 or float32")
+    bench.add_argument(
+        "--against", choices=("chathuggingface", "vllm"), help="a peer to run beside"
+    )
+    bench.add_argument("--prompts", type=int, default=16, help="prompts of the batch (16)")
+    bench.add_argument("--tokens", type=int, default=32, help="tokens of an answer (32)")
+    bench.add_argument("--output", type=Path, metavar="FILE", help="write the figures as JSON")
+    bench.add_argument("--plot", type=Path, metavar="FILE", help="write a PNG or SVG (matplotlib)")
+    add_model(bench)
+    bench.set_defaults(command=_bench)
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from langchain_swallow import benchmark
+    from langchain_swallow.chat_models import ChatSwallow
+
+    sizes = benchmark.Sizes(prompts=arguments.prompts, tokens=arguments.tokens)
+    common = {"model": arguments.model, "dtype": arguments.dtype, "max_tokens": arguments.tokens}
+    llm = ChatSwallow(engine=arguments.engine, base_url=arguments.base_url, **common)
+    count = llm.get_num_tokens
+    name = f"ChatSwallow ({llm.load().name})"
+    figures = [benchmark.measure(name, llm, sizes, count)]
+    if arguments.against == "vllm":
+        llm.unload()
+        peer = ChatSwallow(engine="vllm", **common)
+        figures.append(benchmark.measure("vLLM", peer, sizes, peer.get_num_tokens))
+    elif arguments.against:
+        other = benchmark.chathuggingface(_folder(arguments.model), sizes.tokens, arguments.dtype)
+        figures.append(benchmark.measure("ChatHuggingFace", other, sizes, count))
+    about = {"model": arguments.model, "sizes": asdict(sizes), "command": shlex.join(sys.argv)}
+    if arguments.output:
+        benchmark.write_json(arguments.output, figures, about)
+    if arguments.plot:
+        benchmark.plot(arguments.plot, figures)
+    if arguments.json:
+        print(json.dumps([asdict(f) for f in figures], ensure_ascii=False))
+    else:
+        print(benchmark.table(figures))
+    return 0
+
+
+def _folder(model: str) -> str:
+    """What transformers loads for a model's name."""
+    from langchain_swallow.catalog import DEMO, chat_model_info
+    from langchain_swallow.engines.demo import demo_model_folder
+
+    if model == DEMO:
+        return str(demo_model_folder())
+    info = chat_model_info(model)
+    return info.repo_id if info else model

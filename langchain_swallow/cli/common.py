@@ -1,0 +1,63 @@
+"""What the commands share: arguments, stores and chains made from them, messages to stderr."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import Runnable
+
+    from langchain_swallow.rag import Answer
+    from langchain_swallow.vectorstores import SwallowFAISS
+
+_DEFAULT_MODEL = "tokyotech-llm/Swallow-7b-instruct-v0.1"
+
+
+def add_model(parser: argparse.ArgumentParser, default: str | None = "") -> None:
+    """`--model` and `--json`; the default model is the environment's `SWALLOW_MODEL`."""
+    chosen = os.environ.get("SWALLOW_MODEL", _DEFAULT_MODEL) if default == "" else default
+    parser.add_argument("--model", default=chosen, help=f"checkpoint, folder or demo ({chosen})")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def build_store(
+    paths: list[Path], embeddings: str, max_tokens: int, counter: Any, on_error: Any
+) -> "SwallowFAISS":
+    """Documents read, split and embedded."""
+    from langchain_swallow.documents import JapaneseTextSplitter, load_documents
+    from langchain_swallow.embeddings import SwallowEmbeddings
+    from langchain_swallow.vectorstores import SwallowFAISS
+
+    documents = load_documents(paths, on_error=on_error, progress=True)
+    chunks = JapaneseTextSplitter(max_tokens, counter).split_documents(documents)
+    if not chunks:
+        raise ValueError(f"No readable documents in {', '.join(map(str, paths))}.")
+    return SwallowFAISS.from_documents(chunks, SwallowEmbeddings(embeddings), progress=True)
+
+
+def stored_chain(arguments: argparse.Namespace) -> "Runnable[Any, Answer]":
+    """The chain over the saved index that the arguments name."""
+    from langchain_swallow.chat_models import ChatSwallow
+    from langchain_swallow.embeddings import SwallowEmbeddings
+    from langchain_swallow.index_folder import read_manifest
+    from langchain_swallow.vectorstores import SwallowFAISS
+
+    made_with = read_manifest(arguments.index)["embedding"]
+    store = SwallowFAISS.load_local(arguments.index, SwallowEmbeddings(made_with.get("model", "")))
+    llm = ChatSwallow(model=arguments.model, max_tokens=arguments.max_tokens)
+    return rag_chain(store, llm, arguments.k)
+
+
+def rag_chain(store: "SwallowFAISS", llm: Any, k: int) -> "Runnable[Any, Answer]":
+    """The chain with hybrid retrieval over a store."""
+    from langchain_swallow.rag import create_rag_chain
+    from langchain_swallow.retrievers import HybridRetriever
+
+    return create_rag_chain(llm, HybridRetriever(store=store, k=k))
+
+
+def say(text: str) -> None:
+    """Print to stderr."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,199 @@
+"""`langchain-swallow demo | index | ask | chat`: answers from documents."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langchain_swallow.cli.common import add_model, build_store, rag_chain, say, stored_chain
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import Runnable
+
+    from langchain_swallow.rag import Answer
+
+_DEMO_DOCUMENTS = Path(__file__).parents[2] / "examples" / "documents"
+_DEMO_QUESTIONS = (
+    "試用期間はどのくらいですか。",
+    "取引先との飲食は1人いくらまでですか。",
+    "加湿器の表示部にE2が出たら何が起きていますか。",
+    "社員食堂のカレーはいくらですか。",
+    "社員旅行の行き先はどこですか。",
+)
+
+
+def add_parsers(commands: Any) -> None:
+    """Add the commands to the subparsers."""
+    demo = commands.add_parser("demo", help="answer five questions, no hub needed / デモを動かす")
+    demo.add_argument("--documents", type=Path, default=_DEMO_DOCUMENTS, metavar="DIR")
+    add_model(demo, default="demo")
+    demo.set_defaults(command=_demo)
+
+    index = commands.add_parser("index", help="index a folder of documents / 文書の索引を作る")
+    index.add_argument("documents", type=Path, nargs="+", metavar="DIR", help="folders or files")
+    index.add_argument("-o", "--output", type=Path, required=True, metavar="INDEX")
+    index.add_argument(
+        "--embeddings", default="demo", help="sentence-transformers model, or demo (default)"
+    )
+    index.add_argument("--max-tokens", type=int, default=300, help="tokens of a chunk (300)")
+    index.add_argument("--skip-errors", action="store_true", help="go on after unreadable files")
+    add_model(index, default=None)
+    index.set_defaults(command=_index)
+
+    ask = commands.add_parser("ask", help="answer a question from an index / 索引に質問する")
+    ask.add_argument("-i", "--index", type=Path, required=True, metavar="INDEX")
+    ask.add_argument("question", metavar="QUESTION")
+    _add_retrieval(ask)
+    add_model(ask)
+    ask.set_defaults(command=_ask)
+
+    chat = commands.add_parser("chat", help="chat, with or without an index / 対話する")
+    chat.add_argument("-i", "--index", type=Path, metavar="INDEX", help="answer from documents")
+    _add_retrieval(chat)
+    add_model(chat)
+    chat.set_defaults(command=_chat)
+
+
+def _add_retrieval(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-k", type=int, default=4, help="passages to show the model (4)")
+    parser.add_argument("--max-tokens", type=int, default=256, help="tokens of an answer (256)")
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from langchain_swallow.chat_models import ChatSwallow
+
+    if not arguments.documents.is_dir():
+        raise FileNotFoundError(
+            f"{arguments.documents} does not exist. Run the demo in a checkout of the "
+            "repository, or name a folder with --documents."
+        )
+    began = time.perf_counter()
+    llm = ChatSwallow(model=arguments.model, max_tokens=64)
+    llm.load()
+    loaded = time.perf_counter()
+    store = build_store([arguments.documents], "demo", 300, llm.get_num_tokens, "raise")
+    indexed = time.perf_counter()
+    say(f"model {loaded - began:.1f} s, {len(store)} passages indexed in {indexed - loaded:.1f} s")
+    chain = rag_chain(store, llm, 4)
+    for question in _DEMO_QUESTIONS:
+        if not arguments.json:
+            print(f"\n質問: {question}\n回答: ", end="")
+        _answer(chain, question, arguments.json)
+    say(f"total {time.perf_counter() - began:.1f} s")
+    return 0
+
+
+def _index(arguments: argparse.Namespace) -> int:
+    counter = None
+    if arguments.model is not None:
+        from langchain_swallow.chat_models import ChatSwallow
+
+        counter = ChatSwallow(model=arguments.model).get_num_tokens
+    on_error = "skip" if arguments.skip_errors else "raise"
+    store = build_store(
+        arguments.documents, arguments.embeddings, arguments.max_tokens, counter, on_error
+    )
+    store.save_local(arguments.output)
+    sources = {document.metadata["source"] for document in store.documents}
+    if arguments.json:
+        print(json.dumps({"index": str(arguments.output), "passages": len(store),
+                          "files": len(sources)}, ensure_ascii=False))  # fmt: skip
+    else:
+        say(f"{len(sources)} files, {len(store)} passages → {arguments.output}")
+    return 0
+
+
+def _ask(arguments: argparse.Namespace) -> int:
+    _answer(stored_chain(arguments), arguments.question, arguments.json)
+    return 0
+
+
+def _chat(arguments: argparse.Namespace) -> int:
+    from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+
+    history: list[BaseMessage] = []
+    if arguments.index:
+        chain = stored_chain(arguments)
+
+        def ask(question: str) -> None:
+            answer = _answer(chain, question, arguments.json, history)
+            history.extend([HumanMessage(answer.question), AIMessage(answer.text)])
+
+        return _converse(ask)
+    from langchain_swallow.chat_models import ChatSwallow
+
+    llm = ChatSwallow(
+        model=arguments.model, max_tokens=arguments.max_tokens, on_overflow="drop_oldest"
+    )
+    llm.load()
+
+    def turn(question: str) -> None:
+        history.append(HumanMessage(question))
+        parts: list[str] = []
+        try:
+            for chunk in llm.stream(history):
+                parts.append(str(chunk.text))
+                if not arguments.json:
+                    print(parts[-1], end="", flush=True)
+        finally:
+            # An answer that was stopped is what the user saw; the next turn refers to it.
+            history.append(AIMessage("".join(parts)))
+            print(
+                json.dumps({"answer": "".join(parts)}, ensure_ascii=False) if arguments.json else ""
+            )
+
+    return _converse(turn)
+
+
+def _converse(turn: Callable[[str], Any]) -> int:
+    """Read questions until the end of input; Ctrl-C stops an answer, not the program."""
+    interactive = sys.stdin.isatty()
+    if interactive:
+        say("Ctrl-C: 回答を止める、Ctrl-D: 終わる")
+    while True:
+        try:
+            question = input("> " if interactive else "").strip()
+        except EOFError:
+            return 0
+        except KeyboardInterrupt:
+            say("")
+            continue
+        if question:
+            try:
+                turn(question)
+            except KeyboardInterrupt:
+                say("（中断しました）")
+
+
+def _answer(
+    chain: "Runnable[Any, Answer]", question: str, as_json: bool, history: Sequence[Any] = ()
+) -> "Answer":
+    """Stream an answer to stdout, then its sources; timings go to stderr."""
+    from langchain_swallow.rag import Answer
+
+    began = time.perf_counter()
+    first: float | None = None
+    answer = Answer()
+    for piece in chain.stream({"question": question, "history": history}):
+        answer += piece
+        if piece.text and first is None:
+            first = time.perf_counter() - began
+        if not as_json:
+            print(piece.text, end="", flush=True)
+    total = time.perf_counter() - began
+    if as_json:
+        timings = {"first_token_s": first, "total_s": total}
+        print(json.dumps({**answer.as_dict(), **timings}, ensure_ascii=False))
+        return answer
+    print()
+    for citation in answer.citations:
+        metadata = citation.document.metadata
+        place = [metadata.get("headings"), f"{metadata['page']}頁" if "page" in metadata else None]
+        name = Path(str(metadata.get("source", ""))).name
+        mark = "" if citation.verified else "（未確認）"
+        print(f"  [{citation.number}] {' '.join(filter(None, [name, *place]))}{mark}")
+    say(f"  first token {first or total:.2f} s, total {total:.2f} s")
+    return answer

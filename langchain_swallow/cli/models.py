@@ -1,0 +1,52 @@
+"""`langchain-swallow models`: checkpoints, and which fit this machine."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+from langchain_swallow.cli.common import say
+
+if TYPE_CHECKING:
+    from langchain_swallow.catalog import ModelInfo
+
+
+def add_parsers(commands: Any) -> None:
+    """Add the command to the subparsers."""
+    models = commands.add_parser("models", help="list checkpoints, and which fit / モデル一覧")
+    models.add_argument("--json", action="store_true", help="print JSON")
+    models.set_defaults(command=_models)
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from langchain_swallow.catalog import list_models
+    from langchain_swallow.engines.devices import choose_device, free_gib
+
+    device = choose_device(None)
+    free = free_gib(device)
+    rows = [{**info.as_dict(), "fits_here": _fitting(info, device, free)} for info in list_models()]
+    if arguments.json:
+        machine = {"device": device, "memory_gib": round(free, 1)}
+        print(json.dumps({"machine": machine, "models": rows}, ensure_ascii=False, indent=2))
+        return 0
+    print(f"{'model':<41}{'params':>8}{'bf16':>8}{'8bit':>7}{'4bit':>7}{'KV/1k':>7}  fits here")
+    for row in rows:
+        memory = row["memory_gib"]
+        print(
+            f"{row['repo_id'].split('/')[1]:<41}{row['parameters'] / 1e9:>7.1f}B"
+            f"{memory['bf16']:>8.1f}{memory['8bit']:>7.1f}{memory['4bit']:>7.1f}"
+            f"{memory['kv_cache_per_1000_tokens']:>7.2f}  {', '.join(row['fits_here']) or '-'}"
+        )
+    say(f"memory in GiB; this machine: {device}, {free:.1f} GiB")
+    return 0
+
+
+def _fitting(info: "ModelInfo", device: str, free_gib: float) -> list[str]:
+    """Precisions at which weights, and keys and values of 1,000 tokens, fit on the device."""
+    from langchain_swallow.engines.devices import choose_dtype
+
+    cache = info.kv_cache_gib_per_1000_tokens
+    dtype = choose_dtype("auto", device)
+    sizes = {str(dtype).removeprefix("torch."): info.weights_gib(16) * dtype.itemsize / 2}
+    if device.startswith("cuda"):
+        sizes |= {"8bit": info.weights_gib(8), "4bit": info.weights_gib(4)}
+    return [name for name, size in sizes.items() if size + cache <= free_gib]
