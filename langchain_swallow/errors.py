@@ -20,6 +20,7 @@
     ├── IncompleteOutputError(OutputParserException)       max_tokens came before its end
     ├── MissingDependencyError(ImportError)                names the extra to install
     ├── DocumentError(ValueError)                          a file that cannot be read as text
+    ├── EvaluationError(ValueError)                        questions or run files that cannot be used
     ├── EmbeddingError(ValueError)                         vectors of the wrong shape or not finite
     └── IndexStoreError(ValueError)                        a saved index that is damaged
 
@@ -48,6 +49,7 @@ __all__ = [
     "DocumentError",
     "EmbeddingError",
     "EngineError",
+    "EvaluationError",
     "GenerationTimeoutError",
     "GrammarError",
     "IncompleteOutputError",
@@ -153,6 +155,10 @@ class MissingDependencyError(SwallowError, ImportError):
 
 class DocumentError(SwallowError, ValueError):
     """A file that cannot be read as text; the message names the file and the reason."""
+
+
+class EvaluationError(SwallowError, ValueError):
+    """Questions, judge prompts or run files that cannot be used; the message names the line."""
 
 
 class EmbeddingError(SwallowError, ValueError):

@@ -20,6 +20,8 @@ LAYERS = {
     "json_schemas": 1,
     "index_folder": 2,
     "formats": 2,
+    # Takes Runnables: nothing that generates or retrieves is below it.
+    "evaluation": 2,
     "engines": 3,
     "chat_loading": 4,
     "chat_tools": 4,

@@ -1,0 +1,93 @@
+"""How sure a figure is: bootstrap intervals over questions, and paired differences.
+
+Efron and Tibshirani, An Introduction to the Bootstrap (1993): percentile intervals.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_RESAMPLES = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean with the limits of its 95 % interval, over `count` questions."""
+
+    mean: float
+    low: float
+    high: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Mean of second minus first on the same questions, its 95 % interval, and a p value.
+
+    `p_value` is how often a difference as large comes when the two are exchanged at random in each
+    question (permutation test, two-sided).
+    """
+
+    mean: float
+    low: float
+    high: float
+    p_value: float
+    count: int
+
+
+def estimate_mean(values: Sequence[float], *, seed: int = 0) -> Estimate:
+    """The mean of one value per question.
+
+    Raises:
+        ValueError: There are no values.
+    """
+    return estimate_ratio(values, [1.0] * len(values), seed=seed)
+
+
+def estimate_ratio(sums: Sequence[float], weights: Sequence[float], *, seed: int = 0) -> Estimate:
+    """Sum of `sums` over sum of `weights`, resampled by question.
+
+    A question with several ratings is drawn whole: its ratings resemble each other, and drawing
+    them one by one would make the interval too narrow.
+
+    Args:
+        sums: Sum of a question's ratings.
+        weights: How many they are.
+        seed: Of the resampling.
+
+    Raises:
+        ValueError: The weights are all zero, or there are none.
+    """
+    totals = np.array([sums, weights], dtype=float)
+    if not totals[1].sum() > 0:
+        raise ValueError("There is nothing to average.")
+    drawn = totals[:, _draws(totals.shape[1], seed)].sum(axis=2)
+    # A draw may consist of questions without any rating.
+    drawn = drawn[:, drawn[1] > 0]
+    low, high = np.percentile(drawn[0] / drawn[1], [2.5, 97.5])
+    mean = totals[0].sum() / totals[1].sum()
+    return Estimate(float(mean), float(low), float(high), totals.shape[1])
+
+
+def compare_paired(first: Sequence[float], second: Sequence[float], *, seed: int = 0) -> Difference:
+    """Compare two lists of values of the same questions, in the same order.
+
+    Raises:
+        ValueError: The lists differ in length or are empty.
+    """
+    if len(first) != len(second) or not first:
+        raise ValueError(f"Paired values are as many in both: {len(first)} and {len(second)}.")
+    differences = np.array(second, dtype=float) - np.array(first, dtype=float)
+    interval = estimate_mean(differences.tolist(), seed=seed)
+    signs = np.random.default_rng(seed).choice((-1.0, 1.0), (_RESAMPLES, len(differences)))
+    means = np.abs(signs @ differences) / len(differences)
+    as_large = int((means >= abs(interval.mean) - 1e-12).sum())
+    # The observed arrangement is one of the possible ones: p is never 0.
+    p_value = (as_large + 1) / (_RESAMPLES + 1)
+    return Difference(interval.mean, interval.low, interval.high, p_value, len(differences))
+
+
+def _draws(count: int, seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(count, size=(_RESAMPLES, count))

@@ -1,0 +1,125 @@
+"""A model as judge: one prompt, one rating, read as FastChat reads it.
+
+Zheng et al., Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena (2023).
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, UsageMetadata
+from langchain_core.rate_limiters import BaseRateLimiter
+from langchain_core.runnables import Runnable
+
+_RATING = re.compile(r"\[\[(\d+\.?\d*)\]\]")
+_RATING_FALLBACK = re.compile(r"\[(\d+\.?\d*)\]")
+LOWEST, HIGHEST = 1.0, 10.0
+_ASK_AGAIN = (
+    "評価点が読み取れませんでした。1から10までの評価点だけを、"
+    "[[評価点]]の形式で書いてください。例: [[5]]"
+)
+_ASK_VERDICT_AGAIN = (
+    "判定が読み取れませんでした。[[A]]、[[B]]、[[C]]のどれか一つだけを書いてください。"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgment:
+    """What a judge wrote, and what was read from it; `None` where it could not be read.
+
+    `attempts` counts the times the judge was asked; `text` is its last answer.
+    """
+
+    value: Any
+    text: str
+    attempts: int
+    usage: UsageMetadata | None
+
+
+def read_rating(text: str) -> float | None:
+    """The rating in `[[5]]`, else in `[5]`; `None` if there is none from 1 to 10.
+
+    >>> read_rating("良い回答です。評価：[[7.5]]"), read_rating("[8]"), read_rating("[[0]] 点")
+    (7.5, 8.0, None)
+    """
+    found = _RATING.search(text) or _RATING_FALLBACK.search(text)
+    rating = float(found[1]) if found else None
+    return rating if rating is not None and LOWEST <= rating <= HIGHEST else None
+
+
+def read_verdict(text: str) -> str | None:
+    """Who of A and B is better: `"A"`, `"B"` or `"tie"`; `None` if the text does not say."""
+    for mark, verdict in (("[[A]]", "A"), ("[[B]]", "B"), ("[[C]]", "tie")):
+        if mark in text:
+            return verdict
+    return None
+
+
+def ask_rating(
+    judge: Runnable[Any, Any],
+    messages: Sequence[BaseMessage],
+    *,
+    retries: int,
+    limiter: BaseRateLimiter | None = None,
+) -> Judgment:
+    """Ask for a rating; when it cannot be read, show the judge its text and ask for the number.
+
+    Args:
+        judge: Any chat model; its temperature and length are the caller's to bind.
+        messages: The prompt.
+        retries: How often to ask again.
+        limiter: Waited for before each call.
+    """
+    return _ask(judge, messages, read_rating, _ASK_AGAIN, retries, limiter)
+
+
+def ask_verdict(
+    judge: Runnable[Any, Any],
+    messages: Sequence[BaseMessage],
+    *,
+    retries: int,
+    limiter: BaseRateLimiter | None = None,
+) -> Judgment:
+    """As `ask_rating`, for a comparison of two answers."""
+    return _ask(judge, messages, read_verdict, _ASK_VERDICT_AGAIN, retries, limiter)
+
+
+def _ask(
+    judge: Runnable[Any, Any],
+    messages: Sequence[BaseMessage],
+    read: Callable[[str], Any],
+    again: str,
+    retries: int,
+    limiter: BaseRateLimiter | None,
+) -> Judgment:
+    conversation = list(messages)
+    usage: UsageMetadata | None = None
+    for attempt in range(1, retries + 2):
+        if limiter is not None:
+            limiter.acquire()
+        output = judge.invoke(conversation)
+        text, usage = text_of(output), added_usage(usage, output)
+        value = read(text)
+        if value is not None or attempt == retries + 1:
+            break
+        conversation = [*messages, AIMessage(text or "…"), HumanMessage(again)]
+    return Judgment(value, text, attempt, usage)
+
+
+def text_of(output: Any) -> str:
+    """Text of what a model returned, a string or a message."""
+    return output if isinstance(output, str) else str(output.text)
+
+
+def added_usage(usage: UsageMetadata | None, output: Any) -> UsageMetadata | None:
+    """A message's tokens added to those before it; without the details of providers."""
+    own = getattr(output, "usage_metadata", None)
+    if own is None:
+        return usage
+    before = usage or UsageMetadata(input_tokens=0, output_tokens=0, total_tokens=0)
+    return UsageMetadata(
+        input_tokens=before["input_tokens"] + own["input_tokens"],
+        output_tokens=before["output_tokens"] + own["output_tokens"],
+        total_tokens=before["total_tokens"] + own["total_tokens"],
+    )

@@ -1,0 +1,218 @@
+"""Run files → the card's table, figures, and a page to read answers and judgments side by side."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from langchain_swallow.evaluation.mt_bench.data import CATEGORIES, TURNS, JudgePrompts, Question
+from langchain_swallow.evaluation.mt_bench.published import published, published_rows
+from langchain_swallow.evaluation.mt_bench.run import Key, key_of
+from langchain_swallow.evaluation.mt_bench.scores import SECTIONS, MtBenchScores, ScoreRow
+from langchain_swallow.evaluation.pages import inlined, shown, write_page
+from langchain_swallow.evaluation.plots import radar
+from langchain_swallow.evaluation.run_file import Record
+
+LABELS = {
+    "writing": "文章作成", "roleplay": "ロールプレイ", "reasoning": "推論", "math": "数学",
+    "coding": "コーディング", "extraction": "情報抽出", "stem": "理系", "humanities": "人文",
+}  # fmt: skip
+# As the card heads them.
+_HEADS = {name: "STEM" if name == "stem" else name.capitalize() for name in CATEGORIES}
+_SECTION_HEADS = {"overall": "Overall", "first": "First Turn", "second": "Second Turn"}
+_DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A scored run: its scores and its records."""
+
+    scores: MtBenchScores
+    records: Sequence[Record]
+
+
+def markdown_report(runs: Sequence[Run], notes: Sequence[str] = (), *, card: bool = False) -> str:
+    """The card's tables of one or several runs, with intervals of the first below.
+
+    Args:
+        runs: Scored runs; the first is the one the report is about.
+        notes: Sentences above the tables.
+        card: Whether the card's published rows follow.
+    """
+    lines = ["# Japanese MT-Bench", "", *[f"{note}\n" for note in notes]]
+    for heading, header, rows in _tables(runs, card):
+        lines += [f"## {heading}", "", _line(header), "|---|" + "--:|" * (len(header) - 1)]
+        lines += [*map(_line, rows), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def report_as_dict(runs: Sequence[Run], notes: Sequence[str] = ()) -> dict[str, Any]:
+    """The scores for JSON, with the notes and the card's published tables."""
+    return {
+        "benchmark": "mt-bench",
+        "notes": list(notes),
+        "runs": [asdict(run.scores) for run in runs],
+        "published": published(),
+    }
+
+
+def write_report(
+    folder: Path,
+    runs: Sequence[Run],
+    questions: Sequence[Question],
+    notes: Sequence[str] = (),
+    *,
+    card: bool = True,
+) -> list[Path]:
+    """Write `report.md`, `report.json`, `radar.svg`, `comparison.svg` (and PNGs), `report.html`.
+
+    Args:
+        folder: Exists.
+        runs: Scored runs; the first is the one the report is about.
+        questions: Those that were asked.
+        notes: Sentences that belong to the figures.
+        card: Whether to compare with the card's published rows.
+
+    Returns:
+        The files.
+    """
+    data = json.dumps(report_as_dict(runs, notes), ensure_ascii=False, indent=2)
+    (folder / "report.json").write_text(data + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(markdown_report(runs, notes, card=card), encoding="utf-8")
+    overall = {run.scores.model: run.scores.rows[0].categories for run in runs}
+    drawn = {"radar": dict([next(iter(overall.items()))])}
+    if card:
+        overall = {**overall, **{row.model: row.categories for row in _card_for_radar()}}
+    if len(overall) > 1:
+        drawn["comparison"] = overall
+    figures = []
+    for name, series in drawn.items():
+        for suffix in (".svg", ".png"):
+            figures.append(folder / f"{name}{suffix}")
+            _radar(figures[-1], series)
+    write_page(
+        folder / "report.html",
+        "mt_bench.html",
+        title=f"Japanese MT-Bench: {runs[0].scores.model}",
+        notes=notes,
+        tables=_tables(runs, card),
+        figures=[
+            {"url": inlined(path), "alt": "、".join(drawn[path.stem])}
+            for path in figures
+            if path.suffix == ".svg"
+        ],
+        categories=[(name, LABELS[name]) for name in CATEGORIES],
+        runs=sorted({r["run"] for r in runs[0].records}),
+        questions=list(_conversations(runs, questions)),
+    )
+    names = ("report.md", "report.json", "report.html")
+    return [*(folder / name for name in names), *figures]
+
+
+def notes_on(scores: MtBenchScores, prompts: JudgePrompts) -> list[str]:
+    """What a reader must know about the figures before comparing them."""
+    card = published()
+    notes = [
+        f"回答 {scores.model}、採点 {scores.judge}（プロンプト {prompts.name} {prompts.hash}）、"
+        f"{scores.runs}回の平均、0から1。"
+        + {
+            "answers": "平均は採点の平均（モデルカードと同じ）。",
+            "categories": "平均は分野の平均（モデルカードは採点の平均）。",
+        }[scores.average],
+        f"採点{scores.judged}件のうち、聞き直して読めたもの{scores.asked_again}件、"
+        f"読めず平均に入れていないもの{scores.unreadable}件。",
+    ]
+    if scores.judge == scores.model:
+        notes.append("自分の回答を自分で採点しているので、点数に意味はない。")
+    if scores.judge != card["judge"] or prompts == JudgePrompts.built_in():
+        notes.append(
+            f"モデルカードの値は{card['judge']}がNejumiの採点プロンプトで付けたもので、"
+            "採点者やプロンプトが違う値とは比べられない。"
+        )
+    return notes
+
+
+Table = tuple[str, list[str], list[list[str]]]
+
+
+def _tables(runs: Sequence[Run], card: bool) -> list[Table]:
+    head = ["Model", "Average", *_HEADS.values()]
+    tables: list[Table] = []
+    for number, section in enumerate(SECTIONS):
+        rows = [_cells(run.scores.rows[number]) for run in runs]
+        if card:
+            rows += [_cells(row, " *") for row in published_rows(section)]
+        heading = _SECTION_HEADS[section] + (f" (* {published()['source']})" if card else "")
+        tables.append((heading, head, rows))
+    intervals = [_intervals(row) for row in runs[0].scores.rows]
+    tables.append(("95 % intervals (bootstrap over questions)", head, intervals))
+    return tables
+
+
+def _cells(row: ScoreRow, mark: str = "") -> list[str]:
+    scores = [row.average, *(row.categories.get(name) for name in CATEGORIES)]
+    return [row.model + mark, *(shown(score, _DIGITS) for score in scores)]
+
+
+def _intervals(row: ScoreRow) -> list[str]:
+    estimates = [row.intervals.get(name) for name in ("average", *CATEGORIES)]
+    limits = [f"{shown(e.low)}–{shown(e.high)}" if e else "–" for e in estimates]
+    return [_SECTION_HEADS[row.section], *limits]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _card_for_radar() -> list[ScoreRow]:
+    """The card's own three models: all twelve would hide each other."""
+    return [row for row in published_rows() if row.model.endswith("-instruct-v0.1")]
+
+
+def _radar(path: Path, series: Mapping[str, Mapping[str, float]]) -> None:
+    values = {
+        name: [scores.get(category, float("nan")) for category in CATEGORIES]
+        for name, scores in series.items()
+    }
+    radar(path, [LABELS[name] for name in CATEGORIES], values, title="Japanese MT-Bench")
+
+
+def _conversations(runs: Sequence[Run], questions: Sequence[Question]) -> Any:
+    """What the page shows: each question and run, with the answers of all models."""
+    by_key = [_by_key(run) for run in runs]
+    for question in questions:
+        for number in sorted({key.run for key in by_key[0] if key.question == question.id}):
+            turns = [
+                {
+                    "number": turn,
+                    "question": question.turns[turn - 1],
+                    "reference": question.reference[turn - 1] if question.reference else "",
+                    "answers": [
+                        answers[key]
+                        for answers in by_key
+                        if (key := Key(question.id, number, turn)) in answers
+                    ],
+                }
+                for turn in range(1, TURNS + 1)
+            ]
+            yield {
+                "id": question.id,
+                "category": question.category,
+                "category_label": LABELS[question.category],
+                "run": number,
+                "turns": turns,
+            }
+
+
+def _by_key(run: Run) -> dict[Key, dict[str, Any]]:
+    judgments = {
+        key_of(r): {**r, "rating": "読めず" if r["rating"] is None else f"{r['rating']:g}点"}
+        for r in run.records
+        if r["kind"] == "judgment" and r["judge"] == run.scores.judge
+    }
+    return {
+        key_of(r): {"model": r["model"], "text": r["text"], "judgment": judgments.get(key_of(r))}
+        for r in run.records
+        if r["kind"] == "answer"
+    }

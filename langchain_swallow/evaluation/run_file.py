@@ -1,0 +1,106 @@
+"""An append-only file of JSON lines: what was done and paid for is never done again."""
+
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from filelock import FileLock, Timeout
+from typing_extensions import Self
+
+from langchain_swallow.errors import EvaluationError
+
+Record = dict[str, Any]
+
+
+def read_records(path: Path) -> list[Record]:
+    """The records of a run file; a line that a kill cut short is left out.
+
+    Raises:
+        EvaluationError: A line before the last is no JSON object.
+    """
+    if not path.exists():
+        return []
+    return [record for _, record in _whole_lines(path)]
+
+
+class RunFile:
+    """A run file that is open for writing, by one process at a time.
+
+    Args:
+        path: Made with its folders where it does not exist. Lines are kept; a last line that a
+            kill cut short is removed.
+
+    Each record is on the disk when `append` returns; threads may append at once.
+
+    Raises:
+        EvaluationError: Another process writes it, or a line before the last is no JSON object.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._process_lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
+        try:
+            self._process_lock.acquire()
+        except Timeout:
+            raise EvaluationError(
+                f"{path} is being written by another process. Wait, or choose another folder."
+            ) from None
+        self._thread_lock = threading.Lock()
+        try:
+            lines = list(_whole_lines(path)) if path.exists() else []
+        except EvaluationError:
+            self._process_lock.release()
+            raise
+        self.records: list[Record] = [record for _, record in lines]
+        self._file = path.open("ab")
+        self._file.truncate(lines[-1][0] if lines else 0)
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Write one record and wait until it is on the disk."""
+        line = json.dumps(record, ensure_ascii=False).encode() + b"\n"
+        with self._thread_lock:
+            self._file.write(line)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self.records.append(dict(record))
+
+    def close(self) -> None:
+        """Let other processes write."""
+        self._file.close()
+        self._process_lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _whole_lines(path: Path) -> Iterator[tuple[int, Record]]:
+    """Where each whole line ends, in bytes, and its record."""
+    end = 0
+    lines = path.read_bytes().splitlines(keepends=True)
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+            if not isinstance(record, dict) or not line.endswith(b"\n"):
+                raise ValueError
+        except ValueError:
+            if number == len(lines):
+                return
+            raise EvaluationError(
+                f"Line {number} of {path} is damaged: {line[:60]!r}. Remove the line, and what it "
+                "recorded is done again."
+            ) from None
+        end += len(line)
+        yield end, record
