@@ -20,7 +20,7 @@
     ├── IncompleteOutputError(OutputParserException)       max_tokens came before its end
     ├── MissingDependencyError(ImportError)                names the extra to install
     ├── DocumentError(ValueError)                          a file that cannot be read as text
-    ├── EvaluationError(ValueError)                        questions or run files that cannot be used
+    ├── EvaluationError(ValueError)                        questions or run files that do not fit
     ├── EmbeddingError(ValueError)                         vectors of the wrong shape or not finite
     └── IndexStoreError(ValueError)                        a saved index that is damaged
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from langchain_swallow._version import __version__
-from langchain_swallow.cli import bench, documents, models
+from langchain_swallow.cli import bench, documents, evaluate, models
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,4 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in (models, documents, bench):
         module.add_parsers(commands)
+    about = "quality of models and chains / 品質を測る"
+    evaluation = commands.add_parser("eval", help=about, description=about)
+    evaluations = evaluation.add_subparsers(required=True, metavar="EVALUATION")
+    evaluate.add_parsers(evaluations)
     return parser

@@ -4,6 +4,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +26,25 @@ def read_records(path: Path) -> list[Record]:
     if not path.exists():
         return []
     return [record for _, record in _whole_lines(path)]
+
+
+def checked(record: Record, wanted: Record, what: str) -> None:
+    """Refuse to go on with a file that was begun with something else.
+
+    Raises:
+        EvaluationError: The record differs from what is wanted; the message says in what.
+    """
+    for field_name, value in wanted.items():
+        if record[field_name] != value:
+            raise EvaluationError(
+                f"{what} in the run file has {field_name} {record[field_name]!r}, and this run has "
+                f"{value!r}. Go on with what the file was begun with, or choose another folder."
+            )
+
+
+def short_hash(text: str) -> str:
+    """The first 16 hexadecimal digits of a text's SHA-256."""
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 class RunFile:

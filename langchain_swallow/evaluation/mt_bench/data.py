@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from langchain_swallow.errors import EvaluationError
 from langchain_swallow.evaluation.mt_bench.judge_prompts import BUILT_IN
+from langchain_swallow.evaluation.run_file import short_hash
 
 # In the order of the model card.
 CATEGORIES = (
@@ -145,11 +145,6 @@ class JudgePrompts:
 
         text = re.sub(r"\{(\w+)\}", filled, prompt["prompt_template"])
         return [SystemMessage(prompt["system_prompt"]), HumanMessage(text)]
-
-
-def short_hash(text: str) -> str:
-    """The first 16 hexadecimal digits of a text's SHA-256."""
-    return sha256(text.encode()).hexdigest()[:16]
 
 
 def _check(question: Question, where: str) -> None:

@@ -15,13 +15,12 @@ from langchain_swallow.evaluation.mt_bench.data import JudgePrompts, Question
 from langchain_swallow.evaluation.mt_bench.run import (
     JudgeSettings,
     Key,
-    checked,
     key_of,
     prompt_hash,
     prompt_name,
     prompt_values,
 )
-from langchain_swallow.evaluation.run_file import Record, RunFile
+from langchain_swallow.evaluation.run_file import Record, RunFile, checked
 
 _ORDERS = ("first", "second")
 

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, get_buffer_string
 from langchain_core.runnables import Runnable
 
-from langchain_swallow.errors import EvaluationError
 from langchain_swallow.evaluation.calls import Failure, rate_limiter, run_calls
 from langchain_swallow.evaluation.judging import ask_rating, text_of
 from langchain_swallow.evaluation.mt_bench.data import (
@@ -18,9 +17,8 @@ from langchain_swallow.evaluation.mt_bench.data import (
     TURNS,
     JudgePrompts,
     Question,
-    short_hash,
 )
-from langchain_swallow.evaluation.run_file import Record, RunFile
+from langchain_swallow.evaluation.run_file import Record, RunFile, checked, short_hash
 
 
 class Key(NamedTuple):
@@ -338,17 +336,3 @@ def _prompts_of(
             values["answer_2"] = texts[key]
         prompt = prompt_name("single", question.category, key.turn)
         yield key, question, prompt, prompts.messages(prompt, values)
-
-
-def checked(record: Record, wanted: Record, what: str) -> None:
-    """Refuse to go on with a file that was begun with something else.
-
-    Raises:
-        EvaluationError: The record differs from what is wanted; the message says in what.
-    """
-    for field_name, value in wanted.items():
-        if record[field_name] != value:
-            raise EvaluationError(
-                f"{what} in the run file has {field_name} {record[field_name]!r}, and this run has "
-                f"{value!r}. Go on with what the file was begun with, or choose another folder."
-            )

@@ -1,0 +1,89 @@
+"""What chains of any make return → one record: this package's `Answer`, messages, text, dicts."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.documents import Document
+from langchain_core.runnables import Runnable
+
+from langchain_swallow.evaluation.run_file import Record
+from langchain_swallow.presets import REFUSAL
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A whole output, seconds until it was whole, and until its first text."""
+
+    output: Any
+    seconds: float
+    first_text_s: float
+
+
+def ask(chain: Runnable[Any, Any], value: Any) -> Timed:
+    """Stream a chain, so that the first text is seen, and add up what comes."""
+    began = time.perf_counter()
+    output: Any = None
+    first: float | None = None
+    for piece in chain.stream(value):
+        output = piece if output is None else output + piece
+        if first is None and answer_text(piece):
+            first = time.perf_counter() - began
+    seconds = time.perf_counter() - began
+    return Timed(output, seconds, seconds if first is None else first)
+
+
+def output_record(output: Any) -> Record:
+    """Text, refusal, documents, citations and usage of an output.
+
+    A chain that returns `{"answer": …, "context": […]}`, as LangChain's retrieval chains do, has no
+    citations; one that returns text has no documents either. Whether it refused is then told by the
+    sentence 資料からは分かりません.
+    """
+    text = answer_text(output)
+    refused = getattr(output, "refused", None)
+    usage = getattr(output, "usage", None) or getattr(output, "usage_metadata", None)
+    return {
+        "text": text,
+        "refused": REFUSAL.rstrip("。") in text if refused is None else bool(refused),
+        "question_as_searched": getattr(output, "question", "") or "",
+        "documents": document_records(_documents(output)),
+        "citations": [
+            {
+                "number": citation.number,
+                "quote": citation.quote,
+                "verified": citation.verified,
+                **_place(citation.document),
+            }
+            for citation in getattr(output, "citations", ())
+        ],
+        "usage": {key: usage[key] for key in ("input_tokens", "output_tokens")} if usage else None,
+    }
+
+
+def document_records(documents: Iterable[Document]) -> list[Record]:
+    """Documents as a run file has them, best first."""
+    return [{**_place(d), "score": d.metadata.get("score")} for d in documents]
+
+
+def answer_text(output: Any) -> str:
+    """The answer's text in an output, or a piece of one."""
+    if isinstance(output, Mapping):
+        output = output.get("answer", output.get("output", ""))
+    if output is None or isinstance(output, str):
+        return output or ""
+    return str(getattr(output, "text", ""))
+
+
+def _documents(output: Any) -> Iterable[Document]:
+    found: Any = getattr(output, "documents", ())
+    if isinstance(output, Mapping):
+        found = output.get("context") or ()
+    return [document for document in found if isinstance(document, Document)]
+
+
+def _place(document: Document) -> Record:
+    metadata = document.metadata
+    kept = {name: metadata[name] for name in ("headings", "page") if name in metadata}
+    return {"id": document.id, "source": metadata.get("source"), **kept}

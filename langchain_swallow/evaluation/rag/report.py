@@ -1,0 +1,211 @@
+"""Scores → Markdown, JSON, a figure, and a page with every question, answer and citation."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from langchain_swallow.evaluation.intervals import Difference
+from langchain_swallow.evaluation.pages import inlined, shown, write_page
+from langchain_swallow.evaluation.plots import Bar, bars
+from langchain_swallow.evaluation.rag.scores import AMOUNTS, RagScores, Summary, compare_runs
+
+_UNITS = {"seconds": " 秒", "first_text_s": " 秒", "input_tokens": "", "output_tokens": ""}
+_NAMES = {
+    "exact_match": "完全一致", "f1": "文字F1", "contains": "正解を含む", "judge": "採点",
+    "citation_precision": "出典の適合率", "citation_recall": "出典の再現率",
+    "citation_support": "出典の裏付け", "refusal": "答えがないときの断り",
+    "false_refusal": "誤った断り",
+    "seconds": "回答までの時間", "first_text_s": "最初の文字まで",
+    "input_tokens": "入力トークン", "output_tokens": "出力トークン",
+}  # fmt: skip
+# Those that a figure shows; the others are in the tables.
+_DRAWN = ("recall@1", "recall@3", "exact_match", "f1", "contains", "judge",
+          "citation_precision", "citation_support", "refusal", "false_refusal")  # fmt: skip
+
+
+def markdown_report(scores: Mapping[str, RagScores]) -> str:
+    """Figures of one or several runs side by side; with two, their paired differences.
+
+    Args:
+        scores: By the runs' labels.
+    """
+    lines = ["# RAG", ""]
+    for heading, header, rows in _tables(scores):
+        lines += [f"## {heading}", "", _line(header), "|---|" + "--:|" * (len(header) - 1)]
+        lines += [*map(_line, rows), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def report_as_dict(scores: Mapping[str, RagScores]) -> dict[str, Any]:
+    """For JSON: totals and groups of each run, and the differences of two."""
+    runs = {
+        label: {
+            "settings": dict(one.settings),
+            "concurrency": one.concurrency,
+            "total": asdict(one.total),
+            "by_document": {name: asdict(s) for name, s in one.by_document.items()},
+            "by_category": {name: asdict(s) for name, s in one.by_category.items()},
+        }
+        for label, one in scores.items()
+    }
+    compared = {name: asdict(d) for name, d in _differences(scores).items()}
+    return {"benchmark": "rag", "runs": runs, "differences": compared}
+
+
+def write_report(folder: Path, scores: Mapping[str, RagScores]) -> list[Path]:
+    """Write `report.md`, `report.json`, `metrics.svg` and `.png`, and `report.html`.
+
+    Args:
+        folder: Exists.
+        scores: By the runs' labels.
+
+    Returns:
+        The files.
+    """
+    data = json.dumps(report_as_dict(scores), ensure_ascii=False, indent=2)
+    (folder / "report.json").write_text(data + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(markdown_report(scores), encoding="utf-8")
+    figures = [folder / "metrics.svg", folder / "metrics.png"]
+    for figure in figures:
+        _draw(figure, scores)
+    write_page(
+        folder / "report.html",
+        "rag.html",
+        title="RAGの評価",
+        tables=_tables(scores),
+        figure=inlined(figures[0]),
+        labels=list(scores),
+        categories=list(next(iter(scores.values())).by_category),
+        questions=_questions(scores),
+    )
+    return [*(folder / f"report.{suffix}" for suffix in ("md", "json", "html")), *figures]
+
+
+def name_of(metric: str) -> str:
+    """A metric's name for people."""
+    return _NAMES.get(metric, metric)
+
+
+Table = tuple[str, list[str], list[list[str]]]
+
+
+def _tables(scores: Mapping[str, RagScores]) -> list[Table]:
+    labels = list(scores)
+    totals = [one.total for one in scores.values()]
+    concurrency = sorted({one.concurrency for one in scores.values()})
+    tables = [
+        ("全体（95％信頼区間、問数）", ["", *labels], _metric_rows(totals)),
+        (
+            f"時間とトークン（中央値 / 95％点、同時に{'・'.join(map(str, concurrency))}問）",
+            ["", *labels],
+            _amount_rows(totals),
+        ),
+    ]
+    differences = _differences(scores)
+    if differences:
+        head = ["", f"{labels[1]} − {labels[0]}", "95％信頼区間", "p", "問数"]
+        rows = [[name_of(n), *_difference_cells(d)] for n, d in differences.items()]
+        tables.append(("差（同じ質問どうし）", head, rows))
+    first = next(iter(scores.values()))
+    for heading, groups in (("文書別", first.by_document), ("分類別", first.by_category)):
+        if 1 < len(groups) <= _MOST_GROUPS:
+            names = [n for n in _DRAWN if any(n in group.metrics for group in groups.values())]
+            head = ["", "問数", *map(name_of, names)]
+            rows = [
+                [group, str(summary.questions), *(_mean(summary, name) for name in names)]
+                for group, summary in groups.items()
+            ]
+            tables.append((f"{heading}（{labels[0]}）", head, rows))
+    return tables
+
+
+_MOST_GROUPS = 100
+
+
+def _metric_rows(totals: Sequence[Summary]) -> list[list[str]]:
+    rows = []
+    for name in dict.fromkeys(name for total in totals for name in total.metrics):
+        cells = []
+        for total in totals:
+            found = total.metrics.get(name)
+            cells.append(
+                f"{shown(found.mean)} ({shown(found.low)}–{shown(found.high)}, {found.count})"
+                if found
+                else "–"
+            )
+        rows.append([name_of(name), *cells])
+    return rows
+
+
+def _amount_rows(totals: Sequence[Summary]) -> list[list[str]]:
+    rows = []
+    for name in AMOUNTS:
+        found = [total.percentiles.get(name) for total in totals]
+        if any(found):
+            digits = 2 if _UNITS[name] else 0
+            cells = [
+                f"{p['p50']:.{digits}f} / {p['p95']:.{digits}f}{_UNITS[name]}" if p else "–"
+                for p in found
+            ]
+            rows.append([name_of(name), *cells])
+    return rows
+
+
+def _mean(summary: Summary, name: str) -> str:
+    found = summary.metrics.get(name)
+    return shown(found.mean if found else None)
+
+
+def _differences(scores: Mapping[str, RagScores]) -> dict[str, Difference]:
+    runs = list(scores.values())
+    return compare_runs(runs[0], runs[1]) if len(runs) == 2 else {}
+
+
+def _difference_cells(difference: Difference) -> list[str]:
+    d = difference
+    return [f"{d.mean:+.3f}", f"{d.low:+.3f} – {d.high:+.3f}", f"{d.p_value:.3f}", str(d.count)]
+
+
+def _draw(path: Path, scores: Mapping[str, RagScores]) -> None:
+    metrics = [n for n in _DRAWN if any(n in one.total.metrics for one in scores.values())]
+    series = {
+        label: [
+            Bar(e.mean, e.low, e.high) if (e := one.total.metrics.get(name)) else Bar(float("nan"))
+            for name in metrics
+        ]
+        for label, one in scores.items()
+    }
+    bars(path, [name_of(name) for name in metrics], series, label="割合")
+
+
+def _questions(scores: Mapping[str, RagScores]) -> list[dict[str, Any]]:
+    """What the page shows: each question with the answers of all runs."""
+    answers: dict[str, list[dict[str, Any]]] = {}
+    examples = {}
+    for label, one in scores.items():
+        for scored in one.questions:
+            example, record = scored.example, scored.record
+            examples[example.id] = example
+            right = scored.values.get("contains", scored.values.get("refusal", 0.0)) == 1
+            answers.setdefault(example.id, []).append(
+                {
+                    "label": label,
+                    "text": record["text"],
+                    "right": right,
+                    "citations": record["citations"],
+                    "documents": record["documents"],
+                    "f1": scored.values.get("f1"),
+                    "seconds": scored.values.get("seconds"),
+                }
+            )
+    return [
+        {"example": examples[name], "answers": found,
+         "right": "yes" if all(answer["right"] for answer in found) else "no"}
+        for name, found in answers.items()
+    ]  # fmt: skip
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

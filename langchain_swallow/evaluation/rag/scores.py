@@ -1,0 +1,236 @@
+"""Run file → figures: by question, in total, by document and by category, and two runs compared."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+import numpy as np
+
+from langchain_swallow.errors import EvaluationError
+from langchain_swallow.evaluation import ranking, text_metrics
+from langchain_swallow.evaluation.intervals import (
+    Difference,
+    Estimate,
+    compare_paired,
+    estimate_mean,
+)
+from langchain_swallow.evaluation.judging import HIGHEST
+from langchain_swallow.evaluation.rag.examples import Example
+from langchain_swallow.evaluation.run_file import Record
+
+CUTOFFS = (1, 3, 5, 10)
+Metric = Callable[[Example, Record], float | None]
+# Figures of each question that are counted in other units than shares.
+AMOUNTS = ("seconds", "first_text_s", "input_tokens", "output_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A question with its answer and its figures."""
+
+    example: Example
+    record: Record
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Means with their intervals, and percentiles of what is counted in seconds and tokens.
+
+    A figure is over the questions it can be had for: exact match and F1 over the answerable ones,
+    refusal over the others.
+    """
+
+    questions: int
+    metrics: Mapping[str, Estimate]
+    percentiles: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class RagScores:
+    """Figures of a run; `settings` are those it was made with."""
+
+    settings: Mapping[str, Any]
+    total: Summary
+    by_document: Mapping[str, Summary]
+    by_category: Mapping[str, Summary]
+    questions: tuple[Scored, ...]
+    concurrency: int
+
+
+def score_run(
+    examples: Sequence[Example],
+    records: Sequence[Record],
+    *,
+    cutoffs: Sequence[int] = CUTOFFS,
+    metrics: Mapping[str, Metric] | None = None,
+) -> RagScores:
+    """Figures of all questions that were answered.
+
+    Args:
+        examples: The questions.
+        records: Of their run file.
+        cutoffs: The k of recall@k, MRR@k and nDCG@k; larger ones than the retrieval returned are
+            left out.
+        metrics: Further figures of a question, by name; `None` leaves a question out.
+
+    Metrics, each in [0, 1]:
+        recall@k, mrr@k, ndcg@k: Over distinct documents, as trec_eval.
+        exact_match, f1, contains: Of the answer's text; a refusal is no answer.
+        citation_precision: Share of an answer's citations that are of a relevant document.
+        citation_recall: Share of the relevant documents that are cited.
+        citation_support: Share of an answer's citations whose words were found in the passage.
+        refusal: Unanswerable questions that were refused.
+        false_refusal: Answerable questions that were refused.
+        judge: The judge's rating / 10, where one judged.
+
+    Raises:
+        EvaluationError: The file answers none of the examples.
+    """
+    answers, judgments = _by_example(records, "answer"), _by_example(records, "judgment")
+    # What the retriever found, where it was asked for itself; else what the model was shown.
+    found = {**answers, **_by_example(records, "retrieval")}
+    most = max((len(record["documents"]) for record in found.values()), default=0)
+    within = [k for k in cutoffs if k <= most]
+    scored = []
+    for example in examples:
+        if example.id not in answers:
+            continue
+        record = answers[example.id]
+        values = {
+            **_retrieval_values(example, found[example.id]["documents"], within),
+            **_answer_values(example, record),
+            **_judge_values(judgments.get(example.id)),
+            **_amounts(record),
+        }
+        for name, metric in (metrics or {}).items():
+            value = metric(example, record)
+            if value is not None:
+                values[name] = float(value)
+        scored.append(Scored(example, record, values))
+    if not scored:
+        raise EvaluationError("The run file answers none of the examples. Run the chain first.")
+    return RagScores(
+        settings=scored[0].record["settings"],
+        total=_summary(scored),
+        by_document=_grouped(scored, lambda s: list(s.example.documents)),
+        by_category=_grouped(scored, lambda s: [s.example.category] if s.example.category else []),
+        questions=tuple(scored),
+        concurrency=scored[0].record["concurrency"],
+    )
+
+
+def compare_runs(first: RagScores, second: RagScores) -> dict[str, Difference]:
+    """Second minus first, metric by metric, over the questions that both have it for."""
+    values = [{s.example.id: s.values for s in scores.questions} for scores in (first, second)]
+    differences = {}
+    for name in dict.fromkeys(name for s in first.questions for name in s.values):
+        shared = [i for i in values[0] if name in values[0][i] and name in values[1].get(i, {})]
+        if shared:
+            differences[name] = compare_paired(
+                [values[0][i][name] for i in shared], [values[1][i][name] for i in shared]
+            )
+    return differences
+
+
+def is_document(name: str, record: Record) -> bool:
+    """Whether a retrieved or cited document is the one that an example names."""
+    source = str(record["source"] or "")
+    if name in (record["id"], source):
+        return True
+    # Run files travel between systems: a path may be of either kind.
+    parts = (PureWindowsPath(source) if "\\" in source else PurePosixPath(source)).parts
+    wanted = PurePosixPath(name).parts
+    return bool(wanted) and parts[-len(wanted) :] == wanted
+
+
+def ranked_names(example: Example, documents: Sequence[Record]) -> list[str]:
+    """Distinct documents, best first; those the example names by its names."""
+    names = []
+    for record in documents:
+        own = str(record["source"] or record["id"])
+        names.append(next((n for n in example.documents if is_document(n, record)), own))
+    return list(dict.fromkeys(names))
+
+
+def _retrieval_values(
+    example: Example, documents: Sequence[Record], cutoffs: Sequence[int]
+) -> dict[str, float]:
+    if not example.documents:
+        return {}
+    names = ranked_names(example, documents)
+    values = {}
+    for k in cutoffs:
+        values[f"recall@{k}"] = ranking.recall_at(names, example.documents, k)
+        values[f"mrr@{k}"] = ranking.reciprocal_rank_at(names, example.documents, k)
+        values[f"ndcg@{k}"] = ranking.ndcg_at(names, example.documents, k)
+    return values
+
+
+def _answer_values(example: Example, record: Record) -> dict[str, float]:
+    refused = bool(record["refused"])
+    if not example.answerable:
+        return {"refusal": float(refused)}
+    text = "" if refused else record["text"]
+    values = {
+        "exact_match": text_metrics.exact_match(text, example.answers),
+        "f1": text_metrics.character_f1(text, example.answers),
+        "contains": text_metrics.contains_answer(text, example.answers),
+        "false_refusal": float(refused),
+    }
+    citations = record["citations"]
+    if example.documents:
+        right = [n for c in citations for n in example.documents if is_document(n, c)]
+        values["citation_recall"] = len(set(right)) / len(example.documents)
+        if citations:
+            values["citation_precision"] = len(right) / len(citations)
+    if citations:
+        values["citation_support"] = sum(c["verified"] for c in citations) / len(citations)
+    return values
+
+
+def _judge_values(judgment: Record | None) -> dict[str, float]:
+    if judgment is None or judgment["rating"] is None:
+        return {}
+    return {"judge": judgment["rating"] / HIGHEST}
+
+
+def _amounts(record: Record) -> dict[str, float]:
+    usage = record["usage"] or {}
+    values = {"seconds": record["seconds"], "first_text_s": record["first_text_s"], **usage}
+    return {name: float(values[name]) for name in AMOUNTS if name in values}
+
+
+def _summary(scored: Sequence[Scored]) -> Summary:
+    columns: dict[str, list[float]] = {}
+    for one in scored:
+        for name, value in one.values.items():
+            columns.setdefault(name, []).append(value)
+    return Summary(
+        questions=len(scored),
+        metrics={n: estimate_mean(v) for n, v in columns.items() if n not in AMOUNTS},
+        percentiles={
+            name: {
+                "mean": float(np.mean(columns[name])),
+                "p50": float(np.percentile(columns[name], 50)),
+                "p95": float(np.percentile(columns[name], 95)),
+            }
+            for name in AMOUNTS
+            if name in columns
+        },
+    )
+
+
+def _grouped(
+    scored: Sequence[Scored], groups_of: Callable[[Scored], Sequence[str]]
+) -> dict[str, Summary]:
+    groups: dict[str, list[Scored]] = {}
+    for one in scored:
+        for group in groups_of(one):
+            groups.setdefault(group, []).append(one)
+    return {name: _summary(groups[name]) for name in sorted(groups)}
+
+
+def _by_example(records: Sequence[Record], kind: str) -> dict[str, Record]:
+    return {record["example"]: record for record in records if record["kind"] == kind}

@@ -1,0 +1,94 @@
+"""One set of questions, many configurations: what each of them costs and brings."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from langchain_core.runnables import Runnable
+
+from langchain_swallow.errors import EvaluationError
+from langchain_swallow.evaluation.plots import Point, quality_over_latency
+from langchain_swallow.evaluation.rag.examples import Example
+from langchain_swallow.evaluation.rag.run import answer_examples, unanswered
+from langchain_swallow.evaluation.rag.scores import RagScores, score_run
+from langchain_swallow.evaluation.run_file import RunFile, read_records, short_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A chain's parts by name, such as `{"chunk_tokens": 300, "k": 4}`."""
+
+    settings: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """For tables and plots."""
+        return " ".join(f"{name}={value}" for name, value in self.settings.items())
+
+    @property
+    def folder(self) -> str:
+        """A name for its folder that any file system takes."""
+        return short_hash(self.label)
+
+
+def configurations(**choices: Sequence[Any]) -> list[Configuration]:
+    """Every combination of the choices, the last one changing fastest.
+
+    >>> [c.label for c in configurations(k=[2, 4], preset=["質問応答"])]
+    ['k=2 preset=質問応答', 'k=4 preset=質問応答']
+    """
+    names = list(choices)
+    return [Configuration(dict(zip(names, v, strict=True))) for v in product(*choices.values())]
+
+
+def sweep(
+    build: Callable[[Mapping[str, Any]], Runnable[Any, Any]],
+    choices: Sequence[Configuration],
+    examples: Sequence[Example],
+    folder: Path,
+    *,
+    concurrency: int = 1,
+    progress: bool = False,
+) -> dict[str, RagScores]:
+    """Ask all questions of each configuration; the scores by their labels.
+
+    Args:
+        build: A chain for a configuration's settings. It is not called for a configuration whose
+            run file is complete.
+        choices: The configurations.
+        examples: The questions.
+        folder: Each configuration has a folder with its run file in it.
+        concurrency: Questions at a time.
+        progress: Show bars on stderr.
+
+    Raises:
+        EvaluationError: Questions failed; running again tries them again.
+    """
+    scores = {}
+    for choice in choices:
+        path = folder / choice.folder / "run.jsonl"
+        if unanswered(read_records(path), examples, choice.settings):
+            with RunFile(path) as file:
+                failed = answer_examples(
+                    build(choice.settings), examples, file, settings=choice.settings,
+                    concurrency=concurrency, progress=progress,
+                )  # fmt: skip
+            if failed:
+                raise EvaluationError(
+                    f"{len(failed)} questions failed with {choice.label}; the first: "
+                    f"{failed[0].error}"
+                ) from failed[0].error
+        scores[choice.label] = score_run(examples, read_records(path))
+    return scores
+
+
+def plot_sweep(path: Path, scores: Mapping[str, RagScores], *, metric: str = "f1") -> None:
+    """A metric over the median latency, a point a configuration."""
+    points = [
+        Point(label, one.total.percentiles["seconds"]["p50"], one.total.metrics[metric].mean)
+        for label, one in scores.items()
+        if metric in one.total.metrics
+    ]
+    quality_over_latency(path, points, quality=metric)
