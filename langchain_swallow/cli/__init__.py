@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from langchain_swallow._version import __version__
-from langchain_swallow.cli import bench, documents, evaluate, models
+from langchain_swallow.cli import bench, documents, evaluate, evaluate_rag, models
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,5 +42,6 @@ def _parser() -> argparse.ArgumentParser:
     about = "quality of models and chains / 品質を測る"
     evaluation = commands.add_parser("eval", help=about, description=about)
     evaluations = evaluation.add_subparsers(required=True, metavar="EVALUATION")
-    evaluate.add_parsers(evaluations)
+    for module in (evaluate, evaluate_rag):
+        module.add_parsers(evaluations)
     return parser

@@ -40,22 +40,36 @@ def build_store(
 def stored_chain(arguments: argparse.Namespace) -> "Runnable[Any, Answer]":
     """The chain over the saved index that the arguments name."""
     from langchain_swallow.chat_models import ChatSwallow
-    from langchain_swallow.embeddings import SwallowEmbeddings
-    from langchain_swallow.index_folder import read_manifest
-    from langchain_swallow.vectorstores import SwallowFAISS
 
-    made_with = read_manifest(arguments.index)["embedding"]
-    store = SwallowFAISS.load_local(arguments.index, SwallowEmbeddings(made_with.get("model", "")))
+    store = load_store(arguments.index)
     llm = ChatSwallow(model=arguments.model, max_tokens=arguments.max_tokens)
     return rag_chain(store, llm, arguments.k)
 
 
-def rag_chain(store: "SwallowFAISS", llm: Any, k: int) -> "Runnable[Any, Answer]":
+def load_store(index: Path) -> "SwallowFAISS":
+    """A saved index, with the encoder it was made with."""
+    from langchain_swallow.embeddings import SwallowEmbeddings
+    from langchain_swallow.index_folder import read_manifest
+    from langchain_swallow.vectorstores import SwallowFAISS
+
+    made_with = read_manifest(index)["embedding"]
+    return SwallowFAISS.load_local(index, SwallowEmbeddings(made_with.get("model", "")))
+
+
+def rag_chain(
+    store: "SwallowFAISS",
+    llm: Any,
+    k: int,
+    *,
+    lexical_weight: float = 0.4,
+    preset: str = "質問応答",
+) -> "Runnable[Any, Answer]":
     """The chain with hybrid retrieval over a store."""
     from langchain_swallow.rag import create_rag_chain
     from langchain_swallow.retrievers import HybridRetriever
 
-    return create_rag_chain(llm, HybridRetriever(store=store, k=k))
+    retriever = HybridRetriever(store=store, k=k, lexical_weight=lexical_weight)
+    return create_rag_chain(llm, retriever, preset=preset)
 
 
 def say(text: str) -> None:

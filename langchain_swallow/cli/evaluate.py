@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from langchain_swallow.evaluation.run_file import Record
 
 _RUN_FILE, _PAIR_FILE = "run.jsonl", "pairs.jsonl"
-_PROVIDERS = "checkpoint, folder, demo, or provider:model through LangChain"
+MODELS_HELP = "checkpoint, folder, demo, or provider:model through LangChain"
 
 
 def add_parsers(evaluations: Any) -> None:
@@ -27,7 +27,7 @@ def add_parsers(evaluations: Any) -> None:
         description="Answers go into OUTPUT/run.jsonl as they come; the same command goes on where "
         "it was stopped. docs/evaluation.md says where to get the questions.",
     )
-    bench.add_argument("--model", required=True, help=_PROVIDERS)
+    bench.add_argument("--model", required=True, help=MODELS_HELP)
     _add_judge(bench)
     bench.add_argument("--runs", type=int, default=5, help="answers to each question (5)")
     bench.add_argument("--max-tokens", type=int, default=1024, help="tokens of an answer (1024)")
@@ -56,7 +56,7 @@ def add_parsers(evaluations: Any) -> None:
 
 
 def _add_judge(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--judge", required=True, help=_PROVIDERS)
+    parser.add_argument("--judge", required=True, help=MODELS_HELP)
     parser.add_argument("--questions", type=Path, required=True, metavar="FILE")
     parser.add_argument("--references", type=Path, metavar="FILE", help="reference answers")
     parser.add_argument("--judge-prompts", type=Path, metavar="FILE",
@@ -211,8 +211,12 @@ def _two_models(model: str, judge: str) -> "tuple[BaseChatModel, BaseChatModel]"
     return first, first if judge == model else chat_model(judge)
 
 
-def chat_model(name: str) -> "BaseChatModel":
+def chat_model(name: str, **parameters: Any) -> "BaseChatModel":
     """A model by name: one of ours, or `provider:model` of a LangChain integration.
+
+    Args:
+        name: A checkpoint, a folder, `demo`, or `provider:model`.
+        **parameters: Of the model, such as `max_tokens`.
 
     Raises:
         MissingDependencyError: LangChain, or the provider's integration, is not installed.
@@ -222,11 +226,11 @@ def chat_model(name: str) -> "BaseChatModel":
 
     provider, colon, _ = name.partition(":")
     if not colon or "/" in provider or "\\" in provider or len(provider) == 1:
-        return ChatSwallow(model=name)
+        return ChatSwallow(model=name, **parameters)
     try:
         from langchain.chat_models import init_chat_model
 
-        return init_chat_model(name)
+        return init_chat_model(name, **parameters)
     except ImportError as error:
         raise MissingDependencyError(
             f"{name} needs LangChain and the provider's integration: "

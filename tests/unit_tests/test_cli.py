@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
-from langchain_swallow import __version__
+from langchain_swallow import ChatSwallow, __version__
 from langchain_swallow.cli import main
+from langchain_swallow.cli.evaluate import chat_model
+from langchain_swallow.errors import MissingDependencyError, UnknownModelError
 
 
 def run(capsys, *arguments):
@@ -48,7 +50,10 @@ def test_errors_go_to_stderr_with_exit_code_1(capsys, tmp_path):
     assert "Did you mean" in err
 
 
-@pytest.mark.parametrize("arguments", [[], ["nothing"], ["ask"], ["index", "x"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["nothing"], ["ask"], ["index", "x"], ["eval"], ["eval", "mt-bench", "--model", "demo"]],
+)
 def test_wrong_usage_is_exit_code_2(arguments):
     with pytest.raises(SystemExit) as caught:
         main(arguments)
@@ -61,7 +66,30 @@ def test_version_and_help():
         capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     assert done.stdout.strip() == __version__
-    for command in ("models", "demo", "index", "ask", "chat"):
+    commands = ("models", "demo", "index", "ask", "chat", "bench", "eval")
+    for command in (*commands, "eval mt-bench", "eval pairwise", "eval rag", "eval sweep"):
         with pytest.raises(SystemExit) as caught:
-            main([command, "--help"])
+            main([*command.split(), "--help"])
         assert caught.value.code == 0
+
+
+def test_models_of_other_providers_say_what_they_need():
+    with pytest.raises(MissingDependencyError, match="pip install langchain langchain-openai"):
+        chat_model("openai:gpt-4o")
+    # A path is no provider.
+    for name in ("demo", r"C:\models\swallow", "./a:b"):
+        try:
+            assert isinstance(chat_model(name), ChatSwallow)
+        except UnknownModelError:
+            continue
+
+
+def test_eval_needs_questions_and_an_index(capsys, tmp_path):
+    command = ["eval", "rag", "--model", "demo", "-o", str(tmp_path)]
+    code, _, err = run(capsys, *command)
+    assert (code, err) == (1, "langchain-swallow: Give --index and --questions, or --jsquad.\n")
+    questions = tmp_path / "q.jsonl"
+    questions.write_text('{"question": ""}', encoding="utf-8")
+    code, _, err = run(capsys, *command, "--questions", str(questions), "-i", str(tmp_path))
+    assert code == 1
+    assert "is no example" in err

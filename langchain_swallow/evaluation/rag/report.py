@@ -126,7 +126,13 @@ _MOST_GROUPS = 100
 
 def _metric_rows(totals: Sequence[Summary]) -> list[list[str]]:
     rows = []
-    for name in dict.fromkeys(name for total in totals for name in total.metrics):
+    names = dict.fromkeys(name for total in totals for name in total.metrics)
+    # Recall says what each k finds; of the others the largest k says it all.
+    last = {name.split("@")[0]: name for name in names if "@" in name}
+    for name in names:
+        kind = name.split("@")[0]
+        if kind in ("mrr", "ndcg") and name != last[kind]:
+            continue
         cells = []
         for total in totals:
             found = total.metrics.get(name)

@@ -1,0 +1,208 @@
+"""`langchain-swallow eval rag | sweep`: answers from documents."""
+
+import argparse
+import json
+import random
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langchain_swallow.cli.common import build_store, load_store, rag_chain, say
+from langchain_swallow.cli.evaluate import MODELS_HELP, chat_model
+
+if TYPE_CHECKING:
+    from langchain_swallow.evaluation.rag import Example
+    from langchain_swallow.vectorstores import SwallowFAISS
+
+_RUN_FILE = "run.jsonl"
+_PRESET = "質問応答"
+_RETRIEVED = 10
+
+
+def add_parsers(evaluations: Any) -> None:
+    """Add the commands to the subparsers of `eval`."""
+    rag = evaluations.add_parser(
+        "rag",
+        help="retrieval, answers, citations, refusals, latency / 文書からの回答を測る",
+        description="Answers go into OUTPUT/run.jsonl as they come; the same command goes on where "
+        "it was stopped. With --against a run is compared to another, question by question.",
+    )
+    rag.add_argument("-i", "--index", type=Path, metavar="INDEX",
+                     help="of langchain-swallow index; with --jsquad it is made there")  # fmt: skip
+    rag.add_argument("--jsquad", type=Path, metavar="FILE", help="JSQuAD's JSON: paragraphs and "
+                     "questions")  # fmt: skip
+    rag.add_argument("-k", type=int, default=4, help="passages to show the model (4)")
+    rag.add_argument("--lexical-weight", type=float, default=0.4, help="of BM25, 0 to 1 (0.4)")
+    rag.add_argument("--preset", default=_PRESET, help=f"prompt ({_PRESET})")
+    rag.add_argument("--judge", help="a chat model that grades free answers")
+    rag.add_argument("--against", type=Path, metavar="DIR", help="another run of these questions")
+    _add_questions(rag, required=False)
+    rag.set_defaults(command=_rag)
+
+    sweep = evaluations.add_parser(
+        "sweep",
+        help="chunk size, k, weights, presets: quality against latency / 設定を変えて測る",
+        description="Every combination of the comma-separated values, each in a folder of OUTPUT.",
+    )
+    sweep.add_argument("documents", type=Path, nargs="+", metavar="DIR", help="folders or files")
+    sweep.add_argument("--embeddings", default="demo", help="encoder (demo)")
+    sweep.add_argument("--chunk-tokens", type=_list_of(int), default=[300], metavar="N,…")
+    sweep.add_argument("-k", type=_list_of(int), default=[4], metavar="N,…")
+    sweep.add_argument("--lexical-weight", type=_list_of(float), default=[0.4], metavar="W,…")
+    sweep.add_argument("--preset", type=_list_of(str), default=[_PRESET], metavar="NAME,…")
+    sweep.add_argument("--metric", default="f1", help="the quality that is drawn (f1)")
+    _add_questions(sweep, required=True)
+    sweep.set_defaults(command=_sweep)
+
+
+def _add_questions(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    parser.add_argument("--questions", type=Path, metavar="FILE", required=required,
+                        help="JSON lines: question, answers, documents")  # fmt: skip
+    parser.add_argument("--limit", type=int, help="so many questions, drawn at random")
+    parser.add_argument("--seed", type=int, default=0, help="of the drawing (0)")
+    parser.add_argument("--model", required=True, help=MODELS_HELP)
+    parser.add_argument("--max-tokens", type=int, default=256, help="tokens of an answer (256)")
+    parser.add_argument("--concurrency", type=int, default=1,
+                        help="questions at a time (1: latencies as one user has them)")  # fmt: skip
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _rag(arguments: argparse.Namespace) -> int:
+    from langchain_swallow.evaluation import rag
+    from langchain_swallow.evaluation.run_file import RunFile
+    from langchain_swallow.retrievers import HybridRetriever
+
+    store, examples = _store_and_examples(arguments)
+    options = {"lexical_weight": arguments.lexical_weight, "preset": arguments.preset}
+    settings = {
+        "model": arguments.model, "max_tokens": arguments.max_tokens, "passages": len(store),
+        "k": arguments.k, **options,
+    }  # fmt: skip
+    chain = rag_chain(store, _model(arguments), arguments.k, **options)
+    retriever = HybridRetriever(
+        store=store, k=max(_RETRIEVED, arguments.k), lexical_weight=arguments.lexical_weight
+    )
+    common = {"settings": settings, "concurrency": arguments.concurrency, "progress": True}
+    with RunFile(arguments.output / _RUN_FILE) as run:
+        failed = rag.retrieve_examples(retriever, examples, run, **common)
+        failed += rag.answer_examples(chain, examples, run, **common)
+        if arguments.judge:
+            judge = chat_model(arguments.judge)
+            failed += rag.judge_answers(judge, examples, run, name=arguments.judge, progress=True)
+    if failed:
+        say(f"{len(failed)} questions failed; the first: {failed[0].error}")
+        say("Run the same command to try them again.")
+        return 1
+    folders = [arguments.output, *([arguments.against] if arguments.against else [])]
+    _report(arguments, {folder.name: folder / _RUN_FILE for folder in folders}, examples)
+    return 0
+
+
+def _report(
+    arguments: argparse.Namespace, runs: Mapping[str, Path], examples: "Sequence[Example]"
+) -> None:
+    from langchain_swallow.evaluation import rag
+    from langchain_swallow.evaluation.rag.report import report_as_dict
+    from langchain_swallow.evaluation.run_file import read_records
+
+    scores = {name: rag.score_run(examples, read_records(path)) for name, path in runs.items()}
+    files = rag.write_report(arguments.output, scores)
+    say("wrote " + ", ".join(map(str, files)))
+    if arguments.json:
+        print(json.dumps(report_as_dict(scores), ensure_ascii=False))
+    else:
+        print(rag.markdown_report(scores), end="")
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    from langchain_swallow.chat_models import ChatSwallow
+    from langchain_swallow.evaluation import rag
+    from langchain_swallow.evaluation.rag.report import report_as_dict
+    from langchain_swallow.evaluation.rag.sweep import configurations, plot_sweep
+
+    examples = _drawn(rag.read_examples(arguments.questions), arguments)
+    model = _model(arguments)
+    # Another model's own count would fetch GPT-2's tokenizer.
+    counter = model.get_num_tokens if isinstance(model, ChatSwallow) else None
+
+    @lru_cache(maxsize=1)
+    def store(chunk_tokens: int) -> "SwallowFAISS":
+        return build_store(
+            arguments.documents, arguments.embeddings, chunk_tokens, counter, "raise"
+        )
+
+    def build(settings: Mapping[str, Any]) -> Any:
+        return rag_chain(
+            store(settings["chunk_tokens"]), model, settings["k"],
+            lexical_weight=settings["lexical_weight"], preset=settings["preset"],
+        )  # fmt: skip
+
+    choices = configurations(
+        chunk_tokens=arguments.chunk_tokens,
+        k=arguments.k,
+        lexical_weight=arguments.lexical_weight,
+        preset=arguments.preset,
+    )
+    scores = rag.sweep(
+        build, choices, examples, arguments.output,
+        concurrency=arguments.concurrency, progress=True,
+    )  # fmt: skip
+    rag.write_report(arguments.output, scores)
+    for suffix in (".svg", ".png"):
+        plot_sweep(arguments.output / f"sweep{suffix}", scores, metric=arguments.metric)
+    say(f"wrote {arguments.output}: report.html, report.md, report.json, sweep.svg, sweep.png")
+    if arguments.json:
+        print(json.dumps(report_as_dict(scores), ensure_ascii=False))
+        return 0
+    print(f"{arguments.metric:>8}  {'p50 s':>6}  configuration")
+    for label, one in scores.items():
+        quality = one.total.metrics[arguments.metric].mean
+        print(f"{quality:8.3f}  {one.total.percentiles['seconds']['p50']:6.2f}  {label}")
+    return 0
+
+
+def _store_and_examples(
+    arguments: argparse.Namespace,
+) -> "tuple[SwallowFAISS, list[Example]]":
+    from langchain_swallow.evaluation import rag
+
+    if arguments.jsquad:
+        data = rag.read_jsquad(arguments.jsquad)
+        return _jsquad_store(arguments, data.documents), _drawn(data.examples, arguments)
+    if not arguments.index or not arguments.questions:
+        raise ValueError("Give --index and --questions, or --jsquad.")
+    examples = rag.read_examples(arguments.questions)
+    return load_store(arguments.index), _drawn(examples, arguments)
+
+
+def _jsquad_store(arguments: argparse.Namespace, documents: Any) -> "SwallowFAISS":
+    """The saved index, or one of JSQuAD's paragraphs, saved where an index was named."""
+    from langchain_swallow.embeddings import SwallowEmbeddings
+    from langchain_swallow.vectorstores import SwallowFAISS
+
+    if arguments.index and arguments.index.exists():
+        return load_store(arguments.index)
+    store = SwallowFAISS.from_documents(documents, SwallowEmbeddings("demo"), progress=True)
+    if arguments.index:
+        store.save_local(arguments.index)
+    return store
+
+
+def _drawn(examples: "list[Example]", arguments: argparse.Namespace) -> "list[Example]":
+    if arguments.limit is None or arguments.limit >= len(examples):
+        return examples
+    return random.Random(arguments.seed).sample(examples, arguments.limit)
+
+
+def _model(arguments: argparse.Namespace) -> Any:
+    return chat_model(arguments.model, max_tokens=arguments.max_tokens)
+
+
+def _list_of(kind: Any) -> Any:
+    def read(text: str) -> list[Any]:
+        return [kind(part) for part in text.split(",")]
+
+    read.__name__ = f"list of {kind.__name__}"
+    return read
