@@ -7,7 +7,6 @@ nothing in common with those that are measured.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,8 @@ from typing import Any
 
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+
+from langchain_swallow.evaluation.tables import Table, write_figures
 
 _TOPICS = (
     "図書館 空港 温泉 美術館 市場 水族館 植物園 灯台 劇場 博物館 遊園地 牧場 港 城 橋 公園".split()
@@ -104,9 +105,9 @@ def filler(topic: str, length: int) -> str:
     return text[:length]
 
 
-def table(figures: Sequence[Figures]) -> str:
-    """The figures as Markdown; ratios are to the first model, above 1 is faster than the others."""
-    rows = {
+def table(figures: Sequence[Figures]) -> Table:
+    """The figures; ratios are to the first model, above 1 is faster than the others."""
+    fields = {
         "batch, s": "batch_s",
         "batch, tokens/s": "batch_tokens_per_s",
         "second turn, first token, s": "second_turn_first_token_s",
@@ -116,18 +117,17 @@ def table(figures: Sequence[Figures]) -> str:
         "users arriving, worst first token, s": "users_worst_first_token_s",
     }
     head = ["", *(f.name for f in figures), *(f"× {f.name}" for f in figures[1:])]
-    lines = ["| " + " | ".join(head) + " |", "|---|" + "--:|" * (len(head) - 1)]
-    for label, field in rows.items():
+    rows = []
+    for label, field in fields.items():
         values = [getattr(f, field) for f in figures]
         ratios = [_ratio(values[0], value, field) for value in values[1:]]
-        lines.append("| " + " | ".join([label, *map(_shown, values), *ratios]) + " |")
-    return "\n".join(lines)
+        rows.append([label, *map(_shown, values), *ratios])
+    return Table("Speed", head, rows)
 
 
 def write_json(path: Path, figures: Sequence[Figures], about: dict[str, Any]) -> None:
     """The figures with what they were measured on."""
-    data = {**about, "figures": [asdict(f) for f in figures]}
-    path.write_text(json.dumps(data, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    write_figures(path, [table(figures)], {**about, "figures": [asdict(f) for f in figures]})
 
 
 def plot(path: Path, figures: Sequence[Figures]) -> None:

@@ -2,8 +2,6 @@
 
 import argparse
 import json
-import shlex
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -45,7 +43,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     elif arguments.against:
         other = benchmark.chathuggingface(_folder(arguments.model), sizes.tokens, arguments.dtype)
         figures.append(benchmark.measure("ChatHuggingFace", other, sizes, count))
-    about = {"model": arguments.model, "sizes": asdict(sizes), "command": shlex.join(sys.argv)}
+    about = {"model": arguments.model, "sizes": asdict(sizes)}
     if arguments.output:
         benchmark.write_json(arguments.output, figures, about)
     if arguments.plot:
@@ -53,7 +51,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([asdict(f) for f in figures], ensure_ascii=False))
     else:
-        print(benchmark.table(figures))
+        print(benchmark.table(figures).markdown())
     return 0
 
 

@@ -197,7 +197,13 @@ def _drawn(examples: "list[Example]", arguments: argparse.Namespace) -> "list[Ex
 
 
 def _model(arguments: argparse.Namespace) -> Any:
-    return chat_model(arguments.model, max_tokens=arguments.max_tokens)
+    """The model, loaded: the first question's latency is to be that of the others."""
+    from langchain_swallow.chat_models import ChatSwallow
+
+    model = chat_model(arguments.model, max_tokens=arguments.max_tokens)
+    if isinstance(model, ChatSwallow):
+        model.load()
+    return model
 
 
 def _list_of(kind: Any) -> Any:

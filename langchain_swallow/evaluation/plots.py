@@ -5,6 +5,7 @@ Letters are drawn as outlines in SVG, so that a figure looks the same without th
 
 import importlib.util
 import math
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,7 +96,8 @@ def bars(
             limits = [(x, b) for x, b in zip(places, values, strict=True) if b.low is not None]
             for x, bar in limits:
                 plot.vlines(x, bar.low, bar.high, color="#333333", linewidth=1.2)
-        plot.set_xticks(range(len(groups)), groups)
+        # Japanese has no spaces to break at; seven letters are as wide as a group.
+        plot.set_xticks(range(len(groups)), [textwrap.fill(name, 7) for name in groups])
         plot.set_ylabel(label)
         plot.set_ylim(bottom=0)
         plot.grid(axis="y", alpha=0.3)

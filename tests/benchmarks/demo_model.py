@@ -1,6 +1,6 @@
 """Reading figures of the demo model on JSQuAD articles its adapter never saw.
 
-    python tests/benchmarks/demo_model.py valid-v1.3.json
+    python tests/benchmarks/demo_model.py valid-v1.3.json --output docs/runs/demo-model.json
 
 Through `ChatSwallow(model="demo")` and the preset 質問応答, on every question of the 12 evaluation
 articles: the gold passage alone; gold among 3 others of its article, shuffled; 3 others of the
@@ -8,7 +8,6 @@ article only, where the right answer is the refusal.
 """
 
 import argparse
-import collections
 import json
 import random
 import re
@@ -18,31 +17,31 @@ from pathlib import Path
 from typing import Any
 
 from langchain_swallow import ChatSwallow, get_preset
-from langchain_swallow.text.normalize import normalize
+from langchain_swallow.evaluation.tables import Table, write_figures
+from langchain_swallow.evaluation.text_metrics import character_f1, exact_match
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 from demo_adapter_split import split_articles, to_notices
 
 REFUSED = "分かりません"
 _CITED = re.compile(r"\s*\[(\d+)\]\s*$")
-
-
-def normal(text: str) -> str:
-    """SQuAD-style: the search key without punctuation and spaces."""
-    return re.sub(r"[\s、。，．「」『』（）()・,.]", "", normalize(text))
-
-
-def character_f1(answer: str, golds: list[str]) -> float:
-    """Best F1 over the characters of the gold answers."""
-    return max(_f1(normal(answer), normal(gold)) for gold in golds)
-
-
-def _f1(answer: str, gold: str) -> float:
-    common = sum((collections.Counter(answer) & collections.Counter(gold)).values())
-    if not common:
-        return 0.0
-    precision, recall = common / len(answer), common / len(gold)
-    return 2 * precision * recall / (precision + recall)
+SETTINGS = {
+    "gold": "gold passage alone",
+    "mixed": "gold among 3 others of its article",
+    "wrong": "3 wrong passages",
+}
+ROWS = {
+    "em": "exact match",
+    "char_f1": "character-F1",
+    "right_citation": "right citation",
+    "right_citation_of_answered": "right citation, of those answered",
+    "refused": "refused",
+}
+WANTED = {
+    ("gold", "em"): ".60", ("gold", "char_f1"): ".72", ("gold", "refused"): "at most .08",
+    ("mixed", "em"): ".58", ("mixed", "right_citation"): ".85", ("mixed", "refused"): "at most .08",
+    ("wrong", "refused"): ".85",
+}  # fmt: skip
 
 
 def cases(articles: list[dict[str, Any]], setting: str, seed: int) -> list[dict[str, Any]]:
@@ -77,14 +76,13 @@ def measure(llm: ChatSwallow, made: list[dict[str, Any]], preset: str) -> dict[s
     answers = [str(message.content) for message in llm.batch(prompts)]
     seconds = time.perf_counter() - began
     refused = [REFUSED in answer for answer in answers]
-    plain = [_CITED.sub("", answer) for answer in answers]
     cited = [_CITED.search(answer) for answer in answers]
-    pairs = list(zip(plain, made, strict=True))
+    pairs = list(zip(answers, made, strict=True))
     right = [bool(m) and int(m[1]) == c["gold"] for m, c in zip(cited, made, strict=True)]
     answered = [r for r, no in zip(right, refused, strict=True) if not no]
     return {
         "questions": len(made),
-        "em": mean([normal(a) in map(normal, c["golds"]) for a, c in pairs]),
+        "em": mean([exact_match(a, c["golds"]) for a, c in pairs]),
         "char_f1": mean([character_f1(a, c["golds"]) for a, c in pairs]),
         "right_citation": mean(right),
         "right_citation_of_answered": mean(answered),
@@ -98,20 +96,38 @@ def mean(values: list[Any]) -> float:
     return sum(map(float, values)) / max(1, len(values))
 
 
+def table(figures: dict[str, dict[str, float]]) -> Table:
+    """The figures with what is wanted; of the wrong passages only the refusals mean something."""
+
+    def cell(setting: str, row: str) -> str:
+        if setting == "wrong" and row != "refused":
+            return ""
+        wanted = WANTED.get((setting, row))
+        return f"{figures[setting][row]:.3f}" + (f" (wanted {wanted})" if wanted else "")
+
+    rows = [[name, *(cell(setting, row) for setting in figures)] for row, name in ROWS.items()]
+    return Table("The demo model reads", ["", *(SETTINGS[s] for s in figures)], rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("jsquad", type=Path)
     parser.add_argument("--preset", default="質問応答")
     parser.add_argument("--limit", type=int, help="questions a setting, drawn with the seed")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, help="file of figures")
     arguments = parser.parse_args()
     _, articles = split_articles(json.loads(arguments.jsquad.read_text("utf-8"))["data"])
     llm = ChatSwallow(model="demo", max_tokens=48)
-    for setting in ("gold", "mixed", "wrong"):
+    figures = {}
+    for setting in SETTINGS:
         made = cases(articles, setting, arguments.seed)
         if arguments.limit:
             made = random.Random(arguments.seed).sample(made, arguments.limit)
-        print(json.dumps({"setting": setting, **measure(llm, made, arguments.preset)}), flush=True)
+        figures[setting] = measure(llm, made, arguments.preset)
+        print(json.dumps({"setting": setting, **figures[setting]}), flush=True)
+    if arguments.output:
+        write_figures(arguments.output, [table(figures)], {"figures": figures})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The engine beside ChatHuggingFace and `model.generate`, on a Llama of 151 M random weights.
 
-    python tests/benchmarks/engine.py LLAMA2_TOKENIZER_FOLDER
+    python tests/benchmarks/engine.py LLAMA2_TOKENIZER_FOLDER --output docs/runs/engine.json
 
 12 layers of 768, Swallow's vocabulary size (43,176), float32, greedy, 2 threads. The workloads are
 `langchain_swallow.benchmark`'s; added are a padded `generate` of the batch, users one after the
@@ -8,8 +8,8 @@ other, a second turn by token ids (text of random weights does not encode to the
 and the cost of a grammar's mask. All in one process, so that ratios hold on a busy machine.
 """
 
+import argparse
 import json
-import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -20,6 +20,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from langchain_swallow import ChatSwallow, benchmark
 from langchain_swallow.engines.base import Request, Stream
+from langchain_swallow.evaluation.tables import Table, write_figures
 from langchain_swallow.prompts import encode
 from langchain_swallow.structured_output import answer_grammar
 
@@ -136,9 +137,40 @@ def mask_cost(llm: ChatSwallow) -> tuple[float, float]:
     return took[0], took[1]
 
 
+def table(own: benchmark.Figures, peer: benchmark.Figures, figures: dict[str, float]) -> Table:
+    """The figures with what is wanted of them."""
+    f = figures
+    rows = [
+        ["`batch`, against ChatHuggingFace's", f"{own.batch_s:.2f} s", f"{peer.batch_s:.1f} s",
+         f"{f['batch_times_chathuggingface']:.1f}", "3"],
+        ["`batch`, against one padded `generate`", f"{own.batch_s:.2f} s",
+         f"{f['padded_generate_s']:.1f} s", f"{f['batch_times_padded_generate']:.1f}", "2.2"],
+        ["second turn, first token, against `generate` of the whole",
+         f"{f['second_turn_s']:.3f} s", f"{f['second_turn_generate_s']:.2f} s",
+         f"{f['second_turn_times_generate']:.1f}", "12"],
+        ["one stream of 64 tokens, against `generate`", "", "",
+         f"{f['stream_times_generate']:.2f}", "1.1"],
+        ["the same without prompt lookup", "", "",
+         f"{f['stream_without_lookup_times_generate']:.2f}", ""],
+        ["8 users, all answered, against `generate` one after another",
+         f"{f['users_64_tokens_s']:.2f} s", f"{f['users_64_tokens_one_after_another_s']:.1f} s",
+         f"{f['users_64_tokens_one_after_another_s'] / f['users_64_tokens_s']:.1f}", "3"],
+        ["worst first token of a user, prompts new",
+         f"{f['users_64_tokens_worst_first_token_s']:.2f} s", "", "", ""],
+        ["a step under a grammar, against a step without", f"{f['step_ms_with_grammar']:.1f} ms",
+         f"{f['step_ms_free']:.1f} ms", f"{f['step_ms_with_grammar'] / f['step_ms_free']:.2f}",
+         "at most 1.1"],
+    ]  # fmt: skip
+    return Table("The engine", ["", "ChatSwallow", "peer", "ratio", "wanted"], rows)
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tokenizer", type=Path, help="folder of the Llama 2 tokenizer")
+    parser.add_argument("--output", type=Path, help="file of figures")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        make_checkpoint(Path(sys.argv[1]), Path(folder))
+        make_checkpoint(arguments.tokenizer, Path(folder))
         options = {"model": folder, "dtype": "float32", "device": "cpu", "prompt_format": "ver0.1"}
         llm = ChatSwallow(max_tokens=SIZES.tokens, **options)
         own = benchmark.measure("ChatSwallow", llm, SIZES, llm.get_num_tokens)
@@ -149,7 +181,7 @@ def main() -> None:
         masks = mask_cost(lookup_off)
         peer_llm = benchmark.chathuggingface(folder, SIZES.tokens, "float32")
         peer = benchmark.measure("ChatHuggingFace", peer_llm, SIZES, llm.get_num_tokens)
-        print(benchmark.table([own, peer]))
+        print(benchmark.table([own, peer]).markdown())
         model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         model.generation_config.eos_token_id = None
         turns = second_turn(llm, model)
@@ -172,6 +204,8 @@ def main() -> None:
             "step_ms_with_grammar": masks[1],
         }
         print(json.dumps(figures, indent=2))
+        if arguments.output:
+            write_figures(arguments.output, [table(own, peer, figures)], {"figures": figures})
 
 
 if __name__ == "__main__":

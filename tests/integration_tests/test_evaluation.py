@@ -89,8 +89,9 @@ def test_rag_on_the_example_questions(index, tmp_path):
 
 def test_a_sweep_over_chunks_and_passages(demo_folder, tmp_path):
     command = [
-        "sweep", EXAMPLES / "documents" / "就業規則.md",
-        "--questions", EXAMPLES / "questions.jsonl", "--limit", 4, "--chunk-tokens", "150,300", "-k", "1,2", "--model", "demo", "-o", tmp_path,
+        "sweep", EXAMPLES / "documents" / "就業規則.md", "--model", "demo", "-o", tmp_path,
+        "--questions", EXAMPLES / "questions.jsonl", "--limit", 4,
+        "--chunk-tokens", "150,300", "-k", "1,2",
     ]  # fmt: skip
     lines = run(*command).stdout.splitlines()
     assert len(lines) == 5

@@ -33,7 +33,7 @@ def test_every_workload_is_run():
 
 
 def test_the_table_says_how_many_times_the_first_is_faster():
-    lines = benchmark.table([OURS, PEER]).splitlines()
+    lines = benchmark.table([OURS, PEER]).markdown().splitlines()
     assert lines[2] == "| batch, s | 2 | 6 | 3.00 |"
     assert lines[3] == "| batch, tokens/s | 50 | 20 | 2.50 |"
     assert lines[-1] == "| users arriving, worst first token, s | 0.5 | – | – |"

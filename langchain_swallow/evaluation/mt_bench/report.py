@@ -1,6 +1,5 @@
 """Run files → the card's table, figures, and a page to read answers and judgments side by side."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from langchain_swallow.evaluation.mt_bench.scores import SECTIONS, MtBenchScores
 from langchain_swallow.evaluation.pages import inlined, shown, write_page
 from langchain_swallow.evaluation.plots import radar
 from langchain_swallow.evaluation.run_file import Record
+from langchain_swallow.evaluation.tables import Table, markdown_page, write_figures
 
 LABELS = {
     "writing": "文章作成", "roleplay": "ロールプレイ", "reasoning": "推論", "math": "数学",
@@ -40,11 +40,7 @@ def markdown_report(runs: Sequence[Run], notes: Sequence[str] = (), *, card: boo
         notes: Sentences above the tables.
         card: Whether the card's published rows follow.
     """
-    lines = ["# Japanese MT-Bench", "", *[f"{note}\n" for note in notes]]
-    for heading, header, rows in _tables(runs, card):
-        lines += [f"## {heading}", "", _line(header), "|---|" + "--:|" * (len(header) - 1)]
-        lines += [*map(_line, rows), ""]
-    return "\n".join(lines).rstrip() + "\n"
+    return markdown_page("Japanese MT-Bench", notes, _tables(runs, card))
 
 
 def report_as_dict(runs: Sequence[Run], notes: Sequence[str] = ()) -> dict[str, Any]:
@@ -77,9 +73,10 @@ def write_report(
     Returns:
         The files.
     """
-    data = json.dumps(report_as_dict(runs, notes), ensure_ascii=False, indent=2)
-    (folder / "report.json").write_text(data + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(markdown_report(runs, notes, card=card), encoding="utf-8")
+    tables = _tables(runs, card)
+    write_figures(folder / "report.json", tables, report_as_dict(runs, notes))
+    page = markdown_report(runs, notes, card=card)
+    (folder / "report.md").write_text(page, encoding="utf-8")
     overall = {run.scores.model: run.scores.rows[0].categories for run in runs}
     drawn = {"radar": dict([next(iter(overall.items()))])}
     if card:
@@ -96,7 +93,7 @@ def write_report(
         "mt_bench.html",
         title=f"Japanese MT-Bench: {runs[0].scores.model}",
         notes=notes,
-        tables=_tables(runs, card),
+        tables=tables,
         figures=[
             {"url": inlined(path), "alt": "、".join(drawn[path.stem])}
             for path in figures
@@ -133,9 +130,6 @@ def notes_on(scores: MtBenchScores, prompts: JudgePrompts) -> list[str]:
     return notes
 
 
-Table = tuple[str, list[str], list[list[str]]]
-
-
 def _tables(runs: Sequence[Run], card: bool) -> list[Table]:
     head = ["Model", "Average", *_HEADS.values()]
     tables: list[Table] = []
@@ -144,9 +138,9 @@ def _tables(runs: Sequence[Run], card: bool) -> list[Table]:
         if card:
             rows += [_cells(row, " *") for row in published_rows(section)]
         heading = _SECTION_HEADS[section] + (f" (* {published()['source']})" if card else "")
-        tables.append((heading, head, rows))
+        tables.append(Table(heading, head, rows))
     intervals = [_intervals(row) for row in runs[0].scores.rows]
-    tables.append(("95 % intervals (bootstrap over questions)", head, intervals))
+    tables.append(Table("95 % intervals (bootstrap over questions)", head, intervals))
     return tables
 
 
@@ -159,10 +153,6 @@ def _intervals(row: ScoreRow) -> list[str]:
     estimates = [row.intervals.get(name) for name in ("average", *CATEGORIES)]
     limits = [f"{shown(e.low)}–{shown(e.high)}" if e else "–" for e in estimates]
     return [_SECTION_HEADS[row.section], *limits]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _card_for_radar() -> list[ScoreRow]:

@@ -1,6 +1,5 @@
 """Scores → Markdown, JSON, a figure, and a page with every question, answer and citation."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ from langchain_swallow.evaluation.intervals import Difference
 from langchain_swallow.evaluation.pages import inlined, shown, write_page
 from langchain_swallow.evaluation.plots import Bar, bars
 from langchain_swallow.evaluation.rag.scores import AMOUNTS, RagScores, Summary, compare_runs
+from langchain_swallow.evaluation.tables import Table, markdown_page, write_figures
 
 _UNITS = {"seconds": " 秒", "first_text_s": " 秒", "input_tokens": "", "output_tokens": ""}
 _NAMES = {
@@ -31,11 +31,7 @@ def markdown_report(scores: Mapping[str, RagScores]) -> str:
     Args:
         scores: By the runs' labels.
     """
-    lines = ["# RAG", ""]
-    for heading, header, rows in _tables(scores):
-        lines += [f"## {heading}", "", _line(header), "|---|" + "--:|" * (len(header) - 1)]
-        lines += [*map(_line, rows), ""]
-    return "\n".join(lines).rstrip() + "\n"
+    return markdown_page("RAG", [], _tables(scores))
 
 
 def report_as_dict(scores: Mapping[str, RagScores]) -> dict[str, Any]:
@@ -64,8 +60,8 @@ def write_report(folder: Path, scores: Mapping[str, RagScores]) -> list[Path]:
     Returns:
         The files.
     """
-    data = json.dumps(report_as_dict(scores), ensure_ascii=False, indent=2)
-    (folder / "report.json").write_text(data + "\n", encoding="utf-8")
+    tables = _tables(scores)
+    write_figures(folder / "report.json", tables, report_as_dict(scores))
     (folder / "report.md").write_text(markdown_report(scores), encoding="utf-8")
     figures = [folder / "metrics.svg", folder / "metrics.png"]
     for figure in figures:
@@ -74,7 +70,7 @@ def write_report(folder: Path, scores: Mapping[str, RagScores]) -> list[Path]:
         folder / "report.html",
         "rag.html",
         title="RAGの評価",
-        tables=_tables(scores),
+        tables=tables,
         figure=inlined(figures[0]),
         labels=list(scores),
         categories=list(next(iter(scores.values())).by_category),
@@ -88,16 +84,13 @@ def name_of(metric: str) -> str:
     return _NAMES.get(metric, metric)
 
 
-Table = tuple[str, list[str], list[list[str]]]
-
-
 def _tables(scores: Mapping[str, RagScores]) -> list[Table]:
     labels = list(scores)
     totals = [one.total for one in scores.values()]
     concurrency = sorted({one.concurrency for one in scores.values()})
     tables = [
-        ("全体（95％信頼区間、問数）", ["", *labels], _metric_rows(totals)),
-        (
+        Table("全体（95％信頼区間、問数）", ["", *labels], _metric_rows(totals)),
+        Table(
             f"時間とトークン（中央値 / 95％点、同時に{'・'.join(map(str, concurrency))}問）",
             ["", *labels],
             _amount_rows(totals),
@@ -107,7 +100,7 @@ def _tables(scores: Mapping[str, RagScores]) -> list[Table]:
     if differences:
         head = ["", f"{labels[1]} − {labels[0]}", "95％信頼区間", "p", "問数"]
         rows = [[name_of(n), *_difference_cells(d)] for n, d in differences.items()]
-        tables.append(("差（同じ質問どうし）", head, rows))
+        tables.append(Table("差（同じ質問どうし）", head, rows))
     first = next(iter(scores.values()))
     for heading, groups in (("文書別", first.by_document), ("分類別", first.by_category)):
         if 1 < len(groups) <= _MOST_GROUPS:
@@ -117,7 +110,7 @@ def _tables(scores: Mapping[str, RagScores]) -> list[Table]:
                 [group, str(summary.questions), *(_mean(summary, name) for name in names)]
                 for group, summary in groups.items()
             ]
-            tables.append((f"{heading}（{labels[0]}）", head, rows))
+            tables.append(Table(f"{heading}（{labels[0]}）", head, rows))
     return tables
 
 
@@ -211,7 +204,3 @@ def _questions(scores: Mapping[str, RagScores]) -> list[dict[str, Any]]:
          "right": "yes" if all(answer["right"] for answer in found) else "no"}
         for name, found in answers.items()
     ]  # fmt: skip
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

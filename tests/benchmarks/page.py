@@ -1,0 +1,47 @@
+"""`docs/benchmarks.md` from the files of figures in `docs/runs`.
+
+    python tests/benchmarks/page.py
+
+Between `<!-- figures: NAME -->` and `<!-- end -->` stand the command, the day, the machine and a
+table of `docs/runs/NAME.json`; `NAME#2` is its second table. The rest is written by people.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from langchain_swallow.evaluation.tables import Table
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE, RUNS = DOCS / "benchmarks.md", DOCS / "runs"
+_BLOCK = re.compile(r"<!-- figures: ([\w-]+)(?:#(\d+))? -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def fill(text: str) -> str:
+    """The page with its blocks written anew."""
+
+    def block(match: re.Match[str]) -> str:
+        name, number = match[1], int(match[2] or 1)
+        figures = json.loads((RUNS / f"{name}.json").read_text(encoding="utf-8"))
+        table = Table(**figures["tables"][number - 1])
+        opening = match[0].split("\n", 1)[0]
+        return f"{opening}\n{_how(figures)}\n\n{table.markdown()}\n<!-- end -->"
+
+    return _BLOCK.sub(block, text)
+
+
+def _how(figures: dict) -> str:
+    machine = figures["machine"]
+    hardware = f"{machine['cores']} cores of {machine['processor']}, {machine['memory_gib']} GiB"
+    versions = ", ".join(
+        f"{name} {machine[name]}" for name in ("torch", "transformers", "vllm") if name in machine
+    )
+    return f"`{figures['command']}`  \n{figures['date']}, {hardware}, {versions}"
+
+
+def main() -> None:
+    PAGE.write_text(fill(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
