@@ -9,6 +9,7 @@ from langchain_core.retrievers import BaseRetriever
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, PrivateAttr
 
+from langchain_swallow.index.snapshot import Snapshot
 from langchain_swallow.text.lexical import BM25, character_ngrams, sudachi_terms
 from langchain_swallow.vectorstores import SwallowFAISS, passage_text
 
@@ -35,8 +36,7 @@ class HybridRetriever(BaseRetriever):
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
-    _bm25: BM25 | None = PrivateAttr(default=None)
-    _bm25_version: int = PrivateAttr(default=-1)
+    _made: tuple[Snapshot, BM25, list[Document]] | None = PrivateAttr(default=None)
 
     def _get_relevant_documents(
         self,
@@ -46,13 +46,14 @@ class HybridRetriever(BaseRetriever):
         k: int | None = None,
         **_: Any,
     ) -> list[Document]:
-        documents = self.store.documents
-        if not documents or not query.strip():
+        now = self.store.snapshot()
+        if not len(now) or not query.strip():
             return []
-        lexical = self._lexical(documents).scores(query)
-        dense = self.store.query_scores(query)
+        lexical, documents = self._lexical(now)
+        scores = lexical.scores(query)
+        dense = now.scores(self.store.query_vector(query))
         weight = self.lexical_weight
-        fused = (weight * _scaled(lexical) + (1 - weight) * _scaled(dense)).clip(0, 1)
+        fused = (weight * _scaled(scores) + (1 - weight) * _scaled(dense)).clip(0, 1)
         # A stable sort: of equal scores the earlier document wins, every time.
         best = np.argsort(-fused, kind="stable")[: self.k if k is None else k]
         return [
@@ -61,7 +62,7 @@ class HybridRetriever(BaseRetriever):
                     "metadata": {
                         **documents[i].metadata,
                         "score": float(fused[i]),
-                        "lexical_score": float(lexical[i]),
+                        "lexical_score": float(scores[i]),
                         "dense_score": float(dense[i]),
                     }
                 }
@@ -69,13 +70,18 @@ class HybridRetriever(BaseRetriever):
             for i in best
         ]
 
-    def _lexical(self, documents: list[Document]) -> BM25:
-        version = self.store.version
-        if self._bm25 is None or self._bm25_version != version:
+    def _lexical(self, now: Snapshot) -> tuple[BM25, list[Document]]:
+        """BM25 over the snapshot's passages, and these; made again when the store has changed."""
+        made = self._made
+        if made is None or made[0] is not now:
+            documents = [
+                Document(id=p.id, page_content=p.text, metadata=p.metadata)
+                for p in now.everything()
+            ]
             texts = [passage_text(d.page_content, d.metadata) for d in documents]
-            self._bm25 = BM25(texts, sudachi_terms() if self.words else character_ngrams)
-            self._bm25_version = version
-        return self._bm25
+            bm25 = BM25(texts, sudachi_terms() if self.words else character_ngrams)
+            made = self._made = (now, bm25, documents)
+        return made[1], made[2]
 
 
 def _scaled(scores: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,14 +1,15 @@
-"""`SwallowFAISS`: passages, metadata and vectors; exact cosine search; saved without pickle.
+"""`SwallowFAISS`: passages, metadata and vectors; scores that keep their meaning; no pickle.
 
-`index_folder` has the format.
+`index` has the storage and the search; here is LangChain's contract.
 """
 
+import contextlib
+import threading
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
@@ -18,34 +19,68 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 from typing_extensions import Self
 
-from langchain_swallow.errors import EmbeddingError, IndexStoreError
-from langchain_swallow.index_folder import Passage, read_index, read_manifest, write_index
+from langchain_swallow.errors import IndexStoreError
+from langchain_swallow.index import snapshot as snapshots
+from langchain_swallow.index.folder import IndexFolder, Stored
+from langchain_swallow.index.manifest import Manifest
+from langchain_swallow.index.segment import Passage
+from langchain_swallow.index.snapshot import Found, Snapshot
+from langchain_swallow.index.vectors import Kind, Metric, prepared
 
-Filter = dict[str, Any] | Callable[[Document], bool]
+Filter = Mapping[str, Any] | Callable[[Document], bool]
 
 _EMBED_AT_ONCE = 64
 
 
 class SwallowFAISS(VectorStore):
-    """A FAISS index with exact search and scores that keep their meaning.
-
-    A score is (1 + cosine) / 2, in [0, 1]: 1 for the same direction, 0 for the opposite.
+    """A FAISS index with LangChain's interface.
 
     Args:
         embedding: Encoder of passages and questions.
+        metric: `"cosine"`, `"ip"` or `"l2"`. Scores are in [0, 1] and depend on nothing but the two
+            vectors: (1 + cos) / 2, 1 / (1 + e^-x) for an inner product x, 1 / (1 + d) for a squared
+            distance d.
+        index: `"flat"` is exact; `"hnsw"` and `"ivfpq"` are faster and find nearly all, from 10,000
+            passages on; `"auto"` is flat up to 200,000 passages, then HNSW.
+        path: A folder. What is there is opened, and every change is on the disk when its call
+            returns: a process that is killed leaves the index of before or of after. Without a
+            folder changes are in memory until `save_local`.
+        wait_s: How long to wait while another process writes to the folder.
 
-    Adding a document with an id that is there replaces it.
+    Adding a document with an id that is there replaces it. Filters are applied before the search,
+    so that `k` of those that match are found: `{"部署": "総務"}`, `{"page": {"$gte": 3}}`,
+    `{"$or": [{"年": {"$in": [2025, 2026]}}, {"$not": {"草案": True}}]}`. Operators are `$eq`,
+    `$ne`, `$gt`, `$gte`, `$lt`, `$lte`, `$in`, `$nin`, `$exists`, `$contains`. A function of a
+    Document works too, and reads every passage.
+
+    One process or thread writes at a time and others wait; readers see complete changes, those of
+    other processes too.
+
+    Raises:
+        IndexStoreError: The folder's index is damaged, or made with another embedding or metric.
     """
 
-    def __init__(self, embedding: Embeddings) -> None:
+    def __init__(
+        self,
+        embedding: Embeddings,
+        *,
+        metric: Metric = "cosine",
+        index: Kind = "auto",
+        path: str | Path | None = None,
+        wait_s: float = 10.0,
+    ) -> None:
+        if metric not in ("cosine", "ip", "l2"):
+            raise ValueError(f"metric must be cosine, ip or l2, not {metric!r}.")
+        if index not in ("flat", "hnsw", "ivfpq", "auto"):
+            raise ValueError(f"index must be flat, hnsw, ivfpq or auto, not {index!r}.")
         self._embedding = embedding
-        self._documents: dict[str, Document] = {}
-        self._numbers: dict[str, int] = {}
-        self._ids: dict[int, str] = {}
-        self._next_number = 0
-        self._index: Any = None
-        # Counts changes, so that what is derived from the documents knows when it is old.
-        self.version = 0
+        self._manifest = Manifest(metric=metric, index=index, embedding=describe(embedding))
+        self._snapshot = Snapshot(metric, index)
+        self._pending: Snapshot | None = None
+        self._lock = threading.RLock()
+        self._folder = None if path is None else IndexFolder(Path(path), wait_s=wait_s)
+        self._signature: Any = None
+        self._refresh()
 
     @property
     def embeddings(self) -> Embeddings:
@@ -54,11 +89,16 @@ class SwallowFAISS(VectorStore):
 
     @property
     def documents(self) -> list[Document]:
-        """All documents, in order of their first addition."""
-        return list(self._documents.values())
+        """All documents, in the order in which they were last added."""
+        return [_document(passage) for passage in self.snapshot().everything()]
 
     def __len__(self) -> int:
-        return len(self._documents)
+        return len(self.snapshot())
+
+    def snapshot(self) -> Snapshot:
+        """The index at this moment; changes make another one and leave it as it is."""
+        self._refresh()
+        return self._snapshot
 
     # Building
 
@@ -70,10 +110,13 @@ class SwallowFAISS(VectorStore):
         metadatas: list[dict[str, Any]] | None = None,
         *,
         ids: list[str] | None = None,
+        metric: Metric = "cosine",
+        index: Kind = "auto",
+        path: str | Path | None = None,
         **kwargs: Any,
     ) -> Self:
-        """A store of these texts."""
-        store = cls(embedding)
+        """A store of these texts; with a `path`, added to what is there."""
+        store = cls(embedding, metric=metric, index=index, path=path)
         store.add_texts(texts, metadatas, ids=ids, **kwargs)
         return store
 
@@ -96,6 +139,7 @@ class SwallowFAISS(VectorStore):
 
         Raises:
             ValueError: `metadatas` or `ids` have another length than `texts`.
+            EmbeddingError: The encoder returned vectors of another length, or non-finite ones.
         """
         listed = list(texts)
         sources = metadatas if metadatas is not None else [{}] * len(listed)
@@ -105,73 +149,77 @@ class SwallowFAISS(VectorStore):
                 f"{len(listed)} texts, {len(sources)} metadatas and {len(names)} ids: "
                 "give one of each for every text."
             )
-        vectors = self._embed(listed, sources, progress)
-        documents = [
-            Document(id=name, page_content=text, metadata=dict(metadata))
-            for name, text, metadata in zip(names, listed, sources, strict=True)
-        ]
-        # A later document of the same id replaces an earlier one, here as in two calls.
-        latest = {document.id or "": i for i, document in enumerate(documents)}
-        self._put([documents[i] for i in latest.values()], vectors[list(latest.values())])
+        if listed:
+            shown = [passage_text(t, m) for t, m in zip(listed, sources, strict=True)]
+            vectors = self._embed(shown, progress)
+            passages = [
+                Passage(name, text, dict(metadata))
+                for name, text, metadata in zip(names, listed, sources, strict=True)
+            ]
+            self._change(lambda before: before.adding(passages, vectors))
         return names
 
-    def _embed(
-        self, texts: list[str], metadatas: Sequence[dict[str, Any]], progress: bool
-    ) -> NDArray[np.float32]:
-        """Vectors, shape (n, dim); texts of like length together, which wastes less padding."""
-        shown = [passage_text(t, m) for t, m in zip(texts, metadatas, strict=True)]
-        order = sorted(range(len(shown)), key=lambda i: len(shown[i]))
-        rows: list[list[float]] = [[]] * len(shown)
-        with tqdm(total=len(shown), desc="Embedding", disable=not progress) as bar:
-            for start in range(0, len(order), _EMBED_AT_ONCE):
-                part = order[start : start + _EMBED_AT_ONCE]
-                vectors = self._embedding.embed_documents([shown[i] for i in part])
-                for i, vector in zip(part, vectors, strict=True):
-                    rows[i] = vector
-                bar.update(len(part))
-        return _unit(rows) if rows else np.zeros((0, 0), dtype=np.float32)
+    def delete(
+        self,
+        ids: list[str] | None = None,
+        *,
+        source: str | Sequence[str] | None = None,
+        filter: Filter | None = None,
+        **_: Any,
+    ) -> bool | None:
+        """Remove documents by id, by the `source` of their metadata, or by a filter.
 
-    def _put(self, documents: list[Document], vectors: NDArray[np.float32]) -> None:
-        if not documents:
-            return
-        if self._index is None:
-            self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(vectors.shape[1]))
-        if vectors.shape[1] != self._index.d:
-            raise EmbeddingError(
-                f"Vectors of {vectors.shape[1]} dimensions do not go into an index of "
-                f"{self._index.d}. Use the embedding the index was made with."
-            )
-        self._remove_vectors([d.id or "" for d in documents])
-        numbers = np.arange(self._next_number, self._next_number + len(documents))
-        self._next_number += len(documents)
-        self._index.add_with_ids(vectors, numbers.astype(np.int64))
-        for number, document in zip(numbers.tolist(), documents, strict=True):
-            name = document.id or ""
-            self._documents[name] = document
-            self._numbers[name] = number
-            self._ids[number] = name
-        self.version += 1
-
-    def _remove_vectors(self, names: Iterable[str]) -> None:
-        numbers = [self._numbers.pop(name) for name in names if name in self._numbers]
-        for number in numbers:
-            del self._ids[number]
-        if numbers:
-            self._index.remove_ids(np.array(numbers, dtype=np.int64))
-
-    def delete(self, ids: list[str] | None = None, **_: Any) -> bool | None:
-        """Remove documents by id, or all with `None`; ids that are not there are no error."""
-        names = list(self._documents) if ids is None else ids
-        self._remove_vectors(names)
-        for name in names:
-            self._documents.pop(name, None)
-        self.version += 1
+        With none of these all are removed. What is not there is no error.
+        """
+        if source is not None:
+            sources = [source] if isinstance(source, str) else list(source)
+            self._change(lambda before: before.without_sources(sources))
+        if filter is not None:
+            condition = _condition(filter)
+            self._change(lambda before: before.without_admitted(condition))
+        if ids is not None:
+            self._change(lambda before: before.without_ids(ids))
+        elif source is None and filter is None:
+            self._change(lambda before: Snapshot(before.metric, before.kind))
         return True
+
+    def move_source(self, old: str, new: str) -> None:
+        """Give the documents of one source another one, without embedding them again."""
+        self._change(lambda before: before.changing([old], lambda m: {**m, "source": new}))
+
+    def optimize(self) -> None:
+        """Join all segments and drop what was deleted; searches are then at their fastest."""
+        self._change(Snapshot.compacted)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make the changes of the block one change, or none if it raises.
+
+        Other threads wait with theirs, and see the store as it was until the block ends.
+        """
+        with self._lock:
+            if self._pending is not None:
+                yield
+                return
+            with contextlib.nullcontext() if self._folder is None else self._folder.writing():
+                self._refresh()
+                self._pending = self._snapshot
+                try:
+                    yield
+                    changed = self._pending
+                finally:
+                    self._pending = None
+                if changed is not self._snapshot:
+                    self._commit(changed)
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The documents with these ids; those that are not there are left out."""
-        found = [self._documents[name] for name in ids if name in self._documents]
-        return [document.model_copy(deep=True) for document in found]
+        return [_document(passage) for passage in self.snapshot().with_ids(ids)]
+
+    def sources(self) -> dict[str, str | None]:
+        """Sources of all documents, with the `content_hash` of each."""
+        pairs = self.snapshot().distinct("source", "content_hash")
+        return {str(source): found for source, found in pairs if source is not None}
 
     # Searching
 
@@ -183,8 +231,7 @@ class SwallowFAISS(VectorStore):
         Args:
             query: A question.
             k: How many; fewer where fewer match.
-            filter: Metadata that must be equal, or a function of a Document. Applied before the
-                search: `k` of those that match are found.
+            filter: Conditions on the metadata, or a function of a Document.
         """
         return self.similarity_search_by_vector_with_score(
             self._embedding.embed_query(query), k, filter
@@ -194,10 +241,10 @@ class SwallowFAISS(VectorStore):
         self, embedding: list[float], k: int = 4, filter: Filter | None = None
     ) -> list[tuple[Document, float]]:
         """As `similarity_search_with_score`, for a vector of shape (dim,)."""
-        return [
-            (self._documents[self._ids[number]].model_copy(deep=True), _score(cosine))
-            for number, cosine in self._nearest(embedding, k, filter)
-        ]
+        now = self.snapshot()
+        found = self._nearest(now, embedding, k, filter)
+        passages = now.passages(found)
+        return [(_document(p), hit.score) for p, hit in zip(passages, found, strict=True)]
 
     def similarity_search(
         self, query: str, k: int = 4, filter: Filter | None = None, **_: Any
@@ -222,39 +269,41 @@ class SwallowFAISS(VectorStore):
     ) -> list[Document]:
         """`k` of the `fetch_k` nearest that are near the query and far from each other."""
         vector = self._embedding.embed_query(query)
-        numbers = [number for number, _ in self._nearest(vector, fetch_k, filter)]
-        stored = [self._index.reconstruct(number) for number in numbers]
+        return self.max_marginal_relevance_search_by_vector(vector, k, fetch_k, lambda_mult, filter)
+
+    def max_marginal_relevance_search_by_vector(
+        self,
+        embedding: list[float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        filter: Filter | None = None,
+        **_: Any,
+    ) -> list[Document]:
+        """As `max_marginal_relevance_search`, for a vector."""
+        now = self.snapshot()
+        found = self._nearest(now, embedding, fetch_k, filter)
         chosen = maximal_marginal_relevance(
-            np.array(vector, dtype=np.float32), stored, lambda_mult=lambda_mult, k=k
+            np.array(embedding, dtype=np.float32),
+            list(now.vectors(found)),
+            lambda_mult=lambda_mult,
+            k=k,
         )
-        return [self._documents[self._ids[numbers[i]]].model_copy(deep=True) for i in chosen]
+        return [_document(p) for p in now.passages([found[i] for i in chosen])]
 
     def query_scores(self, query: str) -> NDArray[np.float32]:
         """Scores of all documents, shape (n,), in the order of `documents`."""
-        if not self._documents:
-            return np.zeros(0, dtype=np.float32)
-        found = dict(self._nearest(self._embedding.embed_query(query), len(self), None))
-        return np.array([_score(found[self._numbers[name]]) for name in self._documents])
+        return self.snapshot().scores(self.query_vector(query))
+
+    def query_vector(self, query: str) -> NDArray[np.float32]:
+        """The vector that a question is searched with, shape (dim,)."""
+        return prepared([self._embedding.embed_query(query)], self._manifest.metric)[0]  # type: ignore[arg-type]
 
     def _nearest(
-        self, embedding: list[float], k: int, filter: Filter | None
-    ) -> list[tuple[int, float]]:
-        """(number, cosine) pairs, best first."""
-        if self._index is None or k < 1 or not self._documents:
-            return []
-        parameters = None
-        if filter is not None:
-            matches = _predicate(filter)
-            numbers = [self._numbers[n] for n, d in self._documents.items() if matches(d)]
-            if not numbers:
-                return []
-            selector = faiss.IDSelectorBatch(np.array(numbers, dtype=np.int64))
-            parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
-        cosines, found = self._index.search(
-            _unit([embedding]), min(k, len(self)), params=parameters
-        )
-        pairs = zip(found[0].tolist(), cosines[0].tolist(), strict=True)
-        return [(number, cosine) for number, cosine in pairs if number >= 0]
+        self, now: Snapshot, embedding: list[float], k: int, filter: Filter | None
+    ) -> list[Found]:
+        query = prepared([embedding], now.metric)[0]
+        return now.search(query, k, None if filter is None else _condition(filter))
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return float
@@ -262,53 +311,86 @@ class SwallowFAISS(VectorStore):
     # Saving and loading
 
     def save_local(self, folder: str | Path) -> None:
-        """Write the index; one that is there already is replaced as a whole.
+        """Write the index, in one segment; one that is there already is replaced as a whole.
 
         Raises:
             IndexStoreError: The folder holds something else.
         """
-        passages = [
-            Passage(self._numbers[name], name, document.page_content, document.metadata)
-            for name, document in self._documents.items()
-        ]
-        vectors = b"" if self._index is None else faiss.serialize_index(self._index).tobytes()
-        details = {
-            "metric": "cosine",
-            "documents": len(self),
-            "dimension": None if self._index is None else self._index.d,
-            "embedding": describe(self._embedding),
-        }
-        write_index(Path(folder), passages, vectors, details)
+        target = IndexFolder(Path(folder))
+        with target.writing():
+            target.write(self.snapshot().compacted(), _facts(self._manifest))
 
     @classmethod
     def load_local(cls, folder: str | Path, embeddings: Embeddings) -> Self:
-        """Read an index written by `save_local`.
+        """Read an index; changes stay in memory. To keep them give the folder as `path` instead.
+
+        Vectors are mapped into memory, not copied.
 
         Raises:
             FileNotFoundError: There is no index.
             IndexStoreError: It is damaged, of another version, or made with another embedding.
         """
-        made_with, given = read_manifest(folder)["embedding"], describe(embeddings)
+        stored = IndexFolder(Path(folder)).read()
+        facts = stored.manifest
+        store = cls(embeddings, metric=facts.metric, index=facts.index)  # type: ignore[arg-type]
+        store._take(stored, folder)
+        store._manifest = _facts(facts)
+        return store
+
+    # Changes
+
+    def _change(self, change: Callable[[Snapshot], Snapshot]) -> None:
+        with self.transaction():
+            assert self._pending is not None
+            self._pending = change(self._pending)
+
+    def _commit(self, changed: Snapshot) -> None:
+        if self._folder is None:
+            self._snapshot = changed
+        else:
+            stored = self._folder.write(changed, self._manifest)
+            self._manifest, self._snapshot = stored.manifest, stored.snapshot
+            self._signature = self._folder.signature()
+
+    def _refresh(self) -> None:
+        """Take up what another process has written."""
+        if self._folder is None or self._folder.signature() == self._signature:
+            return
+        with self._lock:
+            signature = self._folder.signature()
+            if signature is not None and signature != self._signature:
+                self._take(self._folder.read(self._snapshot), self._folder.path)
+            self._signature = signature
+
+    def _take(self, stored: Stored, folder: str | Path) -> None:
+        made_with, given = dict(stored.manifest.embedding), dict(self._manifest.embedding)
         if made_with != given:
             raise IndexStoreError(
                 f"{folder} was made with the embedding {made_with}, this is {given}. "
                 "Load it with that one, or index the documents again."
             )
-        passages, vectors = read_index(Path(folder))
-        store = cls(embeddings)
-        if vectors:
-            store._index = faiss.deserialize_index(np.frombuffer(vectors, dtype=np.uint8))
-        for passage in passages:
-            store._documents[passage.id] = Document(
-                id=passage.id, page_content=passage.text, metadata=passage.metadata
+        if stored.manifest.metric != self._manifest.metric:
+            raise IndexStoreError(
+                f"{folder} was made with metric={stored.manifest.metric!r}, not "
+                f"{self._manifest.metric!r}. Open it with that, or index the documents again."
             )
-            store._numbers[passage.id] = passage.number
-            store._ids[passage.number] = passage.id
-        store._next_number = max(store._ids, default=-1) + 1
-        return store
+        self._manifest, self._snapshot = stored.manifest, stored.snapshot
+
+    def _embed(self, shown: list[str], progress: bool) -> NDArray[np.float32]:
+        """Vectors, shape (n, dim); texts of like length together, which wastes less padding."""
+        order = sorted(range(len(shown)), key=lambda i: len(shown[i]))
+        rows: list[list[float]] = [[]] * len(shown)
+        with tqdm(total=len(shown), desc="Embedding", disable=not progress) as bar:
+            for start in range(0, len(order), _EMBED_AT_ONCE):
+                part = order[start : start + _EMBED_AT_ONCE]
+                vectors = self._embedding.embed_documents([shown[i] for i in part])
+                for i, vector in zip(part, vectors, strict=True):
+                    rows[i] = vector
+                bar.update(len(part))
+        return prepared(rows, self._manifest.metric)  # type: ignore[arg-type]
 
 
-def passage_text(text: str, metadata: dict[str, Any]) -> str:
+def passage_text(text: str, metadata: Mapping[str, Any]) -> str:
     """What is embedded, searched and prompted for a passage: its place, then its text.
 
     A row of a price list or a clause does not say what it is about; its title and headings do.
@@ -329,19 +411,16 @@ def describe(embedding: Embeddings) -> dict[str, str]:
     return {"class": type(embedding).__name__, **known}
 
 
-def _predicate(filter: Filter) -> Callable[[Document], bool]:
+def _document(passage: Passage) -> Document:
+    return Document(id=passage.id, page_content=passage.text, metadata=passage.metadata)
+
+
+def _condition(filter: Filter) -> snapshots.Filter:
     if callable(filter):
-        return filter
-    return lambda document: all(document.metadata.get(k) == v for k, v in filter.items())
+        return lambda passage: bool(filter(_document(passage)))
+    return filter
 
 
-def _unit(vectors: Any) -> NDArray[np.float32]:
-    array = np.asarray(vectors, dtype=np.float32)
-    norms = np.linalg.norm(array, axis=1, keepdims=True)
-    if not np.isfinite(array).all():
-        raise EmbeddingError("The embedding returned a non-finite vector.")
-    return array / np.where(norms == 0, 1, norms)
-
-
-def _score(cosine: float) -> float:
-    return min(1.0, max(0.0, (1 + cosine) / 2))
+def _facts(manifest: Manifest) -> Manifest:
+    """What a manifest says of the index and not of its files."""
+    return Manifest(metric=manifest.metric, index=manifest.index, embedding=manifest.embedding)

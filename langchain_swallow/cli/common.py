@@ -49,10 +49,10 @@ def stored_chain(arguments: argparse.Namespace) -> "Runnable[Any, Answer]":
 def load_store(index: Path) -> "SwallowFAISS":
     """A saved index, with the encoder it was made with."""
     from langchain_swallow.embeddings import SwallowEmbeddings
-    from langchain_swallow.index_folder import read_manifest
+    from langchain_swallow.index.manifest import read_manifest
     from langchain_swallow.vectorstores import SwallowFAISS
 
-    made_with = read_manifest(index)["embedding"]
+    made_with = read_manifest(index).embedding
     return SwallowFAISS.load_local(index, SwallowEmbeddings(made_with.get("model", "")))
 
 

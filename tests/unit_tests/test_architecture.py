@@ -18,7 +18,7 @@ LAYERS = {
     "prompts": 2,
     "messages": 2,
     "json_schemas": 1,
-    "index_folder": 2,
+    "index": 2,
     "formats": 2,
     # Takes Runnables: nothing that generates or retrieves is below it.
     "evaluation": 2,

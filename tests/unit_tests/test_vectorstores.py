@@ -1,7 +1,6 @@
 """SwallowFAISS: search, replacement, saving and damage."""
 
-import json
-import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -9,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
+from langchain_core.indexing import InMemoryRecordManager, index
 from langchain_tests.integration_tests import VectorStoreIntegrationTests
 
-from langchain_swallow import SwallowEmbeddings, SwallowFAISS
-from langchain_swallow.errors import EmbeddingError, IndexStoreError
-from langchain_swallow.index_folder import read_manifest
+from langchain_swallow import SwallowFAISS
+from langchain_swallow.errors import EmbeddingError
+from langchain_swallow.index.segment import Passage
 from langchain_swallow.vectorstores import passage_text
 from tests.unit_tests.embeddings import CharacterEmbeddings
 
@@ -37,6 +37,14 @@ class TestStandard(VectorStoreIntegrationTests):
     @pytest.fixture
     def vectorstore(self):
         return SwallowFAISS(self.get_embeddings())
+
+
+class TestStandardInAFolder(VectorStoreIntegrationTests):
+    """The same, with every change on the disk."""
+
+    @pytest.fixture
+    def vectorstore(self, tmp_path):
+        return SwallowFAISS(self.get_embeddings(), path=tmp_path / "索引")
 
 
 class Fixed(Embeddings):
@@ -132,104 +140,237 @@ async def test_async_search_is_the_same(store):
     assert found == store.similarity_search_with_score("会議室は", k=2)
 
 
-# Saving
+# Metrics and kinds
 
 
-def test_a_saved_index_is_the_same(store, tmp_path):
-    store.delete(["b"])
-    store.save_local(tmp_path / "索引")
-    loaded = SwallowFAISS.load_local(tmp_path / "索引", CharacterEmbeddings())
-    assert loaded.documents == store.documents
-    assert loaded.similarity_search_with_score("円", 3) == store.similarity_search_with_score(
-        "円", 3
+@pytest.mark.parametrize("path", [False, True], ids=["in memory", "in a folder"])
+def test_scores_of_every_metric_are_of_the_two_vectors_alone(tmp_path, path):
+    vectors = {"近": [2.0, 0.0], "遠": [-1.0, 1.0], "問": [1.0, 0.0]}
+    wanted = {
+        "cosine": [1.0, (1 - 2**-0.5) / 2],
+        "ip": [1 / (1 + np.exp(-2.0)), 1 / (1 + np.exp(1.0))],
+        "l2": [1 / 2, 1 / 6],
+    }
+    for metric, scores in wanted.items():
+        folder = {"path": tmp_path / metric} if path else {}
+        SwallowFAISS.from_texts(["遠", "近"], Fixed(vectors), metric=metric, **folder)
+        store = SwallowFAISS(Fixed(vectors), metric=metric, **folder)
+        if not path:
+            store.add_texts(["遠", "近"])
+        found = store.similarity_search_with_score("問")
+        assert [d.page_content for d, _ in found] == ["近", "遠"]
+        assert [s for _, s in found] == pytest.approx(scores, abs=1e-6)
+        threshold = store.as_retriever(
+            search_type="similarity_score_threshold",
+            search_kwargs={"score_threshold": (scores[0] + scores[1]) / 2},
+        )
+        assert [d.page_content for d in threshold.invoke("問")] == ["近"]
+
+
+# Filters
+
+FILTERED = [
+    {"部署": "総務", "page": 1, "年": 2024, "草案": True, "tags": ["甲", "乙"]},
+    {"部署": "総務", "page": 2, "年": 2025.5},
+    {"部署": "経理", "page": 10, "年": "2026", "草案": False},
+    {"page": 3, "年": None},
+    {},
+]
+
+
+@pytest.mark.parametrize(
+    ("filter", "found"),
+    [
+        ({"部署": "総務"}, "01"),
+        ({"部署": "総務", "page": 2}, "1"),
+        ({"部署": {"$ne": "総務"}}, "234"),
+        ({"部署": {"$in": ["経理", "人事"]}}, "2"),
+        ({"部署": {"$nin": ["経理"]}}, "0134"),
+        ({"page": {"$gt": 1, "$lte": 3}}, "13"),
+        ({"page": {"$gte": 3}}, "23"),
+        ({"年": {"$lt": 2025.6}}, "01"),
+        ({"年": {"$gte": "2026"}}, "2"),
+        ({"年": 2025.5}, "1"),
+        ({"草案": True}, "0"),
+        ({"草案": 1}, ""),
+        ({"page": True}, ""),
+        ({"草案": {"$exists": False}}, "134"),
+        ({"年": {"$exists": True}}, "0123"),
+        ({"年": None}, "3"),
+        ({"tags": {"$contains": "甲"}}, "0"),
+        ({"tags": ["甲", "乙"]}, "0"),
+        ({"$or": [{"部署": "経理"}, {"page": {"$lt": 2}}]}, "02"),
+        ({"$and": [{"部署": "総務"}, {"page": {"$gt": 1}}]}, "1"),
+        ({"$not": {"部署": "総務"}}, "234"),
+        ({"$not": {"$or": [{"page": 1}, {"page": 2}]}, "部署": "経理"}, "2"),
+        ({"$or": []}, ""),
+        ({"$and": []}, "01234"),
+        ({}, "01234"),
+    ],
+    ids=str,
+)
+def test_filters(filter, found):
+    store = SwallowFAISS.from_texts(
+        list("零一二三四"), CharacterEmbeddings(), FILTERED, ids=list("01234")
     )
-    loaded.add_texts(["新"], ids=["b"])
-    assert len(loaded) == 4
-    assert {path.name for path in (tmp_path / "索引").iterdir()} == {
-        "manifest.json",
-        "passages.sqlite",
-        "vectors.faiss",
-    }
+    hits = store.similarity_search("零", k=9, filter=filter)
+    assert "".join(sorted(d.id for d in hits)) == found
 
 
-def test_an_empty_store_is_saved(tmp_path):
-    SwallowFAISS(CharacterEmbeddings()).save_local(tmp_path / "i")
-    assert len(SwallowFAISS.load_local(tmp_path / "i", CharacterEmbeddings())) == 0
+@pytest.mark.parametrize(
+    ("filter", "message"),
+    [
+        ({"page": {"$near": 3}}, r"Unknown operator '\$near'. There are \$eq"),
+        ({"$nor": []}, r"Unknown operator '\$nor'"),
+        ({"部署": {"$in": "総務"}}, r"\$in takes a list, not '総務'"),
+        ({"$or": {"a": 1}}, r"\$or takes a list"),
+    ],
+)
+def test_filters_that_mean_nothing_are_refused(store, filter, message):
+    with pytest.raises(ValueError, match=message):
+        store.similarity_search("何", filter=filter)
 
 
-def test_saving_again_replaces_the_whole(store, tmp_path):
-    store.save_local(tmp_path / "i")
-    store.delete(["a"])
-    store.save_local(tmp_path / "i")
-    assert len(SwallowFAISS.load_local(tmp_path / "i", CharacterEmbeddings())) == 3
-    assert [path.name for path in tmp_path.iterdir()] == ["i"]
+# Changing
 
 
-def test_the_old_index_survives_a_failed_save(store, tmp_path, monkeypatch):
-    store.save_local(tmp_path / "i")
-
-    def fail(*_):
-        raise OSError("disk full")
-
-    monkeypatch.setattr("langchain_swallow.index_folder._write_passages", fail)
-    with pytest.raises(OSError, match="disk full"):
-        store.save_local(tmp_path / "i")
-    assert len(SwallowFAISS.load_local(tmp_path / "i", CharacterEmbeddings())) == 4
-    assert [path.name for path in tmp_path.iterdir()] == ["i"]
+def test_documents_are_deleted_by_source_and_by_filter(store):
+    store.delete(source="1.md")
+    assert [d.id for d in store.documents] == list("acd")
+    store.delete(source=["0.md", "none.md"])
+    store.delete(filter={"source": {"$gte": "3"}})
+    assert [d.id for d in store.documents] == ["c"]
+    store.delete(filter=lambda document: "日当" in document.page_content)
+    assert store.documents == []
 
 
-def test_a_folder_of_something_else_is_not_overwritten(store, tmp_path):
-    (tmp_path / "大事.txt").write_text("x", encoding="utf-8")
-    with pytest.raises(IndexStoreError, match="is no index and not empty"):
-        store.save_local(tmp_path)
+def test_a_source_is_moved_without_embedding_it_again(store):
+    embedded = len(store.embeddings.embedded)
+    before = store.similarity_search_with_score("会議室", k=1)
+    store.move_source("1.md", "新/1.md")
+    ((document, score),) = store.similarity_search_with_score("会議室", k=1)
+    assert (document.id, document.metadata) == ("b", {"source": "新/1.md", "部署": "総務"})
+    assert score == before[0][1]
+    assert len(store.embeddings.embedded) == embedded
+    assert store.sources() == {"0.md": None, "2.md": None, "3.md": None, "新/1.md": None}
 
 
-@pytest.mark.parametrize("name", ["vectors.faiss", "passages.sqlite", "manifest.json"])
-def test_damage_is_found_before_anything_is_read(store, tmp_path, name):
-    store.save_local(tmp_path / "i")
-    path = tmp_path / "i" / name
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 0xFF
-    path.write_bytes(bytes(data))
-    with pytest.raises(IndexStoreError, match="is damaged"):
-        SwallowFAISS.load_local(tmp_path / "i", CharacterEmbeddings())
+def test_many_small_additions_make_few_segments():
+    store = SwallowFAISS(CharacterEmbeddings())
+    for i in range(200):
+        store.add_texts([f"{i}番"], ids=[str(i)])
+    assert len(store) == 200
+    assert len(store.snapshot().parts) <= 5
+    assert [d.id for d in store.documents] == [str(i) for i in range(200)]
+    store.delete([str(i) for i in range(0, 200, 2)])
+    assert store.similarity_search("0番", k=1)[0].id != "0"
+    store.optimize()
+    (part,) = store.snapshot().parts
+    assert (len(part), part.alive) == (100, None)
 
 
-def test_another_version_and_another_embedding_are_refused(store, tmp_path):
-    folder = tmp_path / "i"
-    store.save_local(folder)
-    with pytest.raises(IndexStoreError, match="was made with the embedding"):
-        SwallowFAISS.load_local(folder, CharacterEmbeddings("other"))
-    manifest = read_manifest(folder)
-    manifest["format_version"] = 99
-    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    with pytest.raises(IndexStoreError, match="index format 99, this version reads 1"):
-        SwallowFAISS.load_local(folder, CharacterEmbeddings())
-    shutil.rmtree(folder)
-    with pytest.raises(FileNotFoundError, match=r"holds no index\. Make one with"):
-        SwallowFAISS.load_local(folder, CharacterEmbeddings())
+def test_a_transaction_is_one_change_or_none(tmp_path):
+    store = SwallowFAISS(CharacterEmbeddings(), path=tmp_path)
+    seen = []
+
+    def look():
+        seen.append(len(SwallowFAISS(CharacterEmbeddings(), path=tmp_path)))
+
+    with store.transaction():
+        store.add_texts(["一", "二"])
+        store.delete(filter=lambda document: document.page_content == "二")
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+        assert len(store) == 0
+    assert seen == [0]
+    assert [d.page_content for d in store.documents] == ["一"]
+
+    def fail():
+        with store.transaction():
+            store.add_texts(["三"])
+            raise RuntimeError("半ばで失敗")
+
+    with pytest.raises(RuntimeError, match="半ば"):
+        fail()
+    assert len(store) == len(SwallowFAISS(CharacterEmbeddings(), path=tmp_path)) == 1
 
 
-def test_prefixes_are_part_of_the_index(tmp_path):
-    made = SwallowFAISS(SwallowEmbeddings("intfloat/multilingual-e5-small"))
-    made.save_local(tmp_path / "i")
-    assert read_manifest(tmp_path / "i")["embedding"] == {
-        "class": "SwallowEmbeddings",
-        "model": "intfloat/multilingual-e5-small",
-        "query_prefix": "query: ",
-        "passage_prefix": "passage: ",
-    }
-    other = SwallowEmbeddings("intfloat/multilingual-e5-small", query_prefix="")
-    with pytest.raises(IndexStoreError, match="was made with the embedding"):
-        SwallowFAISS.load_local(tmp_path / "i", other)
+def test_readers_see_whole_states_while_one_writes():
+    store = SwallowFAISS.from_texts(["0"] * 10, CharacterEmbeddings())
+    ended, wrong = threading.Event(), []
+
+    def read():
+        while not ended.is_set():
+            found = [d.page_content for d in store.similarity_search("0", k=20)]
+            if len(found) != 10 or len(set(found)) != 1:
+                wrong.append(found)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for i in range(1, 40):
+        with store.transaction():
+            store.delete()
+            store.add_texts([str(i)] * 10)
+    ended.set()
+    for reader in readers:
+        reader.join()
+    assert wrong == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_any_changes_leave_what_a_dict_would_have(data):
+    store, wanted = SwallowFAISS(CharacterEmbeddings()), {}
+    names = st.sampled_from("abcdefgh")
+    for _ in range(data.draw(st.integers(1, 12))):
+        if data.draw(st.booleans()):
+            added = data.draw(st.lists(names, min_size=1, max_size=5))
+            texts = [f"{name}{data.draw(st.integers(0, 9))}" for name in added]
+            store.add_texts(texts, ids=added)
+            wanted.update(zip(added, texts, strict=True))
+        else:
+            gone = data.draw(st.lists(names, max_size=3))
+            store.delete(gone)
+            for name in gone:
+                wanted.pop(name, None)
+        assert {d.id: d.page_content for d in store.documents} == wanted
+        assert len(store) == len(wanted)
+        found = store.similarity_search("a1", k=20)
+        assert {d.id: d.page_content for d in found} == wanted
+        scores = store.query_scores("a1").tolist()
+        by_id = {d.id: s for d, s in store.similarity_search_with_score("a1", k=20)}
+        assert [by_id[d.id] for d in store.documents] == pytest.approx(scores, abs=1e-6)
+
+
+async def test_langchains_indexing_works_with_it(store):
+    """`langchain_core.indexing.index`, as with any vector store."""
+    records = InMemoryRecordManager("test")
+    records.create_schema()
+    documents = [Document(text, metadata={"source": f"{i}.md"}) for i, text in enumerate(TEXTS)]
+    fresh = SwallowFAISS(CharacterEmbeddings())
+    options = {"cleanup": "full", "source_id_key": "source", "key_encoder": "sha256"}
+    assert index(documents, records, fresh, **options)["num_added"] == 4
+    assert index(documents, records, fresh, **options)["num_skipped"] == 4
+    forced = index(documents, records, fresh, force_update=True, **options)
+    assert forced["num_updated"] == 4
+    assert len(fresh) == 4
+    again = index(documents[:2], records, fresh, **options)
+    assert again["num_deleted"] == 2
+    assert {d.page_content for d in fresh.documents} == set(TEXTS[:2])
 
 
 def test_wrong_input_is_refused(store):
     with pytest.raises(ValueError, match="2 texts, 1 metadatas and 2 ids"):
         store.add_texts(["a", "b"], [{}])
-    with pytest.raises(
-        EmbeddingError, match="Vectors of 2 dimensions do not go into an index of 256"
-    ):
-        SwallowFAISS._put(store, [Document("x", id="x")], np.ones((1, 2), dtype=np.float32))
+    with pytest.raises(EmbeddingError, match="Vectors of 2 dimensions do not go into an index of"):
+        store.snapshot().adding([Passage("x", "x", {})], np.ones((1, 2), dtype=np.float32))
     with pytest.raises(EmbeddingError, match="non-finite"):
         SwallowFAISS.from_texts(["x"], Fixed({"x": [float("nan"), 1.0]}))
+    with pytest.raises(EmbeddingError, match="no vectors of one length"):
+        SwallowFAISS.from_texts(["x", "y"], Fixed({"x": [1.0], "y": [1.0, 2.0]}))
+    with pytest.raises(ValueError, match="metric must be cosine, ip or l2, not 'dot'"):
+        SwallowFAISS(CharacterEmbeddings(), metric="dot")
+    with pytest.raises(ValueError, match="index must be flat, hnsw, ivfpq or auto, not 'tree'"):
+        SwallowFAISS(CharacterEmbeddings(), index="tree")

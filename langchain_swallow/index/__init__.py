@@ -1,0 +1,9 @@
+"""An index of passages: immutable segments, and a manifest that says which of them count.
+
+folder.py     the folder on disk: one writer at a time, any number of readers
+manifest.py   what the folder holds, with a hash of every file
+segment.py    passages and metadata in SQLite, vectors in FAISS; written once, never changed
+vectors.py    exact and approximate search
+filters.py    which passages of a segment a metadata filter admits
+snapshot.py   several segments as one: search, change, merge
+"""

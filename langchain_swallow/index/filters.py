@@ -1,0 +1,132 @@
+"""Metadata filters → which rows of a segment they admit, before anything is searched.
+
+    {"部署": "総務"}                                          equal
+    {"page": {"$gte": 3, "$lt": 10}}                          a range
+    {"部署": {"$in": ["総務", "経理"]}}                        one of
+    {"$or": [{"年": 2026}, {"$not": {"草案": True}}]}          and, or, not
+
+A condition is decided once for each distinct value, and then looked up for each row.
+"""
+
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+_MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One key of all rows' metadata: its distinct values, and which of them each row has.
+
+    Rows without the key have a value of their own that equals nothing.
+    """
+
+    values: Sequence[Any]
+    codes: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, entries: Iterable[Mapping[str, Any]], key: str) -> "Column":
+        """The column of a key."""
+        known: dict[Any, int] = {}
+        values: list[Any] = []
+        codes: list[int] = []
+        for metadata in entries:
+            value = metadata.get(key, _MISSING)
+            # 1 and True are one key of a dict, and two values here.
+            name = (type(value).__name__, value if value.__hash__ else repr(value))
+            code = known.setdefault(name, len(known))
+            if code == len(values):
+                values.append(value)
+            codes.append(code)
+        return cls(values, np.array(codes, dtype=np.int32))
+
+    def value(self, code: int) -> Any:
+        """A distinct value; `None` stands for none."""
+        value = self.values[code]
+        return None if value is _MISSING else value
+
+    def admitted(self, condition: Callable[[Any], bool]) -> Mask:
+        """Rows whose value meets the condition."""
+        met = np.fromiter((condition(v) for v in self.values), dtype=bool, count=len(self.values))
+        return met[self.codes] if len(met) else np.zeros(0, dtype=bool)
+
+
+def admitted_rows(filter: Mapping[str, Any], column: Callable[[str], Column], count: int) -> Mask:
+    """Rows that a filter admits, shape (count,).
+
+    Args:
+        filter: As in the module's description; several keys must all be met.
+        column: The column of a key.
+        count: Rows of the segment.
+
+    Raises:
+        ValueError: An unknown operator, or an operand of the wrong type.
+    """
+    admitted = np.ones(count, dtype=bool)
+    for key, wanted in filter.items():
+        if key in ("$and", "$or"):
+            parts = [admitted_rows(part, column, count) for part in _listed(key, wanted)]
+            joined = np.logical_and if key == "$and" else np.logical_or
+            admitted &= joined.reduce(parts) if parts else key == "$and"
+        elif key == "$not":
+            admitted &= ~admitted_rows(wanted, column, count)
+        elif key.startswith("$"):
+            raise ValueError(f"Unknown operator {key!r}. There are $and, $or and $not.")
+        else:
+            admitted &= column(key).admitted(_condition(wanted))
+    return admitted
+
+
+def _condition(wanted: Any) -> Callable[[Any], bool]:
+    if not isinstance(wanted, Mapping) or not any(str(key).startswith("$") for key in wanted):
+        return lambda value: _equal(value, wanted)
+    parts = [_operator(name, operand) for name, operand in wanted.items()]
+    return lambda value: all(part(value) for part in parts)
+
+
+def _operator(name: str, operand: Any) -> Callable[[Any], bool]:
+    orders = {"$gt": operator.gt, "$gte": operator.ge, "$lt": operator.lt, "$lte": operator.le}
+    if name in orders:
+        order = orders[name]
+        # What cannot be compared (a text with a number, a missing value) is not in the range.
+        return lambda value: _comparable(value, operand) and bool(order(value, operand))
+    if name == "$eq":
+        return lambda value: _equal(value, operand)
+    if name == "$ne":
+        return lambda value: not _equal(value, operand)
+    if name in ("$in", "$nin"):
+        choices = _listed(name, operand)
+        return lambda value: any(_equal(value, c) for c in choices) == (name == "$in")
+    if name == "$exists":
+        return lambda value: (value is not _MISSING) == bool(operand)
+    if name == "$contains":
+        return lambda value: isinstance(value, list | tuple | str) and operand in value
+    raise ValueError(
+        f"Unknown operator {name!r}. There are $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists "
+        "and $contains."
+    )
+
+
+def _equal(value: Any, wanted: Any) -> bool:
+    if isinstance(value, bool) != isinstance(wanted, bool):
+        return False
+    return bool(value is not _MISSING and value == wanted)
+
+
+def _comparable(value: Any, operand: Any) -> bool:
+    numbers = (int, float)
+    return (isinstance(value, numbers) and isinstance(operand, numbers)) or (
+        isinstance(value, str) and isinstance(operand, str)
+    )
+
+
+def _listed(name: str, operand: Any) -> list[Any]:
+    if isinstance(operand, str | Mapping) or not isinstance(operand, Iterable):
+        raise ValueError(f"{name} takes a list, not {operand!r}.")
+    return list(operand)

@@ -1,0 +1,250 @@
+"""An index in a folder: one writer at a time, any number of readers, and never half a change.
+
+A change writes new files beside the old ones and then renames a new manifest into place: a process
+that is killed at any moment leaves the index of before or of after. Files are never changed, so
+readers go on with those they have; the next change removes what no manifest of the last two names.
+"""
+
+import contextlib
+import mmap
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from langchain_swallow.errors import IndexStoreError
+from langchain_swallow.index.manifest import (
+    NAME,
+    Manifest,
+    StoredFile,
+    StoredSegment,
+    read_manifest,
+)
+from langchain_swallow.index.segment import Living, Segment
+from langchain_swallow.index.snapshot import Snapshot
+from langchain_swallow.index.vectors import Vectors
+
+_LOCK = ".lock"
+_OWN_FILE = re.compile(r"[0-9a-f]{16}\.(sqlite|vectors|fast)(-journal)?|\.manifest-.*")
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a folder holds: its manifest, and the same as a snapshot."""
+
+    manifest: Manifest
+    snapshot: Snapshot
+
+
+class IndexFolder:
+    """A folder with an index in it, or for one.
+
+    Args:
+        path: The folder; it need not exist.
+        wait_s: How long a writer waits for another one.
+    """
+
+    def __init__(self, path: Path, *, wait_s: float = 10.0) -> None:
+        self.path = path
+        self._wait_s = wait_s
+
+    def signature(self) -> tuple[int, int, int] | None:
+        """Changes when the index does; `None` where there is none."""
+        try:
+            found = (self.path / NAME).stat()
+        except FileNotFoundError:
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold off other writers.
+
+        Raises:
+            IndexStoreError: Another one wrote for longer than `wait_s`, or the folder holds
+                something that is no index.
+        """
+        if self.signature() is None and self.path.exists():
+            others = [p.name for p in self.path.iterdir() if not self._is_own(p.name)]
+            if others:
+                raise IndexStoreError(
+                    f"{self.path} is no index and not empty. Choose another folder."
+                )
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / _LOCK, timeout=self._wait_s)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise IndexStoreError(
+                f"{self.path} has been written by another process for {self._wait_s:g} s. "
+                "One writes at a time; wait for it to end."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def read(self, known: Snapshot | None = None) -> Stored:
+        """The index as it is now.
+
+        Args:
+            known: Segments of an earlier reading are taken from here.
+
+        Raises:
+            FileNotFoundError: There is no index.
+            IndexStoreError: A file is damaged, missing, or of another version.
+        """
+        have = {p.segment.name: p.segment for p in known.parts} if known else {}
+        for attempt in range(_TRIES):
+            signature = self.signature()
+            manifest = read_manifest(self.path)
+            try:
+                return Stored(manifest, self._snapshot(manifest, have))
+            except FileNotFoundError as error:
+                # A writer may have removed what the manifest named a moment ago.
+                if self.signature() == signature or attempt == _TRIES - 1:
+                    missing = error.filename or error
+                    raise IndexStoreError(
+                        f"{missing} is missing. Restore it, or index the documents again."
+                    ) from error
+        raise AssertionError("unreachable")
+
+    def write(self, snapshot: Snapshot, before: Manifest) -> Stored:
+        """Make a snapshot the folder's index; within `writing`.
+
+        Args:
+            snapshot: What is to be there.
+            before: The manifest that is there, or the first one's facts.
+        """
+        stored = {segment.name: segment for segment in before.segments}
+        segments = [
+            (stored.get(part.segment.name) or self._write_segment(part.segment)).with_alive(
+                part.alive
+            )
+            for part in snapshot.parts
+        ]
+        manifest = replace(
+            before,
+            dimension=snapshot.dimension or before.dimension,
+            documents=len(snapshot),
+            change=before.change + 1,
+            segments=tuple(segments),
+        )
+        self._replace_manifest(manifest)
+        self._remove_unnamed(before, manifest)
+        # From now on from the files: what was built in memory can go.
+        known = {p.segment.name: p.segment for p in snapshot.parts if p.segment.name in stored}
+        return Stored(manifest, self._snapshot(manifest, known, verify=False))
+
+    def _snapshot(
+        self, manifest: Manifest, known: Mapping[str, Segment], *, verify: bool = True
+    ) -> Snapshot:
+        new = [s for s in manifest.segments if s.name not in known]
+        if verify:
+            self._verify(new)
+        read = {s.name: self._read_segment(s, manifest) for s in new}
+        parts = [Living({**known, **read}[s.name], s.alive()) for s in manifest.segments]
+        return Snapshot(manifest.metric, manifest.index, tuple(parts))  # type: ignore[arg-type]
+
+    def _verify(self, segments: list[StoredSegment]) -> None:
+        """Compare sizes and hashes before anything is parsed."""
+        files = [(name, file) for segment in segments for name, file in segment.files.items()]
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            found = list(pool.map(lambda item: _stored_file(self.path / item[0]), files))
+        for (name, wanted), is_there in zip(files, found, strict=True):
+            if is_there != wanted:
+                reason = (
+                    "its contents have changed"
+                    if is_there.bytes == wanted.bytes
+                    else f"it has {is_there.bytes} bytes, not {wanted.bytes}"
+                )
+                raise IndexStoreError(
+                    f"{self.path / name} is damaged: {reason}. Restore it, or index the documents "
+                    "again."
+                )
+
+    def _read_segment(self, stored: StoredSegment, manifest: Manifest) -> Segment:
+        database, exact, fast = self._paths(stored.name)
+        quick = fast if fast.name in stored.files else None
+        try:
+            vectors = Vectors.read(exact, quick, stored.kind, manifest.metric)  # type: ignore[arg-type]
+        except RuntimeError as error:
+            raise IndexStoreError(f"{exact} is damaged: {error}.") from error
+        if len(vectors) != stored.count or vectors.dimension != manifest.dimension:
+            raise IndexStoreError(
+                f"{exact} has {len(vectors)} vectors of {vectors.dimension} dimensions, not "
+                f"{stored.count} of {manifest.dimension}. Index the documents again."
+            )
+        return Segment.read(stored.name, database, vectors)
+
+    def _write_segment(self, segment: Segment) -> StoredSegment:
+        database, exact, fast = self._paths(segment.name)
+        segment.write_database(database)
+        files = [database, *segment.vectors.write(exact, fast)]
+        for path in files:
+            _sync(path)
+        _sync_folder(self.path)
+        return StoredSegment(
+            name=segment.name,
+            count=len(segment),
+            kind=segment.vectors.kind,
+            files={path.name: _stored_file(path) for path in files},
+        )
+
+    def _replace_manifest(self, manifest: Manifest) -> None:
+        number, name = tempfile.mkstemp(dir=self.path, prefix=".manifest-")
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write(manifest.dumps())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, self.path / NAME)
+        _sync_folder(self.path)
+
+    def _remove_unnamed(self, before: Manifest, now: Manifest) -> None:
+        """Remove files of neither manifest: a reader may be about to open those of the last."""
+        named = {name for m in (before, now) for s in m.segments for name in s.files}
+        for path in self.path.iterdir():
+            if _OWN_FILE.fullmatch(path.name) and path.name not in named:
+                # Windows does not remove what a reader has open; the next change will.
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def _paths(self, name: str) -> tuple[Path, Path, Path]:
+        database, exact, fast = (
+            self.path / f"{name}.{suffix}" for suffix in ("sqlite", "vectors", "fast")
+        )
+        return database, exact, fast
+
+    @staticmethod
+    def _is_own(name: str) -> bool:
+        return name == _LOCK or bool(_OWN_FILE.fullmatch(name))
+
+
+def _stored_file(path: Path) -> StoredFile:
+    size = path.stat().st_size
+    if not size:
+        return StoredFile(0, sha256().hexdigest())
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as contents:
+        return StoredFile(size, sha256(contents).hexdigest())
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    # Windows cannot open folders, and needs no such thing.
+    if os.name == "posix":
+        number = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)

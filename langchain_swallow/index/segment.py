@@ -1,0 +1,181 @@
+"""A segment: passages with their metadata in SQLite, and their vectors; written once.
+
+Row i of the database is row i of the vectors. A segment in memory has the same parts.
+"""
+
+import functools
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from langchain_swallow.index.filters import Column, Mask
+from langchain_swallow.index.vectors import Array, Kind, Metric, Vectors
+
+_SCHEMA = """
+CREATE TABLE passages (row INTEGER PRIMARY KEY, id TEXT NOT NULL, source TEXT, text TEXT NOT NULL,
+                       metadata TEXT NOT NULL);
+CREATE INDEX passages_by_id ON passages (id);
+CREATE INDEX passages_by_source ON passages (source);
+"""
+# SQLite's limit of parameters in one statement.
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stored passage."""
+
+    id: str
+    text: str
+    metadata: dict[str, Any] = field(hash=False)
+
+
+class Segment:
+    """Passages that can be searched and read, from several threads.
+
+    Args:
+        name: Unique in its index.
+        database: With the passages; used by one thread at a time.
+        vectors: As many.
+    """
+
+    def __init__(self, name: str, database: sqlite3.Connection, vectors: Vectors) -> None:
+        self.name, self.vectors = name, vectors
+        self._database = database
+        self._lock = threading.Lock()
+        # Not lru_cache on the method: that would keep every segment alive.
+        self.column = functools.lru_cache(maxsize=32)(self._column)
+
+    @classmethod
+    def build(
+        cls, name: str, passages: Iterable[Passage], vectors: Array, metric: Metric, kind: Kind
+    ) -> "Segment":
+        """A segment in memory."""
+        database = sqlite3.connect(":memory:", check_same_thread=False)
+        database.executescript(_SCHEMA)
+        with database:
+            database.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?)", _rows(passages))
+        return cls(name, database, Vectors.build(vectors, metric, kind))
+
+    @classmethod
+    def read(cls, name: str, database: Path, vectors: Vectors) -> "Segment":
+        """A segment of a file that nothing changes any more."""
+        uri = f"{database.absolute().as_uri()}?mode=ro&immutable=1"
+        return cls(name, sqlite3.connect(uri, uri=True, check_same_thread=False), vectors)
+
+    def write_database(self, path: Path) -> None:
+        """Copy the passages into a file."""
+        target = sqlite3.connect(path)
+        try:
+            with self._lock:
+                self._database.backup(target)
+        finally:
+            target.close()
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def passages(self, rows: Sequence[int]) -> dict[int, Passage]:
+        """Passages by row."""
+        found: dict[int, Passage] = {}
+        for part in _parts(rows):
+            marks = ",".join("?" * len(part))
+            statement = f"SELECT row, id, text, metadata FROM passages WHERE row IN ({marks})"
+            for row, name, text, metadata in self._select(statement, part):
+                found[row] = Passage(name, text, json.loads(metadata))
+        return found
+
+    def everything(self) -> Iterator[tuple[int, Passage]]:
+        """All rows in order; in parts, so that others can read in between."""
+        for start in range(0, len(self), _AT_ONCE):
+            rows = self._select(
+                "SELECT row, id, text, metadata FROM passages WHERE row >= ? AND row < ? "
+                "ORDER BY row",
+                (start, start + _AT_ONCE),
+            )
+            for row, name, text, metadata in rows:
+                yield row, Passage(name, text, json.loads(metadata))
+
+    def rows_of_ids(self, ids: Sequence[str]) -> dict[str, int]:
+        """Rows by id, of those that are here."""
+        return dict(self._looked_up("id", ids))
+
+    def rows_of_sources(self, sources: Sequence[str]) -> list[int]:
+        """Rows whose metadata have one of these sources."""
+        return [row for _, row in self._looked_up("source", sources)]
+
+    def ids(self) -> list[str]:
+        """Ids of all rows, in order."""
+        return [name for (name,) in self._select("SELECT id FROM passages ORDER BY row", ())]
+
+    def _column(self, key: str) -> Column:
+        entries = (
+            json.loads(metadata)
+            for (metadata,) in self._select("SELECT metadata FROM passages ORDER BY row", ())
+        )
+        return Column.of(entries, key)
+
+    def _looked_up(self, column: str, values: Sequence[str]) -> Iterator[tuple[str, int]]:
+        for part in _parts(values):
+            marks = ",".join("?" * len(part))
+            yield from self._select(
+                f"SELECT {column}, row FROM passages WHERE {column} IN ({marks})", part
+            )
+
+    def _select(self, statement: str, values: Sequence[Any]) -> list[Any]:
+        with self._lock:
+            return self._database.execute(statement, tuple(values)).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class Living:
+    """A segment with those of its rows that have not been deleted; `None` is all of them."""
+
+    segment: Segment
+    alive: Mask | None = None
+
+    def __len__(self) -> int:
+        return len(self.segment) if self.alive is None else int(np.count_nonzero(self.alive))
+
+    def rows(self) -> NDArray[np.int64]:
+        """Living rows, in order."""
+        if self.alive is None:
+            return np.arange(len(self.segment))
+        return np.flatnonzero(self.alive)
+
+    def is_alive(self, row: int) -> bool:
+        """Whether a row has not been deleted."""
+        return self.alive is None or bool(self.alive[row])
+
+    def without(self, rows: Sequence[int]) -> "Living":
+        """The same with further rows deleted."""
+        if not rows:
+            return self
+        alive = np.ones(len(self.segment), dtype=bool) if self.alive is None else self.alive.copy()
+        alive[list(rows)] = False
+        return Living(self.segment, alive)
+
+    def admitting(self, mask: Mask | None) -> Mask | None:
+        """Living rows that a filter admits as well; `None` is every row."""
+        if self.alive is None or mask is None:
+            return mask if self.alive is None else self.alive
+        return self.alive & mask
+
+
+def _rows(passages: Iterable[Passage]) -> Iterator[tuple[Any, ...]]:
+    for row, passage in enumerate(passages):
+        source = passage.metadata.get("source")
+        metadata = json.dumps(passage.metadata, ensure_ascii=False, default=str)
+        yield row, passage.id, source and str(source), passage.text, metadata
+
+
+def _parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(values), _AT_ONCE):
+        yield values[start : start + _AT_ONCE]

@@ -1,0 +1,202 @@
+"""Several segments as one index, at one moment: searched by readers, never changed.
+
+A change makes another snapshot, which shares the segments that stay. Segments are merged when the
+last ones have grown to a quarter of the one before, so that there are few of them, and each passage
+is written again only a few times.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from langchain_swallow.errors import EmbeddingError
+from langchain_swallow.index.filters import Mask, admitted_rows
+from langchain_swallow.index.segment import Living, Passage, Segment
+from langchain_swallow.index.vectors import Array, Kind, Metric
+
+Filter = Mapping[str, Any] | Callable[[Passage], bool]
+
+_GROWTH = 4
+
+
+class Found(NamedTuple):
+    """A passage's place in the snapshot, and its score."""
+
+    segment: int
+    row: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An index at one moment.
+
+    Args:
+        metric: Of the scores.
+        kind: Of the index that larger segments get.
+        parts: The segments, in the order of their passages.
+    """
+
+    metric: Metric
+    kind: Kind
+    parts: tuple[Living, ...] = ()
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    @property
+    def dimension(self) -> int | None:
+        """Of the vectors; `None` without any."""
+        return self.parts[0].segment.vectors.dimension if self.parts else None
+
+    # Reading
+
+    def search(self, query: Array, k: int, filter: Filter | None = None) -> list[Found]:
+        """The `k` best passages that a filter admits, best first; of equal ones the earlier."""
+        found: list[Found] = []
+        for number, part in enumerate(self.parts):
+            mask = part.admitting(None if filter is None else _mask(part, filter))
+            hits = part.segment.vectors.search(query, k, mask)
+            pairs = zip(hits.rows.tolist(), hits.scores.tolist(), strict=True)
+            found += [Found(number, row, score) for row, score in pairs]
+        return sorted(found, key=lambda hit: -hit.score)[:k]
+
+    def scores(self, query: Array) -> Array:
+        """Scores of all passages, shape (n,), in the order of `everything`."""
+        found = [part.segment.vectors.scores(query)[part.rows()] for part in self.parts]
+        return np.concatenate(found) if found else np.zeros(0, dtype=np.float32)
+
+    def passages(self, found: Sequence[Found]) -> list[Passage]:
+        """The passages of these places, in their order."""
+        rows: dict[int, list[int]] = {}
+        for hit in found:
+            rows.setdefault(hit.segment, []).append(hit.row)
+        read = {number: self.parts[number].segment.passages(r) for number, r in rows.items()}
+        return [read[hit.segment][hit.row] for hit in found]
+
+    def vectors(self, found: Sequence[Found]) -> Array:
+        """The vectors of these places, shape (n, dim)."""
+        rows = [self.parts[h.segment].segment.vectors.rows(np.array([h.row]))[0] for h in found]
+        return np.array(rows)
+
+    def everything(self) -> Iterator[Passage]:
+        """All passages, in the order in which they were last added."""
+        for part in self.parts:
+            for row, passage in part.segment.everything():
+                if part.is_alive(row):
+                    yield passage
+
+    def with_ids(self, ids: Sequence[str]) -> list[Passage]:
+        """The passages with these ids, in their order; those that are not there are left out."""
+        places: dict[str, Found] = {}
+        for number, part in enumerate(self.parts):
+            for name, row in part.segment.rows_of_ids(ids).items():
+                if part.is_alive(row):
+                    places[name] = Found(number, row, 0.0)
+        return self.passages([places[name] for name in ids if name in places])
+
+    def distinct(self, *keys: str) -> set[tuple[Any, ...]]:
+        """Distinct combinations of these metadata of all passages."""
+        found: set[tuple[Any, ...]] = set()
+        for part in self.parts:
+            columns = [part.segment.column(key) for key in keys]
+            codes = np.stack([column.codes[part.rows()] for column in columns], axis=1)
+            for row in np.unique(codes, axis=0).tolist():
+                found.add(tuple(c.value(code) for c, code in zip(columns, row, strict=True)))
+        return found
+
+    # Changing
+
+    def adding(self, passages: Sequence[Passage], vectors: Array) -> "Snapshot":
+        """With further passages; one of an id that is there replaces it.
+
+        Raises:
+            EmbeddingError: The vectors are of another dimension.
+        """
+        if not passages:
+            return self
+        if self.dimension not in (None, vectors.shape[1]):
+            raise EmbeddingError(
+                f"Vectors of {vectors.shape[1]} dimensions do not go into an index of "
+                f"{self.dimension}. Use the embedding the index was made with."
+            )
+        # Of several with one id in one call the last counts, as in several calls.
+        latest = {passage.id: i for i, passage in enumerate(passages)}
+        kept = sorted(latest.values())
+        new = self._segment([passages[i] for i in kept], vectors[kept])
+        before = self.without_ids(list(latest)).parts
+        return replace(self, parts=(*before, Living(new)))._merged()
+
+    def without_ids(self, ids: Sequence[str]) -> "Snapshot":
+        """Without the passages of these ids."""
+        return self._without(lambda part: list(part.segment.rows_of_ids(ids).values()))
+
+    def without_sources(self, sources: Sequence[str]) -> "Snapshot":
+        """Without the passages whose metadata have one of these sources."""
+        return self._without(lambda part: part.segment.rows_of_sources(sources))
+
+    def without_admitted(self, filter: Filter) -> "Snapshot":
+        """Without the passages that a filter admits."""
+        return self._without(lambda part: np.flatnonzero(_mask(part, filter)).tolist())
+
+    def changing(
+        self, sources: Sequence[str], change: Callable[[dict[str, Any]], dict[str, Any]]
+    ) -> "Snapshot":
+        """With other metadata for the passages of these sources, and the same vectors."""
+        passages: list[Passage] = []
+        vectors: list[Array] = []
+        for part in self.parts:
+            rows = [r for r in sorted(part.segment.rows_of_sources(sources)) if part.is_alive(r)]
+            found = part.segment.passages(rows)
+            passages += [replace(found[r], metadata=change(found[r].metadata)) for r in rows]
+            vectors.append(part.segment.vectors.rows(np.array(rows, dtype=np.int64)))
+        return self.adding(passages, np.concatenate(vectors)) if passages else self
+
+    def compacted(self) -> "Snapshot":
+        """The same passages in one segment, with nothing deleted in it."""
+        if len(self.parts) == 1 and self.parts[0].alive is None:
+            return self
+        return replace(self, parts=(self._joined(self.parts),) if len(self) else ())
+
+    def _without(self, rows_of: Callable[[Living], list[int]]) -> "Snapshot":
+        parts = tuple(part.without(rows_of(part)) for part in self.parts)
+        return replace(self, parts=parts)._merged()
+
+    def _merged(self) -> "Snapshot":
+        parts: list[Living] = []
+        for part in self.parts:
+            if not len(part):
+                continue
+            # Half of it is dead: write the other half again.
+            if 2 * len(part) < len(part.segment):
+                part = self._joined([part])
+            parts.append(part)
+        while len(parts) > 1 and len(parts[-2]) <= _GROWTH * len(parts[-1]):
+            parts[-2:] = [self._joined(parts[-2:])]
+        return replace(self, parts=tuple(parts))
+
+    def _joined(self, parts: Sequence[Living]) -> Living:
+        passages = (
+            passage
+            for part in parts
+            for row, passage in part.segment.everything()
+            if part.is_alive(row)
+        )
+        vectors = [part.segment.vectors.rows(part.rows()) for part in parts]
+        return Living(self._segment(passages, np.concatenate(vectors)))
+
+    def _segment(self, passages: Iterable[Passage], vectors: Array) -> Segment:
+        name = uuid.uuid4().hex[:16]
+        return Segment.build(name, passages, vectors, self.metric, self.kind)
+
+
+def _mask(part: Living, filter: Filter) -> Mask:
+    """Rows that a filter admits, deleted ones among them."""
+    segment = part.segment
+    if not callable(filter):
+        return admitted_rows(filter, segment.column, len(segment))
+    admitted = (filter(passage) for _, passage in segment.everything())
+    return np.fromiter(admitted, dtype=bool, count=len(segment))
