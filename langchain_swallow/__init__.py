@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from langchain_swallow.rag import Answer, create_rag_chain
     from langchain_swallow.retrievers import HybridRetriever
+    from langchain_swallow.sync import sync_folder
     from langchain_swallow.vectorstores import SwallowFAISS
 
 _HOME = {
@@ -45,6 +46,7 @@ _HOME = {
     "load_documents": "documents",
     "register_preset": "presets",
     "resolve_model": "catalog",
+    "sync_folder": "sync",
 }
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "load_documents",
     "register_preset",
     "resolve_model",
+    "sync_folder",
 ]
 
 

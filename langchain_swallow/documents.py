@@ -77,7 +77,8 @@ def load_documents(
         DocumentError: A file cannot be read as text, and `on_error="raise"`.
     """
     documents: list[Document] = []
-    for path in tqdm(_files(path_or_paths, recursive), desc="Reading", disable=not progress):
+    files = list_files(path_or_paths, recursive=recursive)
+    for path in tqdm(files, desc="Reading", disable=not progress):
         try:
             documents += _load_file(path, max_file_mb)
         except DocumentError as error:
@@ -87,7 +88,14 @@ def load_documents(
     return documents
 
 
-def _files(path_or_paths: str | Path | Iterable[str | Path], recursive: bool) -> list[Path]:
+def list_files(
+    path_or_paths: str | Path | Iterable[str | Path], *, recursive: bool = True
+) -> list[Path]:
+    """Files, and in folders those of a known format, as `load_documents` reads them.
+
+    Raises:
+        FileNotFoundError: A path does not exist.
+    """
     paths = [path_or_paths] if isinstance(path_or_paths, str | Path) else path_or_paths
     files: list[Path] = []
     for path in map(Path, paths):

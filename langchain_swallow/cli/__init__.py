@@ -1,4 +1,4 @@
-"""`langchain-swallow models | demo | index | ask | chat | bench | eval`.
+"""`langchain-swallow models | demo | index | sync | ask | chat | bench | eval`.
 
 Answers go to stdout, everything else to stderr. Exit codes: 0, 1 for an error, 2 for wrong usage.
 """

@@ -46,6 +46,26 @@ def stored_chain(arguments: argparse.Namespace) -> "Runnable[Any, Answer]":
     return rag_chain(store, llm, arguments.k)
 
 
+def counter_of(model: str | None) -> Any:
+    """How tokens are counted: by a model's tokenizer, or estimated."""
+    if model is None:
+        return None
+    from langchain_swallow.chat_models import ChatSwallow
+
+    return ChatSwallow(model=model).get_num_tokens
+
+
+def open_store(index: Path, embeddings: str) -> "SwallowFAISS":
+    """A store that keeps its changes in a folder; a new one is made with this encoder."""
+    from langchain_swallow.embeddings import SwallowEmbeddings
+    from langchain_swallow.index.manifest import NAME, read_manifest
+    from langchain_swallow.vectorstores import SwallowFAISS
+
+    if (index / NAME).exists():
+        embeddings = read_manifest(index).embedding.get("model", embeddings)
+    return SwallowFAISS(SwallowEmbeddings(embeddings), path=index)
+
+
 def load_store(index: Path) -> "SwallowFAISS":
     """A saved index, with the encoder it was made with."""
     from langchain_swallow.embeddings import SwallowEmbeddings

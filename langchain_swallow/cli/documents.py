@@ -1,4 +1,4 @@
-"""`langchain-swallow demo | index | ask | chat`: answers from documents."""
+"""`langchain-swallow demo | index | sync | ask | chat`: answers from documents."""
 
 import argparse
 import json
@@ -8,7 +8,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.cli.common import add_model, build_store, rag_chain, say, stored_chain
+from langchain_swallow.cli.common import (
+    add_model,
+    build_store,
+    counter_of,
+    open_store,
+    rag_chain,
+    say,
+    stored_chain,
+)
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
@@ -42,6 +50,14 @@ def add_parsers(commands: Any) -> None:
     index.add_argument("--skip-errors", action="store_true", help="go on after unreadable files")
     add_model(index, default=None)
     index.set_defaults(command=_index)
+
+    sync = commands.add_parser("sync", help="bring an index up to date / 索引を更新する")
+    sync.add_argument("documents", type=Path, metavar="DIR", help="the folder it is of")
+    sync.add_argument("-i", "--index", type=Path, required=True, metavar="INDEX")
+    sync.add_argument("--embeddings", default="demo", help="encoder of a new index (demo)")
+    sync.add_argument("--max-tokens", type=int, default=300, help="tokens of a chunk (300)")
+    add_model(sync, default=None)
+    sync.set_defaults(command=_sync)
 
     ask = commands.add_parser("ask", help="answer a question from an index / 索引に質問する")
     ask.add_argument("-i", "--index", type=Path, required=True, metavar="INDEX")
@@ -87,11 +103,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _index(arguments: argparse.Namespace) -> int:
-    counter = None
-    if arguments.model is not None:
-        from langchain_swallow.chat_models import ChatSwallow
-
-        counter = ChatSwallow(model=arguments.model).get_num_tokens
+    counter = counter_of(arguments.model)
     on_error = "skip" if arguments.skip_errors else "raise"
     store = build_store(
         arguments.documents, arguments.embeddings, arguments.max_tokens, counter, on_error
@@ -104,6 +116,22 @@ def _index(arguments: argparse.Namespace) -> int:
     else:
         say(f"{len(sources)} files, {len(store)} passages → {arguments.output}")
     return 0
+
+
+def _sync(arguments: argparse.Namespace) -> int:
+    from langchain_swallow.documents import JapaneseTextSplitter
+    from langchain_swallow.sync import sync_folder
+
+    store = open_store(arguments.index, arguments.embeddings)
+    splitter = JapaneseTextSplitter(arguments.max_tokens, counter_of(arguments.model))
+    summary = sync_folder(store, arguments.documents, splitter=splitter, progress=True)
+    for source, reason in summary.failed.items():
+        say(f"not read: {source}: {reason}")
+    if arguments.json:
+        print(json.dumps(summary.as_dict(), ensure_ascii=False))
+    else:
+        say(f"{summary} → {arguments.index}, {len(store)} passages")
+    return 1 if summary.failed else 0
 
 
 def _ask(arguments: argparse.Namespace) -> int:

@@ -120,7 +120,8 @@ def _sweep(arguments: argparse.Namespace) -> int:
     from langchain_swallow.chat_models import ChatSwallow
     from langchain_swallow.evaluation import rag
     from langchain_swallow.evaluation.rag.report import report_as_dict
-    from langchain_swallow.evaluation.rag.sweep import configurations, plot_sweep
+    from langchain_swallow.evaluation.rag.sweep import configurations, plot_sweep, sweep_table
+    from langchain_swallow.evaluation.tables import write_figures
 
     examples = _drawn(rag.read_examples(arguments.questions), arguments)
     model = _model(arguments)
@@ -152,14 +153,13 @@ def _sweep(arguments: argparse.Namespace) -> int:
     rag.write_report(arguments.output, scores)
     for suffix in (".svg", ".png"):
         plot_sweep(arguments.output / f"sweep{suffix}", scores, metric=arguments.metric)
-    say(f"wrote {arguments.output}: report.html, report.md, report.json, sweep.svg, sweep.png")
+    table = sweep_table(scores, metric=arguments.metric)
+    write_figures(arguments.output / "sweep.json", [table], {"benchmark": "sweep"})
+    say(f"wrote {arguments.output}: report.html, report.md, sweep.json, sweep.svg, sweep.png, …")
     if arguments.json:
         print(json.dumps(report_as_dict(scores), ensure_ascii=False))
-        return 0
-    print(f"{arguments.metric:>8}  {'p50 s':>6}  configuration")
-    for label, one in scores.items():
-        quality = one.total.metrics[arguments.metric].mean
-        print(f"{quality:8.3f}  {one.total.percentiles['seconds']['p50']:6.2f}  {label}")
+    else:
+        print(table.markdown())
     return 0
 
 

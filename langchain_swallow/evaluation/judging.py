@@ -15,9 +15,9 @@ from langchain_core.runnables import Runnable
 _RATING = re.compile(r"\[\[(\d+\.?\d*)\]\]")
 _RATING_FALLBACK = re.compile(r"\[(\d+\.?\d*)\]")
 LOWEST, HIGHEST = 1.0, 10.0
+# Without an example: a weak judge would copy its number.
 _ASK_AGAIN = (
-    "評価点が読み取れませんでした。1から10までの評価点だけを、"
-    "[[評価点]]の形式で書いてください。例: [[5]]"
+    "評価点が読み取れませんでした。1から10までの評価点だけを、[[評価点]]の形式で書いてください。"
 )
 _ASK_VERDICT_AGAIN = (
     "判定が読み取れませんでした。[[A]]、[[B]]、[[C]]のどれか一つだけを書いてください。"

@@ -63,7 +63,7 @@ def radar(
         plot.set_xticks(angles, axes, fontsize=12)
         plot.set_ylim(0, 1)
         plot.set_yticks([0.2, 0.4, 0.6, 0.8, 1.0])
-        plot.tick_params(axis="x", pad=14)
+        plot.tick_params(axis="x", pad=20)
         plot.tick_params(axis="y", labelsize=8, labelcolor="#555555")
         plot.set_rlabel_position(180 / len(axes))
         for (name, values), style in zip(series.items(), _styles(), strict=False):

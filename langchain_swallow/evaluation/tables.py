@@ -51,7 +51,8 @@ def describe_run() -> dict[str, Any]:
         except PackageNotFoundError:
             continue
     return {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        # Files of figures are shared: where they lay on this machine is nobody's business.
+        "command": shlex.join(Path(a).name if Path(a).is_absolute() else a for a in sys.argv),
         "date": time.strftime("%Y-%m-%d"),
         "machine": {
             "processor": _processor(),

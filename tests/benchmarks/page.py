@@ -1,4 +1,4 @@
-"""`docs/benchmarks.md` from the files of figures in `docs/runs`.
+"""The tables of `docs/*.md` from the files of figures in `docs/runs`.
 
     python tests/benchmarks/page.py
 
@@ -13,7 +13,8 @@ from pathlib import Path
 from langchain_swallow.evaluation.tables import Table
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGE, RUNS = DOCS / "benchmarks.md", DOCS / "runs"
+PAGES = (DOCS / "benchmarks.md", DOCS / "evaluation.md")
+RUNS = DOCS / "runs"
 _BLOCK = re.compile(r"<!-- figures: ([\w-]+)(?:#(\d+))? -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -40,7 +41,8 @@ def _how(figures: dict) -> str:
 
 
 def main() -> None:
-    PAGE.write_text(fill(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(fill(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

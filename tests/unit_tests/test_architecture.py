@@ -34,6 +34,7 @@ LAYERS = {
     "embeddings": 6,
     "vectorstores": 6,
     "retrievers": 7,
+    "sync": 7,
     "rag": 8,
     "benchmark": 8,
     "cli": 9,

@@ -9,11 +9,13 @@ from typing import Any
 from langchain_core.runnables import Runnable
 
 from langchain_swallow.errors import EvaluationError
+from langchain_swallow.evaluation.pages import shown
 from langchain_swallow.evaluation.plots import Point, quality_over_latency
 from langchain_swallow.evaluation.rag.examples import Example
 from langchain_swallow.evaluation.rag.run import answer_examples, unanswered
 from langchain_swallow.evaluation.rag.scores import RagScores, score_run
 from langchain_swallow.evaluation.run_file import RunFile, read_records, short_hash
+from langchain_swallow.evaluation.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,19 @@ def sweep(
                 ) from failed[0].error
         scores[choice.label] = score_run(examples, read_records(path))
     return scores
+
+
+def sweep_table(scores: Mapping[str, RagScores], *, metric: str = "f1") -> Table:
+    """A metric and the median latency of each configuration."""
+    rows = [
+        [
+            label,
+            shown(one.total.metrics[metric].mean if metric in one.total.metrics else None),
+            shown(one.total.percentiles["seconds"]["p50"], 2),
+        ]
+        for label, one in scores.items()
+    ]
+    return Table("Sweep", ["configuration", metric, "p50, s"], rows)
 
 
 def plot_sweep(path: Path, scores: Mapping[str, RagScores], *, metric: str = "f1") -> None:

@@ -1,0 +1,39 @@
+"""What the documentation shows is what there is: tables, links, code."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import page
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+
+
+@pytest.mark.parametrize("path", page.PAGES, ids=lambda p: p.name)
+def test_tables_of_figures_are_those_of_their_files(path):
+    text = path.read_text("utf-8")
+    assert page.fill(text) == text, "Run python tests/benchmarks/page.py."
+
+
+def test_files_of_figures_name_no_folder_of_a_machine():
+    files = list(page.RUNS.glob("*.json"))
+    assert files
+    for file in files:
+        assert not re.search(r'"/(home|work|root|tmp|Users)/', file.read_text("utf-8")), file.name
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
+def test_links_lead_to_files(path):
+    links = re.findall(r"\]\(([^)#]+)", path.read_text("utf-8"))
+    missing = [link for link in links if "://" not in link and not (DOCS / link).exists()]
+    assert missing == []
+
+
+def test_the_code_on_evaluation_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(DOCS.parent / "examples")
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "evaluation.md").read_text("utf-8"), re.S)
+    exec(code, {})
+    assert capsys.readouterr().out == "1.0\n"

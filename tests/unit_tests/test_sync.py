@@ -1,0 +1,125 @@
+"""A store follows a folder: only what changed is read and embedded."""
+
+import shutil
+
+import pytest
+
+from langchain_swallow import SwallowFAISS, sync_folder
+from tests.unit_tests.embeddings import CharacterEmbeddings
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "規程"
+    (root / "総務").mkdir(parents=True)
+    texts = {"就業.txt": "試用期間は3か月。", "総務/会議.md": "# 会議\n\n3階です。"}
+    for name, text in texts.items():
+        (root / name).write_text(text, encoding="utf-8")
+    return root
+
+
+@pytest.fixture
+def store(tmp_path):
+    return SwallowFAISS(CharacterEmbeddings(), path=tmp_path / "索引")
+
+
+def texts(store):
+    return sorted(d.page_content for d in store.documents)
+
+
+def test_only_what_changed_is_embedded(folder, store):
+    embedded = store.embeddings.embedded
+    first = sync_folder(store, folder)
+    assert sorted(first.added) == [str(folder / "就業.txt"), str(folder / "総務" / "会議.md")]
+    assert (len(embedded), str(first)) == (2, "2 added")
+
+    assert sync_folder(store, folder).unchanged == tuple(map(str, sorted(folder.rglob("*.*"))))
+    assert len(embedded) == 2
+
+    (folder / "就業.txt").write_text("試用期間は6か月。", encoding="utf-8")
+    (folder / "新.txt").write_text("新しい。", encoding="utf-8")
+    summary = sync_folder(store, folder)
+    assert summary.changed == (str(folder / "就業.txt"),)
+    assert summary.added == (str(folder / "新.txt"),)
+    assert len(embedded) == 4
+    assert "試用期間は3か月。" not in texts(store)
+
+    (folder / "新.txt").unlink()
+    assert sync_folder(store, folder).deleted == (str(folder / "新.txt"),)
+    assert len(embedded) == 4
+    assert len(store) == 2
+
+
+def test_a_moved_file_is_not_embedded_again_and_a_renamed_one_is(folder, store):
+    sync_folder(store, folder)
+    embedded = store.embeddings.embedded
+    shutil.move(folder / "就業.txt", folder / "総務" / "就業.txt")
+    summary = sync_folder(store, folder)
+    assert summary.moved == {str(folder / "就業.txt"): str(folder / "総務" / "就業.txt")}
+    assert str(summary) == "1 moved, 1 unchanged"
+    assert len(embedded) == 2
+    assert set(store.sources()) == {str(folder / "総務" / n) for n in ("就業.txt", "会議.md")}
+    # The title is part of what is embedded.
+    shutil.move(folder / "総務" / "就業.txt", folder / "総務" / "就業規則.txt")
+    assert str(sync_folder(store, folder)) == "1 added, 1 deleted, 1 unchanged"
+    assert len(embedded) == 3
+
+
+def test_a_copy_is_no_move(folder, store):
+    sync_folder(store, folder)
+    shutil.copy(folder / "就業.txt", folder / "総務" / "就業.txt")
+    assert sync_folder(store, folder).added == (str(folder / "総務" / "就業.txt"),)
+    assert len(store) == 3
+
+
+def test_other_sources_stay(folder, store, tmp_path):
+    store.add_texts(["外の文書"], [{"source": str(tmp_path / "外" / "a.txt")}])
+    store.add_texts(["出所なし"])
+    sync_folder(store, folder)
+    assert {"外の文書", "出所なし"} < set(texts(store))
+
+
+def test_a_file_that_cannot_be_read_keeps_its_passages_and_is_told(folder, store):
+    sync_folder(store, folder)
+    (folder / "就業.txt").write_bytes(b"\x00\x01")
+    (folder / "壊.pdf").write_bytes(b"%PDF-1.4 broken")
+    summary = sync_folder(store, folder)
+    assert set(summary.failed) == {str(folder / "就業.txt"), str(folder / "壊.pdf")}
+    assert "NUL bytes" in summary.failed[str(folder / "就業.txt")]
+    assert "試用期間は3か月。" in texts(store)
+    (folder / "就業.txt").write_text("直した。", encoding="utf-8")
+    assert sync_folder(store, folder).changed == (str(folder / "就業.txt"),)
+
+
+def test_interrupted_it_goes_on_without_doing_work_twice(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("langchain_swallow.sync._AT_ONCE", 1)
+    for i in range(10):
+        (folder / f"{i}.txt").write_text(f"文書{i}。", encoding="utf-8")
+
+    class Interrupted(CharacterEmbeddings):
+        def embed_documents(self, texts):
+            if len(self.embedded) >= 6:
+                raise KeyboardInterrupt
+            return super().embed_documents(texts)
+
+    class Named(CharacterEmbeddings):
+        pass
+
+    Interrupted.__name__ = Named.__name__ = "E"
+    interrupted = Interrupted()
+    store = SwallowFAISS(interrupted, path=tmp_path / "索引")
+    with pytest.raises(KeyboardInterrupt):
+        sync_folder(store, folder)
+    assert len(SwallowFAISS(Named(), path=tmp_path / "索引")) == 6
+    rest = Named()
+    summary = sync_folder(SwallowFAISS(rest, path=tmp_path / "索引"), folder)
+    assert (len(summary.added), len(summary.unchanged)) == (6, 6)
+    assert not set(rest.embedded) & set(interrupted.embedded)
+    assert len(rest.embedded) == 6
+
+
+def test_a_folder_is_wanted(store, folder):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        sync_folder(store, folder / "なし")
+    with pytest.raises(NotADirectoryError, match=r"is a file\. Name its folder"):
+        sync_folder(store, folder / "就業.txt")
