@@ -15,7 +15,7 @@ from langchain_swallow._version import __version__
 if TYPE_CHECKING:
     from langchain_swallow.catalog import ModelInfo, list_models, resolve_model
     from langchain_swallow.chat_models import ChatSwallow
-    from langchain_swallow.documents import JapaneseTextSplitter, load_documents
+    from langchain_swallow.documents import load_documents
     from langchain_swallow.embeddings import SwallowEmbeddings
     from langchain_swallow.errors import SwallowError
     from langchain_swallow.presets import (
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from langchain_swallow.rag import Answer, create_rag_chain
     from langchain_swallow.retrievers import HybridRetriever
+    from langchain_swallow.splitters import JapaneseTextSplitter
     from langchain_swallow.sync import sync_folder
     from langchain_swallow.vectorstores import SwallowFAISS
 
@@ -33,7 +34,7 @@ _HOME = {
     "Answer": "rag",
     "ChatSwallow": "chat_models",
     "HybridRetriever": "retrievers",
-    "JapaneseTextSplitter": "documents",
+    "JapaneseTextSplitter": "splitters",
     "ModelInfo": "catalog",
     "SYSTEM_PROMPT": "presets",
     "SwallowEmbeddings": "embeddings",

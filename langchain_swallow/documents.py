@@ -1,97 +1,132 @@
-"""Files → Documents → chunk Documents with offsets.
+"""Files and folders → Documents.
 
-documents = load_documents("規程/")
-chunks = JapaneseTextSplitter(max_tokens=300).split_documents(documents)
+documents = load_documents("規程/", on_error="skip")
+documents.failed  # what could not be read, and why
 """
 
+import fnmatch
 import hashlib
-import inspect
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from langchain_core.documents import Document
-from langchain_text_splitters import TextSplitter
 from tqdm import tqdm
 
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.docx import read_docx
-from langchain_swallow.formats.html import read_html
-from langchain_swallow.formats.markdown import read_markdown
-from langchain_swallow.formats.pdf import read_pdf
+from langchain_swallow.formats.reading import SUFFIXES, UNTRUSTED, Content, read_content
+from langchain_swallow.formats.sandbox import Sandbox
 from langchain_swallow.formats.section import Section
-from langchain_swallow.formats.tables import read_csv
-from langchain_swallow.text.chunks import Counter, chunk_spans, estimate_tokens
-from langchain_swallow.text.encoding import decode
-from langchain_swallow.text.layout import join_wrapped_lines, split_at_headings
 
 logger = logging.getLogger(__name__)
 
+_MANY_FILES = 32
+_ERROR = "error"
 
-def _read_plain(text: str) -> list[Section]:
-    return [Section(body, path) for path, body in split_at_headings(join_wrapped_lines(text))]
 
+class LoadedDocuments(list[Document]):
+    """Documents, and what there was besides.
 
-_TEXT_FORMATS: dict[str, Callable[[str], list[Section]]] = {
-    ".txt": _read_plain,
-    ".text": _read_plain,
-    ".md": read_markdown,
-    ".markdown": read_markdown,
-    ".html": read_html,
-    ".htm": read_html,
-    ".csv": read_csv,
-    ".tsv": read_csv,
-}
-_BINARY_FORMATS: dict[str, Callable[[bytes, str], list[Section]]] = {
-    ".pdf": read_pdf,
-    ".docx": read_docx,
-}
-SUFFIXES = frozenset({*_TEXT_FORMATS, *_BINARY_FORMATS})
+    `failed` has the reason for each file that could not be read; `ignored` the files in folders
+    that are of no known format.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failed: dict[str, str] = {}
+        self.ignored: list[str] = []
 
 
 def load_documents(
     path_or_paths: str | Path | Iterable[str | Path],
     *,
     recursive: bool = True,
+    include: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
     max_file_mb: float = 100,
     on_error: Literal["raise", "skip"] = "raise",
+    processes: int | None = None,
     progress: bool = False,
-) -> list[Document]:
+) -> LoadedDocuments:
     """Read files and folders in any Japanese encoding and format.
+
+    Text (also of Aozora Bunko), Markdown, HTML, PDF, docx, pptx, xlsx, CSV, JSON lines, and zip
+    archives of these. Formats that a stranger's file could harm are read in processes of their
+    own, with limits of memory and time.
 
     Args:
         path_or_paths: Files, or folders whose files of a known format are read.
         recursive: Whether to read folders inside folders.
+        include: Patterns like `*.pdf` or `規程/*`; files in folders must match one.
+        exclude: Patterns of files in folders to leave out.
         max_file_mb: A larger file is an error.
-        on_error: `"skip"` logs a file that cannot be read as a warning and goes on.
+        on_error: `"skip"` logs a file that cannot be read as a warning, keeps the reason in
+            `.failed` of what is returned, and goes on.
+        processes: Files at a time; `None` is the number of cores, at most four.
         progress: Show a progress bar.
 
     Returns:
-        One Document per section or page, in order of the paths. Metadata: `source`, `title`,
-        `format`, `encoding`, `content_hash` of the file; `headings` (章 > 節) and `page` where
-        there are any.
+        One Document per section, page, slide or sheet, in order of the paths. Metadata: `source`,
+        `title`, `format`, `encoding`, `content_hash` of the file; `headings` (章 > 節), `page`, and
+        `inside` of an archive, where there are any.
 
     Raises:
         FileNotFoundError: A path does not exist.
         DocumentError: A file cannot be read as text, and `on_error="raise"`.
     """
-    documents: list[Document] = []
-    files = list_files(path_or_paths, recursive=recursive)
-    for path in tqdm(files, desc="Reading", disable=not progress):
-        try:
-            documents += _load_file(path, max_file_mb)
-        except DocumentError as error:
-            if on_error == "raise":
-                raise
-            logger.warning("Skipped: %s", error)
-    return documents
+    loaded = LoadedDocuments()
+    files = list_files(
+        path_or_paths, recursive=recursive, include=include, exclude=exclude, ignored=loaded.ignored
+    )
+    read = _read_files(files, max_file_mb, processes)
+    for path, result in tqdm(read, total=len(files), desc="Reading", disable=not progress):
+        loaded.extend(_documents(path, result, on_error, loaded.failed))
+    return loaded
+
+
+def lazy_load_documents(
+    path_or_paths: str | Path | Iterable[str | Path],
+    *,
+    on_error: Literal["raise", "skip"] = "raise",
+    max_file_mb: float = 100,
+    processes: int | None = None,
+    **which: Any,
+) -> Iterator[Document]:
+    """As `load_documents`, one Document after another: no more than a few files are in memory.
+
+    Args:
+        path_or_paths: Files and folders.
+        on_error: `"skip"` logs what cannot be read.
+        max_file_mb: A larger file is an error.
+        processes: Files at a time.
+        **which: `recursive`, `include` and `exclude`.
+    """
+    files = list_files(path_or_paths, **which)
+    for path, result in _read_files(files, max_file_mb, processes):
+        yield from _documents(path, result, on_error, {})
 
 
 def list_files(
-    path_or_paths: str | Path | Iterable[str | Path], *, recursive: bool = True
+    path_or_paths: str | Path | Iterable[str | Path],
+    *,
+    recursive: bool = True,
+    include: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    ignored: list[str] | None = None,
 ) -> list[Path]:
     """Files, and in folders those of a known format, as `load_documents` reads them.
+
+    Args:
+        path_or_paths: Files and folders.
+        recursive: Whether to list folders inside folders.
+        include: Patterns that files in folders must match.
+        exclude: Patterns that they must not match.
+        ignored: Is given the files of other formats. Hidden files and those that Office keeps
+            while a document is open are in neither.
 
     Raises:
         FileNotFoundError: A path does not exist.
@@ -101,37 +136,116 @@ def list_files(
     for path in map(Path, paths):
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist.")
-        if path.is_dir():
-            inside = sorted(path.glob("**/*" if recursive else "*"))
-            files += [p for p in inside if p.is_file() and p.suffix.lower() in SUFFIXES]
-        else:
+        if not path.is_dir():
             files.append(path)
+            continue
+        for file in sorted(path.glob("**/*" if recursive else "*")):
+            inside = file.relative_to(path)
+            if not file.is_file() or any(part.startswith((".", "~$")) for part in inside.parts):
+                continue
+            if include is not None and not _matches(inside, include):
+                continue
+            if _matches(inside, exclude):
+                continue
+            if file.suffix.lower() in SUFFIXES and _stays_inside(file, path):
+                files.append(file)
+            elif ignored is not None:
+                ignored.append(str(file))
     return files
 
 
-def _load_file(path: Path, max_file_mb: float) -> list[Document]:
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+def _matches(inside: Path, patterns: Sequence[str]) -> bool:
+    """Whether a path inside a folder, or the name alone, matches one of the patterns."""
+    return any(
+        fnmatch.fnmatch(name, pattern)
+        for pattern in patterns
+        for name in (inside.as_posix(), inside.name)
+    )
+
+
+def _stays_inside(file: Path, folder: Path) -> bool:
+    """Whether a file is in the folder, and no link to somewhere else."""
+    return folder.resolve() in file.resolve().parents
+
+
+def _read_files(
+    files: Sequence[Path], max_file_mb: float, processes: int | None
+) -> Iterator[tuple[Path, "list[Document] | DocumentError"]]:
+    """Files in order, with what they hold or why not; some are read ahead."""
+    wanted = processes or min(4, os.cpu_count() or 1)
+    with Sandbox(wanted) as sandbox, ThreadPoolExecutor(wanted) as pool:
+        # Starting a process takes longer than reading a few texts.
+        every = len(files) >= _MANY_FILES
+
+        def read(path: Path) -> "list[Document] | DocumentError":
+            untrusted = every or path.suffix.lower() in UNTRUSTED
+            try:
+                return _load_file(path, max_file_mb, sandbox.read if untrusted else read_content)
+            except DocumentError as error:
+                return error
+
+        ahead: deque[tuple[Path, Future[list[Document] | DocumentError]]] = deque()
+        try:
+            for path in files:
+                ahead.append((path, pool.submit(read, path)))
+                if len(ahead) > 2 * wanted:
+                    first, future = ahead.popleft()
+                    yield first, future.result()
+            for first, future in ahead:
+                yield first, future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _documents(
+    path: Path,
+    result: "list[Document] | DocumentError",
+    on_error: Literal["raise", "skip"],
+    failed: dict[str, str],
+) -> list[Document]:
+    if isinstance(result, DocumentError):
+        if on_error == "raise":
+            raise result
+        failed[str(path)] = str(result)
+        logger.warning("Skipped: %s", result)
+        return []
+    for document in [d for d in result if _ERROR in d.metadata]:
+        reason = document.metadata[_ERROR]
+        if on_error == "raise":
+            raise DocumentError(reason)
+        failed[f"{path}/{document.metadata['inside']}"] = reason
+        logger.warning("Skipped: %s", reason)
+        result.remove(document)
+    return result
+
+
+def _load_file(
+    path: Path, max_file_mb: float, read: Callable[[bytes, str], list[Content]]
+) -> list[Document]:
+    """Documents of a file; of a file in an archive that failed, one with the reason."""
+    if path.suffix.lower() not in SUFFIXES:
         raise DocumentError(
             f"{path} has an unknown format. Known are {', '.join(sorted(SUFFIXES))}."
         )
     if path.stat().st_size > max_file_mb * 1024**2:
         raise DocumentError(f"{path} is larger than max_file_mb={max_file_mb}.")
     data = path.read_bytes()
-    file = {
-        "source": str(path),
-        "title": path.stem,
-        "format": suffix[1:],
-        "content_hash": hashlib.sha256(data).hexdigest(),
-    }
-    if suffix in _BINARY_FORMATS:
-        sections = _BINARY_FORMATS[suffix](data, str(path))
-    else:
-        decoded = decode(data, name=str(path))
-        file["encoding"] = decoded.encoding
-        plain = decoded.text.replace("\r\n", "\n").replace("\r", "\n")
-        sections = _TEXT_FORMATS[suffix](plain)
-    return [Document(section.text, metadata={**file, **_place(section)}) for section in sections]
+    file = {"source": str(path), "content_hash": hashlib.sha256(data).hexdigest()}
+    documents = []
+    for content in read(data, str(path)):
+        own = PurePosixPath(content.inside) if content.inside else path
+        place: dict[str, Any] = {**file, "title": own.stem, "format": own.suffix.lower()[1:]}
+        if content.encoding:
+            place["encoding"] = content.encoding
+        if content.inside:
+            place["inside"] = content.inside
+        if content.error:
+            documents.append(Document("", metadata={**place, _ERROR: content.error}))
+        documents += [
+            Document(section.text, metadata={**place, **_place(section)})
+            for section in content.sections
+        ]
+    return documents
 
 
 def _place(section: Section) -> dict[str, Any]:
@@ -141,63 +255,3 @@ def _place(section: Section) -> dict[str, Any]:
     if section.page is not None:
         place["page"] = section.page
     return place
-
-
-class JapaneseTextSplitter(TextSplitter):
-    """Splits Japanese text at sentence ends, within a token budget.
-
-    Args:
-        max_tokens: Budget of a chunk.
-        counter: A function from text to tokens, a tokenizer, or a chat model; `None` estimates.
-        overlap: Sentences repeated at the start of the next chunk.
-
-    Chunk Documents carry `start_index` and `end_index`, half-open, in the Document they are from.
-    """
-
-    def __init__(self, max_tokens: int = 300, counter: Any = None, *, overlap: int = 1) -> None:
-        if max_tokens < 1:
-            raise ValueError(f"max_tokens must be at least 1, not {max_tokens!r}.")
-        self._count = as_counter(counter)
-        super().__init__(chunk_size=max_tokens, chunk_overlap=0, length_function=self._count)
-        self._max_tokens = max_tokens
-        self._overlap = overlap
-
-    def split_text(self, text: str) -> list[str]:
-        """Chunks of one text."""
-        return [text[start:end] for start, end in self._spans(text)]
-
-    def create_documents(
-        self, texts: list[str], metadatas: list[dict[Any, Any]] | None = None
-    ) -> list[Document]:
-        """Chunk Documents of several texts, each with its text's metadata."""
-        sources: Sequence[dict[Any, Any]] = metadatas or [{}] * len(texts)
-        return [
-            Document(text[start:end], metadata={**metadata, "start_index": start, "end_index": end})
-            for text, metadata in zip(texts, sources, strict=True)
-            for start, end in self._spans(text)
-        ]
-
-    def _spans(self, text: str) -> list[tuple[int, int]]:
-        return chunk_spans(text, self._max_tokens, self._count, overlap=self._overlap)
-
-
-def as_counter(counter: Any) -> Counter:
-    """A function from text to tokens.
-
-    Raises:
-        TypeError: Nothing that can count.
-    """
-    if counter is None:
-        return estimate_tokens
-    if hasattr(counter, "get_num_tokens"):
-        return counter.get_num_tokens
-    if hasattr(counter, "encode"):
-        parameters = inspect.signature(counter.encode).parameters
-        if "add_special_tokens" in parameters:
-            return lambda text: len(counter.encode(text, add_special_tokens=False))
-        return lambda text: len(counter.encode(text))
-    if callable(counter):
-        return counter
-    raise TypeError(
-        f"counter must be a function, a tokenizer or a chat model, not {type(counter).__name__}."
-    )

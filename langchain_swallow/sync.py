@@ -14,8 +14,9 @@ from langchain_core.documents import Document
 from langchain_text_splitters import TextSplitter
 from tqdm import tqdm
 
-from langchain_swallow.documents import JapaneseTextSplitter, list_files, load_documents
+from langchain_swallow.documents import list_files, load_documents
 from langchain_swallow.errors import DocumentError
+from langchain_swallow.splitters import JapaneseTextSplitter
 from langchain_swallow.vectorstores import SwallowFAISS
 
 # Passages of one change: enough to fill the encoder's batches, and lost if it is interrupted.

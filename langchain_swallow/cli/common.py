@@ -26,11 +26,16 @@ def build_store(
     paths: list[Path], embeddings: str, max_tokens: int, counter: Any, on_error: Any
 ) -> "SwallowFAISS":
     """Documents read, split and embedded."""
-    from langchain_swallow.documents import JapaneseTextSplitter, load_documents
+    from langchain_swallow.documents import load_documents
     from langchain_swallow.embeddings import SwallowEmbeddings
+    from langchain_swallow.splitters import JapaneseTextSplitter
     from langchain_swallow.vectorstores import SwallowFAISS
 
     documents = load_documents(paths, on_error=on_error, progress=True)
+    for source, reason in documents.failed.items():
+        say(f"not read: {source}: {reason}")
+    if documents.ignored:
+        say(f"{len(documents.ignored)} files of other formats were left out")
     chunks = JapaneseTextSplitter(max_tokens, counter).split_documents(documents)
     if not chunks:
         raise ValueError(f"No readable documents in {', '.join(map(str, paths))}.")

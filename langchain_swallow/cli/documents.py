@@ -119,7 +119,7 @@ def _index(arguments: argparse.Namespace) -> int:
 
 
 def _sync(arguments: argparse.Namespace) -> int:
-    from langchain_swallow.documents import JapaneseTextSplitter
+    from langchain_swallow.splitters import JapaneseTextSplitter
     from langchain_swallow.sync import sync_folder
 
     store = open_store(arguments.index, arguments.embeddings)
@@ -219,7 +219,8 @@ def _answer(
     print()
     for citation in answer.citations:
         metadata = citation.document.metadata
-        place = [metadata.get("headings"), f"{metadata['page']}頁" if "page" in metadata else None]
+        page = f"{metadata['page']}頁" if "page" in metadata else None
+        place = [metadata.get("inside"), metadata.get("headings"), page]
         name = Path(str(metadata.get("source", ""))).name
         mark = "" if citation.verified else "（未確認）"
         print(f"  [{citation.number}] {' '.join(filter(None, [name, *place]))}{mark}")

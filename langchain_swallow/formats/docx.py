@@ -3,23 +3,19 @@
 Read from the XML itself: docx2txt prints the reading before the base, python-docx loses the base.
 """
 
-import io
 import re
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-from lxml import etree
-
 from langchain_swallow.errors import DocumentError
+from langchain_swallow.formats.archive import Archive
 from langchain_swallow.formats.section import Section, SectionBuilder, table_rows
+from langchain_swallow.formats.xml import parse_xml
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 # The reading of ruby; the second copy of a text box, for older programs.
 _UNREAD = frozenset({f"{_W}rt", f"{_MC}Fallback"})
-_MAX_RATIO = 100
-_MAX_BYTES = 200 * 1024**2
 
 
 def read_docx(data: bytes, name: str) -> list[Section]:
@@ -28,8 +24,9 @@ def read_docx(data: bytes, name: str) -> list[Section]:
     Raises:
         DocumentError: It is no Word document, encrypted, or a decompression bomb.
     """
-    document = _parse(_member(data, "word/document.xml", name), name)
-    headings = _heading_styles(data, name)
+    archive = Archive(data, name)
+    document = parse_xml(archive.read("word/document.xml"), name)
+    headings = _heading_styles(archive, name)
     builder = SectionBuilder()
     body = document.find(f"{_W}body")
     for element in () if body is None else _blocks(body):
@@ -59,32 +56,10 @@ def _blocks(parent: Any) -> Iterator[Any]:
             yield element
 
 
-def _member(data: bytes, member: str, name: str) -> bytes:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            info = archive.getinfo(member)
-            ratio = info.file_size / max(1, info.compress_size)
-            if info.file_size > _MAX_BYTES or ratio > _MAX_RATIO:
-                raise DocumentError(
-                    f"{name}: {member} unpacks to {info.file_size} bytes; refused as too large."
-                )
-            return archive.read(member)
-    except (zipfile.BadZipFile, KeyError, RuntimeError) as error:
-        raise DocumentError(f"{name} is no readable Word document: {error}.") from error
-
-
-def _parse(xml: bytes, name: str) -> Any:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    try:
-        return etree.fromstring(xml, parser)
-    except etree.XMLSyntaxError as error:
-        raise DocumentError(f"{name} is damaged: {error}.") from error
-
-
-def _heading_styles(data: bytes, name: str) -> dict[str, int]:
+def _heading_styles(archive: Archive, name: str) -> dict[str, int]:
     """Style id → level; in Japanese Word the ids are numbers and the names tell."""
     try:
-        styles = _parse(_member(data, "word/styles.xml", name), name)
+        styles = parse_xml(archive.read("word/styles.xml"), name)
     except DocumentError:
         return {}
     levels = {}

@@ -26,6 +26,8 @@ def read_pdf(data: bytes, name: str) -> list[Section]:
     for extract in (_pdfium_pages, _pypdf_pages):
         try:
             pages = extract(data)
+        except MemoryError:
+            raise
         except Exception as error:  # every extractor has its own errors for a damaged file
             reasons.append(f"{extract.__name__.strip('_')}: {error}")
             continue

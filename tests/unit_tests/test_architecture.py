@@ -31,6 +31,7 @@ LAYERS = {
     "chat_results": 5,
     "chat_models": 6,
     "documents": 6,
+    "splitters": 6,
     "embeddings": 6,
     "vectorstores": 6,
     "retrievers": 7,

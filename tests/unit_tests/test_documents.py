@@ -8,8 +8,10 @@ import pytest
 from langchain_core.documents import Document
 
 from langchain_swallow import JapaneseTextSplitter, load_documents
-from langchain_swallow.documents import SUFFIXES, as_counter, estimate_tokens
+from langchain_swallow.documents import SUFFIXES
 from langchain_swallow.errors import DocumentError
+from langchain_swallow.splitters import as_counter
+from langchain_swallow.text.chunks import estimate_tokens
 from tests.unit_tests.tokenizers import trained_tokenizer
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "documents"

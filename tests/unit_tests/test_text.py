@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_swallow.documents import estimate_tokens
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.text.chunks import chunk_spans
+from langchain_swallow.text.chunks import chunk_spans, estimate_tokens
 from langchain_swallow.text.encoding import decode
 from langchain_swallow.text.layout import (
     display_width,

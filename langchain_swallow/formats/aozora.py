@@ -1,0 +1,51 @@
+"""Texts of Aozora Bunko → sections: ruby and annotations removed, headings kept.
+
+The notation: <https://www.aozora.gr.jp/annotation/>. Ruby 漢字《かんじ》, with ｜ where its base
+begins; notes ［＃…］; characters outside JIS ※［＃「…」、U+9AD9、…］.
+"""
+
+import re
+
+from langchain_swallow.formats.section import Section, SectionBuilder
+
+_MARKS = re.compile(r"［＃|【テキスト中に現れる記号について】|^底本：", re.MULTILINE)
+_HEADER = re.compile(r"^-{20,}\n.*?^-{20,}\n", re.DOTALL | re.MULTILINE)
+_COLOPHON = re.compile(r"^底本：", re.MULTILINE)
+_CODE_POINT = re.compile(r"※［＃[^］]*?U\+([0-9A-Fa-f]{4,6})[^］]*］")
+_UNKNOWN = re.compile(r"※［＃「([^」]*)」[^］]*］")
+_RUBY = re.compile(r"《[^》\n]*》")
+_HEADING = re.compile(r"^(.*)［＃「[^」]*」は(大|中|小)見出し］\s*$")
+_BLOCK_HEADING = re.compile(r"［＃(大|中|小)見出し］(.*?)［＃\1見出し終わり］", re.DOTALL)
+_NOTE = re.compile(r"［＃[^］]*］")
+_LEVELS = {"大": 1, "中": 2, "小": 3}
+
+
+def is_aozora(text: str) -> bool:
+    """Whether a text has the marks of Aozora Bunko's notation, and ruby or notes to remove."""
+    return bool(_MARKS.search(text)) and ("《" in text or "［＃" in text)
+
+
+def read_aozora(text: str) -> list[Section]:
+    """Sections by the text's headings; the first line, its title, is above them all."""
+    body = _HEADER.sub("", text, count=1)
+    colophon = _COLOPHON.search(body)
+    body = body[: colophon.start()] if colophon else body
+    lines = body.strip("\n").split("\n")
+    builder = SectionBuilder()
+    if lines and len(lines[0]) <= 60 and "。" not in lines[0]:
+        builder.heading(0, _plain(lines.pop(0)))
+    for line in _BLOCK_HEADING.sub(r"\2［＃「」は\1見出し］", "\n".join(lines)).split("\n"):
+        heading = _HEADING.match(line)
+        if heading:
+            builder.heading(_LEVELS[heading[2]], _plain(heading[1]))
+        else:
+            builder.block(_plain(line))
+    return builder.sections()
+
+
+def _plain(line: str) -> str:
+    """A line as it is read aloud by no one: bases without readings, text without notes."""
+    line = _CODE_POINT.sub(lambda code: chr(int(code[1], 16)), line)
+    # A character that no code point stands for is described; keep the description.
+    line = _UNKNOWN.sub(r"〔\1〕", line)
+    return _NOTE.sub("", _RUBY.sub("", line)).replace("｜", "").strip()

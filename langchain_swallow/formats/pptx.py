@@ -1,0 +1,93 @@
+"""PowerPoint presentations → one section a slide, headed by its title, with the speaker's notes."""
+
+import posixpath
+from collections.abc import Iterator
+from typing import Any
+
+from langchain_swallow.formats.archive import Archive
+from langchain_swallow.formats.section import Section, SectionBuilder, table_rows
+from langchain_swallow.formats.xml import parse_xml
+
+_A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+_P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
+_R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
+_TITLES = ("title", "ctrTitle")
+# Repeated on every slide, or set by the program.
+_NOT_TEXT = ("sldNum", "dt", "ftr", "hdr", "sldImg")
+
+
+def read_pptx(data: bytes, name: str) -> list[Section]:
+    """Slides of a presentation, in order.
+
+    Raises:
+        DocumentError: It is no presentation, encrypted, or a decompression bomb.
+    """
+    archive = Archive(data, name)
+    main = "ppt/presentation.xml"
+    presentation = parse_xml(archive.read(main), name)
+    targets = _relations(archive, main, name)
+    sections: list[Section] = []
+    for number, entry in enumerate(presentation.iter(f"{_P}sldId"), 1):
+        path = targets.get(entry.get(f"{_R}id", ""), "")
+        if path in archive.names():
+            sections += _slide(archive, path, number, name)
+    return sections
+
+
+def _slide(archive: Archive, path: str, number: int, name: str) -> list[Section]:
+    builder = SectionBuilder()
+    for text, is_title in _texts(parse_xml(archive.read(path), name)):
+        if is_title:
+            builder.heading(1, text.replace("\n", " "))
+        else:
+            builder.block(text)
+    for notes in _relations(archive, path, name).values():
+        if "/notesSlides/" in notes and notes in archive.names():
+            for text, _ in _texts(parse_xml(archive.read(notes), name)):
+                builder.block(text)
+    return [Section(s.text, s.headings, page=number) for s in builder.sections()]
+
+
+def _texts(root: Any) -> Iterator[tuple[str, bool]]:
+    """Texts of shapes and rows of tables in reading order, the title first."""
+    found: list[tuple[str, bool]] = []
+    for element in root.iter(f"{_P}sp", f"{_A}tbl"):
+        if element.tag == f"{_A}tbl":
+            rows = [
+                [_paragraphs(cell) for cell in row.iter(f"{_A}tc")]
+                for row in element.iter(f"{_A}tr")
+            ]
+            found += [(row, False) for row in table_rows(rows)]
+            continue
+        place = element.find(f"{_P}nvSpPr/{_P}nvPr/{_P}ph")
+        kind = "" if place is None else place.get("type", "")
+        text = _paragraphs(element)
+        if text and kind not in _NOT_TEXT:
+            found.append((text, kind in _TITLES))
+    return iter(sorted(found, key=lambda pair: not pair[1]))
+
+
+def _paragraphs(element: Any) -> str:
+    lines = []
+    for paragraph in element.iter(f"{_A}p"):
+        parts = [
+            "\n" if node.tag == f"{_A}br" else node.text or ""
+            for node in paragraph.iter(f"{_A}t", f"{_A}br")
+        ]
+        lines.append("".join(parts).strip())
+    return "\n".join(filter(None, lines))
+
+
+def _relations(archive: Archive, path: str, name: str) -> dict[str, str]:
+    """Id → path of what a part refers to."""
+    folder, file = posixpath.split(path)
+    relations = f"{folder}/_rels/{file}.rels"
+    if relations not in archive.names():
+        return {}
+    return {
+        relation.get("Id", ""): posixpath.normpath(
+            posixpath.join("/", folder, relation.get("Target", ""))
+        ).lstrip("/")
+        for relation in parse_xml(archive.read(relations), name)
+        if relation.get("TargetMode") != "External"
+    }

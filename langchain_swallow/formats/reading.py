@@ -1,0 +1,112 @@
+"""A file's bytes → its sections, by the ending of its name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from langchain_swallow.errors import DocumentError
+from langchain_swallow.formats.aozora import is_aozora, read_aozora
+from langchain_swallow.formats.archive import Archive
+from langchain_swallow.formats.docx import read_docx
+from langchain_swallow.formats.html import read_html
+from langchain_swallow.formats.jsonl import read_jsonl
+from langchain_swallow.formats.markdown import read_markdown
+from langchain_swallow.formats.pdf import read_pdf
+from langchain_swallow.formats.pptx import read_pptx
+from langchain_swallow.formats.section import Section
+from langchain_swallow.formats.tables import read_csv
+from langchain_swallow.formats.xlsx import read_xlsx
+from langchain_swallow.text.encoding import decode
+from langchain_swallow.text.layout import join_wrapped_lines, split_at_headings
+
+_ZIP = ".zip"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file, or one inside an archive, holds.
+
+    `inside` is its path in the archive; `encoding` that of a text file; `error` the reason why
+    nothing was read.
+    """
+
+    sections: tuple[Section, ...] = ()
+    inside: str = ""
+    encoding: str = ""
+    error: str = ""
+
+
+def _read_plain(text: str) -> list[Section]:
+    if is_aozora(text):
+        return read_aozora(text)
+    return [Section(body, path) for path, body in split_at_headings(join_wrapped_lines(text))]
+
+
+_TEXT_FORMATS: dict[str, Callable[[str], list[Section]]] = {
+    ".txt": _read_plain,
+    ".text": _read_plain,
+    ".md": read_markdown,
+    ".markdown": read_markdown,
+    ".html": read_html,
+    ".htm": read_html,
+    ".csv": read_csv,
+    ".tsv": read_csv,
+    ".jsonl": read_jsonl,
+}
+_BINARY_FORMATS: dict[str, Callable[[bytes, str], list[Section]]] = {
+    ".pdf": read_pdf,
+    ".docx": read_docx,
+    ".pptx": read_pptx,
+    ".xlsx": read_xlsx,
+}
+SUFFIXES = frozenset({*_TEXT_FORMATS, *_BINARY_FORMATS, _ZIP})
+# Read by parsers in C, or unpacked: what a stranger's file may crash or fill.
+UNTRUSTED = frozenset({*_BINARY_FORMATS, _ZIP, ".html", ".htm"})
+
+
+def read_content(data: bytes, name: str) -> list[Content]:
+    """Sections of one file; of an archive, of each file in it that can be read.
+
+    Args:
+        data: Its bytes.
+        name: Its path, for its format and for errors.
+
+    Raises:
+        DocumentError: It cannot be read, or its format is not known. A file inside an archive that
+            cannot be read has its `error` instead.
+    """
+    suffix = _suffix(name)
+    if suffix == _ZIP:
+        return list(_read_archive(data, name))
+    if suffix in _BINARY_FORMATS:
+        return [Content(tuple(_BINARY_FORMATS[suffix](data, name)))]
+    if suffix not in _TEXT_FORMATS:
+        raise DocumentError(
+            f"{name} has an unknown format. Known are {', '.join(sorted(SUFFIXES))}."
+        )
+    decoded = decode(data, name=name)
+    plain = decoded.text.replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        sections = _TEXT_FORMATS[suffix](plain)
+    except DocumentError as error:
+        raise DocumentError(f"{name}: {error}") from error
+    return [Content(tuple(sections), encoding=decoded.encoding)]
+
+
+def _read_archive(data: bytes, name: str) -> list[Content]:
+    archive = Archive(data, name)
+    contents = []
+    for inside in archive.names():
+        where = f"{name}/{inside}"
+        try:
+            if _suffix(inside) == _ZIP:
+                raise DocumentError(f"{where} is an archive in an archive. Unpack the outer one.")
+            (content,) = read_content(archive.read(inside), where)
+        except DocumentError as error:
+            content = Content(error=str(error))
+        contents.append(Content(content.sections, inside, content.encoding, content.error))
+    return contents
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name.replace("\\", "/")).suffix.lower()

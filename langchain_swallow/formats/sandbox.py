@@ -1,0 +1,191 @@
+"""Files read in processes of their own, with limits: a file may crash its reader, not this program.
+
+A process reads one file after another and is replaced when it dies or takes too long.
+"""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any
+
+from typing_extensions import Self
+
+from langchain_swallow.errors import DocumentError
+from langchain_swallow.formats.reading import Content, read_content
+from langchain_swallow.formats.section import Section
+
+_MEMORY_GIB = 4
+_TIMEOUT_S = 120.0
+
+
+class Sandbox:
+    """Processes that read files.
+
+    Args:
+        processes: At most; each is started when it is first needed.
+        timeout_s: Seconds for one file.
+        memory_gib: Address space of a process, where the system can limit it (not on Windows and
+            macOS).
+
+    Use it as a context manager: leaving it ends the processes. Threads may call `read` at once.
+    """
+
+    def __init__(
+        self,
+        processes: int,
+        *,
+        timeout_s: float = _TIMEOUT_S,
+        memory_gib: float = _MEMORY_GIB,
+    ) -> None:
+        self._timeout_s, self._memory_gib = timeout_s, memory_gib
+        self._idle: SimpleQueue[_Reader] = SimpleQueue()
+        self._free = threading.Semaphore(processes)
+
+    def read(self, data: bytes, name: str) -> list[Content]:
+        """As `reading.read_content`.
+
+        Raises:
+            DocumentError: Also when the reader died, ran out of memory or out of time.
+        """
+        with self._reader() as reader:
+            return reader.read(data, name, self._timeout_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        while True:
+            try:
+                self._idle.get_nowait().end()
+            except Empty:
+                return
+
+    @contextmanager
+    def _reader(self) -> Iterator["_Reader"]:
+        with self._free:
+            try:
+                reader = self._idle.get_nowait()
+            except Empty:
+                reader = _Reader(self._memory_gib)
+            try:
+                yield reader
+            finally:
+                if reader.is_alive():
+                    self._idle.put(reader)
+                else:
+                    reader.end()
+
+
+class _Reader:
+    """One process, asked by lines of JSON."""
+
+    def __init__(self, memory_gib: float) -> None:
+        # -P would keep the current folder out of the path; Python 3.10 does not know it.
+        command = [sys.executable, "-m", "langchain_swallow.formats.sandbox", str(memory_gib)]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def read(self, data: bytes, name: str, timeout_s: float) -> list[Content]:
+        timer = threading.Timer(timeout_s, self._process.kill)
+        timer.start()
+        try:
+            answer = self._ask({"name": name, "data": base64.b64encode(data).decode()})
+        finally:
+            ended_itself = timer.is_alive()
+            timer.cancel()
+        if answer is None:
+            reason = "its reader died" if ended_itself else f"it took over {timeout_s:g} s"
+            raise DocumentError(
+                f"{name} was not read: {reason}. It may be damaged or made to do harm."
+            )
+        if "error" in answer:
+            raise DocumentError(answer["error"])
+        return [_content(part) for part in answer["contents"]]
+
+    def _ask(self, question: dict[str, str]) -> Any:
+        """The answer; `None` where the process ended before it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps(question).encode() + b"\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except OSError:
+            line = b""
+        if not line.endswith(b"\n"):
+            self._process.kill()
+            self._process.wait()
+            return None
+        return json.loads(line)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+def _content(part: dict[str, Any]) -> Content:
+    sections = tuple(
+        Section(s["text"], tuple(s["headings"]), s["page"]) for s in part.pop("sections")
+    )
+    return Content(sections, **part)
+
+
+def _serve(memory_gib: float) -> None:
+    """Answer until the other side leaves."""
+    _limit_memory(int(memory_gib * 2**30))
+    # Parsers that print would break the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    for line in sys.stdin.buffer:
+        question = json.loads(line)
+        try:
+            contents = read_content(base64.b64decode(question["data"]), question["name"])
+            answer: dict[str, Any] = {"contents": [asdict(content) for content in contents]}
+        except DocumentError as error:
+            answer = {"error": str(error)}
+        except MemoryError:
+            answer = {"error": f"{question['name']} needs more than {memory_gib:g} GiB to be read."}
+        except Exception as error:
+            answer = {"error": f"{question['name']} cannot be read: {error!r}."}
+        answers.write(json.dumps(answer, ensure_ascii=True).encode() + b"\n")
+        answers.flush()
+
+
+def _limit_memory(limit: int) -> None:
+    try:
+        import resource
+    except ImportError:
+        return
+    # macOS has the limit and does not keep to it; some containers forbid setting it.
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    except (ValueError, OSError):
+        return
+
+
+if __name__ == "__main__":
+    _serve(float(sys.argv[1]))

@@ -1,0 +1,73 @@
+"""Documents → chunk Documents with offsets.
+
+chunks = JapaneseTextSplitter(max_tokens=300).split_documents(documents)
+"""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.documents import Document
+from langchain_text_splitters import TextSplitter
+
+from langchain_swallow.text.chunks import Counter, chunk_spans, estimate_tokens
+
+
+class JapaneseTextSplitter(TextSplitter):
+    """Splits Japanese text at sentence ends, within a token budget.
+
+    Args:
+        max_tokens: Budget of a chunk.
+        counter: A function from text to tokens, a tokenizer, or a chat model; `None` estimates.
+        overlap: Sentences repeated at the start of the next chunk.
+
+    Chunk Documents carry `start_index` and `end_index`, half-open, in the Document they are from.
+    """
+
+    def __init__(self, max_tokens: int = 300, counter: Any = None, *, overlap: int = 1) -> None:
+        if max_tokens < 1:
+            raise ValueError(f"max_tokens must be at least 1, not {max_tokens!r}.")
+        self._count = as_counter(counter)
+        super().__init__(chunk_size=max_tokens, chunk_overlap=0, length_function=self._count)
+        self._max_tokens = max_tokens
+        self._overlap = overlap
+
+    def split_text(self, text: str) -> list[str]:
+        """Chunks of one text."""
+        return [text[start:end] for start, end in self._spans(text)]
+
+    def create_documents(
+        self, texts: list[str], metadatas: list[dict[Any, Any]] | None = None
+    ) -> list[Document]:
+        """Chunk Documents of several texts, each with its text's metadata."""
+        sources: Sequence[dict[Any, Any]] = metadatas or [{}] * len(texts)
+        return [
+            Document(text[start:end], metadata={**metadata, "start_index": start, "end_index": end})
+            for text, metadata in zip(texts, sources, strict=True)
+            for start, end in self._spans(text)
+        ]
+
+    def _spans(self, text: str) -> list[tuple[int, int]]:
+        return chunk_spans(text, self._max_tokens, self._count, overlap=self._overlap)
+
+
+def as_counter(counter: Any) -> Counter:
+    """A function from text to tokens.
+
+    Raises:
+        TypeError: Nothing that can count.
+    """
+    if counter is None:
+        return estimate_tokens
+    if hasattr(counter, "get_num_tokens"):
+        return counter.get_num_tokens
+    if hasattr(counter, "encode"):
+        parameters = inspect.signature(counter.encode).parameters
+        if "add_special_tokens" in parameters:
+            return lambda text: len(counter.encode(text, add_special_tokens=False))
+        return lambda text: len(counter.encode(text))
+    if callable(counter):
+        return counter
+    raise TypeError(
+        f"counter must be a function, a tokenizer or a chat model, not {type(counter).__name__}."
+    )

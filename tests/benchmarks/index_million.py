@@ -1,0 +1,234 @@
+"""A million vectors of 384 dimensions: build, save, load, search, filters, memory.
+
+    python tests/benchmarks/index_million.py flat --output docs/runs/index-flat.json
+
+For each kind of index, in one process: this package's store in a folder, and bare FAISS of the same
+type. With --community also LangChain's own FAISS store (langchain-community 0.4.2), flat.
+Vectors lie in clusters, as those of texts do; queries are near them.
+"""
+
+import argparse
+import gc
+import json
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import psutil
+from langchain_core.embeddings import Embeddings
+
+from langchain_swallow import SwallowFAISS
+from langchain_swallow.evaluation.tables import Table, write_figures
+
+K, QUERIES = 10, 100
+
+
+class Drawn(Embeddings):
+    """Vectors by number; queries by number."""
+
+    def __init__(self, count: int, dimension: int = 384) -> None:
+        rng = np.random.default_rng(0)
+        centres = rng.normal(size=(2000, dimension)).astype(np.float32)
+        self.rows = np.empty((count, dimension), dtype=np.float32)
+        for start in range(0, count, 50_000):
+            stop = min(count, start + 50_000)
+            near = centres[rng.integers(2000, size=stop - start)]
+            noise = rng.normal(size=(stop - start, dimension)).astype(np.float32)
+            self.rows[start:stop] = near + 0.8 * noise
+        self.rows /= np.linalg.norm(self.rows, axis=1, keepdims=True)
+        near = centres[rng.integers(2000, size=QUERIES)]
+        self.queries = near + 0.8 * rng.normal(size=near.shape).astype(np.float32)
+        self.queries /= np.linalg.norm(self.queries, axis=1, keepdims=True)
+
+    def embed_documents(self, texts: list[str]) -> Any:
+        return self.rows[[int(text) for text in texts]]
+
+    def embed_query(self, text: str) -> Any:
+        return self.queries[int(text)]
+
+
+def median_ms(call: Any) -> float:
+    """Median over the queries, after five to warm up."""
+    times = []
+    for number in [*range(5), *range(QUERIES)]:
+        began = time.perf_counter()
+        call(number)
+        times.append(time.perf_counter() - began)
+    return 1000 * float(np.median(times[5:]))
+
+
+def resident_gib() -> float:
+    """Memory of this process that is not a mapped file's."""
+    info = psutil.Process().memory_info()
+    return (info.rss - info.shared) / 2**30
+
+
+def bare(kind: str, rows: np.ndarray) -> Any:
+    """FAISS alone, of the same type and settings."""
+    if kind == "flat":
+        index = faiss.IndexFlatIP(rows.shape[1])
+    else:
+        index = faiss.IndexHNSWFlat(rows.shape[1], 32, faiss.METRIC_INNER_PRODUCT)
+        index.hnsw.efConstruction, index.hnsw.efSearch = 100, 128
+    index.add(rows)
+    return index
+
+
+def measure(kind: str, count: int, folder: Path) -> dict[str, float]:
+    drawn, figures = Drawn(count), {}
+    vectors_gib = drawn.rows.nbytes / 2**30
+    texts = [str(i) for i in range(count)]
+    metadatas = [{"source": f"{i % 1000}.txt", "ten": i % 10} for i in range(count)]
+    began = time.perf_counter()
+    store = SwallowFAISS.from_texts(texts, drawn, metadatas, ids=texts, index=kind)
+    figures["build_s"] = time.perf_counter() - began
+    began = time.perf_counter()
+    store.save_local(folder)
+    figures["save_s"] = time.perf_counter() - began
+    store = texts = metadatas = None
+    gc.collect()
+    before = resident_gib()
+    began = time.perf_counter()
+    store = SwallowFAISS.load_local(folder, drawn)
+    figures["load_s"] = time.perf_counter() - began
+    figures["first_search_ms"] = 1000 * timed(lambda: store.similarity_search("0", k=K))
+
+    def found(number: int, **options: Any) -> list[str]:
+        return [d.id for d in store.similarity_search(str(number), k=K, **options)]
+
+    figures["search_ms"] = median_ms(found)
+    figures["search_vectors_only_ms"] = median_ms(
+        lambda n: store.snapshot().search(drawn.queries[n], K)
+    )
+    figures["first_filter_s"] = timed(lambda: found(0, filter={"ten": 3}))
+    figures["filtered_ms"] = median_ms(lambda n: found(n, filter={"ten": 3}))
+    figures["memory_times_vectors"] = (resident_gib() - before + mapped(folder)) / vectors_gib
+    ours = [found(n) for n in range(QUERIES)]
+    ours_filtered = [found(n, filter={"ten": 3}) for n in range(QUERIES)]
+    store = None
+    gc.collect()
+
+    flat = faiss.IndexFlatIP(drawn.rows.shape[1])
+    flat.add(drawn.rows)
+    exact = flat.search(drawn.queries, K)[1]
+    bits = np.packbits(np.arange(count) % 10 == 3, bitorder="little")
+    selected = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
+    exact_filtered = flat.search(drawn.queries, K, params=selected)[1]
+    figures["recall_at_10"] = overlap(ours, exact)
+    figures["recall_at_10_filtered"] = overlap(ours_filtered, exact_filtered)
+    figures["bare_filtered_flat_ms"] = median_ms(
+        lambda n: flat.search(drawn.queries[n : n + 1], K, params=selected)
+    )
+    if kind == "flat":
+        index = flat
+    else:
+        del flat
+        index = bare(kind, drawn.rows)
+    figures["bare_ms"] = median_ms(lambda n: index.search(drawn.queries[n : n + 1], K))
+    return figures
+
+
+def timed(call: Any) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def mapped(folder: Path) -> float:
+    """GiB of the vectors' files, which are mapped and count as memory."""
+    return sum(p.stat().st_size for p in folder.glob("*.vectors")) / 2**30
+
+
+def overlap(ours: list[list[str]], exact: np.ndarray) -> float:
+    pairs = zip(ours, exact.tolist(), strict=True)
+    return float(np.mean([len({int(i) for i in a} & set(b)) / K for a, b in pairs]))
+
+
+def community(count: int, folder: Path) -> dict[str, float]:
+    """LangChain's store on the same data."""
+    from langchain_community.docstore.in_memory import InMemoryDocstore
+    from langchain_community.vectorstores import FAISS
+
+    drawn, figures = Drawn(count), {}
+    texts = [str(i) for i in range(count)]
+    metadatas = [{"source": f"{i % 1000}.txt", "ten": i % 10} for i in range(count)]
+    began = time.perf_counter()
+    index = faiss.IndexFlatIP(384)
+    store = FAISS(drawn, index, InMemoryDocstore(), {}, distance_strategy="MAX_INNER_PRODUCT")
+    # In parts: it makes Python lists of the vectors it is given.
+    for start in range(0, count, 20_000):
+        part = slice(start, start + 20_000)
+        pairs = zip(texts[part], drawn.rows[part], strict=True)
+        store.add_embeddings(pairs, metadatas[part], ids=texts[part])
+    figures["build_s"] = time.perf_counter() - began
+    figures["save_s"] = timed(lambda: store.save_local(str(folder)))
+    store = index = None
+    gc.collect()
+    began = time.perf_counter()
+    store = FAISS.load_local(str(folder), drawn, allow_dangerous_deserialization=True)
+    figures["load_s"] = time.perf_counter() - began
+    figures["search_ms"] = median_ms(lambda n: store.similarity_search(str(n), k=K))
+    figures["filtered_ms"] = median_ms(
+        lambda n: store.similarity_search(str(n), k=K, filter={"ten": 3})
+    )
+    found = [len(store.similarity_search(str(n), k=K, filter={"ten": 3})) for n in range(QUERIES)]
+    figures["filtered_found_of_10"] = float(np.mean(found))
+    return figures
+
+
+ROWS = {
+    "build_s": ("build, s", ""),
+    "save_s": ("save, s", ""),
+    "load_s": ("load, every hash checked, s", "2"),
+    "search_ms": ("search, median, ms", ""),
+    "search_vectors_only_ms": ("the same without reading passages, ms", ""),
+    "bare_ms": ("bare FAISS of the type, ms", ""),
+    "times_bare": ("search / bare FAISS", "at most 1.1"),
+    "filtered_ms": ("search with a filter of 10 %, ms", ""),
+    "filtered_times_bare": ("the same / bare FAISS of the type, unfiltered", "at most 1.5"),
+    "bare_filtered_flat_ms": ("bare flat FAISS with that filter, ms", ""),
+    "first_filter_s": ("first filter by a key, s", ""),
+    "recall_at_10": ("recall@10 against flat", ".95"),
+    "recall_at_10_filtered": ("recall@10 with the filter", ""),
+    "filtered_found_of_10": ("found with the filter, of 10", ""),
+    "memory_times_vectors": ("memory / vectors", "at most 1.25"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("kinds", nargs="+", choices=("flat", "hnsw", "ivfpq", "community"))
+    parser.add_argument("--count", type=int, default=1_000_000)
+    parser.add_argument("--output", type=Path, help="file of figures")
+    arguments = parser.parse_args()
+    found: dict[str, dict[str, float]] = {}
+    for kind in arguments.kinds:
+        folder = Path(tempfile.mkdtemp())
+        try:
+            if kind == "community":
+                figures = community(arguments.count, folder)
+            else:
+                figures = measure(kind, arguments.count, folder / "index")
+                figures["times_bare"] = figures["search_ms"] / figures["bare_ms"]
+                figures["filtered_times_bare"] = figures["filtered_ms"] / figures["bare_ms"]
+        finally:
+            shutil.rmtree(folder)
+        found[kind] = figures
+        print(json.dumps({kind: figures}), flush=True)
+    rows = [
+        [name, *(f"{f[key]:.3g}" if key in f else "–" for f in found.values()), wanted]
+        for key, (name, wanted) in ROWS.items()
+        if any(key in f for f in found.values())
+    ]
+    table = Table(f"{arguments.count:,} vectors of 384", ["", *found, "wanted"], rows)
+    print(table.markdown())
+    if arguments.output:
+        write_figures(arguments.output, [table], {"figures": found})
+
+
+if __name__ == "__main__":
+    main()

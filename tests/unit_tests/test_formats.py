@@ -1,0 +1,344 @@
+"""Formats beyond text: slides, sheets, records, Aozora Bunko, archives; and hostile files."""
+
+import io
+import time
+import zipfile
+from datetime import date, datetime
+
+import openpyxl
+import pptx
+import pytest
+from pptx.util import Inches
+
+from langchain_swallow.documents import lazy_load_documents, load_documents
+from langchain_swallow.errors import DocumentError
+from langchain_swallow.formats.aozora import read_aozora
+from langchain_swallow.formats.archive import Archive
+from langchain_swallow.formats.jsonl import read_jsonl
+from langchain_swallow.formats.reading import read_content
+from langchain_swallow.formats.sandbox import Sandbox
+
+
+def saved(document):
+    buffer = io.BytesIO()
+    document.save(buffer)
+    return buffer.getvalue()
+
+
+def zipped(**files):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+# Slides
+
+
+def test_pptx_is_a_section_a_slide():
+    deck = pptx.Presentation()
+    first = deck.slides.add_slide(deck.slide_layouts[1])
+    first.shapes.title.text = "営業方針"
+    first.placeholders[1].text = "新規開拓\n価格改定"
+    first.notes_slide.notes_text_frame.text = "ここで事例を話す。"
+    second = deck.slides.add_slide(deck.slide_layouts[5])
+    second.shapes.title.text = "価格"
+    table = second.shapes.add_table(2, 2, Inches(1), Inches(1), Inches(4), Inches(1)).table
+    for i, text in enumerate(("品名", "価格", "机", "900円")):
+        table.cell(i // 2, i % 2).text = text
+    third = deck.slides.add_slide(deck.slide_layouts[6])
+    box = third.shapes.add_textbox(0, 0, Inches(1), Inches(1))
+    box.text_frame.text = "題のないスライド"
+    (content,) = read_content(saved(deck), "方針.pptx")
+    assert [(s.text, s.headings, s.page) for s in content.sections] == [
+        ("営業方針\n\n新規開拓\n価格改定\n\nここで事例を話す。", ("営業方針",), 1),
+        ("価格\n\n品名: 机、価格: 900円", ("価格",), 2),
+        ("題のないスライド", (), 3),
+    ]
+
+
+# Sheets
+
+
+def test_xlsx_rows_carry_their_headers():
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = "価格表"
+    for row in (
+        ["2026年度 価格表", None, None],
+        ["品名", "価格", "改定日"],
+        ["加湿器", 12800, date(2026, 4, 1)],
+        [None, None, None],
+        ["フィルター", 1500.5, datetime(2026, 4, 1, 9, 30)],
+    ):
+        sheet.append(row)
+    other = book.create_sheet("メモ")
+    other["A1"] = "来期は据え置き。"
+    book.create_sheet("空")
+    (content,) = read_content(saved(book), "価格.xlsx")
+    assert [(s.text, s.headings) for s in content.sections] == [
+        (
+            "品名: 加湿器、価格: 12800、改定日: 2026-04-01\n\n"
+            "品名: フィルター、価格: 1500.5、改定日: 2026-04-01 09:30",
+            ("価格表", "2026年度 価格表"),
+        ),
+        ("来期は据え置き。", ("メモ",)),
+    ]
+
+
+def test_xlsx_values_and_not_formulas():
+    book = openpyxl.Workbook()
+    book.active.append(["税抜", "税込"])
+    book.active.append([100, "=A2*1.1"])
+    (content,) = read_content(saved(book), "式.xlsx")
+    # Excel has never computed it, so there is no value; the formula is not text.
+    assert content.sections[0].text == "税抜: 100"
+
+
+# Records
+
+
+def test_jsonl_records_are_their_text_or_their_fields():
+    text = (
+        '{"title": "休暇", "text": "10日。", "id": 3}\n\n'
+        '{"本文": "本文だけ。"}\n'
+        '{"品名": "机", "価格": 900, "色": ["白", "黒"], "備考": null}\n'
+        '"文字列"\n'
+    )
+    assert [(s.text, s.headings) for s in read_jsonl(text)] == [
+        ("休暇\n\n10日。", ("休暇",)),
+        ("本文だけ。", ()),
+        ('品名: 机、価格: 900、色: ["白", "黒"]', ()),
+        ("文字列", ()),
+    ]
+    with pytest.raises(DocumentError, match=r"a\.jsonl: Line 2 is no JSON"):
+        read_content(b'{"text": "a"}\n{', "a.jsonl")
+
+
+# Aozora Bunko
+
+AOZORA = """坊っちゃん
+夏目漱石
+
+-------------------------------------------------------
+【テキスト中に現れる記号について】
+
+《》：ルビ
+（例）坊《ぼ》っちゃん
+-------------------------------------------------------
+
+［＃５字下げ］一［＃「一」は中見出し］
+
+　親譲《おやゆず》りの無鉄砲《むてっぽう》で小供の時から損ばかりしている。
+　母が｜大《おおき》な眼をした。※［＃「魚＋師のつくり」、第3水準1-94-37、U+2A2B2、130-8］を食った。
+　「清［＃「清」に傍点］」と※［＃「口＋愛」、第3水準1-15-23］を云った。
+［＃改ページ］
+［＃５字下げ］二［＃「二」は中見出し］
+
+　ぶうと云って汽船がとまった。
+
+底本：「夏目漱石全集」
+"""
+
+
+def test_aozora_ruby_and_notes_are_removed_and_headings_kept():
+    assert [(s.text, s.headings) for s in read_aozora(AOZORA)] == [
+        ("坊っちゃん\n\n夏目漱石", ("坊っちゃん",)),
+        (
+            "一\n\n親譲りの無鉄砲で小供の時から損ばかりしている。\n\n"
+            "母が大な眼をした。\U0002a2b2を食った。\n\n「清」と〔口＋愛〕を云った。",
+            ("坊っちゃん", "一"),
+        ),
+        ("二\n\nぶうと云って汽船がとまった。", ("坊っちゃん", "二")),
+    ]
+    (content,) = read_content(AOZORA.encode("cp932", "ignore"), "坊っちゃん.txt")
+    assert content.encoding == "cp932"
+    assert content.sections[1].headings == ("坊っちゃん", "一")
+
+
+def test_double_angle_brackets_of_other_texts_stay():
+    (content,) = read_content("規程《改正案》を定める。".encode(), "規程.txt")
+    assert content.sections[0].text == "規程《改正案》を定める。"
+
+
+# Archives
+
+
+def test_files_in_an_archive_are_read_and_named(tmp_path):
+    path = tmp_path / "規程.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("総務/就業.txt", "試用期間は3か月。".encode("cp932"))
+        archive.writestr("壊れた.pdf", b"%PDF broken")
+        archive.writestr("画像.png", b"png")
+        archive.writestr("中.zip", zipped(**{"a.txt": b"a"}))
+    loaded = load_documents(path, on_error="skip")
+    (document,) = loaded
+    assert document.page_content == "試用期間は3か月。"
+    assert document.metadata["source"] == str(path)
+    assert document.metadata["inside"] == "総務/就業.txt"
+    assert document.metadata["title"] == "就業"
+    assert document.metadata["encoding"] == "cp932"
+    assert {name.rsplit("/", 1)[1]: reason for name, reason in loaded.failed.items()}.keys() == {
+        "壊れた.pdf", "画像.png", "中.zip",
+    }  # fmt: skip
+    assert "an archive in an archive" in loaded.failed[f"{path}/中.zip"]
+    with pytest.raises(DocumentError, match=r"壊れた\.pdf has no readable text"):
+        load_documents(path)
+
+
+def test_names_in_archives_of_japanese_windows():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        info = zipfile.ZipInfo("x" * 10)
+        archive.writestr(info, b"text")
+    # As Explorer writes it: CP932 bytes, and no flag for UTF-8.
+    data = buffer.getvalue().replace(b"x" * 10, "規程表.txt".encode("cp932"))
+    assert Archive(data, "a.zip").names() == ["規程表.txt"]
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"../../etc/passwd.txt": b"x"}, "path that leads out of it"),
+        ({"/abs.txt": b"x"}, "path that leads out of it"),
+        ({"C:\\x.txt": b"x"}, "path that leads out of it"),
+        ({"bomb.txt": bytes(200 * 1024**2)}, "times its size; refused as too large"),
+        ({f"{i}.txt": b"" for i in range(10_001)}, "has 10001 files"),
+    ],
+    ids=["parent", "absolute", "drive", "bomb", "count"],
+)
+def test_archives_made_to_do_harm_are_refused(files, message):
+    with pytest.raises(DocumentError, match=message):
+        read_content(zipped(**files), "a.zip")
+
+
+def test_an_archive_that_lies_about_its_sizes_is_refused():
+    data = bytearray(zipped(**{"a.txt": bytes(10**6)}))
+    # The central directory says ten bytes.
+    place = data.rindex(b"PK\x01\x02") + 24
+    data[place : place + 4] = (10).to_bytes(4, "little")
+    (content,) = read_content(bytes(data), "a.zip")
+    assert content.error
+    assert not content.sections
+
+
+def test_encrypted_and_damaged_archives_are_refused():
+    data = bytearray(zipped(**{"a.txt": b"text"}))
+    for mark in (b"PK\x01\x02", b"PK\x03\x04"):
+        data[data.index(mark) + (8 if mark == b"PK\x01\x02" else 6)] |= 1
+    with pytest.raises(DocumentError, match="is encrypted"):
+        read_content(bytes(data), "a.zip")
+    with pytest.raises(DocumentError, match="is no readable archive"):
+        read_content(b"PK\x03\x04 broken", "a.zip")
+    for suffix in ("docx", "pptx", "xlsx"):
+        with pytest.raises(DocumentError, match=f"a.{suffix}"):
+            read_content(zipped(**{"a.txt": b"x"}), f"a.{suffix}")
+
+
+def test_entities_are_not_expanded():
+    laughs = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 10))
+    xml = f'<!DOCTYPE x [<!ENTITY l0 "ha">{laughs}]><x>&l9;</x>'.encode()
+    began = time.perf_counter()
+    for name in ("a.docx", "a.pptx"):
+        part = "word/document.xml" if name == "a.docx" else "ppt/presentation.xml"
+        with pytest.raises(DocumentError, match=f"{name} is damaged"):
+            read_content(zipped(**{part: xml}), name)
+    # One of the machine's own files is not read either.
+    xml = b'<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/hostname">]><x>&f;</x>'
+    (content,) = read_content(zipped(**{"ppt/presentation.xml": xml}), "a.pptx")
+    assert content.sections == ()
+    assert time.perf_counter() - began < 5
+
+
+# Processes
+
+
+def test_the_sandbox_reads_as_this_process_does():
+    data = "<h1>題</h1><p>本文。</p>".encode("euc_jp")
+    with Sandbox(1) as sandbox:
+        assert sandbox.read(data, "a.html") == read_content(data, "a.html")
+        with pytest.raises(DocumentError, match="has no readable text"):
+            sandbox.read(b"%PDF-1.4", "a.pdf")
+        # The process is still there for the next file.
+        assert sandbox.read(b"text", "a.txt")[0].sections[0].text == "text"
+
+
+HANG = "import time; time.sleep(60)"
+DIE = "import os; os._exit(9)"
+FILL = "x = bytearray(8 * 2**30)"
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [(HANG, "it took over 1 s"), (DIE, "its reader died"), (FILL, "needs more than 1 GiB")],
+    ids=["hangs", "dies", "fills memory"],
+)
+def test_a_file_that_harms_its_reader_is_an_error_and_the_next_one_is_read(
+    tmp_path, monkeypatch, code, message
+):
+    """A parser of that kind, put before the package's in the reader's path."""
+    if code == FILL:
+        pytest.importorskip("resource", reason="this system cannot limit a process's memory")
+    (tmp_path / "pypdfium2.py").write_text(f"def PdfDocument(data):\n    {code}\n", "utf-8")
+    (tmp_path / "pypdf.py").write_text("", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with Sandbox(1, timeout_s=1 if code == HANG else 30, memory_gib=1) as sandbox:
+        with pytest.raises(DocumentError, match=message):
+            sandbox.read(b"%PDF", "a.pdf")
+        with Sandbox(1) as patient:
+            assert patient.read(b"text", "a.txt")[0].sections[0].text == "text"
+        if code != HANG:
+            assert sandbox.read(b"text", "a.txt")[0].sections[0].text == "text"
+
+
+# Folders
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "文書"
+    for name in ("a.txt", "規程/b.md", "規程/c.txt", "d.png", ".隠し.txt", "~$e.docx"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("本文。", encoding="utf-8")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({}, ["a", "b", "c"]),
+        ({"recursive": False}, ["a"]),
+        ({"include": ["*.txt"]}, ["a", "c"]),
+        ({"include": ["規程/*"], "exclude": ["*.md"]}, ["c"]),
+        ({"exclude": ["規程/*"]}, ["a"]),
+    ],
+    ids=str,
+)
+def test_which_files_of_a_folder_are_read(folder, options, names):
+    loaded = load_documents(folder, **options)
+    assert [d.metadata["title"] for d in loaded] == names
+    assert [d.metadata["title"] for d in lazy_load_documents(folder, **options)] == names
+    if not options:
+        assert loaded.ignored == [str(folder / "d.png")]
+
+
+def test_links_out_of_the_folder_are_not_followed(folder, tmp_path):
+    (tmp_path / "秘密.txt").write_text("秘密。", encoding="utf-8")
+    (folder / "link.txt").symlink_to(tmp_path / "秘密.txt")
+    loaded = load_documents(folder)
+    assert "秘密。" not in [d.page_content for d in loaded]
+    assert str(folder / "link.txt") in loaded.ignored
+
+
+def test_many_files_are_read_in_order_and_lazily(tmp_path):
+    for i in range(60):
+        (tmp_path / f"{i:02}.txt").write_text(f"文書{i}。", encoding="utf-8")
+    loaded = load_documents(tmp_path)
+    assert [d.page_content for d in loaded] == [f"文書{i}。" for i in range(60)]
+    lazily = lazy_load_documents(tmp_path, processes=1)
+    assert next(lazily).page_content == "文書0。"
+    # What is not asked for need not be there any more.
+    (tmp_path / "59.txt").unlink()
+    assert next(lazily).page_content == "文書1。"
+    lazily.close()
