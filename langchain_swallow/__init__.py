@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         register_preset,
     )
     from langchain_swallow.rag import Answer, create_rag_chain
+    from langchain_swallow.rerankers import SwallowReranker
     from langchain_swallow.retrievers import HybridRetriever
     from langchain_swallow.splitters import JapaneseTextSplitter
     from langchain_swallow.sync import sync_folder
@@ -40,6 +41,7 @@ _HOME = {
     "SwallowEmbeddings": "embeddings",
     "SwallowError": "errors",
     "SwallowFAISS": "vectorstores",
+    "SwallowReranker": "rerankers",
     "create_rag_chain": "rag",
     "get_preset": "presets",
     "list_models": "catalog",
@@ -60,6 +62,7 @@ __all__ = [
     "SwallowEmbeddings",
     "SwallowError",
     "SwallowFAISS",
+    "SwallowReranker",
     "__version__",
     "create_rag_chain",
     "get_preset",

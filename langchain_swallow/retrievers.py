@@ -1,17 +1,29 @@
 """`HybridRetriever`: what shares characters with the question, and what shares its meaning."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
+from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, PrivateAttr
+from pydantic import ConfigDict, Field
 
+from langchain_swallow.index.neighbours import with_neighbours
 from langchain_swallow.index.snapshot import Snapshot
-from langchain_swallow.text.lexical import BM25, character_ngrams, sudachi_terms
-from langchain_swallow.vectorstores import SwallowFAISS, passage_text
+from langchain_swallow.rerankers import Reranker
+from langchain_swallow.text.lexical import sudachi_terms
+from langchain_swallow.text.passages import passage_text
+from langchain_swallow.vectorstores import Filter, SwallowFAISS, condition_of
+
+Scores = NDArray[np.float32]
+
+# Candidates for what chooses among them: a reranker, variety, one result a document.
+_CANDIDATES = 50
 
 
 class HybridRetriever(BaseRetriever):
@@ -22,21 +34,36 @@ class HybridRetriever(BaseRetriever):
 
     Args:
         store: The passages.
-        k: How many to return; also per call, `invoke(question, k=8)`.
+        k: How many to return.
         lexical_weight: Weight of BM25 in [0, 1]; the vectors have the rest.
         words: Count words beside 2-grams, by Sudachi (extra `sudachi`), instead of 1+2-grams.
+        filter: As for the store; applied before the search.
+        score_threshold: Least fused score, in [0, 1], of what is returned.
+        reranker: Orders the best candidates anew, by reading question and passage together.
+        diversity: From 0, which takes the best, to 1, which takes what is least like the others
+            (maximal marginal relevance).
+        one_per_document: Whether to return the best passage of each source only.
+        neighbours: Passages of the same section before and after each one to join to it.
+        candidates: How many the last four choose among.
 
-    Documents carry their scores in the metadata: `score`, `lexical_score`, `dense_score`.
+    `k`, `filter` and `score_threshold` may also be given per call: `invoke(question, k=8)`.
+    Documents carry their scores in the metadata: `score`, `lexical_score`, `dense_score`, and
+    `rerank_score` where there is a reranker.
     """
 
     store: SwallowFAISS
     k: int = Field(default=4, ge=1)
     lexical_weight: float = Field(default=0.4, ge=0, le=1)
     words: bool = False
+    filter: Any = None
+    score_threshold: float | None = Field(default=None, ge=0, le=1)
+    reranker: Any = None
+    diversity: float = Field(default=0.0, ge=0, le=1)
+    one_per_document: bool = False
+    neighbours: int = Field(default=0, ge=0)
+    candidates: int = Field(default=_CANDIDATES, ge=1)
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
-
-    _made: tuple[Snapshot, BM25, list[Document]] | None = PrivateAttr(default=None)
 
     def _get_relevant_documents(
         self,
@@ -44,47 +71,130 @@ class HybridRetriever(BaseRetriever):
         *,
         run_manager: CallbackManagerForRetrieverRun,
         k: int | None = None,
+        filter: Filter | None = None,
+        score_threshold: float | None = None,
         **_: Any,
     ) -> list[Document]:
         now = self.store.snapshot()
         if not len(now) or not query.strip():
             return []
-        lexical, documents = self._lexical(now)
-        scores = lexical.scores(query)
+        wanted = self.k if k is None else k
+        ranked = self._ranked(now, query, filter if filter is not None else self.filter)
+        least = self.score_threshold if score_threshold is None else score_threshold
+        choosing = bool(self.reranker or self.diversity or self.one_per_document)
+        best = ranked.best(max(wanted, self.candidates) if choosing else wanted, least)
+        documents = self._documents(now, best, ranked)
+        if self.reranker is not None:
+            documents = _reranked(self.reranker, query, documents)
+        if self.one_per_document:
+            documents = _first_of_each_source(documents)
+        if self.diversity:
+            documents = self._varied(now, documents, query, wanted)
+        return [_without_place(document) for document in documents[:wanted]]
+
+    def _ranked(self, now: Snapshot, query: str, filter: Filter | None) -> "_Ranked":
+        lexical = now.lexical_scores(query, self._terms)
         dense = now.scores(self.store.query_vector(query))
-        weight = self.lexical_weight
-        fused = (weight * _scaled(scores) + (1 - weight) * _scaled(dense)).clip(0, 1)
-        # A stable sort: of equal scores the earlier document wins, every time.
-        best = np.argsort(-fused, kind="stable")[: self.k if k is None else k]
+        admitted = None if filter is None else now.admitted(condition_of(filter))
+        return _Ranked(lexical, dense, self.lexical_weight, admitted)
+
+    def _documents(self, now: Snapshot, best: Sequence[int], ranked: "_Ranked") -> list[Document]:
+        places = now.places(best)
+        passages = now.passages(places)
+        if self.neighbours:
+            passages = with_neighbours(now, places, passages, self.neighbours)
         return [
-            documents[i].model_copy(
-                update={
-                    "metadata": {
-                        **documents[i].metadata,
-                        "score": float(fused[i]),
-                        "lexical_score": float(scores[i]),
-                        "dense_score": float(dense[i]),
-                    }
-                }
+            Document(
+                id=passage.id,
+                page_content=passage.text,
+                metadata={**passage.metadata, **ranked.scores_of(number), _PLACE: number},
             )
-            for i in best
+            for number, passage in zip(best, passages, strict=True)
         ]
 
-    def _lexical(self, now: Snapshot) -> tuple[BM25, list[Document]]:
-        """BM25 over the snapshot's passages, and these; made again when the store has changed."""
-        made = self._made
-        if made is None or made[0] is not now:
-            documents = [
-                Document(id=p.id, page_content=p.text, metadata=p.metadata)
-                for p in now.everything()
-            ]
-            texts = [passage_text(d.page_content, d.metadata) for d in documents]
-            bm25 = BM25(texts, sudachi_terms() if self.words else character_ngrams)
-            made = self._made = (now, bm25, documents)
-        return made[1], made[2]
+    def _varied(
+        self, now: Snapshot, documents: list[Document], query: str, wanted: int
+    ) -> list[Document]:
+        places = now.places([document.metadata[_PLACE] for document in documents])
+        chosen = maximal_marginal_relevance(
+            self.store.query_vector(query),
+            list(now.vectors(places)),
+            lambda_mult=1 - self.diversity,
+            k=wanted,
+        )
+        return [documents[i] for i in chosen]
+
+    @cached_property
+    def _terms(self) -> Any:
+        return sudachi_terms() if self.words else None
 
 
-def _scaled(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Min-max over all passages; zeros where all are equal."""
-    low, high = scores.min(), scores.max()
-    return (scores - low) / (high - low) if high > low else np.zeros_like(scores)
+# A document's number in the snapshot, while it is on its way through the retriever.
+_PLACE = "__place__"
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """Scores of all passages, and which of them may be found."""
+
+    lexical: Scores
+    dense: Scores
+    lexical_weight: float
+    admitted: NDArray[np.bool_] | None
+
+    @cached_property
+    def fused(self) -> Scores:
+        weight = self.lexical_weight
+        scaled = weight * self._scaled(self.lexical) + (1 - weight) * self._scaled(self.dense)
+        return scaled.clip(0, 1)
+
+    def best(self, count: int, least: float | None) -> list[int]:
+        """Numbers of the best passages; of equal scores the earlier one first, every time."""
+        numbers = np.arange(len(self.fused))
+        if self.admitted is not None:
+            numbers = np.flatnonzero(self.admitted)
+        scores = self.fused[numbers]
+        if least is not None:
+            numbers, scores = numbers[scores >= least], scores[scores >= least]
+        if count < len(scores):
+            # Only what is as good as the last that is wanted need be sorted.
+            last = np.partition(scores, len(scores) - count)[len(scores) - count]
+            numbers, scores = numbers[scores >= last], scores[scores >= last]
+        order = np.argsort(-scores, kind="stable")[:count]
+        return numbers[order].tolist()
+
+    def scores_of(self, number: int) -> dict[str, float]:
+        return {
+            "score": float(self.fused[number]),
+            "lexical_score": float(self.lexical[number]),
+            "dense_score": float(self.dense[number]),
+        }
+
+    def _scaled(self, scores: Scores) -> Scores:
+        """Min-max over what may be found; zeros where all are equal."""
+        among = scores if self.admitted is None else scores[self.admitted]
+        if not len(among) or among.min() == among.max():
+            return np.zeros_like(scores)
+        scaled: Scores = (scores - among.min()) / (among.max() - among.min())
+        return scaled
+
+
+def _reranked(reranker: Reranker, query: str, documents: list[Document]) -> list[Document]:
+    texts = [passage_text(d.page_content, d.metadata) for d in documents]
+    scores = reranker.score(query, texts)
+    order = np.argsort(-np.asarray(scores), kind="stable").tolist()
+    for document, score in zip(documents, scores, strict=True):
+        document.metadata["rerank_score"] = float(score)
+    return [documents[i] for i in order]
+
+
+def _first_of_each_source(documents: list[Document]) -> list[Document]:
+    first: dict[Any, Document] = {}
+    for document in documents:
+        first.setdefault(document.metadata.get("source", document.id), document)
+    return list(first.values())
+
+
+def _without_place(document: Document) -> Document:
+    del document.metadata[_PLACE]
+    return document

@@ -26,6 +26,7 @@ from langchain_swallow.index.manifest import Manifest
 from langchain_swallow.index.segment import Passage
 from langchain_swallow.index.snapshot import Found, Snapshot
 from langchain_swallow.index.vectors import Kind, Metric, prepared
+from langchain_swallow.text.passages import passage_text
 
 Filter = Mapping[str, Any] | Callable[[Document], bool]
 
@@ -175,7 +176,7 @@ class SwallowFAISS(VectorStore):
             sources = [source] if isinstance(source, str) else list(source)
             self._change(lambda before: before.without_sources(sources))
         if filter is not None:
-            condition = _condition(filter)
+            condition = condition_of(filter)
             self._change(lambda before: before.without_admitted(condition))
         if ids is not None:
             self._change(lambda before: before.without_ids(ids))
@@ -303,7 +304,7 @@ class SwallowFAISS(VectorStore):
         self, now: Snapshot, embedding: list[float], k: int, filter: Filter | None
     ) -> list[Found]:
         query = prepared([embedding], now.metric)[0]
-        return now.search(query, k, None if filter is None else _condition(filter))
+        return now.search(query, k, None if filter is None else condition_of(filter))
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return float
@@ -390,19 +391,6 @@ class SwallowFAISS(VectorStore):
         return prepared(rows, self._manifest.metric)  # type: ignore[arg-type]
 
 
-def passage_text(text: str, metadata: Mapping[str, Any]) -> str:
-    """What is embedded, searched and prompted for a passage: its place, then its text.
-
-    A row of a price list or a clause does not say what it is about; its title and headings do.
-    """
-    parts = [metadata.get("title"), *str(metadata.get("headings", "")).split(" > ")]
-    place = [str(part) for part in dict.fromkeys(parts) if part]
-    # A section begins with its own heading; it need not stand there twice.
-    if place and text.startswith(place[-1]):
-        del place[-1]
-    return f"{' > '.join(place)}\n{text}" if place else text
-
-
 def describe(embedding: Embeddings) -> dict[str, str]:
     """What tells two encoders apart: class, model and prefixes."""
     names = ("model", "model_name", "query_prefix", "passage_prefix")
@@ -415,7 +403,8 @@ def _document(passage: Passage) -> Document:
     return Document(id=passage.id, page_content=passage.text, metadata=passage.metadata)
 
 
-def _condition(filter: Filter) -> snapshots.Filter:
+def condition_of(filter: Filter) -> snapshots.Filter:
+    """A filter as the index takes it: functions get Documents here and passages there."""
     if callable(filter):
         return lambda passage: bool(filter(_document(passage)))
     return filter

@@ -19,6 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from langchain_swallow.errors import IndexStoreError
+from langchain_swallow.index.lexical import Lexical
 from langchain_swallow.index.manifest import (
     NAME,
     Manifest,
@@ -31,7 +32,7 @@ from langchain_swallow.index.snapshot import Snapshot
 from langchain_swallow.index.vectors import Vectors
 
 _LOCK = ".lock"
-_OWN_FILE = re.compile(r"[0-9a-f]{16}\.(sqlite|vectors|fast)(-journal)?|\.manifest-.*")
+_OWN_FILE = re.compile(r"[0-9a-f]{16}\.(sqlite|vectors|fast|terms)(-journal)?|\.manifest-.*")
 _TRIES = 5
 
 
@@ -171,23 +172,25 @@ class IndexFolder:
                 )
 
     def _read_segment(self, stored: StoredSegment, manifest: Manifest) -> Segment:
-        database, exact, fast = self._paths(stored.name)
+        database, exact, fast, terms = self._paths(stored.name)
         quick = fast if fast.name in stored.files else None
         try:
             vectors = Vectors.read(exact, quick, stored.kind, manifest.metric)  # type: ignore[arg-type]
-        except RuntimeError as error:
-            raise IndexStoreError(f"{exact} is damaged: {error}.") from error
+            lexical = Lexical.read(terms)
+        except (RuntimeError, ValueError) as error:
+            raise IndexStoreError(f"{self.path} is damaged: {error}.") from error
         if len(vectors) != stored.count or vectors.dimension != manifest.dimension:
             raise IndexStoreError(
                 f"{exact} has {len(vectors)} vectors of {vectors.dimension} dimensions, not "
                 f"{stored.count} of {manifest.dimension}. Index the documents again."
             )
-        return Segment.read(stored.name, database, vectors)
+        return Segment.read(stored.name, database, vectors, lexical)
 
     def _write_segment(self, segment: Segment) -> StoredSegment:
-        database, exact, fast = self._paths(segment.name)
+        database, exact, fast, terms = self._paths(segment.name)
         segment.write_database(database)
-        files = [database, *segment.vectors.write(exact, fast)]
+        segment.lexical.write(terms)
+        files = [database, terms, *segment.vectors.write(exact, fast)]
         for path in files:
             _sync(path)
         _sync_folder(self.path)
@@ -216,11 +219,11 @@ class IndexFolder:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
-    def _paths(self, name: str) -> tuple[Path, Path, Path]:
-        database, exact, fast = (
-            self.path / f"{name}.{suffix}" for suffix in ("sqlite", "vectors", "fast")
+    def _paths(self, name: str) -> tuple[Path, Path, Path, Path]:
+        database, exact, fast, terms = (
+            self.path / f"{name}.{suffix}" for suffix in ("sqlite", "vectors", "fast", "terms")
         )
-        return database, exact, fast
+        return database, exact, fast, terms
 
     @staticmethod
     def _is_own(name: str) -> bool:

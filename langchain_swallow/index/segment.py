@@ -1,6 +1,6 @@
-"""A segment: passages with their metadata in SQLite, and their vectors; written once.
+"""A segment: passages with their metadata in SQLite, their vectors and their terms; written once.
 
-Row i of the database is row i of the vectors. A segment in memory has the same parts.
+Row i of the database is row i of the others. A segment in memory has the same parts.
 """
 
 import functools
@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langchain_swallow.index.filters import Column, Mask
+from langchain_swallow.index.lexical import Lexical, Terms
 from langchain_swallow.index.vectors import Array, Kind, Metric, Vectors
+from langchain_swallow.text.passages import passage_text
 
 _SCHEMA = """
 CREATE TABLE passages (row INTEGER PRIMARY KEY, id TEXT NOT NULL, source TEXT, text TEXT NOT NULL,
@@ -24,6 +26,7 @@ CREATE TABLE passages (row INTEGER PRIMARY KEY, id TEXT NOT NULL, source TEXT, t
 CREATE INDEX passages_by_id ON passages (id);
 CREATE INDEX passages_by_source ON passages (source);
 """
+_TEXTS = "SELECT text, metadata FROM passages ORDER BY row"
 # SQLite's limit of parameters in one statement.
 _AT_ONCE = 500
 
@@ -44,14 +47,18 @@ class Segment:
         name: Unique in its index.
         database: With the passages; used by one thread at a time.
         vectors: As many.
+        lexical: Their characters and pairs of characters.
     """
 
-    def __init__(self, name: str, database: sqlite3.Connection, vectors: Vectors) -> None:
-        self.name, self.vectors = name, vectors
+    def __init__(
+        self, name: str, database: sqlite3.Connection, vectors: Vectors, lexical: Lexical
+    ) -> None:
+        self.name, self.vectors, self.lexical = name, vectors, lexical
         self._database = database
         self._lock = threading.Lock()
         # Not lru_cache on the method: that would keep every segment alive.
         self.column = functools.lru_cache(maxsize=32)(self._column)
+        self.words = functools.lru_cache(maxsize=2)(self._words)
 
     @classmethod
     def build(
@@ -62,13 +69,18 @@ class Segment:
         database.executescript(_SCHEMA)
         with database:
             database.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?)", _rows(passages))
-        return cls(name, database, Vectors.build(vectors, metric, kind))
+        searched = (
+            passage_text(text, json.loads(metadata)) for text, metadata in database.execute(_TEXTS)
+        )
+        lexical = Lexical.of_ngrams(searched)
+        return cls(name, database, Vectors.build(vectors, metric, kind), lexical)
 
     @classmethod
-    def read(cls, name: str, database: Path, vectors: Vectors) -> "Segment":
-        """A segment of a file that nothing changes any more."""
+    def read(cls, name: str, database: Path, vectors: Vectors, lexical: Lexical) -> "Segment":
+        """A segment of files that nothing changes any more."""
         uri = f"{database.absolute().as_uri()}?mode=ro&immutable=1"
-        return cls(name, sqlite3.connect(uri, uri=True, check_same_thread=False), vectors)
+        connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        return cls(name, connection, vectors, lexical)
 
     def write_database(self, path: Path) -> None:
         """Copy the passages into a file."""
@@ -121,6 +133,11 @@ class Segment:
             for (metadata,) in self._select("SELECT metadata FROM passages ORDER BY row", ())
         )
         return Column.of(entries, key)
+
+    def _words(self, terms: Terms) -> Lexical:
+        """Terms of a tokenizer, found when they are first asked for."""
+        texts = (passage_text(p.text, p.metadata) for _, p in self.everything())
+        return Lexical.of_words(texts, terms)
 
     def _looked_up(self, column: str, values: Sequence[str]) -> Iterator[tuple[str, int]]:
         for part in _parts(values):

@@ -14,6 +14,7 @@ import numpy as np
 
 from langchain_swallow.errors import EmbeddingError
 from langchain_swallow.index.filters import Mask, admitted_rows
+from langchain_swallow.index.lexical import Part, Terms, bm25, ngram_weights, word_weights
 from langchain_swallow.index.segment import Living, Passage, Segment
 from langchain_swallow.index.vectors import Array, Kind, Metric
 
@@ -68,6 +69,38 @@ class Snapshot:
         """Scores of all passages, shape (n,), in the order of `everything`."""
         found = [part.segment.vectors.scores(query)[part.rows()] for part in self.parts]
         return np.concatenate(found) if found else np.zeros(0, dtype=np.float32)
+
+    def lexical_scores(self, query: str, terms: Terms | None = None) -> Array:
+        """BM25 of all passages, shape (n,), in the order of `everything`.
+
+        Args:
+            query: A question.
+            terms: A tokenizer; `None` counts characters and pairs of characters.
+        """
+        if terms is None:
+            weights = ngram_weights(query)
+            counted = [Part(part.segment.lexical, part.alive) for part in self.parts]
+        else:
+            weights = word_weights(query, terms)
+            counted = [Part(part.segment.words(terms), part.alive) for part in self.parts]
+        scores = bm25(counted, weights)
+        living = [own[p.rows()] for own, p in zip(scores, self.parts, strict=True)]
+        return np.concatenate(living) if living else np.zeros(0, dtype=np.float32)
+
+    def admitted(self, filter: Filter) -> Mask:
+        """Which passages a filter admits, shape (n,), in the order of `everything`."""
+        masks = [_mask(part, filter)[part.rows()] for part in self.parts]
+        return np.concatenate(masks) if masks else np.zeros(0, dtype=bool)
+
+    def places(self, numbers: Sequence[int]) -> list[Found]:
+        """Where the passages of these numbers in `everything` are."""
+        ends = np.cumsum([len(part) for part in self.parts])
+        found = []
+        for number in numbers:
+            segment = int(np.searchsorted(ends, number, side="right"))
+            within = number - (int(ends[segment - 1]) if segment else 0)
+            found.append(Found(segment, int(self.parts[segment].rows()[within]), 0.0))
+        return found
 
     def passages(self, found: Sequence[Found]) -> list[Passage]:
         """The passages of these places, in their order."""

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from langchain_core.documents import Document
 
+from langchain_swallow.text.passages import passage_text
 from langchain_swallow.text.sentences import sentence_spans
-from langchain_swallow.vectorstores import passage_text
 
 
 def numbered(documents: Sequence[Document]) -> str:

@@ -17,7 +17,7 @@ from langchain_swallow import HybridRetriever, SwallowEmbeddings, SwallowFAISS
 from langchain_swallow.evaluation.rag import read_jsquad
 from langchain_swallow.evaluation.tables import Table, write_figures
 from langchain_swallow.text.lexical import BM25
-from langchain_swallow.vectorstores import passage_text
+from langchain_swallow.text.passages import passage_text
 
 CUTOFFS = (1, 3, 5, 10)
 

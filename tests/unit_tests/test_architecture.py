@@ -34,6 +34,7 @@ LAYERS = {
     "splitters": 6,
     "embeddings": 6,
     "vectorstores": 6,
+    "rerankers": 6,
     "retrievers": 7,
     "sync": 7,
     "rag": 8,

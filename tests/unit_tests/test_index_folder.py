@@ -45,7 +45,7 @@ def test_a_saved_index_is_the_same(store, tmp_path):
     assert loaded.documents == store.documents
     found = loaded.similarity_search_with_score("円", 3)
     assert found == store.similarity_search_with_score("円", 3)
-    assert suffixes(folder) == [".json", ".sqlite", ".vectors"]
+    assert suffixes(folder) == [".json", ".sqlite", ".terms", ".vectors"]
     # Nothing deleted is left in the file.
     assert read_manifest(folder).segments[0].count == 3
 
@@ -89,7 +89,7 @@ def test_files_of_no_manifest_are_removed(tmp_path):
     for i in range(30):
         store.add_texts([str(i)], ids=[str(i)])
     named = {name for s in read_manifest(tmp_path).segments for name in s.files}
-    there = {path.name for path in tmp_path.iterdir() if path.suffix in (".sqlite", ".vectors")}
+    there = {path.name for path in tmp_path.iterdir() if len(path.stem) == 16}
     # Those of the manifest, and of the one before it.
     assert named <= there
     assert len(there) <= 2 * len(named) + 4
@@ -127,7 +127,7 @@ def test_a_folder_of_something_else_is_not_written_to(store, tmp_path):
 # Damage
 
 
-@pytest.mark.parametrize("suffix", ["vectors", "sqlite", "json"])
+@pytest.mark.parametrize("suffix", ["vectors", "sqlite", "terms", "json"])
 @pytest.mark.parametrize("damage", ["flip", "cut", "grow", "remove"])
 def test_damage_is_found_before_anything_is_read(store, tmp_path, suffix, damage):
     store.save_local(tmp_path / "i")

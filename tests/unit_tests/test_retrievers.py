@@ -3,11 +3,14 @@
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from langchain_core.documents import Document
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 
-from langchain_swallow import HybridRetriever, SwallowFAISS
+from langchain_swallow import HybridRetriever, JapaneseTextSplitter, SwallowFAISS
 from langchain_swallow.errors import MissingDependencyError
-from langchain_swallow.text.lexical import sudachi_terms
+from langchain_swallow.text.lexical import BM25, sudachi_terms
 from tests.unit_tests.embeddings import CharacterEmbeddings
 
 TEXTS = [
@@ -99,3 +102,113 @@ def test_nothing_is_found_in_nothing(store):
 def test_the_store_is_not_changed_by_scores(store):
     HybridRetriever(store=store).invoke("会議室")
     assert all("score" not in d.metadata for d in store.documents)
+
+
+def test_conditions_are_met_before_the_search():
+    metadatas = [{"部署": "総務" if i < 2 else "経理"} for i in range(5)]
+    store = SwallowFAISS.from_texts(TEXTS, CharacterEmbeddings(), metadatas)
+    accounting = {"部署": "経理"}
+    found = HybridRetriever(store=store, k=9, filter=accounting).invoke("会議室はどこですか。")
+    assert {d.page_content for d in found} == set(TEXTS[2:])
+    retriever = HybridRetriever(store=store, k=1)
+    by_call = retriever.invoke("会議室はどこですか。", filter={"部署": {"$ne": "総務"}})
+    assert by_call[0].page_content in TEXTS[2:]
+    assert retriever.invoke("会議室", filter={"部署": "なし"}) == []
+    # Scores are scaled over what may be found: the best there has what it would have alone.
+    assert found[0].metadata["score"] == max(d.metadata["score"] for d in found)
+
+
+def test_what_scores_less_than_wanted_is_left_out(store):
+    retriever = HybridRetriever(store=store, k=5, score_threshold=0.5)
+    found = retriever.invoke("会議室はどこですか。")
+    assert [d.page_content for d in found] == [TEXTS[1]]
+    assert len(retriever.invoke("会議室はどこですか。", score_threshold=0.0)) == 5
+
+
+class Longest:
+    """A reranker by length, which shows what it was given."""
+
+    def score(self, query, texts):
+        self.given = (query, list(texts))
+        return [len(text) for text in texts]
+
+
+def test_a_reranker_orders_the_candidates_anew(store):
+    reranker = Longest()
+    found = HybridRetriever(store=store, k=2, reranker=reranker, candidates=4).invoke("会議室")
+    assert [d.page_content for d in found] == sorted(reranker.given[1], key=len, reverse=True)[:2]
+    assert reranker.given[0] == "会議室"
+    assert len(reranker.given[1]) == 4
+    assert found[0].metadata["rerank_score"] == len(found[0].page_content)
+
+
+def test_one_result_a_document():
+    texts = ["会議室は3階。", "会議室は4階。", "会議室の予約は総務。"]
+    metadatas = [{"source": "a"}, {"source": "a"}, {"source": "b"}]
+    store = SwallowFAISS.from_texts(texts, CharacterEmbeddings(), metadatas)
+    retriever = HybridRetriever(store=store, k=3, one_per_document=True)
+    found = retriever.invoke("会議室は4階ですか。")
+    assert [d.page_content for d in found] == [texts[1], texts[2]]
+
+
+def test_diversity_prefers_what_differs():
+    texts = ["有給休暇は10日です。", "有給休暇は10日です！", "有給の申請は上司へ。"]
+    store = SwallowFAISS.from_texts(texts, CharacterEmbeddings())
+    found = HybridRetriever(store=store, k=2, diversity=0.8).invoke("有給休暇は10日です。")
+    assert [d.page_content for d in found] == [texts[0], texts[2]]
+
+
+def test_neighbours_join_the_section_and_nothing_else():
+    text = "".join(f"第{i}文は{'あ' * 10}です。" for i in range(12))
+    whole = Document(text, metadata={"source": "a", "headings": "章"})
+    other = Document("まったく別の話。" * 3, metadata={"source": "a", "headings": "別"})
+    chunks = JapaneseTextSplitter(40, len).split_documents([whole, other])
+    store = SwallowFAISS.from_documents(chunks, CharacterEmbeddings())
+    for count in (1, 2, 20):
+        retriever = HybridRetriever(store=store, k=1, neighbours=count)
+        (found,) = retriever.invoke("第6文は何ですか。")
+        start, end = found.metadata["start_index"], found.metadata["end_index"]
+        assert found.page_content == text[start:end]
+        assert "第6文" in found.page_content
+    assert (start, end) == (0, len(text))
+    # A neighbour that was deleted is not there, and what lies beyond it does not touch.
+    store.delete([d.id for d in store.documents if "第8文" in d.page_content])
+    (found,) = HybridRetriever(store=store, k=1, neighbours=20).invoke("第6文は何ですか。")
+    assert found.page_content == text[: found.metadata["end_index"]]
+    assert found.metadata["end_index"] < len(text)
+
+
+# The lexical index
+
+
+def lexical(store, query, terms=None):
+    return store.snapshot().lexical_scores(query, terms).tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.text("あいう漢字ＡB1 。-①", max_size=12), min_size=1, max_size=8),
+    st.text("あいう漢字ＡB1 。-①", max_size=8),
+    st.data(),
+)
+def test_scores_are_those_of_bm25_over_what_is_left(texts, query, data):
+    """Whatever was added one by one, replaced or deleted: the plain implementation agrees."""
+    store = SwallowFAISS(CharacterEmbeddings())
+    for i, text in enumerate(texts):
+        store.add_texts([text], ids=[str(i)])
+    gone = data.draw(st.sets(st.sampled_from(range(len(texts)))))
+    store.delete([str(i) for i in gone])
+    left = [d.page_content for d in store.documents]
+    assert lexical(store, query) == pytest.approx(BM25(left).scores(query).tolist(), abs=1e-4)
+    terms = str.split
+    wanted = BM25(left, terms).scores(query).tolist()
+    assert lexical(store, query, terms) == pytest.approx(wanted, abs=1e-4)
+
+
+def test_the_lexical_index_is_saved(store, tmp_path):
+    store.save_local(tmp_path)
+    loaded = SwallowFAISS.load_local(tmp_path, CharacterEmbeddings())
+    question = "会議室はどこですか。"
+    assert lexical(loaded, question) == lexical(store, question)
+    found = [d.page_content for d in HybridRetriever(store=loaded).invoke(question)]
+    assert found == [d.page_content for d in HybridRetriever(store=store).invoke(question)]

@@ -14,7 +14,7 @@ from langchain_tests.integration_tests import VectorStoreIntegrationTests
 from langchain_swallow import SwallowFAISS
 from langchain_swallow.errors import EmbeddingError
 from langchain_swallow.index.segment import Passage
-from langchain_swallow.vectorstores import passage_text
+from langchain_swallow.text.passages import passage_text
 from tests.unit_tests.embeddings import CharacterEmbeddings
 
 TEXTS = [

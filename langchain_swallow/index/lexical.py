@@ -1,0 +1,208 @@
+"""Which terms stand in which rows of a segment, for BM25 (Robertson and Zaragoza, 2009).
+
+A term is a number: a character, two characters, or the hash of a word. So a segment's terms are
+counted in a few sorts, without an object for each, and lie in a file that is mapped into memory.
+"""
+
+import io
+import math
+import mmap
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from langchain_swallow.text.normalize import normalize
+
+Terms = Callable[[str], list[str]]
+Weights = Mapping[int, int]
+
+_K1, _B = 1.2, 0.75
+# Above every code point (21 bits), so that pairs and single characters are apart.
+_PAIR = 32
+_WORD = 1 << 63
+_ALIGNED = 64
+_NAMES = ("keys", "starts", "rows", "counts", "lengths")
+
+
+class Postings(NamedTuple):
+    """Rows that a term stands in, ascending, and how often in each."""
+
+    rows: NDArray[np.int32]
+    counts: NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True)
+class Lexical:
+    """The terms of a segment's rows.
+
+    Args:
+        keys: Distinct terms, ascending.
+        starts: Where the postings of term i begin, and at the end their number.
+        rows: Of all postings.
+        counts: Of all postings.
+        lengths: Terms of each row.
+    """
+
+    keys: NDArray[np.uint64]
+    starts: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    counts: NDArray[np.uint16]
+    lengths: NDArray[np.int32]
+
+    @classmethod
+    def of_ngrams(cls, texts: Iterable[str]) -> "Lexical":
+        """Characters and pairs of characters of texts' search keys, as `ngram_weights` has them."""
+        normal = [normalize(text) for text in texts]
+        codes = _code_points("\n".join(normal))
+        ends = np.cumsum([len(text) + 1 for text in normal])
+        places = np.searchsorted(ends, np.arange(len(codes)), side="right").astype(np.int32)
+        inside = _is_word(codes)
+        pairs = np.flatnonzero(inside[:-1] & inside[1:])
+        keys = np.concatenate(
+            [codes[inside].astype(np.uint64), _pair_keys(codes[pairs], codes[pairs + 1])]
+        )
+        return cls._of(keys, np.concatenate([places[inside], places[pairs]]), len(normal))
+
+    @classmethod
+    def of_words(cls, texts: Iterable[str], terms: Terms) -> "Lexical":
+        """Terms of a tokenizer, as `word_weights` has them."""
+        keys: list[int] = []
+        places: list[int] = []
+        size = 0
+        for size, text in enumerate(texts, 1):
+            own = [_word_key(term) for term in terms(text)]
+            keys += own
+            places += [size - 1] * len(own)
+        return cls._of(np.array(keys, dtype=np.uint64), np.array(places, dtype=np.int32), size)
+
+    @classmethod
+    def _of(cls, keys: NDArray[np.uint64], places: NDArray[np.int32], size: int) -> "Lexical":
+        lengths = np.bincount(places, minlength=size).astype(np.int32)
+        order = np.lexsort((places, keys))
+        keys, places = keys[order], places[order]
+        # One posting for each term and row.
+        new = np.ones(len(keys), dtype=bool)
+        new[1:] = (keys[1:] != keys[:-1]) | (places[1:] != places[:-1])
+        first = np.flatnonzero(new)
+        counts = np.minimum(np.diff(first, append=len(keys)), 65535).astype(np.uint16)
+        distinct, starts = np.unique(keys[first], return_index=True)
+        return cls(distinct, np.append(starts, len(first)), places[first], counts, lengths)
+
+    def postings(self, key: int) -> Postings | None:
+        """Of a term; `None` where it does not occur."""
+        place = int(np.searchsorted(self.keys, np.uint64(key)))
+        if place == len(self.keys) or int(self.keys[place]) != key:
+            return None
+        part = slice(int(self.starts[place]), int(self.starts[place + 1]))
+        return Postings(self.rows[part], self.counts[part])
+
+    def write(self, path: Path) -> None:
+        """Write the arrays one after another in NumPy's format, without pickle."""
+        with path.open("wb") as file:
+            for name in _NAMES:
+                file.write(bytes(-file.tell() % _ALIGNED))
+                np.save(file, getattr(self, name), allow_pickle=False)
+
+    @classmethod
+    def read(cls, path: Path) -> "Lexical":
+        """Map a file of `write` into memory.
+
+        Raises:
+            ValueError: It is no such file.
+        """
+        with path.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        offset, arrays = 0, {}
+        for name in _NAMES:
+            offset += -offset % _ALIGNED
+            head = io.BytesIO(mapped[offset : offset + 256])
+            if np.lib.format.read_magic(head) != (1, 0):
+                raise ValueError(f"{path} has arrays of an unknown version")
+            shape, _, kind = np.lib.format.read_array_header_1_0(head)
+            begin = offset + head.tell()
+            arrays[name] = np.frombuffer(mapped, kind, math.prod(shape), begin)
+            offset = begin + arrays[name].nbytes
+        return cls(**arrays)
+
+
+class Part(NamedTuple):
+    """A segment's terms, and which of its rows are alive; `None` is all."""
+
+    lexical: Lexical
+    alive: NDArray[np.bool_] | None
+
+
+def bm25(parts: Sequence[Part], weights: Weights) -> list[NDArray[np.float32]]:
+    """BM25 of all rows of several segments, as if they were one without its dead rows.
+
+    Args:
+        parts: The segments.
+        weights: Terms of the query, and how often each is asked for.
+
+    Returns:
+        Scores of each segment's rows, shape (rows,); those of dead rows mean nothing.
+    """
+    alive_lengths = [
+        part.lexical.lengths if part.alive is None else part.lexical.lengths[part.alive]
+        for part in parts
+    ]
+    size = sum(map(len, alive_lengths))
+    mean = sum(float(lengths.sum()) for lengths in alive_lengths) / max(1, size)
+    norms = [_K1 * (1 - _B + _B * p.lexical.lengths / max(1.0, mean)) for p in parts]
+    norms = [norm.astype(np.float32) for norm in norms]
+    scores = [np.zeros(len(p.lexical.lengths), dtype=np.float32) for p in parts]
+    for key, weight in weights.items():
+        found = [p.lexical.postings(key) for p in parts]
+        df = sum(_living(f, p.alive) for f, p in zip(found, parts, strict=True) if f is not None)
+        if not df:
+            continue
+        factor = np.float32(weight * math.log(1 + (size - df + 0.5) / (df + 0.5)) * (_K1 + 1))
+        for one, norm, own in zip(found, norms, scores, strict=True):
+            if one is not None:
+                counts = one.counts.astype(np.float32)
+                own[one.rows] += factor * counts / (counts + norm[one.rows])
+    return scores
+
+
+def ngram_weights(query: str) -> Weights:
+    """Characters and pairs of characters of a query, not across spaces and punctuation."""
+    codes = _code_points(normalize(query))
+    inside = _is_word(codes)
+    pairs = np.flatnonzero(inside[:-1] & inside[1:])
+    keys = [*codes[inside].tolist(), *_pair_keys(codes[pairs], codes[pairs + 1]).tolist()]
+    return Counter(keys)
+
+
+def word_weights(query: str, terms: Terms) -> Weights:
+    """Terms of a query."""
+    return Counter(_word_key(term) for term in terms(query))
+
+
+def _living(found: Postings, alive: NDArray[np.bool_] | None) -> int:
+    return len(found.rows) if alive is None else int(np.count_nonzero(alive[found.rows]))
+
+
+def _code_points(text: str) -> NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
+def _is_word(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Letters and digits of any script, decided once for each distinct character."""
+    distinct, places = np.unique(codes, return_inverse=True)
+    met = np.fromiter((chr(c).isalnum() for c in distinct.tolist()), bool, len(distinct))
+    return met[places] if len(codes) else np.zeros(0, dtype=bool)
+
+
+def _pair_keys(first: NDArray[np.uint32], second: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    return (first.astype(np.uint64) << np.uint64(_PAIR)) | second.astype(np.uint64)
+
+
+def _word_key(term: str) -> int:
+    digest = blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little") | _WORD
