@@ -7,7 +7,8 @@ counted in a few sorts, without an object for each, and lie in a file that is ma
 import io
 import math
 import mmap
-from collections import Counter
+import threading
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -27,6 +28,10 @@ _K1, _B = 1.2, 0.75
 _PAIR = 32
 _WORD = 1 << 63
 _ALIGNED = 64
+# A term in a tenth of all rows is kept as an array of all rows.
+_EVERYWHERE = 0.1
+_KEEP_FROM_BYTES = 16 * 1024
+_KEPT_BYTES = 128 * 1024**2
 _NAMES = ("keys", "starts", "rows", "counts", "lengths")
 
 
@@ -138,36 +143,107 @@ class Part(NamedTuple):
     alive: NDArray[np.bool_] | None
 
 
-def bm25(parts: Sequence[Part], weights: Weights) -> list[NDArray[np.float32]]:
-    """BM25 of all rows of several segments, as if they were one without its dead rows.
+class _Impacts(NamedTuple):
+    """What a term adds to rows, but for its weight; `rows` is `None` where it is of all rows."""
+
+    rows: NDArray[np.int32] | None
+    values: NDArray[np.float32]
+
+
+class _Term(NamedTuple):
+    """A term's inverse document frequency, and its impacts in each segment."""
+
+    idf: float
+    impacts: list[_Impacts | None]
+
+    @property
+    def bytes(self) -> int:
+        arrays = [a for one in self.impacts if one is not None for a in one if a is not None]
+        return sum(array.nbytes for array in arrays)
+
+
+class BM25Scorer:
+    """BM25 over several segments, as if they were one without its dead rows.
 
     Args:
         parts: The segments.
-        weights: Terms of the query, and how often each is asked for.
 
-    Returns:
-        Scores of each segment's rows, shape (rows,); those of dead rows mean nothing.
+    Impacts of frequent terms are kept: Japanese questions share their particles, which stand in
+    most passages.
     """
-    alive_lengths = [
-        part.lexical.lengths if part.alive is None else part.lexical.lengths[part.alive]
-        for part in parts
-    ]
-    size = sum(map(len, alive_lengths))
-    mean = sum(float(lengths.sum()) for lengths in alive_lengths) / max(1, size)
-    norms = [_K1 * (1 - _B + _B * p.lexical.lengths / max(1.0, mean)) for p in parts]
-    norms = [norm.astype(np.float32) for norm in norms]
-    scores = [np.zeros(len(p.lexical.lengths), dtype=np.float32) for p in parts]
-    for key, weight in weights.items():
-        found = [p.lexical.postings(key) for p in parts]
-        df = sum(_living(f, p.alive) for f, p in zip(found, parts, strict=True) if f is not None)
-        if not df:
-            continue
-        factor = np.float32(weight * math.log(1 + (size - df + 0.5) / (df + 0.5)) * (_K1 + 1))
-        for one, norm, own in zip(found, norms, scores, strict=True):
-            if one is not None:
-                counts = one.counts.astype(np.float32)
-                own[one.rows] += factor * counts / (counts + norm[one.rows])
-    return scores
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+        alive = [
+            part.lexical.lengths if part.alive is None else part.lexical.lengths[part.alive]
+            for part in parts
+        ]
+        self._size = sum(map(len, alive))
+        mean = sum(float(lengths.sum()) for lengths in alive) / max(1, self._size)
+        self._norms = [
+            (_K1 * (1 - _B + _B * part.lexical.lengths / max(1.0, mean))).astype(np.float32)
+            for part in parts
+        ]
+        self._kept: OrderedDict[int, _Term] = OrderedDict()
+        self._kept_bytes = 0
+        self._lock = threading.Lock()
+
+    def scores(self, weights: Weights) -> list[NDArray[np.float32]]:
+        """Scores of each segment's rows, shape (rows,); those of dead rows mean nothing.
+
+        Args:
+            weights: Terms of the query, and how often each is asked for.
+        """
+        scores = [np.zeros(len(norm), dtype=np.float32) for norm in self._norms]
+        for key, weight in weights.items():
+            term = self._term(key)
+            factor = np.float32(weight * term.idf * (_K1 + 1))
+            for own, impacts in zip(scores, term.impacts, strict=True):
+                if impacts is None or not factor:
+                    continue
+                if impacts.rows is None:
+                    own += factor * impacts.values
+                else:
+                    own[impacts.rows] += factor * impacts.values
+        return scores
+
+    def _term(self, key: int) -> _Term:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        found = [part.lexical.postings(key) for part in self._parts]
+        living = zip(found, self._parts, strict=True)
+        df = sum(_living(postings, part.alive) for postings, part in living if postings)
+        idf = math.log(1 + (self._size - df + 0.5) / (df + 0.5)) if df else 0.0
+        impacts = [
+            None if postings is None else _impacts(postings, norm)
+            for postings, norm in zip(found, self._norms, strict=True)
+        ]
+        term = _Term(idf, impacts)
+        if term.bytes >= _KEEP_FROM_BYTES:
+            self._keep(key, term)
+        return term
+
+    def _keep(self, key: int, term: _Term) -> None:
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = term
+                self._kept_bytes += term.bytes
+            while self._kept_bytes > _KEPT_BYTES:
+                _, gone = self._kept.popitem(last=False)
+                self._kept_bytes -= gone.bytes
+
+
+def _impacts(postings: Postings, norm: NDArray[np.float32]) -> _Impacts:
+    counts = postings.counts.astype(np.float32)
+    values = counts / (counts + norm[postings.rows])
+    if len(values) < _EVERYWHERE * len(norm):
+        return _Impacts(postings.rows, values)
+    # Adding to all rows is faster than finding those that are meant.
+    everywhere = np.zeros_like(norm)
+    everywhere[postings.rows] = values
+    return _Impacts(None, everywhere)
 
 
 def ngram_weights(query: str) -> Weights:

@@ -7,14 +7,14 @@ is written again only a few times.
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from langchain_swallow.errors import EmbeddingError
 from langchain_swallow.index.filters import Mask, admitted_rows
-from langchain_swallow.index.lexical import Part, Terms, bm25, ngram_weights, word_weights
+from langchain_swallow.index.lexical import BM25Scorer, Part, Terms, ngram_weights, word_weights
 from langchain_swallow.index.segment import Living, Passage, Segment
 from langchain_swallow.index.vectors import Array, Kind, Metric
 
@@ -39,11 +39,16 @@ class Snapshot:
         metric: Of the scores.
         kind: Of the index that larger segments get.
         parts: The segments, in the order of their passages.
+
+    `scorers` are made when they are first needed.
     """
 
     metric: Metric
     kind: Kind
     parts: tuple[Living, ...] = ()
+    scorers: dict[Terms | None, BM25Scorer] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))
@@ -77,13 +82,10 @@ class Snapshot:
             query: A question.
             terms: A tokenizer; `None` counts characters and pairs of characters.
         """
-        if terms is None:
-            weights = ngram_weights(query)
-            counted = [Part(part.segment.lexical, part.alive) for part in self.parts]
-        else:
-            weights = word_weights(query, terms)
-            counted = [Part(part.segment.words(terms), part.alive) for part in self.parts]
-        scores = bm25(counted, weights)
+        weights = ngram_weights(query) if terms is None else word_weights(query, terms)
+        if terms not in self.scorers:
+            self.scorers[terms] = BM25Scorer([_terms_of(part, terms) for part in self.parts])
+        scores = self.scorers[terms].scores(weights)
         living = [own[p.rows()] for own, p in zip(scores, self.parts, strict=True)]
         return np.concatenate(living) if living else np.zeros(0, dtype=np.float32)
 
@@ -224,6 +226,11 @@ class Snapshot:
     def _segment(self, passages: Iterable[Passage], vectors: Array) -> Segment:
         name = uuid.uuid4().hex[:16]
         return Segment.build(name, passages, vectors, self.metric, self.kind)
+
+
+def _terms_of(part: Living, terms: Terms | None) -> Part:
+    segment = part.segment
+    return Part(segment.lexical if terms is None else segment.words(terms), part.alive)
 
 
 def _mask(part: Living, filter: Filter) -> Mask:

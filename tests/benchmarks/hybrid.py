@@ -2,9 +2,8 @@
 
     python tests/benchmarks/hybrid.py JSQUAD --output docs/runs/hybrid.json
 
-JSQuAD's sentences, drawn at random into passages of about 200 characters, with random unit vectors of
-384 dimensions; JSQuAD's questions. The encoder's time is not measured. The peer, in the same run: BM25
-of the package rank_bm25, as LangChain's BM25Retriever has it, over the same 1+2-grams.
+JSQuAD's sentences, drawn at random into passages of about 200 characters, with random unit vectors
+of 384 dimensions; JSQuAD's questions. The encoder's time is not measured.
 """
 
 import argparse
@@ -87,7 +86,8 @@ def main() -> None:
         ["a question, median, ms", f"{figures['question_ms']:.1f}", ""],
         ["questions a second, two threads", f"{figures['questions_per_s']:.0f}", "100"],
     ]
-    table = Table(f"Hybrid retrieval, {arguments.count:,} passages", ["", "measured", "wanted"], rows)
+    heading = f"Hybrid retrieval, {arguments.count:,} passages"
+    table = Table(heading, ["", "measured", "wanted"], rows)
     print(table.markdown())
     if arguments.output:
         write_figures(arguments.output, [table], {"figures": figures})
