@@ -1,6 +1,20 @@
-"""Question → answer from documents, with citations that were checked."""
+"""Question → answer from documents, with citations that were checked; chains over long texts."""
 
 from langchain_swallow.rag.answer import Answer, Citation
 from langchain_swallow.rag.chain import create_rag_chain
+from langchain_swallow.rag.conversation import create_conversational_rag_chain
+from langchain_swallow.rag.long_texts import (
+    create_extraction_chain,
+    create_summary_chain,
+    create_translation_chain,
+)
 
-__all__ = ["Answer", "Citation", "create_rag_chain"]
+__all__ = [
+    "Answer",
+    "Citation",
+    "create_conversational_rag_chain",
+    "create_extraction_chain",
+    "create_rag_chain",
+    "create_summary_chain",
+    "create_translation_chain",
+]

@@ -1,28 +1,22 @@
 """`create_rag_chain`: question → retrieved passages → packed prompt → cited answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.documents import Document
-from langchain_core.language_models import BaseLanguageModel
 from langchain_core.messages import BaseMessage, convert_to_messages
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
-from langchain_core.runnables.base import RunnableBindingBase, coerce_to_runnable
+from langchain_core.runnables.base import coerce_to_runnable
 
 from langchain_swallow.errors import PromptOverflowError
 from langchain_swallow.presets import REFUSAL, Preset, get_preset
 from langchain_swallow.rag.answer import Answer
+from langchain_swallow.rag.budget import prompt_budget
 from langchain_swallow.rag.citations import CitationFilter, find_citations
 from langchain_swallow.rag.packing import numbered, pack
 from langchain_swallow.rag.rewrite import accepted, rewrite_messages, stands_alone
-from langchain_swallow.text.chunks import estimate_tokens
-
-_DEFAULT_WINDOW = 4096
-_DEFAULT_ANSWER_TOKENS = 512
-# Without the model's tokenizer a count is an estimate; keep this share of the window free.
-_ESTIMATE_MARGIN = 0.1
 
 RagInput = str | dict[str, Any]
 
@@ -126,7 +120,7 @@ class _Flow:
 
         if not documents:
             return messages([]), []
-        budget, count = _budget(self.llm)
+        budget, _, count = prompt_budget(self.llm)
         packed = pack(documents, lambda shown: count(messages(shown)) <= budget)
         if not packed:
             raise PromptOverflowError(
@@ -199,29 +193,3 @@ def _asked(inputs: list[RagInput]) -> _Asked:
 def _text(output: Any) -> str:
     """Text of what a model returned, a string or a message."""
     return output if isinstance(output, str) else str(output.text)
-
-
-def _budget(llm: Any) -> tuple[int, Callable[[list[BaseMessage]], int]]:
-    """Most prompt tokens, and how to count them, for any chat model."""
-    bound: dict[str, Any] = {}
-    while isinstance(llm, RunnableBindingBase):
-        bound = {**llm.kwargs, **bound}
-        llm = llm.bound
-    profile = getattr(llm, "profile", None) or {}
-    # A model in a folder does not know its window before it is loaded.
-    window = getattr(llm, "context_window", None) or profile.get("max_input_tokens")
-    window = window or _DEFAULT_WINDOW
-    wanted = bound.get("max_tokens") or getattr(llm, "max_tokens", None) or _DEFAULT_ANSWER_TOKENS
-    if _counts_itself(llm):
-        return window - wanted, llm.get_num_tokens_from_messages
-    return int(window * (1 - _ESTIMATE_MARGIN)) - wanted, _estimate
-
-
-def _counts_itself(llm: Any) -> bool:
-    """Whether the model has its own tokenizer; LangChain's default would fetch GPT-2's."""
-    own = getattr(type(llm), "get_num_tokens_from_messages", None)
-    return own is not None and own is not BaseLanguageModel.get_num_tokens_from_messages
-
-
-def _estimate(messages: list[BaseMessage]) -> int:
-    return sum(estimate_tokens(str(message.text)) for message in messages)

@@ -1,0 +1,111 @@
+"""`create_conversational_rag_chain`: answers from documents, with a memory for each session."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from langchain_core.chat_history import BaseChatMessageHistory
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
+
+from langchain_swallow.presets import Preset
+from langchain_swallow.rag.answer import Answer
+from langchain_swallow.rag.chain import RagInput, create_rag_chain
+
+GetHistory = Callable[[str], BaseChatMessageHistory]
+
+
+def create_conversational_rag_chain(
+    llm: Runnable[Any, Any],
+    retriever: Any,
+    history: GetHistory,
+    *,
+    preset: str | Preset = "質問応答",
+) -> Runnable[RagInput, Answer]:
+    """As `create_rag_chain`, with the conversation of a session before each question.
+
+    The session is named in the config, and its messages are kept by any of LangChain's chat
+    histories: `chain.invoke("それはいつ？", {"configurable": {"session_id": "三浦"}})`.
+
+    Args:
+        llm: Any LangChain chat model.
+        retriever: Any retriever, Runnable or function from a question to Documents.
+        history: From a session's id to its history.
+        preset: A preset, or its name, with the variables `context` and `question`.
+
+    A question and its answer are added when the answer is whole, or when its stream is left: then
+    what was shown is what was said. Nothing is added when an answer fails.
+
+    Raises:
+        ValueError: As `create_rag_chain`; when invoked, also if the config has no session.
+    """
+    chain = create_rag_chain(llm, retriever, preset=preset)
+
+    def run(inputs: Iterator[RagInput], config: RunnableConfig) -> Iterator[Answer]:
+        session = history(_session(config))
+        question = _question(list(inputs))
+        turn = _Turn(question)
+        pieces = chain.stream({"question": question, "history": session.messages}, config)
+        try:
+            for piece in pieces:
+                turn.add(piece)
+                yield piece
+        except GeneratorExit:
+            session.add_messages(turn.messages())
+            raise
+        session.add_messages(turn.messages())
+
+    async def arun(
+        inputs: AsyncIterator[RagInput], config: RunnableConfig
+    ) -> AsyncIterator[Answer]:
+        session = history(_session(config))
+        question = _question([part async for part in inputs])
+        turn = _Turn(question)
+        asked = {"question": question, "history": await session.aget_messages()}
+        async with contextlib.aclosing(chain.astream(asked, config)) as pieces:  # type: ignore[type-var]
+            try:
+                async for piece in pieces:
+                    turn.add(piece)
+                    yield piece
+            except GeneratorExit:
+                await session.aadd_messages(turn.messages())
+                raise
+        await session.aadd_messages(turn.messages())
+
+    # Its annotation leaves out that a generator may also take the config, which it passes.
+    steps: tuple[Any, Any] = (run, arun)
+    made: RunnableGenerator[RagInput, Answer] = RunnableGenerator(*steps)
+    return made.with_config(run_name="SwallowConversationalRAG")
+
+
+class _Turn:
+    """A question and what has been answered so far."""
+
+    def __init__(self, question: str) -> None:
+        self._question = question
+        self._text = ""
+
+    def add(self, piece: Answer) -> None:
+        self._text += piece.text
+
+    def messages(self) -> list[BaseMessage]:
+        if not self._text:
+            return []
+        return [HumanMessage(self._question), AIMessage(self._text)]
+
+
+def _session(config: RunnableConfig) -> str:
+    session = (config.get("configurable") or {}).get("session_id")
+    if not session:
+        raise ValueError(
+            'No session. Pass config={"configurable": {"session_id": "…"}}, another id for each '
+            "conversation."
+        )
+    return str(session)
+
+
+def _question(inputs: list[RagInput]) -> str:
+    if all(isinstance(part, str) for part in inputs):
+        return "".join(str(part) for part in inputs)
+    values = {k: v for part in inputs if isinstance(part, dict) for k, v in part.items()}
+    return str(values.get("question", ""))
