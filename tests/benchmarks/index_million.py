@@ -76,7 +76,7 @@ def bare(kind: str, vectors: Vectors) -> Any:
         wide = faiss.SearchParametersHNSW(efSearch=128)
         return lambda query: vectors._fast.search(query, K, params=wide)
     base = faiss.SearchParametersIVF(nprobe=vectors._fast.nlist // 16)
-    refined = faiss.IndexRefineSearchParameters(k_factor=16.0, base_index_params=base)
+    refined = faiss.IndexRefineSearchParameters(k_factor=64.0, base_index_params=base)
     return lambda query: vectors._refined.search(query, K, params=refined)
 
 
