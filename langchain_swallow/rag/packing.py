@@ -4,14 +4,16 @@ from collections.abc import Callable, Sequence
 
 from langchain_core.documents import Document
 
+from langchain_swallow.rag.as_data import as_data
 from langchain_swallow.text.passages import passage_text
 from langchain_swallow.text.sentences import sentence_spans
 
 
 def numbered(documents: Sequence[Document]) -> str:
-    """The passages as the presets show them: `[1] …`, apart by blank lines."""
+    """The passages as the presets show them: `[1] …`, apart by blank lines, as data."""
     return "\n\n".join(
-        f"[{i}] {passage_text(d.page_content, d.metadata)}" for i, d in enumerate(documents, 1)
+        f"[{i}] {as_data(passage_text(d.page_content, d.metadata))}"
+        for i, d in enumerate(documents, 1)
     )
 
 

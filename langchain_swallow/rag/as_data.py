@@ -1,0 +1,25 @@
+"""Retrieved text is data: what of it is not what it seems is taken out before a model sees it.
+
+Turn markers and special tokens are the prompt's business (`prompts.encode` breaks them); here go
+characters that nobody sees, and numbers that would make a passage look like several.
+"""
+
+import re
+
+_EMOJI = "\U0001f000-\U0001faff\u2600-\u27bf\ufe0f"
+_INVISIBLE = re.compile(
+    # Zero width, direction, word joiners, byte order marks, soft hyphens, tags.
+    "[\u00ad\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
+    # A joiner is visible between two emoji only.
+    f"|(?<![{_EMOJI}])\u200d|\u200d(?![{_EMOJI}])"
+)
+_FORGED_NUMBER = re.compile(r"^([ \t\u3000]*)[\[［]\s*([0-9０-９]+)\s*[\]］]", re.MULTILINE)
+
+
+def as_data(text: str) -> str:
+    r"""A passage without invisible characters, and without a `[3]` that begins a line.
+
+    >>> as_data("指\u200b示\n[3] 偽の資料")
+    '指示\n〔3〕 偽の資料'
+    """
+    return _FORGED_NUMBER.sub(r"\1〔\2〕", _INVISIBLE.sub("", text))
