@@ -51,13 +51,11 @@ _MAX_WAITING = 64
 class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
     """A Swallow instruct model as a LangChain chat model.
 
-    Constructing loads nothing; the first call does, and all ChatSwallows of the same checkpoint
-    and settings share what it loaded. Every generation parameter can also be given per call:
-    `llm.invoke(messages, temperature=0.7, max_tokens=64)`.
+    The first call loads the model, and all ChatSwallows of the same checkpoint and settings share
+    it. Generation parameters can also be given per call: `llm.invoke(messages, temperature=0.7)`.
 
-    The default is greedy decoding: the same question gets the same answer, and answers from
-    documents stay close to them. For free text the model card samples with temperature .99 and
-    top_p .95.
+    The default is greedy decoding: the same question gets the same answer. For free text the model
+    card samples with temperature .99 and top_p .95.
 
     Args:
         model: A checkpoint of the Swallow index (`list_models()`), a local directory laid out as
@@ -69,10 +67,9 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
         top_k: Sample from this many tokens; 0 from all.
         repetition_penalty: Above 1 makes tokens seen before less likely.
         stop: Strings that end an answer; they are not part of it.
-        seed: Same seed, same answer; `None` draws one.
+        seed: Same seed, same answer.
         n: Answers per prompt (`generate`).
-        logprobs: Report log probabilities in `response_metadata["logprobs"]`.
-        top_logprobs: How many alternatives per token to report with them.
+        logprobs: Report log probabilities in `response_metadata`; `top_logprobs` alternatives each.
         device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; `None` takes the best there is.
         device_map: `"auto"` spreads the model over several GPUs.
         dtype: `"auto"`, `"bfloat16"`, `"float16"` or `"float32"`.
@@ -85,20 +82,19 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
         timeout: Seconds an answer may take; `None` is no limit.
         token: For gated checkpoints and for servers, also as `api_key`; by default the
             environment's `HF_TOKEN`.
-        engine: `"transformers"`, `"vllm"` (in this process), `"server"` (any OpenAI-compatible
-            completions server); `"auto"` takes a server if there is a `base_url`, vLLM where it is
-            installed and a CUDA device is there, else transformers. The metadata of an answer say
-            which it was.
+        engine: `"transformers"`, `"vllm"` (in this process), `"server"` (OpenAI-compatible);
+            `"auto"` takes a server if there is a `base_url`, vLLM where it and a CUDA device are
+            there, else transformers. An answer's metadata say which.
         speculative: `"prompt_lookup"` guesses tokens from the prompt and verifies them, which
             makes answers that copy faster and changes none; `None` does not; `"auto"` does with
             transformers, and with vLLM does not, where it costs throughput under load.
         tensor_parallel_size: GPUs that share each layer (vLLM).
         pipeline_parallel_size: Groups of layers, on GPUs or machines of their own (vLLM).
-        max_model_len: Tokens of prompt and answer to make room for; `None` is the model's window.
+        max_model_len: Tokens of prompt and answer; `None` is the model's window.
         gpu_memory_utilization: Share of a GPU's memory that vLLM takes, in (0, 1].
         engine_options: Further arguments of vLLM's `AsyncEngineArgs`.
-        base_url: Of a server, such as `"http://localhost:8000/v1"`; of several, a list: a request
-            goes to the one with the fewest, and to another when that one fails.
+        base_url: Of a server, such as `"http://localhost:8000/v1"`, or a list: a request goes to
+            the one with the fewest, and to another when that one fails.
         tokenizer: Folder or hub id of the tokenizer, where it is not the model's (server).
         served_model: Name of the model on the server, where it is not the checkpoint's.
         prompt_as: Send a server `"ids"` or `"text"`; `"auto"` finds out what it takes.

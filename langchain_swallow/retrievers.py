@@ -92,13 +92,13 @@ class HybridRetriever(BaseRetriever):
             documents = self._varied(now, documents, query, wanted)
         return [_without_place(document) for document in documents[:wanted]]
 
-    def _ranked(self, now: Snapshot, query: str, filter: Filter | None) -> "_Ranked":
+    def _ranked(self, now: Snapshot, query: str, filter: Filter | None) -> "Ranked":
         lexical = now.lexical_scores(query, self._terms)
         dense = now.scores(self.store.query_vector(query))
         admitted = None if filter is None else now.admitted(condition_of(filter))
-        return _Ranked(lexical, dense, self.lexical_weight, admitted)
+        return Ranked(lexical, dense, self.lexical_weight, admitted)
 
-    def _documents(self, now: Snapshot, best: Sequence[int], ranked: "_Ranked") -> list[Document]:
+    def _documents(self, now: Snapshot, best: Sequence[int], ranked: "Ranked") -> list[Document]:
         places = now.places(best)
         passages = now.passages(places)
         if self.neighbours:
@@ -134,7 +134,7 @@ _PLACE = "__place__"
 
 
 @dataclass(frozen=True)
-class _Ranked:
+class Ranked:
     """Scores of all passages, and which of them may be found."""
 
     lexical: Scores

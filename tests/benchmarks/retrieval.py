@@ -2,34 +2,40 @@
 
     python tests/benchmarks/retrieval.py valid-v1.3.json --output docs/runs/retrieval.json
 
-Every question against all paragraphs, ties count as lost. The peer, in the same run: BM25 over
-words split at spaces, as LangChain's BM25Retriever does by default.
+Every question against all paragraphs; of equal scores the earlier paragraph comes first. The peer,
+in the same run: BM25 over words split at spaces, as LangChain's BM25Retriever does by default.
+Weights of the fusion are also chosen on every other article and reported on the rest, both ways.
 """
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from langchain_swallow import HybridRetriever, SwallowEmbeddings, SwallowFAISS
 from langchain_swallow.evaluation.rag import read_jsquad
 from langchain_swallow.evaluation.tables import Table, write_figures
-from langchain_swallow.text.lexical import BM25
-from langchain_swallow.text.passages import passage_text
+from langchain_swallow.retrievers import Ranked
+from langchain_swallow.text.lexical import sudachi_terms
 
 CUTOFFS = (1, 3, 5, 10)
+WEIGHTS = [round(0.05 * i, 2) for i in range(21)]
+SPLIT_AT_SPACES, NGRAMS, WORDS = "words split at spaces", "1+2-grams", "Sudachi and 2-grams"
 
 
-def recalls(ranks: list[int]) -> dict[str, float]:
+def place(scores: NDArray[Any], right: int) -> int:
+    """Rank of the right paragraph, from 0."""
+    before = scores[:right] >= scores[right]
+    return int(before.sum() + (scores[right + 1 :] > scores[right]).sum())
+
+
+def recalls(ranks: NDArray[Any]) -> list[float]:
     """Share of questions whose paragraph is among the first k."""
-    return {f"R@{k}": round(float(np.mean(np.array(ranks) < k)), 3) for k in CUTOFFS}
-
-
-def rank(scores: np.ndarray, right: int) -> int:
-    """Paragraphs before the right one; ties are lost."""
-    return int((scores >= scores[right]).sum()) - 1
+    return [float((ranks < k).mean()) for k in CUTOFFS]
 
 
 def main() -> None:
@@ -38,35 +44,48 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="file of figures")
     arguments = parser.parse_args()
     data = read_jsquad(arguments.jsquad)
-    place = {document.id: i for i, document in enumerate(data.documents)}
+    number = {document.id: i for i, document in enumerate(data.documents)}
     store = SwallowFAISS.from_documents(data.documents, SwallowEmbeddings("demo"), progress=True)
-    hybrid = HybridRetriever(store=store, k=max(CUTOFFS))
-    texts = [passage_text(d.page_content, d.metadata) for d in data.documents]
-    ngrams, words = BM25(texts), BM25(texts, lambda text: text.split())
-    ranks: dict[str, list[int]] = {
-        "BM25, words split at spaces": [],
-        "BM25, character 1+2-grams (`text.lexical`)": [],
-        'dense, `SwallowEmbeddings("demo")`': [],
-        "`HybridRetriever`": [],
-    }
+    now, terms = store.snapshot(), sudachi_terms()
+    legs: dict[str, list[int]] = {SPLIT_AT_SPACES: [], NGRAMS: [], WORDS: [], "dense": []}
+    fused: dict[str, list[list[int]]] = {NGRAMS: [], WORDS: []}
     for example in tqdm(data.examples):
         (name,) = example.documents
-        right, question = place[name], example.question
-        found = [document.id for document in hybrid.invoke(question)]
-        one = (
-            rank(words.scores(question), right),
-            rank(ngrams.scores(question), right),
-            rank(store.query_scores(question), right),
-            found.index(name) if name in found else len(texts),
-        )
-        for values, value in zip(ranks.values(), one, strict=True):
-            values.append(value)
-    figures = {name: recalls(values) for name, values in ranks.items()}
-    print(json.dumps({"questions": len(data.examples), "paragraphs": len(texts), **figures}))
+        right, question = number[name], example.question
+        dense = now.scores(store.query_vector(question))
+        lexical = {
+            SPLIT_AT_SPACES: now.lexical_scores(question, str.split),
+            NGRAMS: now.lexical_scores(question),
+            WORDS: now.lexical_scores(question, terms),
+        }
+        for leg, scores in {**lexical, "dense": dense}.items():
+            legs[leg].append(place(scores, right))
+        for leg, rows in fused.items():
+            by_weight = (Ranked(lexical[leg], dense, w, None).fused for w in WEIGHTS)
+            rows.append([place(scores, right) for scores in by_weight])
+    default = WEIGHTS.index(HybridRetriever(store=store).lexical_weight)
+    articles = list(dict.fromkeys(example.category for example in data.examples))
+    first = np.array([articles.index(e.category) % 2 == 0 for e in data.examples])
+    rows: list[list[Any]] = [
+        [leg if leg == "dense" else f"BM25, {leg}", *recalls(np.array(ranks))]
+        for leg, ranks in legs.items()
+    ]
+    chosen = {}
+    for leg, places in fused.items():
+        by_question = np.array(places)
+        rows.append([f"`HybridRetriever`, {leg}", *recalls(by_question[:, default])])
+        for name, chosen_on in (("even", first), ("odd", ~first)):
+            best = int(np.argmax((by_question[chosen_on] == 0).mean(axis=0)))
+            chosen[f"{leg}, {name}"] = WEIGHTS[best]
+            label = f"hybrid, {leg}, {WEIGHTS[best]} chosen on {name} articles, on the others"
+            rows.append([label, *recalls(by_question[~chosen_on][:, best])])
+    shown = [[str(row[0]), *(f"{value:.3f}" for value in row[1:])] for row in rows]
+    table = Table("Retrieval", ["", *(f"R@{k}" for k in CUTOFFS)], shown)
+    print(json.dumps({"questions": len(data.examples), "paragraphs": len(data.documents)}))
+    print(table.markdown())
     if arguments.output:
-        rows = [[name, *(f"{v:.3f}" for v in found.values())] for name, found in figures.items()]
-        columns = ["", *(f"R@{k}" for k in CUTOFFS)]
-        write_figures(arguments.output, [Table("Retrieval", columns, rows)], {"figures": figures})
+        figures = {"rows": rows, "chosen": chosen}
+        write_figures(arguments.output, [table], {"figures": figures})
 
 
 if __name__ == "__main__":
