@@ -8,6 +8,7 @@ import lxml.html
 from langchain_swallow.formats.section import Section, SectionBuilder, table_rows
 
 _DROPPED = ["rt", "rp", "script", "style", "noscript", "template", "nav", "head"]
+_XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _BLOCKS = frozenset("p li dt dd div pre blockquote section article main address figcaption".split())
 
 
@@ -15,10 +16,15 @@ def read_html(text: str) -> list[Section]:
     """Sections of an HTML page, by its headings."""
     if not text.strip():
         return []
-    root = lxml.html.document_fromstring(text)
+    # lxml refuses a text that says how it was encoded, as XHTML does; it is decoded already.
+    root = lxml.html.document_fromstring(_XML_DECLARATION.sub("", text))
     title = root.findtext(".//title")
     for name in _DROPPED:
         for element in list(root.iter(name)):
+            element.drop_tree()
+    # The ¶ beside a heading, which Sphinx and others add to link to it.
+    for element in root.find_class("headerlink") + root.find_class("anchor"):
+        if len(element.text_content().strip()) <= 1:
             element.drop_tree()
     builder = SectionBuilder()
     if title and root.find(".//h1") is None:

@@ -29,7 +29,7 @@ def join_wrapped_lines(text: str) -> str:
     lines that end a sentence stay apart.
     """
     lines = text.split("\n")
-    full = 0.8 * max((display_width(line) for line in lines), default=0)
+    full = 0.8 * _wrapped_width(lines)
     joined: list[str] = []
     open_line = False
     for line in lines:
@@ -46,6 +46,12 @@ def join_wrapped_lines(text: str) -> str:
             and bool(joined[-1])
         )
     return "\n".join(joined)
+
+
+def _wrapped_width(lines: list[str]) -> int:
+    """Columns that lines are wrapped at: all but the longest few, such as addresses, keep to it."""
+    widths = sorted(display_width(line) for line in lines if line.strip())
+    return widths[len(widths) * 9 // 10] if widths else 0
 
 
 def remove_spacing(text: str) -> str:

@@ -58,6 +58,19 @@ def test_pptx_is_a_section_a_slide():
     ]
 
 
+# Pages
+
+
+def test_xhtml_that_says_its_encoding_is_read():
+    """As the Debian Reference is written, which lxml refused."""
+    page = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE html>'
+        '<html><body><h1>題<a class="headerlink" href="#x">¶</a></h1><p>本文。</p></body></html>'
+    )
+    (content,) = read_content(page.encode(), "a.html")
+    assert [(s.text, s.headings) for s in content.sections] == [("題\n\n本文。", ("題",))]
+
+
 # Sheets
 
 

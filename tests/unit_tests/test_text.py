@@ -141,6 +141,13 @@ def test_wrapped_lines_are_joined_without_a_space():
     )
 
 
+def test_a_long_line_does_not_hide_where_the_others_are_wrapped():
+    """As in the Debian FAQ: indented, wrapped at 72 columns, with an address that is longer."""
+    line = "あ" * 36
+    text = "\n".join(["    " + line] * 12 + ["    終わる。", "    http://" + "x" * 90])
+    assert join_wrapped_lines(text).split("\n")[0] == "    " + line * 12 + "終わる。"
+
+
 def test_spacing_between_japanese_characters_is_removed():
     assert (
         remove_spacing("東 京 工 業 大 学 は Tokyo Tech です ⼯")
