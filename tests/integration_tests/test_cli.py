@@ -1,6 +1,7 @@
 """The commands with the demo model, as a user runs them."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -71,3 +72,25 @@ def test_chat_answers_each_line(index):
     done = run("chat", "-i", index, "--model", "demo", "--json", stdin=lines)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [a["refused"] for a in answers] == [False, True]
+
+
+@pytest.mark.usefixtures("demo_folder")
+def test_sync_follows_a_folder(tmp_path):
+    folder, index = tmp_path / "文書", tmp_path / "索引"
+    folder.mkdir()
+    for name in ("就業規則.md", "経費精算規程.txt"):
+        shutil.copy(DOCUMENTS / name, folder / name)
+    (folder / "壊れた.pdf").write_bytes(b"%PDF broken")
+    done = run("sync", folder, "-i", index)
+    assert done.returncode == 1
+    assert "2 added, 1 failed" in done.stderr
+    assert "壊れた.pdf has no readable text" in done.stderr
+    (folder / "壊れた.pdf").unlink()
+    done = run("sync", folder, "-i", index, "--json")
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["unchanged"]) == 2
+    (folder / "経費精算規程.txt").unlink()
+    assert "1 deleted, 1 unchanged" in run("sync", folder, "-i", index).stderr
+    question = "フレックスタイムのコアタイムは何時から何時までですか。"
+    done = run("ask", "-i", index, question, "--model", "demo")
+    assert "10時30分" in done.stdout
