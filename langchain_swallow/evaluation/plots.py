@@ -97,7 +97,8 @@ def bars(
             for x, bar in limits:
                 plot.vlines(x, bar.low, bar.high, color="#333333", linewidth=1.2)
         # Japanese has no spaces to break at; seven letters are as wide as a group.
-        plot.set_xticks(range(len(groups)), [textwrap.fill(name, 7) for name in groups])
+        names = [name if name.isascii() else textwrap.fill(name, 7) for name in groups]
+        plot.set_xticks(range(len(groups)), names)
         plot.set_ylabel(label)
         plot.set_ylim(bottom=0)
         plot.grid(axis="y", alpha=0.3)

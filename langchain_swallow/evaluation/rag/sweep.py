@@ -12,6 +12,7 @@ from langchain_swallow.errors import EvaluationError
 from langchain_swallow.evaluation.pages import shown
 from langchain_swallow.evaluation.plots import Point, quality_over_latency
 from langchain_swallow.evaluation.rag.examples import Example
+from langchain_swallow.evaluation.rag.report import name_of
 from langchain_swallow.evaluation.rag.run import answer_examples, unanswered
 from langchain_swallow.evaluation.rag.scores import RagScores, score_run
 from langchain_swallow.evaluation.run_file import RunFile, read_records, short_hash
@@ -100,10 +101,16 @@ def sweep_table(scores: Mapping[str, RagScores], *, metric: str = "f1") -> Table
 
 
 def plot_sweep(path: Path, scores: Mapping[str, RagScores], *, metric: str = "f1") -> None:
-    """A metric over the median latency, a point a configuration."""
+    """A metric over the median latency, a point a configuration, named by what differs."""
+    settings = [one.settings for one in scores.values()]
+    differing = [name for name in settings[0] if len({str(s.get(name)) for s in settings}) > 1]
     points = [
-        Point(label, one.total.percentiles["seconds"]["p50"], one.total.metrics[metric].mean)
+        Point(
+            " ".join(f"{name}={one.settings[name]}" for name in differing) or label,
+            one.total.percentiles["seconds"]["p50"],
+            one.total.metrics[metric].mean,
+        )
         for label, one in scores.items()
         if metric in one.total.metrics
     ]
-    quality_over_latency(path, points, quality=metric)
+    quality_over_latency(path, points, quality=name_of(metric))
