@@ -395,7 +395,6 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
         )
 
 
-# `load(…, allowed_objects="all")` lets in only classes of this table, and no package but
-# LangChain's own is in it. The caller must still name our namespace in `valid_namespaces`.
+# `load(…, allowed_objects="all")` lets in only classes of this table; no other package's is in it.
 _LC_ID = (*ChatSwallow.get_lc_namespace(), ChatSwallow.__name__)
 ALL_SERIALIZABLE_MAPPINGS[_LC_ID] = _LC_ID

@@ -22,7 +22,7 @@ from typing_extensions import Self
 from langchain_swallow.errors import IndexStoreError
 from langchain_swallow.index import snapshot as snapshots
 from langchain_swallow.index.folder import IndexFolder, Stored
-from langchain_swallow.index.manifest import Manifest
+from langchain_swallow.index.manifest import Manifest, describe_encoder
 from langchain_swallow.index.segment import Passage
 from langchain_swallow.index.snapshot import Found, Snapshot
 from langchain_swallow.index.vectors import Kind, Metric, prepared
@@ -75,7 +75,7 @@ class SwallowFAISS(VectorStore):
         if index not in ("flat", "hnsw", "ivfpq", "auto"):
             raise ValueError(f"index must be flat, hnsw, ivfpq or auto, not {index!r}.")
         self._embedding = embedding
-        self._manifest = Manifest(metric=metric, index=index, embedding=describe(embedding))
+        self._manifest = Manifest(metric=metric, index=index, embedding=describe_encoder(embedding))
         self._snapshot = Snapshot(metric, index)
         self._pending: Snapshot | None = None
         self._lock = threading.RLock()
@@ -364,17 +364,13 @@ class SwallowFAISS(VectorStore):
             self._signature = signature
 
     def _take(self, stored: Stored, folder: str | Path) -> None:
-        made_with, given = dict(stored.manifest.embedding), dict(self._manifest.embedding)
-        if made_with != given:
-            raise IndexStoreError(
-                f"{folder} was made with the embedding {made_with}, this is {given}. "
-                "Load it with that one, or index the documents again."
-            )
-        if stored.manifest.metric != self._manifest.metric:
-            raise IndexStoreError(
-                f"{folder} was made with metric={stored.manifest.metric!r}, not "
-                f"{self._manifest.metric!r}. Open it with that, or index the documents again."
-            )
+        for name in ("embedding", "metric"):
+            made_with, given = getattr(stored.manifest, name), getattr(self._manifest, name)
+            if made_with != given:
+                raise IndexStoreError(
+                    f"{folder} was made with the {name} {made_with!r}, this is {given!r}. "
+                    "Open it with that one, or index the documents again."
+                )
         self._manifest, self._snapshot = stored.manifest, stored.snapshot
 
     def _embed(self, shown: list[str], progress: bool) -> NDArray[np.float32]:
@@ -389,14 +385,6 @@ class SwallowFAISS(VectorStore):
                     rows[i] = vector
                 bar.update(len(part))
         return prepared(rows, self._manifest.metric)  # type: ignore[arg-type]
-
-
-def describe(embedding: Embeddings) -> dict[str, str]:
-    """What tells two encoders apart: class, model and prefixes."""
-    names = ("model", "model_name", "query_prefix", "passage_prefix")
-    values = {name: getattr(embedding, name, None) for name in names}
-    known = {name: value for name, value in values.items() if isinstance(value, str)}
-    return {"class": type(embedding).__name__, **known}
 
 
 def _document(passage: Passage) -> Document:

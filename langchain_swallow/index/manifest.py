@@ -112,6 +112,14 @@ def read_manifest(folder: str | Path) -> Manifest:
         ) from error
 
 
+def describe_encoder(embedding: object) -> dict[str, str]:
+    """What tells two encoders apart: class, model and prefixes."""
+    names = ("model", "model_name", "query_prefix", "passage_prefix")
+    values = {name: getattr(embedding, name, None) for name in names}
+    known = {name: value for name, value in values.items() if isinstance(value, str)}
+    return {"class": type(embedding).__name__, **known}
+
+
 def _segment(part: dict[str, Any]) -> StoredSegment:
     files = {name: StoredFile(**file) for name, file in part.pop("files").items()}
     for name in files:

@@ -156,7 +156,7 @@ def test_another_version_embedding_and_metric_are_refused(store, tmp_path):
         SwallowFAISS.load_local(folder, CharacterEmbeddings("other"))
     with pytest.raises(IndexStoreError, match="was made with the embedding"):
         SwallowFAISS(CharacterEmbeddings("other"), path=folder)
-    with pytest.raises(IndexStoreError, match="was made with metric='cosine', not 'l2'"):
+    with pytest.raises(IndexStoreError, match="was made with the metric 'cosine', this is 'l2'"):
         SwallowFAISS(CharacterEmbeddings(), metric="l2", path=folder)
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text("utf-8"))

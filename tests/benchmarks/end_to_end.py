@@ -1,0 +1,102 @@
+"""JSQuAD end to end with the demo model: retrieval over all 1,145 paragraphs, answers, citations.
+
+    python tests/benchmarks/end_to_end.py valid-v1.3.json FOLDER --output docs/runs/end-to-end.json
+
+The questions of the 12 articles that the demo model's adapter never saw; each also without its own
+paragraph among what is found, where a refusal is right (unless another one answers it too). FOLDER
+keeps the run: the same command goes on where it was stopped.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from langchain_core.documents import Document
+from langchain_core.runnables import RunnableLambda
+
+from langchain_swallow import (
+    ChatSwallow,
+    HybridRetriever,
+    SwallowEmbeddings,
+    SwallowFAISS,
+    create_rag_chain,
+)
+from langchain_swallow.evaluation import rag
+from langchain_swallow.evaluation.rag.report import report_as_dict
+from langchain_swallow.evaluation.rag.scores import RagScores
+from langchain_swallow.evaluation.run_file import RunFile
+from langchain_swallow.evaluation.tables import Table, write_figures
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
+from demo_adapter_split import split_articles
+
+K = 4
+
+
+def run(
+    llm: ChatSwallow,
+    store: SwallowFAISS,
+    examples: Sequence[rag.Example],
+    path: Path,
+    *,
+    hidden: bool,
+) -> RagScores:
+    """Ask all examples; with `hidden` each without its own paragraph."""
+    gold = {example.question: next(iter(example.documents)) for example in examples}
+    retriever = HybridRetriever(store=store, k=K)
+
+    def retrieve(question: str) -> list[Document]:
+        condition = {"source": {"$ne": gold[question]}} if hidden else None
+        return retriever.invoke(question, filter=condition)
+
+    asked = [replace(e, answers=()) for e in examples] if hidden else list(examples)
+    with RunFile(path) as file:
+        chain = create_rag_chain(llm, RunnableLambda(retrieve))
+        settings = {"k": K, "hidden": hidden}
+        failed = rag.answer_examples(
+            chain, asked, file, settings=settings, concurrency=8, progress=True
+        )
+        assert not failed, failed[0].error
+        return rag.score_run(asked, file.records)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("jsquad", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--limit", type=int, help="so many questions")
+    parser.add_argument("--output", type=Path, help="file of figures")
+    arguments = parser.parse_args()
+    _, held = split_articles(json.loads(arguments.jsquad.read_text("utf-8"))["data"])
+    data = rag.read_jsquad(arguments.jsquad, titles={article["title"] for article in held})
+    examples = list({e.question: e for e in data.examples}.values())[: arguments.limit]
+    store = SwallowFAISS(SwallowEmbeddings("demo"), path=arguments.folder / "index")
+    if not len(store):
+        store.add_documents(data.documents, progress=True)
+    llm = ChatSwallow(model="demo", max_tokens=48)
+    shown = run(llm, store, examples, arguments.folder / "shown.jsonl", hidden=False)
+    hidden = run(llm, store, examples, arguments.folder / "hidden.jsonl", hidden=True)
+    wanted = {
+        "exact_match": ".54", "citation_precision": ".85", "false_refusal": "under .10",
+    }  # fmt: skip
+    names = ("recall@1", "recall@3", "exact_match", "f1", "citation_precision",
+             "citation_recall", "citation_support", "false_refusal")  # fmt: skip
+    rows = [[name, f"{shown.total.metrics[name].mean:.3f}", wanted.get(name, "")] for name in names]
+    refusal = hidden.total.metrics["refusal"].mean
+    rows.append(["refusal, its paragraph left out", f"{refusal:.3f}", ".85"])
+    for name, label in (("seconds", "an answer, s"), ("first_text_s", "first text, s")):
+        found = shown.total.percentiles[name]
+        cell = f"{found['p50']:.2f} / {found['p95']:.2f}"
+        rows.append([f"{label}, p50 / p95, 8 at a time", cell, ""])
+    table = Table(f"End to end, {len(examples)} questions", ["", "measured", "wanted"], rows)
+    print(table.markdown())
+    if arguments.output:
+        runs = report_as_dict({"shown": shown})["runs"]["shown"]
+        write_figures(arguments.output, [table], {"total": runs["total"], "refusal": refusal})
+
+
+if __name__ == "__main__":
+    main()
