@@ -101,8 +101,6 @@ class SwallowFAISS(VectorStore):
         self._refresh()
         return self._snapshot
 
-    # Building
-
     @classmethod
     def from_texts(
         cls,
@@ -337,8 +335,6 @@ class SwallowFAISS(VectorStore):
         store._take(stored, folder)
         store._manifest = _facts(facts)
         return store
-
-    # Changes
 
     def _change(self, change: Callable[[Snapshot], Snapshot]) -> None:
         with self.transaction():
