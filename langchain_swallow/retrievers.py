@@ -38,7 +38,8 @@ class HybridRetriever(BaseRetriever):
         lexical_weight: Weight of BM25 in [0, 1]; the vectors have the rest.
         words: Count words beside 2-grams, by Sudachi (extra `sudachi`), instead of 1+2-grams.
         filter: As for the store; applied before the search.
-        score_threshold: Least fused score, in [0, 1], of what is returned.
+        score_threshold: Least fused score, in [0, 1], of what is returned. Scores are scaled for
+            each query, so it is relative to the best passage and the worst.
         reranker: Orders the best candidates anew, by reading question and passage together.
         diversity: From 0, which takes the best, to 1, which takes what is least like the others
             (maximal marginal relevance).
