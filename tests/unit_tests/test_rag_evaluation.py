@@ -429,7 +429,7 @@ def test_examples_go_to_langsmith_and_back():
     assert from_langsmith([plain]) == [Example("u", "q", ("a",))]
 
 
-@pytest.mark.filterwarnings("ignore:'upload_results' parameter is in beta")
+@pytest.mark.filterwarnings("ignore:.*parameter is in beta")
 def test_metrics_are_evaluators_of_langsmith():
     """Through LangSmith's own evaluate, on this machine only."""
     examples = [
