@@ -11,11 +11,15 @@ import pytest
 import pytrec_eval
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from langchain_core.messages import HumanMessage
+from langchain_core.rate_limiters import BaseRateLimiter
 from scipy import stats
 
 from langchain_swallow.evaluation import ranking, text_metrics
+from langchain_swallow.evaluation.calls import rate_limiter
 from langchain_swallow.evaluation.intervals import compare_paired, estimate_mean, estimate_ratio
-from langchain_swallow.evaluation.judging import read_rating, read_verdict
+from langchain_swallow.evaluation.judging import ask_rating, read_rating, read_verdict
+from tests.unit_tests.judges import RuleModel
 
 # Ranking
 
@@ -215,3 +219,35 @@ def test_the_same_seed_gives_the_same_interval():
     values = [0.1, 0.5, 0.9, 0.2]
     assert estimate_mean(values) == estimate_mean(values)
     assert not math.isclose(estimate_mean(values, seed=1).low, 0)
+
+
+# Limits of a judge
+
+
+class Counting(BaseRateLimiter):
+    """A limiter that lets everything pass and counts."""
+
+    def __init__(self):
+        self.acquired = 0
+
+    def acquire(self, *, blocking=True):
+        self.acquired += 1
+        return True
+
+    async def aacquire(self, *, blocking=True):
+        return self.acquire()
+
+
+def test_every_question_to_a_judge_waits_for_its_turn():
+    answers = iter(["点数なし", "やはりなし", "[[3]]"])
+    judge = RuleModel(rule=lambda messages, parameters: next(answers))
+    limiter = Counting()
+    judgment = ask_rating(judge, [HumanMessage("採点して。")], retries=5, limiter=limiter)
+    assert (judgment.value, judgment.attempts, limiter.acquired) == (3, 3, 3)
+    # The tokens of all three are paid for.
+    assert judgment.usage["output_tokens"] == 3
+
+
+def test_a_limit_a_minute_is_langchains_limiter():
+    assert rate_limiter(None) is None
+    assert rate_limiter(90).requests_per_second == 1.5
