@@ -14,7 +14,7 @@ _DROPPED = re.compile(
     # Between digits these make a number: 3.5, 1,000 (one number with and without), 10:30.
     r"|(?<![0-9])[.:]|[.:](?![0-9])|,"
 )
-_CITATION = re.compile(r"\s*[\[［][0-9]+(?:\s*[,、，]\s*[0-9]+)*[\]］]")
+_CITATION = re.compile(r"\s*[\[［][0-9０-９]+(?:\s*[,、，]\s*[0-9０-９]+)*[\]］]")
 
 
 def answer_key(text: str) -> str:
