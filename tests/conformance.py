@@ -230,12 +230,20 @@ class ClosingConformance:
     """What an engine does when it is closed; over the fixture `new_engine`, a function."""
 
     def test_closing_ends_running_answers_and_refuses_new_ones(self, new_engine):
-        engine = new_engine()
-        stream = Stream(engine, Request(prompt_ids=PROMPTS[0], max_tokens=1900, logprobs=0))
-        next(iter(stream))
-        engine.close()
-        engine.close()
-        with pytest.raises(EngineError, match="unloaded"):
-            list(stream)
+        # On a busy machine a server may send its first event when the answer is already whole.
+        for _ in range(3):
+            engine = new_engine()
+            stream = Stream(engine, Request(prompt_ids=PROMPTS[0], max_tokens=1900, logprobs=0))
+            next(iter(stream))
+            engine.close()
+            engine.close()
+            try:
+                events = list(stream)
+            except EngineError as error:
+                assert "unloaded" in str(error)
+                break
+            assert events[-1].completion_tokens == 1900
+        else:
+            pytest.fail("Every answer was whole before its engine was closed.")
         with pytest.raises(EngineError, match="unloaded"):
             engine.submit(Request(prompt_ids=PROMPTS[0], max_tokens=1), print)
