@@ -230,6 +230,7 @@ class ClosingConformance:
     """What an engine does when it is closed; over the fixture `new_engine`, a function."""
 
     def test_closing_ends_running_answers_and_refuses_new_ones(self, new_engine):
+        ended = None
         # On a busy machine a server may send its first event when the answer is already whole.
         for _ in range(3):
             engine = new_engine()
@@ -240,10 +241,9 @@ class ClosingConformance:
             try:
                 events = list(stream)
             except EngineError as error:
-                assert "unloaded" in str(error)
+                ended = error
                 break
             assert events[-1].completion_tokens == 1900
-        else:
-            pytest.fail("Every answer was whole before its engine was closed.")
+        assert "unloaded" in str(ended)
         with pytest.raises(EngineError, match="unloaded"):
             engine.submit(Request(prompt_ids=PROMPTS[0], max_tokens=1), print)
