@@ -72,7 +72,7 @@ class _Flow:
     preset: Preset
 
     def run(self, inputs: Iterator[RagInput], config: RunnableConfig) -> Iterator[Answer]:
-        asked = _asked(list(inputs))
+        asked = asked_of(list(inputs))
         question = asked.question
         if asked.leans_on_history:
             rewrite = self.llm.invoke(asked.rewrite_messages(), config)
@@ -91,7 +91,7 @@ class _Flow:
     async def arun(
         self, inputs: AsyncIterator[RagInput], config: RunnableConfig
     ) -> AsyncIterator[Answer]:
-        asked = _asked([part async for part in inputs])
+        asked = asked_of([part async for part in inputs])
         question = asked.question
         if asked.leans_on_history:
             rewrite = await self.llm.ainvoke(asked.rewrite_messages(), config)
@@ -178,7 +178,7 @@ class _Asked:
         return accepted(_text(rewrite), self.history, self.question)
 
 
-def _asked(inputs: list[RagInput]) -> _Asked:
+def asked_of(inputs: list[RagInput]) -> _Asked:
     """What a string, or a dict, asks; either may arrive in pieces."""
     if inputs and all(isinstance(part, str) for part in inputs):
         values: dict[str, Any] = {"question": "".join(str(part) for part in inputs)}

@@ -10,7 +10,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
 
 from langchain_swallow.presets import Preset
 from langchain_swallow.rag.answer import Answer
-from langchain_swallow.rag.chain import RagInput, create_rag_chain
+from langchain_swallow.rag.chain import RagInput, asked_of, create_rag_chain
 
 GetHistory = Callable[[str], BaseChatMessageHistory]
 
@@ -43,7 +43,7 @@ def create_conversational_rag_chain(
 
     def run(inputs: Iterator[RagInput], config: RunnableConfig) -> Iterator[Answer]:
         session = history(_session(config))
-        question = _question(list(inputs))
+        question = asked_of(list(inputs)).question
         turn = _Turn(question)
         pieces = chain.stream({"question": question, "history": session.messages}, config)
         try:
@@ -59,7 +59,7 @@ def create_conversational_rag_chain(
         inputs: AsyncIterator[RagInput], config: RunnableConfig
     ) -> AsyncIterator[Answer]:
         session = history(_session(config))
-        question = _question([part async for part in inputs])
+        question = asked_of([part async for part in inputs]).question
         turn = _Turn(question)
         asked = {"question": question, "history": await session.aget_messages()}
         async with contextlib.aclosing(chain.astream(asked, config)) as pieces:  # type: ignore[type-var]
@@ -102,10 +102,3 @@ def _session(config: RunnableConfig) -> str:
             "conversation."
         )
     return str(session)
-
-
-def _question(inputs: list[RagInput]) -> str:
-    if all(isinstance(part, str) for part in inputs):
-        return "".join(str(part) for part in inputs)
-    values = {k: v for part in inputs if isinstance(part, dict) for k, v in part.items()}
-    return str(values.get("question", ""))

@@ -10,7 +10,8 @@ from langchain_tests.integration_tests import RetrieversIntegrationTests
 
 from langchain_swallow import HybridRetriever, JapaneseTextSplitter, SwallowFAISS
 from langchain_swallow.errors import MissingDependencyError
-from langchain_swallow.text.lexical import BM25, sudachi_terms
+from langchain_swallow.text.lexical import sudachi_terms
+from tests.unit_tests.bm25 import BM25
 from tests.unit_tests.embeddings import CharacterEmbeddings
 
 TEXTS = [

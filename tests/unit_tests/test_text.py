@@ -15,9 +15,10 @@ from langchain_swallow.text.layout import (
     remove_spacing,
     split_at_headings,
 )
-from langchain_swallow.text.lexical import BM25, character_ngrams
+from langchain_swallow.text.lexical import character_ngrams
 from langchain_swallow.text.normalize import normalize, normalize_with_offsets
 from langchain_swallow.text.sentences import sentence_spans
+from tests.unit_tests.bm25 import BM25
 
 TEXTS = {
     "short": "休暇",
