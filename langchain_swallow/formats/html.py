@@ -8,6 +8,8 @@ import lxml.html
 from langchain_swallow.formats.section import Section, SectionBuilder, table_rows
 
 _DROPPED = ["rt", "rp", "script", "style", "noscript", "template", "nav", "head"]
+# Tables of contents and links between pages, as DocBook, Sphinx and wikis mark them.
+_NAVIGATION = ["toc", "toctree-wrapper", "navheader", "navfooter", "breadcrumb", "breadcrumbs"]
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _BLOCKS = frozenset("p li dt dd div pre blockquote section article main address figcaption".split())
 
@@ -21,6 +23,10 @@ def read_html(text: str) -> list[Section]:
     title = root.findtext(".//title")
     for name in _DROPPED:
         for element in list(root.iter(name)):
+            element.drop_tree()
+    navigation = root.xpath(".//*[@role='navigation']")
+    for element in navigation + [e for name in _NAVIGATION for e in root.find_class(name)]:
+        if element.getparent() is not None:
             element.drop_tree()
     # The ¶ beside a heading, which Sphinx and others add to link to it.
     for element in root.find_class("headerlink") + root.find_class("anchor"):

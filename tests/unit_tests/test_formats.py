@@ -71,6 +71,17 @@ def test_xhtml_that_says_its_encoding_is_read():
     assert [(s.text, s.headings) for s in content.sections] == [("題\n\n本文。", ("題",))]
 
 
+def test_what_only_leads_to_other_pages_is_left_out():
+    """Tables of contents of DocBook and Sphinx held half of the passages found for a question."""
+    page = (
+        "<html><body><h1>題</h1><div class='toc'><ul><li><a href='#a'>一章</a></li></ul></div>"
+        "<div role='navigation'><p>前 次</p><div class='toc'>索引</div></div><p>本文。</p>"
+        "<ul><li><a href='a.docx'>休暇届</a></li></ul></body></html>"
+    )
+    (content,) = read_content(page.encode(), "a.html")
+    assert [s.text for s in content.sections] == ["題\n\n本文。\n\n休暇届"]
+
+
 # Sheets
 
 
