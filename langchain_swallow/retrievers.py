@@ -6,9 +6,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForRetrieverRun,
+    CallbackManagerForRetrieverRun,
+)
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables.config import run_in_executor
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
@@ -29,8 +33,10 @@ _CANDIDATES = 50
 class HybridRetriever(BaseRetriever):
     """Weighted fusion of BM25 over character 1+2-grams and of the store's vectors.
 
-    Both scores are scaled to [0, 1] over all passages of a query, then added with their weights.
-    The defaults, .4 and .6, were chosen on 30 articles of JSQuAD and are best on the other 29.
+    The score of a passage is the weighted sum of two in [0, 1]: BM25 as a share of what it could be
+    for the question, and the similarity of the vectors, scaled from the worst passage to the best.
+    So BM25 decides where the question repeats the words of a passage, and the vectors where it
+    does not. The default weight is in the middle of a plateau: `docs/benchmarks.md`, Retrieval.
 
     Args:
         store: The passages.
@@ -38,8 +44,8 @@ class HybridRetriever(BaseRetriever):
         lexical_weight: Weight of BM25 in [0, 1]; the vectors have the rest.
         words: Count words beside 2-grams, by Sudachi (extra `sudachi`), instead of 1+2-grams.
         filter: As for the store; applied before the search.
-        score_threshold: Least fused score, in [0, 1], of what is returned. Scores are scaled for
-            each query, so it is relative to the best passage and the worst.
+        score_threshold: Least fused score, in [0, 1], of what is returned. The best passage has at
+            least 1 - lexical_weight.
         reranker: Orders the best candidates anew, by reading question and passage together.
         diversity: From 0, which takes the best, to 1, which takes what is least like the others
             (maximal marginal relevance).
@@ -47,14 +53,15 @@ class HybridRetriever(BaseRetriever):
         neighbours: Passages of the same section before and after each one to join to it.
         candidates: How many the last four choose among.
 
-    `k`, `filter` and `score_threshold` may also be given per call: `invoke(question, k=8)`.
+    `k`, `filter` and `score_threshold` may also be given per call: `invoke(question, k=8)`; so may
+    `like`, a text that the right passage would be like.
     Documents carry their scores in the metadata: `score`, `lexical_score`, `dense_score`, and
     `rerank_score` where there is a reranker.
     """
 
     store: SwallowFAISS
     k: int = Field(default=4, ge=1)
-    lexical_weight: float = Field(default=0.4, ge=0, le=1)
+    lexical_weight: float = Field(default=0.68, ge=0, le=1)
     words: bool = False
     filter: Any = None
     score_threshold: float | None = Field(default=None, ge=0, le=1)
@@ -74,13 +81,15 @@ class HybridRetriever(BaseRetriever):
         k: int | None = None,
         filter: Filter | None = None,
         score_threshold: float | None = None,
+        like: str = "",
         **_: Any,
     ) -> list[Document]:
         now = self.store.snapshot()
         if not len(now) or not query.strip():
             return []
         wanted = self.k if k is None else k
-        ranked = self._ranked(now, query, filter if filter is not None else self.filter)
+        vector = self.store.query_vector(query, like)
+        ranked = self._ranked(now, query, vector, filter if filter is not None else self.filter)
         least = self.score_threshold if score_threshold is None else score_threshold
         choosing = bool(self.reranker or self.diversity or self.one_per_document)
         best = ranked.best(max(wanted, self.candidates) if choosing else wanted, least)
@@ -90,12 +99,21 @@ class HybridRetriever(BaseRetriever):
         if self.one_per_document:
             documents = _first_of_each_source(documents)
         if self.diversity:
-            documents = self._varied(now, documents, query, wanted)
+            documents = self._varied(now, documents, vector, wanted)
         return [_without_place(document) for document in documents[:wanted]]
 
-    def _ranked(self, now: Snapshot, query: str, filter: Filter | None) -> "Ranked":
+    async def _aget_relevant_documents(
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **options: Any
+    ) -> list[Document]:
+        # LangChain's own takes nothing per call.
+        search: Any = self._get_relevant_documents
+        return await run_in_executor(
+            None, search, query, run_manager=run_manager.get_sync(), **options
+        )
+
+    def _ranked(self, now: Snapshot, query: str, vector: Scores, filter: Filter | None) -> "Ranked":
         lexical = now.lexical_scores(query, self._terms)
-        dense = now.scores(self.store.query_vector(query))
+        dense = now.scores(vector)
         admitted = None if filter is None else now.admitted(condition_of(filter))
         return Ranked(lexical, dense, self.lexical_weight, admitted)
 
@@ -114,11 +132,11 @@ class HybridRetriever(BaseRetriever):
         ]
 
     def _varied(
-        self, now: Snapshot, documents: list[Document], query: str, wanted: int
+        self, now: Snapshot, documents: list[Document], vector: Scores, wanted: int
     ) -> list[Document]:
         places = now.places([document.metadata[_PLACE] for document in documents])
         chosen = maximal_marginal_relevance(
-            self.store.query_vector(query),
+            vector,
             list(now.vectors(places)),
             lambda_mult=1 - self.diversity,
             k=wanted,
@@ -146,8 +164,8 @@ class Ranked:
     @cached_property
     def fused(self) -> Scores:
         weight = self.lexical_weight
-        scaled = weight * self._scaled(self.lexical) + (1 - weight) * self._scaled(self.dense)
-        return scaled.clip(0, 1)
+        fused: Scores = weight * self.lexical + (1 - weight) * self._scaled(self.dense)
+        return fused.clip(0, 1)
 
     def best(self, count: int, least: float | None) -> list[int]:
         """Numbers of the best passages; of equal scores the earlier one first, every time."""

@@ -290,13 +290,19 @@ class SwallowFAISS(VectorStore):
         )
         return [_document(p) for p in now.passages([found[i] for i in chosen])]
 
-    def query_scores(self, query: str) -> NDArray[np.float32]:
-        """Scores of all documents, shape (n,), in the order of `documents`."""
-        return self.snapshot().scores(self.query_vector(query))
+    def query_vector(self, query: str, like: str = "") -> NDArray[np.float32]:
+        """The vector that a question is searched with, shape (dim,).
 
-    def query_vector(self, query: str) -> NDArray[np.float32]:
-        """The vector that a question is searched with, shape (dim,)."""
-        return prepared([self._embedding.embed_query(query)], self._manifest.metric)[0]  # type: ignore[arg-type]
+        Args:
+            query: The question.
+            like: A text like the passages that are looked for; its vector is averaged with the
+                question's.
+        """
+        rows = [self._embedding.embed_query(query)]
+        if like.strip():
+            rows += self._embedding.embed_documents([like])
+        metric: Any = self._manifest.metric
+        return prepared(prepared(rows, metric).mean(axis=0, keepdims=True), metric)[0]
 
     def _nearest(
         self, now: Snapshot, embedding: list[float], k: int, filter: Filter | None
@@ -317,7 +323,7 @@ class SwallowFAISS(VectorStore):
         """
         target = IndexFolder(Path(folder))
         with target.writing():
-            target.write(self.snapshot().compacted(), _facts(self._manifest))
+            target.write(self.snapshot().compacted(), self._manifest.without_files())
 
     @classmethod
     def load_local(cls, folder: str | Path, embeddings: Embeddings) -> Self:
@@ -333,7 +339,7 @@ class SwallowFAISS(VectorStore):
         facts = stored.manifest
         store = cls(embeddings, metric=facts.metric, index=facts.index)  # type: ignore[arg-type]
         store._take(stored, folder)
-        store._manifest = _facts(facts)
+        store._manifest = facts.without_files()
         return store
 
     def _change(self, change: Callable[[Snapshot], Snapshot]) -> None:
@@ -392,8 +398,3 @@ def condition_of(filter: Filter) -> snapshots.Filter:
     if callable(filter):
         return lambda passage: bool(filter(_document(passage)))
     return filter
-
-
-def _facts(manifest: Manifest) -> Manifest:
-    """What a manifest says of the index and not of its files."""
-    return Manifest(metric=manifest.metric, index=manifest.index, embedding=manifest.embedding)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from langchain_swallow.rag import Answer
     from langchain_swallow.vectorstores import SwallowFAISS
 
+# As HybridRetriever has it, which takes a second to import.
+LEXICAL_WEIGHT = 0.68
 _DEFAULT_MODEL = "tokyotech-llm/Swallow-7b-instruct-v0.1"
 
 
@@ -86,7 +88,7 @@ def rag_chain(
     llm: Any,
     k: int,
     *,
-    lexical_weight: float = 0.4,
+    lexical_weight: float = LEXICAL_WEIGHT,
     preset: str = "質問応答",
 ) -> "Runnable[Any, Answer]":
     """The chain with hybrid retrieval over a store."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.cli.common import build_store, load_store, rag_chain, say
+from langchain_swallow.cli.common import LEXICAL_WEIGHT, build_store, load_store, rag_chain, say
 from langchain_swallow.cli.evaluate import MODELS_HELP, chat_model
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ def add_parsers(evaluations: Any) -> None:
     rag.add_argument("--jsquad", type=Path, metavar="FILE", help="JSQuAD's JSON: paragraphs and "
                      "questions")  # fmt: skip
     rag.add_argument("-k", type=int, default=4, help="passages to show the model (4)")
-    rag.add_argument("--lexical-weight", type=float, default=0.4, help="of BM25, 0 to 1 (0.4)")
+    rag.add_argument(
+        "--lexical-weight", type=float, default=LEXICAL_WEIGHT, help="of BM25, 0 to 1 (0.68)"
+    )
     rag.add_argument("--preset", default=_PRESET, help=f"prompt ({_PRESET})")
     rag.add_argument("--judge", help="a chat model that grades free answers")
     rag.add_argument("--against", type=Path, metavar="DIR", help="another run of these questions")
@@ -49,7 +51,9 @@ def add_parsers(evaluations: Any) -> None:
     sweep.add_argument("--embeddings", default="demo", help="encoder (demo)")
     sweep.add_argument("--chunk-tokens", type=_list_of(int), default=[300], metavar="N,…")
     sweep.add_argument("-k", type=_list_of(int), default=[4], metavar="N,…")
-    sweep.add_argument("--lexical-weight", type=_list_of(float), default=[0.4], metavar="W,…")
+    sweep.add_argument(
+        "--lexical-weight", type=_list_of(float), default=[LEXICAL_WEIGHT], metavar="W,…"
+    )
     sweep.add_argument("--preset", type=_list_of(str), default=[_PRESET], metavar="NAME,…")
     sweep.add_argument("--metric", default="f1", help="the quality that is drawn (f1)")
     _add_questions(sweep, required=True)

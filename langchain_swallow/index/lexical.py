@@ -165,6 +165,10 @@ class _Term(NamedTuple):
 class BM25Scorer:
     """BM25 over several segments, as if they were one without its dead rows.
 
+    Scores are shares of the bound of the query, what a short text would have that repeats each of
+    its terms without end: 0 shares nothing with it. So a query that has few words in common with
+    any text has low scores everywhere, where a scale by the best one would hide that.
+
     Args:
         parts: The segments.
 
@@ -189,17 +193,18 @@ class BM25Scorer:
         self._lock = threading.Lock()
 
     def scores(self, weights: Weights) -> list[NDArray[np.float32]]:
-        """Scores of each segment's rows, shape (rows,); those of dead rows mean nothing.
+        """Scores in [0, 1) of each segment's rows, shape (rows,); those of dead rows mean nothing.
 
         Args:
             weights: Terms of the query, and how often each is asked for.
         """
         scores = [np.zeros(len(norm), dtype=np.float32) for norm in self._norms]
-        for key, weight in weights.items():
-            term = self._term(key)
-            factor = np.float32(weight * term.idf * (_K1 + 1))
+        terms = [(self._term(key), weight) for key, weight in weights.items()]
+        bound = sum(weight * term.idf for term, weight in terms)
+        for term, weight in terms:
+            factor = np.float32(weight * term.idf / bound)
             for own, impacts in zip(scores, term.impacts, strict=True):
-                if impacts is None or not factor:
+                if impacts is None:
                     continue
                 if impacts.rows is None:
                     own += factor * impacts.values
@@ -215,7 +220,7 @@ class BM25Scorer:
         found = [part.lexical.postings(key) for part in self._parts]
         living = zip(found, self._parts, strict=True)
         df = sum(_living(postings, part.alive) for postings, part in living if postings)
-        idf = math.log(1 + (self._size - df + 0.5) / (df + 0.5)) if df else 0.0
+        idf = math.log(1 + (self._size - df + 0.5) / (df + 0.5))
         impacts = [
             None if postings is None else _impacts(postings, norm)
             for postings, norm in zip(found, self._norms, strict=True)

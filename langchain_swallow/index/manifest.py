@@ -73,6 +73,10 @@ class Manifest:
     change: int = 0
     segments: tuple[StoredSegment, ...] = field(default=())
 
+    def without_files(self) -> "Manifest":
+        """What it says of the index, and nothing of what is in it."""
+        return Manifest(metric=self.metric, index=self.index, embedding=self.embedding)
+
     def dumps(self) -> str:
         """JSON with the format version and a hash of everything else."""
         content = {"format_version": FORMAT_VERSION, **asdict(self)}

@@ -76,7 +76,7 @@ class Snapshot:
         return np.concatenate(found) if found else np.zeros(0, dtype=np.float32)
 
     def lexical_scores(self, query: str, terms: Terms | None = None) -> Array:
-        """BM25 of all passages, shape (n,), in the order of `everything`.
+        """BM25 of all passages in [0, 1), shape (n,), in the order of `everything`.
 
         Args:
             query: A question.

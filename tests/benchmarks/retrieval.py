@@ -23,7 +23,7 @@ from langchain_swallow.retrievers import Ranked
 from langchain_swallow.text.lexical import sudachi_terms
 
 CUTOFFS = (1, 3, 5, 10)
-WEIGHTS = [round(0.05 * i, 2) for i in range(21)]
+WEIGHTS = [round(0.02 * i, 2) for i in range(51)]
 SPLIT_AT_SPACES, NGRAMS, WORDS = "words split at spaces", "1+2-grams", "Sudachi and 2-grams"
 
 

@@ -95,7 +95,7 @@ def test_a_sweep_over_chunks_and_passages(demo_folder, tmp_path):
     ]  # fmt: skip
     lines = run(*command).stdout.splitlines()
     assert len(lines) == 2 + 4
-    assert lines[2].startswith("| chunk_tokens=150 k=1 lexical_weight=0.4 preset=質問応答 | ")
+    assert lines[2].startswith("| chunk_tokens=150 k=1 lexical_weight=0.68 preset=質問応答 | ")
     assert (tmp_path / "sweep.png").stat().st_size > 5000
     again = run(*command)
     assert again.stdout.splitlines() == lines

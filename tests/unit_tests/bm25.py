@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from langchain_swallow.text.lexical import Tokenizer, character_ngrams
 
 _K1, _B = 1.2, 0.75
+_NOWHERE = (np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32))
 
 
 class BM25:
@@ -39,14 +40,14 @@ class BM25:
         }
 
     def scores(self, query: str) -> NDArray[np.float32]:
-        """Scores of shape (texts,), 0 where no term is shared."""
+        """Scores of shape (texts,), as shares of the most a text could have; 0 for no term."""
         scores = np.zeros(self._size, dtype=np.float32)
+        bound = 0.0
         for term, weight in Counter(self._tokenize(query)).items():
-            if term in self._postings:
-                rows, frequencies = self._postings[term]
-                found = len(rows)
-                idf = math.log(1 + (self._size - found + 0.5) / (found + 0.5))
-                scores[rows] += (
-                    weight * idf * frequencies * (_K1 + 1) / (frequencies + self._norm[rows])
-                )
-        return scores
+            rows, frequencies = self._postings.get(term, _NOWHERE)
+            idf = math.log(1 + (self._size - len(rows) + 0.5) / (len(rows) + 0.5))
+            bound += weight * idf * (_K1 + 1)
+            scores[rows] += (
+                weight * idf * frequencies * (_K1 + 1) / (frequencies + self._norm[rows])
+            )
+        return scores / bound if bound else scores

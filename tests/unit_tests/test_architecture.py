@@ -37,6 +37,7 @@ LAYERS = {
     "vectorstores": 6,
     "rerankers": 6,
     "retrievers": 7,
+    "query_expansion": 8,
     "sync": 7,
     "rag": 8,
     "benchmark": 8,

@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +10,9 @@ from langchain_core.documents import Document
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 
 from langchain_swallow import HybridRetriever, JapaneseTextSplitter, SwallowFAISS
+from langchain_swallow.cli.common import LEXICAL_WEIGHT
 from langchain_swallow.errors import MissingDependencyError
+from langchain_swallow.retrievers import Ranked
 from langchain_swallow.text.lexical import sudachi_terms
 from tests.unit_tests.bm25 import BM25
 from tests.unit_tests.embeddings import CharacterEmbeddings
@@ -54,7 +57,7 @@ class TestStandard(RetrieversIntegrationTests):
         ("カレーの値段", 4),
     ],
 )
-@pytest.mark.parametrize("lexical_weight", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("lexical_weight", [0.0, 0.68, 1.0])
 def test_the_passage_that_answers_comes_first(store, question, wanted, lexical_weight):
     found = HybridRetriever(store=store, k=2, lexical_weight=lexical_weight).invoke(question)
     assert found[0].page_content == TEXTS[wanted]
@@ -115,12 +118,12 @@ def test_conditions_are_met_before_the_search():
     by_call = retriever.invoke("会議室はどこですか。", filter={"部署": {"$ne": "総務"}})
     assert by_call[0].page_content in TEXTS[2:]
     assert retriever.invoke("会議室", filter={"部署": "なし"}) == []
-    # Scores are scaled over what may be found: the best there has what it would have alone.
-    assert found[0].metadata["score"] == max(d.metadata["score"] for d in found)
+    # The vectors' scores are scaled over what may be found: one there has all of their weight.
+    assert found[0].metadata["score"] >= 0.32
 
 
 def test_what_scores_less_than_wanted_is_left_out(store):
-    retriever = HybridRetriever(store=store, k=5, score_threshold=0.5)
+    retriever = HybridRetriever(store=store, k=5, score_threshold=0.35)
     found = retriever.invoke("会議室はどこですか。")
     assert [d.page_content for d in found] == [TEXTS[1]]
     assert len(retriever.invoke("会議室はどこですか。", score_threshold=0.0)) == 5
@@ -180,6 +183,29 @@ def test_neighbours_join_the_section_and_nothing_else():
 
 
 # The lexical index
+
+
+def test_few_shared_words_leave_the_choice_to_the_vectors():
+    """Scaled by the best, BM25 would give 1 to the passage that shares は and か alone."""
+    texts = [
+        "出張の日当は3,000円とする。",
+        "食堂のカレーは何円か。",
+        *(f"第{i}条はない。" for i in range(20)),
+    ]
+    store = SwallowFAISS.from_texts(texts, CharacterEmbeddings())
+    now = store.snapshot()
+    strange, familiar = "昼食はいくらか。", "食堂のカレーは何円か。"
+    assert now.lexical_scores(strange).max() < 0.2
+    assert now.lexical_scores(familiar).max() > 0.3
+    dense = np.zeros(len(texts), dtype=np.float32)
+    dense[:2] = 1.0, 0.5
+    for question, first in ((strange, 0), (familiar, 1)):
+        ranked = Ranked(now.lexical_scores(question), dense, 0.68, None)
+        assert ranked.best(1, None) == [first]
+
+
+def test_the_commands_have_the_default_weight():
+    assert HybridRetriever.model_fields["lexical_weight"].default == LEXICAL_WEIGHT
 
 
 def lexical(store, query, terms=None):

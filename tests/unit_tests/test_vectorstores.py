@@ -80,7 +80,7 @@ def test_search_is_exact(texts, data):
     wanted = np.sort((1 + rows[:-1] @ rows[-1]) / 2)[::-1]
     found = [score for _, score in store.similarity_search_with_score(query, k=len(texts))]
     assert found == pytest.approx(wanted.tolist(), abs=1e-5)
-    assert store.query_scores(query).tolist() == pytest.approx(
+    assert store.snapshot().scores(store.query_vector(query)).tolist() == pytest.approx(
         ((1 + rows[:-1] @ rows[-1]) / 2).tolist(), abs=1e-5
     )
 
@@ -339,7 +339,7 @@ def test_any_changes_leave_what_a_dict_would_have(data):
         assert len(store) == len(wanted)
         found = store.similarity_search("a1", k=20)
         assert {d.id: d.page_content for d in found} == wanted
-        scores = store.query_scores("a1").tolist()
+        scores = store.snapshot().scores(store.query_vector("a1")).tolist()
         by_id = {d.id: s for d, s in store.similarity_search_with_score("a1", k=20)}
         assert [by_id[d.id] for d in store.documents] == pytest.approx(scores, abs=1e-6)
 

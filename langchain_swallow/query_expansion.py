@@ -1,0 +1,137 @@
+"""Retrievers that ask a model first: a question in other words, or a passage that would answer it.
+
+Both cost a call of the model before each search, and help where the question's words are not the
+documents' words.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForRetrieverRun,
+    CallbackManagerForRetrieverRun,
+)
+from langchain_core.documents import Document
+from langchain_core.messages import BaseMessage
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import Runnable
+from pydantic import ConfigDict, Field
+
+from langchain_swallow.presets import get_preset
+from langchain_swallow.retrievers import HybridRetriever
+
+# Of reciprocal rank fusion: Cormack, Clarke and Büttcher (2009).
+_RANK_CONSTANT = 60
+_LIST_MARK = re.compile(r"^\s*(?:[-・*●]|[(（]?[0-9０-９]+[)）.．、:：])\s*")
+
+
+class MultiQueryRetriever(BaseRetriever):
+    """Searches with a question and with a model's paraphrases of it; ranks by reciprocal ranks.
+
+    Args:
+        retriever: Any retriever.
+        llm: Any chat model.
+        paraphrases: How many to ask for.
+        k: How many documents to return; `None` returns all that were found.
+
+    A document that several searches find is returned once. Without a usable paraphrase the search
+    is the retriever's own.
+    """
+
+    retriever: Runnable[str, list[Document]]
+    llm: Runnable[Any, Any]
+    paraphrases: int = Field(default=3, ge=1)
+    k: int | None = Field(default=4, ge=1)
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    def _get_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,
+        k: int | None = None,
+        **_: Any,
+    ) -> list[Document]:
+        config: Any = {"callbacks": run_manager.get_child()}
+        said = _said(self.llm.invoke(self._messages(query), config))
+        found = self.retriever.batch(self._queries(query, said), config)
+        return fused(found)[: k or self.k]
+
+    async def _aget_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: AsyncCallbackManagerForRetrieverRun,
+        k: int | None = None,
+        **_: Any,
+    ) -> list[Document]:
+        config: Any = {"callbacks": run_manager.get_child()}
+        said = _said(await self.llm.ainvoke(self._messages(query), config))
+        found = await self.retriever.abatch(self._queries(query, said), config)
+        return fused(found)[: k or self.k]
+
+    def _messages(self, query: str) -> list[BaseMessage]:
+        template = get_preset("質問の言い換え").template
+        return template.format_messages(question=query, count=str(self.paraphrases))
+
+    def _queries(self, query: str, said: str) -> list[str]:
+        lines = [_LIST_MARK.sub("", line).strip() for line in said.splitlines()]
+        # What is many times as long as the question is no paraphrase of it.
+        usable = [line for line in lines if line and len(line) <= 3 * len(query) + 20]
+        return list(dict.fromkeys([query, *usable]))[: 1 + self.paraphrases]
+
+
+class HyDERetriever(BaseRetriever):
+    """Searches with the vector of a passage that a model makes up as an answer.
+
+    Hypothetical document embeddings (Gao et al., 2023): an invented answer is nearer to the real
+    one than the question is. Its vector and the question's are averaged, so that a wrong invention
+    does not decide alone; BM25 searches with the question.
+
+    Args:
+        retriever: Searches and ranks.
+        llm: Any chat model.
+
+    What the retriever takes per call may be given here too: `invoke(question, k=8)`.
+    """
+
+    retriever: HybridRetriever
+    llm: Runnable[Any, Any]
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **options: Any
+    ) -> list[Document]:
+        config: Any = {"callbacks": run_manager.get_child()}
+        said = _said(self.llm.invoke(_answer_messages(query), config))
+        return self.retriever.invoke(query, config, **{**options, "like": said})
+
+    async def _aget_relevant_documents(
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **options: Any
+    ) -> list[Document]:
+        config: Any = {"callbacks": run_manager.get_child()}
+        said = _said(await self.llm.ainvoke(_answer_messages(query), config))
+        return await self.retriever.ainvoke(query, config, **{**options, "like": said})
+
+
+def fused(rankings: Sequence[Sequence[Document]]) -> list[Document]:
+    """Documents of several rankings, each once, by the sum of their reciprocal ranks."""
+    scores: dict[str, float] = {}
+    documents: dict[str, Document] = {}
+    for ranking in rankings:
+        for rank, document in enumerate(ranking, 1):
+            key = document.id or document.page_content
+            documents.setdefault(key, document)
+            scores[key] = scores.get(key, 0.0) + 1 / (_RANK_CONSTANT + rank)
+    return [documents[key] for key in sorted(scores, key=lambda key: -scores[key])]
+
+
+def _answer_messages(query: str) -> list[BaseMessage]:
+    return get_preset("仮の資料").template.format_messages(question=query)
+
+
+def _said(output: Any) -> str:
+    return output if isinstance(output, str) else str(output.text)
