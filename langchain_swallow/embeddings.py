@@ -8,7 +8,7 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
 from langchain_swallow.catalog import DEMO
+from langchain_swallow.engines.embedding_server import EmbeddingServers
 from langchain_swallow.errors import EmbeddingError, MissingDependencyError
 from langchain_swallow.vector_cache import VectorCache
 
 Vectors = NDArray[np.float32]
 
-DEFAULT_MODEL = "cl-nagoya/ruri-v3-30m"
+# JMTEB: 77.2 and 74.5 on average, 81.9 and 78.1 in retrieval (docs/rag.md has more models).
+_GPU_MODEL, _CPU_MODEL = "cl-nagoya/ruri-v3-310m", "cl-nagoya/ruri-v3-30m"
 
 # Longest matching beginning of the model's name decides: (query prefix, passage prefix).
 _PREFIXES = {
@@ -40,11 +42,16 @@ class SwallowEmbeddings(Embeddings):
 
     Args:
         model: A sentence-transformers model (hub id or folder), or `"demo"`: multilingual-e5-small
-            in 4 bits from PyPI (extra `demo`), 384 dimensions.
+            in 4 bits from PyPI (extra `demo`), 384 dimensions. `None` takes `ruri-v3-310m` on a
+            GPU and `ruri-v3-30m` elsewhere. With `base_url`, the model's name on the server.
         query_prefix: Before a question; `None` takes the one the model was trained with.
         passage_prefix: Before a passage; `None` likewise.
-        batch_size: Texts encoded at once.
-        device: As in torch; `None` takes the best there is.
+        batch_size: Texts encoded at once, or sent in one request.
+        device: As in torch; `None` takes the best there is. On CUDA the weights are bf16, or fp16
+            where the device has no bf16.
+        base_url: Of a server with OpenAI's embeddings API, such as `http://host:8000/v1`, or of
+            several with the same model: many machines then index together.
+        api_key: Of the servers.
         cache: A file that keeps vectors, so that a passage is encoded once, whatever becomes of the
             index; `None` keeps none.
 
@@ -53,24 +60,32 @@ class SwallowEmbeddings(Embeddings):
 
     Raises:
         EmbeddingError: The encoder returned zero or non-finite vectors.
+        ServerConnectionError: No server can be reached; and the other errors of
+            `EmbeddingServers`.
     """
 
     def __init__(
         self,
-        model: str = DEFAULT_MODEL,
+        model: str | None = None,
         *,
         query_prefix: str | None = None,
         passage_prefix: str | None = None,
         batch_size: int = 32,
         device: str | None = None,
+        base_url: str | Sequence[str] | None = None,
+        api_key: str | None = None,
         cache: str | Path | None = None,
     ) -> None:
-        known = prefixes(model)
-        self.model = model
+        if base_url and not model:
+            raise ValueError("base_url needs model=, the name of the encoder on the server.")
+        self.model = model or _default_model(device)
+        known = prefixes(self.model)
         self.query_prefix = known[0] if query_prefix is None else query_prefix
         self.passage_prefix = known[1] if passage_prefix is None else passage_prefix
         self._batch_size = batch_size
         self._device = device
+        self._base_urls = [base_url] if isinstance(base_url, str) else base_url
+        self._api_key = api_key
         self._lock = threading.Lock()
         self._cache = None if cache is None else Path(cache)
 
@@ -103,21 +118,19 @@ class SwallowEmbeddings(Embeddings):
     @functools.cached_property
     def _encode(self) -> Callable[[list[str], bool], Any]:
         """Loads the encoder; maps texts, and whether they are questions, to vectors."""
-        if self.model == DEMO:
+        if self._base_urls:
+            servers = EmbeddingServers(
+                self._base_urls, self.model, api_key=self._api_key, batch_size=self._batch_size
+            )
+            embed: Callable[[list[str]], Any] = servers.encode
+        elif self.model == DEMO:
             return _demo_encoder()
-        from sentence_transformers import SentenceTransformer
-
-        encoder = SentenceTransformer(self.model, device=self._device)
+        else:
+            embed = _sentence_transformer(self.model, self._device, self._batch_size)
 
         def encode(texts: list[str], is_query: bool) -> Any:
             prefix = self.query_prefix if is_query else self.passage_prefix
-            return encoder.encode(
-                [prefix + text for text in texts],
-                batch_size=self._batch_size,
-                show_progress_bar=False,
-                # The prefix is ours; a prompt configured in the model would double it.
-                prompt="",
-            )
+            return embed([prefix + text for text in texts])
 
         return encode
 
@@ -149,6 +162,36 @@ def unit_vectors(vectors: Any, count: int, model: str) -> Vectors:
     if not np.isfinite(array).all() or (norms == 0).any():
         raise EmbeddingError(f"{model!r} returned a zero or non-finite vector.")
     return array / norms
+
+
+def _default_model(device: str | None) -> str:
+    from langchain_swallow.engines.devices import choose_device
+
+    return _GPU_MODEL if (device or choose_device(None)).startswith("cuda") else _CPU_MODEL
+
+
+def _sentence_transformer(
+    model: str, device: str | None, batch_size: int
+) -> Callable[[list[str]], Any]:
+    from sentence_transformers import SentenceTransformer
+
+    from langchain_swallow.engines.devices import choose_device, choose_dtype
+
+    chosen = device or choose_device(None)
+    dtype = choose_dtype("auto", chosen) if chosen.startswith("cuda") else None
+    options = {} if dtype is None else {"model_kwargs": {"dtype": dtype}}
+    encoder = SentenceTransformer(model, device=chosen, **options)
+
+    def embed(texts: list[str]) -> Any:
+        return encoder.encode(
+            texts,
+            batch_size=batch_size,
+            show_progress_bar=False,
+            # The prefix is ours; a prompt configured in the model would double it.
+            prompt="",
+        )
+
+    return embed
 
 
 def _demo_encoder() -> Callable[[list[str], bool], Any]:

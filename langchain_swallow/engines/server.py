@@ -11,10 +11,8 @@ part of an answer already.
 
 import asyncio
 import contextlib
-import email.utils
 import json
 import random
-import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,13 +22,11 @@ import httpx
 
 from langchain_swallow.engines.base import Event, Request
 from langchain_swallow.engines.loop import LoopEngine
+from langchain_swallow.engines.server_errors import error_of
 from langchain_swallow.engines.server_protocol import Answer, Flavor, payload_of, prompt_text
 from langchain_swallow.errors import (
-    AuthenticationError,
     EngineError,
-    InvalidRequestError,
     ModelUnavailableError,
-    PromptOverflowError,
     ServerBusyError,
     ServerConnectionError,
     ServerError,
@@ -43,14 +39,6 @@ _FIRST_BACKOFF_S = 0.25
 _MAX_BACKOFF_S = 8.0
 # Text whose number of tokens tells how a server's tokenizer begins a prompt.
 _PROBE = "東京工業大学の主なキャンパスについて教えてください"
-_BUSY = (429, 503)
-_FAILED = (500, 502, 504)
-# vLLM's two wordings and those of SGLang and llama.cpp.
-_OVERFLOW = re.compile(
-    r"maximum context length|context window|input tokens and requested|exceeds? the (available )?"
-    r"(context|model's)|longer than the model's context|exceed_context_size",
-    re.IGNORECASE,
-)
 
 
 @dataclass(slots=True, eq=False)
@@ -175,7 +163,7 @@ class ServerEngine(LoopEngine):
             async with self._client.stream("POST", f"{server.url}/completions", json=body) as got:
                 if got.status_code != 200:
                     await got.aread()
-                    raise _error_of(server, got)
+                    raise error_of(server.url, got)
                 yield got
         except httpx.TransportError as error:
             raise _with_cause(
@@ -209,7 +197,7 @@ class ServerEngine(LoopEngine):
                 error,
             ) from error
         if response.status_code != 200:
-            raise _error_of(server, response)
+            raise error_of(server.url, response)
         model = _served(server, response.json().get("data", []), self._wanted)
         flavor = Flavor(
             model=model["id"],
@@ -273,56 +261,6 @@ def _served(server: Server, models: list[dict[str, Any]], wanted: str) -> dict[s
     raise ModelUnavailableError(
         f"{server.url} does not serve {wanted!r}; it serves {names}. Pass one as served_model=."
     )
-
-
-def _error_of(server: Server, response: httpx.Response) -> EngineError:
-    """The typed error of a status code."""
-    status, reason = response.status_code, _reason(response)
-    text = f"{server.url} answered {status}: {reason}"
-    if status in (401, 403):
-        return AuthenticationError(f"{text} Pass api_key=.")
-    if status == 404:
-        return _NotFound(f"{text} Check base_url (it usually ends in /v1) and the model's name.")
-    if status in _BUSY:
-        busy = ServerBusyError(f"{text} All retries are used; lower max_concurrency.")
-        busy.retry_after_s = _retry_after(response)  # type: ignore[attr-defined]
-        return busy
-    if status in _FAILED or status > 504:
-        return ServerError(text)
-    if _OVERFLOW.search(reason):
-        return _Overflow(text)
-    return InvalidRequestError(text)
-
-
-class _NotFound(ModelUnavailableError, EngineError):
-    """404: no such model, or no such path."""
-
-
-class _Overflow(PromptOverflowError, EngineError):
-    """400: prompt and answer exceed the server's window."""
-
-
-def _reason(response: httpx.Response) -> str:
-    try:
-        data = response.json()
-    except ValueError:
-        return response.text[:300]
-    error = data.get("error", data) if isinstance(data, dict) else data
-    message = error.get("message", error) if isinstance(error, dict) else error
-    return str(message)[:600]
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds of a Retry-After header, which may also be a date."""
-    value = response.headers.get("retry-after")
-    if value is None:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        with contextlib.suppress(TypeError, ValueError):
-            return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    return None
 
 
 def _with_cause(error: EngineError, cause: Exception) -> EngineError:

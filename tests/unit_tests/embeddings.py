@@ -1,14 +1,18 @@
-"""Embeddings for tests: hashed character 1+2-grams, so that likeness of texts is likeness."""
+"""Embeddings for tests: likeness of texts is likeness of vectors, or a real small encoder."""
 
 import zlib
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
+from tests.unit_tests.tokenizers import trained_tokenizer
+
 DIMENSION = 256
 
 
 class CharacterEmbeddings(Embeddings):
+    """Hashed character 1+2-grams."""
+
     def __init__(self, model="characters"):
         self.model = model
         self.embedded = []
@@ -23,3 +27,15 @@ class CharacterEmbeddings(Embeddings):
             for i in range(len(text) - size + 1):
                 vector[zlib.crc32(text[i : i + size].encode()) % DIMENSION] += 1
         return vector.tolist()
+
+
+def static_encoder(folder):
+    """A real sentence-transformers model: a static embedding of the trained tokenizer."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+    tokenizer = trained_tokenizer().backend_tokenizer
+    weights = np.random.default_rng(0).normal(size=(600, 16)).astype(np.float32)
+    module = StaticEmbedding(tokenizer, embedding_weights=weights)
+    SentenceTransformer(modules=[module]).save(str(folder))
+    return str(folder)

@@ -8,7 +8,7 @@ import pytest
 from langchain_swallow import SwallowEmbeddings
 from langchain_swallow.embeddings import prefixes, unit_vectors
 from langchain_swallow.errors import EmbeddingError, MissingDependencyError
-from tests.unit_tests.tokenizers import trained_tokenizer
+from tests.unit_tests.embeddings import static_encoder
 
 
 @pytest.mark.parametrize(
@@ -37,17 +37,7 @@ def test_own_prefixes_go_first():
 
 @pytest.fixture(scope="module")
 def encoder_folder(tmp_path_factory):
-    """A real sentence-transformers model: a static embedding of the trained tokenizer."""
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-
-    tokenizer = trained_tokenizer().backend_tokenizer
-    weights = np.random.default_rng(0).normal(size=(600, 16)).astype(np.float32)
-    folder = tmp_path_factory.mktemp("encoder") / "intfloat-like"
-    SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)]).save(
-        str(folder)
-    )
-    return str(folder)
+    return static_encoder(tmp_path_factory.mktemp("encoder") / "intfloat-like")
 
 
 def test_a_sentence_transformers_model_gets_each_prefix(encoder_folder):
@@ -105,3 +95,8 @@ def test_a_text_is_encoded_once(encoder_folder, tmp_path, monkeypatch):
     other, asked = made(passage_prefix="文: ")
     assert other.embed_documents(["東京"]) != bare.embed_documents(["東京"])
     assert asked == [["東京"]]
+
+
+def test_the_default_is_larger_on_a_gpu():
+    assert SwallowEmbeddings(device="cpu").model == "cl-nagoya/ruri-v3-30m"
+    assert SwallowEmbeddings(device="cuda:1").model == "cl-nagoya/ruri-v3-310m"
