@@ -46,6 +46,9 @@ class HybridRetriever(BaseRetriever):
         filter: As for the store; applied before the search.
         score_threshold: Least fused score, in [0, 1], of what is returned. The best passage has at
             least 1 - lexical_weight.
+        least_lexical: Together with `least_dense`: find nothing for a question for which no passage
+            has this BM25 score nor that similarity. A RAG chain then refuses and asks no model.
+        least_dense: In [0, 1]; what is low depends on the encoder.
         reranker: Orders the best candidates anew, by reading question and passage together.
         diversity: From 0, which takes the best, to 1, which takes what is least like the others
             (maximal marginal relevance).
@@ -65,6 +68,8 @@ class HybridRetriever(BaseRetriever):
     words: bool = False
     filter: Any = None
     score_threshold: float | None = Field(default=None, ge=0, le=1)
+    least_lexical: float = Field(default=0.0, ge=0, le=1)
+    least_dense: float = Field(default=0.0, ge=0, le=1)
     reranker: Any = None
     diversity: float = Field(default=0.0, ge=0, le=1)
     one_per_document: bool = False
@@ -90,6 +95,8 @@ class HybridRetriever(BaseRetriever):
         wanted = self.k if k is None else k
         vector = self.store.query_vector(query, like)
         ranked = self._ranked(now, query, vector, filter if filter is not None else self.filter)
+        if not ranked.reach(self.least_lexical, self.least_dense):
+            return []
         least = self.score_threshold if score_threshold is None else score_threshold
         choosing = bool(self.reranker or self.diversity or self.one_per_document)
         best = ranked.best(max(wanted, self.candidates) if choosing else wanted, least)
@@ -181,6 +188,12 @@ class Ranked:
             numbers, scores = numbers[scores >= last], scores[scores >= last]
         order = np.argsort(-scores, kind="stable")[:count]
         return numbers[order].tolist()
+
+    def reach(self, lexical: float, dense: float) -> bool:
+        """Whether a passage that may be found has one of these scores."""
+        among = slice(None) if self.admitted is None else self.admitted
+        met = (self.lexical[among] >= lexical) | (self.dense[among] >= dense)
+        return bool(met.any())
 
     def scores_of(self, number: int) -> dict[str, float]:
         return {
