@@ -10,6 +10,8 @@ from langchain_swallow.formats.section import Section, SectionBuilder, table_row
 _DROPPED = ["rt", "rp", "script", "style", "noscript", "template", "nav", "head"]
 # Tables of contents and links between pages, as DocBook, Sphinx and wikis mark them.
 _NAVIGATION = ["toc", "toctree-wrapper", "navheader", "navfooter", "breadcrumb", "breadcrumbs"]
+# A line break of the page; those of its source are white space.
+_LINE_SEPARATOR = "\u2028"
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _BLOCKS = frozenset("p li dt dd div pre blockquote section article main address figcaption".split())
 
@@ -52,10 +54,13 @@ def _walk(element: Any, builder: SectionBuilder) -> None:
         ]
         for row in table_rows(rows):
             builder.block(row)
+    elif element.tag == "pre":
+        builder.block(element.text_content().strip("\n"))
     elif element.tag in _BLOCKS and not _has_blocks(element):
         for br in element.iter("br"):
-            br.tail = f"\n{br.tail or ''}"
-        builder.block("\n".join(filter(None, map(_clean, element.text_content().split("\n")))))
+            br.tail = f"{_LINE_SEPARATOR}{br.tail or ''}"
+        lines = element.text_content().split(_LINE_SEPARATOR)
+        builder.block("\n".join(filter(None, map(_clean, lines))))
     else:
         builder.block(_clean(element.text or ""))
         for child in element:

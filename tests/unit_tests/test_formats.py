@@ -71,6 +71,16 @@ def test_xhtml_that_says_its_encoding_is_read():
     assert [(s.text, s.headings) for s in content.sections] == [("題\n\n本文。", ("題",))]
 
 
+def test_line_breaks_of_the_source_are_not_of_the_page():
+    page = (
+        "<html><body><p>恒久的 IP\nアドレスを持つ\nシステム。<br>次の\n行。</p>"
+        "<pre>$ ls\n  a.txt\n</pre></body></html>"
+    )
+    (content,) = read_content(page.encode(), "a.html")
+    wanted = "恒久的 IP アドレスを持つシステム。\n次の行。\n\n$ ls\n  a.txt"
+    assert [s.text for s in content.sections] == [wanted]
+
+
 def test_what_only_leads_to_other_pages_is_left_out():
     """Tables of contents of DocBook and Sphinx held half of the passages found for a question."""
     page = (
