@@ -1,4 +1,4 @@
-"""`langchain-swallow models | demo | index | sync | ask | chat | bench | eval`.
+"""`langchain-swallow models | demo | index | sync | ask | chat | serve | bench | eval`.
 
 Answers go to stdout, everything else to stderr. Exit codes: 0, 1 for an error, 2 for wrong usage.
 """
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from langchain_swallow._version import __version__
-from langchain_swallow.cli import bench, documents, evaluate, evaluate_rag, models
+from langchain_swallow.cli import bench, documents, evaluate, evaluate_rag, models, serve
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (models, documents, bench):
+    for module in (models, documents, serve, bench):
         module.add_parsers(commands)
     about = "quality of models and chains / 品質を測る"
     evaluation = commands.add_parser("eval", help=about, description=about)

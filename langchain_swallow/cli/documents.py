@@ -218,11 +218,7 @@ def _answer(
         return answer
     print()
     for citation in answer.citations:
-        metadata = citation.document.metadata
-        page = f"{metadata['page']}頁" if "page" in metadata else None
-        place = [metadata.get("inside"), metadata.get("headings"), page]
-        name = Path(str(metadata.get("source", ""))).name
         mark = "" if citation.verified else "（未確認）"
-        print(f"  [{citation.number}] {' '.join(filter(None, [name, *place]))}{mark}")
+        print(f"  [{citation.number}] {citation.place}{mark}")
     say(f"  first token {first or total:.2f} s, total {total:.2f} s")
     return answer

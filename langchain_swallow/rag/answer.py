@@ -1,6 +1,7 @@
 """What a RAG chain returns; as a stream, pieces that add up to it."""
 
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 from langchain_core.documents import Document
@@ -21,6 +22,15 @@ class Citation:
     start: int = 0
     end: int = 0
     verified: bool = False
+
+    @property
+    def place(self) -> str:
+        """Where the passage stands, for people: file, heading path, page."""
+        metadata = self.document.metadata
+        name = PurePath(str(metadata.get("source", ""))).name
+        page = f"{metadata['page']}頁" if "page" in metadata else None
+        parts = [name, metadata.get("inside"), metadata.get("headings"), page]
+        return " ".join(str(part) for part in parts if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,12 @@ class Answer:
 
     def __str__(self) -> str:
         return self.text
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from langchain_swallow.rag.html import answer_html
+
+        return answer_html(self, f"passage-{id(self):x}")
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

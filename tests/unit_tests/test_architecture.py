@@ -41,7 +41,8 @@ LAYERS = {
     "sync": 7,
     "rag": 8,
     "benchmark": 8,
-    "cli": 9,
+    "serving": 9,
+    "cli": 10,
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

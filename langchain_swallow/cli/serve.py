@@ -1,0 +1,65 @@
+"""`langchain-swallow serve`: a chat page and an API over an index."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from langchain_swallow.cli.common import add_model, open_store, say
+
+
+def add_parsers(commands: Any) -> None:
+    """Add the command to the subparsers."""
+    serve = commands.add_parser(
+        "serve",
+        help="a chat page over an index / 索引に聞くチャットページ",
+        description="A chat page and an API for this machine. Others are let in by --host with a "
+        "token, from SWALLOW_TOKEN or --token.",
+    )
+    serve.add_argument("-i", "--index", type=Path, required=True, metavar="INDEX")
+    serve.add_argument("--embeddings", default="demo", help="encoder of a new index (demo)")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    serve.add_argument("--port", type=int, default=7860, help="port to listen on (7860)")
+    serve.add_argument("--token", default=os.environ.get("SWALLOW_TOKEN"), help="who may ask")
+    serve.add_argument("--api", action="store_true", help="the API alone, without the page")
+    serve.add_argument("--shared-uploads", action="store_true", help="users may add to the index")
+    serve.add_argument("--max-files", type=int, default=20, help="uploads of a session (20)")
+    serve.add_argument("--max-file-mb", type=float, default=20.0, help="size of one (20)")
+    serve.add_argument("--feedback", type=Path, metavar="FILE", help="JSON lines of ratings")
+    add_model(serve)
+    serve.set_defaults(command=_serve)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    try:
+        from langchain_swallow.serving.app import serve
+        from langchain_swallow.serving.assistant import Assistant
+        from langchain_swallow.serving.uploads import Limits
+    except ImportError as error:
+        from langchain_swallow.errors import MissingDependencyError
+
+        raise MissingDependencyError(
+            f"The chat page needs {error.name}, which is not installed. "
+            "Install it using `pip install langchain-swallow[serve]`."
+        ) from error
+    from langchain_swallow.chat_models import ChatSwallow
+
+    llm = ChatSwallow(model=arguments.model)
+    llm.load()
+    store = open_store(arguments.index, arguments.embeddings)
+    assistant = Assistant(
+        llm,
+        store,
+        limits=Limits(arguments.max_files, arguments.max_file_mb),
+        shared_uploads=arguments.shared_uploads,
+        feedback=arguments.feedback,
+    )
+    say(f"{len(store)} passages; http://{arguments.host}:{arguments.port}/ (Ctrl-C: 終わる)")
+    serve(
+        assistant,
+        host=arguments.host,
+        port=arguments.port,
+        page=not arguments.api,
+        token=arguments.token,
+    )
+    return 0

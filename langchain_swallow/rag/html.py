@@ -1,0 +1,68 @@
+"""An answer as HTML: each mark leads to its passage, with what was cited of it highlighted.
+
+Texts of models and documents are escaped; no tag in the page is theirs.
+"""
+
+import re
+from collections.abc import Sequence
+from html import escape
+
+from langchain_swallow.rag.answer import Answer, Citation
+
+_MARK = re.compile(r"\[([0-9]+)\]")
+
+
+def answer_html(answer: Answer, anchor: str = "passage") -> str:
+    """The text with its marks as links, then the cited passages, folded.
+
+    Args:
+        answer: Whole, or as much as has been streamed.
+        anchor: Begins the ids of the passages; another one for each answer of a page.
+
+    >>> answer_html(Answer(text="<b>10日</b>"))
+    '<p>&lt;b&gt;10日&lt;/b&gt;</p>'
+    """
+    cited = _by_number(answer.citations)
+
+    def linked(match: re.Match[str]) -> str:
+        number = int(match[1])
+        if number not in cited:
+            return match[0]
+        return f'<a href="#{escape(anchor)}-{number}">{match[0]}</a>'
+
+    text = f"<p>{_lines(_MARK.sub(linked, escape(answer.text)))}</p>"
+    passages = (_passage(found, f"{escape(anchor)}-{n}") for n, found in cited.items())
+    return "\n".join([text, *passages])
+
+
+def _by_number(citations: Sequence[Citation]) -> dict[int, list[Citation]]:
+    numbers: dict[int, list[Citation]] = {}
+    for citation in citations:
+        numbers.setdefault(citation.number, []).append(citation)
+    return numbers
+
+
+def _passage(citations: Sequence[Citation], name: str) -> str:
+    """One passage, folded; its id is inside, so that a link to it unfolds it."""
+    first = citations[0]
+    unsure = "" if any(citation.verified for citation in citations) else "（未確認）"
+    return (
+        f"<details><summary>[{first.number}] {escape(first.place)}{unsure}</summary>"
+        f'<blockquote id="{name}">{_highlighted(citations)}</blockquote></details>'
+    )
+
+
+def _highlighted(citations: Sequence[Citation]) -> str:
+    text = citations[0].document.page_content
+    shown, done = [], 0
+    for start, end in sorted((c.start, c.end) for c in citations if c.verified):
+        if start < done:
+            continue
+        shown += [escape(text[done:start]), f"<mark>{escape(text[start:end])}</mark>"]
+        done = end
+    return _lines("".join([*shown, escape(text[done:])]))
+
+
+def _lines(text: str) -> str:
+    # Without line feeds: in Markdown an empty line would end the HTML.
+    return text.replace("\r", "").replace("\n", "<br>")

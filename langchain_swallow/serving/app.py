@@ -1,0 +1,59 @@
+"""Page and API in one application, and the server that runs it."""
+
+import gradio as gr
+import uvicorn
+from starlette.types import ASGIApp
+
+from langchain_swallow.serving.api import create_api
+from langchain_swallow.serving.assistant import Assistant
+from langchain_swallow.serving.guard import Guard, is_loopback
+from langchain_swallow.serving.page import create_page, mount_options
+
+_LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
+
+
+def create_app(
+    assistant: Assistant,
+    *,
+    page: bool = True,
+    token: str | None = None,
+    hosts: tuple[str, ...] = (),
+) -> ASGIApp:
+    """The application.
+
+    Args:
+        assistant: What answers.
+        page: Whether to serve the chat page beside the API.
+        token: What every request must have; `None` asks for none.
+        hosts: Names that the server may be called by; empty allows all.
+    """
+    app = create_api(assistant)
+    if page:
+        blocks = create_page(assistant).queue(api_open=False, default_concurrency_limit=None)
+        limit = int(assistant.limits.file_mb * 1024**2)
+        app = gr.mount_gradio_app(app, blocks, "/", max_file_size=limit, **mount_options())
+    return Guard(app, token=token, hosts=hosts)
+
+
+def serve(
+    assistant: Assistant,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    page: bool = True,
+    token: str | None = None,
+) -> None:
+    """Serve until interrupted.
+
+    Raises:
+        ValueError: The host can be reached from other machines, and there is no token.
+    """
+    if not is_loopback(host) and not token:
+        raise ValueError(
+            f"--host {host} lets other machines ask, and read what the index holds: give a token "
+            "with --token or SWALLOW_TOKEN. Without one only 127.0.0.1 is served."
+        )
+    # Behind a token any name will do; without one a page elsewhere must not come in by its own.
+    hosts = () if token else _LOCAL_NAMES
+    app = create_app(assistant, page=page, token=token, hosts=hosts)
+    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)

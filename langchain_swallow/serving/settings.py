@@ -1,0 +1,64 @@
+"""What a user may choose for an answer, within bounds."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from langchain_core.runnables import Runnable
+
+from langchain_swallow.presets import Preset, get_preset, list_presets
+
+LONGEST_QUESTION = 2000
+LONGEST_SYSTEM_PROMPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of one answer.
+
+    Args:
+        preset: A preset with the variables context and question.
+        system_prompt: Instead of the preset's; empty keeps that.
+        k: Passages shown to the model, 1 to 10.
+        max_tokens: Longest answer, 16 to 1024 tokens.
+        temperature: 0 (always the likeliest) to 1.5.
+
+    Raises:
+        ValueError: One is out of its bounds.
+    """
+
+    preset: str = "質問応答"
+    system_prompt: str = ""
+    k: int = 4
+    max_tokens: int = 256
+    temperature: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.preset not in rag_presets():
+            raise ValueError(f"preset must be one of {', '.join(rag_presets())}.")
+        for name, least, most in (("k", 1, 10), ("max_tokens", 16, 1024), ("temperature", 0, 1.5)):
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be from {least} to {most}.")
+        if len(self.system_prompt) > LONGEST_SYSTEM_PROMPT:
+            raise ValueError(f"system_prompt is longer than {LONGEST_SYSTEM_PROMPT} characters.")
+
+    def chosen_preset(self) -> Preset:
+        """The preset, with the user's system prompt."""
+        preset = get_preset(self.preset)
+        if not self.system_prompt.strip():
+            return preset
+        # A template's braces are variables; the user's are text.
+        literal = self.system_prompt.replace("{", "{{").replace("}", "}}")
+        return replace(preset, system_prompt=literal)
+
+    def bound(self, llm: Any) -> Runnable[Any, Any]:
+        """The model with these lengths and temperatures."""
+        bound: Runnable[Any, Any] = llm.bind(
+            max_tokens=self.max_tokens, temperature=self.temperature
+        )
+        return bound
+
+
+def rag_presets() -> list[str]:
+    """Names of the presets that answer from documents."""
+    wanted = {"context", "question"}
+    return [preset.name for preset in list_presets() if set(preset.variables) == wanted]
