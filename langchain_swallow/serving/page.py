@@ -1,6 +1,7 @@
 """The chat page, in Gradio. Texts of models and documents enter it escaped, as `answer_html`."""
 
 import contextlib
+import re
 from collections.abc import AsyncGenerator
 from html import escape
 from pathlib import Path
@@ -16,6 +17,9 @@ from langchain_swallow.serving.settings import Settings, rag_presets
 from langchain_swallow.vectorstores import SwallowFAISS
 
 _SUGGESTIONS = 4
+# 第3条（領収書） is about 領収書, and so is ■領収書.
+_IN_BRACKETS = re.compile(r"[（(]([^（）()]+)[）)]$")
+_MARKS = "■◆●○□◇・【】 \u3000"
 # Fonts of the system: none is fetched.
 _FONTS = ["Hiragino Sans", "Noto Sans JP", "Yu Gothic UI", "Meiryo", "system-ui", "sans-serif"]
 _CSS = """
@@ -162,6 +166,7 @@ def create_page(assistant: Assistant) -> gr.Blocks:
         picked = conversation.example_select(_picked, None, question, api_visibility="private")
         events.append(picked.then(ask, asking, answered, **unlimited))
         stop.click(None, cancels=events, api_visibility="private")
+        conversation.clear(start_anew, None, [conversation, turns], api_visibility="private")
         new.click(start_anew, None, [conversation, turns], cancels=events, api_visibility="private")
         upload.upload(add, [upload, for_whom], uploaded, api_visibility="private")
         conversation.like(rate, turns, None, api_visibility="private")
@@ -196,8 +201,10 @@ def suggestions(store: SwallowFAISS) -> list[str]:
     headings: dict[str, str] = {}
     for source, path in store.snapshot().distinct("source", "headings"):
         last = str(path or "").split(" > ")[-1]
-        if source and last and source not in headings:
-            headings[str(source)] = f"{last}について教えてください。"
+        named = _IN_BRACKETS.search(last)
+        subject = (named[1] if named else last).strip(_MARKS)
+        if source and subject and source not in headings:
+            headings[str(source)] = f"{subject}について教えてください。"
     return list(headings.values())[:_SUGGESTIONS]
 
 
@@ -228,7 +235,9 @@ async def _answer(
 
     try:
         preset, system, *numbers = chosen
-        settings = Settings(preset, system or "", int(numbers[0]), int(numbers[1]), float(numbers[2]))
+        settings = Settings(
+            preset, system or "", int(numbers[0]), int(numbers[1]), float(numbers[2])
+        )
         async with contextlib.aclosing(assistant.answer(name, text, settings)) as pieces:  # type: ignore[type-var]
             async for piece in pieces:
                 answer += piece

@@ -1,6 +1,7 @@
 """The RAG chain: packing, citations, refusal, streaming."""
 
 import dataclasses
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -351,3 +352,27 @@ def test_answers_are_values():
     assert Answer("a") + Answer("b") == Answer("ab")
     with pytest.raises(dataclasses.FrozenInstanceError):
         Answer("a").text = "b"
+
+
+# For notebooks and pages
+
+
+def test_an_answer_is_shown_with_its_passages():
+    documents = [
+        Document(
+            "日当は<b>3,000円</b>。\n\n宿泊は別。", metadata={"source": "a/<旅費>.md", "page": 2}
+        ),
+        Document("食堂は1階。", metadata={"source": "b.md"}),
+    ]
+    llm = FakeListChatModel(responses=["<script>alert(1)</script>3,000円 [1]、1階 [2]、[7]"])
+    answer = create_rag_chain(llm, lambda _: documents).invoke("日当はいくらですか。")
+    shown = answer._repr_html_()
+    assert "<script>" not in shown
+    assert "&lt;script&gt;" in shown
+    assert "<b>" not in shown
+    assert "3,000円</mark>" in shown
+    assert "[1] &lt;旅費&gt;.md 2頁" in shown
+    (anchor,) = set(re.findall(r'href="#(passage-\w+)-1"', shown))
+    assert f'id="{anchor}-1"' in shown
+    assert "\n\n" not in shown
+    assert Answer(text="a\n\nb [1]")._repr_html_() == "<p>a<br><br>b [1]</p>"

@@ -1,0 +1,301 @@
+"""Assistant, API and guard, without a socket: requests go through ASGI."""
+
+import asyncio
+import json
+
+import httpx
+import pytest
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+
+from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
+from langchain_swallow.rag import Answer
+from langchain_swallow.serving.api import create_api
+from langchain_swallow.serving.assistant import Assistant
+from langchain_swallow.serving.guard import Guard, is_loopback
+from langchain_swallow.serving.sessions import Sessions
+from langchain_swallow.serving.settings import Settings
+from langchain_swallow.serving.uploads import Limits
+from tests.unit_tests.embeddings import CharacterEmbeddings
+
+TEXTS = ["会議室は3階にある。", "食堂のカレーは500円。", "出張の日当は3,000円とする。"]
+
+
+def store():
+    metadatas = [{"source": f"/srv/文書/{i}.md"} for i in range(3)]
+    return SwallowFAISS.from_texts(TEXTS, CharacterEmbeddings(), metadatas)
+
+
+def assistant(*answers, **options):
+    llm = FakeListChatModel(responses=list(answers) or ["3階 [1]"])
+    return Assistant(llm, store(), splitter=JapaneseTextSplitter(100), **options)
+
+
+async def asked(made, session, question, settings=None):
+    answer = Answer()
+    async for piece in made.answer(session, question, settings):
+        answer += piece
+    return answer
+
+
+# Sessions
+
+
+async def test_a_conversation_belongs_to_its_session():
+    made = assistant("3階 [1]")
+    await asked(made, "甲", "会議室は何階ですか。")
+    await asked(made, "乙", "食堂のカレーはいくらですか。")
+    said = [m.text for m in made.sessions.get("甲").history.messages]
+    assert said == ["会議室は何階ですか。", "3階 [1]"]
+    # それ is the last question of this session, not of the other.
+    again = await asked(made, "甲", "それはどこですか。")
+    assert "会議室" in again.question
+    assert "カレー" not in again.question
+    made.forget("甲")
+    assert made.sessions.get("甲").history.messages == []
+
+
+async def test_a_question_is_taken_back_with_its_answer():
+    made = assistant()
+    await asked(made, "甲", "会議室は何階ですか。")
+    await asked(made, "甲", "食堂はどこですか。")
+    assert made.take_back("甲") == "食堂はどこですか。"
+    assert len(made.sessions.get("甲").history.messages) == 2
+    assert made.take_back("甲") == "会議室は何階ですか。"
+    assert made.take_back("甲") is None
+
+
+async def test_answers_of_a_session_wait_for_each_other():
+    made = assistant(*[f"答え{i}" for i in range(6)])
+    questions = [f"会議室は何階ですか、その{i}。" for i in range(6)]
+    await asyncio.gather(*(asked(made, "甲", question) for question in questions))
+    said = [message.text for message in made.sessions.get("甲").history.messages]
+    assert sorted(said[::2]) == questions
+    assert all(answer.startswith("答え") for answer in said[1::2])
+
+
+def test_old_sessions_make_room():
+    sessions = Sessions(most=2)
+    first = sessions.get("一")
+    sessions.get("二")
+    assert sessions.get("一") is first
+    sessions.get("三")
+    assert len(sessions) == 2
+    assert sessions.get("一") is first
+    idle = Sessions(idle_s=0.0)
+    made = idle.get("一")
+    idle.get("二")
+    assert idle.get("一") is not made
+
+
+async def test_settings_have_bounds():
+    made = assistant()
+    for wrong in (
+        {"k": 0},
+        {"k": 11},
+        {"max_tokens": 2000},
+        {"temperature": 9},
+        {"preset": "要約"},
+        {"system_prompt": "長" * 1001},
+    ):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            Settings(**wrong)
+    with pytest.raises(ValueError, match="2000 文字まで"):
+        await asked(made, "甲", "長" * 2001)
+    answer = await asked(
+        made, "甲", "会議室は？", Settings(system_prompt="{変数}でなく{text}", k=1)
+    )
+    assert len(answer.documents) == 1
+
+
+# Uploads
+
+
+async def test_uploads_are_of_one_session(tmp_path):
+    made = assistant("12個 [1]", limits=Limits(files=3, passages=5))
+    good, bad = tmp_path / "備品.txt", tmp_path / "壊れた.pdf"
+    good.write_bytes("予備の電球は倉庫に12個ある。".encode("cp932"))
+    bad.write_bytes(b"%PDF-1.4 nothing")
+    (tmp_path / "絵.png").write_bytes(b"\x89PNG")
+    results = list(made.add_files("甲", [good, bad, tmp_path / "絵.png", good]))
+    assert [(r.name, r.passages) for r in results[1:]] == [
+        ("備品.txt", 1),
+        ("壊れた.pdf", 0),
+        ("絵.png", 0),
+    ]
+    assert "3 個まで" in results[0].error
+    assert "読めない形式" in results[3].error
+    assert str(tmp_path) not in " ".join(result.error for result in results)
+    own = await asked(made, "甲", "予備の電球は何個ありますか。")
+    assert own.documents[0].page_content == "予備の電球は倉庫に12個ある。"
+    assert own.citations[0].place == "備品.txt"
+    other = await asked(made, "乙", "予備の電球は何個ありますか。")
+    assert all("電球" not in document.page_content for document in other.documents)
+    assert len(made.store) == 3
+
+
+def test_a_file_of_the_same_name_is_replaced(tmp_path):
+    made = assistant()
+    path = tmp_path / "備品.txt"
+    for text in ("電球は12個。", "電球は9個。"):
+        path.write_text(text, encoding="utf-8")
+        assert [r.passages for r in made.add_files("甲", [path])] == [1]
+    documents = made.sessions.get("甲").documents.documents
+    assert [document.page_content for document in documents] == ["電球は9個。"]
+
+
+def test_everyones_documents_change_by_permission_only(tmp_path):
+    path = tmp_path / "備品.txt"
+    path.write_text("電球は12個。", encoding="utf-8")
+    with pytest.raises(PermissionError, match="--shared-uploads"):
+        list(assistant().add_files("甲", [path], shared=True))
+    made = assistant(shared_uploads=True)
+    assert [r.passages for r in made.add_files("甲", [path], shared=True)] == [1]
+    assert len(made.store) == 4
+
+
+def test_long_files_are_refused(tmp_path):
+    made = assistant(limits=Limits(passages=2))
+    path = tmp_path / "長い.txt"
+    path.write_text("\n\n".join(f"第{i}条。{'長い文。' * 40}" for i in range(9)), encoding="utf-8")
+    (result,) = made.add_files("甲", [path])
+    assert "2 を超えます" in result.error
+
+
+def test_ratings_are_kept(tmp_path):
+    file = tmp_path / "評価" / "feedback.jsonl"
+    made = assistant(feedback=file)
+    made.rate("甲", "何階？", "3階", good=True)
+    made.rate("甲", "いくら？", "500円", good=False)
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    assert [(row["question"], row["good"]) for row in rows] == [
+        ("何階？", True),
+        ("いくら？", False),
+    ]
+    assistant().rate("甲", "何階？", "3階", good=True)
+
+
+# API
+
+
+def client(app):
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")
+
+
+async def test_an_answer_as_json():
+    made = assistant()
+    async with client(create_api(made)) as http:
+        got = await http.post("/v1/answers", json={"question": "会議室は何階ですか。"})
+        assert got.status_code == 200
+        assert got.json()["text"] == "3階 [1]"
+        assert got.json()["citations"][0]["quote"] == "3階"
+        # Without a session nothing is remembered.
+        assert len(made.sessions) == 0
+        await http.post("/v1/answers", json={"question": "会議室は何階ですか。", "session": "甲"})
+        assert len(made.sessions) == 1
+        assert (await http.delete("/v1/sessions/甲")).status_code == 204
+        assert len(made.sessions) == 0
+        assert (await http.get("/health")).json() == {"status": "ok", "passages": 3}
+        schema = (await http.get("/openapi.json")).json()
+        assert set(schema["paths"]) == {"/health", "/v1/answers", "/v1/sessions/{name}"}
+        assert (await http.get("/docs")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({}, "question"),
+        ({"question": ""}, "question"),
+        ({"question": "   "}, "No question"),
+        ({"question": "会議室は？", "k": 99}, "k must be from 1 to 10"),
+        ({"question": "会議室は？", "preset": "要約"}, "preset must be one of"),
+        ({"question": "会議室は？", "unknown": 1}, "unknown"),
+    ],
+)
+async def test_a_wrong_request_is_told_what_is_wrong(body, said):
+    async with client(create_api(assistant())) as http:
+        got = await http.post("/v1/answers", json=body)
+        assert got.status_code == 422
+        assert said in got.text
+
+
+async def test_an_answer_as_events():
+    llm = GenericFakeChatModel(messages=iter([AIMessage("会議室は 3階 [1] です。")]))
+    made = Assistant(llm, store(), splitter=JapaneseTextSplitter(100))
+    body = {"question": "会議室は何階ですか。", "stream": True}
+    async with client(create_api(made)) as http:
+        got = await http.post("/v1/answers", json=body)
+    events = [block.split("\n") for block in got.text.strip().split("\n\n")]
+    kinds = [event[0].removeprefix("event: ") for event in events]
+    data = [json.loads(event[1].removeprefix("data: ")) for event in events]
+    assert kinds[0] == "documents"
+    assert kinds[-1] == "answer"
+    assert set(kinds[1:-1]) == {"text"}
+    assert "".join(piece["text"] for piece in data[1:-1]) == data[-1]["text"]
+    assert data[-1]["citations"][0]["verified"]
+    async with client(create_api(assistant())) as http:
+        got = await http.post("/v1/answers", json={"question": " ", "stream": True})
+    assert got.text.startswith("event: error\n")
+
+
+# Guard
+
+
+async def echo(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"in"})
+
+
+async def test_a_token_lets_in():
+    async with client(Guard(echo, token="ひみつ123")) as http:
+        assert (await http.get("/")).status_code == 401
+        assert (await http.get("/health")).text == "in"
+        bearer = {"Authorization": "Bearer ひみつ123".encode()}
+        assert (await http.get("/", headers=bearer)).status_code == 401
+    async with client(Guard(echo, token="secret")) as http:
+        for wrong in ("Bearer secre", "Bearer secrets", "Basic secret", "secret", ""):
+            assert (await http.get("/", headers={"Authorization": wrong})).status_code == 401
+        assert (await http.get("/", headers={"Authorization": "Bearer secret"})).text == "in"
+        page = await http.get("/", headers={"Accept": "text/html"})
+        assert page.status_code == 401
+        assert "トークンが必要" in page.text
+        assert "違います" not in page.text
+        page = await http.get("/?token=wrong", headers={"Accept": "text/html"})
+        assert (page.status_code, "違います" in page.text) == (401, True)
+        entered = await http.get("/?token=secret")
+        assert (entered.status_code, entered.headers["location"]) == (303, "/")
+        cookie = entered.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "samesite=strict" in cookie.lower()
+        assert (await http.get("/")).text == "in"
+
+
+async def test_other_names_are_refused():
+    """A page elsewhere may make its own name point to 127.0.0.1."""
+    async with client(Guard(echo, hosts=("127.0.0.1", "localhost", "::1"))) as http:
+        for host, status in (
+            ("127.0.0.1:7860", 200),
+            ("localhost", 200),
+            ("[::1]:7860", 200),
+            ("evil.example", 421),
+            ("127.0.0.1.evil.example:7860", 421),
+            ("", 421),
+        ):
+            assert (await http.get("/", headers={"Host": host})).status_code == status
+
+
+async def test_a_browser_loads_nothing_from_elsewhere():
+    async with client(Guard(echo)) as http:
+        policy = (await http.get("/")).headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "http" not in policy
+
+
+def test_loopback():
+    assert [is_loopback(host) for host in ("127.0.0.1", "127.1.2.3", "::1", "localhost")] == [
+        True
+    ] * 4
+    assert [is_loopback(host) for host in ("0.0.0.0", "::", "192.168.0.1", "example.jp")] == [
+        False
+    ] * 4
