@@ -1,5 +1,6 @@
 """`create_conversational_rag_chain`: answers from documents, with a memory for each session."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -33,8 +34,8 @@ def create_conversational_rag_chain(
         history: From a session's id to its history.
         preset: A preset, or its name, with the variables `context` and `question`.
 
-    A question and its answer are added when the answer is whole, or when its stream is left: then
-    what was shown is what was said. Nothing is added when an answer fails.
+    A question and its answer are added when the answer is whole, or when its stream is left or
+    cancelled: then what was shown is what was said. Nothing is added when an answer fails.
 
     Raises:
         ValueError: As `create_rag_chain`; when invoked, also if the config has no session.
@@ -67,7 +68,7 @@ def create_conversational_rag_chain(
                 async for piece in pieces:
                     turn.add(piece)
                     yield piece
-            except GeneratorExit:
+            except (GeneratorExit, asyncio.CancelledError):
                 await session.aadd_messages(turn.messages())
                 raise
         await session.aadd_messages(turn.messages())

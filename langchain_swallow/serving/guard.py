@@ -1,5 +1,6 @@
 """Who may ask: hosts by name, a token, and what a browser may load with the page."""
 
+import hashlib
 import hmac
 from http.cookies import SimpleCookie
 from ipaddress import ip_address
@@ -57,7 +58,7 @@ class Guard:
         if self._is_right(given):
             # The token goes out of the address, and of the browser's history.
             answer = RedirectResponse(scope["path"], status_code=303)
-            answer.set_cookie(_COOKIE, given, httponly=True, samesite="strict")
+            answer.set_cookie(_COOKIE, _digest(given), httponly=True, samesite="strict")
             await answer(scope, receive, send)
         elif self._token is None or scope["path"] == "/health" or self._has_token(headers):
             await self._app(scope, receive, _with_policy(send))
@@ -72,14 +73,28 @@ class Guard:
     def _has_token(self, headers: Headers) -> bool:
         kind, _, bearer = headers.get("authorization", "").partition(" ")
         cookie = SimpleCookie(headers.get("cookie", "")).get(_COOKIE)
-        return (kind.lower() == "bearer" and self._is_right(bearer.strip())) or (
-            cookie is not None and self._is_right(cookie.value)
+        if kind.lower() == "bearer" and self._is_right(_utf8(bearer.strip())):
+            return True
+        return (
+            cookie is not None
+            and self._token is not None
+            and hmac.compare_digest(cookie.value.encode(), _digest(self._token).encode())
         )
 
     def _is_right(self, given: str) -> bool:
         if self._token is None or not given:
             return False
         return hmac.compare_digest(given.encode(), self._token.encode())
+
+
+def _utf8(header: str) -> str:
+    """A header's text: HTTP has bytes there, which Starlette reads as Latin-1."""
+    return header.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _digest(token: str) -> str:
+    """What a browser keeps: not the token, and ASCII whatever the token is."""
+    return hashlib.sha256(f"langchain-swallow\0{token}".encode()).hexdigest()
 
 
 def is_loopback(host: str) -> bool:

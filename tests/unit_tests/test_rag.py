@@ -364,7 +364,7 @@ def test_an_answer_is_shown_with_its_passages():
         ),
         Document("食堂は1階。", metadata={"source": "b.md"}),
     ]
-    llm = FakeListChatModel(responses=["<script>alert(1)</script>3,000円 [1]、1階 [2]、[7]"])
+    llm = FakeListChatModel(responses=["日当は3,000円 [1]。<script>x</script> 食堂は1階 [2]、[7]"])
     answer = create_rag_chain(llm, lambda _: documents).invoke("日当はいくらですか。")
     shown = answer._repr_html_()
     assert "<script>" not in shown

@@ -25,11 +25,11 @@ SIZES = {
 }
 
 
-def tiny(kind="llama", seed=0):
+def tiny(kind="llama", seed=0, **sizes):
     """A model whose greedy answers differ with the prompt and do not stop by themselves."""
     torch.manual_seed(seed)
     if kind == "llama":
-        model = LlamaForCausalLM(LlamaConfig(**SIZES))
+        model = LlamaForCausalLM(LlamaConfig(**{**SIZES, **sizes}))
     elif kind == "gemma2":
         model = Gemma2ForCausalLM(Gemma2Config(**SIZES, head_dim=16, sliding_window=8))
     else:

@@ -1,0 +1,295 @@
+"""The chat page in Chromium, over a real server and the demo model."""
+
+import os
+import re
+import shutil
+import socket
+import threading
+import time
+
+import httpx
+import pytest
+import uvicorn
+
+from langchain_swallow import (
+    ChatSwallow,
+    JapaneseTextSplitter,
+    SwallowEmbeddings,
+    SwallowFAISS,
+    load_documents,
+)
+from langchain_swallow.serving.app import create_app
+from langchain_swallow.serving.assistant import Assistant
+from tests.integration_tests.test_readme import ROOT
+from tests.unit_tests.tiny_models import tiny
+from tests.unit_tests.tokenizers import trained_tokenizer
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+# Gradio and its dependencies warn about each other.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+CHROMIUM = (
+    os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+)
+MARKUP = "<script>document.title='盗'</script><img src=x onerror=document.title='盗'> がある。"
+QUESTION = "取引先との飲食は1人いくらまでですか。"
+
+
+class Served:
+    """A server in a thread of this process, so that its engine can be looked at."""
+
+    def __init__(self, assistant, **options):
+        self.assistant = assistant
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        config = uvicorn.Config(
+            create_app(assistant, **options), port=port, log_level="error",
+            timeout_graceful_shutdown=1,
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.05)
+
+    def close(self):
+        self._server.should_exit = True
+        self._thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM:
+        pytest.skip("no Chromium: install it, or name it in CHROMIUM")
+    with playwright.sync_playwright() as started:
+        made = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def store():
+    documents = load_documents(ROOT / "examples" / "documents")
+    chunks = JapaneseTextSplitter(300).split_documents(documents)
+    return SwallowFAISS.from_documents(chunks, SwallowEmbeddings("demo"))
+
+
+@pytest.fixture(scope="module")
+def served(llm, store, tmp_path_factory):
+    feedback = tmp_path_factory.mktemp("feedback") / "feedback.jsonl"
+    made = Served(Assistant(llm, store, feedback=feedback), hosts=("127.0.0.1",))
+    made.feedback = feedback
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Opens a page as a new visitor; nothing may be asked of another server."""
+    contexts, elsewhere = [], []
+
+    def opened(url, **options):
+        context = browser.new_context(locale="ja-JP", **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on(
+            "request",
+            lambda request: (
+                elsewhere.append(request.url)
+                if not request.url.startswith((url, "data:", "blob:"))
+                else None
+            ),
+        )
+        page.goto(url)
+        page.wait_for_selector("#question textarea")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert elsewhere == []
+
+
+def ask(page, question):
+    """Ask and wait for the answer, whole: its feedback buttons come then."""
+    before = page.locator(".conversation .bot .message-content").count()
+    page.fill("#question textarea", question)
+    page.keyboard.press("Enter")
+    answer = page.locator(".conversation .bot .message-content").nth(before)
+    answer.wait_for()
+    seen = None
+    while not seen or seen != answer.inner_text():
+        seen = answer.inner_text()
+        page.wait_for_timeout(1000)
+    return answer.inner_text()
+
+
+def test_an_answer_with_its_passage(served, visit):
+    page = visit(served.url)
+    # What one can ask is there before the first question.
+    assert page.get_by_text("について教えてください").count() >= 3
+    text = ask(page, QUESTION)
+    assert "8,000円" in text
+    mark = page.locator(".conversation a[href*='#passage-']").first
+    passage = page.locator(".conversation blockquote").first
+    assert not passage.is_visible()
+    # By keyboard.
+    mark.focus()
+    page.keyboard.press("Enter")
+    assert passage.is_visible()
+    assert page.locator(".conversation mark").first.inner_text() == "8,000円"
+    assert "経費精算規程.txt" in page.locator(".conversation summary").first.inner_text()
+    assert page.evaluate("document.activeElement.tagName") == "BLOCKQUOTE"
+
+
+def test_a_second_turn_and_a_rating(served, visit):
+    page = visit(served.url)
+    ask(page, "会議室は何時から使えますか。")
+    ask(page, "その予約はどうしますか。")
+    sessions = served.assistant.sessions._sessions.values()
+    (history,) = (s.history for s in sessions if len(s.history.messages) == 4)
+    assert history.messages[2].text == "その予約はどうしますか。"
+    page.locator(".conversation button[aria-label*='like' i]").last.click()
+    page.wait_for_timeout(500)
+    assert "その予約はどうしますか。" in served.feedback.read_text("utf-8")
+    page.click("#again")
+    page.wait_for_timeout(3000)
+    assert page.locator(".conversation .bot .message-content").count() == 2
+    assert len(history.messages) == 4
+    page.click("#new")
+    page.wait_for_timeout(500)
+    assert history.messages == []
+    assert page.locator(".conversation .bot .message-content").count() == 0
+
+
+def test_two_sessions_do_not_mix(served, visit):
+    first, second = visit(served.url), visit(served.url)
+    ask(first, QUESTION)
+    ask(second, "社員食堂のカレーはいくらですか。")
+    assert "カレー" not in first.locator(".conversation").inner_text()
+    assert "飲食" not in second.locator(".conversation").inner_text()
+
+
+def test_an_uploaded_file_is_asked_about(served, visit, tmp_path):
+    file = tmp_path / "備品.txt"
+    file.write_bytes("予備の電球は地下の倉庫に12個ある。".encode("cp932"))
+    broken = tmp_path / "壊れた.pdf"
+    broken.write_bytes(b"%PDF-1.4 nothing")
+    page, other = visit(served.url), visit(served.url)
+    page.click("#files")
+    page.set_input_files("#files input[type=file]", [str(file), str(broken)])
+    page.get_by_text("備品.txt: ✓ 1 箇所").wait_for()
+    page.get_by_text("壊れた.pdf: ⚠").wait_for()
+    assert str(tmp_path) not in page.locator("#uploaded").inner_text()
+    assert "12個" in ask(page, "予備の電球は何個ありますか。")
+    ask(other, "予備の電球は何個ありますか。")
+    assert "12個" not in other.locator(".conversation").inner_text()
+
+
+def test_markup_of_documents_and_questions_is_text(served, visit, tmp_path):
+    file = tmp_path / "<b>資料.txt"
+    file.write_text(MARKUP, encoding="utf-8")
+    page = visit(served.url)
+    page.click("#files")
+    page.set_input_files("#files input[type=file]", str(file))
+    page.get_by_text("✓ 1 箇所").wait_for()
+    ask(page, f"資料には何がありますか。{MARKUP}")
+    assert page.title() == "langchain-swallow"
+    assert page.locator(".conversation img, .conversation script").count() == 0
+    assert "<script>" in page.locator(".conversation").inner_text()
+
+
+def test_a_wrong_token(llm, store, browser):
+    served = Served(Assistant(llm, store), token="ひみつ", hosts=())
+    try:
+        page = browser.new_context().new_page()
+        page.goto(served.url)
+        page.fill("input[name=token]", "ちがう")
+        page.keyboard.press("Enter")
+        page.get_by_text("トークンが違います").wait_for()
+        page.fill("input[name=token]", "ひみつ")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#question textarea")
+        assert "token" not in page.url
+        assert httpx.post(f"{served.url}/v1/answers", json={"question": "?"}).status_code == 401
+        # What the page itself talks to is behind the token too.
+        assert httpx.get(f"{served.url}/config").status_code == 401
+    finally:
+        served.close()
+
+
+# Generation that ends with its reader
+
+
+@pytest.fixture(scope="module")
+def slow(store, tmp_path_factory):
+    """A model with random weights, which goes on until it is stopped."""
+    folder = tmp_path_factory.mktemp("slow")
+    model = tiny(hidden_size=512, num_hidden_layers=8, max_position_embeddings=4096)
+    model.save_pretrained(folder)
+    trained_tokenizer().save_pretrained(folder)
+    llm = ChatSwallow(model=str(folder), dtype="float32", device="cpu")
+    served = Served(Assistant(llm, store))
+    served.engine = llm.load()
+    yield served
+    served.close()
+
+
+def running(engine, wanted, seconds=5.0):
+    """Whether the engine comes to have this many requests."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if len(engine._running) + len(engine._waiting) == wanted:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def begin(page):
+    page.fill("#question textarea", QUESTION)
+    page.keyboard.press("Enter")
+    page.locator(".conversation .bot .message-content").first.wait_for()
+
+
+def test_stop_ends_the_generation(slow, visit):
+    page = visit(slow.url)
+    begin(page)
+    assert running(slow.engine, 1)
+    page.click("#stop")
+    assert running(slow.engine, 0, seconds=2)
+    # What was shown is what was said, and the conversation goes on.
+    (session,) = slow.assistant.sessions._sessions.values()
+    page.wait_for_timeout(500)
+    assert len(session.history.messages) == 2
+    begin(page)
+    assert running(slow.engine, 1)
+    page.click("#stop")
+    assert running(slow.engine, 0, seconds=2)
+
+
+def test_a_closed_tab_ends_its_generation(slow, visit):
+    page = visit(slow.url)
+    begin(page)
+    assert running(slow.engine, 1)
+    page.close()
+    assert running(slow.engine, 0)
+
+
+def test_a_client_that_leaves_ends_its_generation(slow):
+    body = {"question": QUESTION, "stream": True, "max_tokens": 1024}
+    with httpx.stream("POST", f"{slow.url}/v1/answers", json=body, timeout=60) as got:
+        for line in got.iter_lines():
+            if line.startswith("event: text"):
+                break
+        assert running(slow.engine, 1)
+    assert running(slow.engine, 0)
+
+
+@pytest.mark.parametrize("size", [(390, 844), (1280, 900)])
+def test_the_page_fits(served, visit, size):
+    page = visit(served.url, viewport={"width": size[0], "height": size[1]})
+    ask(page, QUESTION)
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    assert re.search("8,000円", page.locator(".conversation").inner_text())
