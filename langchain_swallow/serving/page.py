@@ -89,9 +89,9 @@ def create_page(assistant: Assistant) -> gr.Blocks:
             )
             send = gr.Button(t("send"), variant="primary", scale=1, elem_id="send")
         with gr.Row():
-            stop = gr.Button(t("stop"), elem_id="stop")
-            again = gr.Button(t("again"), elem_id="again")
-            new = gr.Button(t("new"), elem_id="new")
+            stop = gr.Button(t("stop"), elem_id="stop", min_width=90)
+            again = gr.Button(t("again"), elem_id="again", min_width=90)
+            new = gr.Button(t("new"), elem_id="new", min_width=90)
         with gr.Accordion(t("files"), open=False, elem_id="files"):
             upload = gr.File(label=t("files_label"), file_count="multiple", type="filepath")
             for_whom = gr.Radio(

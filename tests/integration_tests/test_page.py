@@ -151,7 +151,7 @@ def test_a_second_turn_and_a_rating(served, visit):
     sessions = served.assistant.sessions._sessions.values()
     (history,) = (s.history for s in sessions if len(s.history.messages) == 4)
     assert history.messages[2].text == "その予約はどうしますか。"
-    page.locator(".conversation button[aria-label*='like' i]").last.click()
+    page.locator(".conversation button[aria-label='いいね']").last.click()
     page.wait_for_timeout(500)
     assert "その予約はどうしますか。" in served.feedback.read_text("utf-8")
     page.click("#again")
