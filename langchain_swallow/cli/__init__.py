@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from langchain_swallow._version import __version__
-from langchain_swallow.cli import bench, documents, evaluate, evaluate_rag, models, serve
+from langchain_swallow.cli import bench, chat, documents, evaluate, evaluate_rag, models, serve
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (models, documents, serve, bench):
+    for module in (models, documents, chat, serve, bench):
         module.add_parsers(commands)
     about = "quality of models and chains / 品質を測る"
     evaluation = commands.add_parser("eval", help=about, description=about)

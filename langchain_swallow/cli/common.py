@@ -24,6 +24,19 @@ def add_model(parser: argparse.ArgumentParser, default: str | None = "") -> None
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
+def add_retrieval(parser: argparse.ArgumentParser) -> None:
+    """`-k` and `--max-tokens`."""
+    parser.add_argument("-k", type=int, default=4, help="passages to show the model (4)")
+    parser.add_argument("--max-tokens", type=int, default=256, help="tokens of an answer (256)")
+
+
+def show_sources(answer: "Answer") -> None:
+    """Where the cited passages stand."""
+    for citation in answer.citations:
+        mark = "" if citation.verified else "（未確認）"
+        print(f"  [{citation.number}] {citation.place}{mark}")
+
+
 def build_store(
     paths: list[Path], embeddings: str, max_tokens: int, counter: Any, on_error: Any
 ) -> "SwallowFAISS":

@@ -1,20 +1,20 @@
-"""`langchain-swallow demo | index | sync | ask | chat`: answers from documents."""
+"""`langchain-swallow demo | index | sync | ask`: answers from documents."""
 
 import argparse
 import json
-import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_swallow.cli.common import (
     add_model,
+    add_retrieval,
     build_store,
     counter_of,
     open_store,
     rag_chain,
     say,
+    show_sources,
     stored_chain,
 )
 
@@ -62,20 +62,9 @@ def add_parsers(commands: Any) -> None:
     ask = commands.add_parser("ask", help="answer a question from an index / 索引に質問する")
     ask.add_argument("-i", "--index", type=Path, required=True, metavar="INDEX")
     ask.add_argument("question", metavar="QUESTION")
-    _add_retrieval(ask)
+    add_retrieval(ask)
     add_model(ask)
     ask.set_defaults(command=_ask)
-
-    chat = commands.add_parser("chat", help="chat, with or without an index / 対話する")
-    chat.add_argument("-i", "--index", type=Path, metavar="INDEX", help="answer from documents")
-    _add_retrieval(chat)
-    add_model(chat)
-    chat.set_defaults(command=_chat)
-
-
-def _add_retrieval(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-k", type=int, default=4, help="passages to show the model (4)")
-    parser.add_argument("--max-tokens", type=int, default=256, help="tokens of an answer (256)")
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -139,73 +128,14 @@ def _ask(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _chat(arguments: argparse.Namespace) -> int:
-    from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
-
-    history: list[BaseMessage] = []
-    if arguments.index:
-        chain = stored_chain(arguments)
-
-        def ask(question: str) -> None:
-            answer = _answer(chain, question, arguments.json, history)
-            history.extend([HumanMessage(answer.question), AIMessage(answer.text)])
-
-        return _converse(ask)
-    from langchain_swallow.chat_models import ChatSwallow
-
-    llm = ChatSwallow(
-        model=arguments.model, max_tokens=arguments.max_tokens, on_overflow="drop_oldest"
-    )
-    llm.load()
-
-    def turn(question: str) -> None:
-        history.append(HumanMessage(question))
-        parts: list[str] = []
-        try:
-            for chunk in llm.stream(history):
-                parts.append(str(chunk.text))
-                if not arguments.json:
-                    print(parts[-1], end="", flush=True)
-        finally:
-            # An answer that was stopped is what the user saw; the next turn refers to it.
-            history.append(AIMessage("".join(parts)))
-            print(
-                json.dumps({"answer": "".join(parts)}, ensure_ascii=False) if arguments.json else ""
-            )
-
-    return _converse(turn)
-
-
-def _converse(turn: Callable[[str], Any]) -> int:
-    """Read questions until the end of input; Ctrl-C stops an answer, not the program."""
-    interactive = sys.stdin.isatty()
-    if interactive:
-        say("Ctrl-C: 回答を止める、Ctrl-D: 終わる")
-    while True:
-        try:
-            question = input("> " if interactive else "").strip()
-        except EOFError:
-            return 0
-        except KeyboardInterrupt:
-            say("")
-            continue
-        if question:
-            try:
-                turn(question)
-            except KeyboardInterrupt:
-                say("（中断しました）")
-
-
-def _answer(
-    chain: "Runnable[Any, Answer]", question: str, as_json: bool, history: Sequence[Any] = ()
-) -> "Answer":
+def _answer(chain: "Runnable[Any, Answer]", question: str, as_json: bool) -> "Answer":
     """Stream an answer to stdout, then its sources; timings go to stderr."""
     from langchain_swallow.rag import Answer
 
     began = time.perf_counter()
     first: float | None = None
     answer = Answer()
-    for piece in chain.stream({"question": question, "history": history}):
+    for piece in chain.stream(question):
         answer += piece
         if piece.text and first is None:
             first = time.perf_counter() - began
@@ -217,8 +147,6 @@ def _answer(
         print(json.dumps({**answer.as_dict(), **timings}, ensure_ascii=False))
         return answer
     print()
-    for citation in answer.citations:
-        mark = "" if citation.verified else "（未確認）"
-        print(f"  [{citation.number}] {citation.place}{mark}")
+    show_sources(answer)
     say(f"  first token {first or total:.2f} s, total {total:.2f} s")
     return answer

@@ -1,12 +1,16 @@
 """The RAG chain over HTTP: JSON and server-sent events; the schema is at `/openapi.json`."""
 
+import asyncio
 import contextlib
 import json
 import secrets
+import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, UploadFile
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +19,7 @@ from langchain_swallow.errors import PromptOverflowError, SwallowError
 from langchain_swallow.rag import Answer
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.settings import LONGEST_QUESTION, Settings
+from langchain_swallow.serving.uploads import Uploaded
 
 
 class Question(BaseModel):
@@ -41,6 +46,7 @@ def create_api(assistant: Assistant) -> FastAPI:
 
     * `POST /v1/answers`: an answer as JSON, or with `"stream": true` as events: `documents`, then
       `text` pieces, then `answer`, whole, with the citations; `error` where it breaks off.
+    * `POST /v1/sessions/{name}/documents`: add files to a session's own documents.
     * `DELETE /v1/sessions/{name}`: forget a conversation.
     * `GET /health`.
     """
@@ -78,11 +84,32 @@ def create_api(assistant: Assistant) -> FastAPI:
                 assistant.forget(name)
         return JSONResponse(answer.as_dict())
 
+    @app.post("/v1/sessions/{name}/documents")
+    async def upload(name: str, files: list[UploadFile], shared: bool = False) -> list[Uploaded]:
+        # Read and embedded in a thread; the files lie in a folder of their own until then.
+        with TemporaryDirectory() as folder:
+            paths = [await _saved(file, Path(folder) / str(i)) for i, file in enumerate(files)]
+            adding = assistant.add_files(name, paths, shared=shared)
+            return await asyncio.to_thread(list, adding)
+
+    @app.exception_handler(PermissionError)
+    async def forbidden(_: Request, error: PermissionError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, status_code=403)
+
     @app.delete("/v1/sessions/{name}", status_code=204, response_model=None)
     async def forget(name: str) -> None:
         assistant.forget(name)
 
     return app
+
+
+async def _saved(file: UploadFile, folder: Path) -> Path:
+    """A copy under the file's own name; what comes before the name in a path is dropped."""
+    folder.mkdir()
+    path = folder / (PurePath((file.filename or "").replace("\\", "/")).name or "file")
+    with path.open("wb") as copy:
+        await asyncio.to_thread(shutil.copyfileobj, file.file, copy)
+    return path
 
 
 async def _events(

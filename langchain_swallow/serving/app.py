@@ -32,7 +32,9 @@ def create_app(
         blocks = create_page(assistant).queue(api_open=False, default_concurrency_limit=None)
         limit = int(assistant.limits.file_mb * 1024**2)
         app = gr.mount_gradio_app(app, blocks, "/", max_file_size=limit, **mount_options())
-    return Guard(app, token=token, hosts=hosts)
+    limits = assistant.limits
+    max_body = int((limits.files * limits.file_mb + 1) * 1024**2)
+    return Guard(app, token=token, hosts=hosts, max_body=max_body)
 
 
 def serve(

@@ -37,12 +37,18 @@ class Guard:
             page keeps as a cookie. `None` asks for none.
         hosts: Names that the server may be called by. A page elsewhere that makes its own name
             point here (DNS rebinding) is refused. Empty allows all.
+        max_body: Bytes of the largest request; what is larger is not read to its end.
     """
 
     def __init__(
-        self, app: ASGIApp, *, token: str | None = None, hosts: tuple[str, ...] = ()
+        self,
+        app: ASGIApp,
+        *,
+        token: str | None = None,
+        hosts: tuple[str, ...] = (),
+        max_body: int = 500 * 1024**2,
     ) -> None:
-        self._app, self._token, self._hosts = app, token, hosts
+        self._app, self._token, self._hosts, self._max_body = app, token, hosts, max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or refuse."""
@@ -54,6 +60,11 @@ class Guard:
             refusal = JSONResponse({"detail": "この名前では答えません。"}, status_code=421)
             await refusal(scope, receive, send)
             return
+        if int(headers.get("content-length", "0") or 0) > self._max_body:
+            refusal = JSONResponse({"detail": "大きすぎます。"}, status_code=413)
+            await refusal(scope, receive, send)
+            return
+        receive = _limited(receive, self._max_body)
         given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
         if self._is_right(given):
             # The token goes out of the address, and of the browser's history.
@@ -109,6 +120,19 @@ def _host_of(headers: Headers) -> str:
     """The name in the Host header, without its port."""
     host = headers.get("host", "")
     return host.rsplit("]", 1)[0].lstrip("[") if host.startswith("[") else host.rsplit(":", 1)[0]
+
+
+def _limited(receive: Receive, most: int) -> Receive:
+    """A body without a length that goes on for too long is as one whose sender has left."""
+    read = 0
+
+    async def receiving() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        return message if read <= most else {"type": "http.disconnect"}
+
+    return receiving
 
 
 def _with_policy(send: Send) -> Send:

@@ -198,7 +198,12 @@ async def test_an_answer_as_json():
         assert len(made.sessions) == 0
         assert (await http.get("/health")).json() == {"status": "ok", "passages": 3}
         schema = (await http.get("/openapi.json")).json()
-        assert set(schema["paths"]) == {"/health", "/v1/answers", "/v1/sessions/{name}"}
+        assert set(schema["paths"]) == {
+            "/health",
+            "/v1/answers",
+            "/v1/sessions/{name}",
+            "/v1/sessions/{name}/documents",
+        }
         assert (await http.get("/docs")).status_code == 404
 
 
@@ -218,6 +223,25 @@ async def test_a_wrong_request_is_told_what_is_wrong(body, said):
         got = await http.post("/v1/answers", json=body)
         assert got.status_code == 422
         assert said in got.text
+
+
+async def test_files_come_by_the_api():
+    made = assistant("12個 [1]")
+    files = [
+        ("files", ("../../備品.txt", "予備の電球は倉庫に12個ある。".encode("cp932"))),
+        ("files", ("絵.png", b"\x89PNG")),
+    ]
+    async with client(create_api(made)) as http:
+        got = await http.post("/v1/sessions/甲/documents", files=files)
+        assert [(row["name"], row["passages"]) for row in got.json()] == [
+            ("備品.txt", 1),
+            ("絵.png", 0),
+        ]
+        body = {"question": "予備の電球は何個ありますか。", "session": "甲"}
+        answer = (await http.post("/v1/answers", json=body)).json()
+        assert answer["documents"][0]["metadata"]["source"] == "備品.txt"
+        got = await http.post("/v1/sessions/甲/documents?shared=true", files=files)
+        assert got.status_code == 403
 
 
 async def test_an_answer_as_events():
@@ -284,6 +308,26 @@ async def test_other_names_are_refused():
             ("", 421),
         ):
             assert (await http.get("/", headers={"Host": host})).status_code == status
+
+
+async def test_large_requests_are_refused():
+    async def reading(scope, receive, send):
+        size, more = 0, True
+        while more:
+            message = await receive()
+            assert message["type"] == "http.request"
+            size, more = size + len(message["body"]), message.get("more_body", False)
+        await echo(scope, receive, send)
+
+    async def endless():
+        for _ in range(20):
+            yield b"x" * 10
+
+    async with client(Guard(reading, max_body=100)) as http:
+        assert (await http.post("/", content=b"x" * 100)).status_code == 200
+        assert (await http.post("/", content=b"x" * 101)).status_code == 413
+        with pytest.raises(AssertionError):
+            await http.post("/", content=endless())
 
 
 async def test_a_browser_loads_nothing_from_elsewhere():

@@ -1,0 +1,87 @@
+"""`langchain-swallow chat`: a conversation, with or without an index."""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langchain_swallow.cli.common import add_model, add_retrieval, say, show_sources
+
+if TYPE_CHECKING:
+    from langchain_swallow.cli.conversation import Conversation
+    from langchain_swallow.cli.terminal import Terminal
+
+
+def add_parsers(commands: Any) -> None:
+    """Add the command to the subparsers."""
+    chat = commands.add_parser(
+        "chat",
+        help="chat, with or without an index / 対話する",
+        description="Ctrl-C stops an answer, Ctrl-D ends. /help lists commands. In a pipe each "
+        "line is a question: echo 質問 | langchain-swallow chat",
+    )
+    chat.add_argument("-i", "--index", type=Path, metavar="INDEX", help="answer from documents")
+    add_retrieval(chat)
+    add_model(chat)
+    chat.set_defaults(command=_chat)
+
+
+def _chat(arguments: argparse.Namespace) -> int:
+    from langchain_swallow.chat_models import ChatSwallow
+    from langchain_swallow.cli.conversation import COMMANDS, Conversation
+    from langchain_swallow.cli.terminal import Plain, terminal
+    from langchain_swallow.errors import SwallowError
+
+    def load(name: str) -> ChatSwallow:
+        llm = ChatSwallow(model=name, max_tokens=arguments.max_tokens, on_overflow="drop_oldest")
+        llm.load()
+        return llm
+
+    conversation = Conversation(load, arguments.model, arguments.index, arguments.k)
+    shown = terminal(COMMANDS, as_json=arguments.json)
+    if not isinstance(shown, Plain):
+        say("Enter: 送る、Alt-Enter: 改行、Ctrl-C: 回答を止める、Ctrl-D: 終わる、/help: コマンド")
+    while True:
+        try:
+            line = shown.read().strip()
+        except EOFError:
+            return 0
+        except KeyboardInterrupt:
+            continue
+        if line.startswith("/"):
+            _command(conversation, line)
+        elif line:
+            try:
+                _turn(conversation, shown, line, as_json=arguments.json)
+            except SwallowError as error:
+                # A script must see it; a person goes on with the conversation.
+                if isinstance(shown, Plain):
+                    raise
+                say(f"{error}")
+
+
+def _command(conversation: "Conversation", line: str) -> None:
+    from langchain_swallow.errors import SwallowError
+
+    try:
+        say(conversation.run(line))
+    except (SwallowError, ValueError, OSError) as error:
+        say(f"{error}")
+
+
+def _turn(conversation: "Conversation", shown: "Terminal", question: str, *, as_json: bool) -> None:
+    began = time.perf_counter()
+    pieces = conversation.say(question)
+    try:
+        shown.show(pieces)
+    except KeyboardInterrupt:
+        # Ends the generation, and keeps what was shown.
+        pieces.close()  # type: ignore[attr-defined]
+        say("（中断しました）")
+    answer = conversation.answer
+    if as_json:
+        total = time.perf_counter() - began
+        print(json.dumps({**answer.as_dict(), "total_s": total}, ensure_ascii=False))
+    else:
+        show_sources(answer)

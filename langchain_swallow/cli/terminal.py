@@ -1,0 +1,114 @@
+"""A terminal for `chat`: editing with history, Markdown while it streams; plain text in pipes."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from langchain_swallow.cli.common import say
+
+
+class Terminal(Protocol):
+    """Where questions come from and answers go."""
+
+    def read(self) -> str:
+        """The next question.
+
+        Raises:
+            EOFError: There is none.
+            KeyboardInterrupt: The user began another one.
+        """
+
+    def show(self, pieces: Iterator[str]) -> None:
+        """An answer as it comes."""
+
+
+class Plain:
+    """Lines in and text out, as pipes and scripts want it."""
+
+    def read(self) -> str:
+        """One line."""
+        return input()
+
+    def show(self, pieces: Iterator[str]) -> None:
+        """Write the pieces to stdout."""
+        for piece in pieces:
+            print(piece, end="", flush=True)
+        print()
+
+
+class Silent(Plain):
+    """Lines in, and nothing shown while an answer comes."""
+
+    def show(self, pieces: Iterator[str]) -> None:
+        """Wait for the end."""
+        for _ in pieces:
+            pass
+
+
+class Rich:
+    """For people: Enter sends, Alt-Enter is a new line, the arrow keys bring back questions.
+
+    Args:
+        commands: Completed by Tab.
+
+    Raises:
+        ImportError: The extra `terminal` is not installed.
+    """
+
+    def __init__(self, commands: Sequence[str]) -> None:
+        from platformdirs import user_state_path
+        from prompt_toolkit import PromptSession
+        from prompt_toolkit.completion import WordCompleter
+        from prompt_toolkit.history import FileHistory
+        from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+        from rich.console import Console
+
+        self._console = Console()
+        keys = KeyBindings()
+
+        @keys.add("enter")
+        def send(event: KeyPressEvent) -> None:
+            event.current_buffer.validate_and_handle()
+
+        @keys.add("escape", "enter")
+        def new_line(event: KeyPressEvent) -> None:
+            event.current_buffer.insert_text("\n")
+
+        state = user_state_path("langchain-swallow", ensure_exists=True)
+        self._session: PromptSession[str] = PromptSession(
+            "> ",
+            multiline=True,
+            key_bindings=keys,
+            history=FileHistory(str(state / "history")),
+            completer=WordCompleter(list(commands), sentence=True),
+            complete_while_typing=False,
+        )
+
+    def read(self) -> str:
+        """One question, of one or several lines."""
+        return self._session.prompt()
+
+    def show(self, pieces: Iterator[str]) -> None:
+        """Markdown, drawn again as it grows."""
+        from rich.live import Live
+        from rich.markdown import Markdown
+
+        text = ""
+        with Live(console=self._console, refresh_per_second=8, vertical_overflow="visible") as live:
+            for piece in pieces:
+                text += piece
+                live.update(Markdown(text))
+
+
+def terminal(commands: Sequence[str], *, as_json: bool) -> Terminal:
+    """The terminal that fits where this program runs."""
+    if as_json:
+        return Silent()
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return Plain()
+    try:
+        return Rich(commands)
+    except ImportError as error:
+        say(f"{error.name} がないので、編集と Markdown なしで動きます。"
+            "pip install langchain-swallow[terminal] で入ります。")  # fmt: skip
+        return Plain()

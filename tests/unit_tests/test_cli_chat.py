@@ -1,0 +1,192 @@
+"""The conversation in a terminal: commands, history, keys."""
+
+import sys
+import threading
+from typing import Any
+
+import pytest
+from langchain_core.language_models import FakeListChatModel
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from langchain_swallow import SwallowFAISS
+from langchain_swallow.cli import common
+from langchain_swallow.cli.conversation import COMMANDS, Conversation
+from langchain_swallow.cli.terminal import Plain, Rich, terminal
+from tests.unit_tests.embeddings import CharacterEmbeddings
+
+TEXTS = ["会議室は3階にある。", "食堂のカレーは500円。"]
+
+
+class Recording(FakeListChatModel):
+    """Answers from a list, and keeps what it was asked."""
+
+    asked: Any = None
+
+    def _call(self, messages, *arguments, **options):
+        self.asked.append(messages)
+        return super()._call(messages, *arguments, **options)
+
+    def _stream(self, messages, *arguments, **options):
+        self.asked.append(messages)
+        yield from super()._stream(messages, *arguments, **options)
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    metadatas = [{"source": f"{i}.md"} for i in range(2)]
+    SwallowFAISS.from_texts(TEXTS, CharacterEmbeddings(), metadatas).save_local(tmp_path / "索引")
+    # The encoder of a test has no name that could be loaded.
+    monkeypatch.setattr(
+        "langchain_swallow.cli.conversation.load_store",
+        lambda path: SwallowFAISS.load_local(path, CharacterEmbeddings()),
+    )
+    return tmp_path / "索引"
+
+
+def conversation(*answers, index=None):
+    llm = Recording(responses=list(answers) or ["はい。"], asked=[])
+    return Conversation(lambda name: llm, "demo", index), llm.asked
+
+
+def said(made, text):
+    return "".join(made.say(text))
+
+
+def test_what_was_said_is_remembered():
+    made, asked = conversation("こんにちは。", "元気です。")
+    assert said(made, "やあ。") == "こんにちは。"
+    assert said(made, "元気？") == "元気です。"
+    assert [message.text for message in asked[1]] == ["やあ。", "こんにちは。", "元気？"]
+    made.run("/new")
+    said(made, "誰？")
+    assert [message.text for message in asked[2]] == ["誰？"]
+
+
+def test_an_answer_that_is_stopped_was_said():
+    made, _ = conversation("こんにちは。")
+    pieces = made.say("やあ。")
+    assert next(pieces) == "こ"
+    pieces.close()
+    assert [message.text for message in made.messages] == ["やあ。", "こ"]
+
+
+def test_answers_come_from_an_index(index):
+    made, _ = conversation("3階 [1]", index=index)
+    assert said(made, "会議室は何階ですか。") == "3階 [1]"
+    assert made.answer.citations[0].place == "0.md"
+    assert "[1] 0.md 「3階」\n    会議室は3階にある。" in made.run("/sources")
+    assert "文書を使わずに" in made.run("/index なし")
+    assert "資料がありません" in (said(made, "やあ。") and made.run("/sources"))
+    assert "2 箇所" in made.run(f"/index {index}")
+
+
+def test_presets_and_system_prompts_are_chosen(index):
+    made, asked = conversation()
+    assert "要約" in made.run("/preset")
+    assert "質問応答" not in made.run("/preset")
+    made.run("/preset 要約")
+    made.run("/system {短く}答える。")
+    said(made, "長い文章。")
+    assert asked[0][0].text == "{短く}答える。"
+    assert "要約" in asked[0][1].text
+    assert "長い文章。" in asked[0][1].text
+    made.run("/preset なし")
+    said(made, "やあ。")
+    assert asked[1][0].text == "{短く}答える。"
+    made.run(f"/index {index}")
+    made.run("/preset 質問応答（短答）")
+    said(made, "会議室は？")
+    assert asked[-1][0].text == "{短く}答える。"
+    assert "語句だけ" in asked[-1][1].text
+    with pytest.raises(ValueError, match="質問応答"):
+        made.run("/preset 要約")
+
+
+def test_a_conversation_is_saved_and_loaded(tmp_path):
+    made, _ = conversation("こんにちは。")
+    said(made, "やあ。")
+    made.run("/system 短く。")
+    file = tmp_path / "会話.json"
+    assert "2 件" in made.run(f"/save {file}")
+    other, asked = conversation()
+    assert "2 件" in other.run(f"/load {file}")
+    said(other, "続けて。")
+    texts = ["短く。", "やあ。", "こんにちは。", "続けて。"]
+    assert [message.text for message in asked[0]] == texts
+    assert "4 件" in other.run(f"/save {file}")
+    # What is no conversation is neither read nor written over.
+    precious = tmp_path / "大事.txt"
+    precious.write_text("大事", encoding="utf-8")
+    for command in ("/save", "/load"):
+        with pytest.raises(ValueError, match="大事"):
+            other.run(f"{command} {precious}")
+    assert precious.read_text(encoding="utf-8") == "大事"
+    with pytest.raises(OSError, match="ない"):
+        other.run(f"/load {tmp_path / 'ない.json'}")
+
+
+def test_commands_that_are_wrong_say_so():
+    made, _ = conversation()
+    for line, wanted in (
+        ("/何か", "/help"),
+        ("/model", "/model の後に"),
+        ("/save", "/save の後に"),
+        ("/load", "/load の後に"),
+        ("/preset 何か", "ここで使えるプリセット"),
+    ):
+        with pytest.raises(ValueError, match=wanted):
+            made.run(line)
+    assert all(command in made.run("/help") for command in COMMANDS)
+
+
+def test_pipes_get_plain_text(monkeypatch, capsys):
+    shown = terminal(COMMANDS, as_json=False)
+    assert type(shown) is Plain
+    shown.show(iter(["**太", "字**"]))
+    assert capsys.readouterr().out == "**太字**\n"
+    terminal(COMMANDS, as_json=True).show(iter(["何か"]))
+    assert capsys.readouterr().out == ""
+
+
+@pytest.fixture
+def keyboard(tmp_path, monkeypatch):
+    monkeypatch.setattr("platformdirs.user_state_path", lambda *_, **__: tmp_path)
+    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+        yield keys
+
+
+def test_keys(keyboard, tmp_path):
+    shown = Rich(COMMANDS)
+    keyboard.send_text("一行目\x1b\r二行目\r")
+    assert shown.read() == "一行目\n二行目"
+    # Up brings back the last question, of an earlier program too.
+    again = Rich(COMMANDS)
+    keyboard.send_text("\x1b[A\x1b[A\r")
+    assert again.read() == "一行目\n二行目"
+    keyboard.send_text("/so\t")
+    # Completing takes a turn of the event loop.
+    threading.Timer(0.3, keyboard.send_text, ["\r"]).start()
+    assert again.read() == "/sources"
+    keyboard.send_text("\x04")
+    with pytest.raises(EOFError):
+        again.read()
+    keyboard.send_text("\x03")
+    with pytest.raises(KeyboardInterrupt):
+        again.read()
+
+
+def test_a_missing_extra_is_named(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "prompt_toolkit", None)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert type(terminal(COMMANDS, as_json=False)) is Plain
+    assert "langchain-swallow[terminal]" in capsys.readouterr().err
+
+
+def test_sources_name_their_place(index, capsys):
+    made, _ = conversation("3階 [1]", index=index)
+    said(made, "会議室は何階ですか。")
+    common.show_sources(made.answer)
+    assert capsys.readouterr().out == "  [1] 0.md\n"
