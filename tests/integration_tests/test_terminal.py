@@ -23,15 +23,15 @@ class Screen:
             env={**os.environ, "TERM": "xterm", "XDG_STATE_HOME": str(home), "COLUMNS": "80"},
         )  # fmt: skip
         os.close(child)
-        self.text = ""
+        self.text, self._seen = "", 0
 
     def type(self, keys):
         os.write(self._master, keys.encode())
 
     def wait_for(self, wanted, seconds=120):
+        """Read until this comes after what was waited for last."""
         deadline = time.monotonic() + seconds
-        begin = len(self.text)
-        while wanted not in self.text[begin:]:
+        while wanted not in self.text[self._seen :]:
             left = deadline - time.monotonic()
             assert left > 0, f"{wanted!r} did not come: {self.text[-2000:]}"
             if select.select([self._master], [], [], left)[0]:
@@ -40,18 +40,20 @@ class Screen:
                 if "\x1b[6n" in raw:
                     self.type("\x1b[1;1R")
                 self.text += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", raw)
+        self._seen = self.text.index(wanted, self._seen) + len(wanted)
 
 
 @pytest.mark.usefixtures("demo_folder")
 def test_a_conversation_by_keyboard(tmp_path):
     screen = Screen("chat", "--model", "demo", "--max-tokens", "200", home=tmp_path)
-    screen.wait_for("> ")
+    screen.wait_for(">")
     screen.type("/help\r")
     screen.wait_for("/sources")
     screen.type("こんにちは。\r")
-    screen.wait_for("> ")
+    screen.wait_for(">")
     screen.type(f"/save {tmp_path / '会話.json'}\r")
     screen.wait_for("件の発言を")
+    screen.wait_for(">")
     assert (tmp_path / "会話.json").exists()
     screen.type("\x04")
     assert screen.process.wait(60) == 0
@@ -60,11 +62,11 @@ def test_a_conversation_by_keyboard(tmp_path):
 @pytest.mark.usefixtures("demo_folder")
 def test_ctrl_c_stops_an_answer_and_not_the_program(tmp_path):
     screen = Screen("chat", "--model", "demo", "--max-tokens", "1500", home=tmp_path)
-    screen.wait_for("> ")
+    screen.wait_for(">")
     screen.type("一から百までの数字を、漢数字ですべて順番に書いてください。\r")
     time.sleep(1.5)
     os.killpg(screen.process.pid, signal.SIGINT)
-    screen.wait_for("> ", seconds=30)
+    screen.wait_for(">", seconds=30)
     assert screen.process.poll() is None
     screen.type("\x04")
     assert screen.process.wait(60) == 0
