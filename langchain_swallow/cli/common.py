@@ -1,7 +1,6 @@
 """What the commands share: arguments, stores and chains made from them, messages to stderr."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +17,8 @@ _DEFAULT_MODEL = "tokyotech-llm/Swallow-7b-instruct-v0.1"
 
 
 def add_model(parser: argparse.ArgumentParser, default: str | None = "") -> None:
-    """`--model` and `--json`; the default model is the environment's `SWALLOW_MODEL`."""
-    chosen = os.environ.get("SWALLOW_MODEL", _DEFAULT_MODEL) if default == "" else default
+    """`--model` and `--json`; the default model is that of the environment or the settings."""
+    chosen = _DEFAULT_MODEL if default == "" else default
     parser.add_argument("--model", default=chosen, help=f"checkpoint, folder or demo ({chosen})")
     parser.add_argument("--json", action="store_true", help="print JSON")
 

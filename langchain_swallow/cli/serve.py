@@ -1,7 +1,6 @@
 """`langchain-swallow serve`: a chat page and an API over an index."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ def add_parsers(commands: Any) -> None:
     serve.add_argument("--embeddings", default="demo", help="encoder of a new index (demo)")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     serve.add_argument("--port", type=int, default=7860, help="port to listen on (7860)")
-    serve.add_argument("--token", default=os.environ.get("SWALLOW_TOKEN"), help="who may ask")
+    serve.add_argument("--token", help="who may ask")
     serve.add_argument("--api", action="store_true", help="the API alone, without the page")
     serve.add_argument("--shared-uploads", action="store_true", help="users may add to the index")
     serve.add_argument("--max-files", type=int, default=20, help="uploads of a session (20)")

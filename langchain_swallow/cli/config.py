@@ -1,0 +1,160 @@
+"""Defaults of all options from the environment and from a file; `langchain-swallow config`.
+
+What stands on the command line goes first, then the environment (`SWALLOW_MAX_TOKENS=512`), then
+the file's table of the command, then its top, then the built-in default.
+"""
+
+import argparse
+import difflib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_config_path
+
+from langchain_swallow.cli.common import say
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_PREFIX = "SWALLOW_"
+# Never in a file that is shown or shared.
+_SECRET = frozenset({"token", "api_key"})
+_TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
+_EXAMPLE = """\
+# langchain-swallow の設定。コマンドラインと環境変数（SWALLOW_…）が優先します。
+# Options of all commands by their long names, _ for -; a table is for one command.
+
+# model = "tokyotech-llm/Swallow-7b-instruct-v0.1"
+# max_tokens = 256
+
+# [serve]
+# index = "/srv/索引"
+# port = 7860
+"""
+
+
+def config_path() -> Path:
+    """The file: `SWALLOW_CONFIG`, or config.toml in the user's folder for settings."""
+    named = os.environ.get(f"{_PREFIX}CONFIG")
+    return Path(named) if named else user_config_path("langchain-swallow") / "config.toml"
+
+
+def add_parsers(commands: Any) -> None:
+    """Add the command to the subparsers."""
+    config = commands.add_parser(
+        "config",
+        help="show settings and where they come from / 設定を見る",
+        description=f"The file is {config_path()}. Order: command line, environment "
+        "(SWALLOW_MAX_TOKENS=…), the command's table in the file, its top, the built-in default.",
+    )
+    config.add_argument("--init", action="store_true", help="write a file to begin with")
+    config.add_argument("--json", action="store_true", help="print JSON")
+    config.set_defaults(command=_config, all_commands=commands)
+
+
+def apply_settings(commands: Mapping[str, argparse.ArgumentParser]) -> None:
+    """Make settings the defaults of the commands' options.
+
+    Raises:
+        ValueError: The file is no TOML, or sets what no command has.
+    """
+    settings = _read(config_path())
+    _check(settings, commands)
+    for name, parser in commands.items():
+        for action in _options(parser):
+            found = _setting(settings, name, action)
+            if found is not None:
+                action.default, action.required = found[0], False
+
+
+def _config(arguments: argparse.Namespace) -> int:
+    path = config_path()
+    if arguments.init:
+        if path.exists():
+            raise ValueError(f"{path} exists; edit it.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_EXAMPLE, encoding="utf-8")
+        say(f"wrote {path}")
+        return 0
+    settings, rows = _read(path), []
+    for name, parser in arguments.all_commands.choices.items():
+        for action in _options(parser):
+            found = _setting(settings, name, action)
+            if found is not None:
+                value = "…" if action.dest in _SECRET else found[0]
+                rows.append({"command": name, "option": action.dest, "value": value,
+                             "from": found[1]})  # fmt: skip
+    if arguments.json:
+        print(json.dumps({"file": str(path), "settings": rows}, ensure_ascii=False, default=str))
+        return 0
+    print(f"{path}{'' if path.exists() else ' (ありません / does not exist: config --init)'}")
+    for row in rows:
+        print(f"{row['command']:<8} {row['option']:<16} {row['value']!s:<40} {row['from']}")
+    return 0
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no TOML: {error}") from error
+
+
+def _check(settings: Mapping[str, Any], commands: Mapping[str, argparse.ArgumentParser]) -> None:
+    options = {name: {a.dest for a in _options(parser)} for name, parser in commands.items()}
+    everywhere = set().union(*options.values())
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            _known(name, set(options), f"[{name}] is no command")
+            for option in value:
+                _known(option, options[name], f"{option} is no option of {name}")
+        else:
+            _known(name, everywhere, f"{name} is no option")
+
+
+def _known(name: str, names: set[str], problem: str) -> None:
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        raise ValueError(f"{config_path()}: {problem}.{meant}")
+
+
+def _setting(
+    settings: Mapping[str, Any], command: str, action: argparse.Action
+) -> tuple[Any, str] | None:
+    """Value and origin of what is set for an option."""
+    variable = f"{_PREFIX}{action.dest.upper()}"
+    if variable in os.environ:
+        return _value(action, os.environ[variable], variable), f"${variable}"
+    for table, origin in ((settings.get(command, {}), f"[{command}]"), (settings, "top")):
+        if action.dest in table:
+            value = table[action.dest]
+            return _value(action, value, f"{config_path()}, {action.dest}"), f"file, {origin}"
+    return None
+
+
+def _value(action: argparse.Action, value: Any, origin: str) -> Any:
+    """As the command line would give it."""
+    if action.nargs == 0:
+        word = str(value).lower()
+        if word not in _TRUE | _FALSE:
+            raise ValueError(f"{origin} must be true or false, not {value!r}.")
+        return word in _TRUE
+    kind: Any = action.type or str
+    try:
+        return kind(str(value))
+    except (ValueError, TypeError, argparse.ArgumentTypeError) as error:
+        raise ValueError(f"{origin} is wrong: {value!r} ({error}).") from None
+
+
+def _options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    without = ("help", "json", "init")
+    return [a for a in parser._actions if a.option_strings and a.dest not in without]

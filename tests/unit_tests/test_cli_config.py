@@ -1,0 +1,90 @@
+"""Settings: their order, and what is wrong in them."""
+
+import json
+import re
+
+import pytest
+
+from langchain_swallow.cli import _parser, main
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    path = tmp_path / "設定" / "config.toml"
+    monkeypatch.setenv("SWALLOW_CONFIG", str(path))
+    monkeypatch.delenv("SWALLOW_MODEL", raising=False)
+    return path
+
+
+def written(file, text):
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+
+
+def parsed(*arguments):
+    return _parser().parse_args(arguments)
+
+
+def test_the_order(file, monkeypatch):
+    ask = ("ask", "-i", "索引", "質問")
+    assert parsed(*ask).max_tokens == 256
+    written(file, 'max_tokens = 100\nmodel = "demo"\n[ask]\nmax_tokens = 200\n')
+    assert parsed(*ask).max_tokens == 200
+    assert parsed("chat").max_tokens == 100
+    assert parsed("chat").model == "demo"
+    monkeypatch.setenv("SWALLOW_MAX_TOKENS", "300")
+    assert parsed(*ask).max_tokens == 300
+    assert parsed(*ask, "--max-tokens", "400").max_tokens == 400
+
+
+def test_what_is_set_is_not_required(file):
+    written(file, '[serve]\nindex = "索引"\nshared_uploads = true\nmax_file_mb = 5\n')
+    arguments = parsed("serve")
+    assert str(arguments.index) == "索引"
+    assert arguments.shared_uploads is True
+    assert arguments.max_file_mb == 5.0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("max_tokns = 3\n", "max_tokns is no option. Did you mean max_tokens?"),
+        ("[serv]\nport = 3\n", r"\[serv\] is no command. Did you mean serve?"),
+        ("[serve]\nprt = 3\n", "prt is no option of serve. Did you mean port?"),
+        ('[serve]\nport = "八千"\n', "port is wrong: '八千'"),
+        ('[serve]\napi = "maybe"\n', "api must be true or false"),
+        ("port =\n", "is no TOML"),
+    ],
+)
+def test_what_is_wrong_is_said(file, capsys, text, said):
+    written(file, text)
+    assert main(["models"]) == 1
+    error = capsys.readouterr().err
+    assert str(file) in error
+    assert re.search(said, error)
+
+
+def test_settings_are_shown(file, monkeypatch, capsys):
+    assert main(["config"]) == 0
+    assert "does not exist" in capsys.readouterr().out
+    assert main(["config", "--init"]) == 0
+    assert main(["config", "--init"]) == 1
+    capsys.readouterr()
+    # The example sets nothing, and is right when it is uncommented.
+    text = file.read_text(encoding="utf-8")
+    lines = [line.removeprefix("# ") if "=" in line or "[" in line else "" for line in
+             text.splitlines() if "SWALLOW_" not in line]  # fmt: skip
+    written(file, "\n".join(lines))
+    monkeypatch.setenv("SWALLOW_TOKEN", "ひみつ")
+    assert main(["config", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["settings"]
+    by_option = {(row["command"], row["option"]): row for row in rows}
+    assert by_option["serve", "port"]["value"] == 7860
+    assert by_option["serve", "port"]["from"] == "file, [serve]"
+    assert by_option["serve", "token"] == {
+        "command": "serve",
+        "option": "token",
+        "value": "…",
+        "from": "$SWALLOW_TOKEN",
+    }
+    assert by_option["chat", "model"]["from"] == "file, top"
