@@ -4,7 +4,7 @@ import contextlib
 import re
 from collections.abc import AsyncGenerator
 from html import escape
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import gradio as gr
@@ -199,12 +199,14 @@ def translations() -> gr.I18n:
 def suggestions(store: SwallowFAISS) -> list[str]:
     """Questions that the documents can answer, from headings of different files."""
     headings: dict[str, str] = {}
-    for source, path in store.snapshot().distinct("source", "headings"):
+    pairs = store.snapshot().distinct("source", "headings")
+    for source, path in sorted(pairs, key=str):
         last = str(path or "").split(" > ")[-1]
         named = _IN_BRACKETS.search(last)
         subject = (named[1] if named else last).strip(_MARKS)
         if source and subject and source not in headings:
-            headings[str(source)] = f"{subject}について教えてください。"
+            title = PurePath(str(source)).stem
+            headings[str(source)] = f"{title}の{subject}について教えてください。"
     return list(headings.values())[:_SUGGESTIONS]
 
 

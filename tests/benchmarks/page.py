@@ -13,7 +13,7 @@ from pathlib import Path
 from langchain_swallow.evaluation.tables import Table
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = (DOCS / "benchmarks.md", DOCS / "evaluation.md")
+PAGES = (DOCS / "benchmarks.md", DOCS / "evaluation.md", DOCS / "serve.md")
 RUNS = DOCS / "runs"
 _BLOCK = re.compile(r"<!-- figures: ([\w-]+)(?:#(\d+))? -->\n.*?<!-- end -->", re.DOTALL)
 

@@ -8,6 +8,12 @@ from tests.unit_tests.tokenizers import trained_tokenizer
 
 
 @pytest.fixture(autouse=True)
+def _no_settings(monkeypatch, tmp_path):
+    """Whatever this machine's user has set."""
+    monkeypatch.setenv("SWALLOW_CONFIG", str(tmp_path / "none.toml"))
+
+
+@pytest.fixture(autouse=True)
 def _no_network():
     pytest_socket.disable_socket(allow_unix_socket=True)
     yield
