@@ -5,7 +5,6 @@
 
 import contextlib
 import threading
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,21 +15,19 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from numpy.typing import NDArray
-from tqdm import tqdm
 from typing_extensions import Self
 
+from langchain_swallow.batches import embed_by_length
 from langchain_swallow.errors import IndexStoreError
 from langchain_swallow.index import snapshot as snapshots
 from langchain_swallow.index.folder import IndexFolder, Stored
 from langchain_swallow.index.manifest import Manifest, describe_encoder
-from langchain_swallow.index.segment import Passage
+from langchain_swallow.index.segment import Passage, passages_of
 from langchain_swallow.index.snapshot import Found, Snapshot
 from langchain_swallow.index.vectors import Kind, Metric, prepared
 from langchain_swallow.text.passages import passage_text
 
 Filter = Mapping[str, Any] | Callable[[Document], bool]
-
-_EMBED_AT_ONCE = 64
 
 
 class SwallowFAISS(VectorStore):
@@ -140,23 +137,29 @@ class SwallowFAISS(VectorStore):
             ValueError: `metadatas` or `ids` have another length than `texts`.
             EmbeddingError: The encoder returned vectors of another length, or non-finite ones.
         """
-        listed = list(texts)
-        sources = metadatas if metadatas is not None else [{}] * len(listed)
-        names = [name or str(uuid.uuid4()) for name in ids or [""] * len(listed)]
-        if not len(listed) == len(sources) == len(names):
-            raise ValueError(
-                f"{len(listed)} texts, {len(sources)} metadatas and {len(names)} ids: "
-                "give one of each for every text."
-            )
-        if listed:
-            shown = [passage_text(t, m) for t, m in zip(listed, sources, strict=True)]
-            vectors = self._embed(shown, progress)
-            passages = [
-                Passage(name, text, dict(metadata))
-                for name, text, metadata in zip(names, listed, sources, strict=True)
-            ]
-            self._change(lambda before: before.adding(passages, vectors))
-        return names
+        passages = passages_of(list(texts), metadatas, ids)
+        if passages:
+            shown = [passage_text(p.text, p.metadata) for p in passages]
+            self._add(passages, embed_by_length(self._embedding, shown, progress=progress))
+        return [passage.id for passage in passages]
+
+    def add_embeddings(
+        self,
+        text_embeddings: Iterable[tuple[str, Sequence[float]]],
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: list[str] | None = None,
+    ) -> list[str]:
+        """As `add_texts`, for texts whose vectors are known; they must be of this encoder."""
+        pairs = list(text_embeddings)
+        passages = passages_of([text for text, _ in pairs], metadatas, ids)
+        if passages:
+            self._add(passages, [vector for _, vector in pairs])
+        return [passage.id for passage in passages]
+
+    def _add(self, passages: list[Passage], vectors: Any) -> None:
+        rows = prepared(vectors, self._manifest.metric)  # type: ignore[arg-type]
+        self._change(lambda before: before.adding(passages, rows))
 
     def delete(
         self,
@@ -374,19 +377,6 @@ class SwallowFAISS(VectorStore):
                     "Open it with that one, or index the documents again."
                 )
         self._manifest, self._snapshot = stored.manifest, stored.snapshot
-
-    def _embed(self, shown: list[str], progress: bool) -> NDArray[np.float32]:
-        """Vectors, shape (n, dim); texts of like length together, which wastes less padding."""
-        order = sorted(range(len(shown)), key=lambda i: len(shown[i]))
-        rows: list[list[float]] = [[]] * len(shown)
-        with tqdm(total=len(shown), desc="Embedding", disable=not progress) as bar:
-            for start in range(0, len(order), _EMBED_AT_ONCE):
-                part = order[start : start + _EMBED_AT_ONCE]
-                vectors = self._embedding.embed_documents([shown[i] for i in part])
-                for i, vector in zip(part, vectors, strict=True):
-                    rows[i] = vector
-                bar.update(len(part))
-        return prepared(rows, self._manifest.metric)  # type: ignore[arg-type]
 
 
 def _document(passage: Passage) -> Document:

@@ -59,6 +59,14 @@ def add_parsers(commands: Any) -> None:
     add_model(sync, default=None)
     sync.set_defaults(command=_sync)
 
+    convert = commands.add_parser(
+        "convert", help="take over a folder of LangChain's FAISS / LangChainのFAISSから移す"
+    )
+    convert.add_argument("folder", type=Path, metavar="DIR", help="what FAISS.save_local wrote")
+    convert.add_argument("-o", "--output", type=Path, required=True, metavar="INDEX")
+    convert.add_argument("--embeddings", required=True, help="the encoder it was made with")
+    convert.set_defaults(command=_convert)
+
     ask = commands.add_parser("ask", help="answer a question from an index / 索引に質問する")
     ask.add_argument("-i", "--index", type=Path, required=True, metavar="INDEX")
     ask.add_argument("question", metavar="QUESTION")
@@ -104,6 +112,16 @@ def _index(arguments: argparse.Namespace) -> int:
                           "files": len(sources)}, ensure_ascii=False))  # fmt: skip
     else:
         say(f"{len(sources)} files, {len(store)} passages → {arguments.output}")
+    return 0
+
+
+def _convert(arguments: argparse.Namespace) -> int:
+    from langchain_swallow.embeddings import SwallowEmbeddings
+    from langchain_swallow.migration import convert_langchain_faiss
+
+    embeddings = SwallowEmbeddings(arguments.embeddings)
+    store = convert_langchain_faiss(arguments.folder, embeddings, path=arguments.output)
+    say(f"{len(store)} passages → {arguments.output}")
     return 0
 
 

@@ -150,7 +150,7 @@ def _content(part: dict[str, Any]) -> Content:
 
 def _serve(memory_gib: float) -> None:
     """Answer until the other side leaves."""
-    _limit_memory(int(memory_gib * 2**30))
+    limit_memory(int(memory_gib * 2**30))
     # Parsers that print would break the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -169,7 +169,8 @@ def _serve(memory_gib: float) -> None:
         answers.flush()
 
 
-def _limit_memory(limit: int) -> None:
+def limit_memory(limit: int) -> None:
+    """Limit this process's address space, in bytes, where the system can."""
     try:
         import resource
     except ImportError:

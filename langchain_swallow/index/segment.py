@@ -7,6 +7,7 @@ import functools
 import json
 import sqlite3
 import threading
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,6 +150,27 @@ class Segment:
     def _select(self, statement: str, values: Sequence[Any]) -> list[Any]:
         with self._lock:
             return self._database.execute(statement, tuple(values)).fetchall()
+
+
+def passages_of(
+    texts: list[str], metadatas: list[dict[str, Any]] | None, ids: list[str] | None
+) -> list[Passage]:
+    """Passages of texts; without an id each gets a new one.
+
+    Raises:
+        ValueError: There are not as many of each.
+    """
+    sources = metadatas if metadatas is not None else [{}] * len(texts)
+    names = [name or str(uuid.uuid4()) for name in ids or [""] * len(texts)]
+    if not len(texts) == len(sources) == len(names):
+        raise ValueError(
+            f"{len(texts)} texts, {len(sources)} metadatas and {len(names)} ids: "
+            "give one of each for every text."
+        )
+    return [
+        Passage(name, text, dict(metadata))
+        for name, text, metadata in zip(names, texts, sources, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

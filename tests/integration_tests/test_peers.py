@@ -4,6 +4,8 @@ langchain-community 0.4.2 is the last of its line. A test here that fails on the
 that the peer was mended: then the row of the README's comparison goes.
 """
 
+import pickle
+
 import numpy as np
 import pytest
 from langchain_core.documents import Document
@@ -12,6 +14,8 @@ from langchain_core.indexing import InMemoryRecordManager, index
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 from langchain_swallow import HybridRetriever, JapaneseTextSplitter, SwallowFAISS, load_documents
+from langchain_swallow.errors import IndexStoreError
+from langchain_swallow.migration import convert_langchain_faiss
 from tests.unit_tests.embeddings import CharacterEmbeddings
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -199,3 +203,63 @@ def test_a_sentence_keeps_its_end():
     assert any(chunk.startswith("。") for chunk in theirs)
     ours = JapaneseTextSplitter(9, len, overlap=0).split_text(text)
     assert ours == ["有給休暇は十日。", "慶弔休暇は五日。", "夏季休暇は三日。"]
+
+
+# Coming from the peer
+
+
+@pytest.fixture
+def saved(peer_faiss, tmp_path):
+    texts = [f"第{i}条は{i * 7}日とする。" for i in range(20)]
+    metadatas = [{"source": "規程.txt", "条": i, "語": ["休暇", None, 1.5]} for i in range(20)]
+    peer = peer_faiss.from_texts(texts, CharacterEmbeddings(), metadatas)
+    peer.save_local(str(tmp_path / "peer"))
+    return peer, tmp_path / "peer"
+
+
+def test_a_folder_is_converted(saved, tmp_path):
+    peer, folder = saved
+    store = convert_langchain_faiss(
+        folder, CharacterEmbeddings(), path=tmp_path / "索引", metric="l2"
+    )
+    again = SwallowFAISS(CharacterEmbeddings(), path=tmp_path / "索引", metric="l2")
+    for question in ("第3条", "第17条は何日", "119日"):
+        wanted = [d.page_content for d in peer.similarity_search(question, k=1)]
+        for made in (store, again):
+            found = made.similarity_search(question, k=1)
+            assert [d.page_content for d in found] == wanted
+    theirs = {d.id: (d.page_content, d.metadata) for d in peer.docstore._dict.values()}
+    assert {d.id: (d.page_content, d.metadata) for d in again.documents} == theirs
+
+
+def test_a_pickle_that_would_do_something_is_refused(saved, tmp_path):
+    _, folder = saved
+    trace = tmp_path / "ran"
+
+    class Harm:
+        def __reduce__(self):
+            return (open, (str(trace), "w"))
+
+    (folder / "index.pkl").write_bytes(pickle.dumps((Harm(), {})))
+    with pytest.raises(IndexStoreError, match="asks for _?io.open"):
+        convert_langchain_faiss(folder, CharacterEmbeddings())
+    assert not trace.exists()
+
+
+def test_what_cannot_be_converted_says_why(saved, tmp_path):
+    _, folder = saved
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        convert_langchain_faiss(tmp_path / "ない", CharacterEmbeddings())
+
+    class Other(CharacterEmbeddings):
+        def embed_query(self, text):
+            return super().embed_query(text[::-1] + "別")[::-1]
+
+    with pytest.raises(IndexStoreError, match="made with another encoder"):
+        convert_langchain_faiss(folder, Other())
+    small = Given({"第0条は0日とする。": (1, 0)})
+    with pytest.raises(IndexStoreError, match="256 dimensions, this encoder makes 2"):
+        convert_langchain_faiss(folder, small)
+    (folder / "index.faiss").write_bytes((folder / "index.faiss").read_bytes()[:500])
+    with pytest.raises(IndexStoreError, match="cannot be read as LangChain's FAISS"):
+        convert_langchain_faiss(folder, CharacterEmbeddings())

@@ -20,6 +20,7 @@ LAYERS = {
     "json_schemas": 1,
     "index": 2,
     "vector_cache": 2,
+    "batches": 2,
     "formats": 2,
     # Takes Runnables: nothing that generates or retrieves is below it.
     "evaluation": 2,
@@ -38,6 +39,7 @@ LAYERS = {
     "rerankers": 6,
     "retrievers": 7,
     "query_expansion": 8,
+    "migration": 7,
     "sync": 7,
     "rag": 8,
     "benchmark": 8,

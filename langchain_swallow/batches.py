@@ -1,0 +1,24 @@
+"""Texts embedded in batches."""
+
+from collections.abc import Sequence
+
+from langchain_core.embeddings import Embeddings
+from tqdm import tqdm
+
+_AT_ONCE = 64
+
+
+def embed_by_length(
+    embedding: Embeddings, texts: Sequence[str], *, progress: bool = False
+) -> list[list[float]]:
+    """Vectors of texts, in their order; texts of like length go together, to waste less padding."""
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    rows: list[list[float]] = [[]] * len(texts)
+    with tqdm(total=len(texts), desc="Embedding", disable=not progress) as bar:
+        for start in range(0, len(order), _AT_ONCE):
+            part = order[start : start + _AT_ONCE]
+            vectors = embedding.embed_documents([texts[i] for i in part])
+            for i, vector in zip(part, vectors, strict=True):
+                rows[i] = vector
+            bar.update(len(part))
+    return rows

@@ -1,0 +1,115 @@
+"""A folder of LangChain's FAISS store → its passages and vectors, read in a process of its own.
+
+Its `index.pkl` is a pickle, and a pickle can do whatever its maker wants. Here it is read by an
+unpickler that knows two classes, neither of them the real one, and refuses all others; and that
+in a process with limits, which gives back JSON and an array.
+"""
+
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from langchain_swallow.errors import IndexStoreError
+from langchain_swallow.formats.sandbox import limit_memory
+
+_TIMEOUT_S = 600.0
+_MEMORY_BYTES = 64 * 2**30
+_KNOWN = {"InMemoryDocstore", "Document"}
+_FROM = ("langchain_community.", "langchain_core.", "langchain.", "langchain_classic.")
+_PASSAGES, _VECTORS = "passages.json", "vectors.npy"
+
+
+class Converted(NamedTuple):
+    """Texts, metadatas and ids, one for each row of `vectors`, shape (n, dim)."""
+
+    texts: list[str]
+    metadatas: list[dict[str, Any]]
+    ids: list[str]
+    vectors: NDArray[np.float32]
+
+
+def read_langchain_faiss(folder: Path, name: str = "index") -> Converted:
+    """What `FAISS.save_local(folder, name)` wrote.
+
+    Raises:
+        FileNotFoundError: One of its two files is not there.
+        IndexStoreError: They cannot be read, do not belong together, or want to do harm.
+    """
+    for suffix in (".faiss", ".pkl"):
+        if not (folder / f"{name}{suffix}").is_file():
+            raise FileNotFoundError(f"{folder / name}{suffix} does not exist.")
+    with TemporaryDirectory() as output:
+        command = [sys.executable, "-m", __name__, str(folder / name), output]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, encoding="utf-8", timeout=_TIMEOUT_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise IndexStoreError(f"{folder} was not read within {_TIMEOUT_S:g} s.") from None
+        if done.returncode:
+            lines = done.stderr.strip().splitlines() or [f"its reader ended with {done.returncode}"]
+            raise IndexStoreError(f"{folder} cannot be read as LangChain's FAISS: {lines[-1]}")
+        rows = json.loads((Path(output) / _PASSAGES).read_text(encoding="utf-8"))
+        vectors = np.load(Path(output) / _VECTORS, allow_pickle=False)
+    return Converted(rows["texts"], rows["metadatas"], rows["ids"], vectors)
+
+
+class _Stub:
+    """Stands for a class of LangChain; keeps what the pickle says of it."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.state = state
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if name in _KNOWN and module.startswith(_FROM):
+            return _Stub
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is no passage")
+
+
+def _convert(base: str, output: Path) -> None:
+    with open(f"{base}.pkl", "rb") as file:
+        docstore, places = _Unpickler(file).load()
+    data = np.fromfile(f"{base}.faiss", dtype=np.uint8)
+    index = faiss.deserialize_index(data)
+    passages = docstore.state["_dict"]
+    if index.ntotal != len(places):
+        raise ValueError(f"{index.ntotal} vectors and {len(places)} passages")
+    ids = [places[i] for i in range(len(places))]
+    documents = [_fields(passages[name]) for name in ids]
+    rows = {
+        "ids": [str(name) for name in ids],
+        "texts": [document["page_content"] for document in documents],
+        "metadatas": [document.get("metadata") or {} for document in documents],
+    }
+    (output / _PASSAGES).write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    vectors = index.reconstruct_n(0, index.ntotal) if ids else np.zeros((0, index.d))
+    np.save(output / _VECTORS, vectors.astype(np.float32), allow_pickle=False)
+
+
+def _fields(document: _Stub) -> dict[str, Any]:
+    """Of a Document of pydantic 2, or of pydantic 1, which both keep them so."""
+    fields: dict[str, Any] = document.state["__dict__"]
+    return fields
+
+
+def _main() -> None:
+    limit_memory(_MEMORY_BYTES)
+    try:
+        _convert(sys.argv[1], Path(sys.argv[2]))
+    except Exception as error:
+        # To stderr, with exit code 1.
+        sys.exit(f"{type(error).__name__}: {error}".replace("\n", " "))
+
+
+if __name__ == "__main__":
+    _main()

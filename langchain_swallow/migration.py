@@ -1,0 +1,62 @@
+"""From LangChain's FAISS store to `SwallowFAISS`, without embedding anything again."""
+
+from pathlib import Path
+
+import numpy as np
+from langchain_core.embeddings import Embeddings
+
+from langchain_swallow.errors import IndexStoreError
+from langchain_swallow.formats.langchain_faiss import Converted, read_langchain_faiss
+from langchain_swallow.index.vectors import Metric, prepared
+from langchain_swallow.vectorstores import SwallowFAISS
+
+# An encoder in another precision gives nearly the same vector; another encoder does not.
+_SAME = 0.98
+
+
+def convert_langchain_faiss(
+    folder: str | Path,
+    embeddings: Embeddings,
+    *,
+    path: str | Path | None = None,
+    metric: Metric = "cosine",
+    name: str = "index",
+) -> SwallowFAISS:
+    """A store with the passages, ids, metadata and vectors of a folder of `FAISS.save_local`.
+
+    The folder's pickle is never loaded in this process, nor by pickle's own rules anywhere.
+
+    Args:
+        folder: What was saved.
+        embeddings: The encoder it was made with; one passage is embedded to see that it is.
+        path: Where the new index is kept; `None` keeps it in memory.
+        metric: Of the new index.
+        name: The `index_name` it was saved with.
+
+    Raises:
+        FileNotFoundError: There is no such index.
+        IndexStoreError: It cannot be read, or was made with another encoder.
+    """
+    found = read_langchain_faiss(Path(folder), name)
+    store = SwallowFAISS(embeddings, path=path, metric=metric)
+    if found.texts:
+        _check_encoder(folder, found, embeddings)
+        pairs = zip(found.texts, found.vectors.tolist(), strict=True)
+        store.add_embeddings(pairs, found.metadatas, ids=found.ids)
+    return store
+
+
+def _check_encoder(folder: str | Path, found: Converted, embeddings: Embeddings) -> None:
+    own = np.array(embeddings.embed_documents(found.texts[:1]), dtype=np.float32)
+    if own.shape[1] != found.vectors.shape[1]:
+        raise IndexStoreError(
+            f"{folder} has vectors of {found.vectors.shape[1]} dimensions, this encoder makes "
+            f"{own.shape[1]}. Give the one it was made with."
+        )
+    cosine = float(prepared(own, "cosine")[0] @ prepared(found.vectors[:1], "cosine")[0])
+    if cosine < _SAME:
+        raise IndexStoreError(
+            f"{folder} was made with another encoder, or with other prefixes: the first passage's "
+            f"vector has a cosine of {cosine:.3f} with this one's. Give the one it was made with, "
+            "or index the documents again."
+        )
