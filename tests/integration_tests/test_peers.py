@@ -241,7 +241,7 @@ def test_a_pickle_that_would_do_something_is_refused(saved, tmp_path):
             return (open, (str(trace), "w"))
 
     (folder / "index.pkl").write_bytes(pickle.dumps((Harm(), {})))
-    with pytest.raises(IndexStoreError, match="asks for _?io.open"):
+    with pytest.raises(IndexStoreError, match=r"asks for _?io\.open"):
         convert_langchain_faiss(folder, CharacterEmbeddings())
     assert not trace.exists()
 
