@@ -1,21 +1,26 @@
-"""The tables of `docs/*.md` from the files of figures in `docs/runs`.
+"""The tables of `docs/*.md` from the files of figures in `docs/runs`, and the help texts.
 
     python tests/benchmarks/page.py
 
 Between `<!-- figures: NAME -->` and `<!-- end -->` stand the command, the day, the machine and a
-table of `docs/runs/NAME.json`; `NAME#2` is its second table. The rest is written by people.
+table of `docs/runs/NAME.json`; `NAME#2` is its second table. Between `<!-- help: COMMAND -->` and
+the end stands what the command says of itself. The rest is written by people.
 """
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from langchain_swallow.evaluation.tables import Table
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = (DOCS / "benchmarks.md", DOCS / "evaluation.md", DOCS / "serve.md")
+PAGES = (DOCS / "benchmarks.md", DOCS / "evaluation.md", DOCS / "serve.md", DOCS / "commands.md")
 RUNS = DOCS / "runs"
 _BLOCK = re.compile(r"<!-- figures: ([\w-]+)(?:#(\d+))? -->\n.*?<!-- end -->", re.DOTALL)
+_HELP = re.compile(r"<!-- help: ([\w -]+?) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def fill(text: str) -> str:
@@ -28,7 +33,17 @@ def fill(text: str) -> str:
         opening = match[0].split("\n", 1)[0]
         return f"{opening}\n{_how(figures)}\n\n{table.markdown()}\n<!-- end -->"
 
-    return _BLOCK.sub(block, text)
+    return _HELP.sub(_help, _BLOCK.sub(block, text))
+
+
+def _help(match: re.Match[str]) -> str:
+    """A command's help, as wide as a page and the same for every user and version of Python."""
+    environment = {**os.environ, "COLUMNS": "90", "SWALLOW_CONFIG": "config.toml", "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "langchain_swallow.cli", *match[1].split(), "--help"]
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", env=environment, check=True
+    )
+    return f"<!-- help: {match[1]} -->\n```text\n{done.stdout.strip()}\n```\n<!-- end -->"
 
 
 def _how(figures: dict) -> str:

@@ -27,6 +27,15 @@ def test_the_code_of_the_readme_runs(demo_folder, capsys):
     assert [call["name"] for call in names["calls"]] == ["search_documents"]
 
 
+def test_the_code_of_the_first_page_runs(demo_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    first = (ROOT / "docs" / "index.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", first, re.DOTALL)
+    exec(code, {})
+    assert capsys.readouterr().out.startswith("8,000円 [1]\n経費精算規程.txt")
+
+
 def test_the_code_of_the_rag_guide_runs(demo_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
