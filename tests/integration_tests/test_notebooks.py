@@ -1,0 +1,72 @@
+"""Notebooks, run as a reader runs them; what cannot run here is checked for its names."""
+
+import ast
+
+import pytest
+
+import langchain_swallow
+from tests.integration_tests.test_readme import ROOT
+
+nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
+# Jupyter's client warns about event loops of its own.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+EXAMPLES = ROOT / "examples"
+NEEDS_A_GPU = {"08_swallow_7b_4bit_colab.ipynb"}
+
+
+def notebooks():
+    return sorted(EXAMPLES.glob("*.ipynb"))
+
+
+def outputs(notebook, kind):
+    return [
+        output
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output["output_type"] == kind
+    ]
+
+
+@pytest.mark.usefixtures("demo_folder")
+@pytest.mark.parametrize(
+    "path", [p for p in notebooks() if p.name not in NEEDS_A_GPU], ids=lambda p: p.name
+)
+def test_it_runs(path):
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(path, as_version=4)
+    resources = {"metadata": {"path": str(EXAMPLES)}}
+    NotebookClient(notebook, timeout=300, resources=resources).execute()
+    shown = [result["data"] for result in outputs(notebook, "execute_result")]
+    answers = [data["text/html"] for data in shown if "text/html" in data]
+    assert "<mark>" in answers[0]
+    assert "資料からは分かりません。" in answers[1]
+    # Progress bars are there; warnings are not.
+    said = "".join(o["text"] for o in outputs(notebook, "stream") if o["name"] == "stderr")
+    assert "Warning" not in said
+
+
+@pytest.mark.parametrize("path", notebooks(), ids=lambda p: p.name)
+def test_it_is_saved_without_results(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+@pytest.mark.parametrize("name", sorted(NEEDS_A_GPU))
+def test_names_are_those_of_the_package(name):
+    notebook = nbformat.read(EXAMPLES / name, as_version=4)
+    code = "\n".join(
+        cell.source
+        for cell in notebook.cells
+        if cell.cell_type == "code" and "%" not in cell.source
+    )
+    imported = [
+        alias.name
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.ImportFrom) and node.module == "langchain_swallow"
+        for alias in node.names
+    ]
+    assert imported
+    assert set(imported) <= set(langchain_swallow.__all__)
