@@ -9,7 +9,7 @@ Every preset is the system prompt and one user message in the form the model car
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from langchain_core.prompts import ChatPromptTemplate
 
@@ -55,6 +55,16 @@ class Preset:
         """The variables of the prompt, in order of appearance."""
         found = re.findall(r"(?<!\{)\{(\w+)\}", f"{self.instruction}\n{self.input}")
         return tuple(dict.fromkeys(found))
+
+    def with_system_prompt(self, text: str) -> "Preset":
+        """The same with another system prompt, whose braces are text; an empty one changes nothing.
+
+        >>> get_preset("要約").with_system_prompt("{短く}").template.messages[0].format().text
+        '{短く}'
+        """
+        if not text.strip():
+            return self
+        return replace(self, system_prompt=text.replace("{", "{{").replace("}", "}}"))
 
     @property
     def template(self) -> ChatPromptTemplate:

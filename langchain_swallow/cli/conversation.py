@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +64,7 @@ class Conversation:
 
     def _from_documents(self, text: str) -> Iterator[Answer]:
         assert self._store is not None
-        preset = self.preset or get_preset("質問応答")
-        if self.system:
-            preset = replace(preset, system_prompt=_literal(self.system))
+        preset = (self.preset or get_preset("質問応答")).with_system_prompt(self.system)
         retriever = HybridRetriever(store=self._store, k=self._k)
         chain = create_rag_chain(self.llm, retriever, preset=preset)
         yield from chain.stream({"question": text, "history": self.messages})
@@ -75,9 +72,7 @@ class Conversation:
     def _from_model(self, text: str) -> Iterator[Answer]:
         if self.preset is not None:
             (variable,) = self.preset.variables
-            preset = self.preset
-            if self.system:
-                preset = replace(preset, system_prompt=_literal(self.system))
+            preset = self.preset.with_system_prompt(self.system)
             messages = preset.template.format_messages(**{variable: text})
         else:
             system = [SystemMessage(self.system)] if self.system else []
@@ -185,11 +180,6 @@ class Conversation:
     def _fits(self, preset: Preset) -> bool:
         variables = set(preset.variables)
         return variables == _RAG_VARIABLES if self._store else len(variables) == 1
-
-
-def _literal(text: str) -> str:
-    # A template's braces are variables; the user's are text.
-    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _is_conversation(file: Path) -> bool:

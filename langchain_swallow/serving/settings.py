@@ -1,6 +1,6 @@
 """What a user may choose for an answer, within bounds."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.runnables import Runnable
@@ -43,12 +43,7 @@ class Settings:
 
     def chosen_preset(self) -> Preset:
         """The preset, with the user's system prompt."""
-        preset = get_preset(self.preset)
-        if not self.system_prompt.strip():
-            return preset
-        # A template's braces are variables; the user's are text.
-        literal = self.system_prompt.replace("{", "{{").replace("}", "}}")
-        return replace(preset, system_prompt=literal)
+        return get_preset(self.preset).with_system_prompt(self.system_prompt)
 
     def bound(self, llm: Any) -> Runnable[Any, Any]:
         """The model with these lengths and temperatures."""
