@@ -1,4 +1,5 @@
-"""`langchain-swallow models | demo | index | sync | ask | chat | serve | bench | config | eval`.
+"""`langchain-swallow models | demo | index | sync | ask | chat | serve | bench | config |
+completion | eval`.
 
 Answers go to stdout, everything else to stderr. Exit codes: 0, 1 for an error, 2 for wrong usage.
 """
@@ -11,6 +12,7 @@ from langchain_swallow._version import __version__
 from langchain_swallow.cli import (
     bench,
     chat,
+    completion,
     config,
     documents,
     evaluate,
@@ -18,6 +20,15 @@ from langchain_swallow.cli import (
     models,
     serve,
 )
+
+_EXAMPLES = """\
+はじめに / to begin:
+  langchain-swallow demo                              例の文書に五つ質問する / five questions
+  langchain-swallow index 社内規程/ -o 索引           索引を作る / index a folder
+  langchain-swallow ask -i 索引 有給休暇は何日ですか  質問する / ask
+  langchain-swallow serve -i 索引                     チャットページ / a chat page
+
+COMMAND --help でそれぞれの説明と例 / COMMAND --help explains each, with examples."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="langchain-swallow",
         description="Swallow language models and Japanese RAG. / Swallowと日本語RAG。",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -53,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluations = evaluation.add_subparsers(required=True, metavar="EVALUATION")
     for module in (evaluate, evaluate_rag):
         module.add_parsers(evaluations)
+    completion.add_parsers(commands, parser)
     of_evaluation = {f"eval-{name}": sub for name, sub in evaluations.choices.items()}
     others = {name: sub for name, sub in commands.choices.items() if name != "eval"}
     config.apply_settings({**others, **of_evaluation})

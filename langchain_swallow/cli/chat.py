@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.cli.common import add_model, add_retrieval, say, show_sources
+from langchain_swallow.cli.common import add_model, add_retrieval, examples, say, show_sources
 
 if TYPE_CHECKING:
     from langchain_swallow.cli.conversation import Conversation
@@ -20,6 +20,10 @@ def add_parsers(commands: Any) -> None:
         help="chat, with or without an index / 対話する",
         description="Ctrl-C stops an answer, Ctrl-D ends. /help lists commands. In a pipe each "
         "line is a question: echo 質問 | langchain-swallow chat",
+        **examples(
+            "langchain-swallow chat -i 索引 --model demo",
+            "echo 有給休暇は何日ですか。 | langchain-swallow chat -i 索引 --json",
+        ),
     )
     chat.add_argument("-i", "--index", type=Path, metavar="INDEX", help="answer from documents")
     add_retrieval(chat)

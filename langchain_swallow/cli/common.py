@@ -16,6 +16,12 @@ LEXICAL_WEIGHT = 0.68
 _DEFAULT_MODEL = "tokyotech-llm/Swallow-7b-instruct-v0.1"
 
 
+def examples(*lines: str) -> dict[str, Any]:
+    """Arguments of `add_parser` that show examples after the options, line by line."""
+    epilog = "\n".join(["例 / examples:", *(f"  {line}" for line in lines)])
+    return {"epilog": epilog, "formatter_class": argparse.RawDescriptionHelpFormatter}
+
+
 def add_model(parser: argparse.ArgumentParser, default: str | None = "") -> None:
     """`--model` and `--json`; the default model is that of the environment or the settings."""
     chosen = _DEFAULT_MODEL if default == "" else default

@@ -15,7 +15,7 @@ from typing import Any
 
 from platformdirs import user_config_path
 
-from langchain_swallow.cli.common import say
+from langchain_swallow.cli.common import examples, say
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -52,6 +52,9 @@ def add_parsers(commands: Any) -> None:
         help="show settings and where they come from / 設定を見る",
         description=f"The file is {config_path()}. Order: command line, environment "
         "(SWALLOW_MAX_TOKENS=…), the command's table in the file, its top, the built-in default.",
+        **examples(
+            "langchain-swallow config --init", "SWALLOW_MAX_TOKENS=512 langchain-swallow config"
+        ),
     )
     config.add_argument("--init", action="store_true", help="write a file to begin with")
     config.add_argument("--json", action="store_true", help="print JSON")

@@ -11,6 +11,7 @@ from langchain_swallow.cli.common import (
     add_retrieval,
     build_store,
     counter_of,
+    examples,
     open_store,
     rag_chain,
     say,
@@ -35,12 +36,26 @@ _DEMO_QUESTIONS = (
 
 def add_parsers(commands: Any) -> None:
     """Add the commands to the subparsers."""
-    demo = commands.add_parser("demo", help="answer five questions, no hub needed / デモを動かす")
+    demo = commands.add_parser(
+        "demo",
+        help="answer five questions, no hub needed / デモを動かす",
+        **examples(
+            "langchain-swallow demo",
+            "langchain-swallow demo --documents 社内規程/    自分の文書で / with your documents",
+        ),
+    )
     demo.add_argument("--documents", type=Path, default=_DEMO_DOCUMENTS, metavar="DIR")
     add_model(demo, default="demo")
     demo.set_defaults(command=_demo)
 
-    index = commands.add_parser("index", help="index a folder of documents / 文書の索引を作る")
+    index = commands.add_parser(
+        "index",
+        help="index a folder of documents / 文書の索引を作る",
+        **examples(
+            "langchain-swallow index 社内規程/ -o 索引",
+            "langchain-swallow index 規程.docx 価格表.xlsx -o 索引 --skip-errors",
+        ),
+    )
     index.add_argument("documents", type=Path, nargs="+", metavar="DIR", help="folders or files")
     index.add_argument("-o", "--output", type=Path, required=True, metavar="INDEX")
     index.add_argument(
@@ -51,7 +66,13 @@ def add_parsers(commands: Any) -> None:
     add_model(index, default=None)
     index.set_defaults(command=_index)
 
-    sync = commands.add_parser("sync", help="bring an index up to date / 索引を更新する")
+    sync = commands.add_parser(
+        "sync",
+        help="bring an index up to date / 索引を更新する",
+        **examples(
+            "langchain-swallow sync 社内規程/ -i 索引    変わったファイルだけ / changed files only"
+        ),
+    )
     sync.add_argument("documents", type=Path, metavar="DIR", help="the folder it is of")
     sync.add_argument("-i", "--index", type=Path, required=True, metavar="INDEX")
     sync.add_argument("--embeddings", default="demo", help="encoder of a new index (demo)")
@@ -60,14 +81,25 @@ def add_parsers(commands: Any) -> None:
     sync.set_defaults(command=_sync)
 
     convert = commands.add_parser(
-        "convert", help="take over a folder of LangChain's FAISS / LangChainのFAISSから移す"
+        "convert",
+        help="take over a folder of LangChain's FAISS / LangChainのFAISSから移す",
+        **examples(
+            "langchain-swallow convert 古い索引/ -o 索引 --embeddings cl-nagoya/ruri-v3-30m"
+        ),
     )
     convert.add_argument("folder", type=Path, metavar="DIR", help="what FAISS.save_local wrote")
     convert.add_argument("-o", "--output", type=Path, required=True, metavar="INDEX")
     convert.add_argument("--embeddings", required=True, help="the encoder it was made with")
     convert.set_defaults(command=_convert)
 
-    ask = commands.add_parser("ask", help="answer a question from an index / 索引に質問する")
+    ask = commands.add_parser(
+        "ask",
+        help="answer a question from an index / 索引に質問する",
+        **examples(
+            "langchain-swallow ask -i 索引 有給休暇は何日ですか。 --model demo",
+            "langchain-swallow ask -i 索引 日当はいくらですか。 --json | jq .citations",
+        ),
+    )
     ask.add_argument("-i", "--index", type=Path, required=True, metavar="INDEX")
     ask.add_argument("question", metavar="QUESTION")
     add_retrieval(ask)

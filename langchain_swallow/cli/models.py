@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.cli.common import say
+from langchain_swallow.cli.common import examples, say
 
 if TYPE_CHECKING:
     from langchain_swallow.catalog import ModelInfo
@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 def add_parsers(commands: Any) -> None:
     """Add the command to the subparsers."""
-    models = commands.add_parser("models", help="list checkpoints, and which fit / モデル一覧")
+    models = commands.add_parser(
+        "models",
+        help="list checkpoints, and which fit / モデル一覧",
+        **examples("langchain-swallow models", "langchain-swallow models --json | jq .machine"),
+    )
     models.add_argument("--json", action="store_true", help="print JSON")
     models.set_defaults(command=_models)
 

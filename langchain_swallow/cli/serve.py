@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from langchain_swallow.cli.common import add_model, open_store, say
+from langchain_swallow.cli.common import add_model, examples, open_store, say
 
 
 def add_parsers(commands: Any) -> None:
@@ -14,6 +14,10 @@ def add_parsers(commands: Any) -> None:
         help="a chat page over an index / 索引に聞くチャットページ",
         description="A chat page and an API for this machine. Others are let in by --host with a "
         "token, from SWALLOW_TOKEN or --token.",
+        **examples(
+            "langchain-swallow serve -i 索引 --model demo",
+            "SWALLOW_TOKEN=… langchain-swallow serve -i 索引 --host 0.0.0.0",
+        ),
     )
     serve.add_argument("-i", "--index", type=Path, required=True, metavar="INDEX")
     serve.add_argument("--embeddings", default="demo", help="encoder of a new index (demo)")

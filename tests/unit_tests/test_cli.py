@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from langchain_swallow import ChatSwallow, __version__
-from langchain_swallow.cli import main
+from langchain_swallow.cli import _parser, main
 from langchain_swallow.cli.evaluate import chat_model
 from langchain_swallow.errors import MissingDependencyError, UnknownModelError
 
@@ -93,3 +93,27 @@ def test_eval_needs_questions_and_an_index(capsys, tmp_path):
     code, _, err = run(capsys, *command, "--questions", str(questions), "-i", str(tmp_path))
     assert code == 1
     assert "is no example" in err
+
+
+def test_a_shell_completes_commands_and_options(capsys, monkeypatch):
+    code, out, _ = run(capsys, "completion", "bash")
+    assert code == 0
+    assert "--max-tokens" in out
+    assert "serve" in out
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    code, _, err = run(capsys, "completion", "zsh")
+    assert code == 1
+    assert "langchain-swallow[terminal]" in err
+
+
+@pytest.mark.parametrize("name", ["demo", "index", "ask", "chat", "serve", "config", "models"])
+def test_help_has_examples_that_are_right(capsys, name):
+    """Each example is a command line that the parser takes."""
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    shown = capsys.readouterr().out
+    lines = shown[shown.index("examples:") :].splitlines()[1:]
+    assert lines
+    for line in lines:
+        words = line.split("langchain-swallow ", 1)[1].split("    ")[0].split(" | ")[0].split()
+        assert _parser().parse_args(words).command
