@@ -83,15 +83,15 @@ class Assistant:
             async for piece in pieces:
                 yield piece
 
-    def take_back(self, session_name: str) -> str | None:
-        """Remove the last question with its answer from a conversation; the question."""
+    def take_back(self, session_name: str, question: str) -> None:
+        """Remove a question with its answer, if it is the last one of the conversation.
+
+        It is not where the answer failed, or was stopped before its first word.
+        """
         history = self.sessions.get(session_name).history
-        for i in reversed(range(len(history.messages))):
-            message = history.messages[i]
-            if isinstance(message, HumanMessage):
-                history.messages = history.messages[:i]
-                return str(message.text)
-        return None
+        asked = [i for i, m in enumerate(history.messages) if isinstance(m, HumanMessage)]
+        if asked and history.messages[asked[-1]].text == question:
+            history.messages = history.messages[: asked[-1]]
 
     def forget(self, session_name: str) -> None:
         """Drop a session with its conversation and documents."""

@@ -128,8 +128,8 @@ def create_page(assistant: Assistant) -> gr.Blocks:
                 yield shown, said
                 return
             name = str(request.session_hash)
-            assistant.take_back(name)
             text = said[-1]["question"]
+            assistant.take_back(name, text)
             async with contextlib.aclosing(
                 _answer(assistant, name, text, shown[:-2], said[:-1], chosen)
             ) as steps:
