@@ -112,8 +112,9 @@ def create_page(assistant: Assistant) -> gr.Blocks:
         async def ask(
             request: gr.Request, text: str, shown: list[Any], said: list[Any], *chosen: Any
         ) -> AsyncGenerator[Any, None]:
-            if not text.strip():
-                yield shown, said, text
+            text = text.strip()
+            if not text:
+                yield shown, said, ""
                 return
             async with contextlib.aclosing(
                 _answer(assistant, str(request.session_hash), text, shown, said, chosen)
