@@ -1,12 +1,14 @@
 """`langchain-swallow chat`: a conversation, with or without an index."""
 
 import argparse
+import functools
 import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.cli.common import add_model, add_retrieval, examples, say, show_sources
+from langchain_swallow.cli.common import add_model, examples, say, show_sources
+from langchain_swallow.cli.retrieval import add_retrieval, retriever_of
 
 if TYPE_CHECKING:
     from langchain_swallow.cli.conversation import Conversation
@@ -42,7 +44,8 @@ def _chat(arguments: argparse.Namespace) -> int:
         llm.load()
         return llm
 
-    conversation = Conversation(load, arguments.model, arguments.index, arguments.k)
+    retrieve = functools.partial(retriever_of, arguments)
+    conversation = Conversation(load, retrieve, arguments.model, arguments.index)
     shown = terminal(COMMANDS, as_json=arguments.json)
     if not isinstance(shown, Plain):
         say("Enter: 送る、Alt-Enter: 改行、Ctrl-C: 回答を止める、Ctrl-D: 終わる、/help: コマンド")

@@ -29,12 +29,6 @@ def add_model(parser: argparse.ArgumentParser, default: str | None = "") -> None
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def add_retrieval(parser: argparse.ArgumentParser) -> None:
-    """`-k` and `--max-tokens`."""
-    parser.add_argument("-k", type=int, default=4, help="passages to show the model (4)")
-    parser.add_argument("--max-tokens", type=int, default=256, help="tokens of an answer (256)")
-
-
 def show_sources(answer: "Answer") -> None:
     """Where the cited passages stand."""
     for citation in answer.citations:
@@ -60,15 +54,6 @@ def build_store(
     if not chunks:
         raise ValueError(f"No readable documents in {', '.join(map(str, paths))}.")
     return SwallowFAISS.from_documents(chunks, SwallowEmbeddings(embeddings), progress=True)
-
-
-def stored_chain(arguments: argparse.Namespace) -> "Runnable[Any, Answer]":
-    """The chain over the saved index that the arguments name."""
-    from langchain_swallow.chat_models import ChatSwallow
-
-    store = load_store(arguments.index)
-    llm = ChatSwallow(model=arguments.model, max_tokens=arguments.max_tokens)
-    return rag_chain(store, llm, arguments.k)
 
 
 def counter_of(model: str | None) -> Any:

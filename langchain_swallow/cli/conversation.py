@@ -18,7 +18,7 @@ from langchain_core.messages import (
 from langchain_swallow.cli.common import load_store
 from langchain_swallow.presets import SYSTEM_PROMPT, Preset, get_preset, list_presets
 from langchain_swallow.rag import Answer, create_rag_chain
-from langchain_swallow.retrievers import HybridRetriever
+from langchain_swallow.vectorstores import SwallowFAISS
 
 _RAG_VARIABLES = {"context", "question"}
 _FORMAT = 1
@@ -29,16 +29,19 @@ class Conversation:
 
     Args:
         load: From a model's name to a chat model.
+        retrieve: From a store and a model to a retriever.
         model: Its name.
         index: A saved index to answer from; `None` chats without documents.
-        k: Passages to show the model.
     """
 
     def __init__(
-        self, load: Callable[[str], Any], model: str, index: Path | None = None, k: int = 4
+        self,
+        load: Callable[[str], Any],
+        retrieve: Callable[[SwallowFAISS, Any], Any],
+        model: str,
+        index: Path | None = None,
     ) -> None:
-        self._load = load
-        self._k = k
+        self._load, self._retrieve = load, retrieve
         self.llm = load(model)
         self.messages: list[BaseMessage] = []
         self.system = ""
@@ -65,7 +68,7 @@ class Conversation:
     def _from_documents(self, text: str) -> Iterator[Answer]:
         assert self._store is not None
         preset = (self.preset or get_preset("質問応答")).with_system_prompt(self.system)
-        retriever = HybridRetriever(store=self._store, k=self._k)
+        retriever = self._retrieve(self._store, self.llm)
         chain = create_rag_chain(self.llm, retriever, preset=preset)
         yield from chain.stream({"question": text, "history": self.messages})
 

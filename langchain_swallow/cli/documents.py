@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_swallow.cli.common import (
     add_model,
-    add_retrieval,
     build_store,
     counter_of,
     examples,
+    load_store,
     open_store,
     rag_chain,
     say,
     show_sources,
-    stored_chain,
 )
+from langchain_swallow.cli.retrieval import add_retrieval, retriever_of
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
@@ -174,7 +174,13 @@ def _sync(arguments: argparse.Namespace) -> int:
 
 
 def _ask(arguments: argparse.Namespace) -> int:
-    _answer(stored_chain(arguments), arguments.question, arguments.json)
+    from langchain_swallow.chat_models import ChatSwallow
+    from langchain_swallow.rag import create_rag_chain
+
+    store = load_store(arguments.index)
+    llm = ChatSwallow(model=arguments.model, max_tokens=arguments.max_tokens)
+    chain = create_rag_chain(llm, retriever_of(arguments, store, llm))
+    _answer(chain, arguments.question, arguments.json)
     return 0
 
 

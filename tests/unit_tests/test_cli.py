@@ -5,11 +5,14 @@ import subprocess
 import sys
 
 import pytest
+from langchain_core.language_models import FakeListChatModel
 
-from langchain_swallow import ChatSwallow, __version__
+from langchain_swallow import ChatSwallow, SwallowFAISS, __version__
 from langchain_swallow.cli import _parser, main
 from langchain_swallow.cli.evaluate import chat_model
+from langchain_swallow.cli.retrieval import retriever_of
 from langchain_swallow.errors import MissingDependencyError, UnknownModelError
+from tests.unit_tests.embeddings import CharacterEmbeddings
 
 
 def run(capsys, *arguments):
@@ -93,6 +96,33 @@ def test_eval_needs_questions_and_an_index(capsys, tmp_path):
     code, _, err = run(capsys, *command, "--questions", str(questions), "-i", str(tmp_path))
     assert code == 1
     assert "is no example" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ([], "HybridRetriever"),
+        (["--expand", "queries"], "MultiQueryRetriever"),
+        (["--expand", "hyde"], "HyDERetriever"),
+    ],
+)
+def test_options_of_ask_make_the_retriever(options, kind):
+    store = SwallowFAISS.from_texts(
+        ["会議室は3階。", "会議室は4階。"], CharacterEmbeddings(), [{"page": 1}, {"page": 2}]
+    )
+    condition = ["--filter", '{"page": {"$gte": 2}}']
+    arguments = _parser().parse_args(["ask", "-i", "x", "q", "-k", "2", *condition, *options])
+    llm = FakeListChatModel(responses=["会議室はどこにありますか。"])
+    retriever = retriever_of(arguments, store, llm)
+    assert type(retriever).__name__ == kind
+    assert [d.page_content for d in retriever.invoke("会議室は何階ですか。")] == ["会議室は4階。"]
+
+
+def test_a_filter_that_is_none_is_wrong_usage(capsys):
+    for text, said in (("{", "is no JSON"), ("[1]", "must be an object")):
+        with pytest.raises(SystemExit):
+            main(["ask", "-i", "x", "q", "--filter", text])
+        assert said in capsys.readouterr().err
 
 
 def test_a_shell_completes_commands_and_options(capsys, monkeypatch):

@@ -10,7 +10,7 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from langchain_swallow import SwallowFAISS
+from langchain_swallow import HybridRetriever, SwallowFAISS
 from langchain_swallow.cli import common
 from langchain_swallow.cli.conversation import COMMANDS, Conversation
 from langchain_swallow.cli.terminal import Plain, Rich, terminal
@@ -45,9 +45,13 @@ def index(tmp_path, monkeypatch):
     return tmp_path / "索引"
 
 
+def hybrid(store, llm):
+    return HybridRetriever(store=store, k=4)
+
+
 def conversation(*answers, index=None):
     llm = Recording(responses=list(answers) or ["はい。"], asked=[])
-    return Conversation(lambda name: llm, "demo", index), llm.asked
+    return Conversation(lambda name: llm, hybrid, "demo", index), llm.asked
 
 
 def said(made, text):

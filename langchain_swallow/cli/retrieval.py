@@ -1,0 +1,59 @@
+"""Options of `ask` and `chat` for what is searched, and the retriever they make."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from langchain_swallow.vectorstores import SwallowFAISS
+
+
+def add_retrieval(parser: argparse.ArgumentParser) -> None:
+    """Passages, how they are found, and the length of an answer."""
+    parser.add_argument("-k", type=int, default=4, help="passages to show the model (4)")
+    parser.add_argument("--max-tokens", type=int, default=256, help="tokens of an answer (256)")
+    parser.add_argument(
+        "--filter",
+        metavar="JSON",
+        type=_condition,
+        help="""only what fits: '{"page": {"$lt": 9}}'""",
+    )
+    parser.add_argument("--words", action="store_true", help="count words too (extra sudachi)")
+    parser.add_argument("--neighbours", type=int, default=0, help="passages around each (0)")
+    parser.add_argument("--reranker", metavar="MODEL", help="a CrossEncoder that orders anew")
+    parser.add_argument(
+        "--expand",
+        choices=("queries", "hyde"),
+        help="ask the model first: for paraphrases, or for a passage that would answer",
+    )
+
+
+def retriever_of(arguments: argparse.Namespace, store: "SwallowFAISS", llm: Any) -> Any:
+    """The retriever over a store that the options describe."""
+    from langchain_swallow.query_expansion import HyDERetriever, MultiQueryRetriever
+    from langchain_swallow.rerankers import SwallowReranker
+    from langchain_swallow.retrievers import HybridRetriever
+
+    retriever = HybridRetriever(
+        store=store,
+        k=arguments.k,
+        filter=arguments.filter,
+        words=arguments.words,
+        neighbours=arguments.neighbours,
+        reranker=SwallowReranker(arguments.reranker) if arguments.reranker else None,
+    )
+    if arguments.expand == "queries":
+        return MultiQueryRetriever(retriever=retriever, llm=llm, k=arguments.k)
+    if arguments.expand == "hyde":
+        return HyDERetriever(retriever=retriever, llm=llm)
+    return retriever
+
+
+def _condition(text: str) -> dict[str, Any]:
+    try:
+        condition = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"is no JSON: {error}") from None
+    if not isinstance(condition, dict):
+        raise argparse.ArgumentTypeError('must be an object such as {"部署": "総務"}')
+    return condition
