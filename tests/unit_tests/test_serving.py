@@ -313,6 +313,21 @@ async def test_other_names_are_refused():
             assert (await http.get("/", headers={"Host": host})).status_code == status
 
 
+async def test_pages_of_other_sites_send_nothing():
+    async with client(Guard(echo)) as http:
+        for site, status in (
+            ("cross-site", 403),
+            ("same-site", 403),
+            ("same-origin", 200),
+            ("none", 200),
+        ):
+            headers = {"Sec-Fetch-Site": site}
+            assert (await http.post("/v1/answers", headers=headers)).status_code == status
+            # A link from elsewhere to the page is no harm.
+            assert (await http.get("/", headers=headers)).status_code == 200
+        assert (await http.post("/v1/answers")).status_code == 200
+
+
 async def test_large_requests_are_refused():
     async def reading(scope, receive, send):
         size, more = 0, True
