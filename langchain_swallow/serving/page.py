@@ -67,7 +67,9 @@ _TEXTS = {
 def create_page(assistant: Assistant) -> gr.Blocks:
     """The page over an assistant."""
     t = translations()
-    with gr.Blocks(title="langchain-swallow", analytics_enabled=False, fill_height=True) as page:
+    # Gradio keeps a copy of what is uploaded: no longer than an hour.
+    options: dict[str, Any] = {"analytics_enabled": False, "delete_cache": (600, 3600)}
+    with gr.Blocks(title="langchain-swallow", fill_height=True, **options) as page:
         turns = gr.State([])
         gr.Markdown(_heading(assistant.store))
         conversation = gr.Chatbot(
