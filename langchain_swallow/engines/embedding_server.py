@@ -2,6 +2,7 @@
 
 import itertools
 import time
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -63,6 +64,8 @@ class EmbeddingServers:
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             timeout=httpx.Timeout(_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
         )
+        # Connections are kept between calls, and closed when nobody can call any more.
+        weakref.finalize(self, self._client.close)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of shape (n, dim), in the order of the texts."""

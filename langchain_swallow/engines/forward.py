@@ -1,5 +1,7 @@
 """One pass of a transformers model over rows of a `KVCache`."""
 
+import functools
+import inspect
 from typing import Any
 
 import torch
@@ -30,12 +32,19 @@ def forward(
         input_ids=torch.tensor(new, device=model.device),
         position_ids=positions,
         attention_mask=_masks(model, positions, window.end),
-        past_key_values=window,
         use_cache=True,
         logits_to_keep=logits_of,
+        **{_cache_parameter(model.__class__): window},
     )
     logits: torch.Tensor = output.logits
     return logits
+
+
+@functools.cache
+def _cache_parameter(kind: Any) -> str:
+    """What a class of models calls its cache: transformers 5.24 gave it another name."""
+    parameters = inspect.signature(kind.forward).parameters
+    return "cache" if "cache" in parameters else "past_key_values"
 
 
 def kv_bytes_per_token(model: Any) -> int:
