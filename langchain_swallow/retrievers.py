@@ -191,6 +191,9 @@ class Ranked:
 
     def reach(self, lexical: float, dense: float) -> bool:
         """Whether a passage that may be found has one of these scores."""
+        if not lexical or not dense:
+            # Every score is at least 0: nothing to look for.
+            return True
         among = slice(None) if self.admitted is None else self.admitted
         met = (self.lexical[among] >= lexical) | (self.dense[among] >= dense)
         return bool(met.any())
