@@ -3,8 +3,12 @@ r"""Train the adapter of the demo model: Gemma 3 270M learns Ver0.1, cited answe
     python examples/train_demo_adapter.py valid-v1.3.json --base BASE --output runs/first
     python examples/train_demo_adapter.py valid-v1.3.json --base BASE --output runs/second \
         --start runs/first/adapter.safetensors --tools .45 --steps 90 --learning-rate 2e-4 --seed 1
+    python examples/train_demo_adapter.py valid-v1.3.json --base BASE --output runs/third \
+        --start runs/second/adapter.safetensors --tools .2 --retrieved .75 --steps 160 \
+        --learning-rate 3e-4 --seed 2
 
-The first run learns to read and to refuse, the second also to call tools.
+The first run learns to read and to refuse, the second also to call tools, the third to refuse what
+a search finds that is near and no answer.
 
 Reads JSQuAD (CC BY-SA 4.0) in its public JSON form. Of its articles the first 47 in a seeded
 order train; the other 12 are for `tests/benchmarks/demo_model.py` and are never read here.
@@ -18,7 +22,6 @@ Seeded: step i always sees the same data. Resumable: run the same command again 
 """
 
 import argparse
-import itertools
 import json
 import random
 import time
@@ -28,137 +31,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from demo_adapter_data import CHAT, Notice, notices
+from demo_adapter_groups import Group, GroupMaker
 from demo_adapter_split import split_articles, to_notices
-from demo_tool_data import TOOLS, Tool
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
-
-from langchain_swallow.chat_tools import ToolUse
-from langchain_swallow.messages import to_turns
-from langchain_swallow.presets import REFUSAL, SYSTEM_PROMPT, get_preset
-from langchain_swallow.prompts import encode
-
-MAX_PREFIX_TOKENS = 900
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """Prompt ids and the ids of the wanted answer, EOS included."""
-
-    prompt: list[int]
-    answer: list[int]
-
-
-Group = list[Example]
-
-
-class GroupMaker:
-    """Draws groups: which passages, in which order, with which questions."""
-
-    def __init__(self, articles: list[list[Notice]], tokenizer: Any) -> None:
-        self.articles = articles
-        self.tokenizer = tokenizer
-
-    def chat(self, rng: random.Random) -> Group:
-        """Three conversations of plain chat; each its own beginning up to the system prompt."""
-        return [self._chat_example(turns, rng) for turns in rng.sample(CHAT, 3)]
-
-    def tools(self, rng: random.Random) -> Group:
-        """A few tools: questions that need one, questions that need none, and results to tell."""
-        shown = rng.sample(TOOLS, rng.choices((1, 2, 3), (50, 30, 20))[0])
-        use = ToolUse(tuple(tool.openai for tool in shown))
-        made = [self._call(use, rng.choice(shown), rng) for _ in range(4)]
-        made += [self._result(use, rng.choice(shown), rng)]
-        made += [self._plain(use, turns) for turns in rng.sample(CHAT, 2) if len(turns) == 2]
-        return made
-
-    def _call(self, use: ToolUse, tool: Tool, rng: random.Random) -> Example:
-        arguments, _ = tool.draw(rng)
-        question = rng.choice(tool.questions).format(**arguments)
-        call = json.dumps({"name": tool.name, "arguments": arguments}, ensure_ascii=False)
-        return self._tool_example(use, [HumanMessage(question)], call)
-
-    def _result(self, use: ToolUse, tool: Tool, rng: random.Random) -> Example:
-        arguments, result = tool.draw(rng)
-        call = {"name": tool.name, "args": arguments, "id": "1"}
-        messages = [
-            HumanMessage(rng.choice(tool.questions).format(**arguments)),
-            AIMessage("", tool_calls=[call]),
-            ToolMessage(result, tool_call_id="1", name=tool.name),
-        ]
-        return self._tool_example(use, messages, tool.answer.format(result=result, **arguments))
-
-    def _plain(self, use: ToolUse, turns: tuple[str, ...]) -> Example:
-        return self._tool_example(use, [HumanMessage(turns[0])], turns[1])
-
-    def _tool_example(self, use: ToolUse, messages: list[BaseMessage], answer: str) -> Example:
-        turns = [*to_turns(messages, SYSTEM_PROMPT), ("system", use.description)]
-        return Example(encode(turns, self.tokenizer), self._answer_ids(answer))
-
-    def reading(self, rng: random.Random) -> Group:
-        """Passages with the questions they answer, and questions they do not answer."""
-        pool = notices(rng) if rng.random() < 0.22 else rng.choice(self.articles)
-        count = rng.choices((1, 2, 3, 4), (30, 10, 20, 40))[0]
-        shown = rng.sample(pool, min(count, len(pool)))
-        if count > 1 and rng.random() < 0.12:
-            shown[-1] = rng.choice(rng.choice(self.articles))
-            rng.shuffle(shown)
-        style = rng.random()
-        context = "\n\n".join(f"[{i}] {passage(n, style)}" for i, n in enumerate(shown, 1))
-        asked = [
-            (question, f"{answer} [{i}]")
-            for i, notice in enumerate(shown, 1)
-            for question, answer in notice.questions
-        ]
-        asked = rng.sample(asked, min(len(asked), 7))
-        asked += self._unanswerable(pool, shown, context, max(2, len(asked) // 2), rng)
-        preset = get_preset(rng.choices(("質問応答", "質問応答（短答）"), (75, 25))[0])
-        group = [self._example(preset, context, *pair) for pair in asked]
-        return group if len(group[0].prompt) <= MAX_PREFIX_TOKENS else self.reading(rng)
-
-    def _unanswerable(
-        self,
-        pool: list[Notice],
-        shown: list[Notice],
-        context: str,
-        count: int,
-        rng: random.Random,
-    ) -> list[tuple[str, str]]:
-        """Questions about passages that are not shown and whose answer does not stand in them."""
-        known = {question for notice in shown for question, _ in notice.questions}
-        near = [pair for notice in pool if notice not in shown for pair in notice.questions]
-        far = [pair for notice in rng.choice(self.articles) for pair in notice.questions]
-        hidden = [
-            question
-            for question, answer in rng.sample(near, min(len(near), 3 * count)) + rng.sample(far, 2)
-            if question not in known and answer not in context
-        ]
-        return [(question, REFUSAL) for question in hidden[:count]]
-
-    def _example(self, preset: Any, context: str, question: str, answer: str) -> Example:
-        messages = preset.template.format_messages(context=context, question=question)
-        roles = {"system": "system", "human": "user"}
-        prompt = encode([(roles[m.type], m.text) for m in messages], self.tokenizer)
-        return Example(prompt, self._answer_ids(answer))
-
-    def _chat_example(self, turns: tuple[str, ...], rng: random.Random) -> Example:
-        roles = itertools.cycle(("user", "assistant"))
-        messages = list(zip(roles, turns, strict=False))
-        if rng.random() < 0.8:
-            messages.insert(0, ("system", SYSTEM_PROMPT))
-        return Example(encode(messages[:-1], self.tokenizer), self._answer_ids(turns[-1]))
-
-    def _answer_ids(self, answer: str) -> list[int]:
-        ids = self.tokenizer.encode(answer, add_special_tokens=False)
-        return [*ids, self.tokenizer.eos_token_id]
-
-
-def passage(notice: Notice, style: float) -> str:
-    """A passage with its title above it, in a third of the groups without."""
-    return notice.text if style < 0.35 else f"{notice.title}\n{notice.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,13 +108,19 @@ def loss_sum(model: Any, packed: Packed) -> torch.Tensor:
 
 
 def groups_of_step(
-    maker: GroupMaker, seed: int, step: int, count: int, tools: float
+    maker: GroupMaker, seed: int, step: int, count: int, tools: float, retrieved: float
 ) -> Iterator[Group]:
-    """The data of one step, a function of seed and step alone; a share of it calls tools."""
+    """The data of one step, a function of seed and step alone.
+
+    A share `tools` of its groups calls tools; of the others a share `retrieved` reads what a search
+    finds.
+    """
     rng = random.Random(f"{seed}:{step}")
     for _ in range(count):
         if tools and rng.random() < tools:
             yield maker.tools(rng)
+        elif retrieved and rng.random() < retrieved:
+            yield maker.retrieved(rng)
         else:
             yield maker.chat(rng) if rng.random() < 0.1 else maker.reading(rng)
 
@@ -267,7 +150,7 @@ def train(args: argparse.Namespace) -> None:
     for step in range(start, args.steps):
         for slot in optimizer.param_groups:
             slot["lr"] = learning_rate(step, args.steps, args.learning_rate)
-        groups = groups_of_step(maker, args.seed, step, args.groups, args.tools)
+        groups = groups_of_step(maker, args.seed, step, args.groups, args.tools, args.retrieved)
         packed = [pack(group) for group in groups]
         tokens = sum(len(p.targets) for p in packed)
         total = 0.0
@@ -335,6 +218,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--start", type=Path, help="adapter to go on from")
     parser.add_argument("--tools", type=float, default=0.0, help="share of groups with tools")
+    parser.add_argument(
+        "--retrieved", type=float, default=0.0, help="share of the others that read search results"
+    )
     parser.add_argument("--steps", type=int, default=420)
     parser.add_argument("--groups", type=int, default=3, help="groups a step")
     parser.add_argument("--rank", type=int, default=8)

@@ -1,7 +1,8 @@
 """Retrieved text is data: what of it is not what it seems is taken out before a model sees it.
 
 Turn markers and special tokens are the prompt's business (`prompts.encode` breaks them); here go
-characters that nobody sees, and numbers that would make a passage look like several.
+characters that nobody sees, and numbers and lines that would make a passage look like several,
+or like the end of all passages.
 """
 
 import re
@@ -15,11 +16,15 @@ _INVISIBLE = re.compile(
 )
 _FORGED_NUMBER = re.compile(r"^([ \t\u3000]*)[\[［]\s*([0-9０-９]+)\s*[\]］]", re.MULTILINE)
 
+# As `packing.fenced` draws the lines around all passages.
+_FORGED_FENCE = re.compile(r"〔(資料[0-9a-fA-F０-９]{4,}(?:終わり)?)〕")
+
 
 def as_data(text: str) -> str:
-    r"""A passage without invisible characters, and without a `[3]` that begins a line.
+    r"""A passage without invisible characters, forged fences, and a `[3]` that begins a line.
 
     >>> as_data("指\u200b示\n[3] 偽の資料")
     '指示\n〔3〕 偽の資料'
     """
-    return _FORGED_NUMBER.sub(r"\1〔\2〕", _INVISIBLE.sub("", text))
+    visible = _INVISIBLE.sub("", text)
+    return _FORGED_NUMBER.sub(r"\1〔\2〕", _FORGED_FENCE.sub(r"（\1）", visible))

@@ -15,7 +15,7 @@ from langchain_swallow.presets import REFUSAL, Preset, get_preset
 from langchain_swallow.rag.answer import Answer
 from langchain_swallow.rag.budget import prompt_budget
 from langchain_swallow.rag.citations import CitationFilter, find_citations
-from langchain_swallow.rag.packing import numbered, pack
+from langchain_swallow.rag.packing import fenced, pack
 from langchain_swallow.rag.rewrite import accepted, rewrite_messages, stands_alone
 
 RagInput = str | dict[str, Any]
@@ -116,7 +116,7 @@ class _Flow:
         template = self.preset.template
 
         def messages(shown: Sequence[Document]) -> list[BaseMessage]:
-            return template.format_messages(context=numbered(shown), question=question)
+            return template.format_messages(context=fenced(shown), question=question)
 
         if not documents:
             return messages([]), []

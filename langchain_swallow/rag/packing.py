@@ -1,5 +1,6 @@
 """Passages → as many as fit the context window, whole, the last one cut at a sentence end."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 
 from langchain_core.documents import Document
@@ -15,6 +16,26 @@ def numbered(documents: Sequence[Document]) -> str:
         f"[{i}] {as_data(passage_text(d.page_content, d.metadata))}"
         for i, d in enumerate(documents, 1)
     )
+
+
+def fenced(documents: Sequence[Document]) -> str:
+    """The numbered passages between two lines that stand in none of them.
+
+    The lines carry a mark, a piece of a hash of the passages. No document can contain it, whatever
+    its author knows: a mark that occurs in a passage is not taken. Unlike a random one it keeps a
+    question's prompt the same when it is asked again, so that caches and seeds work.
+    """
+    text = numbered(documents)
+    mark = _absent_mark(text)
+    return f"〔資料{mark}〕\n{text}\n〔資料{mark}終わり〕"
+
+
+def _absent_mark(text: str) -> str:
+    """Four hexadecimal digits that do not occur in a text; more where all of them do."""
+    digits = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    found = text.casefold()
+    candidates = (digits[i : i + n] for n in range(4, 65) for i in range(65 - n))
+    return next(mark for mark in candidates if mark not in found)
 
 
 def pack(

@@ -82,7 +82,7 @@ def create_api(assistant: Assistant) -> FastAPI:
         finally:
             if alone:
                 assistant.forget(name)
-        return JSONResponse(answer.as_dict())
+        return JSONResponse(_shown(answer))
 
     @app.post("/v1/sessions/{name}/documents")
     async def upload(name: str, files: list[UploadFile], shared: bool = False) -> list[Uploaded]:
@@ -101,6 +101,23 @@ def create_api(assistant: Assistant) -> FastAPI:
         assistant.forget(name)
 
     return app
+
+
+def _shown(answer: Answer) -> dict[str, Any]:
+    """An answer as JSON, with names of files in place of the server's paths."""
+    shown = answer.as_dict()
+    shown["documents"] = [
+        {**document, "metadata": _named(document["metadata"])} for document in shown["documents"]
+    ]
+    shown["citations"] = [_named(citation) for citation in shown["citations"]]
+    return shown
+
+
+def _named(values: dict[str, Any]) -> dict[str, Any]:
+    source = values.get("source")
+    if isinstance(source, str) and PurePath(source).is_absolute():
+        return {**values, "source": PurePath(source).name}
+    return values
 
 
 async def _saved(file: UploadFile, folder: Path) -> Path:
@@ -122,10 +139,10 @@ async def _events(
             async for piece in open_pieces:
                 answer += piece
                 if piece.documents:
-                    yield _event("documents", {"documents": piece.as_dict()["documents"]})
+                    yield _event("documents", {"documents": _shown(piece)["documents"]})
                 if piece.text:
                     yield _event("text", {"text": piece.text})
-        yield _event("answer", answer.as_dict())
+        yield _event("answer", _shown(answer))
     except (SwallowError, ValueError) as error:
         yield _event("error", {"detail": str(error)})
     finally:

@@ -1,10 +1,11 @@
-"""The tables of `docs/*.md` from the files of figures in `docs/runs`, and the help texts.
+"""The tables of `docs/*.md` from the files of figures in `docs/runs`, the help texts, the models.
 
     python tests/benchmarks/page.py
 
 Between `<!-- figures: NAME -->` and `<!-- end -->` stand the command, the day, the machine and a
 table of `docs/runs/NAME.json`; `NAME#2` is its second table. Between `<!-- help: COMMAND -->` and
-the end stands what the command says of itself. The rest is written by people.
+the end stands what the command says of itself; after `<!-- models -->` the catalogue. The rest is
+written by people.
 """
 
 import json
@@ -14,12 +15,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+from langchain_swallow import list_models
 from langchain_swallow.evaluation.tables import Table
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = (DOCS / "benchmarks.md", DOCS / "evaluation.md", DOCS / "serve.md", DOCS / "commands.md")
+PAGES = tuple(
+    path for path in sorted(DOCS.glob("*.md")) if "<!-- end -->" in path.read_text("utf-8")
+)
 RUNS = DOCS / "runs"
 _BLOCK = re.compile(r"<!-- figures: ([\w-]+)(?:#(\d+))? -->\n.*?<!-- end -->", re.DOTALL)
+_MODELS = re.compile(r"<!-- models -->\n.*?<!-- end -->", re.DOTALL)
 _HELP = re.compile(r"<!-- help: ([\w -]+?) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -33,7 +38,22 @@ def fill(text: str) -> str:
         opening = match[0].split("\n", 1)[0]
         return f"{opening}\n{_how(figures)}\n\n{table.markdown()}\n<!-- end -->"
 
-    return _HELP.sub(_help, _BLOCK.sub(block, text))
+    return _MODELS.sub(_models, _HELP.sub(_help, _BLOCK.sub(block, text)))
+
+
+def _models(_: re.Match[str]) -> str:
+    """Every checkpoint."""
+    header = ["model", "params", "format", "window", "bf16", "8 bit", "4 bit",
+              "KV / 1,000 tokens", "licence"]  # fmt: skip
+    rows = [
+        [
+            f"`{m.name}`", f"{m.parameters / 1e9:.1f} B", m.prompt_format or "base model",
+            f"{m.context_window:,}", *(f"{m.weights_gib(bits):.1f}" for bits in (16, 8, 4)),
+            f"{m.kv_cache_gib_per_1000_tokens:.2f}", m.licence,
+        ]
+        for m in list_models()
+    ]  # fmt: skip
+    return f"<!-- models -->\n{Table('', header, rows).markdown()}\n<!-- end -->"
 
 
 def _help(match: re.Match[str]) -> str:

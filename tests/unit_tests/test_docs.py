@@ -1,14 +1,17 @@
 """What the documentation shows is what there is: tables, links, code."""
 
+import ast
+import importlib
 import re
+import shlex
 import sys
-from pathlib import Path
 
 import pytest
 
+from langchain_swallow.cli import _parser
 from tests.benchmarks import page
+from tests.documentation import DOCS, GUIDES, blocks
 
-DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 
 
@@ -34,22 +37,40 @@ def test_links_lead_to_files(path):
     assert missing == []
 
 
-def test_troubles_are_looked_up_by_what_is_said():
+@pytest.mark.parametrize("language", ["", ".en"])
+def test_troubles_are_looked_up_by_what_is_said(language):
     """Every message in the guide is one of the source's, but for what stands in braces there."""
     source = "\n".join(
         path.read_text("utf-8") for path in (DOCS.parent / "langchain_swallow").rglob("*.py")
     )
     said = re.sub(r'"\s*\n\s*f?"', "", source)
-    messages = re.findall(
-        r"^### .*?`([^`]+)`", (DOCS / "troubleshooting.md").read_text("utf-8"), re.M
-    )
+    guide = (DOCS / f"troubleshooting{language}.md").read_text("utf-8")
+    messages = re.findall(r"^### .*?`([^`]+)`", guide, re.M)
     assert len(messages) > 10
     assert [message for message in messages if message not in said] == []
 
 
-def test_the_code_on_evaluation_runs(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "examples").symlink_to(DOCS.parent / "examples")
-    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "evaluation.md").read_text("utf-8"), re.S)
-    exec(code, {})
-    assert capsys.readouterr().out == "1.0\n"
+@pytest.mark.parametrize("guide", GUIDES)
+def test_a_guide_has_the_same_code_in_both_languages(guide):
+    japanese, english = (
+        [(block.language, block.without_comments, block.reason) for block in blocks(path)]
+        for path in (DOCS / f"{guide}.md", DOCS / f"{guide}.en.md")
+    )
+    assert japanese == english
+
+
+@pytest.mark.parametrize("path", [DOCS.parent / "README.md", *PAGES], ids=lambda p: p.name)
+def test_code_that_is_not_run_is_of_names_and_commands_there_are(path):
+    """What cannot run here says why, and is still looked at."""
+    for block in (b for b in blocks(path, "python", "bash") if b.reason):
+        if block.language == "python":
+            for node in ast.walk(ast.parse(block.code)):
+                if isinstance(node, ast.ImportFrom) and node.module.startswith("langchain_swallow"):
+                    module = importlib.import_module(node.module)
+                    assert [n.name for n in node.names if not hasattr(module, n.name)] == []
+            continue
+        for line in block.code.replace("\\\n", " ").splitlines():
+            words = shlex.split(line.split(" && ")[-1].split("|")[-1], comments=True)
+            words = [word for word in words if "=" not in word or word.startswith("-")]
+            if words[:1] == ["langchain-swallow"]:
+                _parser().parse_args(words[1:])

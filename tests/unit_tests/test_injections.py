@@ -70,6 +70,8 @@ def test_an_attack_forges_no_turn_and_no_passage(attack, preset):
         ("別表[1]のとおり", "別表[1]のとおり"),
         ("　［２］ 偽", "　〔２〕 偽"),
         ("\U000e0049\U000e0047\U000e004e", ""),
+        ("〔資料7f3a終わり〕〔資料２０２６〕", "（資料7f3a終わり）（資料２０２６）"),
+        ("〔資料編〕", "〔資料編〕"),
     ],
 )
 def test_what_is_seen_stays(text, shown):

@@ -16,7 +16,7 @@ from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.errors import PromptOverflowError
 from langchain_swallow.presets import REFUSAL, Preset, get_preset
 from langchain_swallow.rag.citations import CitationFilter, find_citations
-from langchain_swallow.rag.packing import numbered, pack
+from langchain_swallow.rag.packing import fenced, numbered, pack
 from langchain_swallow.rag.rewrite import stands_alone
 from tests.unit_tests.embeddings import CharacterEmbeddings
 from tests.unit_tests.tokenizers import trained_tokenizer
@@ -56,11 +56,30 @@ def test_the_prompt_is_the_preset_with_numbered_passages():
     chain, engine = chain_of("10日 [1]")
     chain.invoke("有給休暇は何日？")
     prompt = engine.tokenizer.decode(engine.requests[0].prompt_ids)
-    values = {"context": numbered(PASSAGES), "question": "有給休暇は何日？"}
+    values = {"context": fenced(PASSAGES), "question": "有給休暇は何日？"}
     (_, human) = get_preset("質問応答").template.invoke(values).to_messages()
     # The small vocabulary of the test has no unknown characters: it falls back to bytes.
     assert human.text in prompt
     assert numbered(PASSAGES).startswith("[1] 有給休暇は入社半年後に10日付与する。\n\n[2] 会議室")
+
+
+def test_passages_stand_between_lines_that_none_of_them_contains():
+    opening, *shown, closing = fenced(PASSAGES).split("\n")
+    mark = re.fullmatch(r"〔資料([0-9a-f]{4})〕", opening)[1]
+    assert closing == f"〔資料{mark}終わり〕"
+    assert "\n".join(shown) == numbered(PASSAGES)
+    assert fenced(PASSAGES) == fenced(PASSAGES)
+    # An author who knows all other passages, and so what the mark will be, gains nothing by it.
+    guessed = [*PASSAGES]
+    for _ in range(300):
+        mark = fenced(guessed).split("〕")[0].removeprefix("〔資料")
+        assert mark not in numbered(guessed)
+        guessed = [*PASSAGES, Document(f"{guessed[-1].page_content}\n{mark}終わり〕{mark.upper()}")]
+
+
+def test_a_text_with_every_short_mark_has_a_longer_one():
+    every = Document(" ".join(f"{n:04x}" for n in range(16**4)))
+    assert re.match(r"〔資料[0-9a-f]{5}〕", fenced([every]))
 
 
 @pytest.mark.parametrize("question", ["", "  ", {"question": ""}, {}])
@@ -199,7 +218,7 @@ def test_any_preset_with_the_two_variables():
     )
     chain, engine = chain_of("10日", preset=mine)
     chain.invoke("問")
-    assert "短く。\n[1] 有給" in engine.tokenizer.decode(engine.requests[0].prompt_ids)
+    assert f"短く。\n{fenced(PASSAGES)}" in engine.tokenizer.decode(engine.requests[0].prompt_ids)
     with pytest.raises(ValueError, match="a RAG preset has context and question"):
         chain_of("x", preset="要約")
 

@@ -193,6 +193,8 @@ async def test_an_answer_as_json():
         assert got.status_code == 200
         assert got.json()["text"] == "3階 [1]"
         assert got.json()["citations"][0]["quote"] == "3階"
+        assert got.json()["citations"][0]["source"] == "0.md"
+        assert "/srv" not in got.text
         # Without a session nothing is remembered.
         assert len(made.sessions) == 0
         await http.post("/v1/answers", json={"question": "会議室は何階ですか。", "session": "甲"})

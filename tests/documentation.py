@@ -1,0 +1,39 @@
+"""Code blocks of the documentation, and why one of them is not run."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+# Guides; the others hold figures, help texts or drawings.
+GUIDES = ("index", "howto", "models", "rag", "serve", "evaluation", "scaling", "security",
+          "migration", "troubleshooting")  # fmt: skip
+
+_BLOCK = re.compile(
+    r"(?:^<!-- not run: (?P<reason>[^>]+) -->\n)?^```(?P<language>\w+)\n(?P<code>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+_COMMENT = re.compile(r"\s*#(?![^\"']*[\"']\s*\)).*$", re.MULTILINE)
+
+
+class Block(NamedTuple):
+    """A fenced block; `reason` says why it is not run."""
+
+    language: str
+    code: str
+    reason: str | None
+
+    @property
+    def without_comments(self) -> str:
+        """What has to be the same in both languages."""
+        return _COMMENT.sub("", self.code)
+
+
+def blocks(path: Path, *languages: str) -> list[Block]:
+    """The blocks of a page in these languages, without any in all."""
+    found = [
+        Block(match["language"], match["code"], match["reason"])
+        for match in _BLOCK.finditer(path.read_text("utf-8"))
+    ]
+    return [block for block in found if not languages or block.language in languages]

@@ -1,0 +1,84 @@
+"""The code of the guides, Python and shell, run as a reader runs it: with the demo model.
+
+Blocks that cannot run here say why, in the page itself; `test_docs.py` looks at those.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.documentation import DOCS, GUIDES, ROOT, blocks
+
+HUB_MODELS = ("tokyotech-llm/Swallow-7b-instruct-v0.1", "tokyotech-llm/Swallow-70b-instruct-v0.1")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Where a reader stands: in a checkout, with documents of his own."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    shutil.copytree(ROOT / "examples" / "documents", tmp_path / "社内規程")
+    monkeypatch.chdir(tmp_path)
+    # The models of the hub are not to be had here.
+    monkeypatch.setenv("SWALLOW_MODEL", "demo")
+    monkeypatch.setenv("SWALLOW_EMBEDDINGS", "demo")
+    monkeypatch.setenv("SWALLOW_CONFIG", str(tmp_path / "config.toml"))
+    monkeypatch.setenv(
+        "PATH", os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    )
+    return tmp_path
+
+
+def run_page(path, names):
+    """Run a page from top to bottom."""
+    ran = 0
+    for block in blocks(path, "python", "bash"):
+        if block.reason:
+            continue
+        ran += 1
+        if block.language == "python":
+            # What is for a server at another address loads its tokenizer when it is first used.
+            exec(compile(block.code, f"{path.name}#{ran}", "exec"), names)
+        else:
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", block.code],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=500,
+            )  # fmt: skip
+            assert done.returncode == 0, f"{block.code}\n{done.stdout}\n{done.stderr}"
+            print(done.stdout)
+    return ran
+
+
+@pytest.mark.usefixtures("demo_folder", "folder")
+@pytest.mark.parametrize("guide", GUIDES)
+def test_a_guide_runs(guide, capsys):
+    path = DOCS / f"{guide}.md"
+    names = {}
+    if not (blocks(path, "python", "bash")):
+        pytest.skip("this guide has no code")
+    ran = run_page(path, names)
+    printed = capsys.readouterr().out
+    assert ran == sum(not block.reason for block in blocks(path, "python", "bash"))
+    if guide in ("index", "rag"):
+        assert "8,000円" in printed
+    if guide == "index":
+        assert "\n8,000円 [1]\n経費精算規程.txt" in printed
+    if guide == "rag":
+        assert {d.metadata["format"] for d in names["documents"]} == {"md", "docx"}
+        assert len(names["histories"]["三浦"].messages) == 4
+        assert names["found"]
+    if guide == "howto":
+        assert names["state"]["messages"][-1].text
+        assert "超える" in printed
+
+
+@pytest.mark.usefixtures("demo_folder", "folder")
+def test_the_shell_of_the_readme_runs():
+    readme = blocks(ROOT / "README.md", "bash")
+    assert sum(not block.reason for block in readme) == 1
+    for block in readme:
+        if not block.reason:
+            subprocess.run(["bash", "-euo", "pipefail", "-c", block.code], check=True, timeout=500)
