@@ -71,8 +71,8 @@ def load_documents(
 
     Returns:
         One Document per section, page, slide or sheet, in order of the paths. Metadata: `source`,
-        `title`, `format`, `encoding`, `content_hash` of the file; `headings` (章 > 節), `page`, and
-        `inside` of an archive, where there are any.
+        `title`, `format`, `encoding`, `content_hash` of the file; `headings` (章 > 節), `page`, `line` of
+        a text file, and `inside` of an archive, where there are any.
 
     Raises:
         FileNotFoundError: A path does not exist.
@@ -254,4 +254,6 @@ def _place(section: Section) -> dict[str, Any]:
         place["headings"] = " > ".join(section.headings)
     if section.page is not None:
         place["page"] = section.page
+    if section.line is not None:
+        place["line"] = section.line
     return place

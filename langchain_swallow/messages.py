@@ -35,6 +35,11 @@ def to_turns(messages: Sequence[BaseMessage], system_prompt: str | None) -> list
     return turns
 
 
+def said(output: Any) -> str:
+    """Text of what any model returned, a string or a message."""
+    return output if isinstance(output, str) else str(output.text)
+
+
 def _turn(message: BaseMessage) -> tuple[str, str]:
     text = _text(message.content)
     if isinstance(message, SystemMessage):

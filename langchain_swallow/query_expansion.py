@@ -18,6 +18,7 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable
 from pydantic import ConfigDict, Field
 
+from langchain_swallow.messages import said
 from langchain_swallow.presets import get_preset
 from langchain_swallow.retrievers import HybridRetriever
 
@@ -55,8 +56,8 @@ class MultiQueryRetriever(BaseRetriever):
         **_: Any,
     ) -> list[Document]:
         config: Any = {"callbacks": run_manager.get_child()}
-        said = _said(self.llm.invoke(self._messages(query), config))
-        found = self.retriever.batch(self._queries(query, said), config)
+        text = said(self.llm.invoke(self._messages(query), config))
+        found = self.retriever.batch(self._queries(query, text), config)
         return fused(found)[: k or self.k]
 
     async def _aget_relevant_documents(
@@ -68,16 +69,16 @@ class MultiQueryRetriever(BaseRetriever):
         **_: Any,
     ) -> list[Document]:
         config: Any = {"callbacks": run_manager.get_child()}
-        said = _said(await self.llm.ainvoke(self._messages(query), config))
-        found = await self.retriever.abatch(self._queries(query, said), config)
+        text = said(await self.llm.ainvoke(self._messages(query), config))
+        found = await self.retriever.abatch(self._queries(query, text), config)
         return fused(found)[: k or self.k]
 
     def _messages(self, query: str) -> list[BaseMessage]:
         template = get_preset("質問の言い換え").template
         return template.format_messages(question=query, count=str(self.paraphrases))
 
-    def _queries(self, query: str, said: str) -> list[str]:
-        lines = [_LIST_MARK.sub("", line).strip() for line in said.splitlines()]
+    def _queries(self, query: str, text: str) -> list[str]:
+        lines = [_LIST_MARK.sub("", line).strip() for line in text.splitlines()]
         # What is many times as long as the question is no paraphrase of it.
         usable = [line for line in lines if line and len(line) <= 3 * len(query) + 20]
         return list(dict.fromkeys([query, *usable]))[: 1 + self.paraphrases]
@@ -106,15 +107,15 @@ class HyDERetriever(BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **options: Any
     ) -> list[Document]:
         config: Any = {"callbacks": run_manager.get_child()}
-        said = _said(self.llm.invoke(_answer_messages(query), config))
-        return self.retriever.invoke(query, config, **{**options, "like": said})
+        text = said(self.llm.invoke(_answer_messages(query), config))
+        return self.retriever.invoke(query, config, **{**options, "like": text})
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **options: Any
     ) -> list[Document]:
         config: Any = {"callbacks": run_manager.get_child()}
-        said = _said(await self.llm.ainvoke(_answer_messages(query), config))
-        return await self.retriever.ainvoke(query, config, **{**options, "like": said})
+        text = said(await self.llm.ainvoke(_answer_messages(query), config))
+        return await self.retriever.ainvoke(query, config, **{**options, "like": text})
 
 
 def fused(rankings: Sequence[Sequence[Document]]) -> list[Document]:
@@ -131,7 +132,3 @@ def fused(rankings: Sequence[Sequence[Document]]) -> list[Document]:
 
 def _answer_messages(query: str) -> list[BaseMessage]:
     return get_preset("仮の資料").template.format_messages(question=query)
-
-
-def _said(output: Any) -> str:
-    return output if isinstance(output, str) else str(output.text)

@@ -1,6 +1,7 @@
 """JSON lines → one section a record."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from langchain_swallow.errors import DocumentError
@@ -26,7 +27,7 @@ def read_jsonl(text: str) -> list[Section]:
             record = json.loads(line)
         except ValueError as error:
             raise DocumentError(f"Line {number} is no JSON: {error}.") from error
-        section = _section(record)
+        section = replace(_section(record), line=number)
         if section.text.strip():
             sections.append(section)
     return sections

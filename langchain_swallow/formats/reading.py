@@ -10,6 +10,7 @@ from langchain_swallow.formats.archive import Archive
 from langchain_swallow.formats.docx import read_docx
 from langchain_swallow.formats.html import read_html
 from langchain_swallow.formats.jsonl import read_jsonl
+from langchain_swallow.formats.lines import with_lines
 from langchain_swallow.formats.markdown import read_markdown
 from langchain_swallow.formats.pdf import read_pdf
 from langchain_swallow.formats.pptx import read_pptx
@@ -59,6 +60,8 @@ _BINARY_FORMATS: dict[str, Callable[[bytes, str], list[Section]]] = {
     ".pptx": read_pptx,
     ".xlsx": read_xlsx,
 }
+# Their sections begin with what stands in the file.
+_VERBATIM = frozenset({".txt", ".text", ".md", ".markdown"})
 SUFFIXES = frozenset({*_TEXT_FORMATS, *_BINARY_FORMATS, _ZIP})
 # Read by parsers in C, or unpacked: what a stranger's file may crash or fill.
 UNTRUSTED = frozenset({*_BINARY_FORMATS, _ZIP, ".html", ".htm"})
@@ -90,6 +93,8 @@ def read_content(data: bytes, name: str) -> list[Content]:
         sections = _TEXT_FORMATS[suffix](plain)
     except DocumentError as error:
         raise DocumentError(f"{name}: {error}") from error
+    if suffix in _VERBATIM:
+        sections = list(with_lines(sections, plain))
     return [Content(tuple(sections), encoding=decoded.encoding)]
 
 

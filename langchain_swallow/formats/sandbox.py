@@ -143,7 +143,7 @@ class _Reader:
 
 def _content(part: dict[str, Any]) -> Content:
     sections = tuple(
-        Section(s["text"], tuple(s["headings"]), s["page"]) for s in part.pop("sections")
+        Section(s["text"], tuple(s["headings"]), s["page"], s["line"]) for s in part.pop("sections")
     )
     return Content(sections, **part)
 

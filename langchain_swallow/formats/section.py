@@ -7,12 +7,13 @@ from dataclasses import dataclass
 class Section:
     """Text under one heading or on one page.
 
-    `headings` is the path from the title down; `page` counts from 1.
+    `headings` is the path from the title down; `page`, and `line` of a text file, count from 1.
     """
 
     text: str
     headings: tuple[str, ...] = ()
     page: int | None = None
+    line: int | None = None
 
 
 class SectionBuilder:

@@ -8,7 +8,7 @@ import json
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from langchain_swallow.index.filters import Column, Mask
+from langchain_swallow.index.filters import Column, Mask, admitted_rows
 from langchain_swallow.index.lexical import Lexical, Terms
 from langchain_swallow.index.vectors import Array, Kind, Metric, Vectors
 from langchain_swallow.text.passages import passage_text
@@ -60,6 +60,7 @@ class Segment:
         # Not lru_cache on the method: that would keep every segment alive.
         self.column = functools.lru_cache(maxsize=32)(self._column)
         self.words = functools.lru_cache(maxsize=2)(self._words)
+        self._mask = functools.lru_cache(maxsize=16)(self._mask_of)
 
     @classmethod
     def build(
@@ -127,6 +128,21 @@ class Segment:
     def ids(self) -> list[str]:
         """Ids of all rows, in order."""
         return [name for (name,) in self._select("SELECT id FROM passages ORDER BY row", ())]
+
+    def mask(self, filter: Mapping[str, Any]) -> Mask:
+        """Rows that a filter admits, shape (n,); not to be changed, the same filter gets it again.
+
+        Raises:
+            ValueError: As `filters.admitted_rows`.
+        """
+        try:
+            name = json.dumps(filter, sort_keys=True)
+        except TypeError:
+            return admitted_rows(filter, self.column, len(self))
+        return self._mask(name)
+
+    def _mask_of(self, name: str) -> Mask:
+        return admitted_rows(json.loads(name), self.column, len(self))
 
     def _column(self, key: str) -> Column:
         entries = (

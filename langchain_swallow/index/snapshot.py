@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from langchain_swallow.errors import EmbeddingError
-from langchain_swallow.index.filters import Mask, admitted_rows
+from langchain_swallow.index.filters import Mask
 from langchain_swallow.index.lexical import BM25Scorer, Part, Terms, ngram_weights, word_weights
 from langchain_swallow.index.segment import Living, Passage, Segment
 from langchain_swallow.index.vectors import Array, Kind, Metric
@@ -237,6 +237,6 @@ def _mask(part: Living, filter: Filter) -> Mask:
     """Rows that a filter admits, deleted ones among them."""
     segment = part.segment
     if not callable(filter):
-        return admitted_rows(filter, segment.column, len(segment))
+        return segment.mask(filter)
     admitted = (filter(passage) for _, passage in segment.everything())
     return np.fromiter(admitted, dtype=bool, count=len(segment))

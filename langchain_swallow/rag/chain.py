@@ -11,6 +11,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
 from langchain_core.runnables.base import coerce_to_runnable
 
 from langchain_swallow.errors import PromptOverflowError
+from langchain_swallow.messages import said
 from langchain_swallow.presets import REFUSAL, Preset, get_preset
 from langchain_swallow.rag.answer import Answer
 from langchain_swallow.rag.budget import prompt_budget
@@ -141,7 +142,7 @@ class _Reader:
     def push(self, chunk: Any) -> Iterator[Answer]:
         """Text that is ready, and the usage where the chunk has it."""
         usage = getattr(chunk, "usage_metadata", None)
-        shown = self._filter.push(_text(chunk))
+        shown = self._filter.push(said(chunk))
         self._text += shown
         if shown or usage:
             yield Answer(text=shown, usage=usage)
@@ -175,7 +176,7 @@ class _Asked:
         return rewrite_messages(self.history, self.question)
 
     def searchable(self, rewrite: Any) -> str:
-        return accepted(_text(rewrite), self.history, self.question)
+        return accepted(said(rewrite), self.history, self.question)
 
 
 def asked_of(inputs: list[RagInput]) -> _Asked:
@@ -188,8 +189,3 @@ def asked_of(inputs: list[RagInput]) -> _Asked:
     if not question:
         raise ValueError('No question. Pass a string or {"question": "…"}.')
     return _Asked(question, tuple(convert_to_messages(values.get("history") or [])))
-
-
-def _text(output: Any) -> str:
-    """Text of what a model returned, a string or a message."""
-    return output if isinstance(output, str) else str(output.text)

@@ -28,6 +28,40 @@ def outputs(notebook, kind):
     ]
 
 
+def results(notebook, kind):
+    """What cells ended with, of a MIME type."""
+    shown = [result["data"] for result in outputs(notebook, "execute_result")]
+    return [data[kind] for data in shown if kind in data]
+
+
+def answers_unfold(notebook):
+    answers = results(notebook, "text/html")
+    assert "<mark>" in answers[0]
+    assert "資料からは分かりません。" in answers[1]
+
+
+def settings_are_compared(notebook):
+    (report,) = results(notebook, "text/markdown")
+    assert "k=1" in report
+    assert "k=4" in report
+    (figure,) = results(notebook, "image/png")
+    assert len(figure) > 5000
+
+
+def a_model_chats(notebook):
+    said = results(notebook, "text/plain")
+    assert said[0].strip("'")
+    assert any("Inquiry(" in text for text in said)
+    assert "get_weather" in said[-1]
+
+
+SHOWN = {
+    "07_ask_documents": answers_unfold,
+    "13_evaluation": settings_are_compared,
+    "14_chat": a_model_chats,
+}
+
+
 @pytest.mark.usefixtures("demo_folder")
 @pytest.mark.parametrize(
     "path", [p for p in notebooks() if p.name not in NEEDS_A_GPU], ids=lambda p: p.name
@@ -38,10 +72,7 @@ def test_it_runs(path):
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(EXAMPLES)}}
     NotebookClient(notebook, timeout=300, resources=resources).execute()
-    shown = [result["data"] for result in outputs(notebook, "execute_result")]
-    answers = [data["text/html"] for data in shown if "text/html" in data]
-    assert "<mark>" in answers[0]
-    assert "資料からは分かりません。" in answers[1]
+    SHOWN[path.stem](notebook)
     # Progress bars are there; warnings are not.
     said = "".join(o["text"] for o in outputs(notebook, "stream") if o["name"] == "stderr")
     assert "Warning" not in said

@@ -73,6 +73,34 @@ def test_a_text_file_in_any_encoding(tmp_path, encoding, name):
     assert documents[0].metadata["title"] == "規程"
 
 
+def test_sections_say_the_line_they_begin_at(tmp_path):
+    path = tmp_path / "規程.txt"
+    wrapped = "この規程は、社員の休暇について、その日数と手続きを定めるものである。\r\n"
+    path.write_bytes(
+        f"休暇規程\r\n\r\n第1章 総則\r\n{wrapped * 3}\r\n第2章 手続き\r\n申請する。\r\n".encode(
+            "cp932"
+        )
+    )
+    assert [(d.metadata["headings"], d.metadata["line"]) for d in load_documents(path)] == [
+        ("第1章 総則", 1),
+        ("第2章 手続き", 8),
+    ]
+    path = tmp_path / "規程.md"
+    path.write_text(
+        "---\ntitle: 休暇\n---\n前文。\n\n## 休暇\n休暇は10日。\n\n| 区分 | 日数 |\n|--|--|\n| 慶弔 | 5日 |\n"
+        "\n## 申請\n休暇の前に申請する。\n",
+        encoding="utf-8",
+    )
+    assert [d.metadata["line"] for d in load_documents(path)] == [4, 6, 13]
+    path = tmp_path / "記録.jsonl"
+    path.write_text('{"text": "一"}\n\n{"text": "三"}\n', encoding="utf-8")
+    assert [d.metadata["line"] for d in load_documents(path)] == [1, 3]
+    # A table becomes other text than stands there; a page has its number.
+    path = tmp_path / "表.csv"
+    path.write_text("品名,価格\n机,900円\n", encoding="utf-8")
+    assert "line" not in load_documents(path)[0].metadata
+
+
 def test_html_keeps_ruby_apart_and_drops_scripts(tmp_path):
     path = tmp_path / "a.html"
     path.write_text(
