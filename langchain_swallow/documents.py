@@ -71,8 +71,8 @@ def load_documents(
 
     Returns:
         One Document per section, page, slide or sheet, in order of the paths. Metadata: `source`,
-        `title`, `format`, `encoding`, `content_hash` of the file; `headings` (章 > 節), `page`, `line` of
-        a text file, and `inside` of an archive, where there are any.
+        `title`, `format`, `encoding`, `content_hash` of the file; where there are any `headings`
+        (章 > 節), `page`, the `line` it begins at in a text file, `inside` of an archive.
 
     Raises:
         FileNotFoundError: A path does not exist.
