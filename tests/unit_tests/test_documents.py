@@ -87,7 +87,8 @@ def test_sections_say_the_line_they_begin_at(tmp_path):
     ]
     path = tmp_path / "規程.md"
     path.write_text(
-        "---\ntitle: 休暇\n---\n前文。\n\n## 休暇\n休暇は10日。\n\n| 区分 | 日数 |\n|--|--|\n| 慶弔 | 5日 |\n"
+        "---\ntitle: 休暇\n---\n前文。\n\n## 休暇\n休暇は10日。\n\n"
+        "| 区分 | 日数 |\n|--|--|\n| 慶弔 | 5日 |\n"
         "\n## 申請\n休暇の前に申請する。\n",
         encoding="utf-8",
     )
