@@ -2,17 +2,20 @@
 
     python tests/benchmarks/end_to_end.py valid-v1.3.json FOLDER --output docs/runs/end-to-end.json
 
-The questions of the 12 articles that the demo model's adapter never saw; each also without its own
-paragraph among what is found, where a refusal is right (unless another one answers it too). FOLDER
-keeps the run: the same command goes on where it was stopped.
+The questions of the 12 articles that the demo model's adapter never saw. Each is also asked without
+its own paragraph among what is found, and without all of its article: there a refusal is right.
+Other paragraphs of an article answer some of its questions too; refusals are therefore also given
+for those where no passage found has the words of an answer. FOLDER keeps the run: the same command
+goes on where it was stopped.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from langchain_core.documents import Document
 from langchain_core.runnables import RunnableLambda
@@ -29,11 +32,13 @@ from langchain_swallow.evaluation.rag.report import report_as_dict
 from langchain_swallow.evaluation.rag.scores import RagScores
 from langchain_swallow.evaluation.run_file import RunFile
 from langchain_swallow.evaluation.tables import Table, write_figures
+from langchain_swallow.evaluation.text_metrics import answer_key
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 from demo_adapter_split import split_articles
 
 K = 4
+Hidden = Literal["paragraph", "article"] | None
 
 
 def run(
@@ -42,25 +47,42 @@ def run(
     examples: Sequence[rag.Example],
     path: Path,
     *,
-    hidden: bool,
+    hidden: Hidden = None,
 ) -> RagScores:
-    """Ask all examples; with `hidden` each without its own paragraph."""
-    gold = {example.question: next(iter(example.documents)) for example in examples}
+    """Ask all examples, each without what is hidden of it."""
+    of_question = {example.question: example for example in examples}
     retriever = HybridRetriever(store=store, k=K)
 
     def retrieve(question: str) -> list[Document]:
-        condition = {"source": {"$ne": gold[question]}} if hidden else None
+        example, condition = of_question[question], None
+        if hidden == "paragraph":
+            condition = {"source": {"$ne": next(iter(example.documents))}}
+        elif hidden == "article":
+            condition = {"title": {"$ne": example.category}}
         return retriever.invoke(question, filter=condition)
 
     asked = [replace(e, answers=()) for e in examples] if hidden else list(examples)
     with RunFile(path) as file:
         chain = create_rag_chain(llm, RunnableLambda(retrieve))
-        settings = {"k": K, "hidden": hidden}
+        settings = {"k": K, "hidden": hidden or ""}
         failed = rag.answer_examples(
             chain, asked, file, settings=settings, concurrency=8, progress=True
         )
         assert not failed, failed[0].error
         return rag.score_run(asked, file.records)
+
+
+def without_answer(
+    scores: RagScores, examples: Sequence[rag.Example], texts: Mapping[str, str]
+) -> list[bool]:
+    """Whether each was refused, of those where no passage found holds an answer's words."""
+    answers = {e.id: [answer_key(a) for a in e.answers] for e in examples}
+    refused = []
+    for question in scores.questions:
+        found = "\n".join(texts[d["source"]] for d in question.record["documents"])
+        if not any(answer in found for answer in answers[question.example.id]):
+            refused.append(bool(question.record["refused"]))
+    return refused
 
 
 def main() -> None:
@@ -77,16 +99,26 @@ def main() -> None:
     if not len(store):
         store.add_documents(data.documents, progress=True)
     llm = ChatSwallow(model="demo", max_tokens=48)
-    shown = run(llm, store, examples, arguments.folder / "shown.jsonl", hidden=False)
-    hidden = run(llm, store, examples, arguments.folder / "hidden.jsonl", hidden=True)
+    shown = run(llm, store, examples, arguments.folder / "shown.jsonl")
+    refused = {
+        hidden: run(llm, store, examples, arguments.folder / f"no-{hidden}.jsonl", hidden=hidden)
+        for hidden in ("paragraph", "article")
+    }
     wanted = {
         "exact_match": ".54", "citation_precision": ".85", "false_refusal": "under .10",
     }  # fmt: skip
     names = ("recall@1", "recall@3", "exact_match", "f1", "citation_precision",
              "citation_recall", "citation_support", "false_refusal")  # fmt: skip
     rows = [[name, f"{shown.total.metrics[name].mean:.3f}", wanted.get(name, "")] for name in names]
-    refusal = hidden.total.metrics["refusal"].mean
-    rows.append(["refusal, its paragraph left out", f"{refusal:.3f}", ".85"])
+    texts = {d.metadata["source"]: answer_key(d.page_content) for d in data.documents}
+    refusal = {}
+    for hidden, scores in refused.items():
+        refusal[hidden] = scores.total.metrics["refusal"].mean
+        rows.append([f"refusal, its {hidden} left out", f"{refusal[hidden]:.3f}", ".85"])
+        clear = without_answer(scores, examples, texts)
+        refusal[f"{hidden}, clear"] = sum(clear) / len(clear)
+        label = f"the same, where nothing found has the answer's words ({len(clear)})"
+        rows.append([label, f"{refusal[f'{hidden}, clear']:.3f}", ""])
     for name, label in (("seconds", "an answer, s"), ("first_text_s", "first text, s")):
         found = shown.total.percentiles[name]
         cell = f"{found['p50']:.2f} / {found['p95']:.2f}"

@@ -126,8 +126,6 @@ async def main() -> None:
             server.terminate()
             server.wait(30)
     waits.sort()
-    # The first minute fills caches of prompt beginnings and allocators.
-    settled = memory[12:] or memory
     rows = [
         ["answers", str(counts["answers"])],
         ["left in the middle", str(counts["left"])],
@@ -135,7 +133,8 @@ async def main() -> None:
         ["answers with another session's word", str(counts["mixed"])],
         ["first token, p50 / p95", f"{waits[len(waits) // 2]:.2f} s / "
          f"{waits[int(len(waits) * 0.95)]:.2f} s"],
-        ["memory after a minute / at the end", f"{settled[0]:.0f} MiB / {settled[-1]:.0f} MiB"],
+        ["memory after a minute / half the time / all of it",
+         " / ".join(f"{memory[i]:.0f}" for i in (12, len(memory) // 2, -1)) + " MiB"],
         ["highest", f"{max(memory):.0f} MiB"],
     ]  # fmt: skip
     table = Table("Users", [f"{arguments.users} users, {arguments.minutes:g} minutes", ""], rows)
