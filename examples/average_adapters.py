@@ -1,0 +1,31 @@
+"""The mean of two adapters of one training line, weight by weight.
+
+    python examples/average_adapters.py runs/second/adapter.safetensors \
+        runs/third/adapter.safetensors --output runs/mean
+
+Between two points that one run leads through, the mean is often better than either (model soups,
+Wortsman et al., 2022). Here it refuses less than the third run and reads better than both.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("first", type=Path)
+parser.add_argument("second", type=Path)
+parser.add_argument("--output", type=Path, required=True, help="folder")
+arguments = parser.parse_args()
+
+first, second = load_file(arguments.first), load_file(arguments.second)
+with safe_open(arguments.second, "pt") as file:
+    metadata = file.metadata()
+mean = {
+    name: ((first[name].float() + second[name].float()) / 2).to(torch.bfloat16).contiguous()
+    for name in first
+}
+arguments.output.mkdir(parents=True, exist_ok=True)
+save_file(mean, arguments.output / "adapter.safetensors", metadata=metadata)
