@@ -1,10 +1,10 @@
-"""The mean of two adapters of one training line, weight by weight.
+"""A point between two adapters of one training line, weight by weight.
 
     python examples/average_adapters.py runs/second/adapter.safetensors \
-        runs/third/adapter.safetensors --output runs/mean
+        runs/third/adapter.safetensors --share .25 --output runs/mean
 
-Between two points that one run leads through, the mean is often better than either (model soups,
-Wortsman et al., 2022). Here it refuses less than the third run and reads better than both.
+Between two points that one run leads through lie some that are better than either (model soups,
+Wortsman et al., 2022). Here the share sets how readily the model refuses.
 """
 
 import argparse
@@ -18,13 +18,14 @@ parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("first", type=Path)
 parser.add_argument("second", type=Path)
 parser.add_argument("--output", type=Path, required=True, help="folder")
+parser.add_argument("--share", type=float, default=0.5, help="of the second adapter")
 arguments = parser.parse_args()
 
 first, second = load_file(arguments.first), load_file(arguments.second)
 with safe_open(arguments.second, "pt") as file:
     metadata = file.metadata()
 mean = {
-    name: ((first[name].float() + second[name].float()) / 2).to(torch.bfloat16).contiguous()
+    name: torch.lerp(first[name].float(), second[name].float(), arguments.share).to(torch.bfloat16)
     for name in first
 }
 arguments.output.mkdir(parents=True, exist_ok=True)

@@ -25,11 +25,14 @@ _AUTO_HNSW_FROM = 200_000
 # Smaller segments are searched exactly in any case.
 _APPROXIMATE_FROM = 10_000
 # A graph must look at more the less a filter admits, an exhaustive search at less: they take the
-# same time where count x share^2 is about this (300,000 and 1,000,000 vectors of 384, one core).
-_EXHAUSTIVE_BELOW = 4000
+# same time where count x share^2 is about 600 (1,000,000 vectors of 384, one core), and there the
+# graph misses some.
+_EXHAUSTIVE_BELOW = 1500
 _HNSW_LINKS = 32
 _HNSW_CONSTRUCTION = 100
 _HNSW_SEARCH = 128
+# So many times k of what the graph looks at should be admitted.
+_HNSW_ADMITTED = 3
 _IVFPQ_PROBED = 16
 _IVFPQ_REFINED = 64
 _IVFPQ_TRAINING = 50
@@ -108,11 +111,13 @@ class Vectors:
         k = min(k, len(self))
         if k < 1:
             return Hits(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
-        if self._fast is None or len(self) * share**2 < _EXHAUSTIVE_BELOW:
+        found, rows = None, None
+        if self._fast is not None and len(self) * share**2 >= _EXHAUSTIVE_BELOW:
+            found, rows = self._search_fast(query, k, selector, share)
+        # What is admitted may all lie where the faster index did not look.
+        if rows is None or rows[0, -1] < 0:
             exactly = None if selector is None else faiss.SearchParameters(sel=selector)
             found, rows = self._exact.search(query[None], k, params=exactly)
-        else:
-            found, rows = self._search_fast(query, k, selector, share)
         known = rows[0] >= 0
         return Hits(rows[0][known], similarity(found[0][known], self.metric))
 
@@ -157,7 +162,7 @@ class Vectors:
 
     def _search_fast(self, query: Array, k: int, selector: Any, share: float) -> Any:
         if self.kind == "hnsw":
-            width = int(max(_HNSW_SEARCH, 2 * k) / share)
+            width = max(_HNSW_SEARCH, 2 * k, int(_HNSW_ADMITTED * k / share))
             wide = faiss.SearchParametersHNSW(sel=selector, efSearch=width)
             return self._fast.search(query[None], k, params=wide)
         probed = max(1, self._fast.nlist // _IVFPQ_PROBED)
