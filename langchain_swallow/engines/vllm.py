@@ -131,8 +131,10 @@ class VLLMEngine(LoopEngine):
 
     async def shut_down(self) -> None:
         """Stop vLLM's processes."""
-        if self._engine is not None:
-            self._engine.shutdown()
+        # Without a reference here vLLM's object goes now, not among half-gone modules at exit.
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.shutdown()
 
     async def answer(self, request: Request) -> AsyncIterator[Event]:
         """The events of one answer."""
