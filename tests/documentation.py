@@ -1,5 +1,6 @@
 """Code blocks of the documentation, and why one of them is not run."""
 
+import ast
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,7 @@ _BLOCK = re.compile(
     r"(?:^<!-- not run: (?P<reason>[^>]+) -->\n)?^```(?P<language>\w+)\n(?P<code>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-_COMMENT = re.compile(r"\s*#(?![^\"']*[\"']\s*\)).*$", re.MULTILINE)
+_SHELL_COMMENT = re.compile(r"\s+#.*$", re.MULTILINE)
 
 
 class Block(NamedTuple):
@@ -27,7 +28,9 @@ class Block(NamedTuple):
     @property
     def without_comments(self) -> str:
         """What has to be the same in both languages."""
-        return _COMMENT.sub("", self.code)
+        if self.language == "python":
+            return ast.unparse(ast.parse(self.code))
+        return _SHELL_COMMENT.sub("", self.code)
 
 
 def blocks(path: Path, *languages: str) -> list[Block]:
