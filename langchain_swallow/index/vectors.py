@@ -111,13 +111,13 @@ class Vectors:
         k = min(k, len(self))
         if k < 1:
             return Hits(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
-        found, rows = None, None
-        if self._fast is not None and len(self) * share**2 >= _EXHAUSTIVE_BELOW:
+        if self._fast is None or len(self) * share**2 < _EXHAUSTIVE_BELOW:
+            found, rows = self._search_exactly(query, k, selector)
+        else:
             found, rows = self._search_fast(query, k, selector, share)
-        # What is admitted may all lie where the faster index did not look.
-        if rows is None or rows[0, -1] < 0:
-            exactly = None if selector is None else faiss.SearchParameters(sel=selector)
-            found, rows = self._exact.search(query[None], k, params=exactly)
+            # What is admitted may all lie where the faster index did not look.
+            if rows[0, -1] < 0:
+                found, rows = self._search_exactly(query, k, selector)
         known = rows[0] >= 0
         return Hits(rows[0][known], similarity(found[0][known], self.metric))
 
@@ -159,6 +159,10 @@ class Vectors:
         if quick is not None and kind == "hnsw":
             quick.storage, quick.own_fields = flat, False
         return cls(flat, quick, kind, metric, mapped=mapped)
+
+    def _search_exactly(self, query: Array, k: int, selector: Any) -> Any:
+        parameters = None if selector is None else faiss.SearchParameters(sel=selector)
+        return self._exact.search(query[None], k, params=parameters)
 
     def _search_fast(self, query: Array, k: int, selector: Any, share: float) -> Any:
         if self.kind == "hnsw":

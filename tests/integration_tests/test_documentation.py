@@ -13,8 +13,6 @@ import pytest
 
 from tests.documentation import DOCS, GUIDES, ROOT, blocks
 
-HUB_MODELS = ("tokyotech-llm/Swallow-7b-instruct-v0.1", "tokyotech-llm/Swallow-70b-instruct-v0.1")
-
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
@@ -34,14 +32,11 @@ def folder(tmp_path, monkeypatch):
 
 def run_page(path, names):
     """Run a page from top to bottom."""
-    ran = 0
-    for block in blocks(path, "python", "bash"):
+    for number, block in enumerate(blocks(path, "python", "bash"), 1):
         if block.reason:
             continue
-        ran += 1
         if block.language == "python":
-            # What is for a server at another address loads its tokenizer when it is first used.
-            exec(compile(block.code, f"{path.name}#{ran}", "exec"), names)
+            exec(compile(block.code, f"{path.name}#{number}", "exec"), names)
         else:
             done = subprocess.run(
                 ["bash", "-euo", "pipefail", "-c", block.code],
@@ -49,7 +44,6 @@ def run_page(path, names):
             )  # fmt: skip
             assert done.returncode == 0, f"{block.code}\n{done.stdout}\n{done.stderr}"
             print(done.stdout)
-    return ran
 
 
 @pytest.mark.usefixtures("demo_folder", "folder")
@@ -59,9 +53,8 @@ def run_page(path, names):
 def test_a_guide_runs(guide, capsys):
     path = DOCS / f"{guide}.md"
     names = {}
-    ran = run_page(path, names)
+    run_page(path, names)
     printed = capsys.readouterr().out
-    assert ran == sum(not block.reason for block in blocks(path, "python", "bash"))
     if guide in ("index", "rag"):
         assert "8,000円" in printed
     if guide == "index":
@@ -70,6 +63,7 @@ def test_a_guide_runs(guide, capsys):
         assert {d.metadata["format"] for d in names["documents"]} == {"md", "docx"}
         assert len(names["histories"]["三浦"].messages) == 4
         assert names["found"]
+        assert "added" in printed
     if guide == "howto":
         assert names["state"]["messages"][-1].text
         assert "超える" in printed

@@ -1,4 +1,4 @@
-"""The Python of the README and the RAG guide, run with the demo model."""
+"""The Python of the README, run with the demo model; the guides are in `test_documentation.py`."""
 
 import re
 from pathlib import Path
@@ -25,27 +25,3 @@ def test_the_code_of_the_readme_runs(demo_folder, capsys):
     assert names["answer"].text in printed
     assert names["inquiry"].product
     assert [call["name"] for call in names["calls"]] == ["search_documents"]
-
-
-def test_the_code_of_the_first_page_runs(demo_folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    first = (ROOT / "docs" / "index.md").read_text("utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", first, re.DOTALL)
-    exec(code, {})
-    assert capsys.readouterr().out.startswith("8,000円 [1]\n経費精算規程.txt")
-
-
-def test_the_code_of_the_rag_guide_runs(demo_folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    guide = (ROOT / "docs" / "rag.md").read_text("utf-8")
-    names = {}
-    for block in re.findall(r"```python\n(.*?)```", guide, re.DOTALL):
-        exec(block, names)
-    printed = capsys.readouterr().out
-    assert "8,000円" in printed
-    assert "14 added" in printed
-    assert {d.metadata["format"] for d in names["documents"]} == {"md", "docx"}
-    assert len(names["histories"]["三浦"].messages) == 4
-    assert names["found"]
