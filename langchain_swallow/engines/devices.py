@@ -2,7 +2,9 @@
 
 import ctypes
 import functools
+import gc
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -88,6 +90,20 @@ def release_openmp_threads() -> None:
     """
     if library := _gnu_openmp():
         library.omp_pause_resource_all(1)
+
+
+def release_freed_memory() -> None:
+    """Give the memory of what was freed back: a GPU's, and the host's where glibc keeps it.
+
+    glibc serves the later of several large allocations from its heaps, and keeps what is freed
+    there while anything above it is in use: hundreds of megabytes after a model of 200 MB,
+    measured.
+    """
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)
 
 
 @functools.cache

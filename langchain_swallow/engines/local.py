@@ -17,7 +17,7 @@ import torch
 from langchain_swallow.engines.base import Event, Request, Sink
 from langchain_swallow.engines.constraints import GrammarCompiler
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
-from langchain_swallow.engines.devices import release_openmp_threads
+from langchain_swallow.engines.devices import release_freed_memory, release_openmp_threads
 from langchain_swallow.engines.forward import forward, kv_bytes_per_token
 from langchain_swallow.engines.kv_cache import KVCache
 from langchain_swallow.engines.lookup import MAX_GUESS, PromptLookup
@@ -146,8 +146,7 @@ class LocalEngine:
         _open_engines.discard(self)
         self._cache.clear()
         self.model = None
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        release_freed_memory()
 
     def _sequence(self, request: Request, sink: Sink) -> Sequence:
         length = len(request.prompt_ids) + request.max_tokens
