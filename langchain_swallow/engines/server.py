@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx
 
+from langchain_swallow.engines import llamacpp_protocol
 from langchain_swallow.engines.base import Event, Request
 from langchain_swallow.engines.loop import LoopEngine
 from langchain_swallow.engines.server_errors import error_of
@@ -148,7 +149,8 @@ class ServerEngine(LoopEngine):
     async def _ask(self, server: Server, request: Request) -> AsyncGenerator[Event, None]:
         flavor = server.flavor or await self._meet(server)
         answer = Answer(request, self.tokenizer, flavor)
-        async with self._post(server, payload_of(request, self.tokenizer, flavor)) as response:
+        body = payload_of(request, self.tokenizer, flavor)
+        async with self._post(flavor.completions_url(server.url), body) as response:
             async for data in _events(response):
                 for event in answer.read(data):
                     yield event
@@ -158,16 +160,16 @@ class ServerEngine(LoopEngine):
             yield event
 
     @contextlib.asynccontextmanager
-    async def _post(self, server: Server, body: dict[str, Any]) -> AsyncIterator[httpx.Response]:
+    async def _post(self, url: str, body: dict[str, Any]) -> AsyncIterator[httpx.Response]:
         try:
-            async with self._client.stream("POST", f"{server.url}/completions", json=body) as got:
+            async with self._client.stream("POST", url, json=body) as got:
                 if got.status_code != 200:
                     await got.aread()
-                    raise error_of(server.url, got)
+                    raise error_of(url, got)
                 yield got
         except httpx.TransportError as error:
             raise _with_cause(
-                ServerConnectionError(f"{server.url} cannot be reached: {error!r}."), error
+                ServerConnectionError(f"{url} cannot be reached: {error!r}."), error
             ) from error
 
     async def _meet_any(self) -> Flavor:
@@ -187,7 +189,7 @@ class ServerEngine(LoopEngine):
     async def _meet(self, server: Server) -> Flavor:
         """Ask a server what it serves and how it takes prompts; once."""
         try:
-            response = await self._client.get(f"{server.url}/models", timeout=_CONNECT_TIMEOUT_S)
+            server.flavor = await self._flavor_of(server)
         except httpx.TransportError as error:
             raise _with_cause(
                 ServerConnectionError(
@@ -196,19 +198,33 @@ class ServerEngine(LoopEngine):
                 ),
                 error,
             ) from error
+        return server.flavor
+
+    async def _flavor_of(self, server: Server) -> Flavor:
+        response = await self._client.get(f"{server.url}/models", timeout=_CONNECT_TIMEOUT_S)
         if response.status_code != 200:
             raise error_of(server.url, response)
         model = _served(server, response.json().get("data", []), self._wanted)
+        kind = str(model.get("owned_by", ""))
         flavor = Flavor(
             model=model["id"],
-            kind=str(model.get("owned_by", "")),
-            context_window=model.get("max_model_len")
-            or (model.get("meta") or {}).get("n_ctx_train"),
+            kind=kind,
+            grammars="lark" if kind == "vllm" else "schema",
+            context_window=model.get("max_model_len") or (model.get("meta") or {}).get("n_ctx"),
         )
-        if not (self._prompt_as == "ids" or (self._prompt_as == "auto" and flavor.is_known)):
-            flavor = await self._probe(server, flavor)
-        server.flavor = flavor
-        return flavor
+        if kind == "llamacpp":
+            flavor = replace(flavor, grammars=await self._grammars(server))
+        if self._prompt_as == "ids" or (self._prompt_as == "auto" and flavor.is_known):
+            return flavor
+        return await self._probe(server, flavor)
+
+    async def _grammars(self, server: Server) -> llamacpp_protocol.Grammars:
+        """Find out what constrains the answers of a llama.cpp server."""
+        url = llamacpp_protocol.completion_url(server.url)
+        response = await self._client.post(url, json=llamacpp_protocol.PROBE)
+        if response.status_code in (401, 403):
+            raise error_of(url, response)
+        return llamacpp_protocol.grammars_of(response.status_code, response.json())
 
     async def _probe(self, server: Server, flavor: Flavor) -> Flavor:
         """Find out whether a server takes token ids, and if not, which text it takes for them."""

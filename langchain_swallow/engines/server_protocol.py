@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from langchain_swallow.engines import llamacpp_protocol
 from langchain_swallow.engines.base import Chunk, Event, Finish, Grammar, Request, TokenLogprob
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
+from langchain_swallow.engines.llamacpp_protocol import Grammars
 from langchain_swallow.errors import GrammarError, InvalidRequestError
 
 _KNOWN = ("vllm", "sglang", "llamacpp")
+_OFF = {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class Flavor:
         takes_ids: Whether a prompt may be token ids.
         adds_bos: Whether it puts BOS before a prompt that is text.
         adds_space: Whether its tokenizer puts SentencePiece's space after a special token in text.
+        grammars: What constrains answers there.
     """
 
     model: str
@@ -31,30 +35,49 @@ class Flavor:
     takes_ids: bool = True
     adds_bos: bool = True
     adds_space: bool = True
+    grammars: Grammars = "schema"
 
     @property
     def is_known(self) -> bool:
         """Whether the kind says how prompts are taken."""
         return self.kind in _KNOWN
 
+    def completions_url(self, base_url: str) -> str:
+        """Where requests go."""
+        if self.kind == "llamacpp":
+            return llamacpp_protocol.completion_url(base_url)
+        return f"{base_url}/completions"
+
 
 def payload_of(request: Request, tokenizer: Any, flavor: Flavor) -> dict[str, Any]:
-    """The body of a completion request; what is at its default is left to the server.
+    """The body of a completion request.
 
     Raises:
         GrammarError: The server has no such constraint.
         InvalidRequestError: The prompt cannot be written as text.
     """
+    prompt: Any = list(request.prompt_ids)
+    if not flavor.takes_ids:
+        prompt = prompt_text(request.prompt_ids, tokenizer, flavor)
+    if flavor.kind == "llamacpp":
+        body = llamacpp_protocol.payload_of(request, prompt, flavor.model)
+    else:
+        body = _completion(request, prompt, flavor)
+    return body | (_constraint(request.grammar, flavor) if request.grammar else {})
+
+
+def _completion(request: Request, prompt: Any, flavor: Flavor) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": flavor.model,
-        "prompt": list(request.prompt_ids)
-        if flavor.takes_ids
-        else prompt_text(request.prompt_ids, tokenizer, flavor),
+        "prompt": prompt,
         "max_tokens": request.max_tokens,
         "temperature": request.temperature,
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+    if flavor.is_known:
+        # What is not sent these servers take from the checkpoint's generation_config.json.
+        body |= _OFF
     optional: dict[str, tuple[Any, Any]] = {
         "top_p": (request.top_p, 1.0),
         "top_k": (request.top_k, 0),
@@ -66,23 +89,26 @@ def payload_of(request: Request, tokenizer: Any, flavor: Flavor) -> dict[str, An
     body |= {name: value for name, (value, default) in optional.items() if value != default}
     if flavor.kind == "vllm":
         body |= {"return_token_ids": True, "return_tokens_as_token_ids": True}
-    if flavor.kind == "llamacpp" and "repetition_penalty" in body:
-        body["repeat_penalty"] = body.pop("repetition_penalty")
-    if request.grammar is not None:
-        body |= _constraint(request.grammar, flavor)
     return body
 
 
 def _constraint(grammar: Grammar, flavor: Flavor) -> dict[str, Any]:
-    if flavor.kind == "vllm":
+    if flavor.grammars == "none":
+        raise GrammarError(
+            "This llama.cpp server was built with LLAMA_LLGUIDANCE, which does not constrain "
+            "answers with the vocabulary of this model. Use one without it, or a vLLM server."
+        )
+    if flavor.grammars == "schema" and grammar.kind != "json_schema":
+        raise GrammarError(
+            "Tools need a grammar that only vLLM servers take. Use a vLLM server, or "
+            "with_structured_output()."
+        )
+    if flavor.kind == "llamacpp":
+        return llamacpp_protocol.constraint_of(grammar, flavor.grammars)
+    if flavor.grammars == "lark":
         return {"structured_outputs": {"grammar": grammar.as_lark}}
-    if grammar.kind == "json_schema":
-        asked = {"name": "answer", "schema": json.loads(grammar.text)}
-        return {"response_format": {"type": "json_schema", "json_schema": asked}}
-    raise GrammarError(
-        "Tools need a grammar that only vLLM servers take. Use a vLLM server, or "
-        "with_structured_output()."
-    )
+    asked = {"name": "answer", "schema": json.loads(grammar.text)}
+    return {"response_format": {"type": "json_schema", "json_schema": asked}}
 
 
 def prompt_text(prompt_ids: tuple[int, ...], tokenizer: Any, flavor: Flavor) -> str:
@@ -131,6 +157,7 @@ class Answer:
         self._request = request
         self._tokenizer = tokenizer
         self._has_ids = flavor.kind == "vllm"
+        self._is_llamacpp = flavor.kind == "llamacpp"
         self._detokenizer = Detokenizer(token_bytes(tokenizer), request.stop)
         self._reason: str | None = None
         self._stop_sequence: str | None = None
@@ -145,6 +172,8 @@ class Answer:
 
     def read(self, data: dict[str, Any]) -> Iterator[Event]:
         """The text that one message of the server completes."""
+        if self._is_llamacpp:
+            data = llamacpp_protocol.as_completion(data)
         for choice in data.get("choices") or ():
             if chunk := self._chunk(choice):
                 yield chunk

@@ -43,10 +43,12 @@ def checkpoint(tmp_path_factory):
 def servers(checkpoint, tmp_path_factory):
     folder = tmp_path_factory.mktemp("servers")
     options = ("--api-key", "sk-test", "--enable-prompt-tokens-details")
-    # One with the backend that keeps to the style of our JSON, one as vLLM starts by default.
+    # One with the backend that keeps to the style of our JSON, one with vLLM's default, and with
+    # sampling as a checkpoint may recommend it.
     guidance = ("--structured-outputs-config.backend", "guidance")
+    recommended = ("--override-generation-config", '{"top_k": 1, "repetition_penalty": 1.5}')
     started = [VLLMServer(checkpoint, folder / "0.log", *options, *guidance).wait()]
-    started.append(VLLMServer(checkpoint, folder / "1.log", *options).wait())
+    started.append(VLLMServer(checkpoint, folder / "1.log", *options, *recommended).wait())
     yield started
     for server in started:
         server.kill()
@@ -90,6 +92,17 @@ def test_known_beginnings_are_reported(checkpoint, servers):
     ask(engine, Request(prompt_ids=prompt, max_tokens=2))
     assert ask(engine, Request(prompt_ids=prompt, max_tokens=2))[-1].cached_tokens >= 128
     engine.close()
+
+
+def test_what_a_checkpoint_recommends_does_not_change_a_request(checkpoint, servers):
+    request = Request(prompt_ids=PROMPTS[0], max_tokens=LENGTH, temperature=1.5, seed=1)
+    sampled = []
+    for server in servers:
+        engine = connect(checkpoint, server.base_url)
+        sampled.append(text_of(ask(engine, request)))
+        greedy = text_of(ask(engine, Request(prompt_ids=PROMPTS[0], max_tokens=LENGTH)))
+        engine.close()
+    assert sampled[0] == sampled[1] != greedy
 
 
 def test_a_wrong_key_and_a_wrong_model_are_typed_errors(checkpoint, servers):

@@ -9,6 +9,7 @@ import pytest_socket
 
 from langchain_swallow.engines.base import Chunk, Finish, Grammar, Request, Stream
 from langchain_swallow.engines.client_tokenizer import ClientTokenizer
+from langchain_swallow.engines.llamacpp_protocol import grammars_of
 from langchain_swallow.engines.server import ServerEngine
 from langchain_swallow.engines.server_protocol import Answer, Flavor, payload_of, prompt_text
 from langchain_swallow.errors import (
@@ -22,7 +23,7 @@ from langchain_swallow.errors import (
 from langchain_swallow.prompts import encode
 from tests.unit_tests.tokenizers import LLAMA2, TOKENIZERS, llama2_tokenizer, trained_tokenizer
 
-VLLM = Flavor("m", "vllm")
+VLLM = Flavor("m", "vllm", grammars="lark")
 OTHER = Flavor("m", "somebody")
 REQUEST = Request(prompt_ids=(1, 5, 6), max_tokens=8)
 
@@ -248,3 +249,41 @@ def test_another_400_is_an_invalid_request_and_not_retried(scripted):
     with pytest.raises(InvalidRequestError, match="no such parameter"):
         ask(engine)
     assert len(server.bodies) == 1
+
+
+def test_llama_cpp_is_told_every_sampler():
+    request = Request(prompt_ids=(1, 5), max_tokens=3, temperature=0.5, logprobs=0)
+    body = payload_of(request, trained_tokenizer(), Flavor("m", "llamacpp"))
+    assert body["samplers"] == ["penalties", "temperature", "top_k", "top_p"]
+    assert (body["top_k"], body["top_p"], body["repeat_penalty"]) == (0, 1.0, 1.0)
+    assert (body["n_predict"], body["repeat_last_n"], body["n_probs"]) == (3, 5, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "grammars"),
+    [
+        (400, {"error": {"message": "failed to parse grammar"}}, "schema"),
+        (200, {"content": '"営業"'}, "lark"),
+        (200, {"content": ' "営業"'}, "none"),
+    ],
+)
+def test_what_constrains_llama_cpp_is_read_from_a_probe(status, answer, grammars):
+    assert grammars_of(status, answer) == grammars
+
+
+def test_a_schema_goes_to_llama_cpp_in_what_it_takes():
+    schema = Request(prompt_ids=(1,), max_tokens=1, grammar=Grammar("json_schema", "{}"))
+
+    def body(grammars):
+        return payload_of(schema, trained_tokenizer(), Flavor("m", "llamacpp", grammars=grammars))
+
+    assert body("schema")["json_schema"] == {}
+    assert body("lark")["grammar"] == "%llguidance {}\nstart: %json {}"
+    with pytest.raises(GrammarError, match="LLAMA_LLGUIDANCE"):
+        body("none")
+
+
+@pytest.mark.parametrize("kind", ["vllm", "sglang"])
+def test_what_is_off_is_said_to_servers_with_other_defaults(kind):
+    body = payload_of(REQUEST, trained_tokenizer(), Flavor("m", kind))
+    assert (body["top_p"], body["top_k"], body["repetition_penalty"]) == (1.0, -1, 1.0)
