@@ -5,6 +5,7 @@ one of five at 1 % selectivity), they rank what an approximate index proposes, a
 merged from them.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -36,6 +37,8 @@ _HNSW_ADMITTED = 3
 _IVFPQ_PROBED = 16
 _IVFPQ_REFINED = 64
 _IVFPQ_TRAINING = 50
+# Counting and packing a mask of a million rows takes a third of a graph's search.
+_KNOWN_MASKS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,15 @@ class Hits:
 
     rows: NDArray[np.int64]
     scores: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selected:
+    """A mask, how many rows it admits, and its bits, which must live as long as a search."""
+
+    mask: Mask
+    count: int
+    bits: NDArray[np.uint8]
 
 
 class Vectors:
@@ -62,6 +74,7 @@ class Vectors:
     ) -> None:
         self._exact, self._fast, self._mapped = exact, fast, mapped
         self.kind, self.metric = kind, metric
+        self._known_masks: deque[Selected] = deque(maxlen=_KNOWN_MASKS)
         if kind == "ivfpq":
             self._refined = faiss.IndexRefine(fast, exact)
             self._refined.own_fields = self._refined.own_refine_index = False
@@ -99,15 +112,13 @@ class Vectors:
         Args:
             query: A vector that `prepared` has made ready, shape (dim,).
             k: At most; fewer where fewer are admitted.
-            admitted: Shape (n,); `None` admits all.
+            admitted: Shape (n,), not to be changed; `None` admits all.
         """
         selector, share = None, 1.0
         if admitted is not None:
-            count = int(np.count_nonzero(admitted))
-            share, k = count / max(1, len(self)), min(k, count)
-            # The bits must live as long as the search.
-            bits = np.packbits(admitted, bitorder="little")
-            selector = faiss.IDSelectorBitmap(bits)
+            chosen = self._selected(admitted)
+            share, k = chosen.count / max(1, len(self)), min(k, chosen.count)
+            selector = faiss.IDSelectorBitmap(chosen.bits)
         k = min(k, len(self))
         if k < 1:
             return Hits(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
@@ -159,6 +170,16 @@ class Vectors:
         if quick is not None and kind == "hnsw":
             quick.storage, quick.own_fields = flat, False
         return cls(flat, quick, kind, metric, mapped=mapped)
+
+    def _selected(self, admitted: Mask) -> Selected:
+        """What is known of a mask; the same few are asked for again and again."""
+        for known in list(self._known_masks):
+            if known.mask is admitted:
+                return known
+        bits = np.packbits(admitted, bitorder="little")
+        found = Selected(admitted, int(np.count_nonzero(admitted)), bits)
+        self._known_masks.append(found)
+        return found
 
     def _search_exactly(self, query: Array, k: int, selector: Any) -> Any:
         parameters = None if selector is None else faiss.SearchParameters(sel=selector)

@@ -68,14 +68,15 @@ def resident_gib() -> float:
     return (info.rss - info.shared) / 2**30
 
 
-def bare(kind: str, vectors: Vectors) -> Any:
-    """FAISS alone: the very index that the store has, asked for one query."""
+def bare(kind: str, vectors: Vectors, selected: Any = None) -> Any:
+    """FAISS alone: the very index that the store has, asked for one query as widely."""
     if kind == "flat":
-        return lambda query: vectors._exact.search(query, K)
+        exact = faiss.SearchParameters(sel=selected)
+        return lambda query: vectors._exact.search(query, K, params=exact)
     if kind == "hnsw":
-        wide = faiss.SearchParametersHNSW(efSearch=128)
+        wide = faiss.SearchParametersHNSW(efSearch=128 if selected is None else 300, sel=selected)
         return lambda query: vectors._fast.search(query, K, params=wide)
-    base = faiss.SearchParametersIVF(nprobe=vectors._fast.nlist // 16)
+    base = faiss.SearchParametersIVF(nprobe=vectors._fast.nlist // 16, sel=selected)
     refined = faiss.IndexRefineSearchParameters(k_factor=64.0, base_index_params=base)
     return lambda query: vectors._refined.search(query, K, params=refined)
 
@@ -102,8 +103,17 @@ def measure(kind: str, count: int, folder: Path) -> dict[str, float]:
     def found(number: int, **options: Any) -> list[str]:
         return [d.id for d in store.similarity_search(str(number), k=K, **options)]
 
-    search = bare(kind, store.snapshot().parts[0].segment.vectors)
-    figures["bare_ms"] = median_ms(lambda n: search(drawn.queries[n : n + 1]))
+    vectors = store.snapshot().parts[0].segment.vectors
+    bits = np.packbits(np.arange(count) % 10 == 3, bitorder="little")
+    searches = {
+        "bare_ms": bare(kind, vectors),
+        "bare_filtered_ms": bare(kind, vectors, faiss.IDSelectorBitmap(bits)),
+    }
+    for search in searches.values():
+        for query in drawn.queries:  # the first to come by waits for the mapped vectors
+            search(query[None])
+    for name, search in searches.items():
+        figures[name] = median_ms(lambda n, search=search: search(drawn.queries[n : n + 1]))
     figures["search_ms"] = median_ms(found)
     figures["search_vectors_only_ms"] = median_ms(
         lambda n: store.snapshot().search(drawn.queries[n], K)
@@ -113,13 +123,12 @@ def measure(kind: str, count: int, folder: Path) -> dict[str, float]:
     figures["memory_times_vectors"] = (resident_gib() - before + mapped(folder)) / vectors_gib
     ours = [found(n) for n in range(QUERIES)]
     ours_filtered = [found(n, filter={"ten": 3}) for n in range(QUERIES)]
-    store = search = None
+    store = vectors = searches = search = None
     gc.collect()
 
     flat = faiss.IndexFlatIP(drawn.rows.shape[1])
     flat.add(drawn.rows)
     exact = flat.search(drawn.queries, K)[1]
-    bits = np.packbits(np.arange(count) % 10 == 3, bitorder="little")
     selected = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
     exact_filtered = flat.search(drawn.queries, K, params=selected)[1]
     figures["recall_at_10"] = overlap(ours, exact)
@@ -188,7 +197,8 @@ ROWS = {
     "times_bare": ("search / bare FAISS", "at most 1.1"),
     "vectors_times_bare": ("the same without reading passages", ""),
     "filtered_ms": ("search with a filter of 10 %, ms", ""),
-    "filtered_times_bare": ("the same / bare FAISS of the type, unfiltered", "at most 1.5"),
+    "bare_filtered_ms": ("bare FAISS of the type with that filter, ms", ""),
+    "filtered_times_bare": ("search with the filter / bare FAISS with it", "at most 1.5"),
     "bare_filtered_flat_ms": ("bare flat FAISS with that filter, ms", ""),
     "first_filter_s": ("first filter by a key, s", ""),
     "recall_at_10": ("recall@10 against flat", ".95"),
@@ -216,7 +226,9 @@ def main() -> None:
                 figures["vectors_times_bare"] = (
                     figures["search_vectors_only_ms"] / figures["bare_ms"]
                 )
-                figures["filtered_times_bare"] = figures["filtered_ms"] / figures["bare_ms"]
+                figures["filtered_times_bare"] = (
+                    figures["filtered_ms"] / figures["bare_filtered_ms"]
+                )
         finally:
             shutil.rmtree(folder)
         found[kind] = figures
