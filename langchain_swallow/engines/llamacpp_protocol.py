@@ -16,7 +16,6 @@ from langchain_swallow.engines.base import Grammar, Request
 # What a server takes: any grammar, JSON schemas, or nothing.
 Grammars = Literal["lark", "schema", "none"]
 
-
 # A quotation that must come out as it is; Japanese, so of several tokens.
 PROBE = {
     "prompt": "引用:",
@@ -27,8 +26,8 @@ PROBE = {
 
 
 def grammars_of(status: int, answer: dict[str, Any]) -> Grammars:
-    """What constrains answers, by the answer to `PROBE` and its status code."""
-    if status != 200:
+    """What constrains answers, by the answer to `PROBE` and its status code, 200 or 400."""
+    if status == 400:
         return "schema"
     return "lark" if answer.get("content") == '"営業"' else "none"
 

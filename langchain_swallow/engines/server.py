@@ -213,16 +213,16 @@ class ServerEngine(LoopEngine):
             context_window=model.get("max_model_len") or (model.get("meta") or {}).get("n_ctx"),
         )
         if kind == "llamacpp":
-            flavor = replace(flavor, grammars=await self._grammars(server))
+            flavor = replace(flavor, grammars=await self._grammars(server, flavor.model))
         if self._prompt_as == "ids" or (self._prompt_as == "auto" and flavor.is_known):
             return flavor
         return await self._probe(server, flavor)
 
-    async def _grammars(self, server: Server) -> llamacpp_protocol.Grammars:
+    async def _grammars(self, server: Server, model: str) -> llamacpp_protocol.Grammars:
         """Find out what constrains the answers of a llama.cpp server."""
         url = llamacpp_protocol.completion_url(server.url)
-        response = await self._client.post(url, json=llamacpp_protocol.PROBE)
-        if response.status_code in (401, 403):
+        response = await self._client.post(url, json=llamacpp_protocol.PROBE | {"model": model})
+        if response.status_code not in (200, 400):
             raise error_of(url, response)
         return llamacpp_protocol.grammars_of(response.status_code, response.json())
 
