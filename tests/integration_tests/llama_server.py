@@ -3,17 +3,14 @@
 python tests/integration_tests/llama_server.py MODEL.gguf PORT
 """
 
-import contextlib
+import argparse
 import json
 import signal
-import subprocess
 import sys
-import time
-from pathlib import Path
 
 import httpx
 
-from tests.integration_tests.vllm_server import free_port
+from tests.integration_tests.server_process import ServerProcess
 
 API_KEY = "sk-test"
 SLOTS = 4
@@ -101,48 +98,18 @@ def _name_of(name):
     return name
 
 
-class LlamaServer:
-    """One server process of a GGUF file.
-
-    Args:
-        model: The file.
-        log: Where its output goes.
-    """
+class LlamaServer(ServerProcess):
+    """One server process of a GGUF file."""
 
     def __init__(self, model, log):
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        self.base_url = f"{self.url}/v1"
-        self.log = log
-        with log.open("w") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, __file__, str(model), str(port)],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    def wait(self, seconds=60):
-        """Until it answers."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                raise RuntimeError(self.log.read_text()[-2000:])
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.url}/health").status_code == 200:
-                    return self
-            time.sleep(0.2)
-        raise TimeoutError(self.log.read_text()[-2000:])
+        command = [sys.executable, "-m", "tests.integration_tests.llama_server", "--model"]
+        super().__init__([*command, str(model)], "--port", log)
 
     def busy_slots(self):
         """How many answers it is at."""
         headers = {"Authorization": f"Bearer {API_KEY}"}
         slots = json.loads(httpx.get(f"{self.url}/slots", headers=headers).text)
         return sum(slot["is_processing"] for slot in slots)
-
-    def kill(self):
-        """At once."""
-        self.process.kill()
-        self.process.wait()
 
 
 def main(model, port):
@@ -151,7 +118,7 @@ def main(model, port):
 
     params = xllamacpp.CommonParams()
     params.model.path = model
-    params.port = int(port)
+    params.port = port
     params.api_keys = [API_KEY]
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * 2048
@@ -165,4 +132,8 @@ def main(model, port):
 
 
 if __name__ == "__main__":
-    main(str(Path(sys.argv[1])), sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--port", type=int, required=True)
+    arguments = parser.parse_args()
+    main(arguments.model, arguments.port)

@@ -30,7 +30,8 @@ from tests.conformance import (
     save_checkpoint,
     text_of,
 )
-from tests.integration_tests.vllm_server import VLLMServer, free_port, vllm_python
+from tests.integration_tests.server_process import free_port
+from tests.integration_tests.vllm_server import VLLMServer, vllm_python
 
 
 @pytest.fixture(scope="module")
