@@ -96,7 +96,7 @@ def release_freed_memory() -> None:
     """Give the memory of what was freed back: a GPU's, and the host's where glibc keeps it.
 
     glibc serves the later of several large allocations from its heaps, and keeps what is freed
-    there while anything above it is in use: hundreds of megabytes after a model of 200 MB,
+    there while anything above it is in use: hundreds of megabytes after a model of 320 MB,
     measured.
     """
     gc.collect()
