@@ -138,3 +138,17 @@ def test_constructing_a_chat_model_loads_no_engine():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "False"
+
+
+def test_nothing_else_is_committed_at_the_top():
+    root = PACKAGE.parent
+    if not (root / ".git").exists():
+        pytest.skip("not a checkout")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True
+    )
+    top = {path.split("/")[0] for path in listed.stdout.split("\0") if path}
+    assert {name for name in top if not name.startswith(".")} == {
+        *("langchain_swallow", "examples", "tests", "docs", "pyproject.toml", "README.md"),
+        *("LICENSE", "NOTICE", "CHANGELOG.md"),
+    }
