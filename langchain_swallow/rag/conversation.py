@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Any
 
 from langchain_core.chat_history import BaseChatMessageHistory
@@ -61,22 +61,38 @@ def create_conversational_rag_chain(
     ) -> AsyncIterator[Answer]:
         session = history(_session(config))
         question = asked_of([part async for part in inputs]).question
-        turn = _Turn(question)
-        asked = {"question": question, "history": await session.aget_messages()}
-        async with contextlib.aclosing(chain.astream(asked, config)) as pieces:  # type: ignore[type-var]
-            try:
-                async for piece in pieces:
-                    turn.add(piece)
-                    yield piece
-            except (GeneratorExit, asyncio.CancelledError):
-                await session.aadd_messages(turn.messages())
-                raise
-        await session.aadd_messages(turn.messages())
+        async with contextlib.aclosing(astream_turn(chain, question, session, config)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     # Its annotation leaves out that a generator may also take the config, which it passes.
     steps: tuple[Any, Any] = (run, arun)
     made: RunnableGenerator[RagInput, Answer] = RunnableGenerator(*steps)
     return made.with_config(run_name="SwallowConversationalRAG")
+
+
+async def astream_turn(
+    chain: Runnable[RagInput, Answer],
+    question: str,
+    session: BaseChatMessageHistory,
+    config: RunnableConfig | None = None,
+) -> AsyncGenerator[Answer, None]:
+    """Stream one answer of a RAG chain, with a session's messages before it and added to them.
+
+    Once this is closed its question and answer are in the history. A chain of LangChain's leaves
+    the closing of its inner generators to the garbage collector, and so to some time later.
+    """
+    turn = _Turn(question)
+    asked: Any = {"question": question, "history": await session.aget_messages()}
+    async with contextlib.aclosing(chain.astream(asked, config)) as pieces:  # type: ignore[type-var]
+        try:
+            async for piece in pieces:
+                turn.add(piece)
+                yield piece
+        except (GeneratorExit, asyncio.CancelledError):
+            await session.aadd_messages(turn.messages())
+            raise
+    await session.aadd_messages(turn.messages())
 
 
 class _Turn:

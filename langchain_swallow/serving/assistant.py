@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.documents import Document
-from langchain_core.messages import HumanMessage
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_text_splitters import TextSplitter
 
 from langchain_swallow.query_expansion import fused
-from langchain_swallow.rag import Answer, create_conversational_rag_chain
+from langchain_swallow.rag import Answer, create_rag_chain
+from langchain_swallow.rag.conversation import astream_turn
 from langchain_swallow.retrievers import HybridRetriever
 from langchain_swallow.serving.sessions import Session, Sessions
 from langchain_swallow.serving.settings import LONGEST_QUESTION, Settings
@@ -56,9 +56,21 @@ class Assistant:
         self._writing = threading.Lock()
 
     async def answer(
-        self, session_name: str, question: str, settings: Settings | None = None
+        self,
+        session_name: str,
+        question: str,
+        settings: Settings | None = None,
+        *,
+        again: bool = False,
     ) -> AsyncIterator[Answer]:
         """The pieces of an answer; leaving the stream ends the generation.
+
+        Args:
+            session_name: Whose conversation it belongs to; its answers wait for each other.
+            question: At most 2,000 characters.
+            settings: `None` takes the defaults.
+            again: Whether this takes the place of the conversation's last question, if that is
+                the same, and of its answer.
 
         Raises:
             ValueError: The question is empty or too long.
@@ -69,29 +81,19 @@ class Assistant:
             )
         session = self.sessions.get(session_name)
         chosen = settings or Settings()
-        chain = create_conversational_rag_chain(
+        chain = create_rag_chain(
             chosen.bound(self.llm),
             self._retriever(session, chosen.k),
-            lambda _: session.history,
             preset=chosen.chosen_preset(),
         )
-        config: Any = {"configurable": {"session_id": session_name}}
-        async with (
-            session.lock,
-            contextlib.aclosing(chain.astream(question, config)) as pieces,  # type: ignore[type-var]
-        ):
-            async for piece in pieces:
-                yield piece
-
-    def take_back(self, session_name: str, question: str) -> None:
-        """Remove a question with its answer, if it is the last one of the conversation.
-
-        It is not where the answer failed, or was stopped before its first word.
-        """
-        history = self.sessions.get(session_name).history
-        asked = [i for i, m in enumerate(history.messages) if isinstance(m, HumanMessage)]
-        if asked and history.messages[asked[-1]].text == question:
-            history.messages = history.messages[: asked[-1]]
+        async with session.lock:
+            if again:
+                session.history.take_back(question)
+            async with contextlib.aclosing(
+                astream_turn(chain, question, session.history)
+            ) as pieces:
+                async for piece in pieces:
+                    yield piece
 
     def forget(self, session_name: str) -> None:
         """Drop a session with its conversation and documents."""

@@ -116,13 +116,16 @@ def create_page(assistant: Assistant) -> gr.Blocks:
         ) -> AsyncGenerator[Any, None]:
             text = text.strip()
             if not text:
-                yield shown, said, ""
+                yield gr.skip(), gr.skip(), ""
                 return
+            # Emptied once: the next question may be written while this one is answered.
+            box: Any = ""
             async with contextlib.aclosing(
                 _answer(assistant, str(request.session_hash), text, shown, said, chosen)
             ) as steps:
                 async for messages, spoken in steps:
-                    yield messages, spoken, ""
+                    yield messages, spoken, box
+                    box = gr.skip()
 
         async def ask_again(
             request: gr.Request, shown: list[Any], said: list[Any], *chosen: Any
@@ -130,11 +133,9 @@ def create_page(assistant: Assistant) -> gr.Blocks:
             if not said:
                 yield shown, said
                 return
-            name = str(request.session_hash)
-            text = said[-1]["question"]
-            assistant.take_back(name, text)
+            name, text = str(request.session_hash), said[-1]["question"]
             async with contextlib.aclosing(
-                _answer(assistant, name, text, shown[:-2], said[:-1], chosen)
+                _answer(assistant, name, text, shown[:-2], said[:-1], chosen, again=True)
             ) as steps:
                 async for step in steps:
                     yield step
@@ -159,15 +160,18 @@ def create_page(assistant: Assistant) -> gr.Blocks:
         answered = [conversation, turns, question]
         # Everyone's questions go to the model's scheduler, which knows how many it can hold.
         unlimited: dict[str, Any] = {"concurrency_limit": None, "api_visibility": "private"}
-        events: list[Any] = [
-            question.submit(ask, asking, answered, **unlimited),
-            send.click(ask, asking, answered, **unlimited),
-            again.click(
-                ask_again, [conversation, turns, *settings], [conversation, turns], **unlimited
-            ),
-        ]
+        # One event for both triggers: while it goes on, a second question stays in its box.
+        asked = gr.on([question.submit, send.click], ask, asking, answered, **unlimited)
         picked = conversation.example_select(_picked, None, question, api_visibility="private")
-        events.append(picked.then(ask, asking, answered, **unlimited))
+        picked = picked.then(ask, asking, answered, **unlimited)
+        answered_again = again.click(
+            ask_again,
+            [conversation, turns, *settings],
+            [conversation, turns],
+            cancels=[asked, picked],
+            **unlimited,
+        )
+        events: list[Any] = [asked, picked, answered_again]
         stop.click(None, cancels=events, api_visibility="private")
         conversation.clear(start_anew, None, [conversation, turns], api_visibility="private")
         new.click(start_anew, None, [conversation, turns], cancels=events, api_visibility="private")
@@ -229,6 +233,8 @@ async def _answer(
     shown: list[Any],
     said: list[Any],
     chosen: tuple[Any, ...],
+    *,
+    again: bool = False,
 ) -> AsyncGenerator[tuple[list[Any], list[Any]], None]:
     """The conversation, again and again as the answer grows."""
     asked = {"role": "user", "content": f"<p>{escape(text)}</p>".replace("\n", "<br>")}
@@ -243,7 +249,8 @@ async def _answer(
         settings = Settings(
             preset, system or "", int(numbers[0]), int(numbers[1]), float(numbers[2])
         )
-        async with contextlib.aclosing(assistant.answer(name, text, settings)) as pieces:  # type: ignore[type-var]
+        answers = assistant.answer(name, text, settings, again=again)
+        async with contextlib.aclosing(answers) as pieces:  # type: ignore[type-var]
             async for piece in pieces:
                 answer += piece
                 yield now(answer_html(answer, anchor))

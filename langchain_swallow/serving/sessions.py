@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from langchain_core.chat_history import BaseChatMessageHistory
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 
 from langchain_swallow.vectorstores import SwallowFAISS
 
@@ -23,6 +23,15 @@ class History(BaseChatMessageHistory):
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Add messages; the oldest go when there are too many."""
         self.messages = [*self.messages, *messages][-_MESSAGES:]
+
+    def take_back(self, question: str) -> None:
+        """Remove the last question with its answer, if it is this one.
+
+        It is not where the answer failed, or was stopped before its first word.
+        """
+        asked = [i for i, m in enumerate(self.messages) if isinstance(m, HumanMessage)]
+        if asked and self.messages[asked[-1]].text == question:
+            self.messages = self.messages[: asked[-1]]
 
     def clear(self) -> None:
         """Forget all."""

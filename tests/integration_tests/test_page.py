@@ -247,6 +247,13 @@ def running(engine, wanted, seconds=5.0):
     return False
 
 
+def wait_until(holds, seconds=5.0):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def begin(page):
     page.fill("#question textarea", QUESTION)
     page.keyboard.press("Enter")
@@ -265,6 +272,45 @@ def test_stop_ends_the_generation(slow, visit):
     assert len(session.history.messages) == 2
     begin(page)
     assert running(slow.engine, 1)
+    page.click("#stop")
+    assert running(slow.engine, 0, seconds=2)
+
+
+def test_answering_again_ends_the_generation(slow, visit):
+    page = visit(slow.url)
+    begin(page)
+    assert running(slow.engine, 1)
+    (first,) = slow.engine._running
+    page.click("#again")
+    wait_until(lambda: slow.engine._running and first not in slow.engine._running)
+    assert running(slow.engine, 1)
+    page.wait_for_timeout(1000)
+    assert page.locator(".conversation .user .message-content").count() == 1
+    assert page.locator(".conversation .bot .message-content").count() == 1
+    page.click("#stop")
+    assert running(slow.engine, 0, seconds=2)
+    page.wait_for_timeout(500)
+    session = list(slow.assistant.sessions._sessions.values())[-1]
+    assert [message.type for message in session.history.messages] == ["human", "ai"]
+
+
+def test_a_question_waits_until_the_answer_has_ended(slow, visit):
+    page = visit(slow.url)
+    begin(page)
+    assert running(slow.engine, 1)
+    page.fill("#question textarea", "次の質問")
+    page.keyboard.press("Enter")
+    page.click("#send")
+    page.wait_for_timeout(1500)
+    # It is not lost: it stays where it was written.
+    assert page.input_value("#question textarea") == "次の質問"
+    assert page.locator(".conversation .user .message-content").count() == 1
+    page.click("#stop")
+    assert running(slow.engine, 0, seconds=2)
+    page.click("#send")
+    assert running(slow.engine, 1)
+    page.wait_for_timeout(1000)
+    assert page.locator(".conversation .user .message-content").count() == 2
     page.click("#stop")
     assert running(slow.engine, 0, seconds=2)
 

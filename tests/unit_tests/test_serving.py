@@ -32,9 +32,9 @@ def assistant(*answers, **options):
     return Assistant(llm, store(), splitter=JapaneseTextSplitter(100), **options)
 
 
-async def asked(made, session, question, settings=None):
+async def asked(made, session, question, settings=None, *, again=False):
     answer = Answer()
-    async for piece in made.answer(session, question, settings):
+    async for piece in made.answer(session, question, settings, again=again):
         answer += piece
     return answer
 
@@ -56,17 +56,33 @@ async def test_a_conversation_belongs_to_its_session():
     assert made.sessions.get("甲").history.messages == []
 
 
-async def test_a_question_is_taken_back_with_its_answer():
-    made = assistant()
+async def test_answered_again_a_question_is_there_once():
+    made = assistant(*[f"答え{i}" for i in range(5)])
+
+    def said():
+        return [message.text for message in made.sessions.get("甲").history.messages]
+
     await asked(made, "甲", "会議室は何階ですか。")
     await asked(made, "甲", "食堂はどこですか。")
-    made.take_back("甲", "会議室は何階ですか。")
-    assert len(made.sessions.get("甲").history.messages) == 4
-    made.take_back("甲", "食堂はどこですか。")
-    assert len(made.sessions.get("甲").history.messages) == 2
-    made.take_back("甲", "会議室は何階ですか。")
-    made.take_back("甲", "会議室は何階ですか。")
-    assert made.sessions.get("甲").history.messages == []
+    await asked(made, "甲", "食堂はどこですか。", again=True)
+    assert said() == ["会議室は何階ですか。", "答え0", "食堂はどこですか。", "答え2"]
+    # The last question failed, or was stopped before its first word: nothing is there of it.
+    await asked(made, "甲", "会議室は何階ですか。", again=True)
+    assert said()[2:] == ["食堂はどこですか。", "答え2", "会議室は何階ですか。", "答え3"]
+
+
+async def test_an_answer_that_goes_on_is_taken_back_when_it_has_ended():
+    made = assistant("一 二 三", "四")
+    first = made.answer("甲", "会議室は何階ですか。")
+    while not (await anext(first)).text:
+        pass
+    second = asyncio.create_task(asked(made, "甲", "会議室は何階ですか。", again=True))
+    await asyncio.sleep(0.05)
+    assert not second.done()
+    await first.aclose()
+    await second
+    said = [message.text for message in made.sessions.get("甲").history.messages]
+    assert said == ["会議室は何階ですか。", "四"]
 
 
 async def test_answers_of_a_session_wait_for_each_other():
