@@ -42,7 +42,10 @@ _JS = """() => document.addEventListener("click", event => {
 })"""
 
 _TEXTS = {
-    "title": ("文書に聞く", "Ask the documents"),
+    "title": (
+        "## 文書に聞く\n文書から、出典を付けて答えます。",
+        "## Ask the documents\nAnswers come from the documents, with their sources.",
+    ),
     "ask": ("質問", "Question"),
     "ask_hint": ("質問を書いて Enter", "Write a question and press Enter"),
     "send": ("聞く", "Ask"),
@@ -71,7 +74,7 @@ def create_page(assistant: Assistant) -> gr.Blocks:
     options: dict[str, Any] = {"analytics_enabled": False, "delete_cache": (600, 3600)}
     with gr.Blocks(title="langchain-swallow", fill_height=True, **options) as page:
         turns = gr.State([])
-        gr.Markdown(_heading(assistant.store))
+        gr.Markdown(t("title"))
         conversation = gr.Chatbot(
             label=t("conversation"),
             elem_classes="conversation",
@@ -97,7 +100,7 @@ def create_page(assistant: Assistant) -> gr.Blocks:
         with gr.Accordion(t("files"), open=False, elem_id="files"):
             upload = gr.File(label=t("files_label"), file_count="multiple", type="filepath")
             for_whom = gr.Radio(
-                [("この会話だけ / This conversation", "mine"), ("全員 / Everyone", "everyone")],
+                [(t("mine"), "mine"), (t("everyone"), "everyone")],
                 value="mine",
                 label=t("for_whom"),
                 visible=assistant.shared_uploads,
@@ -221,11 +224,6 @@ def _picked(data: gr.SelectData) -> str:
     return str(data.value["text"])
 
 
-def _heading(store: SwallowFAISS) -> str:
-    count = len(store.sources())
-    return f"## 文書に聞く / Ask the documents\n{count} 件の文書から、出典を付けて答えます。"
-
-
 async def _answer(
     assistant: Assistant,
     name: str,
@@ -260,7 +258,13 @@ async def _answer(
 
 def _add(assistant: Assistant, name: str, paths: list[str], shared: bool) -> Any:
     lines: list[str] = []
+
+    def so_far() -> str:
+        waiting = f"<p>⏳ {len(lines)} / {len(paths)}</p>" if len(lines) < len(paths) else ""
+        return "\n".join([*lines, waiting])
+
+    yield so_far()
     for result in assistant.add_files(name, [Path(path) for path in paths], shared=shared):
         state = f"⚠ {escape(result.error)}" if result.error else f"✓ {result.passages} 箇所"
         lines.append(f"<p>{escape(result.name)}: {state}</p>".replace("\n", " "))
-        yield "\n".join(lines)
+        yield so_far()

@@ -20,6 +20,8 @@ from langchain_swallow import (
 )
 from langchain_swallow.serving.app import create_app
 from langchain_swallow.serving.assistant import Assistant
+from langchain_swallow.serving.settings import Settings
+from langchain_swallow.serving.uploads import Limits
 from tests.integration_tests.test_readme import ROOT
 from tests.unit_tests.tiny_models import tiny
 from tests.unit_tests.tokenizers import trained_tokenizer
@@ -180,12 +182,86 @@ def test_an_uploaded_file_is_asked_about(served, visit, tmp_path):
     page, other = visit(served.url), visit(served.url)
     page.click("#files")
     page.set_input_files("#files input[type=file]", [str(file), str(broken)])
+    page.get_by_text(re.compile("⏳ [01] / 2")).wait_for()
     page.get_by_text("備品.txt: ✓ 1 箇所").wait_for()
     page.get_by_text("壊れた.pdf: ⚠").wait_for()
     assert str(tmp_path) not in page.locator("#uploaded").inner_text()
     assert "12個" in ask(page, "予備の電球は何個ありますか。")
     ask(other, "予備の電球は何個ありますか。")
     assert "12個" not in other.locator(".conversation").inner_text()
+
+
+def test_a_file_for_everyone(llm, visit, tmp_path):
+    """With permission; without it the page does not offer it."""
+    store = SwallowFAISS.from_texts(["会議室は3階にある。"], SwallowEmbeddings("demo"))
+    served = Served(
+        Assistant(llm, store, shared_uploads=True, limits=Limits(files=2, file_mb=0.01)),
+        hosts=("127.0.0.1",),
+    )
+    (tmp_path / "備品.txt").write_text("予備の電球は12個ある。", encoding="utf-8")
+    (tmp_path / "大きい.txt").write_text("予備の電球。" * 1000, encoding="utf-8")
+    try:
+        page, other = visit(served.url), visit(served.url)
+        page.click("#files")
+        page.get_by_label("全員").check()
+        page.set_input_files("#files input[type=file]", str(tmp_path / "備品.txt"))
+        page.get_by_text("備品.txt: ✓ 1 箇所").wait_for()
+        page.set_input_files("#files input[type=file]", str(tmp_path / "大きい.txt"))
+        page.get_by_text(re.compile("exceeds|超え|大き", re.IGNORECASE)).last.wait_for()
+        assert len(store) == 2
+        assert "12個" in ask(other, "予備の電球は何個ありますか。")
+    finally:
+        served.close()
+
+
+def test_chosen_settings_reach_the_model(served, visit, monkeypatch):
+    asked_with = []
+
+    def settings_of(name, question, settings=None, **options):
+        asked_with.append(settings)
+        return Assistant.answer(served.assistant, name, question, settings, **options)
+
+    monkeypatch.setattr(served.assistant, "answer", settings_of)
+    page = visit(served.url)
+    page.get_by_text("設定", exact=True).click()
+    page.get_by_label("プリセット").click()
+    page.get_by_role("option", name="質問応答（短答）").click()
+    page.get_by_label("システムプロンプト").fill("短く答えてください。")
+    page.get_by_label("見せる資料の数").first.fill("2")
+    # Beyond its bound.
+    page.get_by_label("答えの最大の長さ").first.fill("99999")
+    page.keyboard.press("Tab")
+    ask(page, QUESTION)
+    (settings,) = asked_with
+    assert settings == Settings("質問応答（短答）", "短く答えてください。", 2, 1024, 0.0)
+
+
+def test_everything_is_reached_by_keyboard(served, visit):
+    page = visit(served.url)
+    page.wait_for_function("document.activeElement.matches('#question textarea')")
+    page.keyboard.type("会議室は何時から使えますか。")
+    reached = []
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.innerText.split('\\n')[0].trim()"))
+    assert reached == ["聞く", "止める", "答え直す", "新しい会話", "文書を追加", "設定"]
+    page.keyboard.press("Enter")
+    page.get_by_label("プリセット").wait_for()
+    for _ in range(5):
+        page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    page.get_by_text("会議室は何時から使えますか。").wait_for()
+
+
+def test_the_page_in_english(served, browser):
+    page = browser.new_context(locale="en-US").new_page()
+    page.goto(served.url)
+    page.wait_for_selector("#question textarea")
+    page.get_by_role("heading", name="Ask the documents").wait_for()
+    for name in ("Ask", "Stop", "Answer again", "New conversation"):
+        assert page.get_by_role("button", name=name, exact=True).count() == 1
+    assert page.get_by_label("Question").count() == 1
+    page.context.close()
 
 
 def test_markup_of_documents_and_questions_is_text(served, visit, tmp_path):
