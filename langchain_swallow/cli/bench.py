@@ -6,23 +6,53 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from langchain_swallow.cli.common import add_model
+from langchain_swallow.cli.common import add_json, add_model, examples
 
 
 def add_parsers(commands: Any) -> None:
     """Add the command to the subparsers."""
-    bench = commands.add_parser("bench", help="how fast a model is here / 速さを測る")
-    bench.add_argument("--engine", default="auto", help="auto, transformers, vllm or server")
-    bench.add_argument("--base-url", action="append", help="of a server; may be repeated")
-    bench.add_argument("--dtype", default="auto", help="auto, bfloat16, float16 or float32")
-    bench.add_argument(
-        "--against", choices=("chathuggingface", "vllm"), help="a peer to run beside"
+    bench = commands.add_parser(
+        "bench",
+        help="how fast a model is here / 速さを測る",
+        **examples(
+            "langchain-swallow bench --model demo --against chathuggingface",
+            "langchain-swallow bench --engine server --base-url http://localhost:8000/v1",
+        ),
     )
-    bench.add_argument("--prompts", type=int, default=16, help="prompts of the batch (16)")
-    bench.add_argument("--tokens", type=int, default=32, help="tokens of an answer (32)")
-    bench.add_argument("--output", type=Path, metavar="FILE", help="write the figures as JSON")
-    bench.add_argument("--plot", type=Path, metavar="FILE", help="write a PNG or SVG (matplotlib)")
+    bench.add_argument(
+        "--engine",
+        default="auto",
+        help="エンジン / engine: auto, transformers, vllm, server (auto)",
+    )
+    bench.add_argument(
+        "--base-url",
+        action="append",
+        help="サーバーのアドレス、いくつでも / of a server; may be repeated",
+    )
+    bench.add_argument(
+        "--dtype",
+        default="auto",
+        help="数の型 / data type: auto, bfloat16, float16, float32 (auto)",
+    )
+    bench.add_argument(
+        "--against",
+        choices=("chathuggingface", "vllm"),
+        help="並べて測る相手 / a peer to run beside",
+    )
+    bench.add_argument(
+        "--prompts", type=int, default=16, help="一度に送る質問の数 / prompts of the batch (16)"
+    )
+    bench.add_argument(
+        "--tokens", type=int, default=32, help="答えの長さ / tokens of an answer (32)"
+    )
+    bench.add_argument(
+        "--output", type=Path, metavar="FILE", help="JSON のファイル / write the figures as JSON"
+    )
+    bench.add_argument(
+        "--plot", type=Path, metavar="FILE", help="図のファイル / a PNG or SVG (matplotlib)"
+    )
     add_model(bench)
+    add_json(bench)
     bench.set_defaults(command=_bench)
 
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.cli.common import add_model, examples, say, show_sources
+from langchain_swallow.cli.common import add_json, add_model, examples, say, show_sources
 from langchain_swallow.cli.retrieval import add_retrieval, retriever_of
 
 if TYPE_CHECKING:
@@ -20,16 +20,21 @@ def add_parsers(commands: Any) -> None:
     chat = commands.add_parser(
         "chat",
         help="chat, with or without an index / 対話する",
-        description="Ctrl-C stops an answer, Ctrl-D ends. /help lists commands. In a pipe each "
-        "line is a question: echo 質問 | langchain-swallow chat",
+        description="Ctrl-C は答えを、Ctrl-D は会話を終わらせる。/help はコマンドの一覧。パイプでは"
+        "一行が一問。\n"
+        "Ctrl-C stops an answer, Ctrl-D ends. /help lists commands. In a pipe each line is a\n"
+        "question.",
         **examples(
             "langchain-swallow chat -i 索引 --model demo",
             "echo 有給休暇は何日ですか。 | langchain-swallow chat -i 索引 --json",
         ),
     )
-    chat.add_argument("-i", "--index", type=Path, metavar="INDEX", help="answer from documents")
+    chat.add_argument(
+        "-i", "--index", type=Path, metavar="INDEX", help="文書から答える / answer from documents"
+    )
     add_retrieval(chat)
     add_model(chat)
+    add_json(chat)
     chat.set_defaults(command=_chat)
 
 

@@ -22,11 +22,52 @@ def examples(*lines: str) -> dict[str, Any]:
     return {"epilog": epilog, "formatter_class": argparse.RawDescriptionHelpFormatter}
 
 
-def add_model(parser: argparse.ArgumentParser, default: str | None = "") -> None:
-    """`--model` and `--json`; the default model is that of the environment or the settings."""
-    chosen = _DEFAULT_MODEL if default == "" else default
-    parser.add_argument("--model", default=chosen, help=f"checkpoint, folder or demo ({chosen})")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+def add_model(parser: argparse.ArgumentParser, default: str = _DEFAULT_MODEL) -> None:
+    """`--model`; the default is that of the environment or the settings."""
+    parser.add_argument(
+        "--model",
+        default=default,
+        help=f"モデルの名前、フォルダー、demo / checkpoint, folder or demo ({default})",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """`--json`, for programs that read the output."""
+    parser.add_argument("--json", action="store_true", help="JSON で出す / print JSON")
+
+
+def add_index(parser: argparse.ArgumentParser) -> None:
+    """`--index`, of commands that need one."""
+    parser.add_argument(
+        "-i",
+        "--index",
+        type=Path,
+        required=True,
+        metavar="INDEX",
+        help="index か sync で作った索引 / what index or sync has made",
+    )
+
+
+def add_embeddings(parser: argparse.ArgumentParser) -> None:
+    """`--embeddings`, of commands that make an index where there is none."""
+    parser.add_argument(
+        "--embeddings",
+        default="demo",
+        help="新しい索引の埋め込みモデル / encoder of a new index (demo)",
+    )
+
+
+def add_counter(parser: argparse.ArgumentParser) -> None:
+    """`--max-tokens` and `--model` of commands that cut documents."""
+    parser.add_argument(
+        "--max-tokens",
+        type=int,
+        default=300,
+        help="一つの資料の長さ（トークン） / tokens of a chunk (300)",
+    )
+    parser.add_argument(
+        "--model", help="長さを数えるモデル / whose tokens are counted (an estimate)"
+    )
 
 
 def show_sources(answer: "Answer") -> None:

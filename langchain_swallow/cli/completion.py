@@ -11,9 +11,9 @@ def add_parsers(commands: Any, parser: argparse.ArgumentParser) -> None:
     completion = commands.add_parser(
         "completion",
         help="completion for bash, zsh or tcsh / シェルの補完",
-        **examples("source <(langchain-swallow completion bash)"),
+        **examples("source <(langchain-swallow completion bash)    bash で / in bash"),
     )
-    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="シェル / your shell")
     completion.set_defaults(command=_completion, completed=parser)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from platformdirs import user_config_path
 
-from langchain_swallow.cli.common import examples, say
+from langchain_swallow.cli.common import add_json, examples, say
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -50,14 +50,18 @@ def add_parsers(commands: Any) -> None:
     config = commands.add_parser(
         "config",
         help="show settings and where they come from / 設定を見る",
-        description=f"The file is {config_path()}. Order: command line, environment "
+        description=f"ファイルは {config_path()}。順番は、コマンドライン、環境変数"
+        "（SWALLOW_MAX_TOKENS=…）、ファイルのコマンドの表、ファイルの先頭、標準の値。\n"
+        f"The file is {config_path()}. Order: command line, environment\n"
         "(SWALLOW_MAX_TOKENS=…), the command's table in the file, its top, the built-in default.",
         **examples(
             "langchain-swallow config --init", "SWALLOW_MAX_TOKENS=512 langchain-swallow config"
         ),
     )
-    config.add_argument("--init", action="store_true", help="write a file to begin with")
-    config.add_argument("--json", action="store_true", help="print JSON")
+    config.add_argument(
+        "--init", action="store_true", help="ファイルを作る / write a file to begin with"
+    )
+    add_json(config)
     config.set_defaults(command=_config, all_commands=commands)
 
 

@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_swallow.cli.common import (
+    add_counter,
+    add_embeddings,
+    add_index,
+    add_json,
     add_model,
     build_store,
     counter_of,
@@ -44,8 +48,15 @@ def add_parsers(commands: Any) -> None:
             "langchain-swallow demo --documents 社内規程/    自分の文書で / with your documents",
         ),
     )
-    demo.add_argument("--documents", type=Path, default=_DEMO_DOCUMENTS, metavar="DIR")
+    demo.add_argument(
+        "--documents",
+        type=Path,
+        default=_DEMO_DOCUMENTS,
+        metavar="DIR",
+        help="文書のフォルダー（標準は例の文書） / a folder of documents (the examples)",
+    )
     add_model(demo, default="demo")
+    add_json(demo)
     demo.set_defaults(command=_demo)
 
     index = commands.add_parser(
@@ -56,14 +67,26 @@ def add_parsers(commands: Any) -> None:
             "langchain-swallow index 規程.docx 価格表.xlsx -o 索引 --skip-errors",
         ),
     )
-    index.add_argument("documents", type=Path, nargs="+", metavar="DIR", help="folders or files")
-    index.add_argument("-o", "--output", type=Path, required=True, metavar="INDEX")
     index.add_argument(
-        "--embeddings", default="demo", help="sentence-transformers model, or demo (default)"
+        "documents",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="フォルダーまたはファイル / folders or files",
     )
-    index.add_argument("--max-tokens", type=int, default=300, help="tokens of a chunk (300)")
-    index.add_argument("--skip-errors", action="store_true", help="go on after unreadable files")
-    add_model(index, default=None)
+    _add_output(index)
+    index.add_argument(
+        "--embeddings",
+        default="demo",
+        help="sentence-transformers のモデル / a sentence-transformers model (demo)",
+    )
+    index.add_argument(
+        "--skip-errors",
+        action="store_true",
+        help="読めないファイルを飛ばす / go on after unreadable files",
+    )
+    add_counter(index)
+    add_json(index)
     index.set_defaults(command=_index)
 
     sync = commands.add_parser(
@@ -73,11 +96,16 @@ def add_parsers(commands: Any) -> None:
             "langchain-swallow sync 社内規程/ -i 索引    変わったファイルだけ / changed files only"
         ),
     )
-    sync.add_argument("documents", type=Path, metavar="DIR", help="the folder it is of")
-    sync.add_argument("-i", "--index", type=Path, required=True, metavar="INDEX")
-    sync.add_argument("--embeddings", default="demo", help="encoder of a new index (demo)")
-    sync.add_argument("--max-tokens", type=int, default=300, help="tokens of a chunk (300)")
-    add_model(sync, default=None)
+    sync.add_argument(
+        "documents",
+        type=Path,
+        metavar="DIR",
+        help="索引にしたフォルダー / the folder that it is of",
+    )
+    add_index(sync)
+    add_embeddings(sync)
+    add_counter(sync)
+    add_json(sync)
     sync.set_defaults(command=_sync)
 
     convert = commands.add_parser(
@@ -87,9 +115,19 @@ def add_parsers(commands: Any) -> None:
             "langchain-swallow convert 古い索引/ -o 索引 --embeddings cl-nagoya/ruri-v3-30m"
         ),
     )
-    convert.add_argument("folder", type=Path, metavar="DIR", help="what FAISS.save_local wrote")
-    convert.add_argument("-o", "--output", type=Path, required=True, metavar="INDEX")
-    convert.add_argument("--embeddings", required=True, help="the encoder it was made with")
+    convert.add_argument(
+        "folder",
+        type=Path,
+        metavar="DIR",
+        help="FAISS.save_local が書いたフォルダー / what FAISS.save_local wrote",
+    )
+    _add_output(convert)
+    convert.add_argument(
+        "--embeddings",
+        required=True,
+        help="それを作った埋め込みモデル / the encoder that it was made with",
+    )
+    add_json(convert)
     convert.set_defaults(command=_convert)
 
     ask = commands.add_parser(
@@ -100,11 +138,23 @@ def add_parsers(commands: Any) -> None:
             "langchain-swallow ask -i 索引 日当はいくらですか。 --json | jq .citations",
         ),
     )
-    ask.add_argument("-i", "--index", type=Path, required=True, metavar="INDEX")
-    ask.add_argument("question", metavar="QUESTION")
+    add_index(ask)
+    ask.add_argument("question", metavar="QUESTION", help="質問 / what is asked")
     add_retrieval(ask)
     add_model(ask)
+    add_json(ask)
     ask.set_defaults(command=_ask)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="INDEX",
+        help="書き出す索引 / the index to write",
+    )
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -139,9 +189,9 @@ def _index(arguments: argparse.Namespace) -> int:
     )
     store.save_local(arguments.output)
     sources = {document.metadata["source"] for document in store.documents}
+    figures = {"index": str(arguments.output), "passages": len(store), "files": len(sources)}
     if arguments.json:
-        print(json.dumps({"index": str(arguments.output), "passages": len(store),
-                          "files": len(sources)}, ensure_ascii=False))  # fmt: skip
+        print(json.dumps(figures, ensure_ascii=False))
     else:
         say(f"{len(sources)} files, {len(store)} passages → {arguments.output}")
     return 0
@@ -153,7 +203,11 @@ def _convert(arguments: argparse.Namespace) -> int:
 
     embeddings = SwallowEmbeddings(arguments.embeddings)
     store = convert_langchain_faiss(arguments.folder, embeddings, path=arguments.output)
-    say(f"{len(store)} passages → {arguments.output}")
+    if arguments.json:
+        figures = {"index": str(arguments.output), "passages": len(store)}
+        print(json.dumps(figures, ensure_ascii=False))
+    else:
+        say(f"{len(store)} passages → {arguments.output}")
     return 0
 
 

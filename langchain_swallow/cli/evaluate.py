@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.cli.common import say
+from langchain_swallow.cli.common import add_json, examples, say
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from langchain_swallow.evaluation.run_file import Record
 
 _RUN_FILE, _PAIR_FILE = "run.jsonl", "pairs.jsonl"
-MODELS_HELP = "checkpoint, folder, demo, or provider:model through LangChain"
+MODELS_HELP = (
+    "モデルの名前、フォルダー、demo、LangChain の provider:model / checkpoint, folder, demo, or "
+    "provider:model through LangChain"
+)
 
 
 def add_parsers(evaluations: Any) -> None:
@@ -24,48 +27,130 @@ def add_parsers(evaluations: Any) -> None:
     bench = evaluations.add_parser(
         "mt-bench",
         help="two-turn questions, graded by a judge / 日本語MT-Bench",
-        description="Answers go into OUTPUT/run.jsonl as they come; the same command goes on where "
-        "it was stopped. docs/evaluation.md says where to get the questions.",
+        description="答えは書けたものから OUTPUT/run.jsonl に入り、同じコマンドで続きから始まる。"
+        "質問の入手先は docs/evaluation.md。\n"
+        "Answers go into OUTPUT/run.jsonl as they come; the same command goes on where it was\n"
+        "stopped. docs/evaluation.md says where to get the questions.",
+        **examples(
+            "langchain-swallow eval mt-bench --model demo --judge openai:gpt-4o "
+            "--questions 質問.jsonl -o 結果",
+            "langchain-swallow eval mt-bench --model demo --judge demo --questions 質問.jsonl "
+            "-o 結果 --dry-run",
+        ),
     )
     bench.add_argument("--model", required=True, help=MODELS_HELP)
     _add_judge(bench)
-    bench.add_argument("--runs", type=int, default=5, help="answers to each question (5)")
-    bench.add_argument("--max-tokens", type=int, default=1024, help="tokens of an answer (1024)")
     bench.add_argument(
-        "--concurrency", type=int, default=32, help="conversations at a time, in batches (32)"
+        "--runs", type=int, default=5, help="一問への答えの数 / answers to each question (5)"
     )
-    bench.add_argument("--no-seed", action="store_true", help="the model takes no seed")
-    bench.add_argument("--average", choices=("answers", "categories"), default="answers",
-                       help="what averages weigh; the model card's weigh answers")  # fmt: skip
-    bench.add_argument("--against", type=Path, action="append", default=[], metavar="DIR",
-                       help="another run, to stand beside; may be repeated")  # fmt: skip
-    bench.add_argument("--prices", type=float, nargs=4, metavar="USD",
-                       help="per million tokens: model in, out, judge in, out")  # fmt: skip
-    bench.add_argument("--dry-run", action="store_true", help="estimate the calls, make none")
+    bench.add_argument(
+        "--max-tokens",
+        type=int,
+        default=1024,
+        help="答えの最大の長さ / tokens of an answer (1024)",
+    )
+    bench.add_argument(
+        "--concurrency",
+        type=int,
+        default=32,
+        help="一度に進める会話の数 / conversations at a time, in batches (32)",
+    )
+    bench.add_argument(
+        "--no-seed",
+        action="store_true",
+        help="seed を送らない / the model takes no seed",
+    )
+    bench.add_argument(
+        "--average",
+        choices=("answers", "categories"),
+        default="answers",
+        help="平均の重み（モデルカードは answers） / what averages weigh; the model card's weigh "
+        "answers",
+    )
+    bench.add_argument(
+        "--against",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="並べる別の結果、いくつでも / another run, to stand beside; may be repeated",
+    )
+    bench.add_argument(
+        "--prices",
+        type=float,
+        nargs=4,
+        metavar="USD",
+        help="百万トークンの値段 / per million tokens: model in, out, judge in, out",
+    )
+    bench.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="呼び出しの数だけを見積もる / estimate the calls, make none",
+    )
     bench.set_defaults(command=_mt_bench)
 
     pairs = evaluations.add_parser(
         "pairwise",
         help="two runs' answers against each other / 二つの回答を比べる",
-        description="Each pair is judged twice, with the answers exchanged; a win must survive it.",
+        description="二つの答えを、順番を入れ替えて二度比べる。\n"
+        "Each pair is judged twice, with the answers exchanged; a win must survive it.",
+        **examples(
+            "langchain-swallow eval pairwise 結果1 結果2 --judge openai:gpt-4o "
+            "--questions 質問.jsonl -o 比較",
+        ),
     )
-    pairs.add_argument("first", type=Path, metavar="DIR", help="a run of eval mt-bench")
-    pairs.add_argument("second", type=Path, metavar="DIR", help="another")
+    pairs.add_argument(
+        "first", type=Path, metavar="DIR", help="eval mt-bench の結果 / a run of eval mt-bench"
+    )
+    pairs.add_argument("second", type=Path, metavar="DIR", help="もう一つ / another")
     _add_judge(pairs)
     pairs.set_defaults(command=_pairwise)
 
 
 def _add_judge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--judge", required=True, help=MODELS_HELP)
-    parser.add_argument("--questions", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--references", type=Path, metavar="FILE", help="reference answers")
-    parser.add_argument("--judge-prompts", type=Path, metavar="FILE",
-                        help="in FastChat's format; by default this package's own")  # fmt: skip
-    parser.add_argument("--judge-max-tokens", type=int, default=2048, help="of a judgment (2048)")
-    parser.add_argument("--judge-concurrency", type=int, default=8, help="judgments at a time (8)")
-    parser.add_argument("--requests-per-minute", type=float, help="limit of the judge")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--questions", type=Path, required=True, metavar="FILE", help="質問 / the questions"
+    )
+    parser.add_argument(
+        "--references", type=Path, metavar="FILE", help="手本の答え / reference answers"
+    )
+    parser.add_argument(
+        "--judge-prompts",
+        type=Path,
+        metavar="FILE",
+        help="FastChat の形式（標準はこのパッケージのもの） / in FastChat's format; by default "
+        "this package's own",
+    )
+    parser.add_argument(
+        "--judge-max-tokens",
+        type=int,
+        default=2048,
+        help="判定の最大の長さ / tokens of a judgment (2048)",
+    )
+    parser.add_argument(
+        "--judge-concurrency",
+        type=int,
+        default=8,
+        help="一度に進める判定の数 / judgments at a time (8)",
+    )
+    parser.add_argument(
+        "--requests-per-minute", type=float, help="判定者の制限 / limit of the judge"
+    )
+    add_output(parser)
+    add_json(parser)
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """`--output`, where an evaluation writes and goes on."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="結果のフォルダー / a folder for the results",
+    )
 
 
 def _mt_bench(arguments: argparse.Namespace) -> int:

@@ -8,8 +8,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.cli.common import LEXICAL_WEIGHT, build_store, load_store, rag_chain, say
-from langchain_swallow.cli.evaluate import MODELS_HELP, chat_model
+from langchain_swallow.cli.common import (
+    LEXICAL_WEIGHT,
+    add_json,
+    build_store,
+    examples,
+    load_store,
+    rag_chain,
+    say,
+)
+from langchain_swallow.cli.evaluate import MODELS_HELP, add_output, chat_model
 
 if TYPE_CHECKING:
     from langchain_swallow.evaluation.rag import Example
@@ -25,52 +33,113 @@ def add_parsers(evaluations: Any) -> None:
     rag = evaluations.add_parser(
         "rag",
         help="retrieval, answers, citations, refusals, latency / 文書からの回答を測る",
-        description="Answers go into OUTPUT/run.jsonl as they come; the same command goes on where "
-        "it was stopped. With --against a run is compared to another, question by question.",
+        description="答えは書けたものから OUTPUT/run.jsonl に入り、同じコマンドで続きから始まる。"
+        "--against は別の結果と一問ずつ比べる。\n"
+        "Answers go into OUTPUT/run.jsonl as they come; the same command goes on where it was\n"
+        "stopped. With --against a run is compared to another, question by question.",
+        **examples(
+            "langchain-swallow eval rag -i 索引 --questions 質問.jsonl --model demo -o 結果",
+            "langchain-swallow eval rag -i 索引 --jsquad valid-v1.3.json --model demo -o 結果",
+        ),
     )
-    rag.add_argument("-i", "--index", type=Path, metavar="INDEX",
-                     help="of langchain-swallow index; with --jsquad it is made there")  # fmt: skip
-    rag.add_argument("--jsquad", type=Path, metavar="FILE", help="JSQuAD's JSON: paragraphs and "
-                     "questions")  # fmt: skip
-    rag.add_argument("-k", type=int, default=4, help="passages to show the model (4)")
     rag.add_argument(
-        "--lexical-weight", type=float, default=LEXICAL_WEIGHT, help="of BM25, 0 to 1 (0.68)"
+        "-i",
+        "--index",
+        type=Path,
+        metavar="INDEX",
+        help="index で作った索引（--jsquad ならそこに作る） / of langchain-swallow index; with "
+        "--jsquad it is made there",
     )
-    rag.add_argument("--preset", default=_PRESET, help=f"prompt ({_PRESET})")
-    rag.add_argument("--judge", help="a chat model that grades free answers")
-    rag.add_argument("--against", type=Path, metavar="DIR", help="another run of these questions")
+    rag.add_argument(
+        "--jsquad",
+        type=Path,
+        metavar="FILE",
+        help="JSQuAD の JSON / JSQuAD's JSON: paragraphs and questions",
+    )
+    rag.add_argument(
+        "-k", type=int, default=4, help="モデルに見せる資料の数 / passages to show the model (4)"
+    )
+    rag.add_argument(
+        "--lexical-weight",
+        type=float,
+        default=LEXICAL_WEIGHT,
+        help=f"BM25 の重み / weight of BM25, 0 to 1 ({LEXICAL_WEIGHT})",
+    )
+    rag.add_argument("--preset", default=_PRESET, help=f"プリセット / prompt ({_PRESET})")
+    rag.add_argument(
+        "--judge", help="自由な答えを採点するモデル / a chat model that grades free answers"
+    )
+    rag.add_argument(
+        "--against",
+        type=Path,
+        metavar="DIR",
+        help="比べる別の結果 / another run of these questions",
+    )
     _add_questions(rag, required=False)
     rag.set_defaults(command=_rag)
 
     sweep = evaluations.add_parser(
         "sweep",
         help="chunk size, k, weights, presets: quality against latency / 設定を変えて測る",
-        description="Every combination of the comma-separated values, each in a folder of OUTPUT.",
+        description="コンマで区切った値のすべての組み合わせを、OUTPUT のフォルダーに一つずつ。\n"
+        "Every combination of the comma-separated values, each in a folder of OUTPUT.",
+        **examples(
+            "langchain-swallow eval sweep 社内規程/ --questions 質問.jsonl --model demo "
+            "-k 2,4 --chunk-tokens 150,300 -o 結果",
+        ),
     )
-    sweep.add_argument("documents", type=Path, nargs="+", metavar="DIR", help="folders or files")
-    sweep.add_argument("--embeddings", default="demo", help="encoder (demo)")
-    sweep.add_argument("--chunk-tokens", type=_list_of(int), default=[300], metavar="N,…")
-    sweep.add_argument("-k", type=_list_of(int), default=[4], metavar="N,…")
     sweep.add_argument(
-        "--lexical-weight", type=_list_of(float), default=[LEXICAL_WEIGHT], metavar="W,…"
+        "documents",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="フォルダーまたはファイル / folders or files",
     )
-    sweep.add_argument("--preset", type=_list_of(str), default=[_PRESET], metavar="NAME,…")
-    sweep.add_argument("--metric", default="f1", help="the quality that is drawn (f1)")
+    sweep.add_argument("--embeddings", default="demo", help="埋め込みモデル / encoder (demo)")
+    for option, kind, default, metavar, about in (
+        ("--chunk-tokens", int, 300, "N,…", "一つの資料の長さ / tokens of a chunk"),
+        ("-k", int, 4, "N,…", "見せる資料の数 / passages to show the model"),
+        ("--lexical-weight", float, LEXICAL_WEIGHT, "W,…", "BM25 の重み / weight of BM25, 0 to 1"),
+        ("--preset", str, _PRESET, "NAME,…", "プリセット / prompt"),
+    ):
+        sweep.add_argument(
+            option,
+            type=_list_of(kind),
+            default=[default],
+            metavar=metavar,
+            help=f"{about} ({default})",
+        )
+    sweep.add_argument(
+        "--metric", default="f1", help="図に描く質の値 / the quality that is drawn (f1)"
+    )
     _add_questions(sweep, required=True)
     sweep.set_defaults(command=_sweep)
 
 
 def _add_questions(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    parser.add_argument("--questions", type=Path, metavar="FILE", required=required,
-                        help="JSON lines: question, answers, documents")  # fmt: skip
-    parser.add_argument("--limit", type=int, help="so many questions, drawn at random")
-    parser.add_argument("--seed", type=int, default=0, help="of the drawing (0)")
+    parser.add_argument(
+        "--questions",
+        type=Path,
+        metavar="FILE",
+        required=required,
+        help="質問、答え、文書の行 / JSON lines: question, answers, documents",
+    )
+    parser.add_argument(
+        "--limit", type=int, help="この数だけ選ぶ / so many questions, drawn at random"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="その乱数 / of the drawing (0)")
     parser.add_argument("--model", required=True, help=MODELS_HELP)
-    parser.add_argument("--max-tokens", type=int, default=256, help="tokens of an answer (256)")
-    parser.add_argument("--concurrency", type=int, default=1,
-                        help="questions at a time (1: latencies as one user has them)")  # fmt: skip
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--max-tokens", type=int, default=256, help="答えの最大の長さ / tokens of an answer (256)"
+    )
+    parser.add_argument(
+        "--concurrency",
+        type=int,
+        default=1,
+        help="一度に進める質問の数 / questions at a time (1: latencies as one user has them)",
+    )
+    add_output(parser)
+    add_json(parser)
 
 
 def _rag(arguments: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.cli.common import examples, say
+from langchain_swallow.cli.common import add_json, examples, say
 
 if TYPE_CHECKING:
     from langchain_swallow.catalog import ModelInfo
@@ -17,7 +17,7 @@ def add_parsers(commands: Any) -> None:
         help="list checkpoints, and which fit / モデル一覧",
         **examples("langchain-swallow models", "langchain-swallow models --json | jq .machine"),
     )
-    models.add_argument("--json", action="store_true", help="print JSON")
+    add_json(models)
     models.set_defaults(command=_models)
 
 

@@ -10,21 +10,34 @@ if TYPE_CHECKING:
 
 def add_retrieval(parser: argparse.ArgumentParser) -> None:
     """Passages, how they are found, and the length of an answer."""
-    parser.add_argument("-k", type=int, default=4, help="passages to show the model (4)")
-    parser.add_argument("--max-tokens", type=int, default=256, help="tokens of an answer (256)")
+    parser.add_argument(
+        "-k", type=int, default=4, help="モデルに見せる資料の数 / passages to show the model (4)"
+    )
+    parser.add_argument(
+        "--max-tokens", type=int, default=256, help="答えの最大の長さ / tokens of an answer (256)"
+    )
     parser.add_argument(
         "--filter",
         metavar="JSON",
         type=_condition,
-        help="""only what fits: '{"page": {"$lt": 9}}'""",
+        help="""条件に合う資料だけ / only what fits: '{"page": {"$lt": 9}}'""",
     )
-    parser.add_argument("--words", action="store_true", help="count words too (extra sudachi)")
-    parser.add_argument("--neighbours", type=int, default=0, help="passages around each (0)")
-    parser.add_argument("--reranker", metavar="MODEL", help="a CrossEncoder that orders anew")
+    parser.add_argument(
+        "--words", action="store_true", help="単語でも探す / count words too (extra sudachi)"
+    )
+    parser.add_argument(
+        "--neighbours", type=int, default=0, help="前後の資料の数 / passages around each (0)"
+    )
+    parser.add_argument(
+        "--reranker",
+        metavar="MODEL",
+        help="並べ直す CrossEncoder / a CrossEncoder that orders anew",
+    )
     parser.add_argument(
         "--expand",
         choices=("queries", "hyde"),
-        help="ask the model first: for paraphrases, or for a passage that would answer",
+        help="先にモデルに、言い換えか、答えになりそうな文章を書かせる / ask the model first: for "
+        "paraphrases, or for a passage that would answer",
     )
 
 

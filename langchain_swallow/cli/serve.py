@@ -4,7 +4,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from langchain_swallow.cli.common import add_model, examples, open_store, say
+from langchain_swallow.cli.common import (
+    add_embeddings,
+    add_index,
+    add_model,
+    examples,
+    open_store,
+    say,
+)
 
 
 def add_parsers(commands: Any) -> None:
@@ -12,23 +19,44 @@ def add_parsers(commands: Any) -> None:
     serve = commands.add_parser(
         "serve",
         help="a chat page over an index / 索引に聞くチャットページ",
-        description="A chat page and an API for this machine. Others are let in by --host with a "
-        "token, from SWALLOW_TOKEN or --token.",
+        description="このマシンで使うチャットページと API。ほかのマシンから使うには、--host と"
+        "トークン（SWALLOW_TOKEN か --token）が要る。\n"
+        "A chat page and an API for this machine. Others are let in by --host with a token,\n"
+        "from SWALLOW_TOKEN or --token.",
         **examples(
             "langchain-swallow serve -i 索引 --model demo",
             "SWALLOW_TOKEN=… langchain-swallow serve -i 索引 --host 0.0.0.0",
         ),
     )
-    serve.add_argument("-i", "--index", type=Path, required=True, metavar="INDEX")
-    serve.add_argument("--embeddings", default="demo", help="encoder of a new index (demo)")
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    serve.add_argument("--port", type=int, default=7860, help="port to listen on (7860)")
-    serve.add_argument("--token", help="who may ask")
-    serve.add_argument("--api", action="store_true", help="the API alone, without the page")
-    serve.add_argument("--shared-uploads", action="store_true", help="users may add to the index")
-    serve.add_argument("--max-files", type=int, default=20, help="uploads of a session (20)")
-    serve.add_argument("--max-file-mb", type=float, default=20.0, help="size of one (20)")
-    serve.add_argument("--feedback", type=Path, metavar="FILE", help="JSON lines of ratings")
+    add_index(serve)
+    add_embeddings(serve)
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="待ち受けるアドレス / address to listen on (127.0.0.1)"
+    )
+    serve.add_argument(
+        "--port", type=int, default=7860, help="待ち受けるポート / port to listen on (7860)"
+    )
+    serve.add_argument("--token", help="使う人が示すトークン / what users must show")
+    serve.add_argument(
+        "--api", action="store_true", help="ページなしで API だけ / the API alone, without the page"
+    )
+    serve.add_argument(
+        "--shared-uploads",
+        action="store_true",
+        help="全員の索引への追加を許す / users may add to everyone's index",
+    )
+    serve.add_argument(
+        "--max-files",
+        type=int,
+        default=20,
+        help="一つの会話に追加できるファイルの数 / uploads of a session (20)",
+    )
+    serve.add_argument(
+        "--max-file-mb", type=float, default=20.0, help="その大きさ / size of one, MiB (20)"
+    )
+    serve.add_argument(
+        "--feedback", type=Path, metavar="FILE", help="評価を書くファイル / JSON lines of ratings"
+    )
     add_model(serve)
     serve.set_defaults(command=_serve)
 

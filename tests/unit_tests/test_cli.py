@@ -1,6 +1,8 @@
 """The commands' interface; what they do with a real model is tested in integration_tests."""
 
+import argparse
 import json
+import re
 import subprocess
 import sys
 
@@ -136,14 +138,44 @@ def test_a_shell_completes_commands_and_options(capsys, monkeypatch):
     assert "langchain-swallow[terminal]" in err
 
 
-@pytest.mark.parametrize("name", ["demo", "index", "ask", "chat", "serve", "config", "models"])
-def test_help_has_examples_that_are_right(capsys, name):
+def commands(parser, *names):
+    """Every command under a parser: its words and its own parser."""
+    subparsers = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    if not subparsers:
+        yield names, parser
+    for action in subparsers:
+        for name, sub in action.choices.items():
+            yield from commands(sub, *names, name)
+
+
+COMMANDS = dict(commands(_parser()))
+
+
+@pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
+def test_help_is_in_both_languages(names):
+    texts = [a.help for a in COMMANDS[names]._actions if a.dest != "help"]
+    if COMMANDS[names].description:
+        texts.append(COMMANDS[names].description)
+    for text in texts:
+        assert text
+        assert re.search(r"[ぁ-んァ-ヶ一-龠]|JSON で", text), text
+        assert re.search(r"[a-z]{2,}", text), text
+
+
+@pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
+def test_help_has_examples_that_are_right(capsys, names):
     """Each example is a command line that the parser takes."""
     with pytest.raises(SystemExit):
-        main([name, "--help"])
+        main([*names, "--help"])
     shown = capsys.readouterr().out
     lines = shown[shown.index("examples:") :].splitlines()[1:]
     assert lines
     for line in lines:
-        words = line.split("langchain-swallow ", 1)[1].split("    ")[0].split(" | ")[0].split()
+        words = (
+            line.split("langchain-swallow ", 1)[1]
+            .split("    ")[0]
+            .split(" | ")[0]
+            .strip(")")
+            .split()
+        )
         assert _parser().parse_args(words).command
