@@ -11,13 +11,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from tqdm import tqdm
 
 from langchain_swallow.evaluation.tables import Table, write_figures
 
+_T = TypeVar("_T")
 _TOPICS = (
     "図書館 空港 温泉 美術館 市場 水族館 植物園 灯台 劇場 博物館 遊園地 牧場 港 城 橋 公園".split()
 )
@@ -61,7 +63,14 @@ class Figures:
     users_worst_first_token_s: float | None
 
 
-def measure(name: str, llm: BaseChatModel, sizes: Sizes, count: Callable[[str], int]) -> Figures:
+def measure(
+    name: str,
+    llm: BaseChatModel,
+    sizes: Sizes,
+    count: Callable[[str], int],
+    *,
+    progress: bool = False,
+) -> Figures:
     """Run all workloads on one model.
 
     Args:
@@ -69,16 +78,19 @@ def measure(name: str, llm: BaseChatModel, sizes: Sizes, count: Callable[[str], 
         llm: A chat model that generates at most `sizes.tokens` tokens.
         sizes: How large.
         count: Tokens of a text, for models that report no usage.
+        progress: Whether to show how many workloads are done.
     """
-    llm.batch([[HumanMessage("準備" + t)] for t in shared_prompts(sizes)])
-    prompts = [[HumanMessage(text)] for text in shared_prompts(sizes)]
-    began = time.perf_counter()
-    answers = llm.batch(prompts)  # type: ignore[arg-type]
-    batch_s = time.perf_counter() - began
-    tokens = sum(_tokens(answer, count) for answer in answers)
-    second, _ = _first_token(llm, _second_turn(llm, sizes))
-    first, between = _first_token(llm, [HumanMessage(filler("一人", sizes.shared))])
-    users = _arrivals(llm, sizes)
+    with tqdm(total=5, desc=name, disable=not progress) as bar:
+
+        def done(result: _T) -> _T:
+            bar.update()
+            return result
+
+        done(llm.batch([[HumanMessage("準備" + t)] for t in shared_prompts(sizes)]))
+        batch_s, tokens = done(_batch(llm, sizes, count))
+        second, _ = done(_first_token(llm, _second_turn(llm, sizes)))
+        first, between = done(_first_token(llm, [HumanMessage(filler("一人", sizes.shared))]))
+        users = done(_arrivals(llm, sizes))
     return Figures(name, batch_s, tokens / batch_s, second, first, between, *users)
 
 
@@ -173,6 +185,15 @@ def chathuggingface(model: str, tokens: int, dtype: str) -> BaseChatModel:
     if not peer.tokenizer.chat_template:
         peer.tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}\n{% endfor %}"
     return peer
+
+
+def _batch(llm: BaseChatModel, sizes: Sizes, count: Callable[[str], int]) -> tuple[float, int]:
+    """Seconds of all prompts at once, and the tokens of their answers."""
+    prompts = [[HumanMessage(text)] for text in shared_prompts(sizes)]
+    began = time.perf_counter()
+    answers = llm.batch(prompts)  # type: ignore[arg-type]
+    seconds = time.perf_counter() - began
+    return seconds, sum(_tokens(answer, count) for answer in answers)
 
 
 def _second_turn(llm: BaseChatModel, sizes: Sizes) -> list[BaseMessage]:

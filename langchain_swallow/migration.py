@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
+from tqdm import tqdm
 
 from langchain_swallow.errors import IndexStoreError
 from langchain_swallow.formats.langchain_faiss import Converted, read_langchain_faiss
@@ -12,6 +13,7 @@ from langchain_swallow.vectorstores import SwallowFAISS
 
 # An encoder in another precision gives nearly the same vector; another encoder does not.
 _SAME = 0.98
+_AT_ONCE = 1000
 
 
 def convert_langchain_faiss(
@@ -21,6 +23,7 @@ def convert_langchain_faiss(
     path: str | Path | None = None,
     metric: Metric = "cosine",
     name: str = "index",
+    progress: bool = False,
 ) -> SwallowFAISS:
     """A store with the passages, ids, metadata and vectors of a folder of `FAISS.save_local`.
 
@@ -32,6 +35,7 @@ def convert_langchain_faiss(
         path: Where the new index is kept; `None` keeps it in memory.
         metric: Of the new index.
         name: The `index_name` it was saved with.
+        progress: Whether to show how many passages are taken over.
 
     Raises:
         FileNotFoundError: There is no such index.
@@ -41,8 +45,12 @@ def convert_langchain_faiss(
     store = SwallowFAISS(embeddings, path=path, metric=metric)
     if found.texts:
         _check_encoder(folder, found, embeddings)
-        pairs = zip(found.texts, found.vectors.tolist(), strict=True)
-        store.add_embeddings(pairs, found.metadatas, ids=found.ids)
+        with store.transaction(), tqdm(total=len(found.texts), disable=not progress) as bar:
+            for start in range(0, len(found.texts), _AT_ONCE):
+                part = slice(start, start + _AT_ONCE)
+                pairs = zip(found.texts[part], found.vectors[part].tolist(), strict=True)
+                store.add_embeddings(pairs, found.metadatas[part], ids=found.ids[part])
+                bar.update(len(found.texts[part]))
     return store
 
 

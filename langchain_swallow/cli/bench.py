@@ -65,14 +65,14 @@ def _bench(arguments: argparse.Namespace) -> int:
     llm = ChatSwallow(engine=arguments.engine, base_url=arguments.base_url, **common)
     count = llm.get_num_tokens
     name = f"ChatSwallow ({llm.load().name})"
-    figures = [benchmark.measure(name, llm, sizes, count)]
+    figures = [benchmark.measure(name, llm, sizes, count, progress=True)]
     if arguments.against == "vllm":
         llm.unload()
         peer = ChatSwallow(engine="vllm", **common)
-        figures.append(benchmark.measure("vLLM", peer, sizes, peer.get_num_tokens))
+        figures.append(benchmark.measure("vLLM", peer, sizes, peer.get_num_tokens, progress=True))
     elif arguments.against:
         other = benchmark.chathuggingface(_folder(arguments.model), sizes.tokens, arguments.dtype)
-        figures.append(benchmark.measure("ChatHuggingFace", other, sizes, count))
+        figures.append(benchmark.measure("ChatHuggingFace", other, sizes, count, progress=True))
     about = {"model": arguments.model, "sizes": asdict(sizes)}
     if arguments.output:
         benchmark.write_json(arguments.output, figures, about)

@@ -202,7 +202,9 @@ def _convert(arguments: argparse.Namespace) -> int:
     from langchain_swallow.migration import convert_langchain_faiss
 
     embeddings = SwallowEmbeddings(arguments.embeddings)
-    store = convert_langchain_faiss(arguments.folder, embeddings, path=arguments.output)
+    store = convert_langchain_faiss(
+        arguments.folder, embeddings, path=arguments.output, progress=True
+    )
     if arguments.json:
         figures = {"index": str(arguments.output), "passages": len(store)}
         print(json.dumps(figures, ensure_ascii=False))

@@ -1,10 +1,13 @@
 """A terminal for `chat`: editing with history, Markdown while it streams; plain text in pipes."""
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from langchain_swallow.cli.common import say
+
+_REDRAW_S = 0.1
 
 
 class Terminal(Protocol):
@@ -89,15 +92,35 @@ class Rich:
         return self._session.prompt()
 
     def show(self, pieces: Iterator[str]) -> None:
-        """Markdown, drawn again as it grows."""
+        """Markdown, drawn again as it grows; what the screen has no room for is left as it is.
+
+        A terminal cannot redraw what has gone off its top: it would be there again each time.
+        """
         from rich.live import Live
         from rich.markdown import Markdown
+        from rich.segment import SegmentLines
 
-        text = ""
-        with Live(console=self._console, refresh_per_second=8, vertical_overflow="visible") as live:
-            for piece in pieces:
-                text += piece
-                live.update(Markdown(text))
+        text, left, drawn = "", 0, 0.0
+
+        def draw(live: Live) -> None:
+            nonlocal left
+            lines = self._console.render_lines(Markdown(text), pad=False)
+            start = max(left, len(lines) - self._console.height + 2)
+            live.update(SegmentLines(lines[start:], new_lines=True))
+            if start > left:
+                self._console.print(SegmentLines(lines[left:start], new_lines=True), end="")
+                left = start
+            live.refresh()
+
+        with Live(console=self._console, auto_refresh=False) as live:
+            try:
+                for piece in pieces:
+                    text += piece
+                    if time.monotonic() - drawn > _REDRAW_S:
+                        draw(live)
+                        drawn = time.monotonic()
+            finally:
+                draw(live)
 
 
 def terminal(commands: Sequence[str], *, as_json: bool) -> Terminal:

@@ -1,15 +1,34 @@
 """`chat` in a pseudo-terminal, with the demo model."""
 
+import fcntl
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 
+import pyte
 import pytest
+
+WIDTH, HEIGHT = 40, 20
+# An answer of 180 lines, three times as fast as it can be drawn.
+ANSWER = """
+import time
+from langchain_swallow.cli.terminal import Rich
+
+def pieces():
+    for i in range(1, 61):
+        yield f"**{i}番目**は全角の文字で書かれている`長い`行で"
+        time.sleep(0.03)
+        yield "す。途中で切れて続きます。\\n\\n"
+
+Rich([]).show(pieces())
+"""
 
 
 class Screen:
@@ -70,3 +89,63 @@ def test_ctrl_c_stops_an_answer_and_not_the_program(tmp_path):
     assert screen.process.poll() is None
     screen.type("\x04")
     assert screen.process.wait(60) == 0
+
+
+def drawn(tmp_path, **environment):
+    """What a terminal has shown of `ANSWER`, line by line, and the bytes that it was sent."""
+    master, child = pty.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
+    inherited = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS", "LINES")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", ANSWER],
+        stdin=child, stdout=child, stderr=child, close_fds=True,
+        env={**inherited, "TERM": "xterm-256color", "XDG_STATE_HOME": str(tmp_path), **environment},
+    )  # fmt: skip
+    os.close(child)
+    screen = pyte.HistoryScreen(WIDTH, HEIGHT, history=5000)
+    stream, sent = pyte.ByteStream(screen), b""
+    while True:
+        try:
+            read = os.read(master, 65536)
+        except OSError:
+            # Linux says so when the other end is closed.
+            break
+        if not read:
+            break
+        sent += read
+        stream.feed(read)
+    os.close(master)
+    assert process.wait(60) == 0
+    gone = ["".join(line[i].data for i in range(WIDTH)) for line in screen.history.top]
+    return [line.rstrip() for line in [*gone, *screen.display]], sent
+
+
+def test_an_answer_longer_than_the_screen_is_there_once(tmp_path):
+    lines, sent = drawn(tmp_path)
+    # Two columns to each full-width letter.
+    wanted = [
+        line
+        for i in range(1, 61)
+        for text in (f"{i}番目は全角の文字で書かれている長い行です。途中で切れて続きます。",)
+        for line in wrapped(text)
+    ]
+    assert [line for line in lines if line] == wanted
+    assert re.search(rb"\x1b\[[0-9;]*3[0-9]", sent)
+
+
+def wrapped(text):
+    """Lines of at most `WIDTH` columns."""
+    lines, used = [""], 0
+    for letter in text:
+        wide = 1 if letter.isascii() else 2
+        if used + wide > WIDTH:
+            lines, used = [*lines, ""], 0
+        lines[-1] += letter
+        used += wide
+    return lines
+
+
+def test_no_color(tmp_path):
+    lines, sent = drawn(tmp_path, NO_COLOR="1")
+    assert any("60番目" in line for line in lines)
+    assert not re.search(rb"\x1b\[(?:[0-9;]*;)?[34][0-9]", sent)
