@@ -63,7 +63,7 @@ def add_parsers(commands: Any) -> None:
 
 def _serve(arguments: argparse.Namespace) -> int:
     try:
-        from langchain_swallow.serving.app import serve
+        from langchain_swallow.serving.app import listen, serve
         from langchain_swallow.serving.assistant import Assistant
         from langchain_swallow.serving.uploads import Limits
     except ImportError as error:
@@ -75,6 +75,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         ) from error
     from langchain_swallow.chat_models import ChatSwallow
 
+    listening = listen(arguments.host, arguments.port, token=arguments.token)
     llm = ChatSwallow(model=arguments.model)
     llm.load()
     store = open_store(arguments.index, arguments.embeddings)
@@ -86,11 +87,5 @@ def _serve(arguments: argparse.Namespace) -> int:
         feedback=arguments.feedback,
     )
     say(f"{len(store)} passages; http://{arguments.host}:{arguments.port}/ (Ctrl-C: 終わる)")
-    serve(
-        assistant,
-        host=arguments.host,
-        port=arguments.port,
-        page=not arguments.api,
-        token=arguments.token,
-    )
+    serve(assistant, listening, page=not arguments.api, token=arguments.token)
     return 0

@@ -1,5 +1,8 @@
 """Page and API in one application, and the server that runs it."""
 
+import contextlib
+import socket
+
 import gradio as gr
 import uvicorn
 from starlette.types import ASGIApp
@@ -37,25 +40,35 @@ def create_app(
     return Guard(app, token=token, hosts=hosts, max_body=max_body)
 
 
-def serve(
-    assistant: Assistant,
-    *,
-    host: str = "127.0.0.1",
-    port: int = 7860,
-    page: bool = True,
-    token: str | None = None,
-) -> None:
-    """Serve until interrupted.
+def listen(host: str = "127.0.0.1", port: int = 7860, *, token: str | None = None) -> socket.socket:
+    """A socket to serve from; made first, so that nobody waits for a model to be told no.
 
     Raises:
         ValueError: The host can be reached from other machines, and there is no token.
+        OSError: The address cannot be listened on.
     """
     if not is_loopback(host) and not token:
         raise ValueError(
             f"--host {host} lets other machines ask, and read what the index holds: give a token "
             "with --token or SWALLOW_TOKEN. Without one only 127.0.0.1 is served."
         )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise OSError(
+            f"{host}:{port} cannot be listened on ({error.strerror}): choose another --port or "
+            "--host."
+        ) from error
+
+
+def serve(
+    assistant: Assistant, listening: socket.socket, *, page: bool = True, token: str | None = None
+) -> None:
+    """Serve from a socket until interrupted."""
     # Behind a token any name will do; without one a page elsewhere must not come in by its own.
     hosts = () if token else _LOCAL_NAMES
     app = create_app(assistant, page=page, token=token, hosts=hosts)
-    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3)
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])

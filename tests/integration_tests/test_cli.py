@@ -2,11 +2,15 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
+
+from tests.integration_tests.server_process import ServerProcess
 
 DOCUMENTS = Path(__file__).parents[2] / "examples" / "documents"
 
@@ -94,3 +98,23 @@ def test_sync_follows_a_folder(tmp_path):
     question = "フレックスタイムのコアタイムは何時から何時までですか。"
     done = run("ask", "-i", index, question, "--model", "demo")
     assert "10時30分" in done.stdout
+
+
+def test_serve_answers_until_it_is_interrupted(index, tmp_path):
+    pytest.importorskip("gradio", reason="gradio is not installed")
+    command = [sys.executable, "-m", "langchain_swallow.cli", "serve", "-i", str(index)]
+    server = ServerProcess([*command, "--model", "demo", "--api"], "--port", tmp_path / "log")
+    try:
+        server.wait()
+        body = {"question": "取引先との飲食は1人いくらまでですか。"}
+        answer = httpx.post(f"{server.base_url}/answers", json=body, timeout=60).json()
+        assert "8,000円" in answer["text"]
+        # Another server on its port says so at once, before it loads a model.
+        second = run("serve", "-i", index, "--model", tmp_path, "--port", server.port)
+        assert second.returncode == 1
+        assert "choose another --port" in second.stderr
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(30) == 0
+    finally:
+        server.kill()
+    assert "Traceback" not in server.log.read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 
 from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
+from langchain_swallow.cli import main
 from langchain_swallow.rag import Answer
 from langchain_swallow.serving.api import create_api
 from langchain_swallow.serving.assistant import Assistant
@@ -371,6 +372,14 @@ async def test_a_browser_loads_nothing_from_elsewhere():
         policy = (await http.get("/")).headers["content-security-policy"]
     assert "default-src 'self'" in policy
     assert "http" not in policy
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "::"])
+def test_other_machines_need_a_token(host, capsys, tmp_path):
+    """Said before the model is loaded: this one is not there."""
+    wrong = ["serve", "-i", str(tmp_path / "索引"), "--model", str(tmp_path), "--host", host]
+    assert main(wrong) == 1
+    assert "SWALLOW_TOKEN" in capsys.readouterr().err
 
 
 def test_loopback():
