@@ -2,34 +2,13 @@
 
 There the answer says which stop string ended it, and logprobs have the ids of their tokens. Its
 samplers run in another order than everyone else's and are on by default, so all are named.
-
-Grammars depend on how it was built. Usually it turns a JSON schema into its own GBNF. With
-llguidance it takes Lark, but not for every vocabulary: where SentencePiece puts a space before a
-text, it takes tokens for other bytes than it writes, and then lets anything pass. `PROBE` tells.
 """
 
 import json
-from typing import Any, Literal
+from typing import Any
 
 from langchain_swallow.engines.base import Grammar, Request
-
-# What a server takes: any grammar, JSON schemas, or nothing.
-Grammars = Literal["lark", "schema", "none"]
-
-# A quotation that must come out as it is; Japanese, so of several tokens.
-PROBE = {
-    "prompt": "引用:",
-    "n_predict": 16,
-    "temperature": 0.0,
-    "grammar": '%llguidance {}\nstart: "\\"営業\\""',
-}
-
-
-def grammars_of(status: int, answer: dict[str, Any]) -> Grammars:
-    """What constrains answers, by the answer to `PROBE` and its status code, 200 or 400."""
-    if status == 400:
-        return "schema"
-    return "lark" if answer.get("content") == '"営業"' else "none"
+from langchain_swallow.engines.grammar_probe import Grammars
 
 
 def completion_url(base_url: str) -> str:

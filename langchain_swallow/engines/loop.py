@@ -15,6 +15,7 @@ from langchain_swallow.errors import (
 )
 
 T = TypeVar("T")
+_LAST_WAIT_S = 1.0
 
 
 class TaskTicket:
@@ -94,6 +95,9 @@ class LoopEngine:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         await self.shut_down()
+        # Generators of libraries that a cancelled answer left are closed in tasks of their own.
+        if left := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(left, timeout=_LAST_WAIT_S)
 
     async def _serve(self, request: Request, sink: Sink) -> None:
         """Give the sink every event of an answer, or one error."""

@@ -20,8 +20,8 @@ from typing import Any
 
 import httpx
 
-from langchain_swallow.engines import llamacpp_protocol
 from langchain_swallow.engines.base import Event, Request
+from langchain_swallow.engines.grammar_probe import Grammars, grammars_of, probe_of
 from langchain_swallow.engines.loop import LoopEngine
 from langchain_swallow.engines.server_errors import error_of
 from langchain_swallow.engines.server_protocol import Answer, Flavor, payload_of, prompt_text
@@ -212,19 +212,19 @@ class ServerEngine(LoopEngine):
             grammars="lark" if kind == "vllm" else "schema",
             context_window=model.get("max_model_len") or (model.get("meta") or {}).get("n_ctx"),
         )
-        if kind == "llamacpp":
-            flavor = replace(flavor, grammars=await self._grammars(server, flavor.model))
+        if probe := probe_of(kind, flavor.model):
+            url = flavor.completions_url(server.url)
+            flavor = replace(flavor, grammars=await self._grammars(url, probe))
         if self._prompt_as == "ids" or (self._prompt_as == "auto" and flavor.is_known):
             return flavor
         return await self._probe(server, flavor)
 
-    async def _grammars(self, server: Server, model: str) -> llamacpp_protocol.Grammars:
-        """Find out what constrains the answers of a llama.cpp server."""
-        url = llamacpp_protocol.completion_url(server.url)
-        response = await self._client.post(url, json=llamacpp_protocol.PROBE | {"model": model})
+    async def _grammars(self, url: str, probe: dict[str, Any]) -> Grammars:
+        """Find out what constrains a server's answers."""
+        response = await self._client.post(url, json=probe)
         if response.status_code not in (200, 400):
             raise error_of(url, response)
-        return llamacpp_protocol.grammars_of(response.status_code, response.json())
+        return grammars_of(response.status_code, response.json())
 
     async def _probe(self, server: Server, flavor: Flavor) -> Flavor:
         """Find out whether a server takes token ids, and if not, which text it takes for them."""
@@ -253,13 +253,11 @@ class ServerEngine(LoopEngine):
 
 
 async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
-    """The JSON of each server-sent event."""
+    """The JSON of each server-sent event; a body that is read to its end frees its connection."""
     async for line in response.aiter_lines():
-        if not line.startswith("data:"):
-            continue
         text = line.removeprefix("data:").strip()
-        if text == "[DONE]":
-            return
+        if not line.startswith("data:") or text == "[DONE]":
+            continue
         data = json.loads(text)
         if "error" in data:
             raise ServerError(f"The server failed within the answer: {data['error']}")

@@ -8,10 +8,11 @@ from typing import Any
 from langchain_swallow.engines import llamacpp_protocol
 from langchain_swallow.engines.base import Chunk, Event, Finish, Grammar, Request, TokenLogprob
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
-from langchain_swallow.engines.llamacpp_protocol import Grammars
+from langchain_swallow.engines.grammar_probe import Grammars
 from langchain_swallow.errors import GrammarError, InvalidRequestError
 
 _KNOWN = ("vllm", "sglang", "llamacpp")
+_SEND_IDS = ("vllm", "sglang")
 _OFF = {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
 
 
@@ -87,24 +88,28 @@ def _completion(request: Request, prompt: Any, flavor: Flavor) -> dict[str, Any]
         "logprobs": (request.logprobs, None),
     }
     body |= {name: value for name, (value, default) in optional.items() if value != default}
+    if flavor.kind in _SEND_IDS:
+        body["return_token_ids"] = True
     if flavor.kind == "vllm":
-        body |= {"return_token_ids": True, "return_tokens_as_token_ids": True}
+        body["return_tokens_as_token_ids"] = True
     return body
 
 
 def _constraint(grammar: Grammar, flavor: Flavor) -> dict[str, Any]:
     if flavor.grammars == "none":
         raise GrammarError(
-            "This llama.cpp server was built with LLAMA_LLGUIDANCE, which does not constrain "
-            "answers with the vocabulary of this model. Use one without it, or a vLLM server."
+            "This server takes a grammar and does not keep to it (llama.cpp with LLAMA_LLGUIDANCE "
+            "does not, with the vocabulary of this model). Use another build, or a vLLM server."
         )
     if flavor.grammars == "schema" and grammar.kind != "json_schema":
         raise GrammarError(
-            "Tools need a grammar that only vLLM servers take. Use a vLLM server, or "
-            "with_structured_output()."
+            "Tools need a grammar, and this server takes JSON schemas only. Use a vLLM server, "
+            "SGLang with --grammar-backend llguidance, or with_structured_output()."
         )
     if flavor.kind == "llamacpp":
         return llamacpp_protocol.constraint_of(grammar, flavor.grammars)
+    if flavor.grammars == "lark" and flavor.kind == "sglang":
+        return {"ebnf": grammar.as_lark}
     if flavor.grammars == "lark":
         return {"structured_outputs": {"grammar": grammar.as_lark}}
     asked = {"name": "answer", "schema": json.loads(grammar.text)}
@@ -156,7 +161,7 @@ class Answer:
     def __init__(self, request: Request, tokenizer: Any, flavor: Flavor) -> None:
         self._request = request
         self._tokenizer = tokenizer
-        self._has_ids = flavor.kind == "vllm"
+        self._has_ids = flavor.kind in _SEND_IDS
         self._is_llamacpp = flavor.kind == "llamacpp"
         self._detokenizer = Detokenizer(token_bytes(tokenizer), request.stop)
         self._reason: str | None = None
@@ -179,7 +184,8 @@ class Answer:
                 yield chunk
             if choice.get("finish_reason"):
                 self._reason = choice["finish_reason"]
-                stop = choice.get("stop_reason")
+                # In vLLM's word, and in SGLang's; a number is the token that ended it.
+                stop = choice.get("stop_reason") or choice.get("matched_stop")
                 self._stop_sequence = stop if isinstance(stop, str) else None
         self._usage = data.get("usage") or self._usage
 

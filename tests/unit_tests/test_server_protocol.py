@@ -3,13 +3,14 @@
 import http.server
 import json
 import threading
+import time
 
 import pytest
 import pytest_socket
 
 from langchain_swallow.engines.base import Chunk, Finish, Grammar, Request, Stream
 from langchain_swallow.engines.client_tokenizer import ClientTokenizer
-from langchain_swallow.engines.llamacpp_protocol import grammars_of
+from langchain_swallow.engines.grammar_probe import grammars_of, probe_of
 from langchain_swallow.engines.server import ServerEngine
 from langchain_swallow.engines.server_protocol import Answer, Flavor, payload_of, prompt_text
 from langchain_swallow.errors import (
@@ -64,9 +65,9 @@ def test_everything_of_a_request_reaches_vllm():
     assert body["structured_outputs"] == {"grammar": 'start: %json {"type": "object"}'}
 
 
-def test_a_grammar_only_vllm_takes_is_refused_for_others():
+def test_a_grammar_is_refused_where_only_schemas_are_taken():
     tools = Request(prompt_ids=(1,), max_tokens=1, grammar=Grammar("lark", 'start: "a"'))
-    with pytest.raises(GrammarError, match="only vLLM servers"):
+    with pytest.raises(GrammarError, match="JSON schemas only"):
         payload_of(tools, trained_tokenizer(), OTHER)
     schema = Request(prompt_ids=(1,), max_tokens=1, grammar=Grammar("json_schema", "{}"))
     body = payload_of(schema, trained_tokenizer(), OTHER)
@@ -192,6 +193,45 @@ def scripted(checkpoint):
         server.server_close()
 
 
+class KeptOpen(Script):
+    """Ends a body a moment after its last event, as servers do, and keeps the connection."""
+
+    def setup(self):
+        super().setup()
+        self.server.connections += 1
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        for text in [*(json.dumps(event) for event in WHOLE), "[DONE]"]:
+            self.chunk(f"data: {text}\n\n".encode())
+        time.sleep(0.05)
+        self.chunk(b"")
+
+    def chunk(self, data):
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        self.wfile.flush()
+
+
+def test_one_connection_serves_one_request_after_another(checkpoint):
+    pytest_socket.enable_socket()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), KeptOpen)
+    server.connections = 0
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/v1"
+    engine = ServerEngine([url], ClientTokenizer(checkpoint), model="m")
+    try:
+        for _ in range(3):
+            assert ask(engine)[-1].reason == "length"
+        assert server.connections == 1
+    finally:
+        engine.close()
+        server.shutdown()
+        server.server_close()
+
+
 def ask(engine):
     with Stream(engine, REQUEST) as events:
         return list(events)
@@ -265,10 +305,42 @@ def test_llama_cpp_is_told_every_sampler():
         (400, {"error": {"message": "failed to parse grammar"}}, "schema"),
         (200, {"content": '"営業"'}, "lark"),
         (200, {"content": ' "営業"'}, "none"),
+        (400, {"object": "error", "message": "Failed to compile ebnf grammar"}, "schema"),
+        (200, {"choices": [{"text": '"営業"'}]}, "lark"),
+        (200, {"choices": [{"text": "はい。"}]}, "none"),
     ],
 )
-def test_what_constrains_llama_cpp_is_read_from_a_probe(status, answer, grammars):
+def test_what_constrains_a_server_is_read_from_a_probe(status, answer, grammars):
     assert grammars_of(status, answer) == grammars
+
+
+def test_only_servers_that_differ_are_probed():
+    assert "grammar" in probe_of("llamacpp", "m")
+    assert "ebnf" in probe_of("sglang", "m")
+    assert probe_of("vllm", "m") is probe_of("openai", "m") is None
+
+
+def test_sglang_sends_ids_and_takes_grammars_as_ebnf():
+    """As SGLang 0.5.23 answered, with what is not read left out."""
+    tokenizer = trained_tokenizer()
+    grammar = Grammar("json_schema", "{}")
+    flavor = Flavor("m", "sglang", grammars="lark")
+    request = Request(prompt_ids=(1, 5), max_tokens=9, stop=("。",), grammar=grammar)
+    body = payload_of(request, tokenizer, flavor)
+    assert body["return_token_ids"]
+    assert body["ebnf"] == "start: %json {}"
+    answer = Answer(request, tokenizer, flavor)
+    ids = tokenizer.encode("東京。", add_special_tokens=False)
+    events = [
+        event
+        for token in ids
+        for event in answer.read({"choices": [{"text": "?", "token_ids": [token]}]})
+    ]
+    ended = {"text": "", "token_ids": [], "finish_reason": "stop", "matched_stop": "。"}
+    events += answer.read({"choices": [ended], "usage": None})
+    events += answer.end()
+    assert "".join(e.text for e in events if isinstance(e, Chunk)).strip() == "東京"
+    assert (events[-1].reason, events[-1].stop_sequence) == ("stop", "。")
 
 
 def test_a_schema_goes_to_llama_cpp_in_what_it_takes():
