@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
 
     from langchain_swallow.rag import Answer
 
-_DEMO_DOCUMENTS = Path(__file__).parents[2] / "examples" / "documents"
+# A wheel has them in the package, a checkout beside its other examples.
+_PACKAGED = Path(__file__).parents[1] / "data" / "documents"
+_DEMO_DOCUMENTS = (
+    _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[2] / "examples" / "documents"
+)
 _DEMO_QUESTIONS = (
     "試用期間はどのくらいですか。",
     "取引先との飲食は1人いくらまでですか。",
@@ -44,7 +49,7 @@ def add_parsers(commands: Any) -> None:
         "demo",
         help="answer five questions, no hub needed / デモを動かす",
         **examples(
-            "langchain-swallow demo",
+            "langchain-swallow demo --copy 社内規程    例の文書を手元に / keep its documents",
             "langchain-swallow demo --documents 社内規程/    自分の文書で / with your documents",
         ),
     )
@@ -54,6 +59,12 @@ def add_parsers(commands: Any) -> None:
         default=_DEMO_DOCUMENTS,
         metavar="DIR",
         help="文書のフォルダー（標準は例の文書） / a folder of documents (the examples)",
+    )
+    demo.add_argument(
+        "--copy",
+        type=Path,
+        metavar="DIR",
+        help="その文書を置くフォルダー / where to put those documents, to try things with",
     )
     add_model(demo, default="demo")
     add_json(demo)
@@ -161,10 +172,9 @@ def _demo(arguments: argparse.Namespace) -> int:
     from langchain_swallow.chat_models import ChatSwallow
 
     if not arguments.documents.is_dir():
-        raise FileNotFoundError(
-            f"{arguments.documents} does not exist. Run the demo in a checkout of the "
-            "repository, or name a folder with --documents."
-        )
+        raise FileNotFoundError(f"{arguments.documents} is not a folder. Name one of documents.")
+    if arguments.copy:
+        say(f"{_copy_missing(arguments.documents, arguments.copy)} files → {arguments.copy}")
     began = time.perf_counter()
     llm = ChatSwallow(model=arguments.model, max_tokens=64)
     llm.load()
@@ -179,6 +189,16 @@ def _demo(arguments: argparse.Namespace) -> int:
         _answer(chain, question, arguments.json)
     say(f"total {time.perf_counter() - began:.1f} s")
     return 0
+
+
+def _copy_missing(source: Path, target: Path) -> int:
+    """Copy the files that are not there yet; how many."""
+    target.mkdir(parents=True, exist_ok=True)
+    files = [file for file in source.iterdir() if file.is_file()]
+    missing = [file for file in files if not (target / file.name).exists()]
+    for file in missing:
+        shutil.copyfile(file, target / file.name)
+    return len(missing)
 
 
 def _index(arguments: argparse.Namespace) -> int:
