@@ -59,9 +59,8 @@ def run_page(path, names):
 
 
 @pytest.mark.usefixtures("demo_folder", "empty")
-@pytest.mark.parametrize("language", ["", ".en"])
-def test_the_quickstart_runs_in_an_empty_folder(language, capsys):
-    run_page(DOCS / f"index{language}.md", {})
+def test_the_quickstart_runs_in_an_empty_folder(capsys):
+    run_page(DOCS / "index.md", {})
     printed = capsys.readouterr().out
     assert "\n3か月 [1]" in printed
     assert "\n8,000円 [1]\n経費精算規程.txt" in printed
