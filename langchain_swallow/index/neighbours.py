@@ -5,9 +5,7 @@ from dataclasses import replace
 
 from langchain_swallow.index.segment import Living, Passage
 from langchain_swallow.index.snapshot import Found, Snapshot
-
-# What two passages of one section have in common.
-_SECTION = ("source", "headings", "page", "inside")
+from langchain_swallow.text.passages import joined
 
 
 def with_neighbours(
@@ -28,32 +26,17 @@ def with_neighbours(
 def _joined(part: Living, row: int, passage: Passage, count: int) -> Passage:
     rows = [r for r in range(row - count, row + count + 1) if 0 <= r < len(part.segment)]
     beside = part.segment.passages([r for r in rows if part.is_alive(r)])
-    joined = passage
+    grown = passage
     for step in (-1, 1):
         for distance in range(1, count + 1):
             other = beside.get(row + step * distance)
-            grown = None if other is None else _grown(joined, other)
-            if grown is None:
+            wider = None if other is None else _grown(grown, other)
+            if wider is None:
                 break
-            joined = grown
-    return joined
+            grown = wider
+    return grown
 
 
 def _grown(passage: Passage, other: Passage) -> Passage | None:
-    """Both as one; `None` where they are of two sections, or do not touch."""
-    own, its = passage.metadata, other.metadata
-    if any(own.get(name) != its.get(name) for name in _SECTION):
-        return None
-    try:
-        start, end = int(own["start_index"]), int(own["end_index"])
-        before, after = int(its["start_index"]), int(its["end_index"])
-    except KeyError:
-        return None
-    if before <= start <= after:
-        text = other.text[: start - before] + passage.text
-    elif start <= before <= end:
-        text = passage.text + other.text[end - before :]
-    else:
-        return None
-    place = {"start_index": min(start, before), "end_index": max(end, after)}
-    return replace(passage, text=text, metadata={**own, **place})
+    both = joined(passage.text, passage.metadata, other.text, other.metadata)
+    return both and replace(passage, text=both[0], metadata=both[1])

@@ -16,7 +16,7 @@ from langchain_swallow.presets import REFUSAL, Preset, get_preset
 from langchain_swallow.rag.answer import Answer
 from langchain_swallow.rag.budget import prompt_budget
 from langchain_swallow.rag.citations import CitationFilter, find_citations
-from langchain_swallow.rag.packing import fenced, pack
+from langchain_swallow.rag.packing import best_at_both_ends, fenced, merged, pack
 from langchain_swallow.rag.rewrite import accepted, rewrite_messages, stands_alone
 
 RagInput = str | dict[str, Any]
@@ -117,18 +117,19 @@ class _Flow:
         template = self.preset.template
 
         def messages(shown: Sequence[Document]) -> list[BaseMessage]:
-            return template.format_messages(context=fenced(shown), question=question)
+            context = fenced(best_at_both_ends(shown))
+            return template.format_messages(context=context, question=question)
 
         if not documents:
             return messages([]), []
         budget, _, count = prompt_budget(self.llm)
-        packed = pack(documents, lambda shown: count(messages(shown)) <= budget)
+        packed = pack(merged(documents), lambda shown: count(messages(shown)) <= budget)
         if not packed:
             raise PromptOverflowError(
                 f"The question has {len(question)} characters: no passage fits beside it into "
                 f"{budget} prompt tokens. Shorten the question or lower max_tokens."
             )
-        return messages(packed), packed
+        return messages(packed), best_at_both_ends(packed)
 
 
 class _Reader:

@@ -1,12 +1,17 @@
-"""Passages → as many as fit the context window, whole, the last one cut at a sentence end."""
+"""Passages → as many as fit the context window, whole, the last one cut at a sentence end.
+
+Passages of a section that touch are one before, and many have the best at both ends after: what
+stands in the middle of a long prompt is read worst (Liu et al., 2023, "Lost in the Middle").
+"""
 
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from langchain_core.documents import Document
 
 from langchain_swallow.rag.as_data import as_data
-from langchain_swallow.text.passages import passage_text
+from langchain_swallow.text.passages import joined, passage_text
 from langchain_swallow.text.sentences import sentence_spans
 
 
@@ -36,6 +41,45 @@ def _absent_mark(text: str) -> str:
     found = text.casefold()
     candidates = (digits[i : i + n] for n in range(4, 65) for i in range(65 - n))
     return next(mark for mark in candidates if mark not in found)
+
+
+# From as many on the order is changed.
+_MANY = 10
+
+
+def merged(documents: Sequence[Document]) -> list[Document]:
+    """The passages, those of one section that touch or overlap joined at the better one's rank."""
+    kept: list[Document] = []
+    for document in documents:
+        place = len(kept)
+        while (i := _touching(kept, document)) is not None:
+            pair = (kept.pop(i), document)
+            better, worse = pair if i < place else pair[::-1]
+            document, place = _joined(better, worse), min(i, place)
+        kept.insert(place, document)
+    return kept
+
+
+def _touching(documents: Sequence[Document], document: Document) -> int | None:
+    found = (i for i, other in enumerate(documents) if _both(other, document))
+    return next(found, None)
+
+
+def _joined(better: Document, worse: Document) -> Document:
+    both = _both(better, worse)
+    assert both is not None
+    return better.model_copy(update={"page_content": both[0], "metadata": both[1]})
+
+
+def _both(first: Document, second: Document) -> tuple[str, dict[str, Any]] | None:
+    return joined(first.page_content, first.metadata, second.page_content, second.metadata)
+
+
+def best_at_both_ends(documents: Sequence[Document]) -> list[Document]:
+    """Many passages with the best first, the second best last, and so on to the middle."""
+    if len(documents) < _MANY:
+        return list(documents)
+    return [*documents[::2], *reversed(documents[1::2])]
 
 
 def pack(
@@ -75,4 +119,9 @@ def _longest_part(
 
 
 def _cut(document: Document, end: int) -> Document:
-    return document.model_copy(update={"page_content": document.page_content[:end]})
+    metadata = dict(document.metadata)
+    if "end_index" in metadata and "start_index" in metadata:
+        metadata["end_index"] = metadata["start_index"] + end
+    return document.model_copy(
+        update={"page_content": document.page_content[:end], "metadata": metadata}
+    )

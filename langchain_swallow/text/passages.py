@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+# What two passages of one section have in common.
+_SECTION = ("source", "headings", "page", "inside")
+
 
 def passage_text(text: str, metadata: Mapping[str, Any]) -> str:
     """What is embedded, searched and prompted for a passage: its place, then its text.
@@ -15,3 +18,31 @@ def passage_text(text: str, metadata: Mapping[str, Any]) -> str:
     if place and text.startswith(place[-1]):
         del place[-1]
     return f"{' > '.join(place)}\n{text}" if place else text
+
+
+def joined(
+    text: str, metadata: Mapping[str, Any], other: str, its: Mapping[str, Any]
+) -> tuple[str, dict[str, Any]] | None:
+    """Two chunks of one section that touch or overlap as one, with the metadata of the first.
+
+    `start_index` and `end_index` say where in the section each lies, and the overlap stands there
+    once. `None` where they are of two sections, apart, without offsets, or not of the same text.
+    """
+    if any(metadata.get(name) != its.get(name) for name in _SECTION):
+        return None
+    try:
+        start, end = int(metadata["start_index"]), int(metadata["end_index"])
+        before, after = int(its["start_index"]), int(its["end_index"])
+    except KeyError:
+        return None
+    if (end - start, after - before) != (len(text), len(other)):
+        return None
+    first, second = (other, text) if before <= start else (text, other)
+    overlap = min(end, after) - max(start, before)
+    if overlap < 0 or not first[max(start, before) - min(start, before) :].startswith(
+        second[:overlap]
+    ):
+        return None
+    place = {"start_index": min(start, before), "end_index": max(end, after)}
+    whole = first + second[overlap:] if overlap < len(second) else first
+    return whole, {**metadata, **place}

@@ -4,6 +4,7 @@ import io
 import time
 import zipfile
 from datetime import date, datetime
+from pathlib import Path
 
 import openpyxl
 import pptx
@@ -12,11 +13,14 @@ from pptx.util import Inches
 
 from langchain_swallow.documents import lazy_load_documents, load_documents
 from langchain_swallow.errors import DocumentError
+from langchain_swallow.formats import pdf
 from langchain_swallow.formats.aozora import read_aozora
 from langchain_swallow.formats.archive import Archive
 from langchain_swallow.formats.jsonl import read_jsonl
 from langchain_swallow.formats.reading import read_content
 from langchain_swallow.formats.sandbox import Sandbox
+
+DOCUMENTS = Path(__file__).parents[2] / "examples" / "documents"
 
 
 def saved(document):
@@ -324,6 +328,25 @@ def test_a_file_that_harms_its_reader_is_an_error_and_the_next_one_is_read(
             assert patient.read(b"text", "a.txt")[0].sections[0].text == "text"
         if code != HANG:
             assert sandbox.read(b"text", "a.txt")[0].sections[0].text == "text"
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2, 3])
+def test_another_extractor_reads_a_pdf_that_one_cannot(monkeypatch, failing):
+    data = (DOCUMENTS / "会社案内.pdf").read_bytes()
+    wanted = pdf.read_pdf(data, "a.pdf")
+    assert "1958年6月8日" in wanted[0].text
+
+    def no_text(_):
+        return [chr(0xFFFD) * 9]
+
+    names = ("_pdfium_pages", "_pypdf_pages", "_pdfminer_pages")
+    for name in names[:failing]:
+        monkeypatch.setattr(pdf, name, no_text)
+    if failing < len(names):
+        assert pdf.read_pdf(data, "a.pdf") == wanted
+    else:
+        with pytest.raises(DocumentError, match=r"unreadable characters.*needs OCR"):
+            pdf.read_pdf(data, "a.pdf")
 
 
 # Folders

@@ -1,6 +1,7 @@
 """The RAG chain: packing, citations, refusal, streaming."""
 
 import dataclasses
+import itertools
 import re
 
 import pytest
@@ -11,12 +12,19 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableLambda
 
-from langchain_swallow import Answer, ChatSwallow, HybridRetriever, SwallowFAISS, create_rag_chain
+from langchain_swallow import (
+    Answer,
+    ChatSwallow,
+    HybridRetriever,
+    JapaneseTextSplitter,
+    SwallowFAISS,
+    create_rag_chain,
+)
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.errors import PromptOverflowError
 from langchain_swallow.presets import REFUSAL, Preset, get_preset
 from langchain_swallow.rag.citations import CitationFilter, find_citations
-from langchain_swallow.rag.packing import fenced, numbered, pack
+from langchain_swallow.rag.packing import best_at_both_ends, fenced, merged, numbered, pack
 from langchain_swallow.rag.rewrite import stands_alone
 from tests.unit_tests.embeddings import CharacterEmbeddings
 from tests.unit_tests.tokenizers import trained_tokenizer
@@ -276,6 +284,82 @@ def test_packing_takes_what_fits_and_cuts_the_last_at_a_sentence():
     assert texts(5) == ["一。二。"]
     assert texts(3) == ["一。"]
     assert texts(1) == []
+
+
+SECTION = "".join(f"第{i}文は{'あ' * (i % 5)}です。" for i in range(20))
+
+
+@given(st.lists(st.integers(0, 99), unique=True, max_size=12))
+def test_touching_passages_become_one_and_nothing_is_lost(order):
+    whole = [Document(SECTION, metadata={"source": s}) for s in ("a", "b")]
+    chunks = JapaneseTextSplitter(25, len).split_documents(whole)
+    documents = [chunks[i % len(chunks)] for i in order]
+    found = merged(documents)
+    for document in found:
+        start, end = document.metadata["start_index"], document.metadata["end_index"]
+        assert document.page_content == SECTION[start:end]
+    for one, other in itertools.combinations(found, 2):
+        apart = (
+            one.metadata["end_index"] < other.metadata["start_index"]
+            or other.metadata["end_index"] < one.metadata["start_index"]
+        )
+        assert apart or one.metadata["source"] != other.metadata["source"]
+
+    def covered(documents):
+        return {
+            (d.metadata["source"], i)
+            for d in documents
+            for i in range(d.metadata["start_index"], d.metadata["end_index"])
+        }
+
+    assert covered(found) == covered(documents)
+    # The best stays first.
+    assert not documents or covered(documents[:1]) <= covered(found[:1])
+
+
+def test_passages_that_do_not_touch_stay():
+    def passage(text, start, **metadata):
+        place = {"source": "a", "start_index": start, "end_index": start + len(text)}
+        return Document(text, metadata={**place, **metadata})
+
+    documents = [
+        passage("一番。二番。", 0, score=0.9),
+        passage("五番。", 12),
+        passage("二番。三番。", 3, headings="別の章"),
+        passage("違う。三番。", 3),
+        Document("一番。二番。", metadata={"source": "a"}),
+    ]
+    assert merged(documents) == documents
+    joined = merged([passage("四番。", 9), documents[0], passage("二番。三番。", 3)])
+    assert [d.page_content for d in joined] == ["一番。二番。三番。四番。"]
+    assert "score" not in joined[0].metadata
+    # What was cut to fit says where it ends.
+    (cut,) = pack(joined, lambda shown: len(shown[0].page_content) <= 7)
+    assert (cut.page_content, cut.metadata["end_index"]) == ("一番。二番。", 6)
+
+
+def test_the_chain_shows_touching_passages_as_one():
+    chunks = JapaneseTextSplitter(25, len).split_documents(
+        [Document(SECTION, metadata={"source": "a"})]
+    )
+    chain, engine = chain_of("第3文 [1]", retriever=lambda _: [chunks[1], chunks[0]])
+    answer = chain.invoke("何文ですか。")
+    (shown,) = answer.documents
+    assert shown.page_content == SECTION[: chunks[1].metadata["end_index"]]
+    prompt = engine.tokenizer.decode(engine.requests[0].prompt_ids)
+    assert prompt.count("第2文") == 1
+
+
+def test_many_passages_have_the_best_at_both_ends():
+    few = [Document(str(i)) for i in range(9)]
+    assert best_at_both_ends(few) == few
+    many = [Document(str(i)) for i in range(11)]
+    assert [d.page_content for d in best_at_both_ends(many)] == ("0 2 4 6 8 10 9 7 5 3 1".split())
+    chain, engine = chain_of("八 [11]", retriever=lambda _: many)
+    answer = chain.invoke("何ですか。")
+    # Numbers are those of the prompt.
+    assert answer.documents == tuple(best_at_both_ends(many))
+    assert "[11] 1\n" in engine.tokenizer.decode(engine.requests[0].prompt_ids)
 
 
 def test_a_model_bound_to_more_tokens_leaves_room_for_them():
