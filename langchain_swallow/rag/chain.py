@@ -27,6 +27,7 @@ def create_rag_chain(
     retriever: Any,
     *,
     preset: str | Preset = "質問応答",
+    require_support: bool = False,
 ) -> Runnable[RagInput, Answer]:
     """A Runnable from a question to an `Answer`; it streams, batches and is async.
 
@@ -37,6 +38,8 @@ def create_rag_chain(
         llm: Any LangChain chat model.
         retriever: Any retriever, Runnable or function from a question to Documents, best first.
         preset: A preset, or its name, with the variables `context` and `question`.
+        require_support: Whether an answer of which no citation is verified becomes
+            資料からは分かりません。 Text is then held back until the answer is whole.
 
     The prompt never exceeds the model's context window: passages that do not fit are left out,
     the last one is cut at a sentence end. When nothing is found the answer is
@@ -58,7 +61,7 @@ def create_rag_chain(
             f"Preset {chosen.name!r} has the variables {chosen.variables}; "
             "a RAG preset has context and question."
         )
-    flow = _Flow(llm, coerce_to_runnable(retriever), chosen)
+    flow = _Flow(llm, coerce_to_runnable(retriever), chosen, require_support)
     # Its annotation leaves out that a generator may also take the config, which it passes.
     run: Any = flow.run
     arun: Any = flow.arun
@@ -71,6 +74,7 @@ class _Flow:
     llm: Runnable[Any, Any]
     retriever: Runnable[Any, Any]
     preset: Preset
+    require_support: bool
 
     def run(self, inputs: Iterator[RagInput], config: RunnableConfig) -> Iterator[Answer]:
         asked = asked_of(list(inputs))
@@ -84,7 +88,7 @@ class _Flow:
         if not packed:
             yield Answer(text=REFUSAL, refused=True)
             return
-        reader = _Reader(packed)
+        reader = _Reader(packed, require_support=self.require_support)
         for chunk in self.llm.stream(messages, config):
             yield from reader.push(chunk)
         yield from reader.finish()
@@ -104,7 +108,7 @@ class _Flow:
         if not packed:
             yield Answer(text=REFUSAL, refused=True)
             return
-        reader = _Reader(packed)
+        reader = _Reader(packed, require_support=self.require_support)
         async for chunk in self.llm.astream(messages, config):
             for piece in reader.push(chunk):
                 yield piece
@@ -135,8 +139,9 @@ class _Flow:
 class _Reader:
     """Chat model chunks → pieces of the answer."""
 
-    def __init__(self, documents: Sequence[Document]) -> None:
+    def __init__(self, documents: Sequence[Document], *, require_support: bool) -> None:
         self._documents = documents
+        self._require_support = require_support
         self._filter = CitationFilter(documents)
         self._text = ""
 
@@ -145,6 +150,8 @@ class _Reader:
         usage = getattr(chunk, "usage_metadata", None)
         shown = self._filter.push(said(chunk))
         self._text += shown
+        if self._require_support:
+            shown = ""
         if shown or usage:
             yield Answer(text=shown, usage=usage)
 
@@ -153,9 +160,13 @@ class _Reader:
         rest = self._filter.finish()
         self._text += rest
         refused = REFUSAL.rstrip("。") in self._text
+        citations = () if refused else find_citations(self._text, self._documents)
+        if self._require_support:
+            refused = not any(citation.verified for citation in citations)
+            rest = REFUSAL if refused else self._text
         yield Answer(
             text=rest,
-            citations=() if refused else find_citations(self._text, self._documents),
+            citations=() if refused else citations,
             refused=refused,
             removed_citations=tuple(self._filter.removed),
             corrected_citations=tuple(self._filter.corrected),

@@ -22,6 +22,7 @@ def create_conversational_rag_chain(
     history: GetHistory,
     *,
     preset: str | Preset = "質問応答",
+    require_support: bool = False,
 ) -> Runnable[RagInput, Answer]:
     """As `create_rag_chain`, with the conversation of a session before each question.
 
@@ -33,6 +34,7 @@ def create_conversational_rag_chain(
         retriever: Any retriever, Runnable or function from a question to Documents.
         history: From a session's id to its history.
         preset: A preset, or its name, with the variables `context` and `question`.
+        require_support: As for `create_rag_chain`.
 
     A question and its answer are added when the answer is whole, or when its stream is left or
     cancelled: then what was shown is what was said. Nothing is added when an answer fails.
@@ -40,7 +42,7 @@ def create_conversational_rag_chain(
     Raises:
         ValueError: As `create_rag_chain`; when invoked, also if the config has no session.
     """
-    chain = create_rag_chain(llm, retriever, preset=preset)
+    chain = create_rag_chain(llm, retriever, preset=preset, require_support=require_support)
 
     def run(inputs: Iterator[RagInput], config: RunnableConfig) -> Iterator[Answer]:
         session = history(_session(config))

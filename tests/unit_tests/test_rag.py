@@ -1,7 +1,9 @@
 """The RAG chain: packing, citations, refusal, streaming."""
 
 import dataclasses
+import functools
 import itertools
+import operator
 import re
 
 import pytest
@@ -111,6 +113,30 @@ def test_a_refusal_is_marked_and_cites_nothing(text):
 
 
 # Streaming
+
+
+@pytest.mark.parametrize(
+    ("said", "text", "refused"),
+    [
+        ("10日 [1]", "10日 [1]", False),
+        # Corrected first: the words are those of the first passage.
+        ("10日 [2]", "10日 [1]", False),
+        ("100万円です。[1]", REFUSAL, True),
+        ("10日", REFUSAL, True),
+        (f"{REFUSAL}[1]", REFUSAL, True),
+    ],
+)
+def test_an_answer_without_support_is_a_refusal_where_support_is_required(said, text, refused):
+    chain, _ = chain_of(said, require_support=True)
+    pieces = list(chain.stream("有給休暇は何日？"))
+    answer = functools.reduce(operator.add, pieces)
+    assert (answer.text, answer.refused, bool(answer.citations)) == (text, refused, not refused)
+    assert answer.usage
+    # Nothing is shown that is taken back.
+    assert [piece.text for piece in pieces if piece.text] == [text]
+    # By default it is shown, and its citation is not verified.
+    shown = chain_of(said)[0].invoke("有給休暇は何日？")
+    assert shown.text != REFUSAL or said.startswith(REFUSAL)
 
 
 def test_a_stream_adds_up_to_the_answer():
