@@ -1,6 +1,6 @@
 """Passages → as many as fit the context window, whole, the last one cut at a sentence end.
 
-Passages of a section that touch are one before, and many have the best at both ends after: what
+Passages of a section that overlap are one before, and many have the best at both ends after: what
 stands in the middle of a long prompt is read worst (Liu et al., 2023, "Lost in the Middle").
 """
 
@@ -48,11 +48,14 @@ _MANY = 10
 
 
 def merged(documents: Sequence[Document]) -> list[Document]:
-    """The passages, those of one section that touch or overlap joined at the better one's rank."""
+    """The passages, those of one section that overlap joined at the better one's rank.
+
+    Rows of a table only touch, and stay apart: each makes sense alone, and is cited alone.
+    """
     kept: list[Document] = []
     for document in documents:
         place = len(kept)
-        while (i := _touching(kept, document)) is not None:
+        while (i := _overlapping(kept, document)) is not None:
             pair = (kept.pop(i), document)
             better, worse = pair if i < place else pair[::-1]
             document, place = _joined(better, worse), min(i, place)
@@ -60,7 +63,7 @@ def merged(documents: Sequence[Document]) -> list[Document]:
     return kept
 
 
-def _touching(documents: Sequence[Document], document: Document) -> int | None:
+def _overlapping(documents: Sequence[Document], document: Document) -> int | None:
     found = (i for i, other in enumerate(documents) if _both(other, document))
     return next(found, None)
 
@@ -72,7 +75,13 @@ def _joined(better: Document, worse: Document) -> Document:
 
 
 def _both(first: Document, second: Document) -> tuple[str, dict[str, Any]] | None:
-    return joined(first.page_content, first.metadata, second.page_content, second.metadata)
+    return joined(
+        first.page_content,
+        first.metadata,
+        second.page_content,
+        second.metadata,
+        least_overlap=1,
+    )
 
 
 def best_at_both_ends(documents: Sequence[Document]) -> list[Document]:

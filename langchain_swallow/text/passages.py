@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 # What two passages of one section have in common.
-_SECTION = ("source", "headings", "page", "inside")
+_SECTION = ("source", "inside", "headings", "page", "line")
 
 
 def passage_text(text: str, metadata: Mapping[str, Any]) -> str:
@@ -21,12 +21,18 @@ def passage_text(text: str, metadata: Mapping[str, Any]) -> str:
 
 
 def joined(
-    text: str, metadata: Mapping[str, Any], other: str, its: Mapping[str, Any]
+    text: str,
+    metadata: Mapping[str, Any],
+    other: str,
+    its: Mapping[str, Any],
+    *,
+    least_overlap: int = 0,
 ) -> tuple[str, dict[str, Any]] | None:
     """Two chunks of one section that touch or overlap as one, with the metadata of the first.
 
     `start_index` and `end_index` say where in the section each lies, and the overlap stands there
     once. `None` where they are of two sections, apart, without offsets, or not of the same text.
+    Of one text they are for certain where they overlap: sections may have the same headings.
     """
     if any(metadata.get(name) != its.get(name) for name in _SECTION):
         return None
@@ -39,7 +45,7 @@ def joined(
         return None
     first, second = (other, text) if before <= start else (text, other)
     overlap = min(end, after) - max(start, before)
-    if overlap < 0 or not first[max(start, before) - min(start, before) :].startswith(
+    if overlap < least_overlap or not first[max(start, before) - min(start, before) :].startswith(
         second[:overlap]
     ):
         return None
