@@ -48,6 +48,11 @@ def add_index(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_output(parser: argparse.ArgumentParser, metavar: str, about: str) -> None:
+    """`--output`, of commands that write an index or a folder."""
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar=metavar, help=about)
+
+
 def add_embeddings(parser: argparse.ArgumentParser) -> None:
     """`--embeddings`, of commands that make an index where there is none."""
     parser.add_argument(

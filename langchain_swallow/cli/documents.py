@@ -13,6 +13,7 @@ from langchain_swallow.cli.common import (
     add_index,
     add_json,
     add_model,
+    add_output,
     build_store,
     counter_of,
     examples,
@@ -85,7 +86,7 @@ def add_parsers(commands: Any) -> None:
         metavar="DIR",
         help="フォルダーまたはファイル / folders or files",
     )
-    _add_output(index)
+    add_output(index, "INDEX", "書き出す索引 / the index to write")
     index.add_argument(
         "--embeddings",
         default="demo",
@@ -132,7 +133,7 @@ def add_parsers(commands: Any) -> None:
         metavar="DIR",
         help="FAISS.save_local が書いたフォルダー / what FAISS.save_local wrote",
     )
-    _add_output(convert)
+    add_output(convert, "INDEX", "書き出す索引 / the index to write")
     convert.add_argument(
         "--embeddings",
         required=True,
@@ -155,17 +156,6 @@ def add_parsers(commands: Any) -> None:
     add_model(ask)
     add_json(ask)
     ask.set_defaults(command=_ask)
-
-
-def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        required=True,
-        metavar="INDEX",
-        help="書き出す索引 / the index to write",
-    )
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.cli.common import add_json, examples, say
+from langchain_swallow.cli.common import add_json, add_output, examples, say
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from langchain_swallow.evaluation.run_file import Record
 
 _RUN_FILE, _PAIR_FILE = "run.jsonl", "pairs.jsonl"
+RESULTS_HELP = "結果のフォルダー / a folder for the results"
 MODELS_HELP = (
     "モデルの名前、フォルダー、demo、LangChain の provider:model / checkpoint, folder, demo, or "
     "provider:model through LangChain"
@@ -137,20 +138,8 @@ def _add_judge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--requests-per-minute", type=float, help="判定者の制限 / limit of the judge"
     )
-    add_output(parser)
+    add_output(parser, "DIR", RESULTS_HELP)
     add_json(parser)
-
-
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """`--output`, where an evaluation writes and goes on."""
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="結果のフォルダー / a folder for the results",
-    )
 
 
 def _mt_bench(arguments: argparse.Namespace) -> int:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from langchain_swallow.cli.common import (
     LEXICAL_WEIGHT,
     add_json,
+    add_output,
     build_store,
     examples,
     load_store,
     rag_chain,
     say,
 )
-from langchain_swallow.cli.evaluate import MODELS_HELP, add_output, chat_model
+from langchain_swallow.cli.evaluate import MODELS_HELP, RESULTS_HELP, chat_model
 
 if TYPE_CHECKING:
     from langchain_swallow.evaluation.rag import Example
@@ -138,7 +139,7 @@ def _add_questions(parser: argparse.ArgumentParser, *, required: bool) -> None:
         default=1,
         help="一度に進める質問の数 / questions at a time (1: latencies as one user has them)",
     )
-    add_output(parser)
+    add_output(parser, "DIR", RESULTS_HELP)
     add_json(parser)
 
 

@@ -42,8 +42,9 @@ def create_rag_chain(
             資料からは分かりません。 Text is then held back until the answer is whole.
 
     The prompt never exceeds the model's context window: passages that do not fit are left out,
-    the last one is cut at a sentence end. When nothing is found the answer is
-    資料からは分かりません。 and the model is not asked.
+    the last one is cut at a sentence end. Those that overlap are joined, and of ten or more the
+    best stand at both ends; `Answer.documents` are as the prompt has them. When nothing is found
+    the answer is 資料からは分かりません。 and the model is not asked.
 
     Raises:
         ValueError: The preset has other variables; when invoked, there is no question.

@@ -6,12 +6,11 @@ stands in the middle of a long prompt is read worst (Liu et al., 2023, "Lost in 
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from langchain_core.documents import Document
 
 from langchain_swallow.rag.as_data import as_data
-from langchain_swallow.text.passages import joined, passage_text
+from langchain_swallow.text.passages import joined, offsets, passage_text
 from langchain_swallow.text.sentences import sentence_spans
 
 
@@ -54,34 +53,20 @@ def merged(documents: Sequence[Document]) -> list[Document]:
     """
     kept: list[Document] = []
     for document in documents:
-        place = len(kept)
-        while (i := _overlapping(kept, document)) is not None:
-            pair = (kept.pop(i), document)
-            better, worse = pair if i < place else pair[::-1]
-            document, place = _joined(better, worse), min(i, place)
-        kept.insert(place, document)
+        for i, other in enumerate(kept):
+            if whole := _joined(other, document):
+                # It is longer now, and may overlap those after it.
+                kept[i:] = merged([whole, *kept[i + 1 :]])
+                break
+        else:
+            kept.append(document)
     return kept
 
 
-def _overlapping(documents: Sequence[Document], document: Document) -> int | None:
-    found = (i for i, other in enumerate(documents) if _both(other, document))
-    return next(found, None)
-
-
-def _joined(better: Document, worse: Document) -> Document:
-    both = _both(better, worse)
-    assert both is not None
-    return better.model_copy(update={"page_content": both[0], "metadata": both[1]})
-
-
-def _both(first: Document, second: Document) -> tuple[str, dict[str, Any]] | None:
-    return joined(
-        first.page_content,
-        first.metadata,
-        second.page_content,
-        second.metadata,
-        least_overlap=1,
-    )
+def _joined(better: Document, worse: Document) -> Document | None:
+    texts = better.page_content, better.metadata, worse.page_content, worse.metadata
+    both = joined(*texts, least_overlap=1)
+    return both and better.model_copy(update={"page_content": both[0], "metadata": both[1]})
 
 
 def best_at_both_ends(documents: Sequence[Document]) -> list[Document]:
@@ -128,9 +113,9 @@ def _longest_part(
 
 
 def _cut(document: Document, end: int) -> Document:
-    metadata = dict(document.metadata)
-    if "end_index" in metadata and "start_index" in metadata:
-        metadata["end_index"] = metadata["start_index"] + end
+    metadata = document.metadata
+    if place := offsets(metadata):
+        metadata = {**metadata, "end_index": place[0] + end}
     return document.model_copy(
         update={"page_content": document.page_content[:end], "metadata": metadata}
     )

@@ -20,6 +20,12 @@ def passage_text(text: str, metadata: Mapping[str, Any]) -> str:
     return f"{' > '.join(place)}\n{text}" if place else text
 
 
+def offsets(metadata: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Where in its section a chunk begins and ends; `None` where its metadata do not say."""
+    start, end = metadata.get("start_index"), metadata.get("end_index")
+    return (start, end) if isinstance(start, int) and isinstance(end, int) else None
+
+
 def joined(
     text: str,
     metadata: Mapping[str, Any],
@@ -34,13 +40,12 @@ def joined(
     once. `None` where they are of two sections, apart, without offsets, or not of the same text.
     Of one text they are for certain where they overlap: sections may have the same headings.
     """
+    own_place, other_place = offsets(metadata), offsets(its)
+    if not own_place or not other_place:
+        return None
     if any(metadata.get(name) != its.get(name) for name in _SECTION):
         return None
-    try:
-        start, end = int(metadata["start_index"]), int(metadata["end_index"])
-        before, after = int(its["start_index"]), int(its["end_index"])
-    except KeyError:
-        return None
+    (start, end), (before, after) = own_place, other_place
     if (end - start, after - before) != (len(text), len(other)):
         return None
     first, second = (other, text) if before <= start else (text, other)

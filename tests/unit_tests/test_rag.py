@@ -355,6 +355,9 @@ def test_passages_that_do_not_overlap_stay():
         passage("二番。三番。", 3, headings="別の章"),
         passage("違う。四番。", 3),
         Document("一番。二番。", metadata={"source": "a"}),
+        # Other splitters and stores have offsets of their own kinds.
+        Document("一番。", metadata={"source": "a", "start_index": 0, "end_index": None}),
+        Document("一番。二番。", metadata={"source": "a", "start_index": "零", "end_index": "六"}),
     ]
     assert merged(documents) == documents
     joined = merged([documents[1], documents[0], passage("二番。三番。", 3)])
@@ -363,6 +366,8 @@ def test_passages_that_do_not_overlap_stay():
     # What was cut to fit says where it ends.
     (cut,) = pack(joined, lambda shown: len(shown[0].page_content) <= 7)
     assert (cut.page_content, cut.metadata["end_index"]) == ("一番。二番。", 6)
+    (cut,) = pack(documents[-1:], lambda shown: len(shown[0].page_content) <= 5)
+    assert (cut.page_content, cut.metadata["end_index"]) == ("一番。", "六")
 
 
 def test_the_chain_shows_overlapping_passages_as_one():
