@@ -1,11 +1,17 @@
 """The evaluation commands with the demo model; what its figures mean is said in docs."""
 
 import json
+import random
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from langchain_swallow.evaluation.mt_bench.run import key_of
+from langchain_swallow.evaluation.run_file import read_records
 
 ROOT = Path(__file__).parents[2]
 QUESTIONS = ROOT / "tests" / "data" / "two_turn_questions.jsonl"
@@ -130,3 +136,52 @@ def test_jsquad_is_indexed_once(demo_folder, tmp_path):
         (scores,) = json.loads(done.stdout)["runs"].values()
         assert scores["total"]["metrics"]["recall@1"]["mean"] == 1
     assert (tmp_path / "索引" / "manifest.json").exists()
+
+
+SLOW_RUN = """
+import os, sys, time
+from pathlib import Path
+from langchain_swallow.evaluation import mt_bench
+from langchain_swallow.evaluation.run_file import RunFile
+from tests.unit_tests.judges import RuleModel, echo
+
+log = os.open(sys.argv[2], os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+
+def rule(messages, parameters):
+    time.sleep(.004)
+    text = "[[7]]" if messages[0].type == "system" else echo(messages, parameters)
+    os.write(log, (repr([m.content for m in messages] + [parameters]) + chr(10)).encode())
+    return text
+
+questions = mt_bench.read_questions(Path(sys.argv[3]))
+with RunFile(Path(sys.argv[1])) as file:
+    settings = mt_bench.AnswerSettings(runs=2, concurrency=1)
+    mt_bench.answer_questions(RuleModel(rule=rule), questions, file, name="m", settings=settings)
+    mt_bench.judge_answers(RuleModel(rule=rule), questions, mt_bench.JudgePrompts.built_in(), file,
+                           name="j", settings=mt_bench.JudgeSettings(concurrency=1))
+print("done")
+"""
+
+
+def test_sigkill_loses_at_most_the_call_that_was_running(tmp_path):
+    """Each kill may cost one call of one worker: the one whose answer was not yet written."""
+    log, path, rng = tmp_path / "calls.log", tmp_path / "run.jsonl", random.Random(1)
+    command = [sys.executable, "-c", SLOW_RUN, str(path), str(log), str(QUESTIONS)]
+    kills = 0
+    while kills < 5:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        wanted = len(read_records(path)) + rng.randint(1, 10)
+        while process.poll() is None and len(read_records(path)) < wanted:
+            time.sleep(0.005)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.communicate()
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "done"
+    records = read_records(path)
+    keys = [(r["kind"], key_of(r)) for r in records]
+    assert len(keys) == len(set(keys)) == 64
+    calls = log.read_text().splitlines()
+    assert len(set(calls)) == 64
+    assert len(calls) <= 64 + kills

@@ -78,3 +78,19 @@ print(before, loaded, rss())
     before, loaded, after = map(int, done.stdout.split())
     assert loaded > 1.2 * before
     assert after < 1.05 * before
+
+
+@pytest.mark.parametrize("ending", ["", "sys.exit(0)"])
+def test_a_program_may_end_while_an_answer_is_generated(ending):
+    code = f"""
+import sys
+from tests.unit_tests.test_local_engine import Request, Stream, engine_of, prompts, tiny_llama
+request = Request(prompt_ids=prompts(1)[0], max_tokens=200, logprobs=0)
+stream = Stream(engine_of(tiny_llama()), request)
+next(iter(stream))
+{ending}
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, "terminate" in done.stderr) == (0, False), done.stderr

@@ -1,10 +1,17 @@
 """Unit tests never touch the network; a tiny checkpoint laid out as the hub's."""
 
+import gc
+
 import pytest
 import pytest_socket
 
 from tests.unit_tests.tiny_models import tiny
 from tests.unit_tests.tokenizers import trained_tokenizer
+
+
+def pytest_collection_finish():
+    """Modules stay; `close()` collects, and would walk through all of torch's each time."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,6 @@
 """The engine against `model.generate`, request by request, on three architectures."""
 
 import asyncio
-import subprocess
-import sys
 import threading
 import time
 
@@ -341,22 +339,6 @@ def test_closing_ends_running_requests_and_refuses_new_ones():
         list(stream)
     with pytest.raises(EngineError, match="unloaded"):
         engine.submit(Request(prompt_ids=(1,), max_tokens=1), print)
-
-
-@pytest.mark.parametrize("ending", ["", "sys.exit(0)"])
-def test_a_program_may_end_while_an_answer_is_generated(ending):
-    code = f"""
-import sys
-from tests.unit_tests.test_local_engine import Request, Stream, engine_of, prompts, tiny_llama
-request = Request(prompt_ids=prompts(1)[0], max_tokens=200, logprobs=0)
-stream = Stream(engine_of(tiny_llama()), request)
-next(iter(stream))
-{ending}
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert (done.returncode, "terminate" in done.stderr) == (0, False), done.stderr
 
 
 def test_rows_keep_their_content_when_they_move():

@@ -4,11 +4,7 @@ import json
 import math
 import random
 import re
-import signal
-import subprocess
-import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -281,55 +277,6 @@ def test_killed_at_20_random_points_the_result_is_the_same_and_no_call_is_repeat
         for r in read_records(tmp_path / "killed.jsonl")
     }
     assert result == whole
-
-
-SCRIPT = """
-import os, sys, time
-from pathlib import Path
-from langchain_swallow.evaluation import mt_bench
-from langchain_swallow.evaluation.run_file import RunFile
-from tests.unit_tests.judges import RuleModel, echo
-
-log = os.open(sys.argv[2], os.O_CREAT | os.O_APPEND | os.O_WRONLY)
-
-def rule(messages, parameters):
-    time.sleep(.004)
-    text = "[[7]]" if messages[0].type == "system" else echo(messages, parameters)
-    os.write(log, (repr([m.content for m in messages] + [parameters]) + chr(10)).encode())
-    return text
-
-questions = mt_bench.read_questions(Path(sys.argv[3]))
-with RunFile(Path(sys.argv[1])) as file:
-    settings = mt_bench.AnswerSettings(runs=2, concurrency=1)
-    mt_bench.answer_questions(RuleModel(rule=rule), questions, file, name="m", settings=settings)
-    mt_bench.judge_answers(RuleModel(rule=rule), questions, mt_bench.JudgePrompts.built_in(), file,
-                           name="j", settings=mt_bench.JudgeSettings(concurrency=1))
-print("done")
-"""
-
-
-def test_sigkill_loses_at_most_the_call_that_was_running(tmp_path):
-    """Each kill may cost one call of one worker: the one whose answer was not yet written."""
-    log, path, rng = tmp_path / "calls.log", tmp_path / "run.jsonl", random.Random(1)
-    command = [sys.executable, "-c", SCRIPT, str(path), str(log), str(QUESTIONS)]
-    kills = 0
-    while kills < 5:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        wanted = len(read_records(path)) + rng.randint(1, 10)
-        while process.poll() is None and len(read_records(path)) < wanted:
-            time.sleep(0.005)
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        process.communicate()
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == "done"
-    records = read_records(path)
-    keys = [(r["kind"], key_of(r)) for r in records]
-    assert len(keys) == len(set(keys)) == 64
-    calls = log.read_text().splitlines()
-    assert len(set(calls)) == 64
-    assert len(calls) <= 64 + kills
 
 
 def test_a_line_that_was_cut_short_is_written_again(tmp_path, questions):

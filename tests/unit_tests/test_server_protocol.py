@@ -179,7 +179,7 @@ def scripted(checkpoint):
         for answers in scripts:
             server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Script)
             server.answers, server.bodies = list(answers), []
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
             started.append(server)
         urls = [f"http://127.0.0.1:{server.server_port}/v1" for server in started]
         engines.append(ServerEngine(urls, ClientTokenizer(checkpoint), model="m", **options))
@@ -219,7 +219,7 @@ def test_one_connection_serves_one_request_after_another(checkpoint):
     pytest_socket.enable_socket()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), KeptOpen)
     server.connections = 0
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/v1"
     engine = ServerEngine([url], ClientTokenizer(checkpoint), model="m")
     try:
