@@ -17,12 +17,14 @@ on after a generated answer reuses the keys and values of its decode steps.
 
 import math
 import mmap
+import sys
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-# Tokens of a row, to begin with. Rows grow by doubling, which copies them all.
+# Tokens of a row, to begin with, at least. Rows grow by doubling, which copies them all.
 _FIRST_CAPACITY = 1024
 # Rows on a GPU, to begin with; a CPU gives memory when it is written to, so there all are made.
 _FIRST_SLOTS = 8
@@ -70,6 +72,9 @@ class KVCache:
         self._max_tokens = max_tokens
         self._budget_bytes = budget_bytes
         self._grows_freely = device == "cpu"
+        # Where it costs nothing, rows are at once as long as lets all of them fit.
+        longest = budget_bytes // (max_slots * bytes_per_token) if self._grows_freely else 0
+        self._first_capacity = max(longest, _FIRST_CAPACITY)
         self._capacity = 0
         self._clock = 0
         self._slots: list[Slot] = []
@@ -120,16 +125,25 @@ class KVCache:
         slot.in_use = False
         slot.last_used = 0
 
-    def place(self, slot: Slot, row: int) -> None:
-        """Move a slot to a row, exchanging it with the slot that lies there."""
-        if slot.row == row:
-            return
+    def gather(self, slots: Collection[Slot]) -> list[Slot]:
+        """Move slots into neighbouring rows, as few as need to; in the order of their rows."""
+        rows, count = {slot.row for slot in slots}, len(slots)
+        if max(rows) - min(rows) >= count:
+            firsts = range(len(self._slots) - count + 1)
+            first = max(firsts, key=lambda row: len(rows.intersection(range(row, row + count))))
+            free = [row for row in range(first, first + count) if row not in rows]
+            for slot in slots:
+                if not first <= slot.row < first + count:
+                    self._exchange(slot, free.pop())
+        return sorted(slots, key=lambda slot: slot.row)
+
+    def _exchange(self, slot: Slot, row: int) -> None:
         other = next(s for s in self._slots if s.row == row)
-        used = max(len(slot.ids), len(other.ids))
+        its, others = len(slot.ids), len(other.ids)
         for tensor in (*self._keys.values(), *self._values.values()):
-            moved = tensor[slot.row, :, :used].clone()
-            tensor[slot.row, :, :used] = tensor[row, :, :used]
-            tensor[row, :, :used] = moved
+            moved = tensor[slot.row, :, :its].clone()
+            tensor[slot.row, :, :others] = tensor[row, :, :others]
+            tensor[row, :, :its] = moved
         slot.row, other.row = row, slot.row
 
     def write(self, layer: int, window: "Window", keys: torch.Tensor, values: torch.Tensor) -> None:
@@ -171,7 +185,8 @@ class KVCache:
 
     def _make_room(self, length: int) -> bool:
         """Whether a row of `length` tokens is free now, growing the tensors if need be."""
-        wanted = max(self._capacity, min(self._max_tokens, _round_up(length)))
+        rounded = max(self._first_capacity, _round_up(length))
+        wanted = max(self._capacity, min(self._max_tokens, rounded))
         slots = min(self._max_slots, self._budget_bytes // (wanted * self._bytes_per_token))
         if slots == 0:
             need = length * self._bytes_per_token / 1024**3
@@ -266,10 +281,22 @@ def _zeros(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
     """Zeros, not empty: what is masked out must still be finite."""
     if like.device.type != "cpu":
         return like.new_zeros(shape)
-    # Anonymous memory is zero and costs nothing until it is written to; torch's zeros are written
-    # at once, and numpy's come in huge pages, of which the beginning of a row touches them all.
-    memory = mmap.mmap(-1, math.prod(shape) * like.dtype.itemsize)
+    memory = _lazy_memory(math.prod(shape) * like.dtype.itemsize)
     return torch.frombuffer(memory, dtype=like.dtype).view(shape)
+
+
+def _lazy_memory(size: int) -> mmap.mmap:
+    """Zeros that cost nothing until they are written to, as torch's do.
+
+    In small pages: of huge ones the beginning of a row would touch them all.
+    """
+    if sys.platform == "win32":
+        return mmap.mmap(-1, size)
+    # Private memory takes two thirds of the time of shared memory to be touched first.
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return memory
 
 
 def _round_up(length: int) -> int:

@@ -279,12 +279,11 @@ class LocalEngine:
 
     def _decode(self) -> None:
         """Compute the next tokens of all sequences whose prompts are computed."""
-        running = [s for s in self._running if s.to_prefill == 0]
-        if not running:
+        by_slot = {s.slot: s for s in self._running if s.slot and s.to_prefill == 0}
+        if not by_slot:
             return
-        for row, sequence in enumerate(running):
-            assert sequence.slot is not None
-            self._cache.place(sequence.slot, row)
+        slots = self._cache.gather(by_slot)
+        running = [by_slot[slot] for slot in slots]
         most = min(MAX_GUESS, self._decode_tokens // len(running) - 1)
         guesses = [sequence.guess(most) for sequence in running]
         count = 1 + max(map(len, guesses))
@@ -293,7 +292,6 @@ class LocalEngine:
             [sequence.ids[-1], *guess, *[sequence.ids[-1]] * (count - 1 - len(guess))]
             for sequence, guess in zip(running, guesses, strict=True)
         ]
-        slots = [sequence.slot for sequence in running if sequence.slot is not None]
         try:
             logits = forward(self.model, self._cache, slots, new, logits_of=count)
         except torch.OutOfMemoryError as error:

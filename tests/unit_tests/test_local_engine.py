@@ -342,18 +342,28 @@ def test_closing_ends_running_requests_and_refuses_new_ones():
 
 
 def test_rows_keep_their_content_when_they_move():
-    cache = KVCache(bytes_per_token=1, max_slots=4, max_tokens=256, budget_bytes=10**6)
-    slots = [cache.acquire((i, i + 1), 4) for i in (10, 20)]
+    cache = KVCache(bytes_per_token=1, max_slots=6, max_tokens=256, budget_bytes=10**6)
+    slots = [cache.acquire(tuple(range(9 * i, 9 * i + i + 2)), 9) for i in range(6)]
     for i, slot in enumerate(slots):
-        window = Window(cache, slot.row, [0], 2)
-        window.update(torch.full((1, 1, 2, 3), i), torch.full((1, 1, 2, 3), -i), 0)
-        slot.ids += [10 * (i + 1), 10 * (i + 1) + 1]
-    cache.place(slots[1], 0)
-    assert [slots[1].row, slots[0].row] == [0, 1]
+        window = Window(cache, slot.row, [0], i + 1)
+        window.update(torch.full((1, 1, i + 1, 3), i), torch.full((1, 1, i + 1, 3), -i), 0)
+        slot.ids += range(9 * i, 9 * i + i + 1)
+    rows = {i: slots[i].row for i in range(6)}
+    together = [slots[0], slots[2], slots[3], slots[5]]
+    cache.gather(together)
+    after = sorted(slot.row for slot in together)
+    assert after == list(range(after[0], after[0] + 4))
+    # As few moved as can: two rows of a window of four were others'.
+    assert sum(slot.row != rows[slots.index(slot)] for slot in together) == 1
+    assert sorted(slot.row for slot in slots) == list(range(6))
     for i, slot in enumerate(slots):
-        keys, values = cache.read(0, Window(cache, slot.row, [0], 2))
+        keys, values = cache.read(0, Window(cache, slot.row, [0], i + 1))
         assert (keys == i).all()
         assert (values == -i).all()
+    lie = [slot.row for slot in slots]
+    cache.gather(together)
+    cache.gather([slots[4]])
+    assert [slot.row for slot in slots] == lie
 
 
 LOOPING = (1, *[40, 41, 42, 43, 44, 45] * 12)
@@ -439,29 +449,32 @@ def test_guesses_grow_while_they_hold_and_shrink_while_they_fail():
 def test_a_short_prompt_goes_before_a_long_one_and_none_starves():
     model = tiny("llama", seed=1)
     engine = LocalEngine(model, NoEnd(), context_window=2048, block=16)
-    order = []
     lengths = [1500, *[20] * 12]
-    done = threading.Event()
+    computed, left, done = [], list(lengths), threading.Event()
 
-    def sink(i):
-        def note(event):
-            if not isinstance(event, Chunk):
-                order.append(i)
-                if len(order) == len(lengths):
-                    done.set()
+    def sink(event):
+        if not isinstance(event, Chunk):
+            left.pop()
+            if not left:
+                done.set()
 
-        return note
+    def noted():
+        if (sequence := next_prompt()) is not None:
+            computed.append(len(sequence.request.prompt_ids))
+        return sequence
 
     # All wait when the first step begins.
     engine._step, step = lambda: time.sleep(0.05), engine._step
+    engine._next_prompt, next_prompt = noted, engine._next_prompt
     for i, length in enumerate(lengths):
         prompt = (1, *[70 + i] * (length - 1))
-        engine.submit(Request(prompt_ids=prompt, max_tokens=1), sink(i))
+        engine.submit(Request(prompt_ids=prompt, max_tokens=1), sink)
     time.sleep(0.1)
     engine._step = step
     assert done.wait(60)
     engine.close()
-    assert order.index(0) == 8
+    # Half of the long one, eight short ones, the other half of it, the rest.
+    assert computed == [1500, *[20] * 8, 1500, *[20] * 4]
 
 
 def test_packed_layers_give_the_tokens_of_plain_ones():
