@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from langchain_swallow.engines.kv_cache import KVCache, Slot, Window
+from langchain_swallow.engines.kv_cache import KVCache, Slot
+from langchain_swallow.engines.kv_memory import Window
 
 
 def forward(
@@ -25,7 +26,7 @@ def forward(
         Logits of shape (slots, logits_of, vocabulary).
     """
     starts = [len(slot.ids) for slot in slots]
-    window = Window(cache, slots[0].row, starts, len(new[0]))
+    window = Window(cache.memory, slots[0].row, starts, len(new[0]))
     first = torch.tensor(starts, device=model.device)[:, None]
     positions = first + torch.arange(window.count, device=model.device)
     output = model(

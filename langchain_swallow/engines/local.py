@@ -20,6 +20,7 @@ from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.engines.devices import release_freed_memory, release_openmp_threads
 from langchain_swallow.engines.forward import forward, kv_bytes_per_token
 from langchain_swallow.engines.kv_cache import KVCache
+from langchain_swallow.engines.kv_memory import can_reserve
 from langchain_swallow.engines.lookup import MAX_GUESS, PromptLookup
 from langchain_swallow.engines.sampling import Sampler, token_logprob
 from langchain_swallow.engines.sequence import Sequence
@@ -88,13 +89,16 @@ class LocalEngine:
         self._grammars = GrammarCompiler(
             tokenizer, self._to_bytes, self._end_ids, lambda text: encode_inside(text, tokenizer)
         )
+        per_token = kv_bytes_per_token(model)
+        slots, longest = max_batch + _IDLE_SLOTS, context_window + MAX_GUESS
+        only_cpu = {parameter.device.type for parameter in model.parameters()} == {"cpu"}
         self._cache = KVCache(
-            bytes_per_token=kv_bytes_per_token(model),
-            max_slots=max_batch + _IDLE_SLOTS,
-            max_tokens=context_window + MAX_GUESS,
+            bytes_per_token=per_token,
+            max_slots=slots,
+            max_tokens=longest,
             budget_bytes=kv_budget_bytes,
             block=block or _BLOCK.get(self._device.type, _BLOCK_GPU),
-            device=self._device.type,
+            lazy=only_cpu and can_reserve(slots * longest * per_token),
         )
         decode_tokens = _DECODE_TOKENS.get(self._device.type, _DECODE_TOKENS_GPU)
         self._decode_tokens = decode_tokens if prompt_lookup else 0

@@ -1,0 +1,121 @@
+"""What the rows hold, whatever begins, ends, moves and is forgotten."""
+
+import mmap
+import random
+
+import psutil
+import pytest
+import torch
+
+from langchain_swallow.engines.kv_cache import KVCache
+from langchain_swallow.engines.kv_memory import Window, can_reserve
+
+LAYERS = 2
+
+
+def cache_of(**options):
+    wanted = {"max_slots": 6, "max_tokens": 64, "budget_bytes": 10**6, "block": 4}
+    return KVCache(bytes_per_token=1, **{**wanted, **options})
+
+
+def compute(cache, slots, new):
+    """Write tokens behind those that neighbouring slots have: each token's keys are its id."""
+    window = Window(cache.memory, slots[0].row, [len(s.ids) for s in slots], len(new[0]))
+    keys = torch.tensor(new, dtype=torch.float32)[:, None, :, None].expand(-1, 2, -1, 3)
+    for layer in range(LAYERS):
+        window.update(keys + layer, -keys - layer, layer)
+    for slot, ids in zip(slots, new, strict=True):
+        cache.append(slot, ids, of_prompt=True)
+
+
+def holds(cache, slot):
+    window = Window(cache.memory, slot.row, [0], len(slot.ids))
+    wanted = torch.tensor(slot.ids, dtype=torch.float32)[None, None, :, None]
+    for layer in range(LAYERS):
+        keys, values = cache.memory.read(layer, window)
+        assert (keys == wanted + layer).all()
+        assert (values == -wanted - layer).all()
+
+
+def test_rows_keep_their_content_when_they_move():
+    cache = cache_of()
+    prompts = [tuple(range(9 * i, 9 * i + i + 2)) for i in range(6)]
+    slots = [cache.acquire(prompt, 9) for prompt in prompts]
+    for slot, prompt in zip(slots, prompts, strict=True):
+        compute(cache, [slot], [list(prompt)])
+    before = [slot.row for slot in slots]
+    together = [slots[0], slots[2], slots[3], slots[5]]
+    gathered = cache.gather(together)
+    first = gathered[0].row
+    assert [slot.row for slot in gathered] == list(range(first, first + 4))
+    # Three of them lie within four rows.
+    assert sum(slot.row != row for slot, row in zip(slots, before, strict=True)) == 2
+    for slot in slots:
+        holds(cache, slot)
+    after = [slot.row for slot in slots]
+    assert cache.gather(gathered) == gathered
+    assert cache.gather([slots[4]]) == [slots[4]]
+    assert [slot.row for slot in slots] == after
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("lazy", [True, False])
+def test_whatever_happens_each_slot_holds_its_tokens_within_the_budget(lazy, seed):
+    if lazy and not can_reserve(1):
+        pytest.skip("memory is not given lazily here")
+    chance = random.Random(seed)
+    budget = 100
+    cache = cache_of(lazy=lazy, max_tokens=64, budget_bytes=budget)
+    beginnings = [chance.choices(range(100), k=12) for _ in range(3)]
+    running, known, waited = [], 0, 0
+    for _ in range(300):
+        ended = [slot for slot in running if len(slot.ids) == slot.length or chance.random() < 0.2]
+        for slot in ended:
+            running.remove(slot)
+            (cache.release if chance.random() < 0.8 else cache.discard)(slot)
+        ids = [*chance.choice(beginnings), *chance.choices(range(100, 200), k=8)]
+        if slot := cache.acquire(tuple(ids), len(ids) + 10):
+            known += len(slot.ids)
+            compute(cache, [slot], [ids[len(slot.ids) :]])
+            running.append(slot)
+        else:
+            waited += 1
+        if running:
+            slots = cache.gather(running)
+            compute(cache, slots, [[chance.randrange(200)] for _ in slots])
+        for slot in cache._slots:
+            holds(cache, slot)
+        if lazy:
+            # A sequence may have moved into a row that had taken more than it needs.
+            assert sum(cache.memory.written) <= budget + 30
+    assert known > 100
+    assert waited
+
+
+def test_an_answer_cannot_wait_for_more_than_there_is():
+    cache = cache_of(budget_bytes=20)
+    with pytest.raises(MemoryError, match="of 21 tokens need"):
+        cache.acquire((1,), 21)
+
+
+@pytest.mark.skipif(not can_reserve(1), reason="memory is not given lazily here")
+def test_what_is_forgotten_gives_its_memory_back():
+    width, tokens = 2 * 3 * 4 * LAYERS * 2, 300_000
+    cache = cache_of(lazy=True, max_tokens=tokens, budget_bytes=tokens)
+    process = psutil.Process()
+    before = process.memory_info().rss
+    slot = cache.acquire((1, 2), tokens)
+    compute(cache, [slot], [[1] * tokens])
+    taken = process.memory_info().rss - before
+    assert taken > 0.9 * width * tokens
+    cache.discard(slot)
+    left = process.memory_info().rss - before
+    # All but the pages at both ends of a row, which may be others' too.
+    assert left < taken - 0.9 * width * tokens + 2 * LAYERS * 2 * mmap.PAGESIZE
+    slot = cache.acquire((1, 2), 10)
+    compute(cache, [slot], [[7, 8]])
+    holds(cache, slot)
+
+
+def test_addresses_are_limited():
+    assert not can_reserve(2**62)
