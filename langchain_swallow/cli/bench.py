@@ -70,6 +70,7 @@ def _bench(arguments: argparse.Namespace) -> int:
         llm.unload()
         peer = ChatSwallow(engine="vllm", **common)
         figures.append(benchmark.measure("vLLM", peer, sizes, peer.get_num_tokens, progress=True))
+        peer.unload()
     elif arguments.against:
         other = benchmark.chathuggingface(_folder(arguments.model), sizes.tokens, arguments.dtype)
         figures.append(benchmark.measure("ChatHuggingFace", other, sizes, count, progress=True))

@@ -168,7 +168,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tokenizer", type=Path, help="folder of the Llama 2 tokenizer")
     parser.add_argument("--output", type=Path, help="file of figures")
+    parser.add_argument("--checkpoint", type=Path, help="only write the model into this folder")
     arguments = parser.parse_args()
+    if arguments.checkpoint:
+        make_checkpoint(arguments.tokenizer, arguments.checkpoint)
+        return
     with tempfile.TemporaryDirectory() as folder:
         make_checkpoint(arguments.tokenizer, Path(folder))
         options = {"model": folder, "dtype": "float32", "device": "cpu", "prompt_format": "ver0.1"}
