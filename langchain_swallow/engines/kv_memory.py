@@ -46,7 +46,7 @@ class KVMemory:
         """Make so many rows of this capacity; the first are copies of those kept, (row, tokens)."""
         for tensors in (self._keys, self._values):
             for layer, old in tensors.items():
-                new = old.new_zeros((rows, old.shape[1], capacity, old.shape[3]))
+                new = self._zeros((rows, old.shape[1], capacity, old.shape[3]), old)
                 for row, (kept_row, used) in enumerate(kept):
                     new[row, :, :used] = old[kept_row, :, :used]
                 tensors[layer] = new
@@ -57,8 +57,9 @@ class KVMemory:
     def write(self, layer: int, window: "Window", keys: torch.Tensor, values: torch.Tensor) -> None:
         """Store new keys and values, shape (rows, kv heads, n, head dim), at their positions."""
         if layer not in self._keys:
-            self._keys[layer] = self._new(keys)
-            self._values[layer] = self._new(values)
+            for tensors, new in ((self._keys, keys), (self._values, values)):
+                shape = (self.rows, new.shape[1], self.capacity, new.shape[3])
+                tensors[layer] = self._zeros(shape, new)
         window.store(self._keys[layer], keys)
         window.store(self._values[layer], values)
 
@@ -107,17 +108,14 @@ class KVMemory:
         """Note that the first tokens of a row are written, or about to be."""
         self.written[row] = max(self.written[row], tokens)
 
-    def _new(self, like: torch.Tensor) -> torch.Tensor:
+    def _zeros(self, shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
         """Zeros, not empty: what is masked out must still be finite."""
-        shape = (self.rows, like.shape[1], self.capacity, like.shape[3])
-        if not self.lazy:
+        if like.device.type != "cpu":
             return like.new_zeros(shape)
-        # torch's zeros are written at once. Private memory is touched in two thirds of the time
-        # of shared memory; of huge pages the beginning of a row would touch all.
+        # torch's zeros are written at once; a system's are when they are used.
         mapped = _reserve(math.prod(shape) * like.dtype.itemsize)
-        with contextlib.suppress(OSError):  # a kernel without huge pages
-            mapped.madvise(mmap.MADV_NOHUGEPAGE)
-        self._mapped.append(mapped)
+        if self.lazy:
+            self._mapped.append(mapped)
         return torch.frombuffer(mapped, dtype=like.dtype).view(shape)
 
 
@@ -133,8 +131,14 @@ def can_reserve(size: int) -> bool:
 
 
 def _reserve(size: int) -> mmap.mmap:
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
-    return mmap.mmap(-1, size, flags=flags)
+    if sys.platform != "linux":
+        return mmap.mmap(-1, size)
+    # Private memory is touched in two thirds of the time of shared memory; of huge pages the
+    # beginning of a row would touch all.
+    mapped = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE)
+    with contextlib.suppress(OSError):  # a kernel without huge pages
+        mapped.madvise(mmap.MADV_NOHUGEPAGE)
+    return mapped
 
 
 class Window:
