@@ -73,7 +73,7 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
         device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; `None` takes the best there is.
         device_map: `"auto"` spreads the model over several GPUs.
         dtype: `"auto"`, `"bfloat16"`, `"float16"` or `"float32"`.
-        quantization: `"8bit"` or `"4bit"` (extra `quantization`, CUDA).
+        quantization: `"8bit"` or `"4bit"` (extra `quantization`): less memory; slower on CPUs.
         prompt_format: `None` takes the checkpoint's own.
         on_control_text: What to do with turn markers in a message: `"escape"`, `"error"`,
             `"allow"`; see `prompts.encode`.

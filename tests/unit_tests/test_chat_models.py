@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sys
 import threading
 
 import pytest
@@ -425,14 +426,10 @@ def test_wrong_devices_and_dtypes(checkpoint, fields, match):
         ChatSwallow(model=str(checkpoint), **fields).invoke("問")
 
 
-def test_a_missing_extra_is_named(checkpoint):
-    try:
-        import bitsandbytes  # noqa: F401
-    except ImportError:
-        with pytest.raises(MissingDependencyError, match=r"langchain-swallow\[quantization\]"):
-            ChatSwallow(model=str(checkpoint), quantization="4bit").invoke("問")
-    else:
-        pytest.skip("bitsandbytes is installed")
+def test_a_missing_extra_is_named(checkpoint, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(MissingDependencyError, match=r"langchain-swallow\[quantization\]"):
+        ChatSwallow(model=str(checkpoint), quantization="4bit").invoke("問")
 
 
 # Failing and ending
