@@ -124,8 +124,7 @@ class KVCache:
         slot.exact = 0
         slot.in_use = False
         slot.last_used = 0
-        if self.memory.lazy:
-            self.memory.release(slot.row)
+        self.memory.release(slot.row)
 
     def gather(self, slots: Collection[Slot]) -> list[Slot]:
         """Move slots into neighbouring rows, as few as need to; in the order of their rows."""

@@ -87,7 +87,7 @@ class KVMemory:
         self.note(other, tokens)
 
     def release(self, row: int) -> None:
-        """Give the memory of a row back, as far as it is no other row's."""
+        """Give the memory of a row back where the system takes it; pages of two rows stay."""
         for mapped in self._mapped:
             size = len(mapped) // self.rows
             first = -(-row * size // mmap.PAGESIZE) * mmap.PAGESIZE

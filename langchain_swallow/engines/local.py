@@ -299,7 +299,8 @@ class LocalEngine:
         try:
             logits = forward(self.model, self._cache, slots, new, logits_of=count)
         except torch.OutOfMemoryError as error:
-            self._run_out_of_memory(running[-1], error)
+            latest = list(by_slot.values())[-1]
+            self._run_out_of_memory(latest, error)
             return
         best = logits.argmax(-1).tolist()
         for row, (sequence, guess) in enumerate(zip(running, guesses, strict=True)):

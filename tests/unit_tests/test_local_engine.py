@@ -320,6 +320,34 @@ def test_a_request_over_the_memory_fails_and_a_smaller_one_is_served(memory):
     enough.close()
 
 
+def test_when_the_device_is_full_the_latest_fails_and_the_others_go_on(engine, monkeypatch):
+    first, other = prompts(2, shared=5)
+    answer, _ = run(engine, Request(prompt_ids=first, max_tokens=6))
+    held, released = threading.Event(), threading.Event()
+
+    def full(model, cache, slots, new, *, logits_of):
+        if held.is_set():
+            released.wait(30)
+        if len(slots) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(model, cache, slots, new, logits_of=logits_of)
+
+    forward = local.forward
+    monkeypatch.setattr(local, "forward", full)
+    running = iter(Stream(engine, Request(prompt_ids=other, max_tokens=200, logprobs=0)))
+    next(running)
+    held.set()
+    # It takes the first one's row over, before that of the one that runs.
+    request = Request(prompt_ids=(*first, *answer, 77), max_tokens=50)
+    latest = Stream(engine, request)
+    released.set()
+    with pytest.raises(OutOfMemoryError):
+        list(latest)
+    assert list(running)[-1].completion_tokens == 200
+    monkeypatch.undo()
+    assert run(engine, request)[0] == expected(tiny_llama(), request.prompt_ids, 50)
+
+
 def test_a_request_over_the_window_is_refused_and_the_others_go_on(engine):
     other = Stream(engine, Request(prompt_ids=prompts(1)[0], max_tokens=50, logprobs=0))
     with pytest.raises(PromptOverflowError, match="200 prompt tokens and max_tokens=57 are 257"):
