@@ -9,8 +9,8 @@ other passages), and computes only the rest. What was not used for longest is fo
 
 What is shared between prompts is never rounded otherwise than if it were computed alone. The same
 token comes out differently in the last bits when it is computed in a pass of another size, so
-prompts are computed in blocks on a fixed grid, and shared in whole blocks. Only a prompt that goes
-on after a generated answer reuses the keys and values of its decode steps.
+prompts are computed in blocks on a fixed grid, and shared in whole blocks. A prompt that goes on
+after a generated answer may reuse the keys and values of its decode steps instead.
 """
 
 from collections.abc import Collection
@@ -48,6 +48,7 @@ class KVCache:
         max_tokens: Most tokens of one sequence.
         budget_bytes: Most memory to take; grown into, not allocated ahead.
         block: Prompts are computed, and shared, in multiples of this many tokens.
+        share_answers: Whether what decode steps computed is shared too.
         lazy: Memory is taken when it is written to; see `KVMemory`.
     """
 
@@ -59,9 +60,11 @@ class KVCache:
         max_tokens: int,
         budget_bytes: int,
         block: int = 128,
+        share_answers: bool = False,
         lazy: bool = False,
     ) -> None:
         self.block = block
+        self._share_answers = share_answers
         self.memory = KVMemory(lazy=lazy)
         self._bytes_per_token = bytes_per_token
         self._max_slots = max_slots
@@ -156,8 +159,11 @@ class KVCache:
     def _usable(self, slot: Slot, prompt_ids: tuple[int, ...]) -> int:
         """How many of a slot's tokens this prompt may begin with."""
         shared = shared_length(slot.ids, prompt_ids)
-        # It goes on after an answer, or is asked again: then its own last block is there whole.
-        if shared > slot.exact or shared == slot.exact == len(prompt_ids):
+        if shared > slot.exact and self._share_answers:
+            return shared
+        shared = min(shared, slot.exact)
+        if shared == slot.exact == len(prompt_ids):
+            # Asked again: its own last block is there whole.
             return shared
         return shared // self.block * self.block
 

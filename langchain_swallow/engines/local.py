@@ -98,6 +98,8 @@ class LocalEngine:
             max_tokens=longest,
             budget_bytes=kv_budget_bytes,
             block=block or _BLOCK.get(self._device.type, _BLOCK_GPU),
+            # In float32 a turn is to equal a cold run bit by bit; 16 bits are rounded anyway.
+            share_answers=model.dtype != torch.float32,
             lazy=only_cpu and can_reserve(slots * longest * per_token),
         )
         decode_tokens = _DECODE_TOKENS.get(self._device.type, _DECODE_TOKENS_GPU)
