@@ -34,7 +34,8 @@ def forward(
         position_ids=positions,
         attention_mask=_masks(model, positions, window.end),
         use_cache=True,
-        logits_to_keep=logits_of,
+        # A number of 0 would be all.
+        logits_to_keep=logits_of or torch.zeros(0, dtype=torch.long, device=model.device),
         **{_cache_parameter(model.__class__): window},
     )
     logits: torch.Tensor = output.logits

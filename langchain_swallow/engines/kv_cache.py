@@ -16,6 +16,8 @@ after a generated answer may reuse the keys and values of its decode steps inste
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+import torch
+
 from langchain_swallow.engines.kv_memory import KVMemory
 
 # Rows and tokens of a row, to begin with, where they are made longer by copying.
@@ -27,13 +29,15 @@ _FIRST_CAPACITY = 1024
 class Slot:
     """One row: the tokens whose keys and values it holds, and whether a sequence uses it.
 
-    The first `exact` of them were computed as a prompt, in blocks on the grid. A sequence that
-    uses it may come to `length` tokens.
+    The first `exact` of them were computed as a prompt, in blocks on the grid; where that is a
+    whole prompt, `logits` are those of its next token. A sequence that uses the row may come to
+    `length` tokens.
     """
 
     row: int
     ids: list[int] = field(default_factory=list)
     exact: int = 0
+    logits: torch.Tensor | None = None
     in_use: bool = False
     length: int = 0
     last_used: int = 0
@@ -76,8 +80,8 @@ class KVCache:
     def acquire(self, prompt_ids: tuple[int, ...], length: int) -> Slot | None:
         """A slot for a sequence of up to `length` tokens, or `None` while there is no room.
 
-        Its `ids` are the beginning of the prompt that is known already; at least the last prompt
-        token is left to compute.
+        Its `ids` are the beginning of the prompt that is known already: all of it, with `logits`,
+        if it was asked before.
 
         Raises:
             MemoryError: `length` tokens exceed the budget even alone.
@@ -91,7 +95,7 @@ class KVCache:
             )
         if not self._has_room(length):
             return None
-        source, shared = self._longest_beginning(prompt_ids[:-1])
+        source, shared = self._longest_beginning(prompt_ids)
         # Taking the row over spares a copy, and loses what follows the shared part.
         if source is not None and not source.in_use and 2 * shared > len(source.ids):
             slot = source
@@ -104,6 +108,7 @@ class KVCache:
         elif slot is not source:
             self.memory.copy(source.row, slot.row, shared)
         slot.exact = 0 if source is None else min(source.exact, shared)
+        slot.logits = source.logits if source and shared == len(prompt_ids) else None
         slot.ids = list(prompt_ids[:shared])
         slot.in_use = True
         slot.length = length
@@ -125,6 +130,7 @@ class KVCache:
         """End of a sequence whose keys and values may be incomplete, or are not kept any longer."""
         slot.ids = []
         slot.exact = 0
+        slot.logits = None
         slot.in_use = False
         slot.last_used = 0
         self.memory.release(slot.row)
@@ -159,13 +165,13 @@ class KVCache:
     def _usable(self, slot: Slot, prompt_ids: tuple[int, ...]) -> int:
         """How many of a slot's tokens this prompt may begin with."""
         shared = shared_length(slot.ids, prompt_ids)
+        if slot.logits is not None and shared == slot.exact == len(prompt_ids):
+            return shared
+        # The last token is left to compute, for its logits.
+        shared = min(shared, len(prompt_ids) - 1)
         if shared > slot.exact and self._share_answers:
             return shared
-        shared = min(shared, slot.exact)
-        if shared == slot.exact == len(prompt_ids):
-            # Asked again: its own last block is there whole.
-            return shared
-        return shared // self.block * self.block
+        return min(shared, slot.exact) // self.block * self.block
 
     def _least_useful(self, length: int) -> Slot:
         """An empty row while the budget has room for it, or what was not used for longest.

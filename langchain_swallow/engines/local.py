@@ -19,7 +19,7 @@ from langchain_swallow.engines.constraints import GrammarCompiler
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.engines.devices import release_freed_memory, release_openmp_threads
 from langchain_swallow.engines.forward import forward, kv_bytes_per_token
-from langchain_swallow.engines.kv_cache import KVCache
+from langchain_swallow.engines.kv_cache import KVCache, Slot
 from langchain_swallow.engines.kv_memory import can_reserve
 from langchain_swallow.engines.lookup import MAX_GUESS, PromptLookup
 from langchain_swallow.engines.sampling import Sampler, token_logprob
@@ -210,45 +210,40 @@ class LocalEngine:
         """Compute a step's share of the waiting prompts, one after another.
 
         A prompt is admitted when the one before it is computed, so that it finds their shared
-        beginning in the cache. The last token is left to `_decode`, so that a prompt that is asked
-        again takes the same passes.
+        beginning in the cache.
         """
         budget = _PREFILL_TOKENS_PER_STEP
         while budget > 0 and (sequence := self._next_prompt()) is not None:
             share = max(budget, sequence.prefill_share)
             budget -= share
             try:
-                while share > 0 and sequence.slot is not None and sequence.to_prefill > 0:
-                    share -= self._prefill_piece(sequence, share)
+                while share > 0 and sequence.slot is not None and sequence.generated == 0:
+                    share -= self._prefill_piece(sequence, sequence.slot, share)
             except torch.OutOfMemoryError as error:
                 self._run_out_of_memory(sequence, error)
             budget += max(0, share)
 
-    def _prefill_piece(self, sequence: Sequence, most: int) -> int:
-        """Compute the next tokens of a prompt; how many.
+    def _prefill_piece(self, sequence: Sequence, slot: Slot, most: int) -> int:
+        """Compute the next tokens of a prompt, and choose the first of the answer; how many.
 
         What follows exact blocks is computed block by block, as in any other prompt. What follows
-        an answer is of no use to others: it goes in one pass, with the last token if it is all.
+        an answer is of no use to others: it goes in one pass.
         """
-        slot = sequence.slot
-        assert slot is not None
         start, block = len(slot.ids), self._cache.block
-        is_exact = slot.exact == start
-        limit = block - start % block if is_exact else max(most, block)
-        if not is_exact and sequence.to_prefill < limit:
-            piece = sequence.ids[start:]
-            logits = forward(self.model, self._cache, [slot], [piece], logits_of=1)
-            self._cache.append(slot, piece[:-1], of_prompt=True)
-            self._accept(sequence, [], logits[0], logits[0].argmax(-1).tolist())
-            return len(piece)
-        piece = sequence.ids[start : start + min(limit, sequence.to_prefill)]
-        forward(self.model, self._cache, [slot], [piece], logits_of=1)
-        self._cache.append(slot, piece, of_prompt=True)
+        limit = block - start % block if slot.exact == start else max(most, block)
+        piece = sequence.ids[start : start + limit]
+        if piece:
+            is_last = start + len(piece) == len(sequence.ids)
+            logits = forward(self.model, self._cache, [slot], [piece], logits_of=int(is_last))
+            self._cache.append(slot, piece, of_prompt=True)
+            slot.logits = logits[0, 0] if is_last else None
+        if slot.logits is not None:
+            self._choose(sequence, slot.logits, int(slot.logits.argmax()))
         return len(piece)
 
     def _next_prompt(self) -> Sequence | None:
         """The prompt to compute now: the one begun, unless a much shorter one waits."""
-        begun = next((s for s in self._running if s.to_prefill > 0), None)
+        begun = next((s for s in self._running if s.generated == 0), None)
         if begun is None:
             return self._admit(self._waiting[0]) if self._waiting else None
         shortest = min(self._waiting, key=lambda s: s.to_prefill, default=None)
@@ -285,7 +280,7 @@ class LocalEngine:
 
     def _decode(self) -> None:
         """Compute the next tokens of all sequences whose prompts are computed."""
-        by_slot = {s.slot: s for s in self._running if s.slot and s.to_prefill == 0}
+        by_slot = {s.slot: s for s in self._running if s.slot and s.generated > 0}
         if not by_slot:
             return
         slots = self._cache.gather(by_slot)
@@ -322,17 +317,23 @@ class LocalEngine:
         assert slot is not None
         for position, guessed in enumerate([*guess, None]):
             self._cache.append(slot, sequence.ids[-1:], of_prompt=False)
-            token = sequence.choose(logits[position], best[position])
-            logprob = None
-            if sequence.request.logprobs is not None:
-                top = sequence.request.logprobs
-                logprob = token_logprob(logits[position], token, top, self.tokenizer)
-            if sequence.take(token, logprob, self._end_ids):
-                self._end(sequence)
+            if self._choose(sequence, logits[position], best[position]):
                 return position
-            if token != guessed:
+            if sequence.ids[-1] != guessed:
                 return position
         return len(guess)
+
+    def _choose(self, sequence: Sequence, logits: torch.Tensor, best: int) -> bool:
+        """Choose the next token for logits of shape (vocabulary,); `True` when it was the last."""
+        token = sequence.choose(logits, best)
+        logprob = None
+        if sequence.request.logprobs is not None:
+            top = sequence.request.logprobs
+            logprob = token_logprob(logits, token, top, self.tokenizer)
+        is_last = sequence.take(token, logprob, self._end_ids)
+        if is_last:
+            self._end(sequence)
+        return is_last
 
     def _end(self, sequence: Sequence, event: Event | None = None) -> None:
         """Take a sequence out; its slot keeps what was computed."""

@@ -48,9 +48,9 @@ class Sequence:
 
     @property
     def to_prefill(self) -> int:
-        """Prompt tokens to compute before the first decode step, which takes the last one."""
+        """Prompt tokens to compute before the answer's first."""
         known = len(self.slot.ids) if self.slot else 0
-        return max(0, len(self.request.prompt_ids) - 1 - known)
+        return max(0, len(self.request.prompt_ids) - known)
 
     def guess(self, most: int) -> list[int]:
         """Tokens that may come next; fewer than are still to be generated."""

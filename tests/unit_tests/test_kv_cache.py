@@ -92,6 +92,25 @@ def test_whatever_happens_each_slot_holds_its_tokens_within_the_budget(lazy, see
     assert waited
 
 
+def test_all_of_a_prompt_is_known_only_with_its_logits():
+    cache, prompt = cache_of(), tuple(range(8))
+    slot = cache.acquire((*prompt, 8, 9), 20)
+    compute(cache, [slot], [list(prompt)])
+    # Cancelled between two blocks.
+    cache.release(slot)
+    slot = cache.acquire(prompt, 20)
+    assert slot.ids == list(prompt[:4])
+    compute(cache, [slot], [list(prompt[4:])])
+    slot.logits = torch.zeros(3)
+    cache.release(slot)
+    again = [cache.acquire(prompt, 20) for _ in range(2)]
+    assert [other.ids for other in again] == [list(prompt)] * 2
+    assert all(other.logits is slot.logits for other in again)
+    longer = cache.acquire((*prompt, 8), 20)
+    assert longer.ids == list(prompt)
+    assert longer.logits is None
+
+
 def test_an_answer_cannot_wait_for_more_than_there_is():
     cache = cache_of(budget_bytes=20)
     with pytest.raises(MemoryError, match="of 21 tokens need"):

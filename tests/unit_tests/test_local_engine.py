@@ -167,7 +167,7 @@ def test_turns_after_answers_give_the_logits_of_a_cold_run_bit_by_bit(engine):
         # Whole blocks of the turn before; its answer is computed again.
         assert with_cache[-1].cached_tokens == known // 7 * 7
         assert logprobs(with_cache) == logprobs(without)
-        known = len(prompt) - 1
+        known = len(prompt)
         prompt = (*prompt, *answer, 77, 78)
 
 
@@ -194,7 +194,7 @@ def test_a_prompt_asked_again_gives_the_same_logits_bit_by_bit():
     request = Request(prompt_ids=prompt, max_tokens=20, temperature=1.3, seed=1, logprobs=2)
     (_, cold), (_, warm) = run(engine, request), run(engine, request)
     engine.close()
-    assert warm[-1].cached_tokens == len(prompt) - 1
+    assert warm[-1].cached_tokens == len(prompt)
     assert [chunk.logprobs for chunk in warm[:-1]] == [chunk.logprobs for chunk in cold[:-1]]
 
 
