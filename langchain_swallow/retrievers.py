@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 
 from langchain_swallow.index.neighbours import with_neighbours
+from langchain_swallow.index.segment import Passage
 from langchain_swallow.index.snapshot import Snapshot
 from langchain_swallow.rerankers import Reranker
 from langchain_swallow.text.lexical import sudachi_terms
@@ -28,6 +29,10 @@ Scores = NDArray[np.float32]
 
 # Candidates for what chooses among them: a reranker, variety, one result a document.
 _CANDIDATES = 50
+# The best that are read, and what of BM25's weight goes to how close together the question stands
+# in them. More of them change nothing: docs/benchmarks.md, Retrieval.
+_READ = 10
+_PROXIMITY = 0.4
 
 
 class HybridRetriever(BaseRetriever):
@@ -36,16 +41,18 @@ class HybridRetriever(BaseRetriever):
     The score of a passage is the weighted sum of two in [0, 1]: BM25 as a share of what it could be
     for the question, and the similarity of the vectors, scaled from the worst passage to the best.
     So BM25 decides where the question repeats the words of a passage, and the vectors where it
-    does not. The default weight is in the middle of a plateau: `docs/benchmarks.md`, Retrieval.
+    does not. The best are then read, and part of BM25's weight goes to the share of the question
+    that stands in them within the length of a sentence. The default weight is in the middle of a
+    plateau: `docs/benchmarks.md`, Retrieval.
 
     Args:
         store: The passages.
         k: How many to return.
-        lexical_weight: Weight of BM25 in [0, 1]; the vectors have the rest.
+        lexical_weight: Weight of BM25 and proximity in [0, 1]; the vectors have the rest.
         words: Count words beside 2-grams, by Sudachi (extra `sudachi`), instead of 1+2-grams.
         filter: As for the store; applied before the search.
-        score_threshold: Least fused score, in [0, 1], of what is returned. The best passage has at
-            least 1 - lexical_weight.
+        score_threshold: Least score, in [0, 1], of what is returned. A question that shares nothing
+            with any passage gives the best one 1 - lexical_weight.
         least_lexical: Together with `least_dense`: find nothing for a question for which no passage
             has this BM25 score nor that similarity. A RAG chain then refuses and asks no model.
         least_dense: In [0, 1]; what is low depends on the encoder.
@@ -58,8 +65,8 @@ class HybridRetriever(BaseRetriever):
 
     `k`, `filter` and `score_threshold` may also be given per call: `invoke(question, k=8)`; so may
     `like`, a text that the right passage would be like.
-    Documents carry their scores in the metadata: `score`, `lexical_score`, `dense_score`, and
-    `rerank_score` where there is a reranker.
+    Documents carry their scores in the metadata: `score`, `lexical_score`, `proximity_score`,
+    `dense_score`, and `rerank_score` where there is a reranker.
     """
 
     store: SwallowFAISS
@@ -99,8 +106,9 @@ class HybridRetriever(BaseRetriever):
             return []
         least = self.score_threshold if score_threshold is None else score_threshold
         choosing = bool(self.reranker or self.diversity or self.one_per_document)
-        best = ranked.best(max(wanted, self.candidates) if choosing else wanted, least)
-        documents = self._documents(now, best, ranked)
+        count = max(wanted, self.candidates) if choosing else wanted
+        hits = [hit for hit in self._hits(now, query, ranked, count) if hit.score >= (least or 0)]
+        documents = self._documents(now, hits, ranked)
         if self.reranker is not None:
             documents = _reranked(self.reranker, query, documents)
         if self.one_per_document:
@@ -124,18 +132,28 @@ class HybridRetriever(BaseRetriever):
         admitted = None if filter is None else now.admitted(condition_of(filter))
         return Ranked(lexical, dense, self.lexical_weight, admitted)
 
-    def _documents(self, now: Snapshot, best: Sequence[int], ranked: "Ranked") -> list[Document]:
-        places = now.places(best)
-        passages = now.passages(places)
+    def _hits(self, now: Snapshot, query: str, ranked: "Ranked", count: int) -> list["Hit"]:
+        """The best passages, read and ordered by what they say close together."""
+        numbers = ranked.best(max(count, _READ))
+        passages = now.passages(now.places(numbers))
+        texts = [passage_text(passage.text, passage.metadata) for passage in passages]
+        near = now.proximities(query, texts)
+        scores = ranked.with_proximity(numbers, near)
+        order = np.argsort(-scores, kind="stable")[:count].tolist()
+        return [Hit(numbers[i], passages[i], float(scores[i]), float(near[i])) for i in order]
+
+    def _documents(self, now: Snapshot, hits: Sequence["Hit"], ranked: "Ranked") -> list[Document]:
+        passages = [hit.passage for hit in hits]
         if self.neighbours:
+            places = now.places([hit.number for hit in hits])
             passages = with_neighbours(now, places, passages, self.neighbours)
         return [
             Document(
                 id=passage.id,
                 page_content=passage.text,
-                metadata={**passage.metadata, **ranked.scores_of(number), _PLACE: number},
+                metadata={**passage.metadata, **ranked.scores_of(hit), _PLACE: hit.number},
             )
-            for number, passage in zip(best, passages, strict=True)
+            for hit, passage in zip(hits, passages, strict=True)
         ]
 
     def _varied(
@@ -159,6 +177,16 @@ class HybridRetriever(BaseRetriever):
 _PLACE = "__place__"
 
 
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that was found: its number in the snapshot, and its scores in [0, 1]."""
+
+    number: int
+    passage: Passage
+    score: float
+    proximity: float
+
+
 @dataclass(frozen=True)
 class Ranked:
     """Scores of all passages, and which of them may be found."""
@@ -174,20 +202,26 @@ class Ranked:
         fused: Scores = weight * self.lexical + (1 - weight) * self._scaled(self.dense)
         return fused.clip(0, 1)
 
-    def best(self, count: int, least: float | None) -> list[int]:
+    def best(self, count: int) -> list[int]:
         """Numbers of the best passages; of equal scores the earlier one first, every time."""
-        numbers = np.arange(len(self.fused))
+        scores = self.fused
         if self.admitted is not None:
-            numbers = np.flatnonzero(self.admitted)
-        scores = self.fused[numbers]
-        if least is not None:
-            numbers, scores = numbers[scores >= least], scores[scores >= least]
-        if count < len(scores):
+            scores = np.where(self.admitted, scores, -1)
+            count = min(count, int(self.admitted.sum()))
+        numbers = np.arange(len(scores))
+        if 0 < count < len(scores):
             # Only what is as good as the last that is wanted need be sorted.
             last = np.partition(scores, len(scores) - count)[len(scores) - count]
-            numbers, scores = numbers[scores >= last], scores[scores >= last]
-        order = np.argsort(-scores, kind="stable")[:count]
+            numbers = np.flatnonzero(scores >= last)
+        order = np.argsort(-scores[numbers], kind="stable")[:count]
         return numbers[order].tolist()
+
+    def with_proximity(self, numbers: Sequence[int], proximities: Scores) -> Scores:
+        """Scores in [0, 1] of passages of which the proximity is known, shape (n,)."""
+        share = self.lexical_weight * _PROXIMITY
+        read = np.asarray(numbers, dtype=np.int64)
+        scores: Scores = self.fused[read] + share * (proximities - self.lexical[read])
+        return scores.clip(0, 1)
 
     def reach(self, lexical: float, dense: float) -> bool:
         """Whether a passage that may be found has one of these scores."""
@@ -198,11 +232,12 @@ class Ranked:
         met = (self.lexical[among] >= lexical) | (self.dense[among] >= dense)
         return bool(met.any())
 
-    def scores_of(self, number: int) -> dict[str, float]:
+    def scores_of(self, hit: Hit) -> dict[str, float]:
         return {
-            "score": float(self.fused[number]),
-            "lexical_score": float(self.lexical[number]),
-            "dense_score": float(self.dense[number]),
+            "score": hit.score,
+            "lexical_score": float(self.lexical[hit.number]),
+            "proximity_score": hit.proximity,
+            "dense_score": float(self.dense[hit.number]),
         }
 
     def _scaled(self, scores: Scores) -> Scores:

@@ -64,15 +64,10 @@ class Lexical:
     def of_ngrams(cls, texts: Iterable[str]) -> "Lexical":
         """Characters and pairs of characters of texts' search keys, as `ngram_weights` has them."""
         normal = [normalize(text) for text in texts]
-        codes = _code_points("\n".join(normal))
+        keys, places = ngrams("\n".join(normal))
         ends = np.cumsum([len(text) + 1 for text in normal])
-        places = np.searchsorted(ends, np.arange(len(codes)), side="right").astype(np.int32)
-        inside = _is_word(codes)
-        pairs = np.flatnonzero(inside[:-1] & inside[1:])
-        keys = np.concatenate(
-            [codes[inside].astype(np.uint64), _pair_keys(codes[pairs], codes[pairs + 1])]
-        )
-        return cls._of(keys, np.concatenate([places[inside], places[pairs]]), len(normal))
+        rows = np.searchsorted(ends, places, side="right").astype(np.int32)
+        return cls._of(keys, rows, len(normal))
 
     @classmethod
     def of_words(cls, texts: Iterable[str], terms: Terms) -> "Lexical":
@@ -212,20 +207,29 @@ class BM25Scorer:
                     own[impacts.rows] += factor * impacts.values
         return scores
 
+    def idf(self, key: int) -> float:
+        """Inverse document frequency of a term, above 0."""
+        with self._lock:
+            if key in self._kept:
+                return self._kept[key].idf
+        return self._idf([part.lexical.postings(key) for part in self._parts])
+
+    def _idf(self, found: Sequence[Postings | None]) -> float:
+        living = zip(found, self._parts, strict=True)
+        df = sum(_living(postings, part.alive) for postings, part in living if postings)
+        return math.log(1 + (self._size - df + 0.5) / (df + 0.5))
+
     def _term(self, key: int) -> _Term:
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
         found = [part.lexical.postings(key) for part in self._parts]
-        living = zip(found, self._parts, strict=True)
-        df = sum(_living(postings, part.alive) for postings, part in living if postings)
-        idf = math.log(1 + (self._size - df + 0.5) / (df + 0.5))
         impacts = [
             None if postings is None else _impacts(postings, norm)
             for postings, norm in zip(found, self._norms, strict=True)
         ]
-        term = _Term(idf, impacts)
+        term = _Term(self._idf(found), impacts)
         if term.bytes >= _KEEP_FROM_BYTES:
             self._keep(key, term)
         return term
@@ -251,13 +255,23 @@ def _impacts(postings: Postings, norm: NDArray[np.float32]) -> _Impacts:
     return _Impacts(None, everywhere)
 
 
-def ngram_weights(query: str) -> Weights:
-    """Characters and pairs of characters of a query, not across spaces and punctuation."""
-    codes = _code_points(normalize(query))
+def ngrams(key: str) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Characters and pairs of characters of a search key, not across spaces and punctuation.
+
+    Returns:
+        The terms, and the character that each begins at.
+    """
+    codes = np.frombuffer(key.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     inside = _is_word(codes)
-    pairs = np.flatnonzero(inside[:-1] & inside[1:])
-    keys = [*codes[inside].tolist(), *_pair_keys(codes[pairs], codes[pairs + 1]).tolist()]
-    return Counter(keys)
+    single, pairs = np.flatnonzero(inside), np.flatnonzero(inside[:-1] & inside[1:])
+    wide = codes.astype(np.uint64)
+    terms = [wide[single], (wide[pairs] << np.uint64(_PAIR)) | wide[pairs + 1]]
+    return np.concatenate(terms), np.concatenate([single, pairs])
+
+
+def ngram_weights(query: str) -> Weights:
+    """Characters and pairs of characters of a query."""
+    return Counter(ngrams(normalize(query))[0].tolist())
 
 
 def word_weights(query: str, terms: Terms) -> Weights:
@@ -269,19 +283,11 @@ def _living(found: Postings, alive: NDArray[np.bool_] | None) -> int:
     return len(found.rows) if alive is None else int(np.count_nonzero(alive[found.rows]))
 
 
-def _code_points(text: str) -> NDArray[np.uint32]:
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-
-
 def _is_word(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """Letters and digits of any script, decided once for each distinct character."""
     distinct, places = np.unique(codes, return_inverse=True)
     met = np.fromiter((chr(c).isalnum() for c in distinct.tolist()), bool, len(distinct))
     return met[places] if len(codes) else np.zeros(0, dtype=bool)
-
-
-def _pair_keys(first: NDArray[np.uint32], second: NDArray[np.uint32]) -> NDArray[np.uint64]:
-    return (first.astype(np.uint64) << np.uint64(_PAIR)) | second.astype(np.uint64)
 
 
 def _word_key(term: str) -> int:

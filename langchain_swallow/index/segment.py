@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ CREATE TABLE passages (row INTEGER PRIMARY KEY, id TEXT NOT NULL, source TEXT, t
 CREATE INDEX passages_by_id ON passages (id);
 CREATE INDEX passages_by_source ON passages (source);
 """
+_T = TypeVar("_T", bound=np.generic)
 _TEXTS = "SELECT text, metadata FROM passages ORDER BY row"
 # SQLite's limit of parameters in one statement.
 _AT_ONCE = 500
@@ -204,6 +205,10 @@ class Living:
         if self.alive is None:
             return np.arange(len(self.segment))
         return np.flatnonzero(self.alive)
+
+    def living(self, values: NDArray[_T]) -> NDArray[_T]:
+        """Of a value for each row, those of the living ones."""
+        return values if self.alive is None else values[self.alive]
 
     def is_alive(self, row: int) -> bool:
         """Whether a row has not been deleted."""

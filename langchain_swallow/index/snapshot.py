@@ -15,6 +15,7 @@ import numpy as np
 from langchain_swallow.errors import EmbeddingError
 from langchain_swallow.index.filters import Mask
 from langchain_swallow.index.lexical import BM25Scorer, Part, Terms, ngram_weights, word_weights
+from langchain_swallow.index.proximity import proximities
 from langchain_swallow.index.segment import Living, Passage, Segment
 from langchain_swallow.index.vectors import Array, Kind, Metric
 
@@ -72,7 +73,7 @@ class Snapshot:
 
     def scores(self, query: Array) -> Array:
         """Scores of all passages, shape (n,), in the order of `everything`."""
-        found = [part.segment.vectors.scores(query)[part.rows()] for part in self.parts]
+        found = [part.living(part.segment.vectors.scores(query)) for part in self.parts]
         return np.concatenate(found) if found else np.zeros(0, dtype=np.float32)
 
     def lexical_scores(self, query: str, terms: Terms | None = None) -> Array:
@@ -83,25 +84,29 @@ class Snapshot:
             terms: A tokenizer; `None` counts characters and pairs of characters.
         """
         weights = ngram_weights(query) if terms is None else word_weights(query, terms)
-        if terms not in self.scorers:
-            self.scorers[terms] = BM25Scorer([_terms_of(part, terms) for part in self.parts])
-        scores = self.scorers[terms].scores(weights)
-        living = [own[p.rows()] for own, p in zip(scores, self.parts, strict=True)]
+        scores = self._scorer(terms).scores(weights)
+        living = [part.living(own) for own, part in zip(scores, self.parts, strict=True)]
         return np.concatenate(living) if living else np.zeros(0, dtype=np.float32)
+
+    def proximities(self, query: str, texts: Sequence[str]) -> Array:
+        """The share of a query that stands close together in each text, in [0, 1], shape (n,)."""
+        scorer = self._scorer(None)
+        return proximities({key: scorer.idf(key) for key in ngram_weights(query)}, texts)
 
     def admitted(self, filter: Filter) -> Mask:
         """Which passages a filter admits, shape (n,), in the order of `everything`."""
-        masks = [_mask(part, filter)[part.rows()] for part in self.parts]
+        masks = [part.living(_mask(part, filter)) for part in self.parts]
         return np.concatenate(masks) if masks else np.zeros(0, dtype=bool)
 
     def places(self, numbers: Sequence[int]) -> list[Found]:
         """Where the passages of these numbers in `everything` are."""
-        ends = np.cumsum([len(part) for part in self.parts])
+        rows = [part.rows() for part in self.parts]
+        ends = np.cumsum([len(own) for own in rows])
         found = []
         for number in numbers:
             segment = int(np.searchsorted(ends, number, side="right"))
             within = number - (int(ends[segment - 1]) if segment else 0)
-            found.append(Found(segment, int(self.parts[segment].rows()[within]), 0.0))
+            found.append(Found(segment, int(rows[segment][within]), 0.0))
         return found
 
     def passages(self, found: Sequence[Found]) -> list[Passage]:
@@ -195,6 +200,11 @@ class Snapshot:
         if len(self.parts) == 1 and self.parts[0].alive is None:
             return self
         return replace(self, parts=(self._joined(self.parts),) if len(self) else ())
+
+    def _scorer(self, terms: Terms | None) -> BM25Scorer:
+        if terms not in self.scorers:
+            self.scorers[terms] = BM25Scorer([_terms_of(part, terms) for part in self.parts])
+        return self.scorers[terms]
 
     def _without(self, rows_of: Callable[[Living], list[int]]) -> "Snapshot":
         parts = tuple(part.without(rows_of(part)) for part in self.parts)

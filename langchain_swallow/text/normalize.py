@@ -4,11 +4,13 @@ The key is for finding only. What is shown, prompted and cited is the original: 
 distinctions (①→1, ㍻→平成), and the dashes and tildes it leaves apart are unified here.
 """
 
+import re
 import unicodedata
 from dataclasses import dataclass
 
 _DASHES = dict.fromkeys(map(ord, "−‐‑–—―"), "-")
 _UNIFIED = {**_DASHES, ord("〜"): "~", ord("～"): "~", ord("﨑"): "崎", ord("髙"): "高"}
+_IS_UNIFIED = re.compile(f"[{''.join(map(chr, _UNIFIED))}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,10 @@ def normalize(text: str) -> str:
     >>> normalize("ＡＢＣ①〜②")
     'abc1~2'
     """
-    return unicodedata.normalize("NFKC", text.translate(_UNIFIED)).casefold()
+    # Looking first takes a tenth of the time, and most texts have none.
+    if _IS_UNIFIED.search(text):
+        text = text.translate(_UNIFIED)
+    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def normalize_with_offsets(text: str) -> SearchKey:

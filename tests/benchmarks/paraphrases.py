@@ -24,6 +24,7 @@ from langchain_swallow import (
 )
 from langchain_swallow.evaluation.tables import Table, write_figures
 from langchain_swallow.retrievers import Ranked
+from langchain_swallow.text.passages import passage_text
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FILES = ("questions.jsonl", "questions_paraphrased.jsonl")
@@ -42,11 +43,14 @@ def rankings(store: SwallowFAISS, question: str) -> dict[str, NDArray[np.float32
     lexical, dense = now.lexical_scores(question), now.scores(store.query_vector(question))
     weight = HybridRetriever(store=store).lexical_weight
     min_max = MIN_MAX_WEIGHT * scaled(lexical) + (1 - MIN_MAX_WEIGHT) * scaled(dense)
+    ranked, everything = Ranked(lexical, dense, weight, None), list(range(len(store)))
+    texts = [passage_text(d.page_content, d.metadata) for d in store.documents]
     return {
         "BM25, 1+2-grams": lexical,
         "dense": dense,
         f"both from worst to best, {MIN_MAX_WEIGHT} BM25": min_max,
-        "`HybridRetriever`": Ranked(lexical, dense, weight, None).fused,
+        "`HybridRetriever` without proximity": ranked.fused,
+        "`HybridRetriever`": ranked.with_proximity(everything, now.proximities(question, texts)),
     }
 
 

@@ -19,8 +19,11 @@ from tqdm import tqdm
 from langchain_swallow import HybridRetriever, SwallowEmbeddings, SwallowFAISS
 from langchain_swallow.evaluation.rag import read_jsquad
 from langchain_swallow.evaluation.tables import Table, write_figures
+from langchain_swallow.index.snapshot import Snapshot
+from langchain_swallow.retrievers import _READ as READ
 from langchain_swallow.retrievers import Ranked
 from langchain_swallow.text.lexical import sudachi_terms
+from langchain_swallow.text.passages import passage_text
 
 CUTOFFS = (1, 3, 5, 10)
 WEIGHTS = [round(0.02 * i, 2) for i in range(51)]
@@ -31,6 +34,18 @@ def place(scores: NDArray[Any], right: int) -> int:
     """Rank of the right paragraph, from 0."""
     before = scores[:right] >= scores[right]
     return int(before.sum() + (scores[right + 1 :] > scores[right]).sum())
+
+
+def read(now: Snapshot, question: str, ranked: Ranked, near: dict[int, float]) -> NDArray[Any]:
+    """Scores of all paragraphs as `HybridRetriever` has them; `near` keeps what was read."""
+    numbers = ranked.best(READ)
+    new = [number for number in numbers if number not in near]
+    texts = [passage_text(p.text, p.metadata) for p in now.passages(now.places(new))]
+    near.update(zip(new, now.proximities(question, texts).tolist(), strict=True))
+    scores = ranked.fused.copy()
+    # What is read goes before what is not, in whatever order.
+    scores[numbers] = 1 + ranked.with_proximity(numbers, np.array([near[n] for n in numbers]))
+    return scores
 
 
 def recalls(ranks: NDArray[Any]) -> list[float]:
@@ -60,8 +75,10 @@ def main() -> None:
         }
         for leg, scores in {**lexical, "dense": dense}.items():
             legs[leg].append(place(scores, right))
+        near: dict[int, float] = {}
         for leg, rows in fused.items():
-            by_weight = (Ranked(lexical[leg], dense, w, None).fused for w in WEIGHTS)
+            ranked = (Ranked(lexical[leg], dense, w, None) for w in WEIGHTS)
+            by_weight = (read(now, question, one, near) for one in ranked)
             rows.append([place(scores, right) for scores in by_weight])
     default = WEIGHTS.index(HybridRetriever(store=store).lexical_weight)
     articles = list(dict.fromkeys(example.category for example in data.examples))

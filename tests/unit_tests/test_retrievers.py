@@ -64,7 +64,7 @@ def test_the_passage_that_answers_comes_first(store, question, wanted, lexical_w
     assert len(found) == 2
     scores = [d.metadata["score"] for d in found]
     assert 1 >= scores[0] >= scores[1] >= 0
-    assert {"lexical_score", "dense_score"} <= set(found[0].metadata)
+    assert {"lexical_score", "proximity_score", "dense_score"} <= set(found[0].metadata)
 
 
 def test_full_width_letters_find_their_half_width_ones(store):
@@ -201,7 +201,7 @@ def test_few_shared_words_leave_the_choice_to_the_vectors():
     dense[:2] = 1.0, 0.5
     for question, first in ((strange, 0), (familiar, 1)):
         ranked = Ranked(now.lexical_scores(question), dense, 0.68, None)
-        assert ranked.best(1, None) == [first]
+        assert ranked.best(1) == [first]
 
 
 def test_a_question_without_evidence_finds_nothing(store):

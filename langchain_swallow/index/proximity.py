@@ -1,0 +1,47 @@
+"""How much of a question stands close together in a passage: term proximity.
+
+BM25 counts the terms of a whole passage, so a long one has many of a question's somewhere. The one
+that answers has them in a sentence. Tao and Zhai (2007) measure the span of a query's terms; here
+it is what the best window of a sentence's length has of them.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from langchain_swallow.index.lexical import ngrams
+from langchain_swallow.text.normalize import normalize
+
+# Characters of a window: a Japanese sentence has 40 to 50.
+_WINDOW = 40
+
+
+def proximities(idfs: Mapping[int, float], texts: Sequence[str]) -> NDArray[np.float32]:
+    """The share of a question's terms, by weight, that the best window of each text has, in [0, 1].
+
+    Args:
+        idfs: The question's characters and pairs of characters with their weights, above 0.
+        texts: Passages.
+    """
+    if not idfs or not texts:
+        return np.zeros(len(texts), dtype=np.float32)
+    keys = [normalize(text) for text in texts]
+    ends = np.cumsum([len(key) + 1 for key in keys])
+    begins = ends - [len(key) + 1 for key in keys]
+    terms, places = ngrams("\n".join(keys))
+    wanted = np.array(sorted(idfs), dtype=np.uint64)
+    which = np.searchsorted(wanted, terms).clip(max=len(wanted) - 1)
+    met = wanted[which] == terms
+    which, places = which[met], places[met]
+    order = np.lexsort((places, which))
+    which, places = which[order], places[order]
+    # A term counts for windows from its place on, until it is out, comes again or the text ends.
+    until = np.minimum(places + _WINDOW, ends[np.searchsorted(ends, places, side="right")])
+    again = np.flatnonzero(which[1:] == which[:-1])
+    until[again] = np.minimum(until[again], places[again + 1])
+    weights = np.array([idfs[key] for key in wanted.tolist()])
+    size = int(ends[-1]) + 1
+    gained = np.bincount(places, weights[which], size) - np.bincount(until, weights[which], size)
+    best = np.maximum.reduceat(np.cumsum(gained), begins)
+    return (best / weights.sum()).clip(0, 1).astype(np.float32)
