@@ -21,7 +21,7 @@ from langchain_swallow.index.neighbours import with_neighbours
 from langchain_swallow.index.segment import Passage
 from langchain_swallow.index.snapshot import Snapshot
 from langchain_swallow.rerankers import Reranker
-from langchain_swallow.text.lexical import sudachi_terms
+from langchain_swallow.text.lexical import sudachi_terms, without_asking
 from langchain_swallow.text.passages import passage_text
 from langchain_swallow.vectorstores import Filter, SwallowFAISS, condition_of
 
@@ -41,9 +41,10 @@ class HybridRetriever(BaseRetriever):
     The score of a passage is the weighted sum of two in [0, 1]: BM25 as a share of what it could be
     for the question, and the similarity of the vectors, scaled from the worst passage to the best.
     So BM25 decides where the question repeats the words of a passage, and the vectors where it
-    does not. The best are then read, and part of BM25's weight goes to the share of the question
-    that stands in them within the length of a sentence. The default weight is in the middle of a
-    plateau: `docs/benchmarks.md`, Retrieval.
+    does not. Words that only ask (いつ, どのくらい, ですか) count for the vectors alone. The best
+    are then read, and part of BM25's weight goes to the share of the question that stands in them
+    within the length of a sentence. The default weight is in the middle of a plateau:
+    `docs/benchmarks.md`, Retrieval.
 
     Args:
         store: The passages.
@@ -101,13 +102,14 @@ class HybridRetriever(BaseRetriever):
             return []
         wanted = self.k if k is None else k
         vector = self.store.query_vector(query, like)
-        ranked = self._ranked(now, query, vector, filter if filter is not None else self.filter)
+        asked = without_asking(query)
+        ranked = self._ranked(now, asked, vector, filter if filter is not None else self.filter)
         if not ranked.reach(self.least_lexical, self.least_dense):
             return []
         least = self.score_threshold if score_threshold is None else score_threshold
         choosing = bool(self.reranker or self.diversity or self.one_per_document)
         count = max(wanted, self.candidates) if choosing else wanted
-        hits = [hit for hit in self._hits(now, query, ranked, count) if hit.score >= (least or 0)]
+        hits = [hit for hit in self._hits(now, asked, ranked, count) if hit.score >= (least or 0)]
         documents = self._documents(now, hits, ranked)
         if self.reranker is not None:
             documents = _reranked(self.reranker, query, documents)
@@ -126,18 +128,18 @@ class HybridRetriever(BaseRetriever):
             None, search, query, run_manager=run_manager.get_sync(), **options
         )
 
-    def _ranked(self, now: Snapshot, query: str, vector: Scores, filter: Filter | None) -> "Ranked":
-        lexical = now.lexical_scores(query, self._terms)
+    def _ranked(self, now: Snapshot, asked: str, vector: Scores, filter: Filter | None) -> "Ranked":
+        lexical = now.lexical_scores(asked, self._terms)
         dense = now.scores(vector)
         admitted = None if filter is None else now.admitted(condition_of(filter))
         return Ranked(lexical, dense, self.lexical_weight, admitted)
 
-    def _hits(self, now: Snapshot, query: str, ranked: "Ranked", count: int) -> list["Hit"]:
+    def _hits(self, now: Snapshot, asked: str, ranked: "Ranked", count: int) -> list["Hit"]:
         """The best passages, read and ordered by what they say close together."""
         numbers = ranked.best(max(count, _READ))
         passages = now.passages(now.places(numbers))
         texts = [passage_text(passage.text, passage.metadata) for passage in passages]
-        near = now.proximities(query, texts)
+        near = now.proximities(asked, texts)
         scores = ranked.with_proximity(numbers, near)
         order = np.argsort(-scores, kind="stable")[:count].tolist()
         return [Hit(numbers[i], passages[i], float(scores[i]), float(near[i])) for i in order]

@@ -15,6 +15,15 @@ from langchain_swallow.text.normalize import normalize
 Tokenizer = Callable[[str], list[str]]
 
 _WORD = re.compile(r"[^\W_]+")
+# What only makes a sentence a question; in kana not within another word (ぶどう, いつも, などの).
+_APART = r"(?:(?<![ぁ-ん])|(?<=[はがをにでともの]))"
+_ASKING = re.compile(
+    _APART + r"(?:ど[のれ][くぐ]らい|いくら|いくつ|いつ(?!も)|どこ|だれ|どれ|どの|どんな|どちら|"
+    r"どう(?:やって|すれば|したら)?|なぜ|なに|なん)"
+    r"|誰|何故|(?<!幾)何"
+    r"|(?:でしょう|です|ます|ました|ません)?か[。?]*$"
+    r"|教えて(?:ください|下さい)?[。?]*$"
+)
 _CONTENT_WORDS = frozenset(
     {"名詞", "動詞", "形容詞", "形状詞", "副詞", "接頭辞", "接尾辞", "代名詞"}
 )
@@ -32,6 +41,19 @@ def character_ngrams(text: str) -> list[str]:
         for i in range(len(word))
         for gram in (word[i], word[i : i + 2])[: 2 if i + 1 < len(word) else 1]
     ]
+
+
+def without_asking(question: str) -> str:
+    """The search key without the words that make a question of it; all of it if nothing is left.
+
+    Documents do not ask. A page that does, like a list of questions, would be found for them.
+
+    >>> without_asking("試用期間はどのくらいですか。")
+    '試用期間は  '
+    """
+    key = normalize(question)
+    asked = _ASKING.sub(" ", key)
+    return asked if _WORD.search(asked) else key
 
 
 def sudachi_terms() -> Tokenizer:

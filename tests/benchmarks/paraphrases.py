@@ -24,6 +24,7 @@ from langchain_swallow import (
 )
 from langchain_swallow.evaluation.tables import Table, write_figures
 from langchain_swallow.retrievers import Ranked
+from langchain_swallow.text.lexical import without_asking
 from langchain_swallow.text.passages import passage_text
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -39,8 +40,8 @@ def scaled(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def rankings(store: SwallowFAISS, question: str) -> dict[str, NDArray[np.float32]]:
     """Scores of all passages, by each way to rank."""
-    now = store.snapshot()
-    lexical, dense = now.lexical_scores(question), now.scores(store.query_vector(question))
+    now, asked = store.snapshot(), without_asking(question)
+    lexical, dense = now.lexical_scores(asked), now.scores(store.query_vector(question))
     weight = HybridRetriever(store=store).lexical_weight
     min_max = MIN_MAX_WEIGHT * scaled(lexical) + (1 - MIN_MAX_WEIGHT) * scaled(dense)
     ranked, everything = Ranked(lexical, dense, weight, None), list(range(len(store)))
@@ -50,7 +51,7 @@ def rankings(store: SwallowFAISS, question: str) -> dict[str, NDArray[np.float32
         "dense": dense,
         f"both from worst to best, {MIN_MAX_WEIGHT} BM25": min_max,
         "`HybridRetriever` without proximity": ranked.fused,
-        "`HybridRetriever`": ranked.with_proximity(everything, now.proximities(question, texts)),
+        "`HybridRetriever`": ranked.with_proximity(everything, now.proximities(asked, texts)),
     }
 
 

@@ -22,7 +22,7 @@ from langchain_swallow.evaluation.tables import Table, write_figures
 from langchain_swallow.index.snapshot import Snapshot
 from langchain_swallow.retrievers import _READ as READ
 from langchain_swallow.retrievers import Ranked
-from langchain_swallow.text.lexical import sudachi_terms
+from langchain_swallow.text.lexical import sudachi_terms, without_asking
 from langchain_swallow.text.passages import passage_text
 
 CUTOFFS = (1, 3, 5, 10)
@@ -36,12 +36,12 @@ def place(scores: NDArray[Any], right: int) -> int:
     return int(before.sum() + (scores[right + 1 :] > scores[right]).sum())
 
 
-def read(now: Snapshot, question: str, ranked: Ranked, near: dict[int, float]) -> NDArray[Any]:
+def read(now: Snapshot, asked: str, ranked: Ranked, near: dict[int, float]) -> NDArray[Any]:
     """Scores of all paragraphs as `HybridRetriever` has them; `near` keeps what was read."""
     numbers = ranked.best(READ)
     new = [number for number in numbers if number not in near]
     texts = [passage_text(p.text, p.metadata) for p in now.passages(now.places(new))]
-    near.update(zip(new, now.proximities(question, texts).tolist(), strict=True))
+    near.update(zip(new, now.proximities(asked, texts).tolist(), strict=True))
     scores = ranked.fused.copy()
     # What is read goes before what is not, in whatever order.
     scores[numbers] = 1 + ranked.with_proximity(numbers, np.array([near[n] for n in numbers]))
@@ -67,18 +67,19 @@ def main() -> None:
     for example in tqdm(data.examples):
         (name,) = example.documents
         right, question = number[name], example.question
+        asked = without_asking(question)
         dense = now.scores(store.query_vector(question))
         lexical = {
             SPLIT_AT_SPACES: now.lexical_scores(question, str.split),
-            NGRAMS: now.lexical_scores(question),
-            WORDS: now.lexical_scores(question, terms),
+            NGRAMS: now.lexical_scores(asked),
+            WORDS: now.lexical_scores(asked, terms),
         }
         for leg, scores in {**lexical, "dense": dense}.items():
             legs[leg].append(place(scores, right))
         near: dict[int, float] = {}
         for leg, rows in fused.items():
             ranked = (Ranked(lexical[leg], dense, w, None) for w in WEIGHTS)
-            by_weight = (read(now, question, one, near) for one in ranked)
+            by_weight = (read(now, asked, one, near) for one in ranked)
             rows.append([place(scores, right) for scores in by_weight])
     default = WEIGHTS.index(HybridRetriever(store=store).lexical_weight)
     articles = list(dict.fromkeys(example.category for example in data.examples))

@@ -15,7 +15,7 @@ from langchain_swallow.text.layout import (
     remove_spacing,
     split_at_headings,
 )
-from langchain_swallow.text.lexical import character_ngrams
+from langchain_swallow.text.lexical import character_ngrams, without_asking
 from langchain_swallow.text.normalize import normalize, normalize_with_offsets
 from langchain_swallow.text.sentences import sentence_spans
 from tests.unit_tests.bm25 import BM25
@@ -176,6 +176,23 @@ def test_bm25_finds_without_a_dictionary():
     assert scores[2] < scores[1]
     assert BM25(texts).scores("xyz").max() == 0
     assert BM25([]).scores("x").shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("question", "key"),
+    [
+        ("試用期間はどのくらいですか。", "試用期間は  "),
+        ("取引先との飲食は１人いくらまでですか？", "取引先との飲食は1人 まで "),
+        ("創立は何年ですか", "創立は 年 "),
+        ("幾何学は必修ですか。", "幾何学は必修 "),
+        ("ぶどうはいつもある。", "ぶどうはいつもある。"),
+        ("印鑑などの保管を教えてください。", "印鑑などの保管を "),
+        ("どこですか。", "どこですか。"),
+        ("", ""),
+    ],
+)
+def test_words_that_only_ask_are_left_out(question, key):
+    assert without_asking(question) == key
 
 
 def test_character_ngrams_do_not_cross_punctuation():
