@@ -25,9 +25,9 @@ from langchain_swallow import (
     load_documents,
 )
 from langchain_swallow.evaluation.tables import Table, write_figures
-from langchain_swallow.retrievers import _READ, Ranked
+from langchain_swallow.retrievers import Ranked
 from langchain_swallow.text.lexical import without_asking
-from langchain_swallow.text.passages import passage_text
+from tests.benchmarks.retrieval import read
 
 CUTOFFS = (1, 3, 5, 10)
 # Pages that have all the others once more, or only lists of them.
@@ -60,17 +60,12 @@ def rankings(store: SwallowFAISS, question: str) -> dict[str, NDArray[np.float32
     whole, ranked = (
         Ranked(now.lexical_scores(query), dense, weight, None) for query in (question, asked)
     )
-    read = ranked.best(_READ)
-    texts = [passage_text(p.text, p.metadata) for p in now.passages(now.places(read))]
-    by_retriever = ranked.fused.copy()
-    # What is read goes before what is not.
-    by_retriever[read] = 1 + ranked.with_proximity(read, now.proximities(asked, texts))
     return {
         "BM25, 1+2-grams": whole.lexical,
         "BM25 without words that only ask": ranked.lexical,
         "dense": dense,
         "fused, all words, without proximity": whole.fused,
-        "`HybridRetriever`": by_retriever,
+        "`HybridRetriever`": read(now, asked, ranked, {}),
     }
 
 

@@ -167,6 +167,7 @@ def test_turns_after_answers_give_the_logits_of_a_cold_run_bit_by_bit(engine):
         # Whole blocks of the turn before; its answer is computed again.
         assert with_cache[-1].cached_tokens == known // 7 * 7
         assert logprobs(with_cache) == logprobs(without)
+        assert answer == expected(tiny_llama(), prompt, 9)
         known = len(prompt)
         prompt = (*prompt, *answer, 77, 78)
 
