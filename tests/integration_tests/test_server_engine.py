@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Literal
 
 import pytest
@@ -140,13 +141,14 @@ def test_leaving_a_stream_aborts_on_the_server(checkpoint, servers):
 
 def test_requests_go_to_the_server_with_the_fewest(checkpoint, servers):
     before = [s.metric("vllm:request_success_total") for s in servers]
-    engine = connect(checkpoint, *(s.base_url for s in servers))
-    streams = [Stream(engine, Request(prompt_ids=PROMPTS[0], max_tokens=30)) for _ in range(8)]
-    for stream in streams:
-        list(stream)
+    with closing(connect(checkpoint, *(s.base_url for s in servers))) as engine:
+        # Long enough that none has ended when the last is sent.
+        request = Request(prompt_ids=PROMPTS[0], max_tokens=1000)
+        streams = [Stream(engine, request) for _ in range(8)]
+        for stream in streams:
+            list(stream)
     after = [s.metric("vllm:request_success_total") for s in servers]
     assert [a - b for a, b in zip(after, before, strict=True)] == [4, 4]
-    engine.close()
 
 
 def test_chat_swallow_over_a_server(checkpoint, servers):
