@@ -74,6 +74,8 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
         device_map: `"auto"` spreads the model over several GPUs.
         dtype: `"auto"`, `"bfloat16"`, `"float16"` or `"float32"`.
         quantization: `"8bit"` or `"4bit"` (extra `quantization`): less memory; slower on CPUs.
+        attn_implementation, revision, cache_dir, local_files_only, trust_remote_code: As in
+            transformers; attention must take masks: `"sdpa"` (the default) or `"eager"`.
         prompt_format: `None` takes the checkpoint's own.
         on_control_text: What to do with turn markers in a message: `"escape"`, `"error"`,
             `"allow"`; see `prompts.encode`.
@@ -215,8 +217,6 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
     def context_window(self) -> int:
         """Most tokens of prompt and answer together; loads the model."""
         return self.load().context_window
-
-    # Counting
 
     def get_token_ids(self, text: str) -> list[int]:
         """Token ids of a text alone, without BOS."""

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import torch
 
-from langchain_swallow.errors import DeviceError
+from langchain_swallow.errors import DeviceError, EngineError, OutOfMemoryError, SwallowError
 
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
@@ -52,7 +52,7 @@ def choose_dtype(wanted: str, device: str) -> torch.dtype:
             raise DeviceError('float16 is not for CPUs. Use dtype="auto" or "float32".')
         return _DTYPES[wanted]
     if device.startswith("cuda"):
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.bfloat16 if _gpu_has_bfloat16(device) else torch.float16
     if device == "mps":
         return torch.float16
     return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
@@ -66,6 +66,26 @@ def cpu_has_bfloat16() -> bool:
     ask: Callable[[], Mapping[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)
     capabilities = ask()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether there was no room; for Apple's devices torch has no type of error that says so."""
+    typed = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    return typed or "out of memory" in str(error)
+
+
+def failure(error: Exception) -> SwallowError:
+    """What the caller of a request hears of an error while it was generated."""
+    if isinstance(error, SwallowError):
+        return error
+    failed: SwallowError = EngineError(f"Generation failed: {error}")
+    if is_out_of_memory(error):
+        failed = OutOfMemoryError(
+            f"Not enough memory for this request: {error}. Shorten the prompt, lower max_tokens, "
+            'or load the model with quantization="8bit" or "4bit".'
+        )
+    failed.__cause__ = error
+    return failed
 
 
 def free_gib(device: str) -> float:
@@ -100,10 +120,23 @@ def release_freed_memory() -> None:
     measured.
     """
     gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    empty_device_caches()
     if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
         trim(0)
+
+
+def empty_device_caches() -> None:
+    """Give a GPU back what torch keeps of it for later."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+
+
+def _gpu_has_bfloat16(device: str) -> bool:
+    """Whether a GPU has units for bfloat16: on older ones (a T4) torch emulates it, slowly."""
+    with torch.cuda.device(device):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 @functools.cache

@@ -43,7 +43,12 @@ class KVMemory:
         self._mapped: list[mmap.mmap] = []
 
     def resize(self, rows: int, capacity: int, kept: list[tuple[int, int]]) -> None:
-        """Make so many rows of this capacity; the first are copies of those kept, (row, tokens)."""
+        """Make so many rows of this capacity; the first are copies of those kept, (row, tokens).
+
+        Raises:
+            RuntimeError: The device has no room for more; nothing has changed.
+        """
+        self._make_sure_of(rows * capacity)
         for tensors in (self._keys, self._values):
             for layer, old in tensors.items():
                 new = self._zeros((rows, old.shape[1], capacity, old.shape[3]), old)
@@ -57,9 +62,11 @@ class KVMemory:
     def write(self, layer: int, window: "Window", keys: torch.Tensor, values: torch.Tensor) -> None:
         """Store new keys and values, shape (rows, kv heads, n, head dim), at their positions."""
         if layer not in self._keys:
-            for tensors, new in ((self._keys, keys), (self._values, values)):
-                shape = (self.rows, new.shape[1], self.capacity, new.shape[3])
-                tensors[layer] = self._zeros(shape, new)
+            # Both or none: there may be room for one only.
+            self._keys[layer], self._values[layer] = (
+                self._zeros((self.rows, new.shape[1], self.capacity, new.shape[3]), new)
+                for new in (keys, values)
+            )
         window.store(self._keys[layer], keys)
         window.store(self._values[layer], values)
 
@@ -107,6 +114,15 @@ class KVMemory:
     def note(self, row: int, tokens: int) -> None:
         """Note that the first tokens of a row are written, or about to be."""
         self.written[row] = max(self.written[row], tokens)
+
+    def _make_sure_of(self, tokens: int) -> None:
+        """Take what all layers will take more, and give it back, before any is touched."""
+        tensors = [*self._keys.values(), *self._values.values()]
+        for device in {tensor.device for tensor in tensors}:
+            own = [tensor for tensor in tensors if tensor.device == device]
+            # One after another is moved: the old of one is there beside its new.
+            sizes = [t[0, :, 0].numel() * (tokens - self.rows * self.capacity) for t in own]
+            self._zeros((max(0, sum(sizes)) + max(t.numel() for t in own),), own[0])
 
     def _zeros(self, shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
         """Zeros, not empty: what is masked out must still be finite."""

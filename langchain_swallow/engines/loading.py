@@ -10,7 +10,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from langchain_swallow.catalog import DEMO, list_models
 from langchain_swallow.engines.base import Engine
 from langchain_swallow.engines.demo import demo_model_folder
-from langchain_swallow.engines.devices import choose_device, choose_dtype, free_gib, host_memory_gib
+from langchain_swallow.engines.devices import (
+    choose_device,
+    choose_dtype,
+    free_gib,
+    host_memory_gib,
+    is_out_of_memory,
+)
 from langchain_swallow.engines.local import LocalEngine
 from langchain_swallow.engines.packing import pack_linear_layers
 from langchain_swallow.engines.shared import LoadSettings
@@ -39,6 +45,7 @@ def load_engine(settings: LoadSettings) -> Engine:
 def load_local_engine(settings: LoadSettings) -> LocalEngine:
     """Load a model with transformers."""
     source = str(demo_model_folder()) if settings.model == DEMO else settings.model
+    _check_attention(settings.attn_implementation)
     device = choose_device(settings.device)
     dtype = choose_dtype(settings.dtype, device)
     if settings.device_map is None:
@@ -50,23 +57,26 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
         "trust_remote_code": settings.trust_remote_code,
         "token": settings.token,
     }
+    # To a GPU each weight goes as it is read; a whole model may not fit the host's memory.
+    placed = device if settings.quantization or device != "cpu" else None
     try:
         tokenizer = AutoTokenizer.from_pretrained(settings.tokenizer or source, **hub)
         model = AutoModelForCausalLM.from_pretrained(
             source,
             dtype=dtype,
             attn_implementation=settings.attn_implementation,
-            device_map=settings.device_map or (device if settings.quantization else None),
-            quantization_config=_quantization_config(settings.quantization),
+            device_map=settings.device_map or placed,
+            quantization_config=_quantization_config(settings.quantization, dtype),
             **hub,
         )
-    except torch.OutOfMemoryError as error:
-        free = free_gib(device)
-        raise OutOfMemoryError(_too_large(settings.model, None, free, device, dtype)) from error
     except (OSError, ValueError) as error:
         raise _unavailable(settings, error) from error
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        free = free_gib(device)
+        raise OutOfMemoryError(_too_large(settings.model, None, free, device, dtype)) from error
     if settings.device_map is None and settings.quantization is None:
-        model = model.to(device)
         pack_linear_layers(model)
     return engine_from(
         model,
@@ -79,13 +89,18 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
 def engine_from(
     model: Any, tokenizer: Any, context_window: int | None = None, *, prompt_lookup: bool = True
 ) -> LocalEngine:
-    """An engine around a model that is loaded already."""
+    """An engine around a model that is loaded already.
+
+    Raises:
+        ValueError: Its attention takes no masks.
+    """
+    _check_attention(model.config._attn_implementation)
     limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 4096
     return LocalEngine(
         model.eval(),
         tokenizer,
         context_window=min(context_window or limit, limit),
-        kv_budget_bytes=_kv_budget(model.device),
+        kv_budget_bytes=_kv_budget(model),
         prompt_lookup=prompt_lookup,
     )
 
@@ -122,7 +137,17 @@ def _too_large(model: str, need: float | None, free: float, device: str, dtype: 
     )
 
 
-def _quantization_config(quantization: str | None) -> BitsAndBytesConfig | None:
+def _check_attention(implementation: str | None) -> None:
+    # Rows of different lengths are one batch: what each may see is in a mask.
+    if implementation not in (None, "sdpa", "eager"):
+        raise ValueError(
+            f'{implementation!r} takes no attention masks. Use attn_implementation="sdpa" '
+            '(of a loaded model, set_attn_implementation("sdpa")), or engine="vllm", which has '
+            "flash attention of its own."
+        )
+
+
+def _quantization_config(quantization: str | None, dtype: torch.dtype) -> BitsAndBytesConfig | None:
     if quantization is None:
         return None
     if quantization not in ("8bit", "4bit"):
@@ -140,7 +165,7 @@ def _quantization_config(quantization: str | None) -> BitsAndBytesConfig | None:
     if quantization == "8bit":
         return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
     )
 
 
@@ -162,7 +187,10 @@ def _unavailable(settings: LoadSettings, error: Exception) -> ModelUnavailableEr
     return ModelUnavailableError(f"Cannot load {name!r}. {hint} ({text.splitlines()[0][:200]})")
 
 
-def _kv_budget(device: torch.device) -> int:
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0] * _KV_SHARE_CUDA)
+def _kv_budget(model: Any) -> int:
+    gpus = {p.device for p in model.parameters() if p.device.type == "cuda"}
+    if gpus:
+        # Each has the keys and values of its own layers: the fullest decides.
+        free = len(gpus) * min(torch.cuda.mem_get_info(gpu)[0] for gpu in gpus)
+        return int(free * _KV_SHARE_CUDA)
     return int(host_memory_gib() * _KV_SHARE_HOST * 1024**3)

@@ -17,14 +17,20 @@ import torch
 from langchain_swallow.engines.base import Event, Request, Sink
 from langchain_swallow.engines.constraints import GrammarCompiler
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
-from langchain_swallow.engines.devices import release_freed_memory, release_openmp_threads
+from langchain_swallow.engines.devices import (
+    empty_device_caches,
+    failure,
+    is_out_of_memory,
+    release_freed_memory,
+    release_openmp_threads,
+)
 from langchain_swallow.engines.forward import forward, kv_bytes_per_token
 from langchain_swallow.engines.kv_cache import KVCache, Slot
 from langchain_swallow.engines.kv_memory import can_reserve
 from langchain_swallow.engines.lookup import MAX_GUESS, PromptLookup
 from langchain_swallow.engines.sampling import Sampler, token_logprob
 from langchain_swallow.engines.sequence import Sequence
-from langchain_swallow.errors import EngineError, OutOfMemoryError, PromptOverflowError
+from langchain_swallow.errors import EngineError, PromptOverflowError
 from langchain_swallow.prompts import encode_inside
 
 # What a step computes of prompts. A longer prompt takes half of itself, so that its first token
@@ -180,7 +186,7 @@ class LocalEngine:
             try:
                 self._step()
             except Exception as error:  # the callers' threads must hear of it
-                self._fail_all(EngineError(f"Generation failed: {error}"), error)
+                self._fail_all(failure(error))
         self._fail_all(EngineError("The model was unloaded during generation."))
 
     def _has_work(self) -> bool:
@@ -219,8 +225,8 @@ class LocalEngine:
             try:
                 while share > 0 and sequence.slot is not None and sequence.generated == 0:
                     share -= self._prefill_piece(sequence, sequence.slot, share)
-            except torch.OutOfMemoryError as error:
-                self._run_out_of_memory(sequence, error)
+            except Exception as error:  # its caller must hear of it, and the others go on
+                self._fail(sequence, error)
             budget += max(0, share)
 
     def _prefill_piece(self, sequence: Sequence, slot: Slot, most: int) -> int:
@@ -267,8 +273,8 @@ class LocalEngine:
         length = len(sequence.ids) + sequence.request.max_tokens + MAX_GUESS
         try:
             sequence.slot = self._cache.acquire(sequence.request.prompt_ids, length)
-        except MemoryError as error:
-            self._end(sequence, _out_of_memory(error))
+        except (MemoryError, RuntimeError) as error:
+            self._fail(sequence, error)
             return self._admit(self._waiting[0]) if self._waiting else None
         if sequence.slot is None:
             return None
@@ -295,13 +301,18 @@ class LocalEngine:
         ]
         try:
             logits = forward(self.model, self._cache, slots, new, logits_of=count)
-        except torch.OutOfMemoryError as error:
-            latest = list(by_slot.values())[-1]
-            self._run_out_of_memory(latest, error)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            self._fail(list(by_slot.values())[-1], error)
             return
         best = logits.argmax(-1).tolist()
         for row, (sequence, guess) in enumerate(zip(running, guesses, strict=True)):
-            right = self._accept(sequence, guess, logits[row], best[row])
+            try:
+                right = self._accept(sequence, guess, logits[row], best[row])
+            except Exception as error:  # of its grammar, or its sampling
+                self._fail(sequence, error)
+                continue
             if guess:
                 sequence.lookup.learn(len(guess), right)
 
@@ -335,42 +346,29 @@ class LocalEngine:
             self._end(sequence)
         return is_last
 
-    def _end(self, sequence: Sequence, event: Event | None = None) -> None:
-        """Take a sequence out; its slot keeps what was computed."""
+    def _end(self, sequence: Sequence, event: Event | None = None, *, keep: bool = True) -> None:
+        """Take a sequence out; its slot keeps what was computed, if that is whole."""
         if sequence in self._running:
             self._running.remove(sequence)
         if sequence in self._waiting:
             self._waiting.remove(sequence)
         if sequence.slot is not None:
-            self._cache.release(sequence.slot)
+            (self._cache.release if keep else self._cache.discard)(sequence.slot)
             sequence.slot = None
         if event is not None:
             sequence.sink(event)
 
-    def _run_out_of_memory(self, sequence: Sequence, error: Exception) -> None:
-        if sequence.slot is not None:
-            self._cache.discard(sequence.slot)
-            sequence.slot = None
-        self._end(sequence, _out_of_memory(error))
-        torch.cuda.empty_cache()
+    def _fail(self, sequence: Sequence, error: Exception) -> None:
+        """End one sequence, whose keys and values may be incomplete."""
+        self._end(sequence, failure(error), keep=False)
+        empty_device_caches()
 
-    def _fail_all(self, error: EngineError, cause: Exception | None = None) -> None:
-        error.__cause__ = cause
+    def _fail_all(self, error: Exception) -> None:
         with self._wake:
             self._waiting.extend(self._incoming)
             self._incoming.clear()
         for sequence in [*self._running, *self._waiting]:
-            if sequence.slot is not None:
-                self._cache.discard(sequence.slot)
-                sequence.slot = None
-            self._end(sequence, error)
-
-
-def _out_of_memory(error: Exception) -> OutOfMemoryError:
-    return OutOfMemoryError(
-        f"Not enough memory for this request: {error}. Shorten the prompt, lower max_tokens, "
-        'or load the model with quantization="8bit" or "4bit".'
-    )
+            self._end(sequence, error, keep=False)
 
 
 def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -6,7 +6,7 @@ never loads torch.
 
 import importlib
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from langchain_swallow.engines.base import Engine
@@ -63,7 +63,8 @@ class LoadSettings:
     max_model_len: int | None = None
     gpu_memory_utilization: float | None = None
     speculative: Literal["auto", "prompt_lookup"] | None = "auto"
-    engine_options: tuple[tuple[str, Any], ...] = ()
+    # Compared, but not hashed: vLLM's options may be dicts.
+    engine_options: tuple[tuple[str, Any], ...] = field(default=(), hash=False)
     base_urls: tuple[str, ...] = ()
     api_key: str | None = None
     tokenizer: str | None = None
@@ -90,9 +91,10 @@ def shared_engine(settings: LoadSettings) -> Engine:
     with _guard:
         lock = _locks.setdefault(settings, threading.Lock())
     with lock:
-        if settings not in _engines:
-            _engines[settings] = _start(settings)
-        return _engines[settings]
+        engine = _engines.get(settings)
+        if engine is None:
+            engine = _engines[settings] = _start(settings)
+        return engine
 
 
 def unload_engine(settings: LoadSettings) -> None:

@@ -1,6 +1,7 @@
 """ChatSwallow on a tiny checkpoint, loaded as a Swallow one is."""
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -16,7 +17,7 @@ from langchain_core.rate_limiters import InMemoryRateLimiter
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.engines import loading, shared
+from langchain_swallow.engines import devices, loading, shared
 from langchain_swallow.engines.base import Request
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.errors import (
@@ -411,6 +412,42 @@ def test_a_model_too_large_for_the_machine_is_refused_before_anything_is_read(mo
 def test_no_gpu_is_a_typed_error(checkpoint):
     with pytest.raises(DeviceError, match="no CUDA GPU is visible"):
         ChatSwallow(model=str(checkpoint), device="cuda").invoke("問")
+
+
+@pytest.mark.parametrize(("in_hardware", "dtype"), [(True, torch.bfloat16), (False, torch.float16)])
+def test_a_gpu_that_only_emulates_bfloat16_gets_float16(monkeypatch, in_hardware, dtype):
+    """A T4, as Colab lends it, says that it supports bfloat16, unless asked for hardware."""
+    monkeypatch.setattr(torch.cuda, "device", contextlib.nullcontext)
+    monkeypatch.setattr(
+        torch.cuda,
+        "is_bf16_supported",
+        lambda including_emulation=True: including_emulation or in_hardware,
+    )
+    assert devices.choose_dtype("auto", "cuda:1") == dtype
+
+
+def test_attention_that_takes_no_masks_is_refused(checkpoint):
+    refused = r"'flash_attention_2' takes no attention masks. Use attn_implementation=\"sdpa\""
+    with pytest.raises(ValueError, match=refused):
+        ChatSwallow(model=str(checkpoint), attn_implementation="flash_attention_2").load()
+    model = tiny()
+    model.config._attn_implementation_internal = "flash_attention_2"
+    with pytest.raises(ValueError, match=refused):
+        ChatSwallow.from_model(model, trained_tokenizer())
+    eager = ChatSwallow(model=str(checkpoint), device="cpu", attn_implementation="eager")
+    plain = ChatSwallow(model=str(checkpoint), device="cpu")
+    assert eager.invoke("問", max_tokens=5).text == plain.invoke("問", max_tokens=5).text
+    eager.unload()
+
+
+def test_engine_options_may_be_nested():
+    options = {"compilation_config": {"level": 0}, "seed": 1}
+    settings = [
+        ChatSwallow(engine="vllm", engine_options=o).load_settings("demo")
+        for o in (options, dict(options), {**options, "seed": 2})
+    ]
+    assert settings[0] == settings[1] != settings[2]
+    assert len({s: s for s in settings}) == 2
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from langchain_swallow.engines.loading import load_local_engine
 from langchain_swallow.engines.shared import LoadSettings
 from tests.conformance import ClosingConformance, EngineConformance, save_checkpoint
+from tests.unit_tests.tiny_models import DEVICES
 
 
 @pytest.fixture(scope="module")
@@ -12,19 +13,21 @@ def checkpoint(tmp_path_factory):
     return save_checkpoint(tmp_path_factory.mktemp("conformance"))
 
 
-def load(checkpoint):
-    return load_local_engine(LoadSettings(model=str(checkpoint), device="cpu", dtype="float32"))
+def load(checkpoint, device):
+    return load_local_engine(LoadSettings(model=str(checkpoint), device=device, dtype="float32"))
 
 
+@pytest.mark.parametrize("device", DEVICES, scope="class")
 class TestTransformers(EngineConformance):
     @pytest.fixture(scope="class")
-    def engine(self, checkpoint):
-        made = load(checkpoint)
+    def engine(self, checkpoint, device):
+        made = load(checkpoint, device)
         yield made
         made.close()
 
 
+@pytest.mark.parametrize("device", DEVICES)
 class TestClosingTransformers(ClosingConformance):
     @pytest.fixture
-    def new_engine(self, checkpoint):
-        return lambda: load(checkpoint)
+    def new_engine(self, checkpoint, device):
+        return lambda: load(checkpoint, device)

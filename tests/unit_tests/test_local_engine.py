@@ -1,6 +1,7 @@
-"""The engine against `model.generate`, request by request, on three architectures."""
+"""The engine against `model.generate`, request by request: three architectures, every device."""
 
 import asyncio
+import math
 import random
 import threading
 import time
@@ -9,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from langchain_swallow.engines import local
+from langchain_swallow.engines import kv_cache, local
 from langchain_swallow.engines.base import AsyncStream, Chunk, Finish, Request, Stream
 from langchain_swallow.engines.kv_cache import shared_length
+from langchain_swallow.engines.kv_memory import KVMemory, can_reserve
 from langchain_swallow.engines.local import LocalEngine
 from langchain_swallow.engines.lookup import MAX_GUESS, PromptLookup
 from langchain_swallow.engines.packing import pack_linear_layers
@@ -21,13 +23,32 @@ from langchain_swallow.errors import (
     OutOfMemoryError,
     PromptOverflowError,
 )
-from tests.unit_tests.tiny_models import tiny, tiny_llama
+from tests.unit_tests import tiny_models
 from tests.unit_tests.tokenizers import trained_tokenizer
 
 # Keys and values of a token: 3 layers of 2 heads of 16, in float32.
 BYTES = 2 * 3 * 2 * 16 * 4
 # Of a whole window and the longest guess.
 ROW = BYTES * (256 + MAX_GUESS)
+
+
+class Here:
+    """The device of a test."""
+
+    device = "cpu"
+
+
+@pytest.fixture(autouse=True, params=tiny_models.DEVICES)
+def _here(request, monkeypatch):
+    monkeypatch.setattr(Here, "device", request.param)
+
+
+def tiny(kind="llama", **options):
+    return tiny_models.tiny(kind, device=Here.device, **options)
+
+
+def tiny_llama():
+    return tiny_models.tiny_llama(Here.device)
 
 
 class NoEnd:
@@ -58,7 +79,10 @@ def prompts(count, shared=20):
 def expected(model, prompt, count):
     with torch.inference_mode():
         ids = model.generate(
-            torch.tensor([prompt]), max_new_tokens=count, do_sample=False, pad_token_id=0
+            torch.tensor([prompt], device=model.device),
+            max_new_tokens=count,
+            do_sample=False,
+            pad_token_id=0,
         )
     return ids[0, len(prompt) :].tolist()
 
@@ -241,7 +265,7 @@ def test_repetition_penalty_is_transformers(engine):
     ids, _ = run(engine, Request(prompt_ids=prompt, max_tokens=10, repetition_penalty=1.3))
     with torch.inference_mode():
         wanted = tiny_llama().generate(
-            torch.tensor([prompt]),
+            torch.tensor([prompt], device=Here.device),
             max_new_tokens=10,
             do_sample=False,
             repetition_penalty=1.3,
@@ -255,7 +279,7 @@ def test_logprobs_are_those_of_the_model(engine):
     _, events = run(engine, Request(prompt_ids=prompt, max_tokens=1, logprobs=2))
     token = events[0].logprobs[0]
     with torch.inference_mode():
-        logits = tiny_llama()(torch.tensor([prompt])).logits[0, -1]
+        logits = tiny_llama()(torch.tensor([prompt], device=Here.device)).logits[0, -1]
     best = logits.log_softmax(-1).topk(2).values
     assert token.logprob == pytest.approx(float(best[0]), abs=1e-4)
     assert [p for _, p in token.top] == pytest.approx(best.tolist(), abs=1e-4)
@@ -317,6 +341,8 @@ def test_a_late_request_does_not_wait_for_the_others(engine):
 @pytest.fixture(params=["lazy", "grown"])
 def memory(request, monkeypatch):
     """As on Linux's CPUs, and as elsewhere."""
+    if request.param == "lazy" and (Here.device != "cpu" or not can_reserve(1)):
+        pytest.skip("memory is not given lazily here")
     if request.param == "grown":
         monkeypatch.setattr(local, "can_reserve", lambda _: False)
     return request.param
@@ -363,6 +389,37 @@ def test_when_the_device_is_full_the_latest_fails_and_the_others_go_on(engine, m
     assert list(running)[-1].completion_tokens == 200
     monkeypatch.undo()
     assert run(engine, request)[0] == expected(tiny_llama(), request.prompt_ids, 50)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("MPS backend out of memory")],
+    ids=["CUDA", "MPS"],
+)
+def test_when_the_rows_cannot_grow_the_latest_fails_and_the_others_go_on(monkeypatch, error):
+    monkeypatch.setattr(local, "can_reserve", lambda _: False)
+    # A device with room for rows as they are at first, and no longer ones.
+    monkeypatch.setattr(kv_cache, "_FIRST_CAPACITY", 64)
+    zeros, most = KVMemory._zeros, 2 * 16 * 64 * kv_cache._FIRST_ROWS
+
+    def limited(memory, shape, like):
+        if math.prod(shape) > most:
+            raise error
+        return zeros(memory, shape, like)
+
+    monkeypatch.setattr(KVMemory, "_zeros", limited)
+    engine = engine_of(tiny_llama())
+    prompt = prompts(1)[0][:20]
+    running = Stream(engine, Request(prompt_ids=prompt, max_tokens=30, logprobs=0))
+    next(iter(running))
+    longer = Request(prompt_ids=prompts(2)[1], max_tokens=90)
+    assert isinstance(run(engine, longer)[1][-1], OutOfMemoryError)
+    assert list(running)[-1].completion_tokens == 30
+    request = Request(prompt_ids=prompt, max_tokens=30)
+    assert run(engine, request)[0] == expected(tiny_llama(), prompt, 30)
+    monkeypatch.undo()
+    assert run(engine, longer)[0] == expected(tiny_llama(), longer.prompt_ids, 90)
+    engine.close()
 
 
 def test_a_request_over_the_window_is_refused_and_the_others_go_on(engine):
@@ -414,6 +471,25 @@ def test_an_error_in_the_worker_reaches_every_caller(engine):
         with pytest.raises(EngineError, match="Generation failed"):
             list(stream)
     assert isinstance(run(engine, Request(prompt_ids=(1, 5), max_tokens=2))[1][-1], Finish)
+
+
+def test_an_answer_that_fails_leaves_the_others_alone():
+    model = tiny("llama", seed=1)
+    doomed, other = prompts(2)
+    fatal = expected(model, doomed, 4)[3]
+    wanted = expected(model, other, 60)
+    assert fatal not in [*doomed, *other, *wanted]
+    model.model.embed_tokens.weight.data[fatal] = float("nan")
+    engine = engine_of(model)
+    running = Stream(engine, Request(prompt_ids=other, max_tokens=60, logprobs=0))
+    next(iter(running))
+    # Of logits that are no numbers nothing can be drawn.
+    _, events = run(engine, Request(prompt_ids=doomed, max_tokens=60, temperature=1.0, top_k=1))
+    assert isinstance(events[-1], EngineError)
+    assert "Generation failed: probability tensor" in str(events[-1])
+    assert list(running)[-1].completion_tokens == 60
+    assert run(engine, Request(prompt_ids=other, max_tokens=60))[0] == wanted
+    engine.close()
 
 
 def test_closing_ends_running_requests_and_refuses_new_ones():

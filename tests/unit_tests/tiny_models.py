@@ -12,6 +12,13 @@ from transformers import (
     MistralForCausalLM,
 )
 
+# Where generation is tested: on the CPU always, and on a GPU where one is at hand.
+DEVICES = [
+    "cpu",
+    *(["cuda"] if torch.cuda.is_available() else []),
+    *(["mps"] if torch.backends.mps.is_available() else []),
+]
+
 SIZES = {
     "vocab_size": 600,
     "hidden_size": 64,
@@ -25,7 +32,7 @@ SIZES = {
 }
 
 
-def tiny(kind="llama", seed=0, **sizes):
+def tiny(kind="llama", seed=0, *, device="cpu", **sizes):
     """A model whose greedy answers differ with the prompt and do not stop by themselves."""
     torch.manual_seed(seed)
     if kind == "llama":
@@ -42,9 +49,9 @@ def tiny(kind="llama", seed=0, **sizes):
     model.config.tie_word_embeddings = False
     # Without this a random model may end an answer at any token.
     model.generation_config.eos_token_id = None
-    return model.eval()
+    return model.eval().to(device)
 
 
 @functools.cache
-def tiny_llama():
-    return tiny()
+def tiny_llama(device="cpu"):
+    return tiny(device=device)
