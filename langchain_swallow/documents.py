@@ -9,8 +9,10 @@ import hashlib
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -25,7 +27,6 @@ from langchain_swallow.formats.section import Section
 logger = logging.getLogger(__name__)
 
 _MANY_FILES = 32
-_ERROR = "error"
 
 
 class LoadedDocuments(list[Document]):
@@ -80,11 +81,18 @@ def load_documents(
     """
     loaded = LoadedDocuments()
     files = list_files(
-        path_or_paths, recursive=recursive, include=include, exclude=exclude, ignored=loaded.ignored
+        path_or_paths,
+        recursive=recursive,
+        include=include,
+        exclude=exclude,
+        ignored=loaded.ignored,
+        failed=loaded.failed if on_error == "skip" else None,
     )
-    read = _read_files(files, max_file_mb, processes)
-    for path, result in tqdm(read, total=len(files), desc="Reading", disable=not progress):
-        loaded.extend(_documents(path, result, on_error, loaded.failed))
+    # Closed at an error too: its processes would live as long as the error's traceback.
+    with closing(read_files(files, max_file_mb=max_file_mb, processes=processes)) as read:
+        for file in tqdm(read, total=len(files), desc="Reading", disable=not progress):
+            loaded.extend(_checked(file, on_error))
+            loaded.failed |= file.failed
     return loaded
 
 
@@ -105,9 +113,10 @@ def lazy_load_documents(
         processes: Files at a time.
         **which: `recursive`, `include` and `exclude`.
     """
-    files = list_files(path_or_paths, **which)
-    for path, result in _read_files(files, max_file_mb, processes):
-        yield from _documents(path, result, on_error, {})
+    files = list_files(path_or_paths, **which, failed={} if on_error == "skip" else None)
+    with closing(read_files(files, max_file_mb=max_file_mb, processes=processes)) as read:
+        for file in read:
+            yield from _checked(file, on_error)
 
 
 def list_files(
@@ -117,6 +126,7 @@ def list_files(
     include: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
     ignored: list[str] | None = None,
+    failed: dict[str, str] | None = None,
 ) -> list[Path]:
     """Files, and in folders those of a known format, as `load_documents` reads them.
 
@@ -127,9 +137,11 @@ def list_files(
         exclude: Patterns that they must not match.
         ignored: Is given the files of other formats. Hidden files and those that Office keeps
             while a document is open are in neither.
+        failed: Is given the folders that cannot be read, and why; without it that is an error.
 
     Raises:
         FileNotFoundError: A path does not exist.
+        DocumentError: A folder cannot be read.
     """
     paths = [path_or_paths] if isinstance(path_or_paths, str | Path) else path_or_paths
     files: list[Path] = []
@@ -139,10 +151,8 @@ def list_files(
         if not path.is_dir():
             files.append(path)
             continue
-        for file in sorted(path.glob("**/*" if recursive else "*")):
+        for file in _files_in(path, recursive, failed):
             inside = file.relative_to(path)
-            if not file.is_file() or any(part.startswith((".", "~$")) for part in inside.parts):
-                continue
             if include is not None and not _matches(inside, include):
                 continue
             if _matches(inside, exclude):
@@ -152,6 +162,27 @@ def list_files(
             elif ignored is not None:
                 ignored.append(str(file))
     return files
+
+
+def _files_in(folder: Path, recursive: bool, failed: dict[str, str] | None) -> list[Path]:
+    """Files of a folder, hidden ones left out."""
+
+    def unreadable(error: OSError) -> None:
+        reason = DocumentError(f"{error.filename} cannot be read: {error.strerror}.")
+        if failed is None:
+            raise reason from error
+        failed[str(error.filename)] = str(reason)
+        logger.warning("Skipped: %s", reason)
+
+    found = []
+    for parent, folders, names in os.walk(folder, onerror=unreadable):
+        folders[:] = [name for name in folders if recursive and not _is_hidden(name)]
+        found += [Path(parent, name) for name in names if not _is_hidden(name)]
+    return sorted(file for file in found if file.is_file())
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith((".", "~$"))
 
 
 def _matches(inside: Path, patterns: Sequence[str]) -> bool:
@@ -168,61 +199,57 @@ def _stays_inside(file: Path, folder: Path) -> bool:
     return folder.resolve() in file.resolve().parents
 
 
-def _read_files(
-    files: Sequence[Path], max_file_mb: float, processes: int | None
-) -> Iterator[tuple[Path, "list[Document] | DocumentError"]]:
-    """Files in order, with what they hold or why not; some are read ahead."""
+@dataclass(frozen=True, slots=True)
+class LoadedFile:
+    """What was read of a file; `failed` has the reasons for what was not, by file in an archive."""
+
+    path: Path
+    documents: tuple[Document, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_files(
+    files: Sequence[Path], *, max_file_mb: float = 100, processes: int | None = None
+) -> Generator[LoadedFile, None, None]:
+    """Files in order, some read ahead; see `load_documents`. None raises."""
     wanted = processes or min(4, os.cpu_count() or 1)
     with Sandbox(wanted) as sandbox, ThreadPoolExecutor(wanted) as pool:
         # Starting a process takes longer than reading a few texts.
         every = len(files) >= _MANY_FILES
 
-        def read(path: Path) -> "list[Document] | DocumentError":
+        def read(path: Path) -> LoadedFile:
             untrusted = every or path.suffix.lower() in UNTRUSTED
             try:
                 return _load_file(path, max_file_mb, sandbox.read if untrusted else read_content)
             except DocumentError as error:
-                return error
+                return LoadedFile(path, failed={str(path): str(error)})
+            except OSError as error:
+                reason = f"{path} cannot be read: {error.strerror}."
+                return LoadedFile(path, failed={str(path): reason})
 
-        ahead: deque[tuple[Path, Future[list[Document] | DocumentError]]] = deque()
+        ahead: deque[Future[LoadedFile]] = deque()
         try:
             for path in files:
-                ahead.append((path, pool.submit(read, path)))
+                ahead.append(pool.submit(read, path))
                 if len(ahead) > 2 * wanted:
-                    first, future = ahead.popleft()
-                    yield first, future.result()
-            for first, future in ahead:
-                yield first, future.result()
+                    yield ahead.popleft().result()
+            for future in ahead:
+                yield future.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _documents(
-    path: Path,
-    result: "list[Document] | DocumentError",
-    on_error: Literal["raise", "skip"],
-    failed: dict[str, str],
-) -> list[Document]:
-    if isinstance(result, DocumentError):
-        if on_error == "raise":
-            raise result
-        failed[str(path)] = str(result)
-        logger.warning("Skipped: %s", result)
-        return []
-    for document in [d for d in result if _ERROR in d.metadata]:
-        reason = document.metadata[_ERROR]
+def _checked(file: LoadedFile, on_error: Literal["raise", "skip"]) -> tuple[Document, ...]:
+    for reason in file.failed.values():
         if on_error == "raise":
             raise DocumentError(reason)
-        failed[f"{path}/{document.metadata['inside']}"] = reason
         logger.warning("Skipped: %s", reason)
-        result.remove(document)
-    return result
+    return file.documents
 
 
 def _load_file(
     path: Path, max_file_mb: float, read: Callable[[bytes, str], list[Content]]
-) -> list[Document]:
-    """Documents of a file; of a file in an archive that failed, one with the reason."""
+) -> LoadedFile:
     if path.suffix.lower() not in SUFFIXES:
         raise DocumentError(
             f"{path} has an unknown format. Known are {', '.join(sorted(SUFFIXES))}."
@@ -231,7 +258,8 @@ def _load_file(
         raise DocumentError(f"{path} is larger than max_file_mb={max_file_mb}.")
     data = path.read_bytes()
     file = {"source": str(path), "content_hash": hashlib.sha256(data).hexdigest()}
-    documents = []
+    documents: list[Document] = []
+    failed: dict[str, str] = {}
     for content in read(data, str(path)):
         own = PurePosixPath(content.inside) if content.inside else path
         place: dict[str, Any] = {**file, "title": own.stem, "format": own.suffix.lower()[1:]}
@@ -240,12 +268,12 @@ def _load_file(
         if content.inside:
             place["inside"] = content.inside
         if content.error:
-            documents.append(Document("", metadata={**place, _ERROR: content.error}))
+            failed[f"{path}/{content.inside}"] = content.error
         documents += [
             Document(section.text, metadata={**place, **_place(section)})
             for section in content.sections
         ]
-    return documents
+    return LoadedFile(path, tuple(documents), failed)
 
 
 def _place(section: Section) -> dict[str, Any]:

@@ -5,7 +5,8 @@ the record of what was done and the passages themselves are one, and cannot disa
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,7 @@ from langchain_core.documents import Document
 from langchain_text_splitters import TextSplitter
 from tqdm import tqdm
 
-from langchain_swallow.documents import list_files, load_documents
-from langchain_swallow.errors import DocumentError
+from langchain_swallow.documents import LoadedFile, list_files, read_files
 from langchain_swallow.splitters import JapaneseTextSplitter
 from langchain_swallow.vectorstores import SwallowFAISS
 
@@ -77,18 +77,17 @@ def sync_folder(
     root = Path(folder)
     if root.exists() and not root.is_dir():
         raise NotADirectoryError(f"{root} is a file. Name its folder.")
-    plan = _plan(store.sources(), list_files(root, recursive=recursive), root)
+    failed: dict[str, str] = {}
+    files = list_files(root, recursive=recursive, failed=failed)
+    plan = _plan(store.sources(), _hashes(files, failed), root, failed)
     for old, new in plan.moved.items():
         store.move_source(old, new)
     if plan.deleted:
         store.delete(source=plan.deleted)
-    failed = _update(
-        store,
-        [*plan.changed, *plan.added],
-        splitter or JapaneseTextSplitter(),
-        max_file_mb,
-        progress,
-    )
+    sources = [Path(source) for source in (*plan.changed, *plan.added)]
+    with closing(read_files(sources, max_file_mb=max_file_mb)) as read:
+        shown = tqdm(read, total=len(sources), desc="Syncing", disable=not progress)
+        failed |= _update(store, shown, splitter or JapaneseTextSplitter())
     return SyncSummary(
         added=tuple(source for source in plan.added if source not in failed),
         changed=tuple(source for source in plan.changed if source not in failed),
@@ -99,13 +98,38 @@ def sync_folder(
     )
 
 
-def _plan(known: Mapping[str, str | None], files: Iterable[Path], root: Path) -> SyncSummary:
-    """What there is to do; nothing is read but the files' bytes."""
-    there = {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+def _hashes(files: Iterable[Path], failed: dict[str, str]) -> dict[str, str]:
+    """SHA-256 by source; `failed` is given the files that cannot be read."""
+    found = {}
+    for file in files:
+        try:
+            found[str(file)] = _sha256(file)
+        except OSError as error:
+            failed[str(file)] = f"{file} cannot be read: {error.strerror}."
+    return found
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as opened:
+        while part := opened.read(2**20):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _plan(
+    known: Mapping[str, str | None], there: Mapping[str, str], root: Path, failed: Mapping[str, str]
+) -> SyncSummary:
+    """What there is to do, by the hashes of what the store knows and of what is there.
+
+    What is in a folder that cannot be read now is not gone.
+    """
     gone = {
         source: digest
         for source, digest in known.items()
-        if source not in there and root in Path(source).parents
+        if source not in there
+        and root in Path(source).parents
+        and not any(str(place) in failed for place in (Path(source), *Path(source).parents))
     }
     moved: dict[str, str] = {}
     for source, digest in there.items():
@@ -126,13 +150,9 @@ def _plan(known: Mapping[str, str | None], files: Iterable[Path], root: Path) ->
 
 
 def _update(
-    store: SwallowFAISS,
-    sources: Sequence[str],
-    splitter: TextSplitter,
-    max_file_mb: float,
-    progress: bool,
+    store: SwallowFAISS, files: Iterable[LoadedFile], splitter: TextSplitter
 ) -> dict[str, str]:
-    """Read, split and store files, some at a time; the reasons of those that failed."""
+    """Split and store files, some at a time; the reasons of what could not be read."""
     failed: dict[str, str] = {}
     done: list[str] = []
     passages: list[Document] = []
@@ -145,14 +165,12 @@ def _update(
         done.clear()
         passages.clear()
 
-    for source in tqdm(sources, desc="Syncing", disable=not progress):
-        try:
-            documents = load_documents(source, max_file_mb=max_file_mb)
-        except (DocumentError, OSError) as error:
-            failed[source] = str(error)
+    for file in files:
+        failed |= file.failed
+        if str(file.path) in failed:
             continue
-        done.append(source)
-        passages += splitter.split_documents(documents)
+        done.append(str(file.path))
+        passages += splitter.split_documents(file.documents)
         if len(passages) >= _AT_ONCE:
             store_them()
     if done:

@@ -8,11 +8,12 @@ import pytest
 from langchain_core.documents import Document
 
 from langchain_swallow import JapaneseTextSplitter, load_documents
-from langchain_swallow.documents import SUFFIXES
+from langchain_swallow.documents import SUFFIXES, lazy_load_documents
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.splitters import as_counter
 from langchain_swallow.text.chunks import estimate_tokens
 from tests.unit_tests.tokenizers import trained_tokenizer
+from tests.unit_tests.unreadable import shared_folder, unreadable
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "documents"
 
@@ -209,6 +210,23 @@ def test_one_bad_file_does_not_lose_the_others(tmp_path, caplog):
     (tmp_path / "b.txt").write_text("良い文書。", encoding="utf-8")
     assert whole(load_documents(tmp_path, on_error="skip")) == "良い文書。"
     assert "a.pdf" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["禁止.txt", "禁止"])
+def test_what_may_not_be_read_does_not_lose_the_others(name, caplog):
+    with shared_folder() as folder:
+        (folder / "禁止").mkdir()
+        for file in ("良.txt", "禁止.txt", "禁止/中.txt"):
+            (folder / file).write_text(f"{file}の文書。", encoding="utf-8")
+        with unreadable(folder / name):
+            found = load_documents(folder, on_error="skip")
+            assert len(found) == 2
+            refusal = f"{folder / name} cannot be read: Permission denied."
+            assert found.failed == {str(folder / name): refusal}
+            assert refusal in caplog.text
+            assert len(list(lazy_load_documents(folder, on_error="skip"))) == 2
+            with pytest.raises(DocumentError, match="Permission denied"):
+                load_documents(folder)
 
 
 def test_limits_and_missing_paths(tmp_path):

@@ -1,11 +1,14 @@
 """A store follows a folder: only what changed is read and embedded."""
 
 import shutil
+import subprocess
+import zipfile
 
 import pytest
 
 from langchain_swallow import SwallowFAISS, sync_folder
 from tests.unit_tests.embeddings import CharacterEmbeddings
+from tests.unit_tests.unreadable import shared_folder, unreadable
 
 
 @pytest.fixture
@@ -89,6 +92,47 @@ def test_a_file_that_cannot_be_read_keeps_its_passages_and_is_told(folder, store
     assert "試用期間は3か月。" in texts(store)
     (folder / "就業.txt").write_text("直した。", encoding="utf-8")
     assert sync_folder(store, folder).changed == (str(folder / "就業.txt"),)
+
+
+@pytest.mark.parametrize("name", ["禁止.txt", "禁止"])
+def test_what_may_not_be_read_for_a_while_is_not_gone(name):
+    store = SwallowFAISS(CharacterEmbeddings())
+    with shared_folder() as folder:
+        (folder / "禁止").mkdir()
+        for file in ("良.txt", "禁止.txt", "禁止/中.txt"):
+            (folder / file).write_text(f"{file}の文書。", encoding="utf-8")
+        sync_folder(store, folder)
+        (folder / "良.txt").write_text("直した。", encoding="utf-8")
+        with unreadable(folder / name):
+            summary = sync_folder(store, folder)
+        assert summary.failed == {
+            str(folder / name): f"{folder / name} cannot be read: Permission denied."
+        }
+        assert (summary.deleted, summary.moved, len(summary.changed)) == ((), {}, 1)
+        assert len(store) == 3
+        assert str(sync_folder(store, folder)) == "3 unchanged"
+
+
+def test_of_an_archive_what_can_be_read_is_kept_and_the_rest_told(folder, store):
+    with zipfile.ZipFile(folder / "束.zip", "w") as archive:
+        archive.writestr("良.txt", "束の文書。")
+        archive.writestr("壊.pdf", b"%PDF-1.4 broken")
+    summary = sync_folder(store, folder)
+    assert list(summary.failed) == [f"{folder / '束.zip'}/壊.pdf"]
+    assert str(folder / "束.zip") in summary.added
+    assert "束の文書。" in texts(store)
+
+
+def test_many_files_are_read_by_a_few_processes(folder, store, monkeypatch):
+    started = []
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda *args, **how: started.append(args) or popen(*args, **how)
+    )
+    for i in range(12):
+        (folder / f"{i}.html").write_text(f"<p>文書{i}。</p>", encoding="utf-8")
+    assert len(sync_folder(store, folder).added) == 14
+    assert 1 <= len(started) <= 4
 
 
 def test_interrupted_it_goes_on_without_doing_work_twice(folder, tmp_path, monkeypatch):
