@@ -18,7 +18,7 @@ from langchain_swallow.errors import PromptOverflowError
 from langchain_swallow.json_schemas import to_json_schema
 from langchain_swallow.presets import Preset, get_preset
 from langchain_swallow.rag.budget import Budget, prompt_budget
-from langchain_swallow.text.sentences import sentence_spans
+from langchain_swallow.text.chunks import chunk_spans
 
 LongText = str | Document | Sequence[str | Document]
 # Called after each part with how many are done and how many there are.
@@ -27,6 +27,8 @@ Progress = Callable[[int, int], None]
 # A translation may take more tokens than its original.
 _TRANSLATED_SHARE = 0.6
 _ROUNDS = 8
+# Tokens of the shortest part that is worth asking for.
+_LEAST = 16
 # What is said around a schema.
 _SCHEMA_WORDS = 64
 
@@ -49,8 +51,8 @@ def create_summary_chain(
 
     Raises:
         ValueError: The preset has other variables; when invoked, the text is empty.
-        PromptOverflowError: When invoked, one sentence does not fit the window, or summaries do
-            not get shorter than what they summarise.
+        PromptOverflowError: When invoked, there is no room for a text beside the answer, or
+            summaries do not get shorter than what they summarise.
     """
     prompt = _Prompt(llm, _preset(preset))
 
@@ -105,7 +107,7 @@ def create_translation_chain(
 
     Raises:
         ValueError: The preset has other variables; when invoked, the text is empty.
-        PromptOverflowError: When invoked, one sentence does not fit.
+        PromptOverflowError: When invoked, there is no room for a text beside the answer.
     """
     prompt = _Prompt(llm, _preset(preset), answered_in_full=True)
 
@@ -154,7 +156,7 @@ def create_extraction_chain(
     Raises:
         GrammarError: The schema cannot be enforced.
         ValueError: When invoked, the text is empty.
-        PromptOverflowError: When invoked, one sentence does not fit.
+        PromptOverflowError: When invoked, there is no room for a text beside the answer.
     """
     example = {"text": "4月1日に3,000円を払った。"}
     preset = Preset("抽出（構造化）", "", instruction, "{text}", example)
@@ -196,23 +198,25 @@ class _Prompt:
         self._answered_in_full = answered_in_full
 
     def parts(self, text: str) -> list[str]:
-        """The text in parts that fit, each as long as it may be, ending at a sentence."""
+        """The text in parts that fit, each as long as it may be, ending at a sentence.
+
+        A sentence that does not fit is cut, as it is into chunks.
+        """
         budget = self._budget()
         empty = budget.count(self._messages(""))
-        parts: list[str] = []
-        start = end = 0
-        for _, next_end in sentence_spans(text):
-            if end > start and not self._fits(text[start:next_end], budget, empty):
-                parts.append(text[start:end])
-                start = end
-            if not self._fits(text[start:next_end], budget, empty):
-                raise PromptOverflowError(
-                    f"A sentence of {next_end - start} characters does not fit into "
-                    f"{budget.prompt} prompt tokens: {text[start : start + 40]!r}…. Lower "
-                    "max_tokens, or shorten it."
-                )
-            end = next_end
-        return [*parts, text[start:end]]
+        most = budget.prompt - empty
+        if self._answered_in_full:
+            most = min(most, int(budget.answer * _TRANSLATED_SHARE))
+        if most < _LEAST:
+            raise PromptOverflowError(
+                f"Beside the instructions and an answer of {budget.answer} tokens there is no room "
+                "for a text. Lower max_tokens, or raise it for a translation."
+            )
+
+        def count(part: str) -> int:
+            return budget.count(self._messages(part)) - empty
+
+        return [text[start:end] for start, end in chunk_spans(text, most, count, overlap=0)]
 
     def ask(self, parts: Sequence[str], config: RunnableConfig, done: Progress | None) -> list[Any]:
         """Answers to all parts, in order."""
@@ -245,12 +249,6 @@ class _Prompt:
 
     def _messages(self, text: str) -> list[BaseMessage]:
         return self._template.format_messages(text=text)
-
-    def _fits(self, text: str, budget: Budget, empty: int) -> bool:
-        tokens = budget.count(self._messages(text))
-        if self._answered_in_full and tokens - empty > budget.answer * _TRANSLATED_SHARE:
-            return False
-        return tokens <= budget.prompt
 
 
 def _preset(preset: str | Preset) -> Preset:
