@@ -323,7 +323,7 @@ def running(engine, wanted, seconds=5.0):
     return False
 
 
-def wait_until(holds, seconds=5.0):
+def wait_until(holds, seconds=30.0):
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline
@@ -359,6 +359,7 @@ def test_answering_again_ends_the_generation(slow, visit):
     (first,) = slow.engine._running
     page.click("#again")
     wait_until(lambda: slow.engine._running and first not in slow.engine._running)
+    assert first.cancelled
     assert running(slow.engine, 1)
     page.wait_for_timeout(1000)
     assert page.locator(".conversation .user .message-content").count() == 1
