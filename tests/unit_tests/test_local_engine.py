@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from accelerate import dispatch_model
 
 from langchain_swallow.engines import kv_cache, local
 from langchain_swallow.engines.base import AsyncStream, Chunk, Finish, Request, Stream
@@ -122,6 +123,27 @@ def test_concurrent_requests_get_the_tokens_of_generate(kind):
     engine.close()
     for i in range(12):
         assert results[i] == expected(model, wanted[i], lengths[i])
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma2"])
+def test_a_model_in_several_places_gives_the_same_tokens(kind, tmp_path):
+    """As over several GPUs: accelerate brings weights and inputs together, layer by layer."""
+    if Here.device != "cpu":
+        pytest.skip("the places are the CPU and the disk")
+    places = {"model.embed_tokens": "cpu", "model.rotary_emb": "cpu", "model.layers.0": "cpu"}
+    rest = ["model.layers.1", "model.layers.2", "model.norm", "lm_head"]
+    spread = dispatch_model(
+        tiny(kind),
+        {**places, **dict.fromkeys(rest, "disk")},
+        main_device="cpu",
+        offload_dir=tmp_path,
+    )
+    engine = engine_of(spread)
+    streams = [Stream(engine, Request(prompt_ids=p, max_tokens=9)) for p in prompts(3)]
+    ids = [stream._ticket.ids for stream in streams if list(stream)]
+    for prompt, found in zip(prompts(3), ids, strict=True):
+        assert found[len(prompt) :] == expected(tiny(kind), prompt, 9)
+    engine.close()
 
 
 def test_requests_that_run_together_share_each_forward_pass():
