@@ -29,6 +29,9 @@ def to_turns(messages: Sequence[BaseMessage], system_prompt: str | None) -> list
     Raises:
         PromptError: No message, a message of unknown kind, or content that is not text.
     """
+    if not messages:
+        # Before the system prompt, which alone would be answered.
+        raise PromptError("No messages. Pass at least one user message.")
     turns = [_turn(message) for message in messages]
     if system_prompt and all(role != "system" for role, _ in turns):
         turns.insert(0, ("system", system_prompt))

@@ -198,12 +198,12 @@ def _index(arguments: argparse.Namespace) -> int:
         arguments.documents, arguments.embeddings, arguments.max_tokens, counter, on_error
     )
     store.save_local(arguments.output)
-    sources = {document.metadata["source"] for document in store.documents}
-    figures = {"index": str(arguments.output), "passages": len(store), "files": len(sources)}
+    files = len(store.sources())
+    figures = {"index": str(arguments.output), "passages": len(store), "files": files}
     if arguments.json:
         print(json.dumps(figures, ensure_ascii=False))
     else:
-        say(f"{len(sources)} files, {len(store)} passages → {arguments.output}")
+        say(f"{files} files, {len(store)} passages → {arguments.output}")
     return 0
 
 

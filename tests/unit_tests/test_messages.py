@@ -57,6 +57,11 @@ def test_what_is_not_text_is_an_error_that_says_so(kind):
         to_turns([HumanMessage([{"type": kind}])], None)
 
 
+def test_no_message_is_an_error_whatever_the_system_prompt():
+    with pytest.raises(PromptError, match="No messages"):
+        to_turns([], "簡潔に")
+
+
 def test_a_message_of_another_kind_is_an_error():
     with pytest.raises(PromptError, match="Cannot send a FunctionMessage"):
         to_turns([FunctionMessage("x", name="f")], None)
