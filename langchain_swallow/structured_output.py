@@ -150,7 +150,9 @@ def with_raw(llm: Runnable[Any, AIMessage], parser: StructuredOutputParser) -> R
         parsed=itemgetter("raw") | parser, parsing_error=lambda _: None
     )
     failed = RunnablePassthrough.assign(parsed=lambda _: None)
-    return RunnableMap(raw=llm) | parsed.with_fallbacks([failed], exception_key="parsing_error")
+    # The model comes first: it is to get what is given with a call.
+    raw: Runnable[Any, Any] = llm | RunnableMap(raw=RunnablePassthrough())
+    return raw | parsed.with_fallbacks([failed], exception_key="parsing_error")
 
 
 def _call_text(message: AIMessage) -> str:

@@ -9,8 +9,13 @@ from tests.unit_tests.tiny_models import tiny
 from tests.unit_tests.tokenizers import trained_tokenizer
 
 
-def pytest_collection_finish():
-    """Modules stay; `close()` collects, and would walk through all of torch's each time."""
+@pytest.fixture(autouse=True, scope="module")
+def _freeze():
+    """Modules stay; `close()` collects, and would walk through all of torch's each time.
+
+    Once for each module of tests: libraries are imported on the way.
+    """
+    gc.collect()
     gc.freeze()
 
 

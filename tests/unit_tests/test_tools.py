@@ -344,10 +344,11 @@ class 検査付き(BaseModel):
 
 
 def test_checks_beyond_the_schema_are_the_callers():
-    llm, _ = fake('{"数": 3}', '{"数": 3}')
+    llm, engine = fake('{"数": 3}', '{"数": 3}')
     with pytest.raises(ValidationError, match="偶数でない"):
         llm.with_structured_output(検査付き).invoke("x")
-    raw = llm.with_structured_output(検査付き, include_raw=True).invoke("x")
+    raw = llm.with_structured_output(検査付き, include_raw=True).invoke("x", max_tokens=30)
+    assert engine.requests[-1].max_tokens == 30
     assert raw["parsed"] is None
     assert isinstance(raw["parsing_error"], ValidationError)
 
