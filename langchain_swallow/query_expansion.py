@@ -53,7 +53,6 @@ class MultiQueryRetriever(BaseRetriever):
         *,
         run_manager: CallbackManagerForRetrieverRun,
         k: int | None = None,
-        **_: Any,
     ) -> list[Document]:
         config: Any = {"callbacks": run_manager.get_child()}
         text = said(self.llm.invoke(self._messages(query), config))
@@ -66,7 +65,6 @@ class MultiQueryRetriever(BaseRetriever):
         *,
         run_manager: AsyncCallbackManagerForRetrieverRun,
         k: int | None = None,
-        **_: Any,
     ) -> list[Document]:
         config: Any = {"callbacks": run_manager.get_child()}
         text = said(await self.llm.ainvoke(self._messages(query), config))

@@ -95,7 +95,6 @@ class HybridRetriever(BaseRetriever):
         filter: Filter | None = None,
         score_threshold: float | None = None,
         like: str = "",
-        **_: Any,
     ) -> list[Document]:
         now = self.store.snapshot()
         if not len(now) or not query.strip():

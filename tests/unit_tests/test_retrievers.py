@@ -127,6 +127,8 @@ def test_what_scores_less_than_wanted_is_left_out(store):
     found = retriever.invoke("会議室はどこですか。")
     assert [d.page_content for d in found] == [TEXTS[1]]
     assert len(retriever.invoke("会議室はどこですか。", score_threshold=0.0)) == 5
+    with pytest.raises(TypeError, match="unexpected keyword argument 'threshold'"):
+        retriever.invoke("会議室はどこですか。", threshold=0.0)
 
 
 class Longest:
