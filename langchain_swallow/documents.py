@@ -226,6 +226,9 @@ def read_files(
             except OSError as error:
                 reason = f"{path} cannot be read: {error.strerror}."
                 return LoadedFile(path, failed={str(path): reason})
+            except Exception as error:  # of a parser: what is in a file may be anything
+                reason = f"{path} cannot be read: {error!r}."
+                return LoadedFile(path, failed={str(path): reason})
 
         ahead: deque[Future[LoadedFile]] = deque()
         try:

@@ -1,6 +1,7 @@
 """Word documents → sections by heading styles; ruby keeps its base and loses the reading.
 
-Read from the XML itself: docx2txt prints the reading before the base, python-docx loses the base.
+Read from the XML itself: docx2txt prints the reading before the base, python-docx loses the base,
+and both lose the numbers that Word writes by itself (第１条).
 """
 
 import re
@@ -9,41 +10,54 @@ from typing import Any
 
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.formats.archive import Archive
+from langchain_swallow.formats.docx_numbering import Numbering
 from langchain_swallow.formats.section import Section, SectionBuilder, table_rows
 from langchain_swallow.formats.xml import parse_xml
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
-# The reading of ruby; the second copy of a text box, for older programs.
-_UNREAD = frozenset({f"{_W}rt", f"{_MC}Fallback"})
+# The reading of ruby; where a text that was moved stood; the second copy of a text box, for older
+# programs.
+_UNREAD = frozenset({f"{_W}rt", f"{_W}moveFrom", f"{_MC}Fallback"})
 
 
 def read_docx(data: bytes, name: str) -> list[Section]:
-    """Sections of a Word document.
+    """Sections of a Word document, with its automatic numbers, and its notes where they are cited.
 
     Raises:
         DocumentError: It is no Word document, encrypted, or a decompression bomb.
     """
     archive = Archive(data, name)
     document = parse_xml(archive.read("word/document.xml"), name)
-    headings = _heading_styles(archive, name)
+    styles = _part(archive, "styles", name)
+    numbering = Numbering(_part(archive, "numbering", name), styles)
+    texts = _Texts(document, numbering, _notes(archive, name))
+    headings = {} if styles is None else _heading_styles(styles)
     builder = SectionBuilder()
     body = document.find(f"{_W}body")
     for element in () if body is None else _blocks(body):
         if element.tag == f"{_W}p":
-            text, level = _text(element), _level(element, headings)
+            text, level = texts.of(element), _level(element, headings)
             if level and text.strip():
                 builder.heading(level, text.strip())
             else:
                 builder.block(text)
         elif element.tag == f"{_W}tbl":
             rows = [
-                [_text(cell).strip() for cell in row.iter(f"{_W}tc")]
+                [texts.of(cell).strip() for cell in row.iter(f"{_W}tc")]
                 for row in element.iter(f"{_W}tr")
             ]
             for row in table_rows(rows):
                 builder.block(row)
     return builder.sections()
+
+
+def _part(archive: Archive, part: str, name: str) -> Any:
+    """Root of a part of the document; `None` where it has none, or a damaged one."""
+    try:
+        return parse_xml(archive.read(f"word/{part}.xml"), name)
+    except DocumentError:
+        return None
 
 
 def _blocks(parent: Any) -> Iterator[Any]:
@@ -56,12 +70,8 @@ def _blocks(parent: Any) -> Iterator[Any]:
             yield element
 
 
-def _heading_styles(archive: Archive, name: str) -> dict[str, int]:
+def _heading_styles(styles: Any) -> dict[str, int]:
     """Style id → level; in Japanese Word the ids are numbers and the names tell."""
-    try:
-        styles = parse_xml(archive.read("word/styles.xml"), name)
-    except DocumentError:
-        return {}
     levels = {}
     for style in styles.iter(f"{_W}style"):
         label = style.find(f"{_W}name")
@@ -78,19 +88,56 @@ def _level(paragraph: Any, headings: dict[str, int]) -> int | None:
     return None if style is None else headings.get(style.get(f"{_W}val", ""))
 
 
-def _text(element: Any) -> str:
-    """Text of a paragraph or cell, in reading order."""
-    parts: list[str] = []
-    for node in element.iter():
-        if node.tag == f"{_W}t" and not _inside(node, _UNREAD):
-            parts.append(node.text or "")
-        elif node.tag in (f"{_W}br", f"{_W}cr"):
-            parts.append("\n")
-        elif node.tag == f"{_W}tab":
-            parts.append("\t")
-        elif node.tag == f"{_W}p" and parts and node is not element:
-            parts.append("\n")
-    return "".join(parts)
+def _notes(archive: Archive, name: str) -> dict[tuple[str, str], str]:
+    """Texts of footnotes and endnotes, by kind and id; Word's separators have none."""
+    found = {}
+    for kind in ("footnote", "endnote"):
+        root = _part(archive, f"{kind}s", name)
+        for note in () if root is None else root.iter(f"{_W}{kind}"):
+            text = "".join(node.text or "" for node in note.iter(f"{_W}t")).strip()
+            found[kind, note.get(f"{_W}id", "")] = text
+    return found
+
+
+class _Texts:
+    """Texts of paragraphs and cells, with what Word shows in them.
+
+    Args:
+        document: Its root.
+        numbering: Counts the paragraphs, once and in order.
+        notes: By kind and id.
+    """
+
+    def __init__(
+        self, document: Any, numbering: Numbering, notes: dict[tuple[str, str], str]
+    ) -> None:
+        paragraphs = (p for p in document.iter(f"{_W}p") if not _inside(p, _UNREAD))
+        self._numbers = {p: numbering.number(p) for p in paragraphs}
+        self._notes = notes
+
+    def of(self, element: Any) -> str:
+        """Text of a paragraph or cell, in reading order."""
+        parts: list[str] = []
+        for node in element.iter():
+            if node.tag == f"{_W}t" and not _inside(node, _UNREAD):
+                parts.append(node.text or "")
+            elif node.tag in (f"{_W}br", f"{_W}cr"):
+                parts.append("\n")
+            elif node.tag == f"{_W}tab":
+                parts.append("\t")
+            elif node.tag in (f"{_W}footnoteReference", f"{_W}endnoteReference"):
+                parts.append(self._note(node))
+            elif node.tag == f"{_W}p":
+                parts.append("\n" if parts and node is not element else "")
+                parts.append(self._numbers.get(node, ""))
+        text = "".join(parts)
+        # A number alone is an empty item.
+        return text if text.strip() != self._numbers.get(element, "").strip() else ""
+
+    def _note(self, reference: Any) -> str:
+        kind = reference.tag.removeprefix(_W).removesuffix("Reference")
+        text = self._notes.get((kind, reference.get(f"{_W}id", "")))
+        return f"（注: {text}）" if text else ""
 
 
 def _inside(node: Any, tags: frozenset[str]) -> bool:

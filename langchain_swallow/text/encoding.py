@@ -29,6 +29,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _ISO_2022_JP = re.compile(rb"\x1b(?:\$[@B]|\([JI])")
+# Of banks' and older systems' files; EUC-JP, where it is possible, is more like Japanese.
+_HALF_WIDTH = re.compile(r"[\x00-\x7f\uff61-\uff9f]+")
 # ISO-2022-JP with half-width katakana and NEC's characters, as mail programs write it.
 _ISO_2022_CODECS = ("iso2022_jp", "iso2022_jp_ext", "iso2022_jp_3")
 
@@ -51,10 +53,15 @@ def decode(data: bytes, *, name: str = "input") -> Decoded:
     for mark, codec in _MARKS:
         if data.startswith(mark):
             return _strict(data, codec, "byte order mark", name)
-    if _ISO_2022_JP.search(data) and max(data) < 0x80:
-        for codec in _ISO_2022_CODECS:
+    if _ISO_2022_JP.search(data):
+        for codec in _ISO_2022_CODECS if max(data) < 0x80 else ():
             if (text := _try(data, codec)) is not None:
                 return Decoded(text, codec, "escape sequences")
+        # As ASCII it would be $B<R0w$O.
+        raise DocumentError(
+            f"{name} is ISO-2022-JP by its escape sequences and is damaged. Save it as UTF-8 and "
+            "try again."
+        )
     if b"\x00" in data:
         raise DocumentError(f"{name} contains NUL bytes: it is no text file.")
     if (text := _try(data, "utf-8")) is not None:
@@ -68,13 +75,16 @@ def decode(data: bytes, *, name: str = "input") -> Decoded:
         share, _, best = max(candidates, key=lambda candidate: candidate[:2])
         if share > 0:
             return best
+        if best.encoding == "cp932" and _HALF_WIDTH.fullmatch(best.text):
+            return Decoded(best.text, "cp932", "half-width katakana")
     return _detected(data, name)
 
 
 def _detected(data: bytes, name: str) -> Decoded:
     from charset_normalizer import from_bytes
 
-    best = from_bytes(data).best()
+    # Without a mark these have NUL bytes, but for texts without a line feed or a space.
+    best = from_bytes(data, cp_exclusion=["utf_16", "utf_32"]).best()
     if best is None:
         raise DocumentError(
             f"{name} is in no known encoding, or no text file. Save it as UTF-8 and try again."

@@ -212,6 +212,28 @@ def test_one_bad_file_does_not_lose_the_others(tmp_path, caplog):
     assert "a.pdf" in caplog.text
 
 
+def test_a_table_with_an_open_quotation_mark_does_not_lose_the_others(tmp_path):
+    (tmp_path / "表.csv").write_text(
+        '品名,価格\n"机,900\n' + "椅子,500\n" * 20_000, encoding="utf-8"
+    )
+    (tmp_path / "良.txt").write_text("良い文書。", encoding="utf-8")
+    found = load_documents(tmp_path, on_error="skip")
+    assert whole(found) == "良い文書。"
+    (reason,) = found.failed.values()
+    assert "表.csv: it is no table from line" in reason
+    assert "quotation mark may be open" in reason
+
+
+def test_what_a_parser_stumbles_over_does_not_lose_the_others(tmp_path, monkeypatch):
+    def stumble(data, name):
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr("langchain_swallow.documents.read_content", stumble)
+    (tmp_path / "a.txt").write_text("文書。", encoding="utf-8")
+    found = load_documents(tmp_path, on_error="skip")
+    assert "RecursionError('too deep')" in found.failed[str(tmp_path / "a.txt")]
+
+
 @pytest.mark.parametrize("name", ["禁止.txt", "禁止"])
 def test_what_may_not_be_read_does_not_lose_the_others(name, caplog):
     with shared_folder() as folder:

@@ -43,6 +43,18 @@ def test_nec_special_characters(codec):
     assert decode(text.encode(codec)).text == text
 
 
+@pytest.mark.parametrize("broken", [b"", b"\xff", b"\xa0\xa1"], ids=["cut", "byte", "character"])
+def test_damaged_iso_2022_jp_is_no_ascii(broken):
+    data = TEXTS["long"].encode("iso2022_jp")
+    with pytest.raises(DocumentError, match=r"x\.txt is ISO-2022-JP .* and is damaged"):
+        decode(data[:100] + broken + data[100:-5], name="x.txt")
+
+
+def test_half_width_katakana_alone_is_cp932():
+    text = "ﾌﾘｺﾐ ﾃﾞｰﾀ 110\nｷｭｳﾖ ｹﾞﾝｷﾝ"
+    assert decode(text.encode("cp932")).text == text
+
+
 def test_bytes_that_are_no_text_are_refused_by_name():
     with pytest.raises(DocumentError, match=r"x\.txt contains NUL"):
         decode(b"\x00\x01\x02\xff\xfe", name="x.txt")

@@ -1,0 +1,247 @@
+"""Numbers that Word writes before paragraphs by itself: 第１条, (1), イ.
+
+They are in no text of the file. A paragraph, or its style, names a list and a level; the list says
+how a level counts and how the number is written (ECMA-376 Part 1, 17.9).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+
+_LEVELS = 9
+_DIGITS = "〇一二三四五六七八九"
+_KATAKANA = (
+    "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワヲン"
+)
+_IROHA = (
+    "イロハニホヘトチリヌルヲワカヨタレソツネナラムウヰノオクヤマケフコエテアサキユメミシヱヒモセス"
+)
+_STEMS = "甲乙丙丁戊己庚辛壬癸"
+_ROMAN = (
+    (1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"),
+    (40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    start: int
+    format: str
+    text: str
+    separator: str
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """Levels of a list, the definition that it counts with, and where it is to start anew."""
+
+    definition: str
+    levels: dict[int, _Level]
+    restarts: dict[int, int]
+
+
+class Numbering:
+    """The lists of a document, counted from its beginning on.
+
+    Args:
+        numbering: Root of `word/numbering.xml`; `None` where there is none.
+        styles: Root of `word/styles.xml`, whose styles may be of a list.
+    """
+
+    def __init__(self, numbering: Any, styles: Any) -> None:
+        self._styles = {} if styles is None else _numbered_styles(styles)
+        self._lists: dict[str, _List] = {}
+        self._counted: dict[str, list[int | None]] = {}
+        if numbering is not None:
+            self._read(numbering)
+
+    def number(self, paragraph: Any) -> str:
+        """What stands before a paragraph, with the space after it; empty where nothing does.
+
+        To be asked for every paragraph once, in their order.
+        """
+        name, level = self._place(paragraph)
+        found = self._lists.get(name)
+        if found is None or level not in found.levels:
+            return ""
+        counters = self._count(found, level)
+        own = found.levels[level]
+        if own.format == "bullet":
+            return "・"
+        text = own.text
+        for i, other in found.levels.items():
+            text = text.replace(f"%{i + 1}", _written(other.format, counters[i] or 1))
+        return f"{text}{own.separator}" if text else ""
+
+    def _place(self, paragraph: Any) -> tuple[str, int]:
+        """Number of the list, and level; of the paragraph itself, or of its style."""
+        properties = paragraph.find(f"{W}pPr")
+        if properties is None:
+            return "", 0
+        style = _value(properties, "pStyle")
+        name, level = self._styles.get(style or "", ("", 0))
+        own = properties.find(f"{W}numPr")
+        if own is not None:
+            name = _value(own, "numId") or name
+            level = _int(_value(own, "ilvl"), level)
+        return name, level
+
+    def _count(self, counted: _List, level: int) -> list[int | None]:
+        """The counters of a list after one more paragraph of this level."""
+        # Lists of one definition count on, unless one says where it starts.
+        counters = self._counted.setdefault(counted.definition, [None] * _LEVELS)
+        while counted.restarts:
+            i, start = counted.restarts.popitem()
+            counters[i:] = [start - 1, *[None] * (_LEVELS - i - 1)]
+        for i in range(level):
+            if counters[i] is None and i in counted.levels:
+                counters[i] = counted.levels[i].start
+        before = counters[level]
+        counters[level] = counted.levels[level].start if before is None else before + 1
+        counters[level + 1 :] = [None] * (_LEVELS - level - 1)
+        return counters
+
+    def _read(self, numbering: Any) -> None:
+        definitions = {e.get(f"{W}abstractNumId"): e for e in numbering.iter(f"{W}abstractNum")}
+        levels = {name: _levels_of(e) for name, e in definitions.items()}
+        chosen = {
+            e.get(f"{W}numId", ""): _value(e, "abstractNumId") for e in numbering.iter(f"{W}num")
+        }
+        for entry in numbering.iter(f"{W}num"):
+            name = entry.get(f"{W}numId", "")
+            definition = chosen[name]
+            link = definitions.get(definition)
+            style = None if link is None else _value(link, "numStyleLink")
+            if style in self._styles:
+                # A definition that only names a style has the levels of that style's list.
+                definition = chosen.get(self._styles[style][0], definition)
+            overrides = list(entry.iter(f"{W}lvlOverride"))
+            restarts = {_index(e): _value(e, "startOverride") for e in overrides}
+            self._lists[name] = _List(
+                definition=definition or "",
+                levels={**levels.get(definition, {}), **_levels_of(entry)},
+                restarts={i: _int(start, 1) for i, start in restarts.items() if start},
+            )
+
+
+def _levels_of(parent: Any) -> dict[int, _Level]:
+    return {_index(element): _level(element) for element in parent.iter(f"{W}lvl")}
+
+
+def _index(element: Any) -> int:
+    return _int(element.get(f"{W}ilvl"), 0)
+
+
+def _int(text: str | None, default: int) -> int:
+    """A number of a file; what is none is the default."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() else default
+
+
+def _numbered_styles(styles: Any) -> dict[str, tuple[str, int]]:
+    """Style id → list and level, those of the style that it is based on where it has none."""
+    found: dict[str, tuple[str, int]] = {}
+    based: dict[str, str] = {}
+    for style in styles.iter(f"{W}style"):
+        name = style.get(f"{W}styleId", "")
+        if (parent := _value(style, "basedOn")) is not None:
+            based[name] = parent
+        own = style.find(f"{W}pPr/{W}numPr")
+        if own is not None:
+            found[name] = (_value(own, "numId") or "", _int(_value(own, "ilvl"), 0))
+    for name in based:
+        ancestor, seen = name, {name}
+        while ancestor not in found and based.get(ancestor, name) not in seen:
+            ancestor = based[ancestor]
+            seen.add(ancestor)
+        if ancestor in found:
+            found.setdefault(name, found[ancestor])
+    return found
+
+
+def _level(element: Any) -> _Level:
+    suffix = _value(element, "suff")
+    return _Level(
+        start=_int(_value(element, "start"), 1),
+        format=_value(element, "numFmt") or "decimal",
+        text=_value(element, "lvlText") or "",
+        separator="" if suffix == "nothing" else " ",
+    )
+
+
+def _value(element: Any, name: str) -> str | None:
+    found = element.find(f"{W}{name}")
+    return None if found is None else found.get(f"{W}val")
+
+
+def _written(format: str, number: int) -> str:
+    """A number as Word writes it; digits where the format is not known.
+
+    >>> [_written(f, 12) for f in ("decimalFullWidth", "japaneseCounting", "lowerRoman")]
+    ['１２', '十二', 'xii']
+    """
+    return _FORMATS.get(format, str)(number)
+
+
+def _of(letters: str) -> Callable[[int], str]:
+    """One letter for each number, doubled behind the last one."""
+    return lambda n: letters[(n - 1) % len(letters)] * ((n - 1) // len(letters) + 1)
+
+
+def _full_width(number: int) -> str:
+    return str(number).translate({ord("0") + i: ord("０") + i for i in range(10)})
+
+
+def _counted(number: int) -> str:
+    """十二, 百五: as one counts; below ten thousand."""
+    if not 0 < number < 10_000:
+        return str(number)
+    parts = []
+    for value, unit in ((1000, "千"), (100, "百"), (10, "十")):
+        digit, number = divmod(number, value)
+        if digit:
+            parts.append(("" if digit == 1 else _DIGITS[digit]) + unit)
+    return "".join(parts) + (_DIGITS[number] if number else "")
+
+
+def _roman(number: int) -> str:
+    written = ""
+    for value, letters in _ROMAN:
+        count, number = divmod(number, value)
+        written += letters * count
+    return written
+
+
+def _circled(number: int) -> str:
+    return chr(ord("①") + number - 1) if 1 <= number <= 20 else f"({number})"
+
+
+def _half_width(letters: str) -> str:
+    return "".join(_HALF.get(letter, letter) for letter in letters)
+
+
+_HALF = dict(zip(_KATAKANA, "ｱｲｳｴｵｶｷｸｹｺｻｼｽｾｿﾀﾁﾂﾃﾄﾅﾆﾇﾈﾉﾊﾋﾌﾍﾎﾏﾐﾑﾒﾓﾔﾕﾖﾗﾘﾙﾚﾛﾜｦﾝ", strict=True))
+_FORMATS: dict[str, Callable[[int], str]] = {
+    "none": lambda _: "",
+    "decimalZero": lambda n: f"{n:02d}",
+    "decimalFullWidth": _full_width,
+    "decimalFullWidth2": _full_width,
+    "decimalEnclosedCircle": _circled,
+    "decimalEnclosedCircleChinese": _circled,
+    "japaneseCounting": _counted,
+    "chineseCounting": _counted,
+    "chineseCountingThousand": _counted,
+    "taiwaneseCounting": _counted,
+    "japaneseDigitalTenThousand": lambda n: "".join(_DIGITS[int(d)] for d in str(n)),
+    "ideographDigital": lambda n: "".join(_DIGITS[int(d)] for d in str(n)),
+    "ideographTraditional": _of(_STEMS),
+    "aiueoFullWidth": _of(_KATAKANA),
+    "aiueo": lambda n: _half_width(_of(_KATAKANA)(n)),
+    "irohaFullWidth": _of(_IROHA),
+    "iroha": lambda n: _half_width(_of(_IROHA)(n)),
+    "lowerLetter": _of("abcdefghijklmnopqrstuvwxyz"),
+    "upperLetter": _of("ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+    "lowerRoman": _roman,
+    "upperRoman": lambda n: _roman(n).upper(),
+}
