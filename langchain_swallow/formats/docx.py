@@ -10,8 +10,9 @@ from typing import Any
 
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.formats.archive import Archive
-from langchain_swallow.formats.docx_numbering import Numbering
-from langchain_swallow.formats.section import Section, SectionBuilder, table_rows
+from langchain_swallow.formats.docx_numbering import Numbering, int_of, value_of
+from langchain_swallow.formats.section import Section, SectionBuilder
+from langchain_swallow.formats.table_cells import Cell, spanned_rows
 from langchain_swallow.formats.xml import parse_xml
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -43,11 +44,7 @@ def read_docx(data: bytes, name: str) -> list[Section]:
             else:
                 builder.block(text)
         elif element.tag == f"{_W}tbl":
-            rows = [
-                [texts.of(cell).strip() for cell in row.iter(f"{_W}tc")]
-                for row in element.iter(f"{_W}tr")
-            ]
-            for row in table_rows(rows):
+            for row in spanned_rows(_cells(element, texts)):
                 builder.block(row)
     return builder.sections()
 
@@ -86,6 +83,33 @@ def _heading_styles(styles: Any) -> dict[str, int]:
 def _level(paragraph: Any, headings: dict[str, int]) -> int | None:
     style = paragraph.find(f"{_W}pPr/{_W}pStyle")
     return None if style is None else headings.get(style.get(f"{_W}val", ""))
+
+
+def _cells(table: Any, texts: "_Texts") -> list[list[Cell]]:
+    """Cells by row; those that a cell from above goes on in are counted as its rows."""
+    rows: list[list[Cell]] = []
+    above: dict[int, Cell] = {}
+    for row in _own(table, "tr"):
+        cells: list[Cell] = []
+        column = 0
+        for element in _own(row, "tc"):
+            columns = int_of(value_of(element.find(f"{_W}tcPr"), "gridSpan"), 1)
+            merge = element.find(f"{_W}tcPr/{_W}vMerge")
+            goes_on = merge is not None and merge.get(f"{_W}val") != "restart"
+            if goes_on and column in above:
+                above[column].rows += 1
+            else:
+                above[column] = Cell(texts.of(element).strip(), columns)
+                cells.append(above[column])
+            column += columns
+        rows.append(cells)
+    return rows
+
+
+def _own(parent: Any, tag: str) -> list[Any]:
+    """Rows of a table, or cells of a row, without those of tables in it."""
+    within = parent.tag
+    return [e for e in parent.iter(f"{_W}{tag}") if next(e.iterancestors(within)) is parent]
 
 
 def _notes(archive: Archive, name: str) -> dict[tuple[str, str], str]:

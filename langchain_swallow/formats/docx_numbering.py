@@ -80,12 +80,12 @@ class Numbering:
         properties = paragraph.find(f"{W}pPr")
         if properties is None:
             return "", 0
-        style = _value(properties, "pStyle")
+        style = value_of(properties, "pStyle")
         name, level = self._styles.get(style or "", ("", 0))
         own = properties.find(f"{W}numPr")
         if own is not None:
-            name = _value(own, "numId") or name
-            level = _int(_value(own, "ilvl"), level)
+            name = value_of(own, "numId") or name
+            level = int_of(value_of(own, "ilvl"), level)
         return name, level
 
     def _count(self, counted: _List, level: int) -> list[int | None]:
@@ -107,22 +107,22 @@ class Numbering:
         definitions = {e.get(f"{W}abstractNumId"): e for e in numbering.iter(f"{W}abstractNum")}
         levels = {name: _levels_of(e) for name, e in definitions.items()}
         chosen = {
-            e.get(f"{W}numId", ""): _value(e, "abstractNumId") for e in numbering.iter(f"{W}num")
+            e.get(f"{W}numId", ""): value_of(e, "abstractNumId") for e in numbering.iter(f"{W}num")
         }
         for entry in numbering.iter(f"{W}num"):
             name = entry.get(f"{W}numId", "")
             definition = chosen[name]
             link = definitions.get(definition)
-            style = None if link is None else _value(link, "numStyleLink")
+            style = None if link is None else value_of(link, "numStyleLink")
             if style in self._styles:
                 # A definition that only names a style has the levels of that style's list.
                 definition = chosen.get(self._styles[style][0], definition)
             overrides = list(entry.iter(f"{W}lvlOverride"))
-            restarts = {_index(e): _value(e, "startOverride") for e in overrides}
+            restarts = {_index(e): value_of(e, "startOverride") for e in overrides}
             self._lists[name] = _List(
                 definition=definition or "",
                 levels={**levels.get(definition, {}), **_levels_of(entry)},
-                restarts={i: _int(start, 1) for i, start in restarts.items() if start},
+                restarts={i: int_of(start, 1) for i, start in restarts.items() if start},
             )
 
 
@@ -131,10 +131,10 @@ def _levels_of(parent: Any) -> dict[int, _Level]:
 
 
 def _index(element: Any) -> int:
-    return _int(element.get(f"{W}ilvl"), 0)
+    return int_of(element.get(f"{W}ilvl"), 0)
 
 
-def _int(text: str | None, default: int) -> int:
+def int_of(text: str | None, default: int) -> int:
     """A number of a file; what is none is the default."""
     return int(text) if text is not None and text.isascii() and text.isdigit() else default
 
@@ -145,11 +145,11 @@ def _numbered_styles(styles: Any) -> dict[str, tuple[str, int]]:
     based: dict[str, str] = {}
     for style in styles.iter(f"{W}style"):
         name = style.get(f"{W}styleId", "")
-        if (parent := _value(style, "basedOn")) is not None:
+        if (parent := value_of(style, "basedOn")) is not None:
             based[name] = parent
         own = style.find(f"{W}pPr/{W}numPr")
         if own is not None:
-            found[name] = (_value(own, "numId") or "", _int(_value(own, "ilvl"), 0))
+            found[name] = (value_of(own, "numId") or "", int_of(value_of(own, "ilvl"), 0))
     for name in based:
         ancestor, seen = name, {name}
         while ancestor not in found and based.get(ancestor, name) not in seen:
@@ -161,17 +161,18 @@ def _numbered_styles(styles: Any) -> dict[str, tuple[str, int]]:
 
 
 def _level(element: Any) -> _Level:
-    suffix = _value(element, "suff")
+    suffix = value_of(element, "suff")
     return _Level(
-        start=_int(_value(element, "start"), 1),
-        format=_value(element, "numFmt") or "decimal",
-        text=_value(element, "lvlText") or "",
+        start=int_of(value_of(element, "start"), 1),
+        format=value_of(element, "numFmt") or "decimal",
+        text=value_of(element, "lvlText") or "",
         separator="" if suffix == "nothing" else " ",
     )
 
 
-def _value(element: Any, name: str) -> str | None:
-    found = element.find(f"{W}{name}")
+def value_of(element: Any, name: str) -> str | None:
+    """The value of a property of an element, `None` where it has none."""
+    found = None if element is None else element.find(f"{W}{name}")
     return None if found is None else found.get(f"{W}val")
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import lxml.html
 
-from langchain_swallow.formats.section import Section, SectionBuilder, table_rows
+from langchain_swallow.formats.section import Section, SectionBuilder
+from langchain_swallow.formats.table_cells import Cell, spanned_rows
 
 _DROPPED = ["rt", "rp", "script", "style", "noscript", "template", "nav", "head"]
 # Tables of contents and links between pages, as DocBook, Sphinx and wikis mark them.
@@ -42,17 +43,16 @@ def read_html(text: str) -> list[Section]:
 
 
 def _walk(element: Any, builder: SectionBuilder) -> None:
-    """Blocks in reading order; a block with blocks inside is only a container."""
+    """Blocks in reading order; one with blocks inside, a table with tables, is only a container."""
     if not isinstance(element.tag, str):
         return
     if re.fullmatch("h[1-6]", element.tag):
         builder.heading(int(element.tag[1]), _clean(element.text_content()))
-    elif element.tag == "table":
+    elif element.tag == "table" and element.find(".//table") is None:
         rows = [
-            [_clean(cell.text_content()) for cell in row if cell.tag in ("th", "td")]
-            for row in element.iter("tr")
+            [_cell(cell) for cell in row if cell.tag in ("th", "td")] for row in element.iter("tr")
         ]
-        for row in table_rows(rows):
+        for row in spanned_rows(rows):
             builder.block(row)
     elif element.tag == "pre":
         builder.block(element.text_content().strip("\n"))
@@ -66,6 +66,18 @@ def _walk(element: Any, builder: SectionBuilder) -> None:
         for child in element:
             _walk(child, builder)
             builder.block(_clean(child.tail or ""))
+
+
+def _cell(element: Any) -> Cell:
+    return Cell(
+        _clean(element.text_content()), _span(element, "colspan"), _span(element, "rowspan")
+    )
+
+
+def _span(element: Any, name: str) -> int:
+    """How many rows or columns a cell says it spans, if that is a number."""
+    found = re.fullmatch(r"\s*([0-9]{1,4})\s*", element.get(name, ""))
+    return max(1, int(found[1])) if found else 1
 
 
 def _has_blocks(element: Any) -> bool:

@@ -1,11 +1,12 @@
 """PowerPoint presentations → one section a slide, headed by its title, with the speaker's notes."""
 
-import posixpath
 from collections.abc import Iterator
 from typing import Any
 
 from langchain_swallow.formats.archive import Archive
-from langchain_swallow.formats.section import Section, SectionBuilder, table_rows
+from langchain_swallow.formats.relations import relations
+from langchain_swallow.formats.section import Section, SectionBuilder
+from langchain_swallow.formats.table_cells import Cell, spanned_rows
 from langchain_swallow.formats.xml import parse_xml
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -25,7 +26,7 @@ def read_pptx(data: bytes, name: str) -> list[Section]:
     archive = Archive(data, name)
     main = "ppt/presentation.xml"
     presentation = parse_xml(archive.read(main), name)
-    targets = _relations(archive, main, name)
+    targets = relations(archive, main, name)
     sections: list[Section] = []
     for number, entry in enumerate(presentation.iter(f"{_P}sldId"), 1):
         path = targets.get(entry.get(f"{_R}id", ""), "")
@@ -41,7 +42,7 @@ def _slide(archive: Archive, path: str, number: int, name: str) -> list[Section]
             builder.heading(1, text.replace("\n", " "))
         else:
             builder.block(text)
-    for notes in _relations(archive, path, name).values():
+    for notes in relations(archive, path, name).values():
         if "/notesSlides/" in notes and notes in archive.names():
             for text, _ in _texts(parse_xml(archive.read(notes), name)):
                 builder.block(text)
@@ -54,10 +55,10 @@ def _texts(root: Any) -> Iterator[tuple[str, bool]]:
     for element in root.iter(f"{_P}sp", f"{_A}tbl"):
         if element.tag == f"{_A}tbl":
             rows = [
-                [_paragraphs(cell) for cell in row.iter(f"{_A}tc")]
+                [_cell(cell) for cell in row.iter(f"{_A}tc") if not _is_covered(cell)]
                 for row in element.iter(f"{_A}tr")
             ]
-            found += [(row, False) for row in table_rows(rows)]
+            found += [(row, False) for row in spanned_rows(rows)]
             continue
         place = element.find(f"{_P}nvSpPr/{_P}nvPr/{_P}ph")
         kind = "" if place is None else place.get("type", "")
@@ -65,6 +66,16 @@ def _texts(root: Any) -> Iterator[tuple[str, bool]]:
         if text and kind not in _NOT_TEXT:
             found.append((text, kind in _TITLES))
     return iter(sorted(found, key=lambda pair: not pair[1]))
+
+
+def _cell(element: Any) -> Cell:
+    spans = (int(element.get(name, "1")) for name in ("gridSpan", "rowSpan"))
+    return Cell(_paragraphs(element), *spans)
+
+
+def _is_covered(element: Any) -> bool:
+    """Whether another cell stands in the place of this one."""
+    return any(element.get(name, "0") in ("1", "true") for name in ("hMerge", "vMerge"))
 
 
 def _paragraphs(element: Any) -> str:
@@ -76,18 +87,3 @@ def _paragraphs(element: Any) -> str:
         ]
         lines.append("".join(parts).strip())
     return "\n".join(filter(None, lines))
-
-
-def _relations(archive: Archive, path: str, name: str) -> dict[str, str]:
-    """Id → path of what a part refers to."""
-    folder, file = posixpath.split(path)
-    relations = f"{folder}/_rels/{file}.rels"
-    if relations not in archive.names():
-        return {}
-    return {
-        relation.get("Id", ""): posixpath.normpath(
-            posixpath.join("/", folder, relation.get("Target", ""))
-        ).lstrip("/")
-        for relation in parse_xml(archive.read(relations), name)
-        if relation.get("TargetMode") != "External"
-    }
