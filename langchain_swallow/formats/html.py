@@ -1,6 +1,7 @@
 """HTML → sections; ruby keeps its base and loses the reading."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import lxml.html
@@ -14,7 +15,9 @@ _NAVIGATION = ["toc", "toctree-wrapper", "navheader", "navfooter", "breadcrumb",
 # A line break of the page; those of its source are white space.
 _LINE_SEPARATOR = "\u2028"
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
-_BLOCKS = frozenset("p li dt dd div pre blockquote section article main address figcaption".split())
+_BLOCKS = frozenset(
+    "p li dt dd div pre blockquote section article main address figcaption td th".split()
+)
 
 
 def read_html(text: str) -> list[Section]:
@@ -56,22 +59,48 @@ def _walk(element: Any, builder: SectionBuilder) -> None:
             builder.block(row)
     elif element.tag == "pre":
         builder.block(element.text_content().strip("\n"))
-    elif element.tag in _BLOCKS and not _has_blocks(element):
-        for br in element.iter("br"):
-            br.tail = f"{_LINE_SEPARATOR}{br.tail or ''}"
-        lines = element.text_content().split(_LINE_SEPARATOR)
-        builder.block("\n".join(filter(None, map(_clean, lines))))
     else:
-        builder.block(_clean(element.text or ""))
-        for child in element:
+        _walk_inside(element, builder)
+
+
+def _walk_inside(element: Any, builder: SectionBuilder) -> None:
+    """Texts of an element, with what is set apart in them: links, bold letters."""
+    text = element.text or ""
+    for child in element:
+        if not isinstance(child.tag, str):
+            pass  # a comment
+        elif _is_inline(child):
+            text += _text(child)
+        else:
+            _add_text(text, builder)
+            text = ""
             _walk(child, builder)
-            builder.block(_clean(child.tail or ""))
+        text += child.tail or ""
+    _add_text(text, builder)
+
+
+def _text(element: Any) -> str:
+    """Text of an element, its lines and blocks apart by `_LINE_SEPARATOR`."""
+    if element.tag == "br":
+        return _LINE_SEPARATOR
+    for inside in element.iter("br", *_BLOCKS):
+        if inside is not element:
+            inside.text = f"{_LINE_SEPARATOR}{inside.text or ''}"
+            inside.tail = f"{_LINE_SEPARATOR}{inside.tail or ''}"
+    return str(element.text_content())
+
+
+def _lines(text: str) -> Iterator[str]:
+    return filter(None, map(_clean, text.split(_LINE_SEPARATOR)))
+
+
+def _add_text(text: str, builder: SectionBuilder) -> None:
+    builder.block("\n".join(_lines(text)))
 
 
 def _cell(element: Any) -> Cell:
-    return Cell(
-        _clean(element.text_content()), _span(element, "colspan"), _span(element, "rowspan")
-    )
+    text = " ".join(_lines(_text(element)))
+    return Cell(text, _span(element, "colspan"), _span(element, "rowspan"))
 
 
 def _span(element: Any, name: str) -> int:
@@ -80,12 +109,17 @@ def _span(element: Any, name: str) -> int:
     return max(1, int(found[1])) if found else 1
 
 
+def _is_inline(element: Any) -> bool:
+    return not (_is_block(element) or _has_blocks(element))
+
+
+def _is_block(element: Any) -> bool:
+    tag = element.tag
+    return tag in _BLOCKS or tag == "table" or bool(re.fullmatch("h[1-6]", tag))
+
+
 def _has_blocks(element: Any) -> bool:
-    return any(
-        isinstance(child.tag, str)
-        and (child.tag in _BLOCKS or child.tag == "table" or re.fullmatch("h[1-6]", child.tag))
-        for child in element.iterdescendants()
-    )
+    return any(isinstance(e.tag, str) and _is_block(e) for e in element.iterdescendants())
 
 
 def _clean(text: str) -> str:

@@ -44,6 +44,21 @@ def test_html_tables_that_only_place_things_are_read_through():
     assert blocks(read_html(page)) == ["案内文。", "品名: 机、価格: 900円"]
 
 
+def test_html_lines_of_a_cell_and_words_set_apart():
+    page = (
+        "前の<b>太い</b>文と<a href='#'>リンク</a>。<!-- 注 --><br>次の行。"
+        "<p>段落の<i>字</i>。</p>後の<b>文</b>。"
+        "<table><tr><th>区分<br>（国内）</th><th><p>金額</p><p>税込</p></th></tr>"
+        "<tr><td>日<b>帰り</b></td><td>1千円<br/>まで</td></tr></table>"
+    )
+    assert blocks(read_html(page)) == [
+        "前の太い文とリンク。\n次の行。",
+        "段落の字。",
+        "後の文。",
+        "区分 （国内）: 日帰り、金額 税込: 1千円 まで",
+    ]
+
+
 @pytest.mark.parametrize("span", ["0", "-1", "x", "", "99999"])
 def test_html_spans_that_are_none(span):
     page = (
