@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from langchain_swallow.formats.archive import Archive
+from langchain_swallow.formats.drawing import A, shape_text
 from langchain_swallow.formats.relations import relations
 from langchain_swallow.formats.section import Section, SectionBuilder
 from langchain_swallow.formats.table_cells import Cell, spanned_rows
 from langchain_swallow.formats.xml import parse_xml
 
-_A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _TITLES = ("title", "ctrTitle")
@@ -52,17 +52,17 @@ def _slide(archive: Archive, path: str, number: int, name: str) -> list[Section]
 def _texts(root: Any) -> Iterator[tuple[str, bool]]:
     """Texts of shapes and rows of tables in reading order, the title first."""
     found: list[tuple[str, bool]] = []
-    for element in root.iter(f"{_P}sp", f"{_A}tbl"):
-        if element.tag == f"{_A}tbl":
+    for element in root.iter(f"{_P}sp", f"{A}tbl"):
+        if element.tag == f"{A}tbl":
             rows = [
-                [_cell(cell) for cell in row.iter(f"{_A}tc") if not _is_covered(cell)]
-                for row in element.iter(f"{_A}tr")
+                [_cell(cell) for cell in row.iter(f"{A}tc") if not _is_covered(cell)]
+                for row in element.iter(f"{A}tr")
             ]
             found += [(row, False) for row in spanned_rows(rows)]
             continue
         place = element.find(f"{_P}nvSpPr/{_P}nvPr/{_P}ph")
         kind = "" if place is None else place.get("type", "")
-        text = _paragraphs(element)
+        text = shape_text(element)
         if text and kind not in _NOT_TEXT:
             found.append((text, kind in _TITLES))
     return iter(sorted(found, key=lambda pair: not pair[1]))
@@ -70,20 +70,9 @@ def _texts(root: Any) -> Iterator[tuple[str, bool]]:
 
 def _cell(element: Any) -> Cell:
     spans = (int(element.get(name, "1")) for name in ("gridSpan", "rowSpan"))
-    return Cell(_paragraphs(element), *spans)
+    return Cell(shape_text(element), *spans)
 
 
 def _is_covered(element: Any) -> bool:
     """Whether another cell stands in the place of this one."""
     return any(element.get(name, "0") in ("1", "true") for name in ("hMerge", "vMerge"))
-
-
-def _paragraphs(element: Any) -> str:
-    lines = []
-    for paragraph in element.iter(f"{_A}p"):
-        parts = [
-            "\n" if node.tag == f"{_A}br" else node.text or ""
-            for node in paragraph.iter(f"{_A}t", f"{_A}br")
-        ]
-        lines.append("".join(parts).strip())
-    return "\n".join(filter(None, lines))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.formats.archive import Archive
+from langchain_swallow.formats.drawing import shape_text
 from langchain_swallow.formats.relations import relations
 from langchain_swallow.formats.section import Section
 from langchain_swallow.formats.table_cells import Cell, spanned_rows
@@ -18,6 +19,7 @@ from langchain_swallow.formats.xml import parse_xml
 _WORKBOOK = "xl/workbook.xml"
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing}"
 _CORNER = rb"([A-Z]{1,3})([0-9]{1,7})"
 _MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*?ref=\"%b:%b\"" % (_CORNER, _CORNER))
 
@@ -34,8 +36,8 @@ class Merged(NamedTuple):
 def read_xlsx(data: bytes, name: str) -> list[Section]:
     """Sheets of a workbook as their reader sees them: values, not formulas, with their units.
 
-    Hidden sheets too. Merged cells stand in each row and column they span. A row of one cell above
-    a table is its title, and becomes a heading.
+    Hidden sheets too, and the texts of shapes. Merged cells stand in each row and column they
+    span. A row of one cell above a table is its title, and becomes a heading.
 
     Raises:
         DocumentError: It is no workbook, encrypted, or a decompression bomb.
@@ -54,28 +56,38 @@ def read_xlsx(data: bytes, name: str) -> list[Section]:
         raise
     except Exception as error:  # openpyxl has no error of its own for a damaged file
         raise DocumentError(f"{name} is no readable workbook: {error!r}.") from error
-    merged = _merged(archive, name)
-    return [
-        section for title, rows in sheets for section in _sheet(title, rows, merged.get(title, ()))
-    ]
+    paths = _paths(archive, name)
+    sections: list[Section] = []
+    for title, rows in sheets:
+        path = paths.get(title, "")
+        own = archive.read(path) if path in archive.names() else b""
+        sections += _sheet(title, rows, [_range(match) for match in _MERGED.finditer(own)])
+        if shapes := _shapes(archive, path, name):
+            sections.append(Section("\n\n".join(shapes), (title,)))
+    return sections
 
 
 def _values(sheet: Any) -> list[list[str]]:
     return [[_shown(cell) for cell in row] for row in sheet.iter_rows()]
 
 
-def _merged(archive: Archive, name: str) -> dict[str, list[Merged]]:
-    """Merged cells by sheet; openpyxl has them only where it keeps a whole workbook in memory."""
+def _paths(archive: Archive, name: str) -> dict[str, str]:
+    """Where the sheets are, by title: openpyxl does not read all that is in them."""
     if _WORKBOOK not in archive.names():
         return {}
     paths = relations(archive, _WORKBOOK, name)
     sheets = parse_xml(archive.read(_WORKBOOK), name).iter(f"{_MAIN}sheet")
-    found = {sheet.get("name", ""): paths.get(sheet.get(_ID, ""), "") for sheet in sheets}
-    return {
-        title: [_range(match) for match in _MERGED.finditer(archive.read(path))]
-        for title, path in found.items()
-        if path in archive.names()
-    }
+    return {sheet.get("name", ""): paths.get(sheet.get(_ID, ""), "") for sheet in sheets}
+
+
+def _shapes(archive: Archive, path: str, name: str) -> list[str]:
+    """Texts of the shapes on a sheet."""
+    found: list[str] = []
+    for drawing in relations(archive, path, name).values():
+        if "/drawings/" in drawing and drawing in archive.names():
+            shapes = parse_xml(archive.read(drawing), name).iter(f"{_DRAWING}sp")
+            found += filter(None, map(shape_text, shapes))
+    return found
 
 
 def _range(match: re.Match[bytes]) -> Merged:

@@ -140,6 +140,33 @@ def test_xlsx_merged_cells():
     assert blocks([section]) == WANTED
 
 
+def test_xlsx_shapes_have_texts():
+    """As Excel writes a text box; openpyxl neither reads nor writes one."""
+    book = openpyxl.Workbook()
+    book.active.title = "流れ"
+    book.active.append(["手順"])
+    file = io.BytesIO(saved(book))
+    drawing = (
+        '<xdr:wsDr xmlns:xdr="http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing" '
+        'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"><xdr:twoCellAnchor>'
+        "<xdr:sp><xdr:txBody><a:p><a:r><a:t>部長が</a:t></a:r><a:r><a:t>承認する</a:t></a:r></a:p>"
+        "<a:p><a:r><a:t>3日以内</a:t></a:r></a:p></xdr:txBody></xdr:sp><xdr:sp/>"
+        "</xdr:twoCellAnchor></xdr:wsDr>"
+    )
+    related = (
+        '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        '<Relationship Id="rId1" Target="../drawings/drawing1.xml"/></Relationships>'
+    )
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("xl/drawings/drawing1.xml", drawing)
+        archive.writestr("xl/worksheets/_rels/sheet1.xml.rels", related)
+    sections = read_xlsx(file.getvalue(), "a.xlsx")
+    assert [(s.headings, s.text) for s in sections] == [
+        (("流れ",), "手順"),
+        (("流れ",), "部長が承認する\n3日以内"),
+    ]
+
+
 def test_xlsx_numbers_have_their_units():
     book = openpyxl.Workbook()
     book.active.append(["税率", "価格", "社員番号", "率"])
