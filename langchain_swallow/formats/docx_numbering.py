@@ -72,7 +72,8 @@ class Numbering:
             return "・"
         text = own.text
         for i, other in found.levels.items():
-            text = text.replace(f"%{i + 1}", _written(other.format, counters[i] or 1))
+            count = counters[i]
+            text = text.replace(f"%{i + 1}", _written(other.format, 1 if count is None else count))
         return f"{text}{own.separator}" if text else ""
 
     def _place(self, paragraph: Any) -> tuple[str, int]:
@@ -127,7 +128,8 @@ class Numbering:
 
 
 def _levels_of(parent: Any) -> dict[int, _Level]:
-    return {_index(element): _level(element) for element in parent.iter(f"{W}lvl")}
+    found = {_index(element): _level(element) for element in parent.iter(f"{W}lvl")}
+    return {index: level for index, level in found.items() if index < _LEVELS}
 
 
 def _index(element: Any) -> int:

@@ -56,6 +56,8 @@ LISTS = "".join(
         definition(3, level(0, "japaneseCounting", "%1、", suffix="nothing", start=9)),
         definition(4, level(0, "bullet", "\uf0b7")),
         definition(5, '<w:numStyleLink w:val="規程の形"/>'),
+        definition(6, level(0, "decimal", "%1.", start=0), level(12, "decimal", "%1")),
+        a_list(9, 6),
         a_list(1, 1),
         a_list(2, 2),
         a_list(3, 2),
@@ -113,8 +115,17 @@ def items(*places):
         (items((1, 2), (1, 2), (6, 2), (6, 2), (1, 2)), "(1) (2) (5) (6) (7)"),
         (items((8, 0), (8, 0)), "〈1〉 〈2〉"),
         (items((7, 0), (1, 0)), "第１章 第２章"),
+        (items((9, 0), (9, 12), (9, 0)), "0. 項 1."),
     ],
-    ids=["levels", "shared", "begun within", "restarted", "overridden", "by a style's name"],
+    ids=[
+        "levels",
+        "shared",
+        "begun within",
+        "restarted",
+        "overridden",
+        "by a style's name",
+        "from 0",
+    ],
 )
 def test_lists_count_as_word_does(read, body, numbers):
     assert [line.split()[0] for line in lines(read(body))] == numbers.split()
