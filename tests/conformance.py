@@ -201,11 +201,16 @@ class EngineConformance:
             with AsyncStream(engine, request) as events:
                 return [event async for event in events]
 
-        task = asyncio.create_task(consume())
-        await asyncio.sleep(0.05)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        # On a busy machine the answer may be whole before this task is given its turn.
+        for _ in range(3):
+            task = asyncio.create_task(consume())
+            await asyncio.sleep(0.05)
+            task.cancel()
+            await asyncio.wait([task])
+            if task.cancelled():
+                return
+            assert task.result()[-1].completion_tokens == 1900
+        pytest.fail("three answers of 1,900 tokens were whole after 50 ms")
 
     def test_timeout_is_a_typed_error(self, engine):
         request = Request(prompt_ids=PROMPTS[0], max_tokens=1900, timeout_s=0.003)
