@@ -1,4 +1,4 @@
-"""PDF → one section a page.
+"""PDF → one section a page, without running headers and footers; a sentence stays in one section.
 
 pypdfium2 first, pypdf second, pdfminer third; each result is judged by its share of characters that
 no one writes, so that a PDF without usable text is reported instead of indexed as garbage.
@@ -6,18 +6,19 @@ no one writes, so that a PDF without usable text is reported instead of indexed 
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.formats.section import Section
-from langchain_swallow.text.layout import join_wrapped_lines, remove_spacing
+from langchain_swallow.text.layout import join_wrapped_pages, remove_spacing
+from langchain_swallow.text.running_lines import split_running_lines
 
 _MAX_GARBAGE = 0.05
 _GARBAGE = re.compile(r"\(cid:\d+\)|[\ufffd\ue000-\uf8ff]|[\x00-\x08\x0e-\x1f]")
 
 
 def read_pdf(data: bytes, name: str) -> list[Section]:
-    """Pages of a PDF, spaces and line breaks repaired.
+    """Pages of a PDF; spaces, line breaks and sentences over a page's end repaired.
 
     Raises:
         DocumentError: It is damaged, encrypted, or has no text layer.
@@ -37,11 +38,7 @@ def read_pdf(data: bytes, name: str) -> list[Section]:
         elif _garbage_share(text) > _MAX_GARBAGE:
             reasons.append("unreadable characters")
         else:
-            return [
-                Section(_repair(page), page=number)
-                for number, page in enumerate(pages, 1)
-                if page.strip()
-            ]
+            return list(_sections(pages))
     raise DocumentError(
         f"{name} has no readable text ({'; '.join(reasons)}). It needs OCR, or another export."
     )
@@ -79,7 +76,14 @@ def _garbage_share(text: str) -> float:
     return len(_GARBAGE.findall(text)) / max(1, len(text))
 
 
-def _repair(page: str) -> str:
+def _sections(pages: list[str]) -> Iterator[Section]:
+    bodies, running = split_running_lines([_plain(page) for page in pages])
+    texts = join_wrapped_pages(bodies)
+    for number, (text, words) in enumerate(zip(texts, running, strict=True), 1):
+        if whole := "\n".join([*words, text]).strip():
+            yield Section(whole, page=number)
+
+
+def _plain(page: str) -> str:
     # pdfium marks a hyphen at a line's end with U+FFFE.
-    plain = page.replace("\r\n", "\n").replace("\ufffe", "")
-    return join_wrapped_lines(remove_spacing(plain)).strip()
+    return remove_spacing(page.replace("\r\n", "\n").replace("\ufffe", ""))

@@ -5,15 +5,20 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from langchain_swallow.text.sentences import sentence_spans
+
 _JAPANESE = (
     "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff60々〆、。「」『』（）・ー"
 )
 _SPACED = re.compile(f"(?<=[{_JAPANESE}])[ \u3000]+(?=[{_JAPANESE}])")
 _BEGINS_ITEM = re.compile(
-    r"[ \t\u3000]*(?:[・●■◆○◇□▪▼※\-*|]|[(（]?[0-9０-９①-⑳一二三四五六七八九十]+[)）.．、章節条項]"
+    r"[ \t\u3000]*(?:[・•●■◆○◇□▪▼※\-*|]|[(（]?[0-9０-９①-⑳一二三四五六七八九十]+[)）.．、章節条項]"
     r"|第[0-9０-９一二三四五六七八九十百]+|【|Q[.．:：]|A[.．:：]|質問|回答)"
 )
-_ENDS_LINE = re.compile(r"[。！？!?」』）】:：]$")
+_ENDS_LINE = re.compile(r"[。．！？!?」』）】:：]$")
+# What is longer, or has no such end, is a table, code or Latin text: it is cut at the page's end.
+_LONGEST_SENTENCE = 400
+_ENDS_SENTENCE = re.compile(r"[。．！？!?][」』）】〕］)》〉\"'”’]*\s*$")
 _HEADING = re.compile(
     r"[ \t\u3000]*(?P<title>(?P<chapter>第[0-9０-９一二三四五六七八九十百]+章)[^。\n]{0,40}"
     r"|第[0-9０-９一二三四五六七八九十百]+[節条](?:の[0-9０-９二三四五]+)?"
@@ -28,24 +33,67 @@ def join_wrapped_lines(text: str) -> str:
     Japanese characters are joined without a space, Latin words with one. Lists, headings and
     lines that end a sentence stay apart.
     """
-    lines = text.split("\n")
-    full = 0.8 * _wrapped_width(lines)
-    joined: list[str] = []
+    return join_wrapped_pages([text])[0]
+
+
+def join_wrapped_pages(pages: list[str]) -> list[str]:
+    """Undo hard line breaks, those between pages too: a sentence is on the page it begins on.
+
+    Each page has a width of its own.
+    """
+    joined: list[list[str]] = [[] for _ in pages]
+    for lines in _wrapped_lines(pages):
+        for page, text in _by_page(lines):
+            joined[page].append(text)
+    return ["\n".join(page) for page in joined]
+
+
+def _wrapped_lines(pages: list[str]) -> Iterator[list[tuple[int, str]]]:
+    """Lines that were one, each with its page."""
+    wrapped: list[tuple[int, str]] = []
     open_line = False
-    for line in lines:
-        if open_line and line.strip() and not _BEGINS_ITEM.match(line):
-            between = " " if joined[-1][-1].isascii() and line.lstrip()[0].isascii() else ""
-            joined[-1] = f"{joined[-1]}{between}{line.strip()}"
-        else:
-            joined.append(line.rstrip())
-        # Below twenty columns nothing is wrapped, it is a list of short lines.
-        open_line = (
-            full >= 20
-            and display_width(line) >= full
-            and not _ENDS_LINE.search(line.rstrip())
-            and bool(joined[-1])
-        )
-    return "\n".join(joined)
+    for number, page in enumerate(pages):
+        lines = page.split("\n")
+        full = 0.8 * _wrapped_width(lines)
+        for line in lines:
+            goes_on = open_line and bool(line.strip()) and not _BEGINS_ITEM.match(line)
+            if wrapped and not goes_on:
+                yield wrapped
+                wrapped = []
+            wrapped.append((number, line.strip() if goes_on else line.rstrip()))
+            # Below twenty columns nothing is wrapped, it is a list of short lines.
+            open_line = (
+                full >= 20
+                and display_width(line) >= full
+                and not _ENDS_LINE.search(line.rstrip())
+                and bool(line.strip())
+            )
+    yield wrapped
+
+
+def _by_page(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The one line that lines were, as its sentences are on the pages."""
+    parts: list[str] = []
+    length = 0
+    begins: dict[int, int] = {}
+    for page, line in lines:
+        if parts and parts[-1][-1].isascii() and line[0].isascii():
+            parts.append(" ")
+            length += 1
+        begins.setdefault(page, length)
+        parts.append(line)
+        length += len(line)
+    text = "".join(parts)
+    if len(begins) == 1:
+        return [(lines[0][0], text)]
+    pieces = dict.fromkeys(begins, "")
+    for start, end in sentence_spans(text):
+        whole = end - start <= _LONGEST_SENTENCE and _ENDS_SENTENCE.search(text, start, end)
+        cuts = [] if whole else [at for at in begins.values() if start < at < end]
+        for piece_start, piece_end in itertools.pairwise([start, *cuts, end]):
+            page = max(page for page, at in begins.items() if at <= piece_start)
+            pieces[page] += text[piece_start:piece_end]
+    return [(page, piece.rstrip()) for page, piece in pieces.items() if piece]
 
 
 def _wrapped_width(lines: list[str]) -> int:
