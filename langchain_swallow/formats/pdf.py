@@ -1,4 +1,4 @@
-"""PDF → one section a page, without running headers and footers; a sentence stays in one section.
+"""PDF → a section for each heading of each page, without running lines; sentences stay whole.
 
 pypdfium2 first, pypdf second, pdfminer third; each result is judged by its share of characters that
 no one writes, so that a PDF without usable text is reported instead of indexed as garbage.
@@ -6,11 +6,11 @@ no one writes, so that a PDF without usable text is reported instead of indexed 
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.formats.section import Section
-from langchain_swallow.text.layout import join_wrapped_pages, remove_spacing
+from langchain_swallow.text.layout import join_wrapped_pages, remove_spacing, split_at_headings
 from langchain_swallow.text.running_lines import split_running_lines
 
 _MAX_GARBAGE = 0.05
@@ -18,7 +18,7 @@ _GARBAGE = re.compile(r"\(cid:\d+\)|[\ufffd\ue000-\uf8ff]|[\x00-\x08\x0e-\x1f]")
 
 
 def read_pdf(data: bytes, name: str) -> list[Section]:
-    """Pages of a PDF; spaces, line breaks and sentences over a page's end repaired.
+    """Sections of a PDF; spaces, line breaks and sentences over a page's end repaired.
 
     Raises:
         DocumentError: It is damaged, encrypted, or has no text layer.
@@ -42,9 +42,6 @@ def read_pdf(data: bytes, name: str) -> list[Section]:
     raise DocumentError(
         f"{name} has no readable text ({'; '.join(reasons)}). It needs OCR, or another export."
     )
-
-
-Extractor = Callable[[bytes], list[str]]
 
 
 def _pdfium_pages(data: bytes) -> list[str]:
@@ -79,9 +76,9 @@ def _garbage_share(text: str) -> float:
 def _sections(pages: list[str]) -> Iterator[Section]:
     bodies, running = split_running_lines([_plain(page) for page in pages])
     texts = join_wrapped_pages(bodies)
-    for number, (text, words) in enumerate(zip(texts, running, strict=True), 1):
-        if whole := "\n".join([*words, text]).strip():
-            yield Section(whole, page=number)
+    whole = ["\n".join([*words, text]) for words, text in zip(running, texts, strict=True)]
+    for index, headings, text in split_at_headings(whole):
+        yield Section(text.strip(), headings, page=index + 1)
 
 
 def _plain(page: str) -> str:

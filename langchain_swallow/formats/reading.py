@@ -40,7 +40,8 @@ class Content:
 def _read_plain(text: str) -> list[Section]:
     if is_aozora(text):
         return read_aozora(text)
-    return [Section(body, path) for path, body in split_at_headings(join_wrapped_lines(text))]
+    pages = [join_wrapped_lines(text)]
+    return [Section(body, path) for _, path, body in split_at_headings(pages)]
 
 
 _TEXT_FORMATS: dict[str, Callable[[str], list[Section]]] = {

@@ -39,14 +39,17 @@ def split_running_lines(pages: list[str]) -> tuple[list[str], list[list[str]]]:
     counts = Counter(key for index, page in enumerate(lines) for key in _edge_keys(page, index))
     least = max(_LEAST_PAGES, _SHARE * sum(map(bool, lines)))
     common = {key for key, count in counts.items() if count >= least}
-    bodies, words = [], []
-    seen = {""}
+    bodies, running = [], []
     for index, page in enumerate(lines):
         top = _running(page, index, "top", common)
         bottom = _running(page[len(top) :][::-1], index, "bottom", common)
-        words.append([line for line in dict.fromkeys([*top, *bottom[::-1]]) if line not in seen])
-        seen.update(words[-1])
         bodies.append(_inner(pages[index], len(top), len(bottom)))
+        running.append(dict.fromkeys([*top, *bottom[::-1]]))
+    seen = {"", *(line.strip() for body in bodies for line in body.split("\n"))}
+    words = []
+    for met in running:
+        words.append([line for line in met if line not in seen])
+        seen.update(met)
     return bodies, words
 
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_swallow.formats import pdf
-from langchain_swallow.text.layout import join_wrapped_pages
+from langchain_swallow.formats.section import Section
+from langchain_swallow.text.layout import join_wrapped_pages, split_at_headings
 from langchain_swallow.text.running_lines import split_running_lines
 from tests.unit_tests.paper import print_pdf
 
@@ -43,6 +44,26 @@ def test_a_sentence_may_fill_a_page():
 )
 def test_what_does_not_end_a_sentence_stays_on_its_page(after):
     assert join_wrapped_pages([PAGE, after])[1] == after
+
+
+def test_headings_hold_until_the_next_whatever_page_it_is_on():
+    contents = "目次\n第1章 総則……… 1\n第2章 休暇 ・・・ 2"
+    pages = [
+        contents,
+        "第1章 総則\n第1条（目的）\n甲。\n第2章 休暇",
+        "",
+        "乙。\n第2条（年休）",
+        "丙。",
+        "丁。",
+    ]
+    first, second, third = "第1章 総則", "第2章 休暇", "第2条（年休）"
+    assert list(split_at_headings(pages)) == [
+        (0, (), contents),
+        (1, (first, "第1条（目的）"), f"{first}\n第1条（目的）\n甲。"),
+        (3, (second,), f"{second}\n\n乙。"),
+        (4, (second, third), f"{third}\n丙。"),
+        (5, (second, third), "丁。"),
+    ]
 
 
 LINES = st.sampled_from(["", "社外秘", "1", "- 2 -", "あ", "い。", WRAPPED, f"{WRAPPED}。", "a b"])
@@ -98,6 +119,12 @@ def test_what_pages_say_is_no_running_line(pages):
     assert split_running_lines(pages) == (pages, [[] for _ in pages])
 
 
+def test_running_words_that_the_text_has_are_not_added():
+    opening = f"{body(7)}\n第2章 休暇\n{body(8)}"
+    pages = [opening, *(f"第2章 休暇\n{body(i)}" for i in range(4))]
+    assert split_running_lines(pages) == ([opening, *map(body, range(4))], [[]] * 5)
+
+
 def test_a_heading_with_the_number_of_its_page_stays():
     pages = [f"{body(i)}\n{i + 1}" for i in range(5)]
     pages[2] = f"3 安全\n{pages[2]}"
@@ -106,12 +133,13 @@ def test_a_heading_with_the_number_of_its_page_stays():
 
 @pytest.mark.parametrize("extractor", ["_pdfium_pages", "_pypdf_pages", "_pdfminer_pages"])
 def test_a_sentence_of_a_pdf_goes_on_over_header_and_footer(monkeypatch, extractor):
-    texts = [[WRAPPED, WRAPPED], ["属長に出す。", WRAPPED, WRAPPED], ["属長が認める。"]]
+    article = "第1条（届出）"
+    texts = [[article, WRAPPED, WRAPPED], ["属長に出す。", WRAPPED, WRAPPED], ["属長が認める。"]]
     data = print_pdf([["就業規則", *text, f"- {i} -"] for i, text in enumerate(texts, 1)])
     pages = getattr(pdf, extractor)(data)
     for name in ("_pdfium_pages", "_pypdf_pages", "_pdfminer_pages"):
         monkeypatch.setattr(pdf, name, lambda _: pages)
-    assert [(section.page, section.text) for section in pdf.read_pdf(data, "a.pdf")] == [
-        (1, f"就業規則\n{WRAPPED * 2}属長に出す。"),
-        (2, f"{WRAPPED * 2}属長が認める。"),
+    assert pdf.read_pdf(data, "a.pdf") == [
+        Section(f"就業規則\n{article}\n{WRAPPED * 2}属長に出す。", (article,), page=1),
+        Section(f"{WRAPPED * 2}属長が認める。", (article,), page=2),
     ]

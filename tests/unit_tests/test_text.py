@@ -174,10 +174,10 @@ def test_display_width_counts_columns():
 
 def test_plain_text_is_split_at_its_headings():
     text = "規程\n\n第1章　総則\n第1条（目的）\n甲。\n第2条（適用）\n乙。\n■付則\n丙。"
-    assert list(split_at_headings(text)) == [
-        (("第1章　総則", "第1条（目的）"), "規程\n\n第1章　総則\n第1条（目的）\n甲。"),
-        (("第1章　総則", "第2条（適用）"), "第2条（適用）\n乙。"),
-        (("第1章　総則", "■付則"), "■付則\n丙。"),
+    assert list(split_at_headings([text])) == [
+        (0, ("第1章　総則", "第1条（目的）"), "規程\n\n第1章　総則\n第1条（目的）\n甲。"),
+        (0, ("第1章　総則", "第2条（適用）"), "第2条（適用）\n乙。"),
+        (0, ("第1章　総則", "■付則"), "■付則\n丙。"),
     ]
 
 
