@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.formats.section import Section
-from langchain_swallow.text.layout import join_wrapped_pages, remove_spacing, split_at_headings
+from langchain_swallow.text.headings import split_at_headings
+from langchain_swallow.text.layout import join_wrapped_pages, remove_spacing
 from langchain_swallow.text.running_lines import split_running_lines
 
 _MAX_GARBAGE = 0.05

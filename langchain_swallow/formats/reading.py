@@ -18,7 +18,8 @@ from langchain_swallow.formats.section import Section
 from langchain_swallow.formats.tables import read_csv
 from langchain_swallow.formats.xlsx import read_xlsx
 from langchain_swallow.text.encoding import decode
-from langchain_swallow.text.layout import join_wrapped_lines, split_at_headings
+from langchain_swallow.text.headings import split_at_headings
+from langchain_swallow.text.layout import join_wrapped_lines
 
 _ZIP = ".zip"
 

@@ -1,4 +1,4 @@
-"""Repairs for text that was laid out for paper: hard line breaks, spaced characters, headings."""
+"""Repairs for text that was laid out for paper: hard line breaks, spaced characters."""
 
 import itertools
 import re
@@ -19,14 +19,6 @@ _ENDS_LINE = re.compile(r"[。．！？!?」』）】:：]$")
 # What is longer, or has no such end, is a table, code or Latin text: it is cut at the page's end.
 _LONGEST_SENTENCE = 400
 _ENDS_SENTENCE = re.compile(r"[。．！？!?][」』）】〕］)》〉\"'”’]*\s*$")
-_HEADING = re.compile(
-    r"[ \t\u3000]*(?P<title>(?P<chapter>第[0-9０-９一二三四五六七八九十百]+章)[^。\n]{0,40}"
-    r"|第[0-9０-９一二三四五六七八九十百]+[節条](?:の[0-9０-９二三四五]+)?"
-    r"[ \t\u3000]*[(（][^。\n]{1,30}[)）]"
-    r"|[■◆●【][^。\n]{1,40})[ \t\u3000]*"
-)
-# Leaders, then the page.
-_OF_CONTENTS = re.compile(r"(?:[.．・…‥]\s*){2,}[0-9０-９]+\s*$")
 
 
 def join_wrapped_lines(text: str) -> str:
@@ -120,41 +112,3 @@ def display_width(text: str) -> int:
         for char in text
         if not unicodedata.combining(char)
     )
-
-
-def split_at_headings(pages: list[str]) -> Iterator[tuple[int, tuple[str, ...], str]]:
-    """Pages of a text as (page's index, heading path, text with its heading).
-
-    Headings are lines of their own like 第2章 休暇, 第5条（年次有給休暇）, ■ 手順 or 【概要】.
-    They hold for the pages after them too; one at a page's foot travels on to the next page.
-    """
-    chapter: tuple[str, ...] = ()
-    path: tuple[str, ...] = ()
-    lines: list[str] = []
-    for index, page in enumerate(pages):
-        for line in page.split("\n"):
-            found = _heading(line)
-            if found:
-                # A chapter, or the document's title, travels on with the first section below it.
-                if _has_text(path, lines):
-                    yield index, path, "\n".join(lines).strip("\n")
-                    lines = []
-                title = found["title"].strip()
-                chapter = (title,) if found["chapter"] else chapter
-                path = chapter if found["chapter"] else (*chapter, title)
-            lines.append(line)
-        is_last = index == len(pages) - 1
-        if any(line.strip() and (is_last or not _heading(line)) for line in lines):
-            yield index, path, "\n".join(lines).strip("\n")
-            lines = []
-
-
-def _heading(line: str) -> re.Match[str] | None:
-    """A heading, but not its line in a table of contents."""
-    return None if _OF_CONTENTS.search(line) else _HEADING.fullmatch(line)
-
-
-def _has_text(path: tuple[str, ...], lines: list[str]) -> bool:
-    """Whether the last heading, or the beginning of the document, has text of its own."""
-    since_heading = itertools.takewhile(lambda line: not _heading(line), reversed(lines))
-    return sum(bool(line.strip()) for line in since_heading) > (0 if path else 1)

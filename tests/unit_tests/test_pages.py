@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from langchain_swallow.formats import pdf
 from langchain_swallow.formats.section import Section
-from langchain_swallow.text.layout import join_wrapped_pages, split_at_headings
+from langchain_swallow.text.headings import split_at_headings
+from langchain_swallow.text.layout import join_wrapped_pages
 from langchain_swallow.text.running_lines import split_running_lines
 from tests.unit_tests.paper import print_pdf
 

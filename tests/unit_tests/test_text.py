@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.text.chunks import chunk_spans, estimate_tokens
 from langchain_swallow.text.encoding import decode
+from langchain_swallow.text.headings import split_at_headings
 from langchain_swallow.text.layout import (
     display_width,
     join_wrapped_lines,
     remove_spacing,
-    split_at_headings,
 )
 from langchain_swallow.text.lexical import character_ngrams, without_asking
 from langchain_swallow.text.normalize import normalize, normalize_with_offsets
@@ -179,6 +179,29 @@ def test_plain_text_is_split_at_its_headings():
         (0, ("第1章　総則", "第2条（適用）"), "第2条（適用）\n乙。"),
         (0, ("第1章　総則", "■付則"), "■付則\n丙。"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "title"),
+    [
+        ("（年次有給休暇）\n第１２条　社員は休む。", "第１２条（年次有給休暇）"),
+        ("(届出)\n第十二条の二 社員は休む。", "第十二条の二(届出)"),
+        ("第１２条（届出）　社員は休む。", "第１２条（届出）"),
+        ("第12条（届出）はじめに書面で届け出る。", None),
+        ("第12条（届出）この規則による。", "第12条（届出）"),
+        ("第12条（届出）に定める書面による。", None),
+        ("（別表を除く。）\n第12条　社員は休む。", None),
+        ("第12条（届出）……… 3", None),
+        ("附　則", "附　則"),
+    ],
+)
+def test_articles_of_rules_are_headings(rule, title):
+    before = "前の条文。\n次の文。"
+    sections = [(path, text) for _, path, text in split_at_headings([f"{before}\n{rule}\n二項。"])]
+    if title is None:
+        assert sections == [((), f"{before}\n{rule}\n二項。")]
+    else:
+        assert sections == [((), before), ((title,), f"{rule}\n二項。")]
 
 
 def test_bm25_finds_without_a_dictionary():

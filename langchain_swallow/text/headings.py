@@ -1,0 +1,73 @@
+"""Headings in text without marks: chapters, articles of rules, ■ and 【】."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_NUMERAL = r"[0-9０-９一二三四五六七八九十百]+"
+_ARTICLE = rf"第{_NUMERAL}[節条](?:の[0-9０-９二三四五]+)?"
+_CAPTION = r"[(（][^。\n]{1,30}?[)）]"
+_CHAPTER = re.compile(rf"第{_NUMERAL}章[^。\n]{{0,40}}|[附付]\s*則")
+_LINE = re.compile(rf"{_ARTICLE}\s*{_CAPTION}|[■◆●【][^。\n]{{1,40}}")
+# 第1条（目的）　この規則は, or without the space; but not 第1条（目的）に定める.
+_ARTICLE_WITH_TEXT = re.compile(
+    rf"({_ARTICLE}\s*{_CAPTION})(?:\s|(?![にのをはがでとへ、。及又並若第]))."
+)
+_CAPTION_ALONE = re.compile(_CAPTION)
+_ARTICLE_BELOW = re.compile(rf"({_ARTICLE})(?!\s*[(（])")
+# Leaders, then the page.
+_OF_CONTENTS = re.compile(r"(?:[.．・…‥]\s*){2,}[0-9０-９]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class _Heading:
+    title: str
+    is_chapter: bool = False
+    has_text: bool = False
+
+
+def split_at_headings(pages: list[str]) -> Iterator[tuple[int, tuple[str, ...], str]]:
+    """Pages of a text as (page's index, heading path, text with its heading).
+
+    Headings are lines of their own like 第2章 休暇, 第5条（年次有給休暇）, ■ 手順 or 【概要】, and
+    what articles begin with: 第5条（届出）　社員は, or （届出） above 第5条　社員は. They hold for
+    the pages after them too; one at a page's foot travels on to the next page.
+    """
+    chapter: tuple[str, ...] = ()
+    path: tuple[str, ...] = ()
+    lines: list[str] = []
+    told = 0  # lines of text since the last heading, or the beginning
+    for index, page in enumerate(pages):
+        rows = page.split("\n")
+        for row, below in zip(rows, [*rows[1:], ""], strict=True):
+            if heading := _heading(row.strip(), below.strip()):
+                # A chapter, or the document's title, travels on with the first section below it.
+                if told > (0 if path else 1):
+                    yield index, path, "\n".join(lines).strip("\n")
+                    lines = []
+                chapter = (heading.title,) if heading.is_chapter else chapter
+                path = chapter if heading.is_chapter else (*chapter, heading.title)
+                told = int(heading.has_text)
+            else:
+                told += bool(row.strip())
+            lines.append(row)
+        is_last = index == len(pages) - 1
+        if told or (is_last and "".join(lines).strip()):
+            yield index, path, "\n".join(lines).strip("\n")
+            lines = []
+            told = 0
+
+
+def _heading(line: str, below: str) -> _Heading | None:
+    """The heading that a line is or begins with."""
+    if _OF_CONTENTS.search(line):
+        return None
+    if _CHAPTER.fullmatch(line):
+        return _Heading(line, is_chapter=True)
+    if _LINE.fullmatch(line):
+        return _Heading(line)
+    if found := _ARTICLE_WITH_TEXT.match(line):
+        return _Heading(found[1], has_text=True)
+    if _CAPTION_ALONE.fullmatch(line) and (found := _ARTICLE_BELOW.match(below)):
+        return _Heading(found[1] + line)
+    return None
