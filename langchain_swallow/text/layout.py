@@ -10,7 +10,11 @@ from langchain_swallow.text.sentences import sentence_spans
 _JAPANESE = (
     "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff60々〆、。「」『』（）・ー"
 )
-_SPACED = re.compile(f"(?<=[{_JAPANESE}])[ \u3000]+(?=[{_JAPANESE}])")
+_SPACED = re.compile(f"(?<=[{_JAPANESE}]) +(?=[{_JAPANESE}])")
+# Ideographic spaces are meant, as in 第5条　社員は, but not where words are set wide: 就　業　規　則.
+_WIDE = re.compile(
+    f"(?<![{_JAPANESE}])(?:[{_JAPANESE}]\u3000+){{2,}}[{_JAPANESE}](?![{_JAPANESE}])"
+)
 _BEGINS_ITEM = re.compile(
     r"[ \t\u3000]*(?:[・•●■◆○◇□▪▼※\-*|]|[(（]?[0-9０-９①-⑳一二三四五六七八九十]+[)）.．、章節条項]"
     r"|第[0-9０-９一二三四五六七八九十百]+|【|Q[.．:：]|A[.．:：]|質問|回答)"
@@ -102,7 +106,8 @@ def remove_spacing(text: str) -> str:
         unicodedata.normalize("NFKC", char) if "\u2e80" <= char <= "\u2fdf" else char
         for char in text
     )
-    return _SPACED.sub("", unified)
+    narrow = _WIDE.sub(lambda wide: wide[0].replace("\u3000", ""), unified)
+    return _SPACED.sub("", narrow)
 
 
 def display_width(text: str) -> int:

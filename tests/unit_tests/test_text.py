@@ -161,11 +161,17 @@ def test_a_long_line_does_not_hide_where_the_others_are_wrapped():
     assert join_wrapped_lines(text).split("\n")[0] == "    " + line * 12 + "終わる。"
 
 
-def test_spacing_between_japanese_characters_is_removed():
-    assert (
-        remove_spacing("東 京 工 業 大 学 は Tokyo Tech です ⼯")
-        == "東京工業大学は Tokyo Tech です工"
-    )
+@pytest.mark.parametrize(
+    ("spaced", "text"),
+    [
+        ("東 京 工 業 大 学 は Tokyo Tech です ⼯", "東京工業大学は Tokyo Tech です工"),
+        ("就　業　規　則", "就業規則"),
+        ("第５条　会社は、従業員　人を", "第５条　会社は、従業員　人を"),
+        ("附　則", "附　則"),
+    ],
+)
+def test_spacing_between_japanese_characters_is_removed(spaced, text):
+    assert remove_spacing(spaced) == text
 
 
 def test_display_width_counts_columns():
