@@ -14,6 +14,7 @@ from langchain_swallow.formats.docx_numbering import Numbering, int_of, value_of
 from langchain_swallow.formats.section import Section, SectionBuilder
 from langchain_swallow.formats.table_cells import Cell, spanned_rows
 from langchain_swallow.formats.xml import parse_xml
+from langchain_swallow.text.headings import split_at_headings
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
@@ -46,7 +47,17 @@ def read_docx(data: bytes, name: str) -> list[Section]:
         elif element.tag == f"{_W}tbl":
             for row in spanned_rows(_cells(element, texts)):
                 builder.block(row)
-    return builder.sections()
+    return list(_with_headings(builder.sections()))
+
+
+def _with_headings(sections: list[Section]) -> Iterator[Section]:
+    """Sections as their styles tell, or where a document has no styles, as its lines do."""
+    if any(section.headings for section in sections):
+        yield from sections
+        return
+    for section in sections:
+        for _, headings, text in split_at_headings([section.text]):
+            yield Section(text, headings)
 
 
 def _part(archive: Archive, part: str, name: str) -> Any:

@@ -39,8 +39,8 @@ def split_at_headings(pages: list[str]) -> Iterator[tuple[int, tuple[str, ...], 
     told = 0  # lines of text since the last heading, or the beginning
     for index, page in enumerate(pages):
         rows = page.split("\n")
-        for row, below in zip(rows, [*rows[1:], ""], strict=True):
-            if heading := _heading(row.strip(), below.strip()):
+        for number, row in enumerate(rows):
+            if heading := _heading(rows, number):
                 # A chapter, or the document's title, travels on with the first section below it.
                 if told > (0 if path else 1):
                     yield index, path, "\n".join(lines).strip("\n")
@@ -58,8 +58,9 @@ def split_at_headings(pages: list[str]) -> Iterator[tuple[int, tuple[str, ...], 
             told = 0
 
 
-def _heading(line: str, below: str) -> _Heading | None:
-    """The heading that a line is or begins with."""
+def _heading(rows: list[str], number: int) -> _Heading | None:
+    """The heading that a row is or begins with."""
+    line = rows[number].strip()
     if _OF_CONTENTS.search(line):
         return None
     if _CHAPTER.fullmatch(line):
@@ -68,6 +69,8 @@ def _heading(line: str, below: str) -> _Heading | None:
         return _Heading(line)
     if found := _ARTICLE_WITH_TEXT.match(line):
         return _Heading(found[1], has_text=True)
-    if _CAPTION_ALONE.fullmatch(line) and (found := _ARTICLE_BELOW.match(below)):
-        return _Heading(found[1] + line)
+    if _CAPTION_ALONE.fullmatch(line):
+        below = (rows[i].strip() for i in range(number + 1, len(rows)))
+        if found := _ARTICLE_BELOW.match(next(filter(None, below), "")):
+            return _Heading(found[1] + line)
     return None

@@ -11,7 +11,7 @@ _JAPANESE = (
     "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff60々〆、。「」『』（）・ー"
 )
 _SPACED = re.compile(f"(?<=[{_JAPANESE}]) +(?=[{_JAPANESE}])")
-# Ideographic spaces are meant, as in 第5条　社員は, but not where words are set wide: 就　業　規　則.
+# Ideographic spaces are meant, as in 第5条　社員は; but not in words set wide, 就　業　規　則.
 _WIDE = re.compile(
     f"(?<![{_JAPANESE}])(?:[{_JAPANESE}]\u3000+){{2,}}[{_JAPANESE}](?![{_JAPANESE}])"
 )

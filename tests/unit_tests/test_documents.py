@@ -313,3 +313,23 @@ def test_the_estimate_is_from_above():
     for path in EXAMPLES.glob("*.md"):
         text = path.read_text("utf-8")
         assert estimate_tokens(text) >= 0.6 * len(text)
+
+
+def test_rules_without_styles_have_the_headings_of_their_lines(tmp_path):
+    document = docx.Document()
+    lines = [
+        "第１章　総則",
+        "（目的）",
+        "第１条　就業を定める。",
+        "２　この規則は。",
+        "（適用）",
+        "第２条　社員に。",
+    ]
+    for line in lines:
+        document.add_paragraph(line)
+    document.save(tmp_path / "規則.docx")
+    found = load_documents(tmp_path / "規則.docx")
+    assert [(d.metadata["headings"], d.page_content) for d in found] == [
+        ("第１章　総則 > 第１条（目的）", "\n\n".join(lines[:4])),
+        ("第１章　総則 > 第２条（適用）", "\n\n".join(lines[4:])),
+    ]

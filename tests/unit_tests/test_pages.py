@@ -78,6 +78,16 @@ def test_no_character_is_lost_between_pages(pages):
     assert "".join("".join(joined).split()) == "".join("".join(pages).split())
 
 
+RULES = ["第1章 総則", "第1条（目的）", "（適用）", "第2条 甲に。", "附則", "■甲", "", "乙。"]
+
+
+@given(st.lists(st.lists(st.sampled_from(RULES), max_size=6).map("\n".join), max_size=6))
+def test_headings_lose_no_character(pages):
+    parts = list(split_at_headings(pages))
+    assert "".join("".join(text for _, _, text in parts).split()) == "".join("".join(pages).split())
+    assert [index for index, _, _ in parts] == sorted(index for index, _, _ in parts)
+
+
 @given(PAGES)
 def test_running_lines_lose_no_word(pages):
     bodies, words = split_running_lines(pages)
