@@ -22,7 +22,7 @@ _Key = str | tuple[str, int]
 
 
 def split_running_lines(pages: list[str]) -> tuple[list[str], list[list[str]]]:
-    r"""Pages without their running lines, and for each page the words of those that are new there.
+    r"""Pages without their running lines, and for each page the words of those that are new.
 
     A running line recurs on two pages in five, at least on three: as it is, among a page's first
     or last two, or beside the page's number, as its first or last. Column names above a table
@@ -55,10 +55,10 @@ def split_running_lines(pages: list[str]) -> tuple[list[str], list[list[str]]]:
 
 def _edge_keys(page: list[str], index: int) -> set[_Key]:
     """What may recur on other pages."""
-    keys: set[_Key] = {*page[:_DEPTH], *page[-_DEPTH:]}
-    for edge, line in (("top", page[:1]), ("bottom", page[-1:])):
-        keys.update(key for text in line for key in _number_keys(text, index, edge))
-    return keys
+    if not page:
+        return set()
+    numbers = (*_number_keys(page[0], index, "top"), *_number_keys(page[-1], index, "bottom"))
+    return {*page[:_DEPTH], *page[-_DEPTH:], *numbers}
 
 
 def _number_keys(line: str, index: int, edge: str) -> Iterator[_Key]:
