@@ -39,22 +39,24 @@ def pack_linear_layers(model: Any) -> None:
     """Replace the linear layers of a model that is used for inference alone.
 
     The model gives the same answers up to rounding, and can no longer be saved or trained. Does
-    nothing on other devices, for other dtypes, and where torch lacks the operators.
+    nothing on other devices, for other dtypes, and where torch or the CPU lacks what it takes.
     """
-    if model.device.type != "cpu" or not _is_supported():
+    if model.device.type != "cpu":
         return
+    dtypes = [dtype for dtype in _DTYPES if _is_supported(dtype)]
     for module in list(model.modules()):
         for name, child in module.named_children():
-            if type(child) is nn.Linear and child.weight.dtype in _DTYPES:
+            if type(child) is nn.Linear and child.weight.dtype in dtypes:
                 setattr(module, name, PackedLinear(child))
 
 
-def _is_supported() -> bool:
+def _is_supported(dtype: torch.dtype) -> bool:
+    """Whether torch has the operators, and for bfloat16 the CPU what they need (AVX512)."""
     if not torch.backends.mkldnn.is_available():
         return False
     try:
         with torch.inference_mode():
-            PackedLinear(nn.Linear(16, 16))(torch.zeros(1, 16))
+            PackedLinear(nn.Linear(16, 16, dtype=dtype))(torch.zeros(1, 16, dtype=dtype))
     except (AttributeError, RuntimeError):
         return False
     return True

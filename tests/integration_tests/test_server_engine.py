@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -142,9 +143,12 @@ def test_leaving_a_stream_aborts_on_the_server(checkpoint, servers):
 def test_requests_go_to_the_server_with_the_fewest(checkpoint, servers):
     before = [s.metric("vllm:request_success_total") for s in servers]
     with closing(connect(checkpoint, *(s.base_url for s in servers))) as engine:
-        # Long enough that none has ended when the last is sent.
-        request = Request(prompt_ids=PROMPTS[0], max_tokens=1000)
+        # All are there when the first is sent: this thread may have to wait for a core.
+        all_there = threading.Event()
+        engine._loop.call_soon_threadsafe(all_there.wait)
+        request = Request(prompt_ids=PROMPTS[0], max_tokens=100)
         streams = [Stream(engine, request) for _ in range(8)]
+        all_there.set()
         for stream in streams:
             list(stream)
     after = [s.metric("vllm:request_success_total") for s in servers]
