@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 _NUMERAL = r"[0-9０-９一二三四五六七八九十百]+"
 _ARTICLE = rf"第{_NUMERAL}[節条](?:の[0-9０-９二三四五]+)?"
-_CAPTION = r"[(（][^。\n]{1,30}?[)）]"
+# With at most one pair of brackets in it.
+_CAPTION = r"[(（](?:[^。\n()（）]|[(（][^。\n()（）]*[)）]){1,30}[)）]"
 _CHAPTER = re.compile(rf"第{_NUMERAL}章[^。\n]{{0,40}}|[附付]\s*則")
 _LINE = re.compile(rf"{_ARTICLE}\s*{_CAPTION}|[■◆●【][^。\n]{{1,40}}")
 # 第1条（目的）　この規則は, or without the space; but not 第1条（目的）に定める.
@@ -16,7 +17,7 @@ _ARTICLE_WITH_TEXT = re.compile(
 _CAPTION_ALONE = re.compile(_CAPTION)
 _ARTICLE_BELOW = re.compile(rf"({_ARTICLE})(?!\s*[(（])")
 # Leaders, then the page.
-_OF_CONTENTS = re.compile(r"(?:[.．・…‥]\s*){2,}[0-9０-９]+$")
+_OF_CONTENTS = re.compile(r"[.．・…‥]\s{0,3}[.．・…‥]\s{0,3}[0-9０-９]+$")
 
 
 @dataclass(frozen=True, slots=True)

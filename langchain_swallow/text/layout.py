@@ -13,7 +13,7 @@ _JAPANESE = (
 _SPACED = re.compile(f"(?<=[{_JAPANESE}]) +(?=[{_JAPANESE}])")
 # Ideographic spaces are meant, as in 第5条　社員は; but not in words set wide, 就　業　規　則.
 _WIDE = re.compile(
-    f"(?<![{_JAPANESE}])(?:[{_JAPANESE}]\u3000+){{2,}}[{_JAPANESE}](?![{_JAPANESE}])"
+    f"(?<![{_JAPANESE}])(?:[{_JAPANESE}]\u3000+){{2,40}}[{_JAPANESE}](?![{_JAPANESE}])"
 )
 _BEGINS_ITEM = re.compile(
     r"[ \t\u3000]*(?:[・•●■◆○◇□▪▼※\-*|]|[(（]?[0-9０-９①-⑳一二三四五六七八九十]+[)）.．、章節条項]"

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 _SHARE = 0.4
 _LEAST_PAGES = 3
 _DEPTH = 2
+_LONGEST = 100
 _NUMBER = (
     r"[-–—―(\[]?\s*(?:[Pp](?:age)?\.?\s*)?(\d{1,5})"
     r"\s*(?:頁|ページ|[/／]\s*\d+\s*(?:頁|ページ)?)?\s*[-–—―)\]]?"
@@ -62,6 +63,8 @@ def _edge_keys(page: list[str], index: int) -> set[_Key]:
 
 
 def _number_keys(line: str, index: int, edge: str) -> Iterator[_Key]:
+    if len(line) > _LONGEST:
+        return
     for pattern in _NUMBERED:
         if found := pattern.search(line):
             yield edge, int(found[1]) - index

@@ -1,5 +1,7 @@
 """Pages of paper: sentences that go on over them, running headers and footers, PDFs of them."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -154,3 +156,12 @@ def test_a_sentence_of_a_pdf_goes_on_over_header_and_footer(monkeypatch, extract
         Section(f"就業規則\n{article}\n{WRAPPED * 2}属長に出す。", (article,), page=1),
         Section(f"{WRAPPED * 2}属長が認める。", (article,), page=2),
     ]
+
+
+@pytest.mark.parametrize("line", ["." * 200_000, ". " * 100_000 + "x", "あ" + " " * 200_000 + "い"])
+def test_a_line_of_any_length_is_read_in_time(line):
+    """Quadratic in its length, each took a minute or more."""
+    began = time.perf_counter()
+    list(split_at_headings([line]))
+    split_running_lines([line] * 3)
+    assert time.perf_counter() - began < 5
