@@ -1,6 +1,7 @@
 """One direction of imports, and what an import may load."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -49,13 +50,18 @@ LAYERS = {
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def unit(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def imported(path: Path) -> set[str]:
     """Top-level units a module imports, inside functions too, but not for types only."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     typing_only = {
         node
         for block in ast.walk(tree)
@@ -95,7 +101,7 @@ def test_every_unit_has_a_layer():
 def test_torch_and_transformers_are_imported_in_engines_only(path):
     if unit(path) == "engines":
         return
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     names = {
         name.split(".")[0]
         for node in ast.walk(tree)

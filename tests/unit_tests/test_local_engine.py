@@ -2,10 +2,7 @@
 
 import asyncio
 import math
-import os
 import random
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -647,25 +644,3 @@ def test_packed_layers_give_the_tokens_of_plain_ones():
         ids, _ = run(engine, Request(prompt_ids=prompt, max_tokens=12))
         assert ids == expected(tiny("llama", seed=2), prompt, 12)
     engine.close()
-
-
-WITHOUT_AVX512 = """
-import torch
-from langchain_swallow.engines.packing import PackedLinear, pack_linear_layers
-from tests.unit_tests.tiny_models import tiny_llama
-
-model = tiny_llama().to(torch.bfloat16)
-pack_linear_layers(model)
-with torch.inference_mode():
-    assert model(torch.tensor([[1, 2]])).logits.isfinite().all()
-print(any(isinstance(module, PackedLinear) for module in model.modules()))
-"""
-
-
-def test_bfloat16_is_left_as_it_is_where_the_cpu_cannot_pack_it():
-    limited = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_AVX512],
-        env=limited, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.stdout.strip() == "False", done.stderr

@@ -14,7 +14,6 @@ from langchain_tests.integration_tests import VectorStoreIntegrationTests
 from langchain_swallow import SwallowFAISS
 from langchain_swallow.errors import EmbeddingError
 from langchain_swallow.index.segment import Passage
-from langchain_swallow.index.vectors import Vectors, prepared
 from langchain_swallow.text.passages import passage_text
 from tests.unit_tests.embeddings import CharacterEmbeddings
 
@@ -375,25 +374,3 @@ def test_wrong_input_is_refused(store):
         SwallowFAISS(CharacterEmbeddings(), metric="dot")
     with pytest.raises(ValueError, match="index must be flat, hnsw, ivfpq or auto, not 'tree'"):
         SwallowFAISS(CharacterEmbeddings(), index="tree")
-
-
-@pytest.mark.parametrize("kind", ["hnsw", "ivfpq"])
-def test_a_filter_whose_passages_all_lie_far_away_still_finds_the_nearest(kind):
-    """A faster index looks near the query, where nothing is admitted."""
-    rng = np.random.default_rng(0)
-    rows = prepared(rng.normal(size=(20_000, 16)), "cosine")
-    vectors = Vectors.build(rows, "cosine", kind)
-    assert vectors.kind == kind
-    scores = rows @ rows[0]
-    admitted = scores < np.quantile(scores, 0.3)
-    hits = vectors.search(rows[0], 10, admitted)
-    assert len(hits.rows) == 10
-    assert admitted[hits.rows].all()
-    nearest = np.sort(scores[admitted])[-10:]
-    if kind == "hnsw":
-        assert np.allclose(scores[hits.rows][::-1], nearest, atol=1e-5)
-    # Where the filter admits what is near too, the faster index finds as much as without it.
-    mixed = rng.random(20_000) < 0.3
-    found = vectors.search(rows[0], 10, mixed).rows.tolist()
-    exact = np.flatnonzero(mixed)[np.argsort(-scores[mixed])[:10]].tolist()
-    assert len(set(found) & set(exact)) >= 9
