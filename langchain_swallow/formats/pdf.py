@@ -9,9 +9,11 @@ import re
 from collections.abc import Iterator
 
 from langchain_swallow.errors import DocumentError
+from langchain_swallow.formats.pdf_outline import pdf_outline
 from langchain_swallow.formats.section import Section
 from langchain_swallow.text.headings import split_at_headings
 from langchain_swallow.text.layout import join_wrapped_pages, remove_spacing
+from langchain_swallow.text.outline import Bookmark, outline_paths, set_apart
 from langchain_swallow.text.running_lines import split_running_lines
 
 _MAX_GARBAGE = 0.05
@@ -39,7 +41,7 @@ def read_pdf(data: bytes, name: str) -> list[Section]:
         elif _garbage_share(text) > _MAX_GARBAGE:
             reasons.append("unreadable characters")
         else:
-            return list(_sections(pages))
+            return list(_sections(pages, pdf_outline(data)))
     raise DocumentError(
         f"{name} has no readable text ({'; '.join(reasons)}). It needs OCR, or another export."
     )
@@ -74,11 +76,11 @@ def _garbage_share(text: str) -> float:
     return len(_GARBAGE.findall(text)) / max(1, len(text))
 
 
-def _sections(pages: list[str]) -> Iterator[Section]:
+def _sections(pages: list[str], outline: list[Bookmark]) -> Iterator[Section]:
     bodies, running = split_running_lines([_plain(page) for page in pages])
-    texts = join_wrapped_pages(bodies)
+    texts = join_wrapped_pages(set_apart(bodies, outline))
     whole = ["\n".join([*words, text]) for words, text in zip(running, texts, strict=True)]
-    for index, headings, text in split_at_headings(whole):
+    for index, headings, text in split_at_headings(whole, outline_paths(whole, outline)):
         yield Section(text.strip(), headings, page=index + 1)
 
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from langchain_swallow.text.outline import Paths
+
 _NUMERAL = r"[0-9０-９一二三四五六七八九十百]+"
 _ARTICLE = rf"第{_NUMERAL}[節条](?:の[0-9０-９二三四五]+)?"
 # With at most one pair of brackets in it.
@@ -27,13 +29,17 @@ class _Heading:
     has_text: bool = False
 
 
-def split_at_headings(pages: list[str]) -> Iterator[tuple[int, tuple[str, ...], str]]:
+def split_at_headings(
+    pages: list[str], outline: Paths | None = None
+) -> Iterator[tuple[int, tuple[str, ...], str]]:
     """Pages of a text as (page's index, heading path, text with its heading).
 
     Headings are lines of their own like 第2章 休暇, 第5条（年次有給休暇）, ■ 手順 or 【概要】, and
     what articles begin with: 第5条（届出）　社員は, or （届出） above 第5条　社員は. They hold for
-    the pages after them too; one at a page's foot travels on to the next page.
+    the pages after them too; one at a page's foot travels on to the next page. Those that an
+    outline knows are above all of these.
     """
+    above: tuple[str, ...] = ()
     chapter: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
     lines: list[str] = []
@@ -41,13 +47,17 @@ def split_at_headings(pages: list[str]) -> Iterator[tuple[int, tuple[str, ...], 
     for index, page in enumerate(pages):
         rows = page.split("\n")
         for number, row in enumerate(rows):
-            if heading := _heading(rows, number):
-                # A chapter, or the document's title, travels on with the first section below it.
-                if told > (0 if path else 1):
-                    yield index, path, "\n".join(lines).strip("\n")
-                    lines = []
+            known = (outline or {}).get((index, number))
+            heading = None if known else _heading(rows, number)
+            # A chapter, or the document's title, travels on with the first section below it.
+            if (known or heading) and told > (0 if path else 1):
+                yield index, path, "\n".join(lines).strip("\n")
+                lines = []
+            if known:
+                above, chapter, path, told = known, (), known, 0
+            elif heading:
                 chapter = (heading.title,) if heading.is_chapter else chapter
-                path = chapter if heading.is_chapter else (*chapter, heading.title)
+                path = (*above, *chapter, *(() if heading.is_chapter else (heading.title,)))
                 told = int(heading.has_text)
             else:
                 told += bool(row.strip())

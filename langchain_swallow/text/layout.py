@@ -11,6 +11,8 @@ _JAPANESE = (
     "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff60々〆、。「」『』（）・ー"
 )
 _SPACED = re.compile(f"(?<=[{_JAPANESE}]) +(?=[{_JAPANESE}])")
+_ADJACENT = re.compile(f"(?<=[{_JAPANESE}]) *(?=[{_JAPANESE}])")
+_PUNCTUATION = re.compile("[、。，．]")
 # Ideographic spaces are meant, as in 第5条　社員は; but not in words set wide, 就　業　規　則.
 _WIDE = re.compile(
     f"(?<![{_JAPANESE}])(?:[{_JAPANESE}]\u3000+){{2,40}}[{_JAPANESE}](?![{_JAPANESE}])"
@@ -101,13 +103,23 @@ def _wrapped_width(lines: list[str]) -> int:
 
 
 def remove_spacing(text: str) -> str:
-    """Remove spaces between Japanese characters, and give Kangxi radicals their kanji."""
+    """Remove spaces between Japanese characters, and give Kangxi radicals their kanji.
+
+    They stay in a line of words, as columns of a table are: one without punctuation in which most
+    characters have none between them.
+    """
     unified = "".join(
         unicodedata.normalize("NFKC", char) if "\u2e80" <= char <= "\u2fdf" else char
         for char in text
     )
     narrow = _WIDE.sub(lambda wide: wide[0].replace("\u3000", ""), unified)
-    return _SPACED.sub("", narrow)
+    return "\n".join(map(_unspaced, narrow.split("\n")))
+
+
+def _unspaced(line: str) -> str:
+    spaces = len(_SPACED.findall(line))
+    is_set_wide = 2 * spaces > len(_ADJACENT.findall(line))
+    return _SPACED.sub("", line) if is_set_wide or _PUNCTUATION.search(line) else line
 
 
 def display_width(text: str) -> int:

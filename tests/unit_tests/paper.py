@@ -7,23 +7,59 @@ _FONT = (
 )
 
 
-def print_pdf(pages: list[list[str]]) -> bytes:
-    """A PDF of these lines, 12 points high."""
+def print_pdf(
+    pages: list[list[str]],
+    sizes: dict[str, int] | None = None,
+    bookmarks: list[tuple[str, int]] | None = None,
+) -> bytes:
+    """A PDF of these lines, 12 points high or as `sizes` says of a line.
+
+    Args:
+        pages: Lines of each.
+        sizes: In points, by line.
+        bookmarks: Titles, and the index of the page of each; all of one level.
+    """
     numbers = range(4, 4 + 2 * len(pages), 2)
     kids = " ".join(f"{number} 0 R" for number in numbers)
+    outlines = numbers.stop
+    catalog = b"<< /Type /Catalog /Pages 2 0 R >>"
+    if bookmarks:
+        catalog = b"<< /Type /Catalog /Pages 2 0 R /Outlines %d 0 R >>" % outlines
     objects = [
-        b"<< /Type /Catalog /Pages 2 0 R >>",
+        catalog,
         f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>".encode(),
         _FONT,
     ]
     for number, lines in zip(numbers, pages, strict=True):
-        shown = "\n".join(f"<{line.encode('utf-16-be').hex()}> Tj T*" for line in lines)
-        stream = f"BT /F1 12 Tf 14 TL 40 800 Td\n{shown}\nET".encode()
+        shown = "\n".join(
+            f"/F1 {(sizes or {}).get(line, 12)} Tf <{line.encode('utf-16-be').hex()}> Tj T*"
+            for line in lines
+        )
+        leading = max([12, *(sizes or {}).values()]) + 2
+        stream = f"BT {leading} TL 40 800 Td\n{shown}\nET".encode()
         objects.append(
             f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {number + 1} 0 R"
             " /Resources << /Font << /F1 3 0 R >> >> >>".encode()
         )
         objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream))
+    if bookmarks:
+        objects += _outline(bookmarks, outlines, numbers)
+    return _file(objects)
+
+
+def _outline(bookmarks: list[tuple[str, int]], own: int, pages: range) -> list[bytes]:
+    last = own + len(bookmarks)
+    objects = [b"<< /Type /Outlines /First %d 0 R /Last %d 0 R >>" % (own + 1, last)]
+    for number, (title, page) in enumerate(bookmarks, own + 1):
+        following = f"/Next {number + 1} 0 R" if number < last else ""
+        name = f"\ufeff{title}".encode("utf-16-be").hex()
+        place = f"[{pages[page]} 0 R /Fit]"
+        entry = f"<< /Title <{name}> /Parent {own} 0 R /Dest {place} {following} >>"
+        objects.append(entry.encode())
+    return objects
+
+
+def _file(objects: list[bytes]) -> bytes:
     written = b"%PDF-1.4\n"
     offsets = []
     for number, body in enumerate(objects, 1):

@@ -168,6 +168,9 @@ def test_a_long_line_does_not_hide_where_the_others_are_wrapped():
         ("就　業　規　則", "就業規則"),
         ("第５条　会社は、従業員　人を", "第５条　会社は、従業員　人を"),
         ("附　則", "附　則"),
+        ("目 次", "目次"),
+        ("社員は、会社の 機器を使う", "社員は、会社の機器を使う"),
+        ("品名 単価 在庫\n机 九百円 三\n就 業 規 則", "品名 単価 在庫\n机 九百円 三\n就業規則"),
     ],
 )
 def test_spacing_between_japanese_characters_is_removed(spaced, text):

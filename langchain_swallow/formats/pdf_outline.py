@@ -1,0 +1,137 @@
+"""The outline of a PDF: its bookmarks, or what is set larger than the text."""
+
+import ctypes
+import itertools
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from langchain_swallow.text.outline import Bookmark
+
+# Up to a tenth of a document's characters may be headings.
+_TEXT_SHARE = 0.9
+# Fonts of one size are not exactly as high.
+_LARGER = 1.08
+# With more large lines than this it is a poster or a form, not text with headings.
+_MOST_LARGE = 0.25
+_LONGEST = 80
+_TITLE = re.compile(r".*[^\W\d_].*(?<![。、，])")
+_NUMBERED = re.compile(r"[0-9A-Z]+(?:\.[0-9]+)+")
+_ENDS = ("\r", "\n")
+
+
+class _Line(NamedTuple):
+    page: int
+    text: str
+    size: float
+
+
+def pdf_outline(data: bytes) -> list[Bookmark]:
+    """The bookmarks of a PDF, else its large lines; none of a file that pdfium cannot open."""
+    import pypdfium2
+
+    try:
+        document = pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError:
+        return []
+    try:
+        return list(_bookmarks(document)) or _large_lines(list(_lines(document)))
+    finally:
+        document.close()
+
+
+def _bookmarks(document: Any) -> Iterator[Bookmark]:
+    for entry in document.get_toc():
+        place = entry.get_dest()
+        page = None if place is None else place.get_index()
+        yield Bookmark(entry.level, entry.get_title(), -1 if page is None else page)
+
+
+def _large_lines(lines: list[_Line]) -> list[Bookmark]:
+    """Lines larger than nine tenths of the text: the larger the higher.
+
+    A size that is there only once is no heading's but the document's, on its first page.
+    """
+    least = _LARGER * _text_size(lines)
+    if sum(line.size >= least for line in lines) > _MOST_LARGE * len(lines):
+        return []
+    headings = []
+    # Lines of one heading follow each other.
+    for (page, size), group in itertools.groupby(lines, key=lambda line: (line.page, line.size)):
+        title = "".join(line.text for line in group) if size >= least else ""
+        if len(title) <= _LONGEST and _TITLE.fullmatch(title):
+            headings.append(_Line(page, title, size))
+    of_size = _levels_of_sizes({heading.size for heading in headings})
+    counts = Counter(of_size[heading.size] for heading in headings)
+    kept = [
+        heading
+        for heading in headings
+        if counts[level := of_size[heading.size]] > 1 or heading.page == level == 0
+    ]
+    levels = _numbered_levels(kept, [of_size[heading.size] for heading in kept])
+    return [Bookmark(level, h.text, h.page) for level, h in zip(levels, kept, strict=True)]
+
+
+def _levels_of_sizes(sizes: set[float]) -> dict[float, int]:
+    """The level of each size; sizes about as large have one."""
+    levels: dict[float, int] = {}
+    level, largest = -1, math.inf
+    for size in sorted(sizes, reverse=True):
+        if size * _LARGER < largest:
+            level, largest = level + 1, size
+        levels[size] = level
+    return levels
+
+
+def _numbered_levels(headings: list[_Line], levels: list[int]) -> list[int]:
+    """Levels of which 1.1.2 and 1.1.3 have the same, whatever letters are in them."""
+    numbers = [_NUMBERED.match(heading.text) for heading in headings]
+    depths = [number[0].count(".") if number else None for number in numbers]
+    seen: dict[int, Counter[int]] = {}
+    for depth, level in zip(depths, levels, strict=True):
+        if depth is not None:
+            seen.setdefault(depth, Counter())[level] += 1
+    common = {depth: found.most_common(1)[0][0] for depth, found in seen.items()}
+    return [
+        level if depth is None else common[depth]
+        for depth, level in zip(depths, levels, strict=True)
+    ]
+
+
+def _text_size(lines: list[_Line]) -> float:
+    """The size that nine tenths of all characters do not exceed."""
+    counts: Counter[float] = Counter()
+    for line in lines:
+        counts[line.size] += len(line.text)
+    told = 0
+    for size in sorted(counts):
+        told += counts[size]
+        if told >= _TEXT_SHARE * counts.total():
+            return size
+    return math.inf
+
+
+def _lines(document: Any) -> Iterator[_Line]:
+    """Lines of all pages with the height that most of their characters have, in half points."""
+    for page, sheet in enumerate(document):
+        characters = _characters(sheet.get_textpage())
+        for ends, group in itertools.groupby(characters, key=lambda found: found[0] in _ENDS):
+            line = [] if ends else list(group)
+            sizes = Counter(size for char, size in line if char.strip())
+            if sizes:
+                text = "".join(char for char, _ in line).strip()
+                yield _Line(page, text, sizes.most_common(1)[0][0])
+
+
+def _characters(textpage: Any) -> Iterator[tuple[str, float]]:
+    """Characters with their heights, in half points; those that are not printed are empty."""
+    import pypdfium2.raw as pdfium
+
+    box = pdfium.FS_RECTF()
+    for index in range(textpage.count_chars()):
+        pdfium.FPDFText_GetLooseCharBox(textpage, index, ctypes.byref(box))
+        char = chr(pdfium.FPDFText_GetUnicode(textpage, index))
+        printed = char in _ENDS or char.isprintable()
+        yield char if printed else "", round(2 * abs(box.top - box.bottom)) / 2

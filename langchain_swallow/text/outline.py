@@ -1,0 +1,126 @@
+"""The outline of a paged document, as the bookmarks of a PDF → which lines are its headings."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from langchain_swallow.text.normalize import normalize
+
+# What a heading has before its title and a bookmark may have not, or the other way round.
+_NUMBER = re.compile(
+    r"[■◆●○□◇▼▶★・]|(?:chapter|section|appendix|part|付録|附属書|別紙|別表)?"
+    r"[第(]?[0-9a-zivx一二三四五六七八九十百]{1,4}(?:[.\-][0-9a-z]{1,3}){0,5}"
+    r"[章節項条部編回話)]?(?:の[0-9一二三四五])?[.:、]?"
+)
+_QUOTES = str.maketrans("“”‘’", "\"\"''")
+# A title that is too long for a line.
+_MOST_LINES = 3
+
+Paths = dict[tuple[int, int], tuple[str, ...]]
+
+
+class Bookmark(NamedTuple):
+    """An entry of an outline; `level` and `page` count from 0."""
+
+    level: int
+    title: str
+    page: int
+
+
+def set_apart(pages: Sequence[str], bookmarks: Sequence[Bookmark]) -> list[str]:
+    r"""Pages with each heading of the outline on one line, empty lines around it.
+
+    Args:
+        pages: Their texts, in order.
+        bookmarks: In the order of the outline.
+
+    >>> set_apart(["1 休暇\n本文。\n1.1 年\n休\n本文。"], [(0, "休暇", 0), (1, "年休", 0)])
+    ['\n1 休暇\n\n本文。\n\n1.1 年休\n\n本文。']
+    """
+    rows = [page.split("\n") for page in pages]
+    # From the end, so that lines before keep their index.
+    for _, page, line, count in reversed(list(_headings(rows, bookmarks))):
+        if count:
+            rows[page][line : line + count] = ["", _joined(rows[page][line : line + count]), ""]
+    return ["\n".join(lines) for lines in rows]
+
+
+def outline_paths(pages: Sequence[str], bookmarks: Sequence[Bookmark]) -> Paths:
+    r"""Heading paths that begin on these pages, by the page's and the line's index.
+
+    Of a bookmark whose page has no such heading only the title is in the paths of those below it.
+
+    >>> outline_paths(["1 休暇\n\n本文。\n\n1.1 年休"], [(0, "休暇", 0), (1, "年休", 0)])
+    {(0, 0): ('1 休暇',), (0, 4): ('1 休暇', '1.1 年休')}
+    """
+    rows = [page.split("\n") for page in pages]
+    above: list[tuple[int, str]] = []
+    paths: Paths = {}
+    for (level, title, _), page, line, count in _headings(rows, bookmarks):
+        above = [entry for entry in above if entry[0] < level]
+        above.append((level, _joined(rows[page][line : line + count]) if count else _clean(title)))
+        if count:
+            paths[page, line] = tuple(name for _, name in above)
+    return paths
+
+
+def _headings(
+    rows: Sequence[list[str]], bookmarks: Sequence[Bookmark]
+) -> Iterator[tuple[Bookmark, int, int, int]]:
+    """Each bookmark with its page, its heading's first line there, and how many lines it takes.
+
+    A heading is the title, with a number or without, below those before it.
+    """
+    begins = [0] * len(rows)
+    for bookmark in bookmarks:
+        _, title, page = bookmark
+        line, count = 0, 0
+        if 0 <= page < len(rows):
+            line, count = _find(rows[page], begins[page], _key(title))
+            begins[page] = max(begins[page], line + count)
+        yield bookmark, page, line, count
+
+
+def _find(rows: list[str], begin: int, title: str) -> tuple[int, int]:
+    """The first line of a title, and how many lines it takes; none where it is not."""
+    for line in range(begin, len(rows)):
+        for count, key in enumerate(_growing(rows[line : line + _MOST_LINES]), 1):
+            if _same(key, title):
+                return line, count
+    return 0, 0
+
+
+def _growing(rows: list[str]) -> Iterator[str]:
+    """Keys of the first line, of the first two, and so on, to the next empty line."""
+    key = ""
+    for row in rows:
+        own = _key(row)
+        if not own:
+            return
+        key += own
+        yield key
+
+
+def _same(line: str, title: str) -> bool:
+    longer, shorter = (line, title) if len(line) > len(title) else (title, line)
+    if not shorter or not longer.endswith(shorter):
+        return False
+    return not (extra := longer.removesuffix(shorter)) or bool(_NUMBER.fullmatch(extra))
+
+
+def _joined(rows: list[str]) -> str:
+    joined = ""
+    for row in map(_clean, rows):
+        latin = joined[-1:].isascii() and row[:1].isascii()
+        apart = joined and (latin or _NUMBER.fullmatch(_key(joined)))
+        joined += f" {row}" if apart else row
+    return joined
+
+
+def _clean(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _key(text: str) -> str:
+    """What a title and its heading have in common; typesetters turn quotation marks."""
+    return "".join(normalize(text).translate(_QUOTES).split())
