@@ -9,9 +9,11 @@ import lxml.html
 from langchain_swallow.formats.section import Section, SectionBuilder
 from langchain_swallow.formats.table_cells import Cell, spanned_rows
 
-_DROPPED = ["rt", "rp", "script", "style", "noscript", "template", "nav", "head"]
+_DROPPED = frozenset("rt rp script style noscript template nav head".split())
 # Tables of contents and links between pages, as DocBook, Sphinx and wikis mark them.
-_NAVIGATION = ["toc", "toctree-wrapper", "navheader", "navfooter", "breadcrumb", "breadcrumbs"]
+_NAVIGATION = frozenset("toc toctree-wrapper navheader navfooter breadcrumb breadcrumbs".split())
+# The ¶ beside a heading, which Sphinx and others add to link to it.
+_LINKS_TO_HEADINGS = frozenset(["headerlink", "anchor"])
 # A line break of the page; those of its source are white space.
 _LINE_SEPARATOR = "\u2028"
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
@@ -27,22 +29,23 @@ def read_html(text: str) -> list[Section]:
     # lxml refuses a text that says how it was encoded, as XHTML does; it is decoded already.
     root = lxml.html.document_fromstring(_XML_DECLARATION.sub("", text))
     title = root.findtext(".//title")
-    for name in _DROPPED:
-        for element in list(root.iter(name)):
-            element.drop_tree()
-    navigation = root.xpath(".//*[@role='navigation']")
-    for element in navigation + [e for name in _NAVIGATION for e in root.find_class(name)]:
+    for element in [e for e in root.iter() if isinstance(e.tag, str) and _is_dropped(e)]:
         if element.getparent() is not None:
-            element.drop_tree()
-    # The ¶ beside a heading, which Sphinx and others add to link to it.
-    for element in root.find_class("headerlink") + root.find_class("anchor"):
-        if len(element.text_content().strip()) <= 1:
             element.drop_tree()
     builder = SectionBuilder()
     if title and root.find(".//h1") is None:
         builder.heading(1, _clean(title))
     _walk(root, builder)
     return builder.sections()
+
+
+def _is_dropped(element: Any) -> bool:
+    if element.tag in _DROPPED or element.get("role") == "navigation":
+        return True
+    classes = element.get("class", "").split()
+    if not _LINKS_TO_HEADINGS.isdisjoint(classes):
+        return len(element.text_content().strip()) <= 1
+    return not _NAVIGATION.isdisjoint(classes)
 
 
 def _walk(element: Any, builder: SectionBuilder) -> None:

@@ -1,5 +1,6 @@
 """What every format gives: a piece of text and where in the file it stands."""
 
+import itertools
 from dataclasses import dataclass
 
 
@@ -42,7 +43,8 @@ class SectionBuilder:
         return self._sections
 
     def _flush(self) -> None:
-        titles = [title for _, title in self._path]
+        # A page's title and its first heading are often the same.
+        titles = [title for title, _ in itertools.groupby(title for _, title in self._path)]
         if [block for block in self._blocks if block not in titles]:
             self._sections.append(Section("\n\n".join(self._blocks), tuple(titles)))
         self._blocks = []

@@ -117,6 +117,17 @@ def test_html_keeps_ruby_apart_and_drops_scripts(tmp_path):
     assert document.metadata["headings"] == "休暇"
 
 
+def test_the_title_of_a_page_is_not_twice_in_its_headings(tmp_path):
+    """DocBook's pages have no h1, and begin with an h2 that says what their title says."""
+    path = tmp_path / "a.html"
+    path.write_text(
+        "<title>休暇</title><h2>休暇</h2><p>前文。</p><h3>申請</h3><p>甲。</p><h2>附則</h2><p>乙。</p>",
+        encoding="utf-8",
+    )
+    paths = [document.metadata["headings"] for document in load_documents(path)]
+    assert paths == ["休暇", "休暇 > 申請", "休暇 > 附則"]
+
+
 def test_html_says_its_own_encoding(tmp_path):
     path = tmp_path / "a.html"
     path.write_bytes('<meta charset="shift_jis"><p>ソ連と表</p>'.encode("cp932"))
