@@ -8,7 +8,7 @@ import fnmatch
 import hashlib
 import logging
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -20,7 +20,14 @@ from langchain_core.documents import Document
 from tqdm import tqdm
 
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.reading import SUFFIXES, UNTRUSTED, Content, read_content
+from langchain_swallow.formats.reading import (
+    SUFFIXES,
+    UNTRUSTED,
+    Content,
+    is_document,
+    read_content,
+    what_to_do,
+)
 from langchain_swallow.formats.sandbox import Sandbox
 from langchain_swallow.formats.section import Section
 
@@ -136,7 +143,7 @@ def list_files(
         include: Patterns that files in folders must match.
         exclude: Patterns that they must not match.
         ignored: Is given the files of other formats. Hidden files and those that Office keeps
-            while a document is open are in neither.
+            while a document is open are in neither. Documents among them are logged.
         failed: Is given the folders that cannot be read, and why; without it that is an error.
 
     Raises:
@@ -145,6 +152,7 @@ def list_files(
     """
     paths = [path_or_paths] if isinstance(path_or_paths, str | Path) else path_or_paths
     files: list[Path] = []
+    left_out: Counter[str] = Counter()
     for path in map(Path, paths):
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist.")
@@ -159,8 +167,13 @@ def list_files(
                 continue
             if file.suffix.lower() in SUFFIXES and _stays_inside(file, path):
                 files.append(file)
-            elif ignored is not None:
+                continue
+            left_out[file.suffix.lower()] += 1
+            if ignored is not None:
                 ignored.append(str(file))
+    for suffix, count in left_out.items():
+        if is_document(suffix):
+            logger.warning("Left out: %d files %s. %s", count, suffix, what_to_do(suffix))
     return files
 
 
@@ -253,10 +266,8 @@ def _checked(file: LoadedFile, on_error: Literal["raise", "skip"]) -> tuple[Docu
 def _load_file(
     path: Path, max_file_mb: float, read: Callable[[bytes, str], list[Content]]
 ) -> LoadedFile:
-    if path.suffix.lower() not in SUFFIXES:
-        raise DocumentError(
-            f"{path} has an unknown format. Known are {', '.join(sorted(SUFFIXES))}."
-        )
+    if (suffix := path.suffix.lower()) not in SUFFIXES:
+        raise DocumentError(f"{path} has an unknown format. {what_to_do(suffix)}")
     if path.stat().st_size > max_file_mb * 1024**2:
         raise DocumentError(f"{path} is larger than max_file_mb={max_file_mb}.")
     data = path.read_bytes()

@@ -28,7 +28,7 @@ class SyncSummary:
     """What `sync_folder` did, by source.
 
     `failed` has the reason for each file that could not be read; passages that the store had of it
-    stay. `moved` has the new source of each old one.
+    stay. `moved` has the new source of each old one. `ignored` are files of other formats.
     """
 
     added: tuple[str, ...] = ()
@@ -37,6 +37,7 @@ class SyncSummary:
     deleted: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -78,7 +79,8 @@ def sync_folder(
     if root.exists() and not root.is_dir():
         raise NotADirectoryError(f"{root} is a file. Name its folder.")
     failed: dict[str, str] = {}
-    files = list_files(root, recursive=recursive, failed=failed)
+    ignored: list[str] = []
+    files = list_files(root, recursive=recursive, ignored=ignored, failed=failed)
     plan = _plan(store.sources(), _hashes(files, failed), root, failed)
     for old, new in plan.moved.items():
         store.move_source(old, new)
@@ -95,6 +97,7 @@ def sync_folder(
         deleted=plan.deleted,
         unchanged=plan.unchanged,
         failed=failed,
+        ignored=tuple(ignored),
     )
 
 

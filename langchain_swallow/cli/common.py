@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +84,16 @@ def show_sources(answer: "Answer") -> None:
         print(f"  [{citation.number}] {citation.place}{mark}")
 
 
+def say_unread(failed: Mapping[str, str], ignored: Sequence[str]) -> None:
+    """Which files are not in the index, and why."""
+    for source, reason in failed.items():
+        say(f"not read: {source}: {reason}")
+    if ignored:
+        counts = Counter(Path(name).suffix.lower() or "without ending" for name in ignored)
+        told = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common())
+        say(f"left out, other formats: {told}")
+
+
 def build_store(
     paths: list[Path], embeddings: str, max_tokens: int, counter: Any, on_error: Any
 ) -> "SwallowFAISS":
@@ -92,10 +104,7 @@ def build_store(
     from langchain_swallow.vectorstores import SwallowFAISS
 
     documents = load_documents(paths, on_error=on_error, progress=True)
-    for source, reason in documents.failed.items():
-        say(f"not read: {source}: {reason}")
-    if documents.ignored:
-        say(f"{len(documents.ignored)} files of other formats were left out")
+    say_unread(documents.failed, documents.ignored)
     chunks = JapaneseTextSplitter(max_tokens, counter).split_documents(documents)
     if not chunks:
         raise ValueError(f"No readable documents in {', '.join(map(str, paths))}.")

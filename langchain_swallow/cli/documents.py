@@ -21,6 +21,7 @@ from langchain_swallow.cli.common import (
     open_store,
     rag_chain,
     say,
+    say_unread,
     show_sources,
 )
 from langchain_swallow.cli.retrieval import add_retrieval, retriever_of
@@ -230,8 +231,7 @@ def _sync(arguments: argparse.Namespace) -> int:
     store = open_store(arguments.index, arguments.embeddings)
     splitter = JapaneseTextSplitter(arguments.max_tokens, counter_of(arguments.model))
     summary = sync_folder(store, arguments.documents, splitter=splitter, progress=True)
-    for source, reason in summary.failed.items():
-        say(f"not read: {source}: {reason}")
+    say_unread(summary.failed, summary.ignored)
     if arguments.json:
         print(json.dumps(summary.as_dict(), ensure_ascii=False))
     else:

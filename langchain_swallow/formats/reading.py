@@ -52,6 +52,7 @@ _TEXT_FORMATS: dict[str, Callable[[str], list[Section]]] = {
     ".markdown": read_markdown,
     ".html": read_html,
     ".htm": read_html,
+    ".xhtml": read_html,
     ".csv": read_csv,
     ".tsv": read_csv,
     ".jsonl": read_jsonl,
@@ -59,14 +60,24 @@ _TEXT_FORMATS: dict[str, Callable[[str], list[Section]]] = {
 _BINARY_FORMATS: dict[str, Callable[[bytes, str], list[Section]]] = {
     ".pdf": read_pdf,
     ".docx": read_docx,
+    ".docm": read_docx,
     ".pptx": read_pptx,
+    ".pptm": read_pptx,
+    ".ppsx": read_pptx,
     ".xlsx": read_xlsx,
+    ".xlsm": read_xlsx,
+}
+# Documents in formats that are not read, and what their programs can save them as.
+_SAVED_AS = {
+    **dict.fromkeys((".doc", ".dot", ".rtf", ".odt", ".jtd"), ".docx"),
+    **dict.fromkeys((".xls", ".xlsb", ".ods"), ".xlsx"),
+    **dict.fromkeys((".ppt", ".pps", ".odp"), ".pptx"),
 }
 # Their sections begin with what stands in the file.
 _VERBATIM = frozenset({".txt", ".text", ".md", ".markdown"})
 SUFFIXES = frozenset({*_TEXT_FORMATS, *_BINARY_FORMATS, _ZIP})
 # Read by parsers in C, or unpacked: what a stranger's file may crash or fill.
-UNTRUSTED = frozenset({*_BINARY_FORMATS, _ZIP, ".html", ".htm"})
+UNTRUSTED = frozenset({*_BINARY_FORMATS, _ZIP, ".html", ".htm", ".xhtml"})
 
 
 def read_content(data: bytes, name: str) -> list[Content]:
@@ -86,9 +97,7 @@ def read_content(data: bytes, name: str) -> list[Content]:
     if suffix in _BINARY_FORMATS:
         return [Content(tuple(_BINARY_FORMATS[suffix](data, name)))]
     if suffix not in _TEXT_FORMATS:
-        raise DocumentError(
-            f"{name} has an unknown format. Known are {', '.join(sorted(SUFFIXES))}."
-        )
+        raise DocumentError(f"{name} has an unknown format. {what_to_do(suffix)}")
     decoded = decode(data, name=name)
     plain = decoded.text.replace("\r\n", "\n").replace("\r", "\n")
     try:
@@ -98,6 +107,23 @@ def read_content(data: bytes, name: str) -> list[Content]:
     if suffix in _VERBATIM:
         sections = list(with_lines(sections, plain))
     return [Content(tuple(sections), encoding=decoded.encoding)]
+
+
+def what_to_do(suffix: str) -> str:
+    """How to have files of a format read that is not known.
+
+    >>> what_to_do(".doc")
+    'Save .doc as .docx: `soffice --headless --convert-to docx *.doc` does it for many.'
+    """
+    if newer := _SAVED_AS.get(suffix):
+        many = f"soffice --headless --convert-to {newer[1:]} *{suffix}"
+        return f"Save {suffix} as {newer}: `{many}` does it for many."
+    return f"Known are {', '.join(sorted(SUFFIXES))}."
+
+
+def is_document(suffix: str) -> bool:
+    """Whether files of a format that is not known hold text that could be read in another."""
+    return suffix in _SAVED_AS
 
 
 def _read_archive(data: bytes, name: str) -> list[Content]:

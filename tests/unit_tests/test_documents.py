@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 import docx
+import openpyxl
 import pytest
 from langchain_core.documents import Document
 
@@ -204,6 +205,7 @@ def test_docx_texts_stand_once_and_where_they_are_read(tmp_path, body, text):
     ("name", "content", "match"),
     [
         ("a.xyz", b"x", r"a.xyz has an unknown format. Known are .csv"),
+        ("a.DOC", b"x", r"a.DOC has an unknown format. Save .doc as .docx: `soffice"),
         ("a.pdf", b"not a pdf", r"a\.pdf"),
         ("a.docx", b"not a zip", r"a\.docx"),
         ("a.txt", bytes(range(128, 256)) * 8, r"a\.txt"),
@@ -281,6 +283,33 @@ def test_a_docx_that_grows_without_end_is_refused(tmp_path):
         archive.writestr("word/document.xml", b" " * 300_000_000)
     with pytest.raises(DocumentError, match=r"bomb\.docx"):
         load_documents(path)
+
+
+def test_documents_that_no_reader_knows_are_told(tmp_path, caplog):
+    for name in ("一.doc", "二.DOC", "表.xls", "図.png", "三.txt"):
+        (tmp_path / name).write_text("本文。", encoding="utf-8")
+    assert len(list(lazy_load_documents(tmp_path))) == 1
+    assert [record.getMessage().split(":")[:2] for record in caplog.records] == [
+        ["Left out", " 2 files .doc. Save .doc as .docx"],
+        ["Left out", " 1 files .xls. Save .xls as .xlsx"],
+    ]
+
+
+@pytest.mark.parametrize(("ending", "named"), [(".docx", ".docm"), (".xlsx", ".XLSM")])
+def test_macros_are_no_obstacle(tmp_path, ending, named):
+    path = tmp_path / f"a{ending}"
+    if ending == ".docx":
+        made = docx.Document()
+        made.add_paragraph("休暇は5日。")
+        made.save(path)
+    else:
+        book = openpyxl.Workbook()
+        book.active.append(["品名", "価格"])
+        book.active.append(["机", 900])
+        book.save(path)
+    expected = [d.page_content for d in load_documents(path)]
+    renamed = path.rename(path.with_suffix(named))
+    assert [d.page_content for d in load_documents(renamed)] == expected
 
 
 # Splitting

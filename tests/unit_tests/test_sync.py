@@ -53,6 +53,13 @@ def test_only_what_changed_is_embedded(folder, store):
     assert len(store) == 2
 
 
+def test_files_of_other_formats_are_told(folder, store):
+    (folder / "古い.doc").write_bytes(b"doc")
+    summary = sync_folder(store, folder)
+    assert summary.ignored == (str(folder / "古い.doc"),)
+    assert str(summary) == "2 added, 1 ignored"
+
+
 def test_a_moved_file_is_not_embedded_again_and_a_renamed_one_is(folder, store):
     sync_folder(store, folder)
     embedded = store.embeddings.embedded
