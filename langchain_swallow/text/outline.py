@@ -13,7 +13,7 @@ _NUMBER = re.compile(
     r"[章節項条部編回話)]?(?:の[0-9一二三四五])?[.:、]?"
 )
 _QUOTES = str.maketrans("“”‘’", "\"\"''")
-# A title that is too long for a line.
+# Of a title that is too long for one.
 _MOST_LINES = 3
 
 Paths = dict[tuple[int, int], tuple[str, ...]]
@@ -39,7 +39,7 @@ def set_apart(pages: Sequence[str], bookmarks: Sequence[Bookmark]) -> list[str]:
     """
     rows = [page.split("\n") for page in pages]
     # From the end, so that lines before keep their index.
-    for _, page, line, count in reversed(list(_headings(rows, bookmarks))):
+    for (_, _, page), line, count in reversed(list(_headings(rows, bookmarks))):
         if count:
             rows[page][line : line + count] = ["", _joined(rows[page][line : line + count]), ""]
     return ["\n".join(lines) for lines in rows]
@@ -56,18 +56,18 @@ def outline_paths(pages: Sequence[str], bookmarks: Sequence[Bookmark]) -> Paths:
     rows = [page.split("\n") for page in pages]
     above: list[tuple[int, str]] = []
     paths: Paths = {}
-    for (level, title, _), page, line, count in _headings(rows, bookmarks):
+    for (level, title, page), line, count in _headings(rows, bookmarks):
         above = [entry for entry in above if entry[0] < level]
         above.append((level, _joined(rows[page][line : line + count]) if count else _clean(title)))
         if count:
-            paths[page, line] = tuple(name for _, name in above)
+            paths[page, line] = tuple(name for _, name in above if name)
     return paths
 
 
 def _headings(
     rows: Sequence[list[str]], bookmarks: Sequence[Bookmark]
-) -> Iterator[tuple[Bookmark, int, int, int]]:
-    """Each bookmark with its page, its heading's first line there, and how many lines it takes.
+) -> Iterator[tuple[Bookmark, int, int]]:
+    """Each bookmark with the first line of its heading, and how many lines that takes.
 
     A heading is the title, with a number or without, below those before it.
     """
@@ -78,7 +78,7 @@ def _headings(
         if 0 <= page < len(rows):
             line, count = _find(rows[page], begins[page], _key(title))
             begins[page] = max(begins[page], line + count)
-        yield bookmark, page, line, count
+        yield bookmark, line, count
 
 
 def _find(rows: list[str], begin: int, title: str) -> tuple[int, int]:

@@ -48,7 +48,8 @@ def test_what_only_has_the_words_is_no_heading(line):
 
 
 def test_a_bookmark_to_nowhere_names_what_is_below_it():
-    bookmarks = [Bookmark(0, "規程", -1), Bookmark(1, "目的", 0), Bookmark(0, "附表", 7)]
+    nameless = Bookmark(1, "", 0)
+    bookmarks = [Bookmark(0, "規程", -1), nameless, Bookmark(2, "目的", 0), Bookmark(0, "附表", 7)]
     assert outline_paths(["1 目的"], bookmarks) == {(0, 0): ("規程", "1 目的")}
 
 
