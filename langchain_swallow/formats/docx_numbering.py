@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+from langchain_swallow.formats.docx_styles import W, int_of, of_styles, value_of
 
 _LEVELS = 9
 _DIGITS = "〇一二三四五六七八九"
@@ -51,7 +51,7 @@ class Numbering:
     """
 
     def __init__(self, numbering: Any, styles: Any) -> None:
-        self._styles = {} if styles is None else _numbered_styles(styles)
+        self._styles = of_styles(styles, _list_of_style)
         self._lists: dict[str, _List] = {}
         self._counted: dict[str, list[int | None]] = {}
         if numbering is not None:
@@ -136,30 +136,10 @@ def _index(element: Any) -> int:
     return int_of(element.get(f"{W}ilvl"), 0)
 
 
-def int_of(text: str | None, default: int) -> int:
-    """A number of a file; what is none is the default."""
-    return int(text) if text is not None and text.isascii() and text.isdigit() else default
-
-
-def _numbered_styles(styles: Any) -> dict[str, tuple[str, int]]:
-    """Style id → list and level, those of the style that it is based on where it has none."""
-    found: dict[str, tuple[str, int]] = {}
-    based: dict[str, str] = {}
-    for style in styles.iter(f"{W}style"):
-        name = style.get(f"{W}styleId", "")
-        if (parent := value_of(style, "basedOn")) is not None:
-            based[name] = parent
-        own = style.find(f"{W}pPr/{W}numPr")
-        if own is not None:
-            found[name] = (value_of(own, "numId") or "", int_of(value_of(own, "ilvl"), 0))
-    for name in based:
-        ancestor, seen = name, {name}
-        while ancestor not in found and based.get(ancestor, name) not in seen:
-            ancestor = based[ancestor]
-            seen.add(ancestor)
-        if ancestor in found:
-            found.setdefault(name, found[ancestor])
-    return found
+def _list_of_style(style: Any) -> tuple[str, int] | None:
+    """Its list and level."""
+    own = style.find(f"{W}pPr/{W}numPr")
+    return None if own is None else (value_of(own, "numId") or "", int_of(value_of(own, "ilvl"), 0))
 
 
 def _level(element: Any) -> _Level:
@@ -170,12 +150,6 @@ def _level(element: Any) -> _Level:
         text=value_of(element, "lvlText") or "",
         separator="" if suffix == "nothing" else " ",
     )
-
-
-def value_of(element: Any, name: str) -> str | None:
-    """The value of a property of an element, `None` where it has none."""
-    found = None if element is None else element.find(f"{W}{name}")
-    return None if found is None else found.get(f"{W}val")
 
 
 def _written(format: str, number: int) -> str:

@@ -75,6 +75,12 @@ STYLES = "".join(
         style("規程の形", f"<w:pPr>{place(1, 0)}</w:pPr>"),
         style("環", '<w:basedOn w:val="環"/>'),
         style("見出し", f'<w:name w:val="heading 1"/><w:pPr>{place(1, 0)}</w:pPr>'),
+        style("社内の章", '<w:name w:val="章"/><w:basedOn w:val="見出し"/>'),
+        style("社内の節", '<w:name w:val="節"/><w:pPr><w:outlineLvl w:val="1"/></w:pPr>'),
+        style(
+            "目次の題",
+            f'<w:basedOn w:val="見出し"/><w:pPr>{place(0, 0)}<w:outlineLvl w:val="9"/></w:pPr>',
+        ),
     ]
 )
 
@@ -211,3 +217,22 @@ def test_python_docx_loses_the_numbers(tmp_path):
 )
 def test_formats(format, numbers):
     assert {number: _written(format, number) for number in numbers} == numbers
+
+
+def test_headings_are_what_word_lists_as_such(read):
+    """Styles of one's own, based on a heading or with a level, and paragraphs with a level."""
+    documents = read(
+        paragraph("目次", '<w:pStyle w:val="目次の題"/>')
+        + paragraph("総則", '<w:pStyle w:val="社内の章"/>')
+        + paragraph("目的", '<w:pStyle w:val="社内の節"/>')
+        + paragraph("本文。")
+        + paragraph("細目", '<w:outlineLvl w:val="2"/>')
+        + paragraph("細目の本文。")
+        + paragraph("章のような本文。", '<w:pStyle w:val="社内の章"/><w:outlineLvl w:val="9"/>')
+    )
+    assert [document.metadata.get("headings") for document in documents] == [
+        None,
+        "第１章 総則 > 目的",
+        "第１章 総則 > 目的 > 細目",
+    ]
+    assert documents[2].page_content.endswith("章のような本文。")

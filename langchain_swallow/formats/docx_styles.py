@@ -1,0 +1,76 @@
+"""What a Word document's styles say of its paragraphs, those that they are based on included."""
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_T = TypeVar("_T")
+# The outline levels are 0 to 8, and this one.
+_BODY_TEXT = 9
+
+
+def of_styles(styles: Any, own: Callable[[Any], _T | None]) -> dict[str, _T]:
+    """By style id what a style has, or else the one that it is based on.
+
+    Args:
+        styles: Root of `word/styles.xml`, or `None`.
+        own: What a style's element itself has.
+    """
+    found: dict[str, _T] = {}
+    based: dict[str, str] = {}
+    for style in () if styles is None else styles.iter(f"{W}style"):
+        name = style.get(f"{W}styleId", "")
+        if (parent := value_of(style, "basedOn")) is not None:
+            based[name] = parent
+        if (value := own(style)) is not None:
+            found[name] = value
+    for name in based:
+        ancestor, seen = name, {name}
+        while ancestor not in found and based.get(ancestor, name) not in seen:
+            ancestor = based[ancestor]
+            seen.add(ancestor)
+        if ancestor in found:
+            found.setdefault(name, found[ancestor])
+    return found
+
+
+def heading_levels(styles: Any) -> dict[str, int]:
+    """Style id → level of heading, from 1; 0 is body text."""
+    return of_styles(styles, _level_of_style)
+
+
+def level_of(paragraph: Any, levels: dict[str, int]) -> int:
+    """A paragraph's level of heading, its own or its style's; 0 is body text."""
+    properties = paragraph.find(f"{W}pPr")
+    own = _outline_level(properties)
+    return levels.get(value_of(properties, "pStyle") or "", 0) if own is None else own
+
+
+def _level_of_style(style: Any) -> int | None:
+    """In Japanese Word the ids are numbers, and the names tell."""
+    name = (value_of(style, "name") or "").lower()
+    if found := re.fullmatch(r"(?:heading|見出し)\s*([1-9])", name):
+        return int(found[1])
+    if name in ("title", "表題"):
+        return 1
+    return _outline_level(style.find(f"{W}pPr"))
+
+
+def _outline_level(properties: Any) -> int | None:
+    written = value_of(properties, "outlineLvl")
+    if written is None:
+        return None
+    level = int_of(written, _BODY_TEXT)
+    return level + 1 if level < _BODY_TEXT else 0
+
+
+def value_of(element: Any, name: str) -> str | None:
+    """The value of a property of an element, `None` where it has none."""
+    found = None if element is None else element.find(f"{W}{name}")
+    return None if found is None else found.get(f"{W}val")
+
+
+def int_of(text: str | None, default: int) -> int:
+    """A number of a file; what is none is the default."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() else default
