@@ -69,7 +69,7 @@ _BINARY_FORMATS: dict[str, Callable[[bytes, str], list[Section]]] = {
 }
 # Documents in formats that are not read, and what their programs can save them as.
 _SAVED_AS = {
-    **dict.fromkeys((".doc", ".dot", ".rtf", ".odt", ".jtd"), ".docx"),
+    **dict.fromkeys((".doc", ".dot", ".rtf", ".odt"), ".docx"),
     **dict.fromkeys((".xls", ".xlsb", ".ods"), ".xlsx"),
     **dict.fromkeys((".ppt", ".pps", ".odp"), ".pptx"),
 }
@@ -113,11 +113,11 @@ def what_to_do(suffix: str) -> str:
     """How to have files of a format read that is not known.
 
     >>> what_to_do(".doc")
-    'Save .doc as .docx: `soffice --headless --convert-to docx *.doc` does it for many.'
+    'Save .doc as .docx. LibreOffice does it for many: `soffice --headless --convert-to docx *.doc`'
     """
     if newer := _SAVED_AS.get(suffix):
         many = f"soffice --headless --convert-to {newer[1:]} *{suffix}"
-        return f"Save {suffix} as {newer}: `{many}` does it for many."
+        return f"Save {suffix} as {newer}. LibreOffice does it for many: `{many}`"
     return f"Known are {', '.join(sorted(SUFFIXES))}."
 
 

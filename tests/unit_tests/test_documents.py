@@ -205,7 +205,7 @@ def test_docx_texts_stand_once_and_where_they_are_read(tmp_path, body, text):
     ("name", "content", "match"),
     [
         ("a.xyz", b"x", r"a.xyz has an unknown format. Known are .csv"),
-        ("a.DOC", b"x", r"a.DOC has an unknown format. Save .doc as .docx: `soffice"),
+        ("a.DOC", b"x", r"a.DOC has an unknown format. Save .doc as .docx. LibreOffice"),
         ("a.pdf", b"not a pdf", r"a\.pdf"),
         ("a.docx", b"not a zip", r"a\.docx"),
         ("a.txt", bytes(range(128, 256)) * 8, r"a\.txt"),
@@ -290,8 +290,8 @@ def test_documents_that_no_reader_knows_are_told(tmp_path, caplog):
         (tmp_path / name).write_text("本文。", encoding="utf-8")
     assert len(list(lazy_load_documents(tmp_path))) == 1
     assert [record.getMessage().split(":")[:2] for record in caplog.records] == [
-        ["Left out", " 2 files .doc. Save .doc as .docx"],
-        ["Left out", " 1 files .xls. Save .xls as .xlsx"],
+        ["Left out", " 2 files .doc. Save .doc as .docx. LibreOffice does it for many"],
+        ["Left out", " 1 files .xls. Save .xls as .xlsx. LibreOffice does it for many"],
     ]
 
 
