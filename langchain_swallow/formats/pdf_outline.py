@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, NamedTuple
 
 from langchain_swallow.text.outline import Bookmark
@@ -24,29 +25,42 @@ _ENDS = ("\r", "\n")
 
 class _Line(NamedTuple):
     page: int
+    top: float
     text: str
     size: float
 
 
 def pdf_outline(data: bytes) -> list[Bookmark]:
-    """The bookmarks of a PDF, else its large lines; none of a file that pdfium cannot open."""
+    """The bookmarks of a PDF, else its large lines; none of a file that pdfium cannot read."""
     import pypdfium2
 
     try:
-        document = pypdfium2.PdfDocument(data)
+        with closing(pypdfium2.PdfDocument(data)) as document:
+            return list(_bookmarks(document)) or _large_lines(list(_lines(document)))
     except pypdfium2.PdfiumError:
         return []
-    try:
-        return list(_bookmarks(document)) or _large_lines(list(_lines(document)))
-    finally:
-        document.close()
 
 
 def _bookmarks(document: Any) -> Iterator[Bookmark]:
     for entry in document.get_toc():
         place = entry.get_dest()
         page = None if place is None else place.get_index()
-        yield Bookmark(entry.level, entry.get_title(), -1 if page is None else page)
+        if place is None or page is None or page >= len(document):
+            yield Bookmark(entry.level, entry.get_title(), -1)
+        else:
+            yield Bookmark(entry.level, entry.get_title(), page, _top(document[page], place))
+
+
+def _top(page: Any, place: Any) -> float:
+    """The share of a page's lines above a bookmark's place; 0 where it only says which page."""
+    import pypdfium2.raw as pdfium
+
+    mode, position = place.get_view()
+    if mode != pdfium.PDFDEST_VIEW_XYZ:
+        return 0.0
+    textpage = page.get_textpage()
+    above = textpage.get_text_bounded(bottom=position[1]).split("\n")
+    return len(above) / len(textpage.get_text_bounded().split("\n"))
 
 
 def _large_lines(lines: list[_Line]) -> list[Bookmark]:
@@ -59,10 +73,12 @@ def _large_lines(lines: list[_Line]) -> list[Bookmark]:
         return []
     headings = []
     # Lines of one heading follow each other.
-    for (page, size), group in itertools.groupby(lines, key=lambda line: (line.page, line.size)):
-        title = "".join(line.text for line in group) if size >= least else ""
-        if len(title) <= _LONGEST and _TITLE.fullmatch(title):
-            headings.append(_Line(page, title, size))
+    for (_, size), group in itertools.groupby(lines, key=lambda line: (line.page, line.size)):
+        if size >= least:
+            first, *rest = group
+            title = "".join(line.text for line in (first, *rest))
+            if len(title) <= _LONGEST and _TITLE.fullmatch(title):
+                headings.append(first._replace(text=title))
     of_size = _levels_of_sizes({heading.size for heading in headings})
     counts = Counter(of_size[heading.size] for heading in headings)
     kept = [
@@ -71,7 +87,7 @@ def _large_lines(lines: list[_Line]) -> list[Bookmark]:
         if counts[level := of_size[heading.size]] > 1 or heading.page == level == 0
     ]
     levels = _numbered_levels(kept, [of_size[heading.size] for heading in kept])
-    return [Bookmark(level, h.text, h.page) for level, h in zip(levels, kept, strict=True)]
+    return [Bookmark(level, h.text, h.page, h.top) for level, h in zip(levels, kept, strict=True)]
 
 
 def _levels_of_sizes(sizes: set[float]) -> dict[float, int]:
@@ -116,13 +132,18 @@ def _text_size(lines: list[_Line]) -> float:
 def _lines(document: Any) -> Iterator[_Line]:
     """Lines of all pages with the height that most of their characters have, in half points."""
     for page, sheet in enumerate(document):
-        characters = _characters(sheet.get_textpage())
-        for ends, group in itertools.groupby(characters, key=lambda found: found[0] in _ENDS):
-            line = [] if ends else list(group)
-            sizes = Counter(size for char, size in line if char.strip())
-            if sizes:
-                text = "".join(char for char, _ in line).strip()
-                yield _Line(page, text, sizes.most_common(1)[0][0])
+        found = list(_lines_of_page(sheet.get_textpage()))
+        for number, (text, size) in enumerate(found):
+            yield _Line(page, number / len(found), text, size)
+
+
+def _lines_of_page(textpage: Any) -> Iterator[tuple[str, float]]:
+    characters = _characters(textpage)
+    for ends, group in itertools.groupby(characters, key=lambda found: found[0] in _ENDS):
+        line = [] if ends else list(group)
+        sizes = Counter(size for char, size in line if char.strip())
+        if sizes:
+            yield "".join(char for char, _ in line).strip(), sizes.most_common(1)[0][0]
 
 
 def _characters(textpage: Any) -> Iterator[tuple[str, float]]:

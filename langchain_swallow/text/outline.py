@@ -9,7 +9,7 @@ from langchain_swallow.text.normalize import normalize
 # What a heading has before its title and a bookmark may have not, or the other way round.
 _NUMBER = re.compile(
     r"[■◆●○□◇▼▶★・]|(?:chapter|section|appendix|part|付録|附属書|別紙|別表)?"
-    r"[第(]?[0-9a-zivx一二三四五六七八九十百]{1,4}(?:[.\-][0-9a-z]{1,3}){0,5}"
+    r"[第(]?(?:[0-9]{1,4}|[a-z]|[ivx]{2,5}|[一二三四五六七八九十百]{1,4})(?:[.\-][0-9a-z]{1,3}){0,5}"
     r"[章節項条部編回話)]?(?:の[0-9一二三四五])?[.:、]?"
 )
 _QUOTES = str.maketrans("“”‘’", "\"\"''")
@@ -20,11 +20,15 @@ Paths = dict[tuple[int, int], tuple[str, ...]]
 
 
 class Bookmark(NamedTuple):
-    """An entry of an outline; `level` and `page` count from 0."""
+    """An entry of an outline.
+
+    `level` and `page` count from 0; `top` is the share of the page's lines that are above.
+    """
 
     level: int
     title: str
     page: int
+    top: float = 0.0
 
 
 def set_apart(pages: Sequence[str], bookmarks: Sequence[Bookmark]) -> list[str]:
@@ -34,12 +38,13 @@ def set_apart(pages: Sequence[str], bookmarks: Sequence[Bookmark]) -> list[str]:
         pages: Their texts, in order.
         bookmarks: In the order of the outline.
 
-    >>> set_apart(["1 休暇\n本文。\n1.1 年\n休\n本文。"], [(0, "休暇", 0), (1, "年休", 0)])
+    >>> bookmarks = [Bookmark(0, "休暇", 0), Bookmark(1, "年休", 0)]
+    >>> set_apart(["1 休暇\n本文。\n1.1 年\n休\n本文。"], bookmarks)
     ['\n1 休暇\n\n本文。\n\n1.1 年休\n\n本文。']
     """
     rows = [page.split("\n") for page in pages]
     # From the end, so that lines before keep their index.
-    for (_, _, page), line, count in reversed(list(_headings(rows, bookmarks))):
+    for (_, _, page, _), line, count in reversed(list(_headings(rows, bookmarks))):
         if count:
             rows[page][line : line + count] = ["", _joined(rows[page][line : line + count]), ""]
     return ["\n".join(lines) for lines in rows]
@@ -50,13 +55,14 @@ def outline_paths(pages: Sequence[str], bookmarks: Sequence[Bookmark]) -> Paths:
 
     Of a bookmark whose page has no such heading only the title is in the paths of those below it.
 
-    >>> outline_paths(["1 休暇\n\n本文。\n\n1.1 年休"], [(0, "休暇", 0), (1, "年休", 0)])
+    >>> bookmarks = [Bookmark(0, "休暇", 0), Bookmark(1, "年休", 0)]
+    >>> outline_paths(["1 休暇\n\n本文。\n\n1.1 年休"], bookmarks)
     {(0, 0): ('1 休暇',), (0, 4): ('1 休暇', '1.1 年休')}
     """
     rows = [page.split("\n") for page in pages]
     above: list[tuple[int, str]] = []
     paths: Paths = {}
-    for (level, title, page), line, count in _headings(rows, bookmarks):
+    for (level, title, page, _), line, count in _headings(rows, bookmarks):
         above = [entry for entry in above if entry[0] < level]
         above.append((level, _joined(rows[page][line : line + count]) if count else _clean(title)))
         if count:
@@ -69,25 +75,30 @@ def _headings(
 ) -> Iterator[tuple[Bookmark, int, int]]:
     """Each bookmark with the first line of its heading, and how many lines that takes.
 
-    A heading is the title, with a number or without, below those before it.
+    A heading is the title, with a number or without, below those before it. Of several the nearest
+    to the bookmark's place: a chapter may begin with a list of its sections.
     """
     begins = [0] * len(rows)
     for bookmark in bookmarks:
-        _, title, page = bookmark
+        _, title, page, top = bookmark
         line, count = 0, 0
         if 0 <= page < len(rows):
-            line, count = _find(rows[page], begins[page], _key(title))
+            place = top * len(rows[page])
+            found = _find(rows[page], begins[page], _key(title))
+            line, count = min(found, key=lambda at: abs(at[0] - place), default=(0, 0))
             begins[page] = max(begins[page], line + count)
         yield bookmark, line, count
 
 
-def _find(rows: list[str], begin: int, title: str) -> tuple[int, int]:
-    """The first line of a title, and how many lines it takes; none where it is not."""
-    for line in range(begin, len(rows)):
-        for count, key in enumerate(_growing(rows[line : line + _MOST_LINES]), 1):
-            if _same(key, title):
-                return line, count
-    return 0, 0
+def _find(rows: list[str], begin: int, title: str) -> Iterator[tuple[int, int]]:
+    """The first line of each place where a title stands, and how many lines it takes."""
+    line = begin
+    while line < len(rows):
+        keys = enumerate(_growing(rows[line : line + _MOST_LINES]), 1)
+        count = next((count for count, key in keys if _same(key, title)), 0)
+        if count:
+            yield line, count
+        line += count or 1
 
 
 def _growing(rows: list[str]) -> Iterator[str]:

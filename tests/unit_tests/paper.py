@@ -10,14 +10,14 @@ _FONT = (
 def print_pdf(
     pages: list[list[str]],
     sizes: dict[str, int] | None = None,
-    bookmarks: list[tuple[str, int]] | None = None,
+    bookmarks: list[tuple[str, int] | tuple[str, int, int]] | None = None,
 ) -> bytes:
     """A PDF of these lines, 12 points high or as `sizes` says of a line.
 
     Args:
         pages: Lines of each.
         sizes: In points, by line.
-        bookmarks: Titles, and the index of the page of each; all of one level.
+        bookmarks: Titles, the index of the page of each, and the line there; all of one level.
     """
     numbers = range(4, 4 + 2 * len(pages), 2)
     kids = " ".join(f"{number} 0 R" for number in numbers)
@@ -25,6 +25,7 @@ def print_pdf(
     catalog = b"<< /Type /Catalog /Pages 2 0 R >>"
     if bookmarks:
         catalog = b"<< /Type /Catalog /Pages 2 0 R /Outlines %d 0 R >>" % outlines
+    leading = max([12, *(sizes or {}).values()]) + 2
     objects = [
         catalog,
         f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>".encode(),
@@ -35,7 +36,6 @@ def print_pdf(
             f"/F1 {(sizes or {}).get(line, 12)} Tf <{line.encode('utf-16-be').hex()}> Tj T*"
             for line in lines
         )
-        leading = max([12, *(sizes or {}).values()]) + 2
         stream = f"BT {leading} TL 40 800 Td\n{shown}\nET".encode()
         objects.append(
             f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {number + 1} 0 R"
@@ -43,17 +43,18 @@ def print_pdf(
         )
         objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream))
     if bookmarks:
-        objects += _outline(bookmarks, outlines, numbers)
+        objects += _outline(bookmarks, outlines, numbers, leading)
     return _file(objects)
 
 
-def _outline(bookmarks: list[tuple[str, int]], own: int, pages: range) -> list[bytes]:
+def _outline(bookmarks: list, own: int, pages: range, leading: int) -> list[bytes]:
     last = own + len(bookmarks)
     objects = [b"<< /Type /Outlines /First %d 0 R /Last %d 0 R >>" % (own + 1, last)]
-    for number, (title, page) in enumerate(bookmarks, own + 1):
+    for number, (title, page, *line) in enumerate(bookmarks, own + 1):
         following = f"/Next {number + 1} 0 R" if number < last else ""
         name = f"\ufeff{title}".encode("utf-16-be").hex()
-        place = f"[{pages[page]} 0 R /Fit]"
+        view = f"/XYZ 0 {812 - leading * line[0]} 0" if line else "/Fit"
+        place = f"[{pages[page]} 0 R {view}]"
         entry = f"<< /Title <{name}> /Parent {own} 0 R /Dest {place} {following} >>"
         objects.append(entry.encode())
     return objects

@@ -28,6 +28,7 @@ def paths(data):
         ("1. “範囲”～別表", '"範囲"〜別表'),
         ("Chapter 3\n適用範囲", "適用範囲"),
         ("第二章\n適用\n範囲", "適用範囲"),
+        ("IV. 適用範囲", "適用範囲"),
     ],
 )
 def test_a_heading_is_its_title_with_a_number_or_without(line, title):
@@ -39,7 +40,17 @@ def test_a_heading_is_its_title_with_a_number_or_without(line, title):
 
 
 @pytest.mark.parametrize(
-    "line", ["適用範囲を定める。", "この適用範囲", "適用", "適用\n\n範囲", "", "2023年度"]
+    "line",
+    [
+        "適用範囲を定める。",
+        "終わりは.適用範囲",
+        "well. 適用範囲",
+        "この適用範囲",
+        "適用",
+        "適用\n\n範囲",
+        "",
+        "2023年度",
+    ],
 )
 def test_what_only_has_the_words_is_no_heading(line):
     bookmarks = [Bookmark(0, "適用範囲", 0), Bookmark(0, "2024年度", 0), Bookmark(0, "", 0)]
@@ -85,6 +96,23 @@ def test_bookmarks_of_a_pdf_are_its_headings():
         (2, ("1 目的",), text),
         (2, ("2 適用範囲",), f"2 適用範囲\n\n{text}"),
     ]
+
+
+def test_a_list_of_a_chapters_sections_is_not_its_headings():
+    pages = [["第1章手引", "目的", "適用範囲", *TEXT, "目的", *TEXT, "適用範囲", *TEXT]]
+    places = [("第1章手引", 0, 0), ("目的", 0, 6), ("適用範囲", 0, 10)]
+    assert [headings for _, headings in paths(print_pdf(pages, bookmarks=places))] == [
+        (title,) for title, *_ in places
+    ]
+    sizes = {"第1章手引": 20}
+    assert [headings for _, headings in paths(print_pdf(pages, sizes))] == [("第1章手引",)]
+
+
+def test_a_page_that_pdfium_cannot_load_costs_the_outline_alone():
+    data = print_pdf([["1 目的", *TEXT]], {"1 目的": 20})
+    assert paths(data) == [(1, ("1 目的",))]
+    damaged = data.replace(b"/Kids [4 0 R] /Count 1", b"/Kids [4 0 R 3 0 R] /Count 2")
+    assert paths(damaged) == [(1, ())]
 
 
 def test_a_heading_as_wide_as_the_text_is_not_joined_with_it():
