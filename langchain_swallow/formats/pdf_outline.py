@@ -31,13 +31,15 @@ class _Line(NamedTuple):
 
 
 def pdf_outline(data: bytes) -> list[Bookmark]:
-    """The bookmarks of a PDF, else its large lines; none of a file that pdfium cannot read."""
+    """The bookmarks of a PDF, else its large lines; none where pdfium cannot read them."""
     import pypdfium2
 
     try:
         with closing(pypdfium2.PdfDocument(data)) as document:
             return list(_bookmarks(document)) or _large_lines(list(_lines(document)))
-    except pypdfium2.PdfiumError:
+    except MemoryError:
+        raise
+    except Exception:  # pdfium's own, and titles in a broken encoding: the text may still be read
         return []
 
 
@@ -56,7 +58,8 @@ def _top(page: Any, place: Any) -> float:
     import pypdfium2.raw as pdfium
 
     mode, position = place.get_view()
-    if mode != pdfium.PDFDEST_VIEW_XYZ:
+    # Coordinates that are left open are 0.
+    if mode != pdfium.PDFDEST_VIEW_XYZ or not any(position[1:2]):
         return 0.0
     textpage = page.get_textpage()
     above = textpage.get_text_bounded(bottom=position[1]).split("\n")

@@ -115,6 +115,20 @@ def test_a_page_that_pdfium_cannot_load_costs_the_outline_alone():
     assert paths(damaged) == [(1, ())]
 
 
+@pytest.mark.parametrize(
+    ("good", "bad", "found"),
+    [
+        (b"/XYZ 0 812 0", b"/XYZ null null null", ("1 目的",)),
+        (b"/XYZ 0 812 0", b"/XYZ", ("1 目的",)),
+        ("\ufeff目的".encode("utf-16-be").hex().encode(), b"feffd800", ()),
+    ],
+)
+def test_a_damaged_bookmark_costs_no_text(good, bad, found):
+    data = print_pdf([["1 目的", *TEXT]], bookmarks=[("目的", 0, 0)])
+    assert good in data
+    assert paths(data.replace(good, bad)) == [(1, found)]
+
+
 def test_a_heading_as_wide_as_the_text_is_not_joined_with_it():
     wide = "社員が会社の機器を使って社外で働くときに守ることを定める規程"
     pages = [[*TEXT, wide, *TEXT]]
