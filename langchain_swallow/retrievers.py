@@ -1,7 +1,7 @@
 """`HybridRetriever`: what shares characters with the question, and what shares its meaning."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +22,7 @@ from langchain_swallow.index.segment import Passage
 from langchain_swallow.index.snapshot import Snapshot
 from langchain_swallow.rerankers import Reranker
 from langchain_swallow.text.lexical import sudachi_terms, without_asking
-from langchain_swallow.text.passages import passage_text
+from langchain_swallow.text.passages import copy_key, passage_text
 from langchain_swallow.vectorstores import Filter, SwallowFAISS, condition_of
 
 Scores = NDArray[np.float32]
@@ -33,6 +33,8 @@ _CANDIDATES = 50
 # in them. More of them change nothing: docs/benchmarks.md, Retrieval.
 _READ = 10
 _PROXIMITY = 0.4
+# Where copies leave too few, so many times as many are read, up to the second number.
+_MORE, _MOST_READ = 4, 1000
 
 
 class HybridRetriever(BaseRetriever):
@@ -63,6 +65,10 @@ class HybridRetriever(BaseRetriever):
         one_per_document: Whether to return the best passage of each source only.
         neighbours: Passages of the same section before and after each one to join to it.
         candidates: How many the last four choose among.
+
+    Of passages with the same headings and words, as copies of a file have them, the best is
+    returned; `also_in` in its metadata names sources of the others. Where the words are few,
+    titles must be the same too.
 
     `k`, `filter` and `score_threshold` may also be given per call: `invoke(question, k=8)`; so may
     `like`, a text that the right passage would be like.
@@ -134,13 +140,22 @@ class HybridRetriever(BaseRetriever):
         return Ranked(lexical, dense, self.lexical_weight, admitted)
 
     def _hits(self, now: Snapshot, asked: str, ranked: "Ranked", count: int) -> list["Hit"]:
-        """The best passages, read and ordered by what they say close together."""
-        numbers = ranked.best(max(count, _READ))
+        """The best passages, read and ordered by what they say close together; no copies."""
+        reading = max(count, _READ)
+        while True:
+            hits = self._read(now, asked, ranked, reading)
+            distinct = _without_copies(hits)
+            if len(distinct) >= count or len(hits) < reading or reading >= _MOST_READ:
+                return distinct[:count]
+            reading *= _MORE
+
+    def _read(self, now: Snapshot, asked: str, ranked: "Ranked", count: int) -> list["Hit"]:
+        numbers = ranked.best(count)
         passages = now.passages(now.places(numbers))
         texts = [passage_text(passage.text, passage.metadata) for passage in passages]
         near = now.proximities(asked, texts)
         scores = ranked.with_proximity(numbers, near)
-        order = np.argsort(-scores, kind="stable")[:count].tolist()
+        order = np.argsort(-scores, kind="stable").tolist()
         return [Hit(numbers[i], passages[i], float(scores[i]), float(near[i])) for i in order]
 
     def _documents(self, now: Snapshot, hits: Sequence["Hit"], ranked: "Ranked") -> list[Document]:
@@ -152,7 +167,12 @@ class HybridRetriever(BaseRetriever):
             Document(
                 id=passage.id,
                 page_content=passage.text,
-                metadata={**passage.metadata, **ranked.scores_of(hit), _PLACE: hit.number},
+                metadata={
+                    **passage.metadata,
+                    **ranked.scores_of(hit),
+                    **hit.copied(),
+                    _PLACE: hit.number,
+                },
             )
             for hit, passage in zip(hits, passages, strict=True)
         ]
@@ -186,6 +206,13 @@ class Hit:
     passage: Passage
     score: float
     proximity: float
+    also_in: tuple[str, ...] = ()
+
+    def copied(self) -> dict[str, list[str]]:
+        """The other sources that have the same, for the metadata."""
+        own = self.passage.metadata.get("source")
+        others = [source for source in dict.fromkeys(self.also_in) if source != own]
+        return {"also_in": others} if others else {}
 
 
 @dataclass(frozen=True)
@@ -248,6 +275,17 @@ class Ranked:
             return np.zeros_like(scores)
         scaled: Scores = (scores - among.min()) / (among.max() - among.min())
         return scaled
+
+
+def _without_copies(hits: Sequence[Hit]) -> list[Hit]:
+    """The best of each that are copies, with where the others are."""
+    of_key: dict[tuple[str, ...], list[Hit]] = {}
+    for hit in hits:
+        of_key.setdefault(copy_key(hit.passage.text, hit.passage.metadata), []).append(hit)
+    return [
+        replace(best, also_in=tuple(str(c.passage.metadata.get("source", "")) for c in copies))
+        for best, *copies in of_key.values()
+    ]
 
 
 def _reranked(reranker: Reranker, query: str, documents: list[Document]) -> list[Document]:

@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from langchain_swallow.text.normalize import normalize
+
+# A shorter text, such as 該当なし。, says nothing without its document.
+_SAYS_ENOUGH = 50
 # What two passages of one section have in common.
 _SECTION = ("source", "inside", "headings", "page", "line")
 
@@ -18,6 +22,13 @@ def passage_text(text: str, metadata: Mapping[str, Any]) -> str:
     if place and text.startswith(place[-1]):
         del place[-1]
     return f"{' > '.join(place)}\n{text}" if place else text
+
+
+def copy_key(text: str, metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a passage and its copies in other files have in common: headings and words."""
+    words = "".join(normalize(text).split())
+    title = "" if len(words) >= _SAYS_ENOUGH else str(metadata.get("title", ""))
+    return title, str(metadata.get("headings", "")), words
 
 
 def offsets(metadata: Mapping[str, Any]) -> tuple[int, int] | None:

@@ -253,3 +253,46 @@ def test_the_lexical_index_is_saved(store, tmp_path):
     assert lexical(loaded, question) == lexical(store, question)
     found = [d.page_content for d in HybridRetriever(store=loaded).invoke(question)]
     assert found == [d.page_content for d in HybridRetriever(store=store).invoke(question)]
+
+
+RULE = (
+    "年次有給休暇は、入社の日から六か月のあいだ継続して勤務し、"
+    "全労働日の八割以上を出勤した社員に十日を与える。"
+)
+
+
+def copies(texts, **metadata):
+    return [
+        Document(text, metadata={"title": f"版{i}", "source": f"版{i}.txt", **metadata})
+        for i, text in enumerate(texts)
+    ]
+
+
+def test_copies_take_one_place(store):
+    store.add_documents(copies([RULE, RULE.replace("、", "、\n"), f" {RULE}"] * 30))
+    first, second, third = HybridRetriever(store=store, k=3).invoke(
+        "全労働日の八割以上を出勤した社員は。"
+    )
+    assert "".join(first.page_content.split()) == RULE
+    assert sorted([first.metadata["source"], *first.metadata["also_in"]]) == sorted(
+        f"版{i}.txt" for i in range(90)
+    )
+    assert {second.page_content, third.page_content} < set(TEXTS)
+    assert "also_in" not in second.metadata
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        pytest.param(copies(["有給休暇は該当なし。"] * 3), id="few words in several documents"),
+        pytest.param(
+            [copies([RULE], headings=name)[0] for name in ("社員", "嘱託", "顧問")], id="headings"
+        ),
+        pytest.param(copies([RULE, RULE.replace("十日", "二日"), RULE + "別に"]), id="words"),
+    ],
+)
+def test_what_differs_is_no_copy(store, documents):
+    store.add_documents(documents)
+    found = HybridRetriever(store=store, k=len(TEXTS) + 3).invoke("有給休暇は何日もらえますか。")
+    assert {d.page_content for d in found} == {*TEXTS, *(d.page_content for d in documents)}
+    assert len(found) == len(TEXTS) + 3
