@@ -211,7 +211,7 @@ class Hit:
     def copied(self) -> dict[str, list[str]]:
         """The other sources that have the same, for the metadata."""
         own = self.passage.metadata.get("source")
-        others = [source for source in dict.fromkeys(self.also_in) if source != own]
+        others = [source for source in dict.fromkeys(self.also_in) if source not in ("", own)]
         return {"also_in": others} if others else {}
 
 

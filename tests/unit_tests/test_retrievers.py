@@ -281,6 +281,13 @@ def test_copies_take_one_place(store):
     assert "also_in" not in second.metadata
 
 
+def test_copies_without_a_source_are_copies(store):
+    store.add_texts([RULE, RULE])
+    found = HybridRetriever(store=store, k=2).invoke("全労働日の八割以上を出勤した社員は。")
+    assert [d.page_content == RULE for d in found] == [True, False]
+    assert "also_in" not in found[0].metadata
+
+
 @pytest.mark.parametrize(
     "documents",
     [
