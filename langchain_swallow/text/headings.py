@@ -39,6 +39,7 @@ def split_at_headings(
     the pages after them too; one at a page's foot travels on to the next page. Those that an
     outline knows are above all of these.
     """
+    outline = outline or {}
     above: tuple[str, ...] = ()
     chapter: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
@@ -47,7 +48,7 @@ def split_at_headings(
     for index, page in enumerate(pages):
         rows = page.split("\n")
         for number, row in enumerate(rows):
-            known = (outline or {}).get((index, number))
+            known = outline.get((index, number))
             heading = None if known else _heading(rows, number)
             # A chapter, or the document's title, travels on with the first section below it.
             if (known or heading) and told > (0 if path else 1):
