@@ -24,7 +24,7 @@ from langchain_swallow.index.folder import IndexFolder, Stored
 from langchain_swallow.index.manifest import Manifest, describe_encoder
 from langchain_swallow.index.segment import Passage, passages_of
 from langchain_swallow.index.snapshot import Found, Snapshot
-from langchain_swallow.index.vectors import Kind, Metric, prepared
+from langchain_swallow.index.vectors import Kind, Metric, prepared, prepared_query
 from langchain_swallow.text.passages import passage_text
 
 Filter = Mapping[str, Any] | Callable[[Document], bool]
@@ -310,7 +310,7 @@ class SwallowFAISS(VectorStore):
     def _nearest(
         self, now: Snapshot, embedding: list[float], k: int, filter: Filter | None
     ) -> list[Found]:
-        query = prepared([embedding], now.metric)[0]
+        query = prepared_query(embedding, now.metric)
         return now.search(query, k, None if filter is None else condition_of(filter))
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:

@@ -32,7 +32,7 @@ from langchain_swallow.index.snapshot import Snapshot
 from langchain_swallow.index.vectors import Vectors
 
 _LOCK = ".lock"
-_OWN_FILE = re.compile(r"[0-9a-f]{16}\.(sqlite|vectors|fast|terms)(-journal)?|\.manifest-.*")
+_OWN_FILE = re.compile(r"[0-9a-f]{16}\.(sqlite|vectors|fast|order|terms)(-journal)?|\.manifest-.*")
 _TRIES = 5
 
 
@@ -172,10 +172,10 @@ class IndexFolder:
                 )
 
     def _read_segment(self, stored: StoredSegment, manifest: Manifest) -> Segment:
-        database, exact, fast, terms = self._paths(stored.name)
-        quick = fast if fast.name in stored.files else None
+        database, terms, exact, *beside = self._paths(stored.name)
+        fast, order = (path if path.name in stored.files else None for path in beside)
         try:
-            vectors = Vectors.read(exact, quick, stored.kind, manifest.metric)  # type: ignore[arg-type]
+            vectors = Vectors.read(exact, fast, order, stored.kind, manifest.metric)  # type: ignore[arg-type]
             lexical = Lexical.read(terms)
         except (RuntimeError, ValueError) as error:
             raise IndexStoreError(f"{self.path} is damaged: {error}.") from error
@@ -187,10 +187,10 @@ class IndexFolder:
         return Segment.read(stored.name, database, vectors, lexical)
 
     def _write_segment(self, segment: Segment) -> StoredSegment:
-        database, exact, fast, terms = self._paths(segment.name)
+        database, terms, *of_vectors = self._paths(segment.name)
         segment.write_database(database)
         segment.lexical.write(terms)
-        files = [database, terms, *segment.vectors.write(exact, fast)]
+        files = [database, terms, *segment.vectors.write(*of_vectors)]
         for path in files:
             _sync(path)
         _sync_folder(self.path)
@@ -219,11 +219,9 @@ class IndexFolder:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
-    def _paths(self, name: str) -> tuple[Path, Path, Path, Path]:
-        database, exact, fast, terms = (
-            self.path / f"{name}.{suffix}" for suffix in ("sqlite", "vectors", "fast", "terms")
-        )
-        return database, exact, fast, terms
+    def _paths(self, name: str) -> list[Path]:
+        suffixes = ("sqlite", "terms", "vectors", "fast", "order")
+        return [self.path / f"{name}.{suffix}" for suffix in suffixes]
 
     @staticmethod
     def _is_own(name: str) -> bool:

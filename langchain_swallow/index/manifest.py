@@ -14,7 +14,9 @@ import numpy as np
 from langchain_swallow.errors import IndexStoreError
 from langchain_swallow.index.filters import Mask
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+# Graphs of version 2 had no order of their own.
+_READ_VERSIONS = (2, FORMAT_VERSION)
 NAME = "manifest.json"
 
 
@@ -98,10 +100,10 @@ def read_manifest(folder: str | Path) -> Manifest:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         version = content.pop("format_version")
-        if version != FORMAT_VERSION:
+        if version not in _READ_VERSIONS:
             raise IndexStoreError(
-                f"{folder} has index format {version!r}, this version reads {FORMAT_VERSION}. "
-                "Index the documents again."
+                f"{folder} has index format {version!r}, this version reads up to "
+                f"{FORMAT_VERSION}. Update langchain-swallow, or index the documents again."
             )
         wanted = content.pop("sha256")
         if _digest({"format_version": version, **content}) != wanted:

@@ -31,6 +31,8 @@ _T = TypeVar("_T", bound=np.generic)
 _TEXTS = "SELECT text, metadata FROM passages ORDER BY row"
 # SQLite's limit of parameters in one statement.
 _AT_ONCE = 500
+# Passages are read from a mapped file, without a call of the system for each page; SQLite's limit.
+_MAPPED = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class Segment:
         """A segment of files that nothing changes any more."""
         uri = f"{database.absolute().as_uri()}?mode=ro&immutable=1"
         connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        connection.execute(f"PRAGMA mmap_size={_MAPPED}")
         return cls(name, connection, vectors, lexical)
 
     def write_database(self, path: Path) -> None:
@@ -103,8 +106,8 @@ class Segment:
         for part in _parts(rows):
             marks = ",".join("?" * len(part))
             statement = f"SELECT row, id, text, metadata FROM passages WHERE row IN ({marks})"
-            for row, name, text, metadata in self._select(statement, part):
-                found[row] = Passage(name, text, json.loads(metadata))
+            for row, passage in _passages(self._select(statement, part)):
+                found[row] = passage
         return found
 
     def everything(self) -> Iterator[tuple[int, Passage]]:
@@ -115,8 +118,7 @@ class Segment:
                 "ORDER BY row",
                 (start, start + _AT_ONCE),
             )
-            for row, name, text, metadata in rows:
-                yield row, Passage(name, text, json.loads(metadata))
+            yield from _passages(rows)
 
     def rows_of_ids(self, ids: Sequence[str]) -> dict[str, int]:
         """Rows by id, of those that are here."""
@@ -234,6 +236,13 @@ def _rows(passages: Iterable[Passage]) -> Iterator[tuple[Any, ...]]:
         source = passage.metadata.get("source")
         metadata = json.dumps(passage.metadata, ensure_ascii=False, default=str)
         yield row, passage.id, source and str(source), passage.text, metadata
+
+
+def _passages(rows: Sequence[tuple[int, str, str, str]]) -> Iterator[tuple[int, Passage]]:
+    # All metadata as one JSON text: a third of the time that one by one takes.
+    metadatas = json.loads(f"[{','.join([row[3] for row in rows])}]")
+    for (row, name, text, _), metadata in zip(rows, metadatas, strict=True):
+        yield row, Passage(name, text, metadata)
 
 
 def _parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:

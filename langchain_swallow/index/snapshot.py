@@ -69,7 +69,7 @@ class Snapshot:
             hits = part.segment.vectors.search(query, k, mask)
             pairs = zip(hits.rows.tolist(), hits.scores.tolist(), strict=True)
             found += [Found(number, row, score) for row, score in pairs]
-        return sorted(found, key=lambda hit: -hit.score)[:k]
+        return sorted(found, key=lambda hit: (-hit.score, hit.segment, hit.row))[:k]
 
     def scores(self, query: Array) -> Array:
         """Scores of all passages, shape (n,), in the order of `everything`."""

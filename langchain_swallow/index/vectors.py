@@ -5,6 +5,8 @@ one of five at 1 % selectivity), they rank what an approximate index proposes, a
 merged from them.
 """
 
+import functools
+import math
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langchain_swallow.errors import EmbeddingError
+from langchain_swallow.index.graph import build_graph
 
 Metric = Literal["cosine", "ip", "l2"]
 Kind = Literal["flat", "hnsw", "ivfpq", "auto"]
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+# Distances and places, best first.
+Nearest = tuple[Array, NDArray[np.int64]]
 
 # A flat search of so many vectors takes a tenth of a second on one core.
 _AUTO_HNSW_FROM = 200_000
@@ -29,11 +34,12 @@ _APPROXIMATE_FROM = 10_000
 # same time where count x share^2 is about 600 (1,000,000 vectors of 384, one core), and there the
 # graph misses some.
 _EXHAUSTIVE_BELOW = 1500
-_HNSW_LINKS = 32
-_HNSW_CONSTRUCTION = 100
 _HNSW_SEARCH = 128
-# So many times k of what the graph looks at should be admitted.
-_HNSW_ADMITTED = 3
+# The graph looks at so many that so many times k of them are admitted, if a filter admits near the
+# query as much as elsewhere; the second time where k were not.
+_HNSW_LOOKS = (2, 4)
+# Wider, a graph misses more than one in twenty, and takes as long as an exhaustive search.
+_HNSW_WIDEST = 1000
 _IVFPQ_PROBED = 16
 _IVFPQ_REFINED = 64
 _IVFPQ_TRAINING = 50
@@ -51,11 +57,12 @@ class Hits:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Selected:
-    """A mask, how many rows it admits, and its bits, which must live as long as a search."""
+    """A mask of rows, the same by place and for FAISS, and how many it admits."""
 
     mask: Mask
+    placed: Mask
+    selector: Any
     count: int
-    bits: NDArray[np.uint8]
 
 
 class Vectors:
@@ -66,13 +73,24 @@ class Vectors:
         fast: An approximate index of the same rows; `None` searches exhaustively.
         kind: What the approximate index is, else `"flat"`.
         metric: Of the scores.
+        order: The row that stands at each place of the indexes, shape (n,); `None` where row i is
+            at place i.
         mapped: The file that `exact` is a view of, kept as long as it is.
     """
 
     def __init__(
-        self, exact: Any, fast: Any, kind: str, metric: Metric, *, mapped: Any = None
+        self,
+        exact: Any,
+        fast: Any,
+        kind: str,
+        metric: Metric,
+        *,
+        order: NDArray[np.int64] | None = None,
+        mapped: Any = None,
     ) -> None:
         self._exact, self._fast, self._mapped = exact, fast, mapped
+        self._order, self._places = order, None if order is None else _inverse(order)
+        self._count = int(exact.ntotal)
         self.kind, self.metric = kind, metric
         self._known_masks: deque[Selected] = deque(maxlen=_KNOWN_MASKS)
         if kind == "ivfpq":
@@ -84,27 +102,25 @@ class Vectors:
         """Index rows, shape (n, dim), that `prepared` has made ready."""
         chosen = _chosen_kind(kind, len(rows))
         if chosen == "hnsw":
-            fast = _hnsw(rows, metric)
+            fast, order = build_graph(rows, _faiss_metric(metric))
             # The graph's own storage: the vectors are in memory once.
-            return cls(faiss.downcast_index(fast.storage), fast, chosen, metric)
+            return cls(faiss.downcast_index(fast.storage), fast, chosen, metric, order=order)
         exact = faiss.IndexFlat(rows.shape[1], _faiss_metric(metric))
         exact.add(rows)
         fast = _ivfpq(rows, metric) if chosen == "ivfpq" else None
         return cls(exact, fast, chosen, metric)
 
     def __len__(self) -> int:
-        return int(self._exact.ntotal)
+        return self._count
 
     @property
     def dimension(self) -> int:
         """Length of a vector."""
         return int(self._exact.d)
 
-    def rows(self, numbers: NDArray[np.int64] | None = None) -> Array:
-        """Vectors of these rows, or of all, shape (n, dim)."""
-        every = faiss.rev_swig_ptr(self._exact.get_xb(), len(self) * self.dimension)
-        shaped = every.reshape(len(self), self.dimension)
-        return shaped if numbers is None else shaped[numbers]
+    def rows(self, numbers: NDArray[np.int64]) -> Array:
+        """Vectors of these rows, shape (n, dim)."""
+        return self._placed()[numbers if self._places is None else self._places[numbers]]
 
     def search(self, query: Array, k: int, admitted: Mask | None = None) -> Hits:
         """The `k` best rows of those admitted.
@@ -114,34 +130,29 @@ class Vectors:
             k: At most; fewer where fewer are admitted.
             admitted: Shape (n,), not to be changed; `None` admits all.
         """
-        selector, share = None, 1.0
-        if admitted is not None:
-            chosen = self._selected(admitted)
-            share, k = chosen.count / max(1, len(self)), min(k, chosen.count)
-            selector = faiss.IDSelectorBitmap(chosen.bits)
-        k = min(k, len(self))
+        chosen = None if admitted is None else self._selected(admitted)
+        k = min(k, len(self) if chosen is None else chosen.count)
         if k < 1:
             return Hits(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
-        if self._fast is None or len(self) * share**2 < _EXHAUSTIVE_BELOW:
-            found, rows = self._search_exactly(query, k, selector)
-        else:
-            found, rows = self._search_fast(query, k, selector, share)
-            # What is admitted may all lie where the faster index did not look.
-            if rows[0, -1] < 0:
-                found, rows = self._search_exactly(query, k, selector)
-        known = rows[0] >= 0
-        return Hits(rows[0][known], similarity(found[0][known], self.metric))
+        found = self._search_fast(query, k, chosen) if self._is_worth_it(chosen) else None
+        distances, places = found or self._search_exactly(query, k, chosen)
+        rows = places if self._order is None else self._order[places]
+        return Hits(rows, similarity(distances, self.metric))
 
     def scores(self, query: Array) -> Array:
         """Scores of all rows, shape (n,)."""
         if self.metric == "l2":
-            found = ((self.rows() - query) ** 2).sum(axis=1)
+            found = ((self._placed() - query) ** 2).sum(axis=1)
         else:
-            found = self.rows() @ query
-        return similarity(found, self.metric)
+            found = self._placed() @ query
+        return similarity(found if self._places is None else found[self._places], self.metric)
 
-    def write(self, exact: Path, fast: Path) -> list[Path]:
-        """Write the files; the second only where there is an approximate index."""
+    def write(self, exact: Path, fast: Path, order: Path) -> list[Path]:
+        """Write the files: the second where there is an approximate index, the third for a graph.
+
+        Returns:
+            Those that are there.
+        """
         with exact.open("wb") as file:
             padding = _padding()
             file.write(bytes([padding]) + bytes(padding - 1))
@@ -150,14 +161,21 @@ class Vectors:
             return [exact]
         with fast.open("wb") as file:
             _write(file, self._fast, faiss.IO_FLAG_SKIP_STORAGE)
-        return [exact, fast]
+        if self._order is None:
+            return [exact, fast]
+        with order.open("wb") as file:
+            np.save(file, self._order)
+        return [exact, fast, order]
 
     @classmethod
-    def read(cls, exact: Path, fast: Path | None, kind: str, metric: Metric) -> "Vectors":
-        """Map exact vectors into memory, without copying them, and read the index beside them.
+    def read(
+        cls, exact: Path, fast: Path | None, order: Path | None, kind: str, metric: Metric
+    ) -> "Vectors":
+        """Map exact vectors into memory, without copying them, and read what is beside them.
 
         Raises:
             RuntimeError: They are no such files. Check hashes first: FAISS trusts what it reads.
+            ValueError: The same, of the order.
         """
         mapped = np.memmap(exact, dtype=np.uint8, mode="r")
         inside = mapped[int(mapped[0]) :]
@@ -169,53 +187,108 @@ class Vectors:
                 quick = faiss.read_index(source, faiss.IO_FLAG_SKIP_STORAGE)
         if quick is not None and kind == "hnsw":
             quick.storage, quick.own_fields = flat, False
-        return cls(flat, quick, kind, metric, mapped=mapped)
+        rows = None if order is None else np.load(order, allow_pickle=False)
+        return cls(flat, quick, kind, metric, order=rows, mapped=mapped)
+
+    def _placed(self) -> Array:
+        """All vectors, shape (n, dim), each at its place."""
+        every = faiss.rev_swig_ptr(self._exact.get_xb(), len(self) * self.dimension)
+        return every.reshape(len(self), self.dimension)
 
     def _selected(self, admitted: Mask) -> Selected:
         """What is known of a mask; the same few are asked for again and again."""
         for known in list(self._known_masks):
             if known.mask is admitted:
                 return known
-        bits = np.packbits(admitted, bitorder="little")
-        found = Selected(admitted, int(np.count_nonzero(admitted)), bits)
+        placed = admitted if self._order is None else admitted[self._order]
+        selector = faiss.IDSelectorBitmap(np.packbits(placed, bitorder="little"))
+        found = Selected(admitted, placed, selector, int(np.count_nonzero(placed)))
         self._known_masks.append(found)
         return found
 
-    def _search_exactly(self, query: Array, k: int, selector: Any) -> Any:
-        parameters = None if selector is None else faiss.SearchParameters(sel=selector)
-        return self._exact.search(query[None], k, params=parameters)
+    def _is_worth_it(self, chosen: Selected | None) -> bool:
+        """Whether the faster index is the faster one."""
+        wide = len(self) * self._share(chosen) ** 2
+        return self._fast is not None and wide >= _EXHAUSTIVE_BELOW
 
-    def _search_fast(self, query: Array, k: int, selector: Any, share: float) -> Any:
-        if self.kind == "hnsw":
-            width = max(_HNSW_SEARCH, 2 * k, int(_HNSW_ADMITTED * k / share))
-            wide = faiss.SearchParametersHNSW(sel=selector, efSearch=width)
-            return self._fast.search(query[None], k, params=wide)
-        probed = max(1, self._fast.nlist // _IVFPQ_PROBED)
+    def _share(self, chosen: Selected | None) -> float:
+        """Of the rows, those that are admitted."""
+        return 1.0 if chosen is None else chosen.count / len(self)
+
+    def _search_exactly(self, query: Array, k: int, chosen: Selected | None) -> Nearest:
+        parameters = None if chosen is None else faiss.SearchParameters(sel=chosen.selector)
+        distances, places = self._exact.search(query[None], k, params=parameters)
+        return distances[0], places[0]
+
+    def _search_fast(self, query: Array, k: int, chosen: Selected | None) -> Nearest | None:
+        """The nearest of those looked at; `None` where nearer ones may be elsewhere."""
+        if self.kind == "ivfpq":
+            return self._search_lists(query, k, chosen)
+        share = self._share(chosen)
+        for times in _HNSW_LOOKS:
+            width = max(_HNSW_SEARCH, int(times * k / share))
+            if width > _HNSW_WIDEST:
+                break
+            distances, places = self._search_graph(query, k, chosen, width)
+            if len(places) == k:
+                return distances, places
+        return None
+
+    def _search_graph(self, query: Array, k: int, chosen: Selected | None, width: int) -> Nearest:
+        """Up to `k` of the `width` nearest."""
+        # Not by FAISS's selector: that takes what is admitted of all nodes on the way, and a filter
+        # that admits little near the query would be answered with what came by.
+        wanted = k if chosen is None else min(width, len(self))
+        found, near = self._fast.search(query[None], wanted, params=_looking_at(width))
+        distances, places = found[0], near[0]
+        known = places >= 0 if chosen is None else chosen.placed[places] & (places >= 0)
+        return distances[known][:k], places[known][:k]
+
+    def _search_lists(self, query: Array, k: int, chosen: Selected | None) -> Nearest | None:
+        # In more lists the less a filter admits: as many rows, and it may admit few near the query.
+        selector = None if chosen is None else chosen.selector
+        lists = self._fast.nlist
+        probed = min(lists, math.ceil(lists / _IVFPQ_PROBED / self._share(chosen)))
         base = faiss.SearchParametersIVF(sel=selector, nprobe=probed)
         refined = faiss.IndexRefineSearchParameters(
             k_factor=float(_IVFPQ_REFINED), base_index_params=base
         )
-        return self._refined.search(query[None], k, params=refined)
+        distances, places = self._refined.search(query[None], k, params=refined)
+        return (distances[0], places[0]) if places[0, -1] >= 0 else None
 
 
 def prepared(vectors: Any, metric: Metric) -> Array:
     """Float32 rows, shape (n, dim), of unit norm where the metric is cosine.
 
     Raises:
-        EmbeddingError: Vectors of different lengths, or a non-finite one.
+        EmbeddingError: Vectors of different lengths, or one whose squared norm is not finite.
     """
-    try:
-        array = np.ascontiguousarray(vectors, dtype=np.float32)
-    except ValueError as error:
-        raise EmbeddingError(f"The embedding returned no vectors of one length: {error}.") from None
+    array = _array(vectors)
     if array.ndim != 2:
         raise EmbeddingError(f"The embedding returned vectors of shape {array.shape}.")
-    if not np.isfinite(array).all():
-        raise EmbeddingError("The embedding returned a non-finite vector.")
+    squares = np.einsum("ij,ij->i", array, array)
+    # What is not finite makes its sum so.
+    if not np.isfinite(squares).all():
+        raise EmbeddingError(
+            "The embedding returned a non-finite vector, or one too long for 32 bits."
+        )
     if metric != "cosine":
         return array
-    norms = np.linalg.norm(array, axis=1, keepdims=True)
-    return array / np.where(norms == 0, 1, norms)
+    squares[squares == 0] = 1
+    return array / np.sqrt(squares)[:, None]
+
+
+def prepared_query(vector: Any, metric: Metric) -> Array:
+    """One vector, shape (dim,), as `prepared`; in a third of the time.
+
+    Raises:
+        EmbeddingError: As `prepared`.
+    """
+    row = _array(vector)
+    square = float(row @ row) if row.ndim == 1 else math.nan
+    if not math.isfinite(square):
+        return prepared([vector], metric)[0]
+    return row / math.sqrt(square) if metric == "cosine" and square else row
 
 
 def similarity(found: Array, metric: Metric) -> Array:
@@ -225,12 +298,19 @@ def similarity(found: Array, metric: Metric) -> Array:
     1 / (1 + e^-x).
     """
     if metric == "cosine":
-        scores = np.clip((1 + found) / 2, 0, 1)
+        scores = ((1 + found) / 2).clip(0, 1)
     elif metric == "l2":
         scores = 1 / (1 + np.maximum(found, 0))
     else:
         scores = 1 / (1 + np.exp(-np.clip(found, -80, 80)))
     return scores.astype(np.float32, copy=False)
+
+
+def _array(vectors: Any) -> Array:
+    try:
+        return np.ascontiguousarray(vectors, dtype=np.float32)
+    except ValueError as error:
+        raise EmbeddingError(f"The embedding returned no vectors of one length: {error}.") from None
 
 
 def _chosen_kind(kind: Kind, count: int) -> str:
@@ -243,11 +323,15 @@ def _faiss_metric(metric: Metric) -> int:
     return int(faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT)
 
 
-def _hnsw(rows: Array, metric: Metric) -> Any:
-    index = faiss.IndexHNSWFlat(rows.shape[1], _HNSW_LINKS, _faiss_metric(metric))
-    index.hnsw.efConstruction = _HNSW_CONSTRUCTION
-    index.add(rows)
-    return index
+@functools.lru_cache(maxsize=64)
+def _looking_at(width: int) -> Any:
+    return faiss.SearchParametersHNSW(efSearch=width)
+
+
+def _inverse(order: NDArray[np.int64]) -> NDArray[np.int64]:
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order))
+    return places
 
 
 def _ivfpq(rows: Array, metric: Metric) -> Any:

@@ -254,3 +254,20 @@ def test_a_filter_whose_passages_all_lie_far_away_still_finds_the_nearest(kind):
     found = vectors.search(rows[0], 10, mixed).rows.tolist()
     exact = np.flatnonzero(mixed)[np.argsort(-scores[mixed])[:10]].tolist()
     assert len(set(found) & set(exact)) >= 9
+
+
+@pytest.mark.parametrize("kind", ["hnsw", "ivfpq"])
+def test_a_filter_that_admits_little_near_the_question_still_finds_the_nearest(kind):
+    """A faster index comes by enough that is admitted, of the nearest ten by .69 and .77."""
+    rng = np.random.default_rng(0)
+    near = rng.normal(size=(100, 32))[rng.integers(100, size=20_000)]
+    rows = prepared(near + 0.8 * rng.normal(size=near.shape), "cosine")
+    vectors = Vectors.build(rows, "cosine", kind)
+    along = rows @ rng.normal(size=32)
+    admitted = along > np.quantile(along, 0.7)
+    both = 0
+    for number in np.flatnonzero(along < np.quantile(along, 0.2))[:100]:
+        scores = np.where(admitted, rows @ rows[number], -1)
+        hits = vectors.search(rows[number], 10, admitted)
+        both += len(set(hits.rows.tolist()) & set(np.argsort(-scores)[:10].tolist()))
+    assert both >= 950

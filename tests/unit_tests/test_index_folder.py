@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
@@ -162,8 +163,24 @@ def test_another_version_embedding_and_metric_are_refused(store, tmp_path):
     manifest = json.loads(path.read_text("utf-8"))
     manifest["format_version"] = 99
     path.write_text(json.dumps(manifest), encoding="utf-8")
-    with pytest.raises(IndexStoreError, match="index format 99, this version reads 2"):
+    with pytest.raises(IndexStoreError, match="index format 99, this version reads up to 3"):
         load(folder)
+
+
+def test_an_index_of_the_version_before_is_read_and_written_on(store, tmp_path):
+    folder = tmp_path / "i"
+    store.save_local(folder)
+    path = folder / "manifest.json"
+    content = json.loads(path.read_text("utf-8"))
+    del content["sha256"]
+    content["format_version"] = 2
+    content["sha256"] = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    path.write_text(json.dumps(content), encoding="utf-8")
+    before = len(load(folder))
+    again = SwallowFAISS(CharacterEmbeddings(), path=folder)
+    again.add_texts(["新しい文章"])
+    assert len(load(folder)) == before + 1
+    assert json.loads(path.read_text("utf-8"))["format_version"] == 3
 
 
 def test_a_manifest_names_no_file_outside_its_folder(store, tmp_path):
