@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from langchain_swallow.errors import IndexStoreError
 from langchain_swallow.formats.langchain_faiss import Converted, read_langchain_faiss
-from langchain_swallow.index.vectors import Metric, prepared
+from langchain_swallow.index.metric import Metric, prepared
 from langchain_swallow.vectorstores import SwallowFAISS
 
 # An encoder in another precision gives nearly the same vector; another encoder does not.

@@ -22,9 +22,10 @@ from langchain_swallow.errors import IndexStoreError
 from langchain_swallow.index import snapshot as snapshots
 from langchain_swallow.index.folder import IndexFolder, Stored
 from langchain_swallow.index.manifest import Manifest, describe_encoder
+from langchain_swallow.index.metric import Metric, prepared, prepared_query
 from langchain_swallow.index.segment import Passage, passages_of
 from langchain_swallow.index.snapshot import Found, Snapshot
-from langchain_swallow.index.vectors import Kind, Metric, prepared, prepared_query
+from langchain_swallow.index.vectors import Kind
 from langchain_swallow.text.passages import passage_text
 
 Filter = Mapping[str, Any] | Callable[[Document], bool]

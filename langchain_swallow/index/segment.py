@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from langchain_swallow.index.filters import Column, Mask, admitted_rows
 from langchain_swallow.index.lexical import Lexical, Terms
-from langchain_swallow.index.vectors import Array, Kind, Metric, Vectors
+from langchain_swallow.index.metric import Array, Metric
+from langchain_swallow.index.vectors import Kind, Vectors
 from langchain_swallow.text.passages import passage_text
 
 _SCHEMA = """

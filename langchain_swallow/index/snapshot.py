@@ -15,9 +15,10 @@ import numpy as np
 from langchain_swallow.errors import EmbeddingError
 from langchain_swallow.index.filters import Mask
 from langchain_swallow.index.lexical import BM25Scorer, Part, Terms, ngram_weights, word_weights
+from langchain_swallow.index.metric import Array, Metric
 from langchain_swallow.index.proximity import proximities
 from langchain_swallow.index.segment import Living, Passage, Segment
-from langchain_swallow.index.vectors import Array, Kind, Metric
+from langchain_swallow.index.vectors import Kind
 
 Filter = Mapping[str, Any] | Callable[[Passage], bool]
 

@@ -11,7 +11,8 @@ from langchain_core.embeddings import Embeddings
 
 from langchain_swallow import SwallowFAISS
 from langchain_swallow.errors import IndexStoreError
-from langchain_swallow.index.vectors import Vectors, prepared
+from langchain_swallow.index.metric import prepared
+from langchain_swallow.index.vectors import Vectors
 from tests.unit_tests.embeddings import CharacterEmbeddings
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from langchain_swallow.index.graph import build_graph
-from langchain_swallow.index.vectors import Vectors, prepared, similarity
+from langchain_swallow.index.metric import prepared, similarity
+from langchain_swallow.index.vectors import Vectors
 
 INNER_PRODUCT = faiss.METRIC_INNER_PRODUCT
 
