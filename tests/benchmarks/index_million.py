@@ -143,7 +143,7 @@ def measure(kind: str, count: int, folder: Path) -> dict[str, float]:
         **{name: of_number(search, drawn.queries) for name, search in peers.items()},
     }
     figures |= medians_ms(searches)
-    # Not in turn with the others: its threads may go on spinning while the next search is timed.
+    # Not in turn with the others: its threads go on spinning while the next search is timed.
     flat_search = of_number(flat.search(selector), drawn.queries)
     figures |= medians_ms({"bare_filtered_flat_ms": flat_search})
     exact = flat.search()(drawn.queries)[1]
