@@ -275,8 +275,10 @@ class Vectors:
         found = np.zeros(len(self), dtype=np.int64)
         lists = self._fast.invlists
         for number in range(self._fast.nlist):
-            rows = faiss.rev_swig_ptr(lists.get_ids(number), lists.list_size(number))
-            found[rows] = number
+            size = lists.list_size(number)
+            # An empty list has no ids to point at.
+            if size:
+                found[faiss.rev_swig_ptr(lists.get_ids(number), size)] = number
         return found
 
 

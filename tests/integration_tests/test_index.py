@@ -272,3 +272,15 @@ def test_a_filter_that_admits_little_near_the_question_still_finds_the_nearest(k
         hits = vectors.search(rows[number], 10, admitted)
         both += len(set(hits.rows.tolist()) & set(np.argsort(-scores)[:10].tolist()))
     assert both >= 950
+
+
+@pytest.mark.parametrize("kind", ["hnsw", "ivfpq"])
+def test_a_filter_over_many_copies_finds_those_it_admits(kind):
+    """Of copies most lists of IVF-PQ are empty, and a graph's nodes are all as near."""
+    rng = np.random.default_rng(0)
+    rows = np.repeat(prepared(rng.normal(size=(30, 16)), "cosine"), 500, axis=0)
+    admitted = np.arange(len(rows)) % 2 == 0
+    hits = Vectors.build(rows, "cosine", kind).search(rows[3], 5, admitted)
+    assert len(hits.rows) == 5
+    assert admitted[hits.rows].all()
+    assert (hits.rows < 500).all()
