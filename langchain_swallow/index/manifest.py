@@ -15,7 +15,7 @@ from langchain_swallow.errors import IndexStoreError
 from langchain_swallow.index.filters import Mask
 
 FORMAT_VERSION = 3
-# Graphs of version 2 had no order of their own.
+# Vectors of version 2 stand in the order of their rows.
 _READ_VERSIONS = (2, FORMAT_VERSION)
 NAME = "manifest.json"
 

@@ -236,6 +236,18 @@ def test_readers_in_other_processes_see_whole_states(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["hnsw", "ivfpq"])
+def test_vectors_in_no_clusters_are_found_too(kind):
+    """As those of texts are: in clusters all that is near a query is in few lists."""
+    rows = prepared(np.random.default_rng(0).normal(size=(20_000, 16)), "cosine")
+    vectors = Vectors.build(rows, "cosine", kind)
+    both = 0
+    for number in range(100):
+        nearest = np.argsort(-(rows @ rows[number]))[:10]
+        both += len(set(vectors.search(rows[number], 10).rows.tolist()) & set(nearest.tolist()))
+    assert both >= 950
+
+
+@pytest.mark.parametrize("kind", ["hnsw", "ivfpq"])
 def test_a_filter_whose_passages_all_lie_far_away_still_finds_the_nearest(kind):
     """A faster index looks near the query, where nothing is admitted."""
     rng = np.random.default_rng(0)

@@ -1,14 +1,15 @@
-"""A graph's nodes lie near their neighbours, and rows keep their numbers."""
+"""Approximate indexes hold near vectors near each other in memory, and rows keep their numbers."""
 
 import faiss
 import numpy as np
 import pytest
 
-from langchain_swallow.index.graph import build_graph
+from langchain_swallow.index.approximate import build_graph, build_lists, list_of_each
 from langchain_swallow.index.metric import prepared, similarity
 from langchain_swallow.index.vectors import Vectors
 
 INNER_PRODUCT = faiss.METRIC_INNER_PRODUCT
+BUILDS = {"hnsw": build_graph, "ivfpq": build_lists}
 
 
 @pytest.fixture(scope="module")
@@ -17,12 +18,6 @@ def rows():
     rng = np.random.default_rng(0)
     near = rng.normal(size=(40, 16))[rng.integers(40, size=2000)]
     return prepared(near + 0.3 * rng.normal(size=near.shape), "cosine")
-
-
-@pytest.fixture(scope="module")
-def vectors(rows):
-    graph, order = build_graph(rows, INNER_PRODUCT)
-    return Vectors(faiss.downcast_index(graph.storage), graph, "hnsw", "cosine", order=order)
 
 
 def links(graph):
@@ -40,29 +35,49 @@ def share_near(pairs):
 
 
 def test_linked_nodes_lie_nearer_to_each_other_than_they_came_in(rows):
-    graph, order = build_graph(rows, INNER_PRODUCT)
+    graph, _, order = build_graph(rows, INNER_PRODUCT)
     placed = links(graph.hnsw)
     assert share_near(placed) > 1.6 * share_near(order[placed])
 
 
-def test_every_row_has_one_place_and_its_vector_there(rows):
-    graph, order = build_graph(rows, INNER_PRODUCT)
+def test_the_vectors_of_a_list_lie_beside_each_other(rows):
+    lists, _, order = build_lists(rows, INNER_PRODUCT)
+    holding = list_of_each(lists)
+    assert (np.diff(holding) >= 0).all()
+    assert len(np.unique(holding)) > 40
+    _, assigned = lists.quantizer.search(rows[order], 1)
+    assert (holding == assigned[:, 0]).all()
+
+
+@pytest.mark.parametrize("build", BUILDS.values())
+def test_every_row_has_one_place_and_its_vector_there(rows, build):
+    _, exact, order = build(rows, INNER_PRODUCT)
     assert sorted(order) == list(range(len(rows)))
-    stored = faiss.downcast_index(graph.storage).reconstruct_n(0, len(rows))
-    assert (stored == rows[order]).all()
+    assert (exact.reconstruct_n(0, len(rows)) == rows[order]).all()
 
 
-def test_nodes_that_no_link_leads_to_are_kept():
-    same = np.ones((3000, 4), dtype=np.float32)
-    _, order = build_graph(same, INNER_PRODUCT)
+@pytest.mark.parametrize("build", BUILDS.values())
+def test_copies_that_no_link_leads_to_or_that_fill_one_list_are_kept(build):
+    _, _, order = build(np.ones((3000, 4), dtype=np.float32), INNER_PRODUCT)
     assert sorted(order) == list(range(3000))
 
 
-def test_rows_keep_their_numbers(rows, vectors, tmp_path):
+@pytest.mark.parametrize("dimension", [1, 6, 10, 50, 97])
+def test_lists_take_vectors_of_any_length(dimension):
+    rows = prepared(np.random.default_rng(0).normal(size=(1000, dimension)), "l2")
+    fast, exact, order = build_lists(rows, faiss.METRIC_L2)
+    hits = Vectors(exact, fast, "ivfpq", "l2", order=order).search(rows[7], 1)
+    assert (rows[hits.rows[0]] == rows[7]).all()
+
+
+@pytest.mark.parametrize("kind", BUILDS)
+def test_rows_keep_their_numbers(rows, kind, tmp_path):
+    fast, exact, order = BUILDS[kind](rows, INNER_PRODUCT)
+    vectors = Vectors(exact, fast, kind, "cosine", order=order)
     paths = [tmp_path / name for name in ("exact", "fast", "order")]
     assert vectors.write(*paths) == paths
     admitted = np.arange(len(rows)) % 4 == 1
-    for read in (vectors, Vectors.read(*paths, "hnsw", "cosine")):
+    for read in (vectors, Vectors.read(*paths, kind, "cosine")):
         assert (read.rows(np.array([7, 3])) == rows[[7, 3]]).all()
         for query in rows[:40]:
             scores = similarity(rows @ query, "cosine")
@@ -83,3 +98,18 @@ def test_a_graph_of_before_has_its_rows_in_order(rows, tmp_path):
     assert old.write(*paths) == paths[:2]
     read = Vectors.read(*paths[:2], None, "hnsw", "cosine")
     assert [int(read.search(rows[i], 1).rows[0]) for i in range(20)] == list(range(20))
+
+
+def test_lists_of_before_have_their_rows_in_order_and_codes_of_eight_bits(rows, tmp_path):
+    lists = faiss.index_factory(rows.shape[1], "IVF32,PQ4x8", INNER_PRODUCT)
+    lists.train(rows)
+    lists.add(rows)
+    exact = faiss.IndexFlat(rows.shape[1], INNER_PRODUCT)
+    exact.add(rows)
+    paths = [tmp_path / name for name in ("exact", "fast", "order")]
+    assert Vectors(exact, lists, "ivfpq", "cosine").write(*paths) == paths[:2]
+    read = Vectors.read(*paths[:2], None, "ivfpq", "cosine")
+    even = np.arange(len(rows)) % 2 == 0
+    for number in range(0, 20, 2):
+        assert read.search(rows[number], 1).rows[0] == number
+        assert read.search(rows[number], 1, even).rows[0] == number
