@@ -102,6 +102,7 @@ def test_a_graph_of_before_has_its_rows_in_order(rows, tmp_path):
 
 def test_lists_of_before_have_their_rows_in_order_and_codes_of_eight_bits(rows, tmp_path):
     lists = faiss.index_factory(rows.shape[1], "IVF32,PQ4x8", INNER_PRODUCT)
+    lists.do_polysemous_training = False
     lists.train(rows)
     lists.add(rows)
     exact = faiss.IndexFlat(rows.shape[1], INNER_PRODUCT)
