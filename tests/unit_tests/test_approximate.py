@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from langchain_swallow.index.approximate import build_graph, build_lists, list_of_each
-from langchain_swallow.index.metric import prepared, similarity
+from langchain_swallow.index.metric import faiss_metric, prepared, similarity
 from langchain_swallow.index.vectors import Vectors
 
 INNER_PRODUCT = faiss.METRIC_INNER_PRODUCT
@@ -68,6 +68,15 @@ def test_lists_take_vectors_of_any_length(dimension):
     fast, exact, order = build_lists(rows, faiss.METRIC_L2)
     hits = Vectors(exact, fast, "ivfpq", "l2", order=order).search(rows[7], 1)
     assert (rows[hits.rows[0]] == rows[7]).all()
+
+
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+@pytest.mark.parametrize("kind", BUILDS)
+def test_scores_of_all_rows_come_in_the_order_of_the_rows(rows, kind, metric):
+    fast, exact, order = BUILDS[kind](rows, faiss_metric(metric))
+    vectors = Vectors(exact, fast, kind, metric, order=order)
+    distances = ((rows - rows[7]) ** 2).sum(axis=1) if metric == "l2" else rows @ rows[7]
+    assert np.allclose(vectors.scores(rows[7]), similarity(distances, metric), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", BUILDS)
