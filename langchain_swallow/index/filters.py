@@ -9,6 +9,7 @@ A condition is decided once for each distinct value, and then looked up for each
 """
 
 import operator
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,14 +29,14 @@ class Column:
     """
 
     values: Sequence[Any]
-    codes: NDArray[np.int32]
+    codes: NDArray[np.unsignedinteger]
 
     @classmethod
     def of(cls, entries: Iterable[Mapping[str, Any]], key: str) -> "Column":
         """The column of a key."""
         known: dict[Any, int] = {}
         values: list[Any] = []
-        codes: list[int] = []
+        codes = array("I")
         for metadata in entries:
             value = metadata.get(key, _MISSING)
             # 1 and True are one key of a dict, and two values here.
@@ -44,7 +45,7 @@ class Column:
             if code == len(values):
                 values.append(value)
             codes.append(code)
-        return cls(values, np.array(codes, dtype=np.int32))
+        return cls(values, np.array(codes, dtype=np.min_scalar_type(len(values))))
 
     def value(self, code: int) -> Any:
         """A distinct value; `None` stands for none."""

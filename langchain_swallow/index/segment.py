@@ -149,11 +149,13 @@ class Segment:
         return admitted_rows(json.loads(name), self.column, len(self))
 
     def _column(self, key: str) -> Column:
-        entries = (
-            json.loads(metadata)
-            for (metadata,) in self._select("SELECT metadata FROM passages ORDER BY row", ())
-        )
-        return Column.of(entries, key)
+        return Column.of((json.loads(metadata) for metadata in self._metadatas()), key)
+
+    def _metadatas(self) -> Iterator[str]:
+        # In parts: all texts at once would leave their memory behind.
+        for start in range(0, len(self), _AT_ONCE):
+            statement = "SELECT metadata FROM passages WHERE row >= ? AND row < ? ORDER BY row"
+            yield from (text for (text,) in self._select(statement, (start, start + _AT_ONCE)))
 
     def _words(self, terms: Terms) -> Lexical:
         """Terms of a tokenizer, found when they are first asked for."""

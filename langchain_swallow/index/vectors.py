@@ -40,8 +40,11 @@ _HNSW_WIDEST = 1000
 _IVFPQ_PROBED = 1 / 16
 # A sixteenth of a few lists holds .89 of the nearest ten of real texts, so many .99.
 _IVFPQ_PROBED_LEAST = 64
+# Where so many times k rows are looked into, .97 of the nearest k are found, for k up to 1,000.
+_IVFPQ_ROWS = 40
 _IVFPQ_ENOUGH = 0.75
-_IVFPQ_REFINED = 24
+# By the bits of a code; those of eight are of before.
+_IVFPQ_REFINED = {4: 24.0, 8: 64.0}
 # Placing a mask of a million rows takes 2 ms, several times a graph's search.
 _KNOWN_MASKS = 8
 # With a selector FAISS scans on one core. Without one it divides the rows among all cores, by BLAS
@@ -92,8 +95,7 @@ class Vectors:
         mapped: Any = None,
     ) -> None:
         self._exact, self._fast, self._mapped = exact, fast, mapped
-        self._order, self._places = order, None if order is None else _inverse(order)
-        self._count = int(exact.ntotal)
+        self._order, self._count = order, int(exact.ntotal)
         self.kind, self.metric = kind, metric
         self._known_masks: deque[Selected] = deque(maxlen=_KNOWN_MASKS)
         if kind == "ivfpq":
@@ -122,7 +124,7 @@ class Vectors:
 
     def rows(self, numbers: NDArray[np.int64]) -> Array:
         """Vectors of these rows, shape (n, dim)."""
-        return self._placed()[numbers if self._places is None else self._places[numbers]]
+        return self._placed()[numbers if self._order is None else self._places[numbers]]
 
     def search(self, query: Array, k: int, admitted: Mask | None = None) -> Hits:
         """The `k` best rows of those admitted.
@@ -149,7 +151,7 @@ class Vectors:
         found = np.empty(len(self), dtype=np.float32)
         every = self._exact.get_xb()
         compare(faiss.swig_ptr(found), faiss.swig_ptr(query), every, self.dimension, len(self))
-        return similarity(found if self._places is None else found[self._places], self.metric)
+        return similarity(found if self._order is None else found[self._places], self.metric)
 
     def write(self, exact: Path, fast: Path, order: Path) -> list[Path]:
         """Write the files: the second where there is an approximate index, the third for an order.
@@ -255,22 +257,25 @@ class Vectors:
         return distances[known][:k], places[known][:k]
 
     def _search_lists(self, query: Array, k: int, chosen: Selected | None) -> Nearest | None:
+        probed = self._probed(query, k, chosen)
+        if probed > self._fast.nlist / 2:
+            return None
         selector = None if chosen is None else chosen.selector
-        base = faiss.SearchParametersIVF(sel=selector, nprobe=self._probed(query, chosen))
-        refined = faiss.IndexRefineSearchParameters(
-            k_factor=float(_IVFPQ_REFINED), base_index_params=base
-        )
+        base = faiss.SearchParametersIVF(sel=selector, nprobe=probed)
+        times = _IVFPQ_REFINED[self._fast.pq.nbits]
+        refined = faiss.IndexRefineSearchParameters(k_factor=times, base_index_params=base)
         distances, places = self._refined.search(query[None], k, params=refined)
         return (distances[0], places[0]) if places[0, -1] >= 0 else None
 
-    def _probed(self, query: Array, chosen: Selected | None) -> int:
+    def _probed(self, query: Array, k: int, chosen: Selected | None) -> int:
         """How many lists to look into: a share of them, but at least so many.
 
         Where those hold much less than that share of what is admitted, twice the further ones that
         it takes: in once, .92 of the nearest ten are found of a filter that admits little near by.
         """
         lists = self._fast.nlist
-        usual = min(lists, max(_IVFPQ_PROBED_LEAST, int(lists * _IVFPQ_PROBED)))
+        holding = int(_IVFPQ_ROWS * k * lists / len(self))
+        usual = min(lists, max(_IVFPQ_PROBED_LEAST, int(lists * _IVFPQ_PROBED), holding))
         if chosen is None:
             return usual
         wanted = chosen.count * usual / lists
@@ -280,6 +285,13 @@ class Vectors:
         _, near = self._fast.quantizer.search(query[None], lists)
         rows = np.cumsum(chosen.in_lists[near[0]])
         return 2 * (1 + int(np.searchsorted(rows, wanted))) - usual
+
+    @functools.cached_property
+    def _places(self) -> NDArray[np.int64]:
+        """The place of each row, shape (n,), where there is an order."""
+        places = np.empty_like(self._order)
+        places[self._order] = np.arange(len(self))
+        return places
 
     @functools.cached_property
     def _list_of(self) -> NDArray[np.int64]:
@@ -296,12 +308,6 @@ def _chosen_kind(kind: Kind, count: int) -> str:
 @functools.lru_cache(maxsize=64)
 def _looking_at(width: int) -> Any:
     return faiss.SearchParametersHNSW(efSearch=width)
-
-
-def _inverse(order: NDArray[np.int64]) -> NDArray[np.int64]:
-    places = np.empty_like(order)
-    places[order] = np.arange(len(order))
-    return places
 
 
 def _padding() -> int:
