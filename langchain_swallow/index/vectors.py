@@ -273,12 +273,12 @@ class Vectors:
         Where those hold much less than that share of what is admitted, twice the further ones that
         it takes: in once, .92 of the nearest ten are found of a filter that admits little near by.
         """
-        lists = self._fast.nlist
-        holding = int(_IVFPQ_ROWS * k * lists / len(self))
+        lists, count = self._fast.nlist, len(self) if chosen is None else chosen.count
+        holding = int(_IVFPQ_ROWS * k * lists / count)
         usual = min(lists, max(_IVFPQ_PROBED_LEAST, int(lists * _IVFPQ_PROBED), holding))
         if chosen is None:
             return usual
-        wanted = chosen.count * usual / lists
+        wanted = count * usual / lists
         _, near = self._fast.quantizer.search(query[None], usual)
         if chosen.in_lists[near[0]].sum() >= _IVFPQ_ENOUGH * wanted:
             return usual
