@@ -91,11 +91,14 @@ class Vectors:
         kind: str,
         metric: Metric,
         *,
-        order: NDArray[np.int64] | None = None,
+        order: NDArray[np.signedinteger] | None = None,
         mapped: Any = None,
     ) -> None:
         self._exact, self._fast, self._mapped = exact, fast, mapped
-        self._order, self._count = order, int(exact.ntotal)
+        self._count = int(exact.ntotal)
+        # Four bytes a row are enough for two billion.
+        narrow = np.min_scalar_type(-self._count)
+        self._order = None if order is None else order.astype(narrow, copy=False)
         self.kind, self.metric = kind, metric
         self._known_masks: deque[Selected] = deque(maxlen=_KNOWN_MASKS)
         if kind == "ivfpq":
@@ -140,7 +143,7 @@ class Vectors:
             return Hits(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
         found = self._search_fast(query, k, chosen) if self._is_worth_it(chosen) else None
         distances, places = found or self._search_exactly(query, k, chosen)
-        rows = places if self._order is None else self._order[places]
+        rows = places if self._order is None else self._order[places].astype(np.int64)
         return Hits(rows, similarity(distances, self.metric))
 
     def scores(self, query: Array) -> Array:
@@ -206,7 +209,8 @@ class Vectors:
         for known in list(self._known_masks):
             if known.mask is admitted:
                 return known
-        placed = admitted if self._order is None else admitted[self._order]
+        # Not by `[]`, which takes twice as long with places of four bytes.
+        placed = admitted if self._order is None else np.take(admitted, self._order)
         selector = faiss.IDSelectorBitmap(np.packbits(placed, bitorder="little"))
         in_lists = np.zeros(0, dtype=np.int64)
         if self.kind == "ivfpq":
@@ -287,7 +291,7 @@ class Vectors:
         return 2 * (1 + int(np.searchsorted(rows, wanted))) - usual
 
     @functools.cached_property
-    def _places(self) -> NDArray[np.int64]:
+    def _places(self) -> NDArray[np.signedinteger]:
         """The place of each row, shape (n,), where there is an order."""
         places = np.empty_like(self._order)
         places[self._order] = np.arange(len(self))

@@ -99,6 +99,23 @@ def test_rows_keep_their_numbers(rows, kind, tmp_path):
             assert np.allclose(filtered.scores, np.sort(scores[admitted])[:-11:-1], atol=1e-6)
 
 
+def test_an_order_is_as_narrow_as_its_rows(rows, tmp_path):
+    fast, exact, order = build_graph(rows, INNER_PRODUCT)
+    assert order.dtype == np.int64
+    paths = [tmp_path / name for name in ("exact", "fast", "order")]
+    Vectors(exact, fast, "hnsw", "cosine", order=order).write(*paths)
+    assert np.load(paths[2]).dtype == np.int16
+    # What was saved before has eight bytes a row.
+    with paths[2].open("wb") as file:
+        np.save(file, order)
+    read = Vectors.read(*paths, "hnsw", "cosine")
+    hits = read.search(rows[7], 1)
+    assert hits.rows.tolist() == [7]
+    assert hits.rows.dtype == np.int64
+    read.write(*(tmp_path / name for name in ("exact2", "fast2", "order2")))
+    assert np.load(tmp_path / "order2").dtype == np.int16
+
+
 def test_a_graph_of_before_has_its_rows_in_order(rows, tmp_path):
     graph = faiss.IndexHNSWFlat(rows.shape[1], 32, INNER_PRODUCT)
     graph.add(rows)
