@@ -1,5 +1,6 @@
-"""Word documents → sections by heading styles; ruby keeps its base and loses the reading.
+"""Word documents → sections by heading styles, without their tables of contents.
 
+Ruby keeps its base and loses the reading.
 Read from the XML itself: docx2txt prints the reading before the base, python-docx loses the base,
 and both lose the numbers that Word writes by itself (第１条).
 """
@@ -10,7 +11,14 @@ from typing import Any
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.formats.archive import Archive
 from langchain_swallow.formats.docx_numbering import Numbering
-from langchain_swallow.formats.docx_styles import W, heading_levels, int_of, level_of, value_of
+from langchain_swallow.formats.docx_styles import (
+    W,
+    contents_styles,
+    heading_levels,
+    int_of,
+    level_of,
+    value_of,
+)
 from langchain_swallow.formats.section import Section, SectionBuilder
 from langchain_swallow.formats.table_cells import Cell, spanned_rows
 from langchain_swallow.formats.xml import parse_xml
@@ -33,10 +41,12 @@ def read_docx(data: bytes, name: str) -> list[Section]:
     styles = _part(archive, "styles", name)
     numbering = Numbering(_part(archive, "numbering", name), styles)
     texts = _Texts(document, numbering, _notes(archive, name))
-    levels = heading_levels(styles)
+    levels, contents = heading_levels(styles), contents_styles(styles)
     builder = SectionBuilder()
     body = document.find(f"{W}body")
     for element in () if body is None else _blocks(body):
+        if value_of(element.find(f"{W}pPr"), "pStyle") in contents:
+            continue
         if element.tag == f"{W}p":
             text, level = texts.of(element), level_of(element, levels)
             if level and text.strip():
@@ -71,6 +81,9 @@ def _blocks(parent: Any) -> Iterator[Any]:
     """Paragraphs and tables in order, those in content controls (w:sdt) too."""
     for element in parent:
         if element.tag == f"{W}sdt":
+            part = element.find(f"{W}sdtPr/{W}docPartObj")
+            if value_of(part, "docPartGallery") == "Table of Contents":
+                continue
             content = element.find(f"{W}sdtContent")
             yield from () if content is None else _blocks(content)
         else:

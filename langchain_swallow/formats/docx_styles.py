@@ -8,6 +8,7 @@ W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _T = TypeVar("_T")
 # The outline levels are 0 to 8, and this one.
 _BODY_TEXT = 9
+_CONTENTS = re.compile(r"(?:toc|目次)\s*(?:[1-9]|heading|の?見出し)|table of figures|図表目次")
 
 
 def of_styles(styles: Any, own: Callable[[Any], _T | None]) -> dict[str, _T]:
@@ -40,6 +41,11 @@ def heading_levels(styles: Any) -> dict[str, int]:
     return of_styles(styles, _level_of_style)
 
 
+def contents_styles(styles: Any) -> frozenset[str]:
+    """Ids of the styles of tables of contents, and of figures."""
+    return frozenset(of_styles(styles, _is_of_contents))
+
+
 def level_of(paragraph: Any, levels: dict[str, int]) -> int:
     """A paragraph's level of heading, its own or its style's; 0 is body text."""
     properties = paragraph.find(f"{W}pPr")
@@ -55,6 +61,10 @@ def _level_of_style(style: Any) -> int | None:
     if name in ("title", "表題"):
         return 1
     return _outline_level(style.find(f"{W}pPr"))
+
+
+def _is_of_contents(style: Any) -> bool | None:
+    return bool(_CONTENTS.fullmatch((value_of(style, "name") or "").lower())) or None
 
 
 def _outline_level(properties: Any) -> int | None:

@@ -1,4 +1,6 @@
-"""PDF → a section for each heading of each page, without running lines; sentences stay whole.
+"""PDF → a section for each heading of each page; sentences stay whole.
+
+Running lines and tables of contents are taken out.
 
 pypdfium2 first, pypdf second, pdfminer third; each result is judged by its share of characters that
 no one writes, so that a PDF without usable text is reported instead of indexed as garbage.
@@ -11,6 +13,7 @@ from collections.abc import Iterator
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.formats.pdf_outline import pdf_outline
 from langchain_swallow.formats.section import Section
+from langchain_swallow.text.contents import without_contents
 from langchain_swallow.text.headings import split_at_headings
 from langchain_swallow.text.layout import join_wrapped_pages, remove_spacing
 from langchain_swallow.text.outline import Bookmark, outline_paths, set_apart
@@ -78,7 +81,7 @@ def _garbage_share(text: str) -> float:
 
 def _sections(pages: list[str], outline: list[Bookmark]) -> Iterator[Section]:
     bodies, running = split_running_lines([_plain(page) for page in pages])
-    texts = join_wrapped_pages(set_apart(bodies, outline))
+    texts = join_wrapped_pages(set_apart(without_contents(bodies), outline))
     whole = ["\n".join([*words, text]) for words, text in zip(running, texts, strict=True)]
     for index, headings, text in split_at_headings(whole, outline_paths(whole, outline)):
         yield Section(text.strip(), headings, page=index + 1)

@@ -8,10 +8,14 @@ from langchain_swallow.text.normalize import normalize
 
 # What a heading has before its title and a bookmark may have not, or the other way round.
 _NUMBER = re.compile(
-    r"[■◆●○□◇▼▶★・]|(?:chapter|section|appendix|part|付録|附属書|別紙|別表)?"
+    r"[■◆●○□◇▼▶★・]|(?:chapter|section|appendix|part|table|figure|付録|附属書|別紙|別表|表|図)?"
     r"[第(]?(?:[0-9]{1,4}|[a-z]|[ivx]{2,5}|[一二三四五六七八九十百]{1,4})(?:[.\-][0-9a-z]{1,3}){0,5}"
     r"[章節項条部編回話)]?(?:の[0-9一二三四五])?[.:、]?"
 )
+# Set close to its title.
+_NUMBER_BEFORE = re.compile(rf"(?:{_NUMBER.pattern})(?![0-9a-z.])")
+# Table 1.5: or 第 1 章.
+_MOST_WORDS_OF_NUMBER = 3
 _QUOTES = str.maketrans("“”‘’", "\"\"''")
 # Of a title that is too long for one.
 _MOST_LINES = 3
@@ -68,6 +72,16 @@ def outline_paths(pages: Sequence[str], bookmarks: Sequence[Bookmark]) -> Paths:
         if count:
             paths[page, line] = tuple(name for _, name in above if name)
     return paths
+
+
+def without_number(title: str) -> str:
+    """A normalised title's words, joined, without the number that it may begin with."""
+    words = title.split()
+    for count in range(min(_MOST_WORDS_OF_NUMBER, len(words) - 1), 0, -1):
+        if _NUMBER.fullmatch("".join(words[:count])):
+            return "".join(words[count:])
+    joined = "".join(words)
+    return joined[found.end() :] if (found := _NUMBER_BEFORE.match(joined)) else joined
 
 
 def _headings(

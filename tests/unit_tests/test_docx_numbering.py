@@ -81,6 +81,12 @@ STYLES = "".join(
             "目次の題",
             f'<w:basedOn w:val="見出し"/><w:pPr>{place(0, 0)}<w:outlineLvl w:val="9"/></w:pPr>',
         ),
+        style("21", '<w:name w:val="toc 2"/>'),
+        style("社内の目次", '<w:name w:val="もくじ"/><w:basedOn w:val="21"/>'),
+        style(
+            "af3",
+            f'<w:name w:val="TOC Heading"/><w:basedOn w:val="見出し"/><w:pPr>{place(0, 0)}</w:pPr>',
+        ),
     ]
 )
 
@@ -236,3 +242,21 @@ def test_headings_are_what_word_lists_as_such(read):
         "第１章 総則 > 目的 > 細目",
     ]
     assert documents[2].page_content.endswith("章のような本文。")
+
+
+def test_a_table_of_contents_is_not_read(read):
+    entry = paragraph("総則\t1", '<w:pStyle w:val="21"/>')
+    control = (
+        "<w:sdt><w:sdtPr><w:docPartObj><w:docPartGallery w:val='{}'/></w:docPartObj></w:sdtPr>"
+    )
+    control += "<w:sdtContent>{}</w:sdtContent></w:sdt>"
+    documents = read(
+        paragraph("目次", '<w:pStyle w:val="af3"/>')
+        + entry
+        + paragraph("休暇\t2", '<w:pStyle w:val="社内の目次"/>')
+        + control.format("Table of Contents", paragraph("手で整えた目次"))
+        + control.format("Cover Pages", paragraph("就業規則"))
+        + paragraph("総則", '<w:pStyle w:val="社内の章"/>')
+        + paragraph("本文。")
+    )
+    assert lines(documents) == ["就業規則", "第１章 総則", "本文。"]
