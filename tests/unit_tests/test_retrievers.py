@@ -206,6 +206,20 @@ def test_few_shared_words_leave_the_choice_to_the_vectors():
         assert ranked.best(1) == [first]
 
 
+@pytest.mark.parametrize("admitted", [None, 0.5, 0.001])
+@pytest.mark.parametrize("distinct", [1, 7, 100_000])
+def test_the_best_are_those_of_all_in_order(distinct, admitted):
+    """Of equal scores the earlier, whichever groups they are looked for in."""
+    rng = np.random.default_rng(0)
+    scores = (rng.integers(distinct, size=20_000) / distinct).astype(np.float32)
+    mask = None if admitted is None else rng.random(len(scores)) < admitted
+    ranked = Ranked(scores, np.zeros_like(scores), 1.0, mask)
+    order = np.argsort(-scores, kind="stable")
+    wanted = order if mask is None else order[mask[order]]
+    for count in (1, 10, 300, 20_000):
+        assert ranked.best(count) == wanted[:count].tolist()
+
+
 def test_a_question_without_evidence_finds_nothing(store):
     retriever = HybridRetriever(store=store, least_lexical=0.1, least_dense=0.95)
     assert retriever.invoke("会議室はどこですか。")[0].page_content == TEXTS[1]

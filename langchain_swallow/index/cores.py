@@ -1,0 +1,48 @@
+"""Work on many rows, divided among the cores that none of this works on yet.
+
+One core reads memory at about half of the speed that two have, so a question that comes alone is
+answered by all of them, and of many at once each has its own: divided among two cores that both
+have one to answer already, it takes longer.
+"""
+
+import itertools
+import threading
+from collections.abc import Callable
+
+import faiss
+
+_lock = threading.Lock()
+_busy = 0
+
+
+def in_parts(call: Callable[[int, int], object], count: int, least: int) -> None:
+    """Call with the first row of each part and the last, not included, and wait for all.
+
+    Args:
+        call: Leaves Python's lock to others while it works, and raises nothing.
+        count: Of rows.
+        least: Rows that are worth a core of their own.
+
+    As many cores are used as FAISS has threads: all, or OMP_NUM_THREADS.
+    """
+    parts = _taken(max(1, count // least))
+    try:
+        ends = [count * part // parts for part in range(parts + 1)]
+        own, *others = itertools.pairwise(ends)
+        helpers = [threading.Thread(target=call, args=part) for part in others]
+        for helper in helpers:
+            helper.start()
+        call(*own)
+        for helper in helpers:
+            helper.join()
+    finally:
+        _taken(-parts)
+
+
+def _taken(most: int) -> int:
+    """Take cores that nobody has, up to so many, but one in any case; below 0, give them back."""
+    global _busy
+    with _lock:
+        taken = most if most < 0 else max(1, min(most, faiss.omp_get_max_threads() - _busy))
+        _busy += taken
+    return taken
