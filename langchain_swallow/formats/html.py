@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import lxml.html
 
@@ -12,6 +13,9 @@ from langchain_swallow.formats.table_cells import Cell, spanned_rows
 _DROPPED = frozenset("rt rp script style noscript template nav head".split())
 # Tables of contents and links between pages, as DocBook, Sphinx and wikis mark them.
 _NAVIGATION = frozenset("toc toctree-wrapper navheader navfooter breadcrumb breadcrumbs".split())
+# What lists them without a mark.
+_LISTS = frozenset("ul ol dl table".split())
+_LEAST_LINKS = 3
 # The ¶ beside a heading, which Sphinx and others add to link to it.
 _LINKS_TO_HEADINGS = frozenset(["headerlink", "anchor"])
 # A line break of the page; those of its source are white space.
@@ -29,7 +33,9 @@ def read_html(text: str) -> list[Section]:
     # lxml refuses a text that says how it was encoded, as XHTML does; it is decoded already.
     root = lxml.html.document_fromstring(_XML_DECLARATION.sub("", text))
     title = root.findtext(".//title")
-    for element in [e for e in root.iter() if isinstance(e.tag, str) and _is_dropped(e)]:
+    targets = {*root.xpath("//@id"), *root.xpath("//a/@name")}
+    elements = [e for e in root.iter() if isinstance(e.tag, str)]
+    for element in [e for e in elements if _is_dropped(e) or _has_only_links(e, targets)]:
         if element.getparent() is not None:
             element.drop_tree()
     builder = SectionBuilder()
@@ -46,6 +52,23 @@ def _is_dropped(element: Any) -> bool:
     if not _LINKS_TO_HEADINGS.isdisjoint(classes):
         return len(element.text_content().strip()) <= 1
     return not _NAVIGATION.isdisjoint(classes)
+
+
+def _has_only_links(element: Any, targets: set[str]) -> bool:
+    """Whether it is a list of places of the page: a table of contents that is not marked as one."""
+    if element.tag not in _LISTS:
+        return False
+    links = [
+        link
+        for link in element.iter("a")
+        if (place := link.get("href", "")).startswith("#") and unquote(place[1:]) in targets
+    ]
+    linked = sum(_letters(link) for link in links)
+    return len(links) >= _LEAST_LINKS and linked == _letters(element)
+
+
+def _letters(element: Any) -> int:
+    return len("".join(element.text_content().split()))
 
 
 def _walk(element: Any, builder: SectionBuilder) -> None:

@@ -9,18 +9,24 @@ from langchain_swallow.formats.section import Section, SectionBuilder, table_row
 _HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*$")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?\n---[ \t]*\n", re.DOTALL)
 _FENCE = re.compile(r"\s*(```|~~~)")
+# An entry of a table of contents.
+_LINK = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+\[.*\]\(#.+\)\s*")
 _TABLE_RULE = re.compile(r"\s*\|?[\s:|-]+\|[\s:|-]*$")
 
 
 def read_markdown(text: str) -> list[Section]:
-    """Sections of a Markdown text; a table becomes rows that carry their headers."""
+    """Sections of a Markdown text; a table becomes rows that carry their headers.
+
+    Lists of nothing but links to headings, as tables of contents are, are left out.
+    """
     builder = SectionBuilder()
     block: list[str] = []
     fenced = False
 
     def flush() -> None:
-        for part in _split_tables(block):
-            builder.block(part)
+        if not all(map(_LINK.fullmatch, block)):
+            for part in _split_tables(block):
+                builder.block(part)
         block.clear()
 
     for line in _FRONT_MATTER.sub("", text).split("\n"):

@@ -5,6 +5,7 @@ import time
 import zipfile
 from datetime import date, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import openpyxl
 import pptx
@@ -94,6 +95,34 @@ def test_what_only_leads_to_other_pages_is_left_out():
     )
     (content,) = read_content(page.encode(), "a.html")
     assert [s.text for s in content.sections] == ["題\n\n本文。\n\n休暇届"]
+
+
+def test_lists_of_links_within_a_page_are_left_out():
+    places = ["総則", "休暇 日数", "附則"]
+    links = "".join(f"<tr><td>• <a href='#{quote(p)}'>{p}</a></td></tr>" for p in places)
+    body = "".join(f"<h2 id='{p}'>{p}</h2><p>本文。</p>" for p in places)
+    bare = links.replace("• ", "")
+
+    def read(text):
+        (content,) = read_content(f"<body>{text}{body}</body>".encode(), "a.html")
+        return [s.text for s in content.sections][:-3]
+
+    assert read(f"<table>{bare}</table>") == []
+    assert read(f"<div><ul><li><a href='#総則'>総則</a><table>{bare}</table></ul></div>") == []
+    # What has words of its own, leads to other pages or to nothing, or is short, stays.
+    assert read(f"<table>{links}</table>")
+    assert read(f"<table>{bare.replace('#', 'b.html#')}</table>")
+    assert read(f"<table>{bare.replace('#', '#x')}</table>")
+    assert read("<ul><li><a href='#総則'>総則</a><li><a href='#附則'>附則</a></ul>")
+
+
+def test_contents_of_markdown_are_left_out():
+    contents = "- [総則](#総則)\n  1. [休暇（年休）](#休暇)"
+    told = "- [様式](様式.docx)\n- [総則](#総則)を見る"
+    (content,) = read_content(f"# 規程\n\n{contents}\n\n## 総則\n\n{told}".encode(), "a.md")
+    assert [(s.headings, s.text) for s in content.sections] == [
+        (("規程", "総則"), f"総則\n\n{told}")
+    ]
 
 
 # Sheets
