@@ -6,7 +6,7 @@ They have a chapter's words without its text, so that a question about it finds 
 import bisect
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from langchain_swallow.text.normalize import normalize
@@ -24,6 +24,8 @@ _NAMES = frozenset(
 # A heading may take so many lines, and is known by so many characters.
 _MOST_LINES = 3
 _LONGEST = 200
+# A line may begin with the word ねじ, and be no heading.
+_MORE_THAN_A_WORD = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,10 @@ class _Entry:
 
 
 def without_contents(pages: Sequence[str]) -> list[str]:
-    r"""Pages without the entries of tables of contents whose titles begin lines elsewhere.
+    r"""Pages without the entries of tables of contents whose titles are headings elsewhere.
 
     A table has at least three entries with leaders (第2章 休暇 …… 5), one after another, and pages
-    that the document has, in order.
+    that the document has, in order. A heading is a line or some lines, or what a line begins with.
 
     Args:
         pages: Their texts, in order.
@@ -68,8 +70,8 @@ def without_contents(pages: Sequence[str]) -> list[str]:
     if not entries:
         return list(pages)
     of_entries = {entry.at for entry in entries}
-    begins = _beginnings([line for line in lines if line not in of_entries])
-    gone = {line for entry in entries for line in _found(entry, begins)}
+    headings = _Headings([line for line in lines if line not in of_entries])
+    gone = {line for entry in entries for line in _found(entry, headings)}
     gone |= {above for above, line in itertools.pairwise(lines) if line in gone and _is_name(above)}
     gone |= _numbers_left(lines, gone)
     places = {(line.page, line.line) for line in gone}
@@ -112,34 +114,50 @@ def _whole(table: list[_Entry], pages: int) -> Iterator[list[_Entry]]:
         yield table[: with_leaders[-1] + 1]
 
 
-def _beginnings(lines: Sequence[_Line]) -> list[str]:
-    """What lines begin with, with their number and without, in the order of a dictionary."""
-    found = set()
-    for start in range(len(lines)):
-        joined = " ".join(line.key for line in lines[start : start + _MOST_LINES])[:_LONGEST]
-        found.update(_keys(joined))
-    return sorted(found)
+class _Headings:
+    """What lines begin with, or lines together are, with their numbers and without."""
 
+    def __init__(self, lines: Sequence[_Line]) -> None:
+        begins: set[str] = set()
+        self._whole: set[str] = set()
+        for start in range(len(lines)):
+            for end in range(start + 1, start + 1 + _MOST_LINES):
+                joined = _joined(line.key for line in lines[start:end])
+                self._whole.update(_keys(joined))
+            begins.update(_keys(joined))
+        self._begins = sorted(begins)
 
-def _found(entry: _Entry, begins: list[str]) -> list[_Line]:
-    """The lines of an entry whose title begins others."""
-    if entry.above and _begin(begins, entry.above.key + entry.title):
-        return [entry.above, entry.at]
-    return [entry.at] if _begin(begins, entry.title) else []
-
-
-def _begin(begins: list[str], title: str) -> bool:
-    for key in _keys(title):
-        place = bisect.bisect_left(begins, key)
-        if place < len(begins) and begins[place].startswith(key):
+    def has(self, title: str) -> bool:
+        """Whether lines are this title, or begin with it if it is not only a word."""
+        whole, bare = _keys(title)
+        if not bare:
+            return False
+        if not self._whole.isdisjoint((whole, bare)):
             return True
-    return False
+        is_numbered = whole != bare
+        return (is_numbered and self._begin(whole)) or (
+            len(bare) >= _MORE_THAN_A_WORD and self._begin(bare)
+        )
+
+    def _begin(self, key: str) -> bool:
+        place = bisect.bisect_left(self._begins, key)
+        return place < len(self._begins) and self._begins[place].startswith(key)
 
 
-def _keys(title: str) -> set[str]:
-    """With its number and without, as far as there is more."""
-    title = title[:_LONGEST]
-    return {"".join(title.split()), without_number(title)} - {""}
+def _joined(keys: Iterable[str]) -> str:
+    return " ".join(keys)[:_LONGEST]
+
+
+def _keys(title: str) -> tuple[str, str]:
+    """With its number and without."""
+    return "".join(title.split()), without_number(title)
+
+
+def _found(entry: _Entry, headings: _Headings) -> list[_Line]:
+    """The lines of an entry whose title is among the headings."""
+    if entry.above and headings.has(_joined([entry.above.key, entry.title])):
+        return [entry.above, entry.at]
+    return [entry.at] if headings.has(_joined([entry.title])) else []
 
 
 def _is_name(line: _Line) -> bool:

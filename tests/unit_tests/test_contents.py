@@ -41,6 +41,16 @@ def test_text_beside_a_table_stays():
     )
 
 
+def test_text_may_follow_a_heading_in_its_line():
+    chapters = [
+        "第1条（目的）　この規則は、",
+        "第2条（休暇）　社員は、",
+        "本規程の適用範囲に含む。",
+    ]
+    contents = "第1条（目的） … 1\n第2条（休暇） … 2\n本規程の適用範囲 …… 3"
+    assert not cleaned(contents, chapters)
+
+
 def test_an_entry_may_take_two_lines():
     title = "社外で働く者の労働時間と休憩と休日に関する特別の定め"
     chapters = [*CHAPTERS, f"第4章 {title[:15]}\n{title[15:]}\n本文。"]
@@ -58,6 +68,8 @@ def test_a_caption_has_its_kind_before_its_number():
     "contents",
     [
         pytest.param("机 …… 1\n椅子 …… 2\n棚 …… 3", id="words that no line begins with"),
+        pytest.param("本文 …… 1\n第1 …… 2\n第2 …… 3", id="words that lines only begin with"),
+        pytest.param("1 …… 1\n2 …… 2\n3 …… 3", id="numbers"),
         pytest.param("総則 …… 1\n休暇 …… 2", id="two"),
         pytest.param("総則 1\n休暇 2\n附則 3", id="no leaders"),
         pytest.param("総則 …… 3\n休暇 …… 2\n附則 …… 1", id="pages that go back"),
