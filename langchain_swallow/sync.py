@@ -5,6 +5,7 @@ the record of what was done and the passages themselves are one, and cannot disa
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -53,6 +54,7 @@ def sync_folder(
     folder: str | Path,
     *,
     splitter: TextSplitter | None = None,
+    reread: bool = False,
     recursive: bool = True,
     max_file_mb: float = 100,
     progress: bool = False,
@@ -64,6 +66,8 @@ def sync_folder(
             goes on where it stopped. Sources outside the folder stay as they are.
         folder: Read as `load_documents` reads it.
         splitter: Into passages; by default `JapaneseTextSplitter()`.
+        reread: Read files that have not changed, too, as after an upgrade of this package or with
+            another splitter. Those whose passages are still the same are not embedded again.
         recursive: Whether to read folders inside folders.
         max_file_mb: A larger file fails.
         progress: Show a bar on stderr.
@@ -86,16 +90,17 @@ def sync_folder(
         store.move_source(old, new)
     if plan.deleted:
         store.delete(source=plan.deleted)
-    sources = [Path(source) for source in (*plan.changed, *plan.added)]
+    known = (*plan.unchanged, *plan.moved.values()) if reread else ()
+    sources = [Path(source) for source in (*plan.changed, *plan.added, *known)]
     with closing(read_files(sources, max_file_mb=max_file_mb)) as read:
         shown = tqdm(read, total=len(sources), desc="Syncing", disable=not progress)
-        failed |= _update(store, shown, splitter or JapaneseTextSplitter())
+        updated = _update(store, shown, splitter or JapaneseTextSplitter(), set(known), failed)
     return SyncSummary(
-        added=tuple(source for source in plan.added if source not in failed),
-        changed=tuple(source for source in plan.changed if source not in failed),
+        added=tuple(source for source in plan.added if source in updated),
+        changed=tuple(source for source in (*plan.changed, *known) if source in updated),
         moved=plan.moved,
         deleted=plan.deleted,
-        unchanged=plan.unchanged,
+        unchanged=tuple(s for s in plan.unchanged if s not in updated and s not in failed),
         failed=failed,
         ignored=tuple(ignored),
     )
@@ -153,10 +158,17 @@ def _plan(
 
 
 def _update(
-    store: SwallowFAISS, files: Iterable[LoadedFile], splitter: TextSplitter
-) -> dict[str, str]:
-    """Split and store files, some at a time; the reasons of what could not be read."""
-    failed: dict[str, str] = {}
+    store: SwallowFAISS,
+    files: Iterable[LoadedFile],
+    splitter: TextSplitter,
+    known: set[str],
+    failed: dict[str, str],
+) -> set[str]:
+    """Split and store files, some at a time; those of a known source only if they differ.
+
+    Returns the sources that were stored; `failed` is given the reasons of what could not be read.
+    """
+    updated: set[str] = set()
     done: list[str] = []
     passages: list[Document] = []
 
@@ -165,20 +177,33 @@ def _update(
             store.delete(source=done)
             if passages:
                 store.add_documents(passages)
+        updated.update(done)
         done.clear()
         passages.clear()
 
     for file in files:
         failed |= file.failed
-        if str(file.path) in failed:
+        source = str(file.path)
+        if source in failed:
             continue
-        done.append(str(file.path))
-        passages += splitter.split_documents(file.documents)
+        split = splitter.split_documents(file.documents)
+        if source in known and _are_stored(store, source, split):
+            continue
+        done.append(source)
+        passages += split
         if len(passages) >= _AT_ONCE:
             store_them()
     if done:
         store_them()
-    return failed
+    return updated
+
+
+def _are_stored(store: SwallowFAISS, source: str, documents: list[Document]) -> bool:
+    """Whether the store has exactly these of a source."""
+    stored = [(p.text, p.metadata) for p in store.snapshot().of_sources([source])]
+    # As metadata come out of the store.
+    read = [(d.page_content, json.loads(json.dumps(d.metadata, default=str))) for d in documents]
+    return stored == read
 
 
 def _same_name(old: str, new: str) -> bool:

@@ -115,6 +115,12 @@ def add_parsers(commands: Any) -> None:
         metavar="DIR",
         help="索引にしたフォルダー / the folder that it is of",
     )
+    sync.add_argument(
+        "--reread",
+        action="store_true",
+        help="変わっていないファイルも読み直す（このパッケージを新しくした後など） / "
+        "read unchanged files again, as after an upgrade",
+    )
     add_index(sync)
     add_embeddings(sync)
     add_counter(sync)
@@ -230,7 +236,9 @@ def _sync(arguments: argparse.Namespace) -> int:
 
     store = open_store(arguments.index, arguments.embeddings)
     splitter = JapaneseTextSplitter(arguments.max_tokens, counter_of(arguments.model))
-    summary = sync_folder(store, arguments.documents, splitter=splitter, progress=True)
+    summary = sync_folder(
+        store, arguments.documents, splitter=splitter, reread=arguments.reread, progress=True
+    )
     say_unread(summary.failed, summary.ignored)
     if arguments.json:
         print(json.dumps(summary.as_dict(), ensure_ascii=False))

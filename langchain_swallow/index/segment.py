@@ -219,6 +219,10 @@ class Living:
         """Whether a row has not been deleted."""
         return self.alive is None or bool(self.alive[row])
 
+    def rows_of_sources(self, sources: Sequence[str]) -> list[int]:
+        """Living rows whose metadata have one of these sources, in order."""
+        return [r for r in sorted(self.segment.rows_of_sources(sources)) if self.is_alive(r)]
+
     def without(self, rows: Sequence[int]) -> "Living":
         """The same with further rows deleted."""
         if not rows:

@@ -139,6 +139,15 @@ class Snapshot:
                     places[name] = Found(number, row, 0.0)
         return self.passages([places[name] for name in ids if name in places])
 
+    def of_sources(self, sources: Sequence[str]) -> list[Passage]:
+        """The passages whose metadata have one of these sources, in the order of `everything`."""
+        found: list[Passage] = []
+        for part in self.parts:
+            rows = part.rows_of_sources(sources)
+            read = part.segment.passages(rows)
+            found += [read[row] for row in rows]
+        return found
+
     def distinct(self, *keys: str) -> set[tuple[Any, ...]]:
         """Distinct combinations of these metadata of all passages."""
         found: set[tuple[Any, ...]] = set()
@@ -190,7 +199,7 @@ class Snapshot:
         passages: list[Passage] = []
         vectors: list[Array] = []
         for part in self.parts:
-            rows = [r for r in sorted(part.segment.rows_of_sources(sources)) if part.is_alive(r)]
+            rows = part.rows_of_sources(sources)
             found = part.segment.passages(rows)
             passages += [replace(found[r], metadata=change(found[r].metadata)) for r in rows]
             vectors.append(part.segment.vectors.rows(np.array(rows, dtype=np.int64)))

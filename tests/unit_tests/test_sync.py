@@ -1,5 +1,6 @@
 """A store follows a folder: only what changed is read and embedded."""
 
+import hashlib
 import shutil
 import subprocess
 import zipfile
@@ -51,6 +52,43 @@ def test_only_what_changed_is_embedded(folder, store):
     assert sync_folder(store, folder).deleted == (str(folder / "新.txt"),)
     assert len(embedded) == 4
     assert len(store) == 2
+
+
+def test_files_are_read_again_and_only_other_passages_are_embedded(folder, store):
+    """As after an upgrade that reads Markdown otherwise."""
+    (folder / "名簿.csv").write_text("氏名,部署\n佐藤,総務\n鈴木,営業\n", encoding="utf-8")
+    sync_folder(store, folder)
+    embedded, meeting = store.embeddings.embedded, str(folder / "総務" / "会議.md")
+    before = len(embedded)
+    assert str(sync_folder(store, folder, reread=True)) == "3 unchanged"
+    assert len(embedded) == before
+
+    [old] = [d for d in store.documents if d.metadata["source"] == meeting]
+    read_otherwise = {**old.metadata, "headings": "会議室"}
+    store.delete(source=meeting)
+    store.add_texts([old.page_content], [read_otherwise])
+    shutil.move(folder / "名簿.csv", folder / "総務" / "名簿.csv")
+    assert str(sync_folder(store, folder)) == "1 moved, 2 unchanged"
+    before = len(embedded)
+    summary = sync_folder(store, folder, reread=True)
+    assert (summary.changed, len(summary.unchanged)) == ((meeting,), 2)
+    assert len(embedded) == before + 1
+    assert [d.metadata for d in store.documents if d.metadata["source"] == meeting] == [
+        old.metadata
+    ]
+
+
+def test_what_cannot_be_read_again_keeps_its_passages(folder, store):
+    """As where an older version could read it."""
+    damaged = folder / "古い.pdf"
+    damaged.write_bytes(b"%PDF damaged")
+    digest = hashlib.sha256(damaged.read_bytes()).hexdigest()
+    store.add_texts(["古い本文。"], [{"source": str(damaged), "content_hash": digest}])
+    sync_folder(store, folder)
+    summary = sync_folder(store, folder, reread=True)
+    assert list(summary.failed) == [str(damaged)]
+    assert str(summary) == "2 unchanged, 1 failed"
+    assert "古い本文。" in texts(store)
 
 
 def test_files_of_other_formats_are_told(folder, store):
