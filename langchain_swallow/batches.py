@@ -1,6 +1,6 @@
 """Texts embedded in batches."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
@@ -11,17 +11,27 @@ _AT_ONCE = 64
 
 
 def embed_by_length(
-    embedding: Embeddings, texts: Sequence[str], *, progress: bool = False
+    embedding: Embeddings,
+    texts: Sequence[str],
+    *,
+    known: Mapping[str, NDArray[np.float32]] | None = None,
+    progress: bool = False,
 ) -> list[NDArray[np.float32]]:
-    """Vectors of texts, in their order; texts of like length go together, to waste less padding."""
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    rows = [np.zeros(0, dtype=np.float32)] * len(texts)
-    with tqdm(total=len(texts), desc="Embedding", disable=not progress) as bar:
+    """Vectors of texts, in their order; texts of like length go together, to waste less padding.
+
+    Args:
+        embedding: The encoder.
+        texts: What is embedded; of equal ones only the first.
+        known: Vectors of texts that need not be embedded.
+        progress: Show a progress bar.
+    """
+    vectors = dict(known or {})
+    order = sorted((text for text in dict.fromkeys(texts) if text not in vectors), key=len)
+    with tqdm(total=len(order), desc="Embedding", disable=not progress) as bar:
         for start in range(0, len(order), _AT_ONCE):
             part = order[start : start + _AT_ONCE]
-            vectors = embedding.embed_documents([texts[i] for i in part])
-            for i, vector in zip(part, vectors, strict=True):
-                # A list of Python's floats takes eight times the memory.
-                rows[i] = np.asarray(vector, dtype=np.float32)
+            # A list of Python's floats takes eight times the memory.
+            rows = (np.asarray(v, dtype=np.float32) for v in embedding.embed_documents(part))
+            vectors.update(zip(part, rows, strict=True))
             bar.update(len(part))
-    return rows
+    return [vectors[text] for text in texts]

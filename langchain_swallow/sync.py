@@ -16,8 +16,10 @@ from langchain_core.documents import Document
 from langchain_text_splitters import TextSplitter
 from tqdm import tqdm
 
+from langchain_swallow.batches import embed_by_length
 from langchain_swallow.documents import LoadedFile, list_files, read_files
 from langchain_swallow.splitters import JapaneseTextSplitter
+from langchain_swallow.text.passages import passage_text
 from langchain_swallow.vectorstores import SwallowFAISS
 
 # Passages of one change: enough to fill the encoder's batches, and lost if it is interrupted.
@@ -72,8 +74,8 @@ def sync_folder(
         max_file_mb: A larger file fails.
         progress: Show a bar on stderr.
 
-    A file that was moved is not embedded again; one that got another name is, because its title is
-    embedded with its passages.
+    Passages that a changed file had before are not embedded again, nor is a file that was moved; one
+    that got another name is, because its title is embedded with its passages.
 
     Raises:
         FileNotFoundError: There is no such folder.
@@ -173,10 +175,7 @@ def _update(
     passages: list[Document] = []
 
     def store_them() -> None:
-        with store.transaction():
-            store.delete(source=done)
-            if passages:
-                store.add_documents(passages)
+        _replace(store, done, passages)
         updated.update(done)
         done.clear()
         passages.clear()
@@ -198,9 +197,22 @@ def _update(
     return updated
 
 
+def _replace(store: SwallowFAISS, sources: list[str], documents: list[Document]) -> None:
+    """Store documents instead of those of these sources; what those have too is not embedded."""
+    passages, rows = store.snapshot().of_sources(sources)
+    known = zip((passage_text(p.text, p.metadata) for p in passages), rows, strict=True)
+    texts = [passage_text(d.page_content, d.metadata) for d in documents]
+    vectors: Any = embed_by_length(store.embeddings, texts, known=dict(known))
+    pairs = zip((document.page_content for document in documents), vectors, strict=True)
+    with store.transaction():
+        store.delete(source=sources)
+        store.add_embeddings(pairs, [document.metadata for document in documents])
+
+
 def _are_stored(store: SwallowFAISS, source: str, documents: list[Document]) -> bool:
     """Whether the store has exactly these of a source."""
-    stored = [(p.text, p.metadata) for p in store.snapshot().of_sources([source])]
+    passages, _ = store.snapshot().of_sources([source])
+    stored = [(passage.text, passage.metadata) for passage in passages]
     # As metadata come out of the store.
     read = [(d.page_content, json.loads(json.dumps(d.metadata, default=str))) for d in documents]
     return stored == read

@@ -139,14 +139,19 @@ class Snapshot:
                     places[name] = Found(number, row, 0.0)
         return self.passages([places[name] for name in ids if name in places])
 
-    def of_sources(self, sources: Sequence[str]) -> list[Passage]:
-        """The passages whose metadata have one of these sources, in the order of `everything`."""
-        found: list[Passage] = []
+    def of_sources(self, sources: Sequence[str]) -> tuple[list[Passage], Array]:
+        """The passages whose metadata have one of these sources, and their vectors.
+
+        In the order of `everything`; shape (n, dim).
+        """
+        passages: list[Passage] = []
+        vectors: list[Array] = []
         for part in self.parts:
             rows = part.rows_of_sources(sources)
-            read = part.segment.passages(rows)
-            found += [read[row] for row in rows]
-        return found
+            found = part.segment.passages(rows)
+            passages += [found[row] for row in rows]
+            vectors.append(part.segment.vectors.rows(np.array(rows, dtype=np.int64)))
+        return passages, np.concatenate(vectors or [np.zeros((0, 0), dtype=np.float32)])
 
     def distinct(self, *keys: str) -> set[tuple[Any, ...]]:
         """Distinct combinations of these metadata of all passages."""
@@ -196,14 +201,9 @@ class Snapshot:
         self, sources: Sequence[str], change: Callable[[dict[str, Any]], dict[str, Any]]
     ) -> "Snapshot":
         """With other metadata for the passages of these sources, and the same vectors."""
-        passages: list[Passage] = []
-        vectors: list[Array] = []
-        for part in self.parts:
-            rows = part.rows_of_sources(sources)
-            found = part.segment.passages(rows)
-            passages += [replace(found[r], metadata=change(found[r].metadata)) for r in rows]
-            vectors.append(part.segment.vectors.rows(np.array(rows, dtype=np.int64)))
-        return self.adding(passages, np.concatenate(vectors)) if passages else self
+        passages, vectors = self.of_sources(sources)
+        changed = [replace(passage, metadata=change(passage.metadata)) for passage in passages]
+        return self.adding(changed, vectors)
 
     def compacted(self) -> "Snapshot":
         """The same passages in one segment, with nothing deleted in it."""

@@ -32,9 +32,11 @@ class Random(Embeddings):
         rng = np.random.default_rng(0)
         self.rows = rng.normal(size=(count, 384)).astype(np.float32)
         self.rows /= np.linalg.norm(self.rows, axis=1, keepdims=True)
+        self.given = 0
 
     def embed_documents(self, texts: list[str]) -> Any:
-        return self.rows[: len(texts)]
+        self.given += len(texts)
+        return self.rows[self.given - len(texts) : self.given]
 
     def embed_query(self, text: str) -> Any:
         return self.rows[len(text)]
@@ -62,7 +64,6 @@ def main() -> None:
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        # In one call, so that the vectors come in order.
         SwallowFAISS(embeddings, path=folder).add_texts(texts)
         figures["build_s"] = time.perf_counter() - began
         began = time.perf_counter()

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import zipfile
 
+import numpy as np
 import pytest
 
 from langchain_swallow import SwallowFAISS, sync_folder
@@ -25,6 +26,11 @@ def folder(tmp_path):
 @pytest.fixture
 def store(tmp_path):
     return SwallowFAISS(CharacterEmbeddings(), path=tmp_path / "索引")
+
+
+def documents_and_vectors(store):
+    now = store.snapshot()
+    return list(zip(store.documents, now.vectors(now.places(range(len(now)))), strict=True))
 
 
 def texts(store):
@@ -76,6 +82,25 @@ def test_files_are_read_again_and_only_other_passages_are_embedded(folder, store
     assert [d.metadata for d in store.documents if d.metadata["source"] == meeting] == [
         old.metadata
     ]
+
+
+def test_of_a_changed_file_only_other_passages_are_embedded(folder, store):
+    rules, embedded = folder / "規程.md", store.embeddings.embedded
+    sections = [f"## {i}章\n\n{i}日とする。\n" for i in range(20)]
+    rules.write_text("\n".join(sections), encoding="utf-8")
+    sync_folder(store, folder)
+    before = {d.page_content: v for d, v in documents_and_vectors(store)}
+    count = len(embedded)
+    sections[7] = "## 7章\n\n70日とする。\n"
+    rules.write_text("\n".join([*sections[3:], sections[10]]), encoding="utf-8")
+    assert sync_folder(store, folder).changed == (str(rules),)
+    assert embedded[count:] == ["規程\n7章\n\n70日とする。"]
+    after = [(d, v) for d, v in documents_and_vectors(store) if d.metadata["source"] == str(rules)]
+    assert len(after) == 18
+    assert len({document.metadata["content_hash"] for document, _ in after}) == 1
+    for document, vector in after:
+        if "70日" not in document.page_content:
+            assert np.allclose(vector, before[document.page_content], atol=1e-6)
 
 
 def test_what_cannot_be_read_again_keeps_its_passages(folder, store):
