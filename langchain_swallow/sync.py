@@ -74,8 +74,8 @@ def sync_folder(
         max_file_mb: A larger file fails.
         progress: Show a bar on stderr.
 
-    Passages that a changed file had before are not embedded again, nor is a file that was moved; one
-    that got another name is, because its title is embedded with its passages.
+    Passages that a changed file had before are not embedded again, nor is a file that was moved.
+    One that got another name is, because its title is embedded with its passages.
 
     Raises:
         FileNotFoundError: There is no such folder.
