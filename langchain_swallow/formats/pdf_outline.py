@@ -1,6 +1,7 @@
 """The outline of a PDF: its bookmarks, or what is set larger than the text."""
 
 import ctypes
+import functools
 import itertools
 import math
 import re
@@ -44,26 +45,34 @@ def pdf_outline(data: bytes) -> list[Bookmark]:
 
 
 def _bookmarks(document: Any) -> Iterator[Bookmark]:
+    # Bookmarks stand in the order of their pages, and loading one takes a millisecond.
+    @functools.lru_cache(maxsize=1)
+    def text_of(page: int) -> tuple[Any, int]:
+        textpage = document[page].get_textpage()
+        return textpage, len(textpage.get_text_bounded().split("\n"))
+
     for entry in document.get_toc():
         place = entry.get_dest()
         page = None if place is None else place.get_index()
         if place is None or page is None or page >= len(document):
             yield Bookmark(entry.level, entry.get_title(), -1)
         else:
-            yield Bookmark(entry.level, entry.get_title(), page, _top(document[page], place))
+            top = _height(place)
+            share = 0.0 if top is None else _share_above(top, *text_of(page))
+            yield Bookmark(entry.level, entry.get_title(), page, share)
 
 
-def _top(page: Any, place: Any) -> float:
-    """The share of a page's lines above a bookmark's place; 0 where it only says which page."""
+def _height(place: Any) -> float | None:
+    """Where on its page a bookmark points to; `None` where it only says which page."""
     import pypdfium2.raw as pdfium
 
     mode, position = place.get_view()
     # Coordinates that are left open are 0.
-    if mode != pdfium.PDFDEST_VIEW_XYZ or not any(position[1:2]):
-        return 0.0
-    textpage = page.get_textpage()
-    above = textpage.get_text_bounded(bottom=position[1]).split("\n")
-    return len(above) / len(textpage.get_text_bounded().split("\n"))
+    return position[1] if mode == pdfium.PDFDEST_VIEW_XYZ and any(position[1:2]) else None
+
+
+def _share_above(top: float, textpage: Any, lines: int) -> float:
+    return len(textpage.get_text_bounded(bottom=top).split("\n")) / lines
 
 
 def _large_lines(lines: list[_Line]) -> list[Bookmark]:
