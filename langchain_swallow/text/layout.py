@@ -1,5 +1,6 @@
 """Repairs for text that was laid out for paper: hard line breaks, spaced characters."""
 
+import functools
 import itertools
 import re
 import unicodedata
@@ -12,6 +13,7 @@ _JAPANESE = (
 )
 _SPACED = re.compile(f"(?<=[{_JAPANESE}]) +(?=[{_JAPANESE}])")
 _ADJACENT = re.compile(f"(?<=[{_JAPANESE}]) *(?=[{_JAPANESE}])")
+_RADICAL = re.compile("[\u2e80-\u2fdf]")
 _PUNCTUATION = re.compile("[、。，．]")
 # Ideographic spaces are meant, as in 第5条　社員は; but not in words set wide, 就　業　規　則.
 _WIDE = re.compile(
@@ -108,10 +110,7 @@ def remove_spacing(text: str) -> str:
     They stay in a line of words, as columns of a table are: one without punctuation in which most
     characters have none between them.
     """
-    unified = "".join(
-        unicodedata.normalize("NFKC", char) if "\u2e80" <= char <= "\u2fdf" else char
-        for char in text
-    )
+    unified = _RADICAL.sub(lambda radical: unicodedata.normalize("NFKC", radical[0]), text)
     narrow = _WIDE.sub(lambda wide: wide[0].replace("\u3000", ""), unified)
     return "\n".join(map(_unspaced, narrow.split("\n")))
 
@@ -124,8 +123,11 @@ def _unspaced(line: str) -> str:
 
 def display_width(text: str) -> int:
     """Columns on a terminal: wide characters take two."""
-    return sum(
-        2 if unicodedata.east_asian_width(char) in "WFA" else 1
-        for char in text
-        if not unicodedata.combining(char)
-    )
+    return sum(map(_width, text))
+
+
+@functools.lru_cache(maxsize=10_000)
+def _width(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WFA" else 1

@@ -1,5 +1,6 @@
 """The outline of a paged document, as the bookmarks of a PDF → which lines are its headings."""
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -146,6 +147,8 @@ def _clean(text: str) -> str:
     return " ".join(text.split())
 
 
+# A page's lines are looked through for each of its bookmarks.
+@functools.lru_cache(maxsize=1000)
 def _key(text: str) -> str:
     """What a title and its heading have in common; typesetters turn quotation marks."""
     return "".join(normalize(text).translate(_QUOTES).split())
