@@ -25,7 +25,7 @@ def in_parts(call: Callable[[int, int], object], count: int, least: int) -> None
 
     As many cores are used as FAISS has threads: all, or OMP_NUM_THREADS.
     """
-    parts = _taken(max(1, count // least))
+    parts = _take(max(1, count // least))
     try:
         ends = [count * part // parts for part in range(parts + 1)]
         own, *others = itertools.pairwise(ends)
@@ -36,13 +36,19 @@ def in_parts(call: Callable[[int, int], object], count: int, least: int) -> None
         for helper in helpers:
             helper.join()
     finally:
-        _taken(-parts)
+        _give_back(parts)
 
 
-def _taken(most: int) -> int:
-    """Take cores that nobody has, up to so many, but one in any case; below 0, give them back."""
+def _take(most: int) -> int:
+    """Take cores that nobody has, up to so many, but one in any case."""
     global _busy
     with _lock:
-        taken = most if most < 0 else max(1, min(most, faiss.omp_get_max_threads() - _busy))
+        taken = max(1, min(most, faiss.omp_get_max_threads() - _busy))
         _busy += taken
     return taken
+
+
+def _give_back(taken: int) -> None:
+    global _busy
+    with _lock:
+        _busy -= taken
