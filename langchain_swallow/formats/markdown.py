@@ -10,7 +10,8 @@ _HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*$")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?\n---[ \t]*\n", re.DOTALL)
 _FENCE = re.compile(r"\s*(```|~~~)")
 # An entry of a table of contents.
-_LINK = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+\[.*\]\(#.+\)\s*")
+_LINK = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+\[[^\]]*\]\(#[^)]+\)\s*")
+_LEAST_LINKS = 3
 _TABLE_RULE = re.compile(r"\s*\|?[\s:|-]+\|[\s:|-]*$")
 
 
@@ -24,7 +25,7 @@ def read_markdown(text: str) -> list[Section]:
     fenced = False
 
     def flush() -> None:
-        if not all(map(_LINK.fullmatch, block)):
+        if len(block) < _LEAST_LINKS or not all(map(_LINK.fullmatch, block)):
             for part in _split_tables(block):
                 builder.block(part)
         block.clear()

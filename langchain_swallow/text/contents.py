@@ -6,7 +6,7 @@ They have a chapter's words without its text, so that a question about it finds 
 import bisect
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from langchain_swallow.text.normalize import normalize
@@ -69,7 +69,8 @@ def without_contents(pages: Sequence[str]) -> list[str]:
     entries = list(itertools.chain.from_iterable(_tables(lines, len(pages))))
     if not entries:
         return list(pages)
-    of_entries = {entry.at for entry in entries}
+    # What may go is no evidence.
+    of_entries = {line for entry in entries for line in (entry.at, entry.above)}
     headings = _Headings([line for line in lines if line not in of_entries])
     gone = {line for entry in entries for line in _found(entry, headings)}
     gone |= {above for above, line in itertools.pairwise(lines) if line in gone and _is_name(above)}
@@ -122,9 +123,9 @@ class _Headings:
         self._whole: set[str] = set()
         for start in range(len(lines)):
             for end in range(start + 1, start + 1 + _MOST_LINES):
-                joined = _joined(line.key for line in lines[start:end])
-                self._whole.update(_keys(joined))
-            begins.update(_keys(joined))
+                keys = _keys(" ".join(line.key for line in lines[start:end]))
+                self._whole.update(keys)
+            begins.update(keys)
         self._begins = sorted(begins)
 
     def has(self, title: str) -> bool:
@@ -144,20 +145,17 @@ class _Headings:
         return place < len(self._begins) and self._begins[place].startswith(key)
 
 
-def _joined(keys: Iterable[str]) -> str:
-    return " ".join(keys)[:_LONGEST]
-
-
 def _keys(title: str) -> tuple[str, str]:
     """With its number and without."""
+    title = title[:_LONGEST]
     return "".join(title.split()), without_number(title)
 
 
 def _found(entry: _Entry, headings: _Headings) -> list[_Line]:
     """The lines of an entry whose title is among the headings."""
-    if entry.above and headings.has(_joined([entry.above.key, entry.title])):
+    if entry.above and headings.has(f"{entry.above.key} {entry.title}"):
         return [entry.above, entry.at]
-    return [entry.at] if headings.has(_joined([entry.title])) else []
+    return [entry.at] if headings.has(entry.title) else []
 
 
 def _is_name(line: _Line) -> bool:

@@ -87,6 +87,11 @@ def test_an_entry_of_what_is_not_there_stays():
     assert cleaned(f"目次\n{entries}\n別冊 …… 4") == "別冊 …… 4"
 
 
+def test_a_heading_that_is_the_only_one_stays():
+    page = "総則\n総則 …… 1\n総則\n総則 …… 1\n総則 …… 1"
+    assert without_contents([page]) == [page]
+
+
 LINES = st.sampled_from(["", "総則", "総則 …… 1", "休暇 …… 2", "附則 …… 3", "目次", "1", "あ 2"])
 
 

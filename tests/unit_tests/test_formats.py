@@ -117,8 +117,13 @@ def test_lists_of_links_within_a_page_are_left_out():
 
 
 def test_contents_of_markdown_are_left_out():
-    contents = "- [総則](#総則)\n  1. [休暇（年休）](#休暇)"
-    told = "- [様式](様式.docx)\n- [総則](#総則)を見る"
+    contents = "- [総則](#総則)\n  1. [休暇（年休）](#休暇)\n- [附則](#附則)"
+    told = (
+        "- [様式](様式.docx)\n- [総則](#総則)を見る\n- [休暇](#休暇)または[附則](#附則)"
+        "\n\n- [総則](#総則)\n- [附則](#附則)\n\n"
+        "- [休暇](#休暇)または[附則](#附則)\n- [総則](#総則)と[休暇](#休暇)\n"
+        "- [総則](#総則)や[附則](#附則)"
+    )
     (content,) = read_content(f"# 規程\n\n{contents}\n\n## 総則\n\n{told}".encode(), "a.md")
     assert [(s.headings, s.text) for s in content.sections] == [
         (("規程", "総則"), f"総則\n\n{told}")
