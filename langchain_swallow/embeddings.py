@@ -170,15 +170,22 @@ def _default_model(device: str | None) -> str:
     return _GPU_MODEL if (device or choose_device(None)).startswith("cuda") else _CPU_MODEL
 
 
+def _dtype_on(device: str) -> Any:
+    """Of the weights; `None` is the model's own."""
+    from langchain_swallow.engines.devices import choose_dtype
+
+    return choose_dtype("auto", device) if device.startswith("cuda") else None
+
+
 def _sentence_transformer(
     model: str, device: str | None, batch_size: int
 ) -> Callable[[list[str]], Any]:
     from sentence_transformers import SentenceTransformer
 
-    from langchain_swallow.engines.devices import choose_device, choose_dtype
+    from langchain_swallow.engines.devices import choose_device
 
     chosen = device or choose_device(None)
-    dtype = choose_dtype("auto", chosen) if chosen.startswith("cuda") else None
+    dtype = _dtype_on(chosen)
     options = {} if dtype is None else {"model_kwargs": {"dtype": dtype}}
     encoder = SentenceTransformer(model, device=chosen, **options)
 

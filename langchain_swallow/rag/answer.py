@@ -59,6 +59,18 @@ class Answer:
     corrected_citations: tuple[tuple[int, int], ...] = ()
     usage: UsageMetadata | None = field(default=None, compare=False)
 
+    def __post_init__(self) -> None:
+        # What a checkpoint of LangGraph gives back has lists.
+        pairs = tuple((written, shown) for written, shown in self.corrected_citations)
+        object.__setattr__(self, "corrected_citations", pairs)
+        for name in ("citations", "documents", "removed_citations"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+
+    @property
+    def question_as_searched(self) -> str:
+        """The question after a conversation's rewrite, which is what `question` is."""
+        return self.question
+
     def __add__(self, other: "Answer") -> "Answer":
         usage = add_usage(self.usage, other.usage) if self.usage or other.usage else None
         return Answer(

@@ -1,5 +1,6 @@
 """Embeddings for tests: likeness of texts is likeness of vectors, or a real small encoder."""
 
+import copy
 import zlib
 
 import numpy as np
@@ -27,6 +28,27 @@ class CharacterEmbeddings(Embeddings):
             for i in range(len(text) - size + 1):
                 vector[zlib.crc32(text[i : i + size].encode()) % DIMENSION] += 1
         return vector.tolist()
+
+
+def transformer_encoder(folder):
+    """A ModernBERT of random weights, as ruri v3 is one, that sentence-transformers averages."""
+    from transformers import ModernBertConfig, ModernBertModel
+
+    tokenizer = copy.deepcopy(trained_tokenizer())
+    tokenizer.pad_token = tokenizer.eos_token
+    ids = {"pad_token_id": 0, "bos_token_id": 1, "cls_token_id": 1}
+    ids |= {"eos_token_id": 2, "sep_token_id": 2}
+    config = ModernBertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        **ids,
+    )
+    ModernBertModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
 
 
 def static_encoder(folder):

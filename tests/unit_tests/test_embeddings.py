@@ -4,11 +4,12 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
-from langchain_swallow import SwallowEmbeddings
+from langchain_swallow import SwallowEmbeddings, embeddings
 from langchain_swallow.embeddings import prefixes, unit_vectors
 from langchain_swallow.errors import EmbeddingError, MissingDependencyError
-from tests.unit_tests.embeddings import static_encoder
+from tests.unit_tests.embeddings import static_encoder, transformer_encoder
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,17 @@ def test_a_sentence_transformers_model_gets_each_prefix(encoder_folder):
     assert vectors.shape == (3, 16)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3))
     assert made.embed_documents([]) == []
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_as_on_a_gpu_gives_about_the_same(tmp_path, monkeypatch, dtype):
+    folder, texts = transformer_encoder(tmp_path), ["有給休暇は何日ですか。", "会議室は3階"]
+    whole = np.array(SwallowEmbeddings(folder, device="cpu").embed_documents(texts))
+    monkeypatch.setattr(embeddings, "_dtype_on", lambda device: getattr(torch, dtype))
+    half = np.array(SwallowEmbeddings(folder, device="cpu").embed_documents(texts))
+    assert np.linalg.norm(half, axis=1) == pytest.approx(np.ones(2), abs=1e-3)
+    assert (half * whole).sum(axis=1) == pytest.approx(np.ones(2), abs=1e-3)
+    assert not (half == whole).all()
 
 
 def test_wrong_vectors_are_refused():
