@@ -1,28 +1,34 @@
 """Logits → the next token of one sequence."""
 
+import random
 from typing import Any
 
+import numpy as np
 import torch
 
 from langchain_swallow.engines.base import Request, TokenLogprob
 from langchain_swallow.engines.constraints import TokenMask
+from langchain_swallow.errors import EngineError
+
+Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
+Indices = np.ndarray[Any, np.dtype[np.intp]]
+
+# How many weights are summed up before one among them is looked for.
+_RUN = 512
 
 
 class Sampler:
     """Chooses the tokens of one sequence, with its own random numbers.
 
     Order as in transformers: repetition penalty, grammar, temperature, top-k, top-p. A token takes
-    one random number whatever else runs, so a seed gives the same answer in any company.
+    one random number whatever else runs, so a seed gives the same answer in any company. The numbers
+    are the host's, the same beside every device.
     """
 
     def __init__(self, request: Request, device: torch.device, mask: TokenMask | None) -> None:
         self._request = request
         self._mask = mask
-        self._generator = torch.Generator(device=device)
-        if request.seed is None:
-            self._generator.seed()
-        else:
-            self._generator.manual_seed(request.seed)
+        self._random = random.Random(request.seed)
         self._seen: torch.Tensor | None = None
         if request.repetition_penalty != 1.0:
             self._seen = torch.tensor(sorted(set(request.prompt_ids)), device=device)
@@ -62,15 +68,49 @@ class Sampler:
         return scores
 
     def _draw(self, scores: torch.Tensor) -> int:
+        tokens = None
         if 0 < self._request.top_k < scores.numel():
-            values, tokens = scores.topk(self._request.top_k)
+            scores, tokens = scores.topk(self._request.top_k)
+        probabilities = scores.softmax(-1).cpu().numpy()
+        if np.isnan(probabilities[0]):
+            raise EngineError("The model's logits are no numbers.")
+        number = self._random.random()
+        if self._request.top_p == 1:
+            drawn = _index(probabilities, number)
         else:
-            values, tokens = scores.sort(descending=True)
-        probabilities = values.softmax(-1)
-        # The token that crosses top_p belongs to the set, so the first one always stays.
-        outside = probabilities.cumsum(-1) - probabilities >= self._request.top_p
-        probabilities = probabilities.masked_fill(outside, 0.0)
-        return int(tokens[probabilities.multinomial(1, generator=self._generator)])
+            kept = _nucleus(probabilities, self._request.top_p)
+            drawn = int(kept[_index(probabilities[kept], number)])
+        return drawn if tokens is None else int(tokens[drawn])
+
+
+def _nucleus(probabilities: Floats, top_p: float) -> Indices:
+    """The likeliest tokens that together have a probability of `top_p` (Holtzman et al. 2020).
+
+    Tokens exactly as likely as the last of them are in it too, whatever a sort makes of them.
+    """
+    # What is below a fair share of 1 - top_p has no more than that together, and is outside: of a
+    # vocabulary a few hundred tokens are left to sort. Half of it, since shares are rounded.
+    tokens = np.flatnonzero(probabilities > (1 - top_p) / (2 * len(probabilities)))
+    likely = probabilities[tokens]
+    descending = np.sort(likely)[::-1]
+    last = descending.cumsum(dtype=np.float64).searchsorted(top_p)
+    return tokens[likely >= descending[min(last, len(tokens) - 1)]]
+
+
+def _index(weights: Floats, number: float) -> int:
+    """Where a number in [0, 1) falls among weights laid end to end on that interval."""
+    # Runs first: a sum per token of a vocabulary is memory, and time.
+    runs = np.add.reduceat(weights, np.arange(0, len(weights), _RUN), dtype=np.float64)
+    run, rest = _place(runs, number * runs.sum())
+    return _RUN * run + _place(weights[_RUN * run : _RUN * (run + 1)], rest)[0]
+
+
+def _place(weights: Floats, point: float) -> tuple[int, float]:
+    """Which of some weights laid end to end a point is in, and how far in."""
+    ends = weights.cumsum(dtype=np.float64)
+    # Rounded, the point may lie at the end of the last, or beyond.
+    index = int(ends.searchsorted(min(point, np.nextafter(ends[-1], 0)), side="right"))
+    return index, point - (ends[index - 1] if index else 0.0)
 
 
 def token_logprob(logits: torch.Tensor, token: int, top: int, tokenizer: Any) -> TokenLogprob:

@@ -1,0 +1,92 @@
+"""Drawing a token, against transformers' own warpers."""
+
+from collections import Counter
+
+import pytest
+import torch
+from transformers import (
+    LogitsProcessorList,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from langchain_swallow.engines.base import Request
+from langchain_swallow.engines.sampling import Sampler
+
+DRAWS = 4000
+
+
+class Even:
+    """Numbers spread evenly over [0, 1), so that each token is drawn as often as it is likely."""
+
+    def __init__(self):
+        self._drawn = -1
+
+    def random(self):
+        self._drawn += 1
+        return (self._drawn + 0.5) / DRAWS
+
+
+def sampler_of(**options):
+    request = Request(prompt_ids=(1,), max_tokens=1, **{"temperature": 1.0, **options})
+    return Sampler(request, torch.device("cpu"), None)
+
+
+def shares(logits, **options):
+    """How often each token is drawn."""
+    sampler = sampler_of(**options)
+    sampler._random = Even()
+    drawn = Counter(sampler.choose(logits.clone()) for _ in range(DRAWS))
+    return {token: count / DRAWS for token, count in drawn.items()}
+
+
+def probabilities(logits, temperature, top_k, top_p):
+    """What transformers would draw from."""
+    warpers = LogitsProcessorList([TemperatureLogitsWarper(temperature)])
+    if top_k:
+        warpers.append(TopKLogitsWarper(top_k))
+    if top_p < 1:
+        warpers.append(TopPLogitsWarper(top_p))
+    return warpers(None, logits[None].float())[0].softmax(-1)
+
+
+@pytest.mark.parametrize("spread", [0.05, 2.0, 6.0])
+@pytest.mark.parametrize("size", [40, 1300])
+@pytest.mark.parametrize("top_p", [1.0, 0.95, 0.4])
+@pytest.mark.parametrize("top_k", [0, 25])
+@pytest.mark.parametrize("temperature", [0.7, 1.5])
+def test_tokens_are_drawn_as_often_as_transformers_would(spread, size, top_p, top_k, temperature):
+    logits = spread * torch.randn(size, generator=torch.Generator().manual_seed(size))
+    options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    drawn = shares(logits, **options)
+    wanted = probabilities(logits, **options)
+    assert set(drawn) <= set(wanted.nonzero()[:, 0].tolist())
+    for token, probability in enumerate(wanted.tolist()):
+        assert drawn.get(token, 0) == pytest.approx(probability, abs=1.5 / DRAWS)
+
+
+def test_of_equally_likely_tokens_none_is_left_out_by_top_p():
+    logits = torch.tensor([3.0, 1.0, 2.0, 2.0, 2.0, 1.0])
+    assert set(shares(logits, top_p=0.6)) == {0, 2, 3, 4}
+
+
+@pytest.mark.parametrize("top_p", [1e-9, 0.5, 1 - 1e-9])
+def test_equal_logits_leave_every_token(top_p):
+    assert set(shares(torch.zeros(1000), top_p=top_p)) == set(range(1000))
+
+
+@pytest.mark.parametrize("size", [1, 511, 512, 513])
+def test_what_is_forbidden_is_never_drawn(size):
+    logits = torch.full((size,), -torch.inf)
+    logits[-1] = 0
+    assert shares(logits) == {size - 1: 1.0}
+
+
+def test_a_seed_repeats_itself():
+    logits = torch.randn(5000)
+    first, again, other = (
+        [sampler.choose(logits.clone()) for _ in range(20)]
+        for sampler in (sampler_of(seed=1), sampler_of(seed=1), sampler_of(seed=2))
+    )
+    assert first == again != other
