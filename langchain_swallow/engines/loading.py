@@ -8,6 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from langchain_swallow.catalog import DEMO, list_models
+from langchain_swallow.engines.attention import use_quick_attention
 from langchain_swallow.engines.base import Engine
 from langchain_swallow.engines.demo import demo_model_folder
 from langchain_swallow.engines.devices import (
@@ -78,12 +79,14 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
         raise OutOfMemoryError(_too_large(settings.model, None, free, device, dtype)) from error
     if settings.device_map is None and settings.quantization is None:
         pack_linear_layers(model)
-    return engine_from(
+    engine = engine_from(
         model,
         tokenizer,
         settings.max_model_len or settings.context_window,
         prompt_lookup=settings.speculative is not None,
     )
+    use_quick_attention(model)
+    return engine
 
 
 def engine_from(

@@ -21,8 +21,8 @@ class Sampler:
     """Chooses the tokens of one sequence, with its own random numbers.
 
     Order as in transformers: repetition penalty, grammar, temperature, top-k, top-p. A token takes
-    one random number whatever else runs, so a seed gives the same answer in any company. The numbers
-    are the host's, the same beside every device.
+    one random number whatever else runs, so a seed gives the same answer in any company. The
+    numbers are the host's, the same beside every device.
     """
 
     def __init__(self, request: Request, device: torch.device, mask: TokenMask | None) -> None:
@@ -93,7 +93,7 @@ def _nucleus(probabilities: Floats, top_p: float) -> Indices:
     tokens = np.flatnonzero(probabilities > (1 - top_p) / (2 * len(probabilities)))
     likely = probabilities[tokens]
     descending = np.sort(likely)[::-1]
-    last = descending.cumsum(dtype=np.float64).searchsorted(top_p)
+    last = int(descending.cumsum(dtype=np.float64).searchsorted(top_p))
     return tokens[likely >= descending[min(last, len(tokens) - 1)]]
 
 

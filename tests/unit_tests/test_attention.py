@@ -1,0 +1,82 @@
+"""Attention on a CPU, against transformers' own."""
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+from langchain_swallow.engines.attention import _attend, use_quick_attention
+from tests.unit_tests.tiny_models import tiny
+
+
+class Layer:
+    """What transformers asks of a layer."""
+
+    is_causal = True
+
+    def __init__(self, group):
+        self.num_key_value_groups = group
+
+
+class Largest(TorchDispatchMode):
+    """How many elements the largest new tensor has."""
+
+    def __init__(self):
+        super().__init__()
+        self.size = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        # Views of keys and values, which a kernel takes as they are, are not new.
+        for tensor in made if isinstance(made, tuple) else [made]:
+            if isinstance(tensor, torch.Tensor) and not tensor._is_view():
+                self.size = max(self.size, tensor.numel())
+        return made
+
+
+def inputs(group, new, dtype, rows=3, known=90):
+    made = torch.Generator().manual_seed(group + new)
+    memory = torch.randn(2, rows, 2, 128, 16, generator=made).to(dtype)
+    key, value = memory[:, :, :, :known]
+    query = torch.randn(rows, 2 * group, new, 16, generator=made).to(dtype)
+    seen = torch.rand(rows, 1, new, known, generator=made) < 0.8
+    mask = torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
+    return query, key, value, mask
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("new", [1, 2, 7])
+@pytest.mark.parametrize("group", [1, 2, 4])
+def test_it_is_transformers_attention(group, new, dtype):
+    given = inputs(group, new, dtype)
+    wanted, _ = sdpa_attention_forward(Layer(group), *given, scaling=0.3)
+    got, weights = _attend(Layer(group), *given, scaling=0.3, sliding_window=None)
+    assert weights is None
+    assert got.is_contiguous()
+    torch.testing.assert_close(got, wanted)
+
+
+@pytest.mark.parametrize("new", [1, 7])
+def test_keys_and_values_are_not_copied(new):
+    given = inputs(4, new, torch.float32)
+    with Largest() as theirs:
+        sdpa_attention_forward(Layer(4), *given)
+    with Largest() as own:
+        _attend(Layer(4), *given)
+    keys = given[1].numel()
+    assert own.size < keys
+    assert (theirs.size > keys) == (new > 1)
+
+
+def test_what_it_does_not_know_is_transformers_matter():
+    with pytest.raises(ValueError, match="softcap"):
+        _attend(Layer(1), *inputs(1, 1, torch.float32), softcap=30.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "used"), [("llama", "swallow_sdpa"), ("mistral", "swallow_sdpa"), ("gemma2", "eager")]
+)
+def test_a_model_attends_this_way_unless_it_has_its_own(kind, used):
+    model = tiny(kind)
+    use_quick_attention(model)
+    assert model.config._attn_implementation == used
