@@ -1,8 +1,8 @@
 """Attention on a CPU: torch's kernel, asked in the forms that it is quick at.
 
 Transformers copies keys and values for each head of a group that shares them, whenever there are
-several new tokens; and torch takes twice as long for one query in bfloat16 as for two. Here the heads
-of a group are queries of one head, and a single query is asked twice: the same up to rounding
+several new tokens; and torch takes twice as long for one query in bfloat16 as for two. Here the
+heads of a group are queries of one head, and a single query is asked twice: the same up to rounding
 (docs/benchmarks.md).
 """
 

@@ -7,10 +7,10 @@ A finished sequence leaves its tokens behind. The next prompt that begins with t
 takes the row over (the next turn of a chat) or copies the shared part (the same instructions with
 other passages), and computes only the rest. What was not used for longest is forgotten first.
 
-What is shared between prompts is never rounded otherwise than if it were computed alone. The same
-token comes out differently in the last bits when it is computed in a pass of another size, so
-prompts are computed in blocks on a fixed grid, and shared in whole blocks. A prompt that goes on
-after a generated answer may reuse the keys and values of its decode steps instead.
+The same token comes out differently in the last bits when it is computed in a pass of another size.
+So that what is shared is never rounded otherwise than if it were computed alone, prompts are
+computed in blocks on a fixed grid, and shared in whole blocks. Without a grid all that is known is
+shared, what decode steps computed too.
 """
 
 from collections.abc import Collection
@@ -29,8 +29,8 @@ _FIRST_CAPACITY = 1024
 class Slot:
     """One row: the tokens whose keys and values it holds, and whether a sequence uses it.
 
-    The first `exact` of them were computed as a prompt, in blocks on the grid; where that is a
-    whole prompt, `logits` are those of its next token. A sequence that uses the row may come to
+    The first `exact` of them were computed as a prompt, in blocks if there is a grid; where that is
+    a whole prompt, `logits` are those of its next token. A sequence that uses the row may come to
     `length` tokens.
     """
 
@@ -51,8 +51,9 @@ class KVCache:
         max_slots: Most sequences at once, idle beginnings included.
         max_tokens: Most tokens of one sequence.
         budget_bytes: Most memory to take; grown into, not allocated ahead.
-        block: Prompts are computed, and shared, in multiples of this many tokens.
-        share_answers: Whether what decode steps computed is shared too.
+        block: Prompts are computed, and shared, in multiples of this many tokens; without a grid,
+            computed in no fewer, unless fewer are left.
+        on_grid: Whether there is one.
         lazy: Memory is taken when it is written to; see `KVMemory`.
     """
 
@@ -64,11 +65,11 @@ class KVCache:
         max_tokens: int,
         budget_bytes: int,
         block: int = 128,
-        share_answers: bool = False,
+        on_grid: bool = True,
         lazy: bool = False,
     ) -> None:
-        self.block = block
-        self._share_answers = share_answers
+        self._block = block
+        self._on_grid = on_grid
         self.memory = KVMemory(lazy=lazy)
         self._bytes_per_token = bytes_per_token
         self._max_slots = max_slots
@@ -107,12 +108,21 @@ class KVCache:
             source, shared = None, 0
         elif slot is not source:
             self.memory.copy(source.row, slot.row, shared)
-        slot.exact = 0 if source is None else min(source.exact, shared)
+        slot.exact = min(source.exact, shared) if source and self._on_grid else shared
         slot.logits = source.logits if source and shared == len(prompt_ids) else None
         slot.ids = list(prompt_ids[:shared])
         slot.in_use = True
         slot.length = length
         return slot
+
+    def next_pass(self, slot: Slot, most: int) -> int:
+        """How many of the next prompt tokens to compute at once, where `most` would suit.
+
+        What follows an answer is off the grid, and of no use to others: it goes in one pass.
+        """
+        if self._on_grid and slot.exact == len(slot.ids):
+            return self._block - slot.exact % self._block
+        return max(most, self._block)
 
     def append(self, slot: Slot, ids: list[int], *, of_prompt: bool) -> None:
         """Note tokens whose keys and values were just written."""
@@ -169,9 +179,7 @@ class KVCache:
             return shared
         # The last token is left to compute, for its logits.
         shared = min(shared, len(prompt_ids) - 1)
-        if shared > slot.exact and self._share_answers:
-            return shared
-        return min(shared, slot.exact) // self.block * self.block
+        return min(shared, slot.exact) // self._block * self._block if self._on_grid else shared
 
     def _least_useful(self, length: int) -> Slot:
         """An empty row while the budget has room for it, or what was not used for longest.

@@ -67,8 +67,8 @@ class LocalEngine:
         context_window: Most tokens of prompt and answer together.
         max_batch: Most sequences that decode at once.
         kv_budget_bytes: Memory for keys and values.
-        block: Prompts are computed and shared in multiples of this many tokens; `None` takes
-            what suits the device.
+        block: Prompts are computed and shared in multiples of this many tokens in float32, and
+            computed in no fewer in 16 bits; `None` takes what suits the device.
         prompt_lookup: Guess tokens that repeat earlier ones, and verify them; see `lookup`.
     """
 
@@ -105,7 +105,7 @@ class LocalEngine:
             budget_bytes=kv_budget_bytes,
             block=block or _BLOCK.get(self._device.type, _BLOCK_GPU),
             # In float32 a turn is to equal a cold run bit by bit; 16 bits are rounded anyway.
-            share_answers=model.dtype != torch.float32,
+            on_grid=model.dtype == torch.float32,
             lazy=only_cpu and can_reserve(slots * longest * per_token),
         )
         decode_tokens = _DECODE_TOKENS.get(self._device.type, _DECODE_TOKENS_GPU)
@@ -230,14 +230,9 @@ class LocalEngine:
             budget += max(0, share)
 
     def _prefill_piece(self, sequence: Sequence, slot: Slot, most: int) -> int:
-        """Compute the next tokens of a prompt, and choose the first of the answer; how many.
-
-        What follows exact blocks is computed block by block, as in any other prompt. What follows
-        an answer is of no use to others: it goes in one pass.
-        """
-        start, block = len(slot.ids), self._cache.block
-        limit = block - start % block if slot.exact == start else max(most, block)
-        piece = sequence.ids[start : start + limit]
+        """Compute the next tokens of a prompt, and choose the first of the answer; how many."""
+        start = len(slot.ids)
+        piece = sequence.ids[start : start + self._cache.next_pass(slot, most)]
         if piece:
             is_last = start + len(piece) == len(sequence.ids)
             logits = forward(self.model, self._cache, [slot], [piece], logits_of=int(is_last))

@@ -59,13 +59,14 @@ def test_rows_keep_their_content_when_they_move():
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("on_grid", [True, False])
 @pytest.mark.parametrize("lazy", [True, False])
-def test_whatever_happens_each_slot_holds_its_tokens_within_the_budget(lazy, seed):
+def test_whatever_happens_each_slot_holds_its_tokens_within_the_budget(lazy, on_grid, seed):
     if lazy and not can_reserve(1):
         pytest.skip("memory is not given lazily here")
     chance = random.Random(seed)
     budget = 100
-    cache = cache_of(lazy=lazy, max_tokens=64, budget_bytes=budget)
+    cache = cache_of(lazy=lazy, on_grid=on_grid, max_tokens=64, budget_bytes=budget)
     beginnings = [chance.choices(range(100), k=12) for _ in range(3)]
     running, known, waited = [], 0, 0
     for _ in range(300):
@@ -109,6 +110,30 @@ def test_all_of_a_prompt_is_known_only_with_its_logits():
     longer = cache.acquire((*prompt, 8), 20)
     assert longer.ids == list(prompt)
     assert longer.logits is None
+
+
+def test_prompts_are_computed_up_to_the_next_line_of_the_grid():
+    cache, prompt = cache_of(), tuple(range(11))
+    slot = cache.acquire(prompt, 20)
+    compute(cache, [slot], [[0]])
+    assert cache.next_pass(slot, 9) == 3
+    compute(cache, [slot], [list(prompt[1:4])])
+    cache.append(slot, [90], of_prompt=False)
+    # Behind an answer there is no grid, and no pass is shorter than a block.
+    assert [cache.next_pass(slot, most) for most in (9, 2)] == [9, 4]
+
+
+def test_without_a_grid_all_that_is_known_is_shared():
+    cache, prompt = cache_of(on_grid=False), tuple(range(11))
+    slot = cache.acquire(prompt, 20)
+    assert cache.next_pass(slot, 9) == 9
+    compute(cache, [slot], [list(prompt)])
+    cache.append(slot, [90], of_prompt=False)
+    cache.release(slot)
+    assert cache.acquire((*prompt[:6], 80, 81), 20).ids == list(prompt[:6])
+    assert cache.acquire((*prompt, 90, 80), 20).ids == [*prompt, 90]
+    # The last token's logits are not known.
+    assert cache.acquire(prompt[:3], 20).ids == list(prompt[:2])
 
 
 def test_an_answer_cannot_wait_for_more_than_there_is():

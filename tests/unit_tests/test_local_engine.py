@@ -234,6 +234,19 @@ def test_in_half_precision_the_next_turn_continues_where_the_last_one_ended():
     assert warm.logprob == pytest.approx(other.logprob, abs=0.05)
 
 
+def test_in_half_precision_a_beginning_is_shared_to_its_last_token():
+    first, second = prompts(2, shared=20)
+    engine, cold = (engine_of(tiny("llama").to(torch.bfloat16)) for _ in range(2))
+    run(engine, Request(prompt_ids=first, max_tokens=1))
+    options = {"prompt_ids": second, "max_tokens": 1, "logprobs": 3}
+    (_, with_cache), (_, without) = run(engine, Request(**options)), run(cold, Request(**options))
+    engine.close()
+    cold.close()
+    assert with_cache[-1].cached_tokens == 1 + 20
+    (warm,), (other,) = logprobs(with_cache)[0], logprobs(without)[0]
+    assert warm.logprob == pytest.approx(other.logprob, abs=0.05)
+
+
 def test_a_prompt_asked_again_gives_the_same_logits_bit_by_bit():
     prompt = prompts(1)[0]
     model = tiny("llama").to(torch.bfloat16)
