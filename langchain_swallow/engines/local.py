@@ -239,7 +239,7 @@ class LocalEngine:
             self._cache.append(slot, piece, of_prompt=True)
             slot.logits = logits[0, 0] if is_last else None
         if slot.logits is not None:
-            self._choose(sequence, slot.logits, int(slot.logits.argmax()))
+            self._choose(sequence, slot.logits, int(_best(slot.logits)))
         return len(piece)
 
     def _next_prompt(self) -> Sequence | None:
@@ -301,7 +301,7 @@ class LocalEngine:
                 raise
             self._fail(list(by_slot.values())[-1], error)
             return
-        best = logits.argmax(-1).tolist()
+        best = _best(logits).tolist()
         for row, (sequence, guess) in enumerate(zip(running, guesses, strict=True)):
             try:
                 right = self._accept(sequence, guess, logits[row], best[row])
@@ -364,6 +364,11 @@ class LocalEngine:
             self._incoming.clear()
         for sequence in [*self._running, *self._waiting]:
             self._end(sequence, error, keep=False)
+
+
+def _best(logits: torch.Tensor) -> torch.Tensor:
+    """Arg max over the vocabulary, which `argmax` takes four times as long for in bfloat16."""
+    return logits.max(-1).indices
 
 
 def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
