@@ -5,7 +5,8 @@
 12 layers of 768, Swallow's vocabulary size (43,176), float32, greedy, 2 threads. The workloads are
 `langchain_swallow.benchmark`'s; added are a padded `generate` of the batch, users one after the
 other, a batch that samples, a second turn by token ids (text of random weights does not encode to
-the ids it came from), and the cost of a grammar's mask. All in one process, so that ratios hold on a busy machine.
+the ids it came from), and the cost of a grammar's mask. All in one process, so that ratios hold on
+a busy machine.
 """
 
 import argparse
