@@ -222,4 +222,12 @@ def _loading_error(model: str, error: Exception) -> Exception:
             f"vLLM cannot load {model!r}: {text.splitlines()[0]} Lower max_model_len, raise "
             "gpu_memory_utilization, use quantization=, or more GPUs with tensor_parallel_size=."
         )
-    return ModelUnavailableError(f"vLLM cannot load {model!r}: {text.splitlines()[0][:300]}")
+    hint = ""
+    if "root cause above" in text:
+        # It failed in a process of its own, which says why on its standard error only.
+        hint = (
+            " Look for ERROR in what vLLM printed (of a notebook, where Jupyter was started). Most "
+            "often it is memory: lower gpu_memory_utilization where something else is using it, "
+            "max_model_len where keys and values do not fit, or use quantization=."
+        )
+    return ModelUnavailableError(f"vLLM cannot load {model!r}: {text.splitlines()[0][:300]}{hint}")

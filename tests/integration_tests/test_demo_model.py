@@ -9,6 +9,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from langchain_core.tools import tool
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode, tools_condition
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM
 
@@ -128,6 +131,30 @@ def test_many_at_once_get_what_each_gets_alone(llm):
     # In bfloat16 a batch rounds otherwise than a single row: near ties may fall either way.
     same = sum(together[q] == a for q, a in zip(questions, alone, strict=True))
     assert same >= len(questions) - 1
+
+
+@tool
+def 社内文書を検索(query: str) -> str:
+    """社内の文書を検索する。"""
+    return f"{query}は三か月です。"
+
+
+def test_a_tool_node_of_a_graph_answers_its_calls(llm):
+    bound = llm.bind_tools([社内文書を検索])
+    graph = StateGraph(MessagesState)
+    graph.add_node("model", lambda state: {"messages": [bound.invoke(state["messages"])]})
+    graph.add_node("tools", ToolNode([社内文書を検索]))
+    graph.add_edge(START, "model")
+    graph.add_conditional_edges("model", tools_condition)
+    graph.add_edge("tools", "model")
+    question = "試用期間の長さを社内の文書で調べてください。"
+    state = graph.compile().invoke({"messages": [("user", question)]}, {"recursion_limit": 8})
+    _, called, result, answer = state["messages"]
+    assert result.status == "success"
+    assert result.tool_call_id == called.tool_calls[0]["id"]
+    assert result.text.startswith(called.tool_calls[0]["args"]["query"])
+    assert not answer.tool_calls
+    assert "三か月" in answer.text
 
 
 def test_all_instances_share_it(llm):

@@ -82,3 +82,9 @@ def test_a_folder_that_is_no_model_is_a_typed_error(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ModelUnavailableError, match="vLLM cannot load"):
         load(tmp_path)
+
+
+def test_more_memory_than_there_is_says_what_to_lower(checkpoint, monkeypatch):
+    monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE")
+    with pytest.raises(ModelUnavailableError, match="lower gpu_memory_utilization"):
+        load(checkpoint, gpu_memory_utilization=1.0)
