@@ -2,9 +2,9 @@
 
     pytest -p tests.device_apart tests/unit_tests/test_local_engine.py
 
-Its tensors are computed on the CPU, out of reach: an operation that mixes them with the host's is an
-error, as on a GPU, and what makes the host wait for the device is counted. What it cannot show is
-what a GPU's kernels compute, and how fast.
+Its tensors are computed on the CPU, out of reach: an operation that mixes them with the host's is
+an error, as on a GPU, and what makes the host wait for the device is counted. What it cannot show
+is what a GPU's kernels compute, and how fast.
 """
 
 from typing import Any
