@@ -52,7 +52,8 @@ def _attend(
     group = heads // key.shape[1]
     # The heads of a group lie next to each other, each with its queries.
     queries = query.reshape(rows, key.shape[1], group * new, width)
-    mask = attention_mask if new == 1 else attention_mask.repeat(1, 1, group, 1)
+    shared_mask = new == 1 or group == 1
+    mask = attention_mask if shared_mask else attention_mask.repeat(1, 1, group, 1)
     if group * new == 1 and query.dtype == torch.bfloat16:
         queries = queries.repeat(1, 1, 2, 1)
     attended = torch.nn.functional.scaled_dot_product_attention(
