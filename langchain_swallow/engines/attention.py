@@ -12,6 +12,8 @@ import torch
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from langchain_swallow.engines.devices import is_on_cpu
+
 _NAME = "swallow_sdpa"
 
 
@@ -20,8 +22,7 @@ def use_quick_attention(model: Any) -> None:
 
     Does nothing on other devices, and to a model with attention of its own.
     """
-    only_cpu = {parameter.device.type for parameter in model.parameters()} == {"cpu"}
-    if only_cpu and model.config._attn_implementation == "sdpa":
+    if is_on_cpu(model) and model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(_NAME)
 
 

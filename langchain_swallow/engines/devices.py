@@ -68,6 +68,11 @@ def cpu_has_bfloat16() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+def is_on_cpu(model: Any) -> bool:
+    """Whether all of a model is in the host's memory."""
+    return {parameter.device.type for parameter in model.parameters()} == {"cpu"}
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Whether there was no room; for Apple's devices torch has no type of error that says so."""
     typed = isinstance(error, (MemoryError, torch.OutOfMemoryError))

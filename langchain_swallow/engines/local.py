@@ -20,6 +20,7 @@ from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.engines.devices import (
     empty_device_caches,
     failure,
+    is_on_cpu,
     is_out_of_memory,
     release_freed_memory,
     release_openmp_threads,
@@ -97,7 +98,6 @@ class LocalEngine:
         )
         per_token = kv_bytes_per_token(model)
         slots, longest = max_batch + _IDLE_SLOTS, context_window + MAX_GUESS
-        only_cpu = {parameter.device.type for parameter in model.parameters()} == {"cpu"}
         self._cache = KVCache(
             bytes_per_token=per_token,
             max_slots=slots,
@@ -106,7 +106,7 @@ class LocalEngine:
             block=block or _BLOCK.get(self._device.type, _BLOCK_GPU),
             # In float32 a turn is to equal a cold run bit by bit; 16 bits are rounded anyway.
             on_grid=model.dtype == torch.float32,
-            lazy=only_cpu and can_reserve(slots * longest * per_token),
+            lazy=is_on_cpu(model) and can_reserve(slots * longest * per_token),
         )
         decode_tokens = _DECODE_TOKENS.get(self._device.type, _DECODE_TOKENS_GPU)
         self._decode_tokens = decode_tokens if prompt_lookup else 0

@@ -72,6 +72,7 @@ class Sampler:
         if 0 < self._request.top_k < scores.numel():
             scores, tokens = scores.topk(self._request.top_k)
         probabilities = scores.softmax(-1).cpu().numpy()
+        # One logit that is no number makes all of them none.
         if np.isnan(probabilities[0]):
             raise EngineError("The model's logits are no numbers.")
         number = self._random.random()
