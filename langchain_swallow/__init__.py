@@ -10,6 +10,8 @@ transformers.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+# Importing it is what registers its handlers.
+import langchain_swallow.forks  # noqa: F401
 from langchain_swallow._version import __version__
 
 if TYPE_CHECKING:

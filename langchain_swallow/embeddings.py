@@ -9,6 +9,7 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +218,10 @@ def _demo_encoder() -> Callable[[list[str], bool], Any]:
     def encode(texts: list[str], is_query: bool) -> Any:
         # The engine adds e5's prefixes itself, and takes C strings: NUL would end one.
         plain = [text.replace("\0", " ") for text in texts]
-        return encoder.query(plain) if is_query else encoder.passage(plain)
+        # In a thread that ends, and its OpenMP threads with it: after a fork they would be waited
+        # for, and the copy of OpenMP that the engine comes with is too old to be asked (`forks`).
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(encoder.query if is_query else encoder.passage, plain).result()
 
     return encode
 

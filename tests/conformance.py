@@ -9,6 +9,7 @@ import asyncio
 import functools
 import gc
 import json
+import sys
 import threading
 import time
 
@@ -16,6 +17,7 @@ import pytest
 
 from langchain_swallow.engines.base import AsyncStream, Chunk, Finish, Grammar, Request, Stream
 from langchain_swallow.errors import EngineError, GenerationTimeoutError, PromptOverflowError
+from tests.children import in_child
 
 WINDOW = 2048
 PROMPTS = tuple((1, *range(300, 320), *range(330 + 7 * i, 340 + 9 * i)) for i in range(5))
@@ -228,6 +230,14 @@ class EngineConformance:
         for thread in threads:
             thread.join(120)
         assert [answers[i] for i in range(10)] == decoded * 2
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not fork by default")
+    def test_a_forked_child_is_answered_or_told_what_to_do(self, engine, decoded):
+        request = Request(prompt_ids=PROMPTS[0], max_tokens=LENGTH)
+        assert text_of(ask(engine, request)) == decoded[0]
+        told = in_child(lambda: text_of(ask(engine, request)))
+        assert told == decoded[0] or "Load it in each process and not before" in told
+        assert text_of(ask(engine, request)) == decoded[0]
 
 
 class ClosingConformance:

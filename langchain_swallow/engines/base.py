@@ -14,6 +14,9 @@ from typing import Any, Literal, Protocol
 
 FinishReason = Literal["stop", "length"]
 
+# What a closed engine says.
+UNLOADED = "The model was unloaded. Call the chat model again to load it."
+
 
 @dataclass(frozen=True, slots=True)
 class Grammar:

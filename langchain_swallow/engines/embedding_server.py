@@ -18,6 +18,7 @@ from langchain_swallow.errors import (
     ServerConnectionError,
     ServerError,
 )
+from langchain_swallow.forks import begin_anew_in_children, leave_to_parent
 
 # Requests under way at each server: one that is computed, one that waits, one that travels.
 _AT_ONCE = 3
@@ -60,12 +61,22 @@ class EmbeddingServers:
         self._batch_size = batch_size
         self._max_retries = max_retries
         self._turns = itertools.count()
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._connect()
+        begin_anew_in_children(self)
+
+    def _connect(self) -> None:
         self._client = httpx.Client(
-            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
-            timeout=httpx.Timeout(_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
+            headers=self._headers, timeout=httpx.Timeout(_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S)
         )
         # Connections are kept between calls, and closed when nobody can call any more.
-        weakref.finalize(self, self._client.close)
+        self._close = weakref.finalize(self, self._client.close)
+
+    def begin_anew(self) -> None:
+        """In a forked child: connections of its own."""
+        self._close.detach()
+        leave_to_parent(self._client)
+        self._connect()
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of shape (n, dim), in the order of the texts."""

@@ -59,6 +59,13 @@ def kv_bytes_per_token(model: Any) -> int:
     return 2 * config.num_hidden_layers * width * model.dtype.itemsize
 
 
+def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Tokens that end an answer: the tokenizer's EOS and those of the generation config."""
+    configured = getattr(model.generation_config, "eos_token_id", None)
+    ids = configured if isinstance(configured, list) else [configured]
+    return frozenset(i for i in [*ids, tokenizer.eos_token_id] if i is not None)
+
+
 def _masks(model: Any, positions: torch.Tensor, end: int) -> Any:
     """Additive attention masks of shape (rows, 1, new, end).
 

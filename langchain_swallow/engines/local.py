@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from langchain_swallow.engines.base import Event, Request, Sink
+from langchain_swallow.engines.base import UNLOADED, Event, Request, Sink
 from langchain_swallow.engines.constraints import GrammarCompiler
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.engines.devices import (
@@ -25,13 +25,14 @@ from langchain_swallow.engines.devices import (
     release_freed_memory,
     release_openmp_threads,
 )
-from langchain_swallow.engines.forward import forward, kv_bytes_per_token
+from langchain_swallow.engines.forward import end_ids, forward, kv_bytes_per_token
 from langchain_swallow.engines.kv_cache import KVCache, Slot
 from langchain_swallow.engines.kv_memory import can_reserve
 from langchain_swallow.engines.lookup import MAX_GUESS, PromptLookup
 from langchain_swallow.engines.sampling import Sampler, token_logprob
 from langchain_swallow.engines.sequence import Sequence
 from langchain_swallow.errors import EngineError, PromptOverflowError
+from langchain_swallow.forks import begin_anew_in_children
 from langchain_swallow.prompts import encode_inside
 
 # What a step computes of prompts. A longer prompt takes half of itself, so that its first token
@@ -49,6 +50,10 @@ _MAX_PASSED_OVER = 8
 # Idle rows that keep prompt beginnings, beside those of running sequences.
 _IDLE_SLOTS = 16
 
+_ON_PARENTS_GPU = (
+    "The model is on a GPU of the process that this one was forked from. Load it in each process "
+    "and not before, or start processes with multiprocessing.get_context('spawn')."
+)
 _open_engines: "weakref.WeakSet[LocalEngine]" = weakref.WeakSet()
 
 
@@ -89,10 +94,11 @@ class LocalEngine:
         self.model = model
         self.tokenizer = tokenizer
         self._device = model.device
+        self._is_on_cpu = is_on_cpu(model)
         self._context_window = context_window
         self._max_batch = max_batch
         self._to_bytes = token_bytes(tokenizer)
-        self._end_ids = _end_ids(model, tokenizer)
+        self._end_ids = end_ids(model, tokenizer)
         self._grammars = GrammarCompiler(
             tokenizer, self._to_bytes, self._end_ids, lambda text: encode_inside(text, tokenizer)
         )
@@ -106,16 +112,33 @@ class LocalEngine:
             block=block or _BLOCK.get(self._device.type, _BLOCK_GPU),
             # In float32 a turn is to equal a cold run bit by bit; 16 bits are rounded anyway.
             on_grid=model.dtype == torch.float32,
-            lazy=is_on_cpu(model) and can_reserve(slots * longest * per_token),
+            lazy=self._is_on_cpu and can_reserve(slots * longest * per_token),
         )
-        decode_tokens = _DECODE_TOKENS.get(self._device.type, _DECODE_TOKENS_GPU)
-        self._decode_tokens = decode_tokens if prompt_lookup else 0
+        tokens = _DECODE_TOKENS.get(self._device.type, _DECODE_TOKENS_GPU)
+        self._decode_tokens = tokens if prompt_lookup else 0
+        # Why no request is taken any more.
+        self._closed_because: str | None = None
+        self._begin()
+        begin_anew_in_children(self)
+
+    def _begin(self) -> None:
         self._wake = threading.Condition()
         self._incoming: deque[Sequence] = deque()
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
-        self._closed = False
         self._thread: threading.Thread | None = None
+
+    def begin_anew(self) -> None:
+        """Go on in a forked child with the parent's weights, if they are in the host's memory."""
+        if self._is_on_cpu:
+            self._cache.clear()
+        else:
+            self._closed_because = _ON_PARENTS_GPU
+        left = [*self._running, *self._waiting, *self._incoming]
+        self._begin()
+        for sequence in left:
+            sequence.wake = self._wake
+            sequence.sink(EngineError("The process was forked during generation."))
 
     @property
     def context_window(self) -> int:
@@ -133,8 +156,8 @@ class LocalEngine:
         sequence = self._sequence(request, sink)
         self.make_way()
         with self._wake:
-            if self._closed:
-                raise EngineError("The model was unloaded. Call the chat model again to load it.")
+            if self._closed_because:
+                raise EngineError(self._closed_because)
             self._incoming.append(sequence)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="swallow", daemon=True)
@@ -151,7 +174,7 @@ class LocalEngine:
     def close(self) -> None:
         """End running sequences with `EngineError` and free the memory; safe to call twice."""
         with self._wake:
-            self._closed = True
+            self._closed_because = UNLOADED
             self._wake.notify()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
@@ -193,11 +216,11 @@ class LocalEngine:
         """Wait for work; `False` when the engine is closed."""
         with self._wake:
             self._wake.wait_for(
-                lambda: self._closed or self._incoming or self._waiting or self._running
+                lambda: self._closed_because or self._incoming or self._waiting or self._running
             )
             self._waiting.extend(self._incoming)
             self._incoming.clear()
-            return not self._closed
+            return not self._closed_because
 
     def _step(self) -> None:
         self._drop_ended()
@@ -369,10 +392,3 @@ class LocalEngine:
 def _best(logits: torch.Tensor) -> torch.Tensor:
     """Arg max over the vocabulary, which `argmax` takes four times as long for in bfloat16."""
     return logits.max(-1).indices
-
-
-def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
-    """Tokens that end an answer: the tokenizer's EOS and those of the generation config."""
-    configured = getattr(model.generation_config, "eos_token_id", None)
-    ids = configured if isinstance(configured, list) else [configured]
-    return frozenset(i for i in [*ids, tokenizer.eos_token_id] if i is not None)

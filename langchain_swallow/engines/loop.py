@@ -6,13 +6,14 @@ import threading
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
-from langchain_swallow.engines.base import Event, Request, Sink
+from langchain_swallow.engines.base import UNLOADED, Event, Request, Sink
 from langchain_swallow.errors import (
     EngineError,
     GenerationTimeoutError,
     PromptOverflowError,
     SwallowError,
 )
+from langchain_swallow.forks import begin_anew_in_children, leave_to_parent
 
 T = TypeVar("T")
 _LAST_WAIT_S = 1.0
@@ -36,7 +37,12 @@ class LoopEngine:
     tokenizer: Any
 
     def __init__(self) -> None:
-        self._closed = False
+        # Why no request is taken any more.
+        self._closed_because: str | None = None
+        self._begin()
+        begin_anew_in_children(self)
+
+    def _begin(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="swallow", daemon=True)
         self._thread.start()
@@ -45,6 +51,12 @@ class LoopEngine:
     def context_window(self) -> int:
         """Most tokens of prompt and answer together."""
         raise NotImplementedError
+
+    def begin_anew(self) -> None:
+        """In a forked child: a loop of its own; the parent's is not to be closed."""
+        if not self._closed_because:
+            leave_to_parent(self._loop)
+            self._begin()
 
     def answer(self, request: Request) -> AsyncIterator[Event]:
         """The events of one answer."""
@@ -61,8 +73,8 @@ class LoopEngine:
             PromptOverflowError: Prompt and answer do not fit the context window.
             EngineError: The engine is closed.
         """
-        if self._closed:
-            raise EngineError("The model was unloaded. Call the chat model again to load it.")
+        if self._closed_because:
+            raise EngineError(self._closed_because)
         length = len(request.prompt_ids) + request.max_tokens
         if length > self.context_window:
             raise PromptOverflowError(
@@ -77,9 +89,9 @@ class LoopEngine:
 
     def close(self) -> None:
         """End running requests with `EngineError` and free everything; safe to call twice."""
-        if self._closed:
+        if self._closed_because:
             return
-        self._closed = True
+        self._closed_because = UNLOADED
         self.wait(self._end_all())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -114,7 +126,7 @@ class LoopEngine:
                 )
             )
         except asyncio.CancelledError:
-            if self._closed:
+            if self._closed_because:
                 sink(EngineError("The model was unloaded during generation."))
             raise
         except SwallowError as error:

@@ -32,6 +32,7 @@ from langchain_swallow.errors import (
     ServerConnectionError,
     ServerError,
 )
+from langchain_swallow.forks import leave_to_parent
 
 _CONNECT_TIMEOUT_S = 10.0
 # How long a server that could not be reached is left alone.
@@ -89,19 +90,30 @@ class ServerEngine(LoopEngine):
         self._wanted = model
         self._max_retries = max_retries
         self._prompt_as = prompt_as
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        # The connection waits as long as an answer takes; `timeout_s` of a request limits that.
-        self._client = httpx.AsyncClient(
-            headers=headers,
-            timeout=httpx.Timeout(None, connect=_CONNECT_TIMEOUT_S),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
-        )
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._client = self._connect()
         try:
             flavor = self.wait(self._meet_any())
         except BaseException:
             self.close()
             raise
         self._context_window = context_window or flavor.context_window or 4096
+
+    def begin_anew(self) -> None:
+        """In a forked child: connections of its own."""
+        super().begin_anew()
+        leave_to_parent(self._client)
+        self._client = self._connect()
+        for server in self._servers:
+            server.running = 0
+
+    def _connect(self) -> httpx.AsyncClient:
+        # The connection waits as long as an answer takes; `timeout_s` of a request limits that.
+        return httpx.AsyncClient(
+            headers=self._headers,
+            timeout=httpx.Timeout(None, connect=_CONNECT_TIMEOUT_S),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
+        )
 
     @property
     def context_window(self) -> int:

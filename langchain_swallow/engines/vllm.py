@@ -21,6 +21,7 @@ from langchain_swallow.errors import (
     ModelUnavailableError,
     OutOfMemoryError,
 )
+from langchain_swallow.forks import leave_to_parent
 
 _QUANTIZATION = {"8bit": "fp8", "4bit": "bitsandbytes"}
 _PROMPT_LOOKUP = {
@@ -29,6 +30,10 @@ _PROMPT_LOOKUP = {
     "prompt_lookup_min": 1,
     "prompt_lookup_max": 3,
 }
+_PARENTS_VLLM = (
+    "vLLM serves the process that loaded the model; this one was forked from that. "
+    'Load it in each process and not before, or let all use one server (engine="server").'
+)
 
 
 def vllm_is_installed() -> bool:
@@ -118,6 +123,11 @@ class VLLMEngine(LoopEngine):
     def context_window(self) -> int:
         """Most tokens of prompt and answer together."""
         return self._context_window
+
+    def begin_anew(self) -> None:
+        """In a forked child: vLLM's processes are the parent's."""
+        leave_to_parent(self._loop, self._engine)
+        self._closed_because = _PARENTS_VLLM
 
     async def _start(self, arguments: dict[str, Any]) -> None:
         from vllm import AsyncEngineArgs

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import threading
 from collections import Counter
 
@@ -15,12 +16,20 @@ from langgraph.prebuilt import ToolNode, tools_condition
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM
 
-from langchain_swallow import ChatSwallow, get_preset
+from langchain_swallow import (
+    ChatSwallow,
+    HybridRetriever,
+    SwallowEmbeddings,
+    SwallowFAISS,
+    create_rag_chain,
+    get_preset,
+)
 from langchain_swallow.engines import demo
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.engines.devices import cpu_has_bfloat16
 from langchain_swallow.presets import REFUSAL
 from langchain_swallow.prompts import encode, encode_text
+from tests.children import in_child
 
 CONTEXT = "[1] 有給休暇は入社から半年後に10日付与する。\n\n[2] 慶弔休暇は、結婚の場合5日とする。"
 
@@ -36,6 +45,18 @@ def test_the_adapter_is_small_and_in_bfloat16():
 def test_the_weights_have_the_dtype_this_cpu_computes_with(demo_folder):
     config = json.loads((demo_folder / "config.json").read_text("utf-8"))
     assert config["dtype"] == ("bfloat16" if cpu_has_bfloat16() else "float32")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not fork by default")
+def test_a_forked_child_retrieves_and_answers(llm):
+    rules = ["有給休暇は入社から半年後に10日付与する。", "慶弔休暇は、結婚の場合5日とする。"]
+    store = SwallowFAISS.from_texts(rules, SwallowEmbeddings("demo"))
+    rag = create_rag_chain(llm, HybridRetriever(store=store, k=2))
+    question = "結婚したときの休暇は何日ですか。"
+    before = rag.invoke(question).text
+    assert "5日" in before
+    assert in_child(lambda: rag.invoke(question).text) == before
+    assert rag.invoke(question).text == before
 
 
 def test_damage_in_the_cache_is_found(demo_folder, tmp_path, monkeypatch):

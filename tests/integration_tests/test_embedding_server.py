@@ -1,6 +1,7 @@
 """Embeddings from servers over HTTP: a small one of ours that can fail, and a real vLLM."""
 
 import json
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -18,6 +19,7 @@ from langchain_swallow.errors import (
     ServerBusyError,
     ServerConnectionError,
 )
+from tests.children import in_child
 from tests.conformance import save_checkpoint
 from tests.integration_tests.vllm_server import VLLMServer, vllm_python
 from tests.unit_tests.embeddings import static_encoder
@@ -32,9 +34,12 @@ class EmbeddingServer:
         server = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                server.requests.append({**body, "key": self.headers.get("Authorization")})
+                key, peer = self.headers.get("Authorization"), self.client_address
+                server.requests.append({**body, "key": key, "peer": peer})
                 status, headers, answer = 200, {}, None
                 if server.faults:
                     status, headers, answer = server.faults.pop(0)
@@ -121,6 +126,16 @@ def test_what_a_server_refuses_is_said(servers):
     with pytest.raises(ValueError, match="base_url needs model="):
         SwallowEmbeddings(base_url=server.url)
     assert len(server.requests) == 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not fork by default")
+def test_a_forked_child_has_connections_of_its_own(servers):
+    made = SwallowEmbeddings("m", base_url=servers[0].url)
+    before = made.embed_query("東京")
+    assert in_child(lambda: made.embed_query("東京")) == before
+    assert made.embed_query("東京") == before
+    first, childs, second = (request["peer"] for request in servers[0].requests)
+    assert first == second != childs
 
 
 def test_a_server_that_is_not_there(monkeypatch):

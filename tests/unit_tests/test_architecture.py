@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[2] / "langchain_swallow"
 LAYERS = {
     "_version": 0,
     "errors": 0,
+    "forks": 0,
     "catalog": 1,
     "presets": 1,
     "text": 1,
