@@ -30,6 +30,7 @@ from langchain_swallow.formats.reading import (
 )
 from langchain_swallow.formats.sandbox import Sandbox
 from langchain_swallow.formats.section import Section
+from langchain_swallow.machine import allowed_cores
 
 logger = logging.getLogger(__name__)
 
@@ -225,7 +226,7 @@ def read_files(
     files: Sequence[Path], *, max_file_mb: float = 100, processes: int | None = None
 ) -> Generator[LoadedFile, None, None]:
     """Files in order, some read ahead; see `load_documents`. None raises."""
-    wanted = processes or min(4, os.cpu_count() or 1)
+    wanted = processes or min(4, allowed_cores())
     with Sandbox(wanted) as sandbox, ThreadPoolExecutor(wanted) as pool:
         # Starting a process takes longer than reading a few texts.
         every = len(files) >= _MANY_FILES

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from langchain_swallow.catalog import DEMO
 from langchain_swallow.engines.embedding_server import EmbeddingServers
 from langchain_swallow.errors import EmbeddingError, MissingDependencyError
+from langchain_swallow.machine import allowed_cores
 from langchain_swallow.vector_cache import VectorCache
 
 Vectors = NDArray[np.float32]
@@ -183,8 +184,9 @@ def _sentence_transformer(
 ) -> Callable[[list[str]], Any]:
     from sentence_transformers import SentenceTransformer
 
-    from langchain_swallow.engines.devices import choose_device
+    from langchain_swallow.engines.devices import choose_device, keep_to_allowed_cores
 
+    keep_to_allowed_cores()
     chosen = device or choose_device(None)
     dtype = _dtype_on(chosen)
     options = {} if dtype is None else {"model_kwargs": {"dtype": dtype}}
@@ -212,7 +214,8 @@ def _demo_encoder() -> Callable[[list[str], bool], Any]:
         ) from error
     # Its OpenMP threads spin while they wait, and read once, when loaded, whether to: beside a
     # model that generates, a question took 1.7 s with spinning and 0.01 s without.
-    with _environment_default(OMP_WAIT_POLICY="passive"):
+    cores = str(allowed_cores())
+    with _environment_default(OMP_WAIT_POLICY="passive", OMP_NUM_THREADS=cores):
         encoder = E5()
 
     def encode(texts: list[str], is_query: bool) -> Any:

@@ -17,6 +17,7 @@ from langchain_swallow.engines.devices import (
     free_gib,
     host_memory_gib,
     is_out_of_memory,
+    keep_to_allowed_cores,
 )
 from langchain_swallow.engines.local import LocalEngine
 from langchain_swallow.engines.packing import pack_linear_layers
@@ -45,6 +46,7 @@ def load_engine(settings: LoadSettings) -> Engine:
 
 def load_local_engine(settings: LoadSettings) -> LocalEngine:
     """Load a model with transformers."""
+    keep_to_allowed_cores()
     source = str(demo_model_folder()) if settings.model == DEMO else settings.model
     _check_attention(settings.attn_implementation)
     device = choose_device(settings.device)

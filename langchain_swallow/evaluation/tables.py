@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import psutil
+from langchain_swallow.machine import allowed_cores, allowed_memory
 
 _PACKAGES = ("langchain-swallow", "langchain-core", "torch", "transformers", "faiss-cpu", "vllm")
 
@@ -56,8 +56,8 @@ def describe_run() -> dict[str, Any]:
         "date": time.strftime("%Y-%m-%d"),
         "machine": {
             "processor": _processor(),
-            "cores": psutil.cpu_count() or 0,
-            "memory_gib": round(psutil.virtual_memory().total / 2**30),
+            "cores": allowed_cores(),
+            "memory_gib": round(allowed_memory() / 2**30),
             "system": platform.system(),
             "python": platform.python_version(),
             **versions,

@@ -15,6 +15,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from langchain_swallow.index.cores import keep_to_allowed_cores
+
 # An approximate index, the exact vectors at its places, and which row stands at each, shape (n,).
 Built = tuple[Any, Any, NDArray[np.int64]]
 
@@ -32,6 +34,7 @@ def build_graph(rows: NDArray[np.float32], metric: int) -> Built:
         rows: Shape (n, dim).
         metric: FAISS's number of it.
     """
+    keep_to_allowed_cores()
     index = faiss.IndexHNSWFlat(rows.shape[1], _LINKS, metric)
     index.hnsw.efConstruction = _CONSTRUCTION
     index.add(rows)
@@ -50,6 +53,7 @@ def build_lists(rows: NDArray[np.float32], metric: int) -> Built:
         rows: Shape (n, dim).
         metric: FAISS's number of it.
     """
+    keep_to_allowed_cores()
     count, dimension = rows.shape
     lists = 2 ** int(np.log2(4 * np.sqrt(count)))
     # Two dimensions in four bits, whose distances are looked up in registers; one where the

@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import faiss
 
+from langchain_swallow.machine import allowed_cores
+
 _lock = threading.Lock()
 _busy = 0
 
@@ -23,7 +25,7 @@ def in_parts(call: Callable[[int, int], object], count: int, least: int) -> None
         count: Of rows.
         least: Rows that are worth a core of their own.
 
-    As many cores are used as FAISS has threads: all, or OMP_NUM_THREADS.
+    As many cores are used as FAISS has threads, if this process may use as many.
     """
     parts = _take(max(1, count // least))
     try:
@@ -39,11 +41,20 @@ def in_parts(call: Callable[[int, int], object], count: int, least: int) -> None
         _give_back(parts)
 
 
+def keep_to_allowed_cores() -> None:
+    """Let FAISS have no more threads in the calling thread than there are cores for it."""
+    faiss.omp_set_num_threads(_threads())
+
+
+def _threads() -> int:
+    return int(min(faiss.omp_get_max_threads(), allowed_cores()))
+
+
 def _take(most: int) -> int:
     """Take cores that nobody has, up to so many, but one in any case."""
     global _busy
     with _lock:
-        taken = max(1, min(most, faiss.omp_get_max_threads() - _busy))
+        taken = max(1, min(most, _threads() - _busy))
         _busy += taken
     return taken
 

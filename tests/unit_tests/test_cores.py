@@ -9,6 +9,11 @@ import pytest
 from langchain_swallow.index import cores
 
 
+@pytest.fixture(autouse=True)
+def _large_machine(monkeypatch):
+    monkeypatch.setattr(cores, "allowed_cores", lambda: 8)
+
+
 @pytest.fixture(params=[1, 3, 8])
 def of_faiss(request, monkeypatch):
     # FAISS has a number for each thread.
