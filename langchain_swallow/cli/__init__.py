@@ -20,6 +20,7 @@ from langchain_swallow.cli import (
     models,
     serve,
 )
+from langchain_swallow.cli.common import print_all_characters
 
 _EXAMPLES = """\
 はじめに / to begin:
@@ -33,6 +34,7 @@ COMMAND --help でそれぞれの説明と例 / COMMAND --help explains each, wi
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
+    print_all_characters()
     try:
         arguments = _parser().parse_args(argv)
         command: Callable[[argparse.Namespace], int] = arguments.command

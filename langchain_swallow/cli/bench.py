@@ -1,12 +1,11 @@
 """`langchain-swallow bench`: how fast a model is on this machine, beside a peer."""
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from langchain_swallow.cli.common import add_json, add_model, examples
+from langchain_swallow.cli.common import add_json, add_model, examples, print_json
 
 
 def add_parsers(commands: Any) -> None:
@@ -80,7 +79,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     if arguments.plot:
         benchmark.plot(arguments.plot, figures)
     if arguments.json:
-        print(json.dumps([asdict(f) for f in figures], ensure_ascii=False))
+        print_json([asdict(f) for f in figures])
     else:
         print(benchmark.table(figures).markdown())
     return 0

@@ -2,12 +2,18 @@
 
 import argparse
 import functools
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.cli.common import add_json, add_model, examples, say, show_sources
+from langchain_swallow.cli.common import (
+    add_json,
+    add_model,
+    examples,
+    print_json,
+    say,
+    show_sources,
+)
 from langchain_swallow.cli.retrieval import add_retrieval, retriever_of
 
 if TYPE_CHECKING:
@@ -94,6 +100,6 @@ def _turn(conversation: "Conversation", shown: "Terminal", question: str, *, as_
     answer = conversation.answer
     if as_json:
         total = time.perf_counter() - began
-        print(json.dumps({**answer.as_dict(), "total_s": total}, ensure_ascii=False))
+        print_json({**answer.as_dict(), "total_s": total})
     else:
         show_sources(answer)

@@ -1,6 +1,8 @@
 """What the commands share: arguments, stores and chains made from them, messages to stderr."""
 
 import argparse
+import io
+import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -36,6 +38,22 @@ def add_model(parser: argparse.ArgumentParser, default: str = _DEFAULT_MODEL) ->
 def add_json(parser: argparse.ArgumentParser) -> None:
     """`--json`, for programs that read the output."""
     parser.add_argument("--json", action="store_true", help="JSON で出す / print JSON")
+
+
+def print_json(data: Any, **options: Any) -> None:
+    """JSON to stdout: as it is read, in an encoding that has all characters, else escaped."""
+    has_all = (sys.stdout.encoding or "").lower().startswith("utf")
+    print(json.dumps(data, ensure_ascii=not has_all, **options))
+
+
+def print_all_characters() -> None:
+    """Write a character that the output's encoding has not as its code, instead of failing.
+
+    Of Japanese Windows, a file or a pipe is in cp932, which has no 〜 of macOS, no é and no 𠮷.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def add_index(parser: argparse.ArgumentParser) -> None:

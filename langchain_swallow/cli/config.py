@@ -6,7 +6,6 @@ the file's table of the command, then its top, then the built-in default.
 
 import argparse
 import difflib
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from typing import Any
 
 from platformdirs import user_config_path
 
-from langchain_swallow.cli.common import add_json, examples, say
+from langchain_swallow.cli.common import add_json, examples, print_json, say
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -98,7 +97,7 @@ def _config(arguments: argparse.Namespace) -> int:
                 rows.append({"command": name, "option": action.dest, "value": value,
                              "from": found[1]})  # fmt: skip
     if arguments.json:
-        print(json.dumps({"file": str(path), "settings": rows}, ensure_ascii=False, default=str))
+        print_json({"file": str(path), "settings": rows}, default=str)
         return 0
     print(f"{path}{'' if path.exists() else ' (ありません / does not exist: config --init)'}")
     for row in rows:

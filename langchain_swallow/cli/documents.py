@@ -1,7 +1,6 @@
 """`langchain-swallow demo | index | sync | ask`: answers from documents."""
 
 import argparse
-import json
 import shutil
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from langchain_swallow.cli.common import (
     examples,
     load_store,
     open_store,
+    print_json,
     rag_chain,
     say,
     say_unread,
@@ -208,7 +208,7 @@ def _index(arguments: argparse.Namespace) -> int:
     files = len(store.sources())
     figures = {"index": str(arguments.output), "passages": len(store), "files": files}
     if arguments.json:
-        print(json.dumps(figures, ensure_ascii=False))
+        print_json(figures)
     else:
         say(f"{files} files, {len(store)} passages → {arguments.output}")
     return 0
@@ -224,7 +224,7 @@ def _convert(arguments: argparse.Namespace) -> int:
     )
     if arguments.json:
         figures = {"index": str(arguments.output), "passages": len(store)}
-        print(json.dumps(figures, ensure_ascii=False))
+        print_json(figures)
     else:
         say(f"{len(store)} passages → {arguments.output}")
     return 0
@@ -241,7 +241,7 @@ def _sync(arguments: argparse.Namespace) -> int:
     )
     say_unread(summary.failed, summary.ignored)
     if arguments.json:
-        print(json.dumps(summary.as_dict(), ensure_ascii=False))
+        print_json(summary.as_dict())
     else:
         say(f"{summary} → {arguments.index}, {len(store)} passages")
     return 1 if summary.failed else 0
@@ -274,7 +274,7 @@ def _answer(chain: "Runnable[Any, Answer]", question: str, as_json: bool) -> "An
     total = time.perf_counter() - began
     if as_json:
         timings = {"first_token_s": first, "total_s": total}
-        print(json.dumps({**answer.as_dict(), **timings}, ensure_ascii=False))
+        print_json({**answer.as_dict(), **timings})
         return answer
     print()
     show_sources(answer)

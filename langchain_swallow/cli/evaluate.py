@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.cli.common import add_json, add_output, examples, say
+from langchain_swallow.cli.common import add_json, add_output, examples, print_json, say
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -187,7 +187,7 @@ def _report(
     files = report.write_report(arguments.output, runs, questions, notes)
     say("wrote " + ", ".join(map(str, files)))
     if arguments.json:
-        print(json.dumps(report.report_as_dict(runs, notes), ensure_ascii=False))
+        print_json(report.report_as_dict(runs, notes))
     else:
         print(report.markdown_report(runs, notes, card=True), end="")
 

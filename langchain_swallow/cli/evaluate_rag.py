@@ -1,7 +1,6 @@
 """`langchain-swallow eval rag | sweep`: answers from documents."""
 
 import argparse
-import json
 import random
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -15,6 +14,7 @@ from langchain_swallow.cli.common import (
     build_store,
     examples,
     load_store,
+    print_json,
     rag_chain,
     say,
 )
@@ -185,7 +185,7 @@ def _report(
     files = rag.write_report(arguments.output, scores)
     say("wrote " + ", ".join(map(str, files)))
     if arguments.json:
-        print(json.dumps(report_as_dict(scores), ensure_ascii=False))
+        print_json(report_as_dict(scores))
     else:
         print(rag.markdown_report(scores), end="")
 
@@ -231,7 +231,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     write_figures(arguments.output / "sweep.json", [table], {"benchmark": "sweep"})
     say(f"wrote {arguments.output}: report.html, report.md, sweep.json, sweep.svg, sweep.png, …")
     if arguments.json:
-        print(json.dumps(report_as_dict(scores), ensure_ascii=False))
+        print_json(report_as_dict(scores))
     else:
         print(table.markdown())
     return 0

@@ -1,10 +1,9 @@
 """`langchain-swallow models`: checkpoints, and which fit this machine."""
 
 import argparse
-import json
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.cli.common import add_json, examples, say
+from langchain_swallow.cli.common import add_json, examples, print_json, say
 
 if TYPE_CHECKING:
     from langchain_swallow.catalog import ModelInfo
@@ -30,7 +29,7 @@ def _models(arguments: argparse.Namespace) -> int:
     rows = [{**info.as_dict(), "fits_here": _fitting(info, device, free)} for info in list_models()]
     if arguments.json:
         machine = {"device": device, "memory_gib": round(free, 1)}
-        print(json.dumps({"machine": machine, "models": rows}, ensure_ascii=False, indent=2))
+        print_json({"machine": machine, "models": rows}, indent=2)
         return 0
     print(f"{'model':<41}{'params':>8}{'bf16':>8}{'8bit':>7}{'4bit':>7}{'KV/1k':>7}  fits here")
     for row in rows:

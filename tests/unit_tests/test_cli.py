@@ -1,6 +1,7 @@
 """The commands' interface; what they do with a real model is tested in integration_tests."""
 
 import argparse
+import io
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ from langchain_core.language_models import FakeListChatModel
 
 from langchain_swallow import ChatSwallow, SwallowFAISS, __version__
 from langchain_swallow.cli import _parser, main
+from langchain_swallow.cli.common import print_json
 from langchain_swallow.cli.evaluate import chat_model
 from langchain_swallow.cli.retrieval import retriever_of
 from langchain_swallow.errors import MissingDependencyError, UnknownModelError
@@ -21,6 +23,26 @@ def run(capsys, *arguments):
     code = main(arguments)
     captured = capsys.readouterr()
     return code, captured.out, captured.err
+
+
+@pytest.mark.parametrize(
+    ("encoding", "plain", "as_json"),
+    [
+        ("cp932", "10時\\u301c20時 caf\\xe9", '"10\\u6642\\u301c"'),
+        ("ascii", "10\\u6642\\u301c20\\u6642 caf\\xe9", '"10\\u6642\\u301c"'),
+        ("utf-8", "10時〜20時 café", '"10時〜"'),
+    ],
+)
+def test_a_character_that_the_output_has_not_is_its_code(monkeypatch, encoding, plain, as_json):
+    output = io.BytesIO()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", io.TextIOWrapper(output, encoding=encoding))
+        assert main(["models"]) == 0
+        print("10時〜20時 café")
+        print_json("10時〜")
+        sys.stdout.flush()
+        *_, text, data = output.getvalue().decode(encoding).splitlines()
+    assert (text, data) == (plain, as_json)
 
 
 def test_models_prints_the_table_and_what_fits(capsys):
