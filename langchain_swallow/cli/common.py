@@ -49,7 +49,7 @@ def print_json(data: Any, **options: Any) -> None:
 def print_all_characters() -> None:
     """Write a character that the output's encoding has not as its code, instead of failing.
 
-    Of Japanese Windows, a file or a pipe is in cp932, which has no 〜 of macOS, no é and no 𠮷.
+    Of Japanese Windows, a file or a pipe is in cp932, which has no —, no é and no 𠮷.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":

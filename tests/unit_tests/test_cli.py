@@ -28,9 +28,9 @@ def run(capsys, *arguments):
 @pytest.mark.parametrize(
     ("encoding", "plain", "as_json"),
     [
-        ("cp932", "10時\\u301c20時 caf\\xe9", '"10\\u6642\\u301c"'),
-        ("ascii", "10\\u6642\\u301c20\\u6642 caf\\xe9", '"10\\u6642\\u301c"'),
-        ("utf-8", "10時〜20時 café", '"10時〜"'),
+        ("cp932", "10時\\u201420時 caf\\xe9", '"10\\u6642\\u2014"'),
+        ("ascii", "10\\u6642\\u201420\\u6642 caf\\xe9", '"10\\u6642\\u2014"'),
+        ("utf-8", "10時—20時 café", '"10時—"'),
     ],
 )
 def test_a_character_that_the_output_has_not_is_its_code(monkeypatch, encoding, plain, as_json):
@@ -38,8 +38,8 @@ def test_a_character_that_the_output_has_not_is_its_code(monkeypatch, encoding, 
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", io.TextIOWrapper(output, encoding=encoding))
         assert main(["models"]) == 0
-        print("10時〜20時 café")
-        print_json("10時〜")
+        print("10時—20時 café")
+        print_json("10時—")
         sys.stdout.flush()
         *_, text, data = output.getvalue().decode(encoding).splitlines()
     assert (text, data) == (plain, as_json)
