@@ -5,6 +5,7 @@ Answers go to stdout, everything else to stderr. Exit codes: 0, 1 for an error, 
 """
 
 import argparse
+import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 
@@ -46,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         from langchain_swallow.errors import SwallowError
 
-        if not isinstance(error, SwallowError | OSError | ValueError):
+        # SQLite has an error of its own for a full disk.
+        if not isinstance(error, SwallowError | OSError | ValueError | sqlite3.Error):
             raise
         print(f"langchain-swallow: {error}", file=sys.stderr)
         return 1
