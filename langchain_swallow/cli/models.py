@@ -50,6 +50,6 @@ def _fitting(info: "ModelInfo", device: str, free_gib: float) -> list[str]:
     cache = info.kv_cache_gib_per_1000_tokens
     dtype = choose_dtype("auto", device)
     sizes = {str(dtype).removeprefix("torch."): info.weights_gib(16) * dtype.itemsize / 2}
-    if device.startswith("cuda"):
+    if device != "mps":
         sizes |= {"8bit": info.weights_gib(8), "4bit": info.weights_gib(4)}
     return [name for name, size in sizes.items() if size + cache <= free_gib]

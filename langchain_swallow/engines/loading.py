@@ -14,6 +14,7 @@ from langchain_swallow.engines.demo import demo_model_folder
 from langchain_swallow.engines.devices import (
     choose_device,
     choose_dtype,
+    cpu_has_bfloat16,
     free_gib,
     host_memory_gib,
     is_out_of_memory,
@@ -21,6 +22,7 @@ from langchain_swallow.engines.devices import (
 )
 from langchain_swallow.engines.local import LocalEngine
 from langchain_swallow.engines.packing import pack_linear_layers
+from langchain_swallow.engines.quantized import has_kernels, quantize_linear_layers
 from langchain_swallow.engines.shared import LoadSettings
 from langchain_swallow.engines.vllm import load_vllm_engine, vllm_is_installed
 from langchain_swallow.errors import (
@@ -32,6 +34,7 @@ from langchain_swallow.errors import (
 # Share of the memory that is free after loading, for keys and values.
 _KV_SHARE_CUDA = 0.8
 _KV_SHARE_HOST = 0.25
+_BITS = {"8bit": 8, "4bit": 4}
 
 
 def load_engine(settings: LoadSettings) -> Engine:
@@ -60,16 +63,21 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
         "trust_remote_code": settings.trust_remote_code,
         "token": settings.token,
     }
+    on_cpu = device == "cpu" and settings.device_map is None
+    bits = _BITS.get(settings.quantization or "", 0) if on_cpu else 0
+    own = bits > 0 and not cpu_has_bfloat16() and has_kernels(bits)
+    quantization = None if own else _quantization_config(settings.quantization, dtype)
     # To a GPU each weight goes as it is read; a whole model may not fit the host's memory.
-    placed = device if settings.quantization or device != "cpu" else None
+    placed = device if quantization or device != "cpu" else None
     try:
         tokenizer = AutoTokenizer.from_pretrained(settings.tokenizer or source, **hub)
         model = AutoModelForCausalLM.from_pretrained(
             source,
-            dtype=dtype,
+            # As most checkpoints have it, so that files are mapped until they are quantised.
+            dtype=torch.bfloat16 if own else dtype,
             attn_implementation=settings.attn_implementation,
             device_map=settings.device_map or placed,
-            quantization_config=_quantization_config(settings.quantization, dtype),
+            quantization_config=quantization,
             **hub,
         )
     except (OSError, ValueError) as error:
@@ -79,7 +87,9 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
             raise
         free = free_gib(device)
         raise OutOfMemoryError(_too_large(settings.model, None, free, device, dtype)) from error
-    if settings.device_map is None and settings.quantization is None:
+    if own:
+        quantize_linear_layers(model, bits, dtype)
+    if on_cpu and quantization is None:
         pack_linear_layers(model)
     engine = engine_from(
         model,
@@ -155,7 +165,7 @@ def _check_attention(implementation: str | None) -> None:
 def _quantization_config(quantization: str | None, dtype: torch.dtype) -> BitsAndBytesConfig | None:
     if quantization is None:
         return None
-    if quantization not in ("8bit", "4bit"):
+    if quantization not in _BITS:
         raise ValueError(
             f'Unknown quantization {quantization!r}. Use "8bit" or "4bit"; others are for '
             'engine="vllm".'

@@ -1,9 +1,10 @@
-"""Weights of eight and four bits, and a device map: on CPUs too, where bitsandbytes has kernels."""
+"""Weights of eight and four bits, and a device map: on CPUs too, by bitsandbytes or by torch."""
 
 import pytest
 import torch
 
 from langchain_swallow import ChatSwallow
+from langchain_swallow.engines import loading
 
 QUESTION = "日本の首都は？"
 
@@ -29,9 +30,21 @@ def block_bytes(llm):
     return sum(p.nbytes for name, p in layers.named_parameters() if "proj" in name)
 
 
-@pytest.mark.parametrize(("quantization", "share"), [("8bit", 0.5), ("4bit", 0.25)])
-def test_fewer_bits_take_less_memory_and_still_answer(load, quantization, share):
-    pytest.importorskip("bitsandbytes")
+@pytest.mark.parametrize(
+    ("kernels", "quantization", "share"),
+    [
+        ("bitsandbytes", "8bit", 0.5),
+        ("bitsandbytes", "4bit", 0.25),
+        ("torch", "8bit", 0.5),
+        # With a scale and a zero for each 64.
+        ("torch", "4bit", 0.28125),
+    ],
+)
+def test_fewer_bits_take_less_memory_and_still_answer(
+    load, monkeypatch, kernels, quantization, share
+):
+    pytest.importorskip(kernels)
+    monkeypatch.setattr(loading, "cpu_has_bfloat16", lambda: kernels == "bitsandbytes")
     whole = load(device_map="cpu", dtype="bfloat16")
     small = load(device="cpu", dtype="bfloat16", quantization=quantization)
     assert "東京" in small.invoke(QUESTION).text

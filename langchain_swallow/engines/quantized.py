@@ -1,0 +1,179 @@
+"""Linear layers with weights of 8 or 4 bits on a CPU, by kernels that torch itself has for them.
+
+A token takes as long as its weights are read, so it takes less time where they take less memory.
+A pass of many rows is bound by its products: the weights are then written out to the dtype that
+is computed with, a part at a time.
+
+8 bits are a scale for each row and round(w / scale); 4 bits are a scale and a zero for each 64 of
+a row, whose weights are scale · (q − 8) + zero.
+"""
+
+import functools
+from typing import Any
+
+import torch
+from torch import nn
+
+# Above so many rows, writing the weights out takes less time than the kernels for few rows.
+_FEW_ROWS = {8: 20, 4: 128}
+# Weights written out at once: what stays in a cache.
+_AT_ONCE = {8: 2**22, 4: 2**20}
+_GROUP = 64
+_KERNEL_DTYPE = torch.bfloat16
+
+
+class Int8Linear(nn.Module):
+    """`nn.Linear` for inference, with weights of 8 bits."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.out_features, self.in_features = linear.weight.shape
+        self.bias = linear.bias
+        weight = linear.weight.detach().float()
+        scale = (weight.abs().amax(1) / 127).clamp_(min=1e-12).to(_KERNEL_DTYPE)
+        weight.div_(scale[:, None]).round_().clamp_(-127, 127)
+        self.weight = _constant(weight.to(torch.int8))
+        self.scale = _constant(scale)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Shape (…, in) → (…, out)."""
+        return _applied(self, rows, _FEW_ROWS[8])
+
+    def of_few(self, rows: torch.Tensor) -> torch.Tensor:
+        """Shape (n, in) → (n, out), in the kernels' dtype."""
+        result: torch.Tensor = torch.ops.aten._weight_int8pack_mm(rows, self.weight, self.scale)
+        return result
+
+    def of_many(self, rows: torch.Tensor) -> torch.Tensor:
+        """Shape (n, in) → (n, out)."""
+        result = rows.new_empty(len(rows), self.out_features)
+        size = max(1, _AT_ONCE[8] // self.in_features)
+        for start in range(0, self.out_features, size):
+            part = slice(start, start + size)
+            result[:, part] = rows @ self.weight[part].to(rows.dtype).T
+        return result.mul_(self.scale.to(rows.dtype))
+
+
+class Int4Linear(nn.Module):
+    """`nn.Linear` for inference, with weights of 4 bits; both features are multiples of 64."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.out_features, self.in_features = linear.weight.shape
+        self.bias = linear.bias
+        groups = linear.weight.detach().float().view(self.out_features, -1, _GROUP)
+        low, high = groups.aminmax(dim=-1, keepdim=True)
+        scale = ((high - low) / 15).clamp_(min=1e-12).to(_KERNEL_DTYPE)
+        zero = (low + 8 * scale.float()).to(_KERNEL_DTYPE)
+        numbers = ((groups - zero) / scale + 8).round_().clamp_(0, 15).to(torch.int32)
+        numbers = numbers.view(self.out_features, self.in_features)
+        # Two in a byte; how, is the kernel's business.
+        self.weight = _constant(torch.ops.aten._convert_weight_to_int4pack_for_cpu(numbers, 1))
+        # Shape (groups, out, 2).
+        self.scale_and_zero = _constant(torch.cat([scale, zero], -1).transpose(0, 1).contiguous())
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Shape (…, in) → (…, out)."""
+        return _applied(self, rows, _FEW_ROWS[4])
+
+    def of_few(self, rows: torch.Tensor) -> torch.Tensor:
+        """Shape (n, in) → (n, out), in the kernels' dtype."""
+        result: torch.Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(
+            rows, self.weight, _GROUP, self.scale_and_zero
+        )
+        return result
+
+    def of_many(self, rows: torch.Tensor) -> torch.Tensor:
+        """Shape (n, in) → (n, out)."""
+        block = _block()
+        result = rows.new_empty(len(rows), self.out_features)
+        size = max(1, _AT_ONCE[4] // self.in_features // block) * block
+        for start in range(0, self.out_features, size):
+            part = slice(start, min(start + size, self.out_features))
+            result[:, part] = rows @ self.written_out(part, block, rows.dtype)
+        return result
+
+    def written_out(self, part: slice, block: int, dtype: torch.dtype) -> torch.Tensor:
+        """Weights of some rows, from one block to another; shape (in, part)."""
+        half, groups = block // 2, self.in_features // _GROUP
+        pairs = self.weight.view(-1, self.in_features, half)
+        pairs = pairs[part.start // block : part.stop // block]
+        weights = torch.empty(self.in_features, len(pairs), 2, half, dtype=dtype)
+        # Shape (scale or zero, half of a block, block, group, 1, row).
+        factors = self.scale_and_zero[:, part].to(dtype).view(groups, -1, 2, half, 1, 2)
+        scale, zero = factors.permute(5, 2, 1, 0, 4, 3).contiguous()
+        for i, numbers in enumerate((pairs & 15, pairs >> 4)):
+            own = numbers.to(dtype).view(-1, groups, _GROUP, half)
+            own.sub_(8).mul_(scale[i]).add_(zero[i])
+            weights[:, :, i] = own.view(-1, self.in_features, half).transpose(0, 1)
+        return weights.view(self.in_features, -1)
+
+
+def quantize_linear_layers(model: Any, bits: int, dtype: torch.dtype) -> None:
+    """Replace the linear layers of a model that is used for inference alone, but for its output.
+
+    Layers whose features are no multiples of 64 stay as they are.
+
+    Args:
+        model: On a CPU, in any dtype.
+        bits: 8 or 4.
+        dtype: Of all else, and of what is computed between layers.
+    """
+    kind = {8: Int8Linear, 4: Int4Linear}[bits]
+    output = model.get_output_embeddings()
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if type(child) is nn.Linear and child is not output and _fits(child):
+                setattr(module, name, kind(child))
+    for module in model.modules():
+        if not isinstance(module, Int8Linear | Int4Linear):
+            for parameter in module.parameters(recurse=False):
+                parameter.data = parameter.data.to(dtype)
+
+
+@functools.cache
+def has_kernels(bits: int) -> bool:
+    """Whether torch has what it takes, and writes 4 bits in the order known here."""
+    linear = nn.Linear(_GROUP, 2 * _GROUP, bias=False, dtype=_KERNEL_DTYPE)
+    try:
+        with torch.inference_mode():
+            Int8Linear(linear).of_few(torch.zeros(1, _GROUP, dtype=_KERNEL_DTYPE))
+            return bits == 8 or _block() > 0
+    except (AttributeError, RuntimeError):
+        return False
+
+
+def _fits(linear: nn.Linear) -> bool:
+    return linear.in_features % _GROUP == 0 and linear.out_features % _GROUP == 0
+
+
+@functools.cache
+def _block() -> int:
+    """How many rows of 4 bits lie together: 64 with AVX512, 32 with less; 0 for another order.
+
+    The bytes of a block have the first half of its rows in their low bits.
+    """
+    linear = nn.Linear(_GROUP, 2 * _GROUP, bias=False, dtype=_KERNEL_DTYPE)
+    with torch.inference_mode():
+        made = Int4Linear(linear)
+        wanted = made.of_few(torch.eye(_GROUP, dtype=_KERNEL_DTYPE)).float()
+        for block in (64, 32):
+            found = made.written_out(slice(0, 2 * _GROUP), block, torch.float32)
+            if torch.allclose(found, wanted, atol=0.01):
+                return block
+    return 0
+
+
+def _applied(linear: Int8Linear | Int4Linear, rows: torch.Tensor, few: int) -> torch.Tensor:
+    flat = rows.reshape(-1, linear.in_features)
+    if len(flat) <= few:
+        result = linear.of_few(flat.to(_KERNEL_DTYPE)).to(rows.dtype)
+    else:
+        result = linear.of_many(flat)
+    if linear.bias is not None:
+        result = result + linear.bias
+    return result.view(*rows.shape[:-1], linear.out_features)
+
+
+def _constant(tensor: torch.Tensor) -> nn.Parameter:
+    return nn.Parameter(tensor, requires_grad=False)
