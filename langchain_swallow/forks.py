@@ -57,7 +57,10 @@ def _end_openmp_threads() -> None:
     except OSError:  # not Linux
         return
     for path in {line[line.index("/") :] for line in lines}:
-        library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
+        try:
+            library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
+        except OSError:  # its file was replaced meanwhile
+            continue
         # Before GCC 9 there is no such function.
         if pause := getattr(library, "omp_pause_resource_all", None):
             pause(1)
