@@ -49,7 +49,6 @@ def load_engine(settings: LoadSettings) -> Engine:
 
 def load_local_engine(settings: LoadSettings) -> LocalEngine:
     """Load a model with transformers."""
-    keep_to_allowed_cores()
     source = str(demo_model_folder()) if settings.model == DEMO else settings.model
     _check_attention(settings.attn_implementation)
     device = choose_device(settings.device)
@@ -110,6 +109,7 @@ def engine_from(
         ValueError: Its attention takes no masks.
     """
     _check_attention(model.config._attn_implementation)
+    keep_to_allowed_cores()
     limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 4096
     return LocalEngine(
         model.eval(),
