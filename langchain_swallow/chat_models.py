@@ -73,8 +73,7 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
         device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; `None` takes the best there is.
         device_map: `"auto"` spreads the model over several GPUs.
         dtype: `"auto"`, `"bfloat16"`, `"float16"` or `"float32"`.
-        quantization: `"8bit"` or `"4bit"`: less memory. On GPUs, and CPUs that compute in
-            bfloat16, it needs the extra `quantization`.
+        quantization: `"8bit"` or `"4bit"`: less memory; by the extra `quantization`, or torch.
         attn_implementation, revision, cache_dir, local_files_only, trust_remote_code: As in
             transformers; attention must take masks: `"sdpa"` (the default) or `"eager"`.
         prompt_format: `None` takes the checkpoint's own.
