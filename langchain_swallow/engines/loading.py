@@ -62,10 +62,8 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
         "trust_remote_code": settings.trust_remote_code,
         "token": settings.token,
     }
-    on_cpu = device == "cpu" and settings.device_map is None
-    bits = _BITS.get(settings.quantization or "", 0) if on_cpu else 0
-    own = bits > 0 and not cpu_has_bfloat16() and has_kernels(bits)
-    quantization = None if own else _quantization_config(settings.quantization, dtype)
+    bits = _bits_by_torch(settings, device)
+    quantization = None if bits else _quantization_config(settings.quantization, dtype)
     # To a GPU each weight goes as it is read; a whole model may not fit the host's memory.
     placed = device if quantization or device != "cpu" else None
     try:
@@ -73,7 +71,7 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
         model = AutoModelForCausalLM.from_pretrained(
             source,
             # As most checkpoints have it, so that files are mapped until they are quantised.
-            dtype=torch.bfloat16 if own else dtype,
+            dtype=torch.bfloat16 if bits else dtype,
             attn_implementation=settings.attn_implementation,
             device_map=settings.device_map or placed,
             quantization_config=quantization,
@@ -86,9 +84,9 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
             raise
         free = free_gib(device)
         raise OutOfMemoryError(_too_large(settings.model, None, free, device, dtype)) from error
-    if own:
+    if bits:
         quantize_linear_layers(model, bits, dtype)
-    if on_cpu and quantization is None:
+    if settings.device_map is None and quantization is None:
         pack_linear_layers(model)
     engine = engine_from(
         model,
@@ -160,6 +158,14 @@ def _check_attention(implementation: str | None) -> None:
             '(of a loaded model, set_attn_implementation("sdpa")), or engine="vllm", which has '
             "flash attention of its own."
         )
+
+
+def _bits_by_torch(settings: LoadSettings, device: str) -> int | None:
+    """Bits of weights that torch's own kernels suit: on CPUs that bitsandbytes has none for."""
+    bits = _BITS.get(settings.quantization or "")
+    on_cpu = device == "cpu" and settings.device_map is None
+    suits = bits is not None and on_cpu and not cpu_has_bfloat16() and has_kernels(bits)
+    return bits if suits else None
 
 
 def _quantization_config(quantization: str | None, dtype: torch.dtype) -> BitsAndBytesConfig | None:

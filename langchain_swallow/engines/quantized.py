@@ -22,30 +22,56 @@ _GROUP = 64
 _KERNEL_DTYPE = torch.bfloat16
 
 
-class Int8Linear(nn.Module):
-    """`nn.Linear` for inference, with weights of 8 bits."""
+class QuantizedLinear(nn.Module):
+    """`nn.Linear` for inference, with weights of fewer bits.
 
-    def __init__(self, linear: nn.Linear) -> None:
+    Args:
+        linear: What it is made of.
+        few: For so many rows and less `of_few` is quicker than `of_many`.
+    """
+
+    def __init__(self, linear: nn.Linear, few: int) -> None:
         super().__init__()
         self.out_features, self.in_features = linear.weight.shape
         self.bias = linear.bias
+        self._few = few
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Shape (…, in) → (…, out)."""
+        flat = rows.reshape(-1, self.in_features)
+        if len(flat) <= self._few:
+            result = self.of_few(flat.to(_KERNEL_DTYPE)).to(rows.dtype)
+        else:
+            result = self.of_many(flat)
+        if self.bias is not None:
+            result = result + self.bias
+        return result.view(*rows.shape[:-1], self.out_features)
+
+    def of_few(self, rows: torch.Tensor) -> torch.Tensor:
+        """Shape (n, in) → (n, out), in the kernels' dtype."""
+        raise NotImplementedError
+
+    def of_many(self, rows: torch.Tensor) -> torch.Tensor:
+        """Shape (n, in) → (n, out)."""
+        raise NotImplementedError
+
+
+class Int8Linear(QuantizedLinear):
+    """Weights of 8 bits."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__(linear, _FEW_ROWS[8])
         weight = linear.weight.detach().float()
         scale = (weight.abs().amax(1) / 127).clamp_(min=1e-12).to(_KERNEL_DTYPE)
         weight.div_(scale[:, None]).round_().clamp_(-127, 127)
         self.weight = _constant(weight.to(torch.int8))
         self.scale = _constant(scale)
 
-    def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """Shape (…, in) → (…, out)."""
-        return _applied(self, rows, _FEW_ROWS[8])
-
     def of_few(self, rows: torch.Tensor) -> torch.Tensor:
-        """Shape (n, in) → (n, out), in the kernels' dtype."""
         result: torch.Tensor = torch.ops.aten._weight_int8pack_mm(rows, self.weight, self.scale)
         return result
 
     def of_many(self, rows: torch.Tensor) -> torch.Tensor:
-        """Shape (n, in) → (n, out)."""
         result = rows.new_empty(len(rows), self.out_features)
         size = max(1, _AT_ONCE[8] // self.in_features)
         for start in range(0, self.out_features, size):
@@ -54,13 +80,11 @@ class Int8Linear(nn.Module):
         return result.mul_(self.scale.to(rows.dtype))
 
 
-class Int4Linear(nn.Module):
-    """`nn.Linear` for inference, with weights of 4 bits; both features are multiples of 64."""
+class Int4Linear(QuantizedLinear):
+    """Weights of 4 bits; both features are multiples of 64."""
 
     def __init__(self, linear: nn.Linear) -> None:
-        super().__init__()
-        self.out_features, self.in_features = linear.weight.shape
-        self.bias = linear.bias
+        super().__init__(linear, _FEW_ROWS[4])
         groups = linear.weight.detach().float().view(self.out_features, -1, _GROUP)
         low, high = groups.aminmax(dim=-1, keepdim=True)
         scale = ((high - low) / 15).clamp_(min=1e-12).to(_KERNEL_DTYPE)
@@ -72,19 +96,13 @@ class Int4Linear(nn.Module):
         # Shape (groups, out, 2).
         self.scale_and_zero = _constant(torch.cat([scale, zero], -1).transpose(0, 1).contiguous())
 
-    def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """Shape (…, in) → (…, out)."""
-        return _applied(self, rows, _FEW_ROWS[4])
-
     def of_few(self, rows: torch.Tensor) -> torch.Tensor:
-        """Shape (n, in) → (n, out), in the kernels' dtype."""
         result: torch.Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(
             rows, self.weight, _GROUP, self.scale_and_zero
         )
         return result
 
     def of_many(self, rows: torch.Tensor) -> torch.Tensor:
-        """Shape (n, in) → (n, out)."""
         block = _block()
         result = rows.new_empty(len(rows), self.out_features)
         size = max(1, _AT_ONCE[4] // self.in_features // block) * block
@@ -126,7 +144,7 @@ def quantize_linear_layers(model: Any, bits: int, dtype: torch.dtype) -> None:
             if type(child) is nn.Linear and child is not output and _fits(child):
                 setattr(module, name, kind(child))
     for module in model.modules():
-        if not isinstance(module, Int8Linear | Int4Linear):
+        if not isinstance(module, QuantizedLinear):
             for parameter in module.parameters(recurse=False):
                 parameter.data = parameter.data.to(dtype)
 
@@ -162,17 +180,6 @@ def _block() -> int:
             if torch.allclose(found, wanted, atol=0.01):
                 return block
     return 0
-
-
-def _applied(linear: Int8Linear | Int4Linear, rows: torch.Tensor, few: int) -> torch.Tensor:
-    flat = rows.reshape(-1, linear.in_features)
-    if len(flat) <= few:
-        result = linear.of_few(flat.to(_KERNEL_DTYPE)).to(rows.dtype)
-    else:
-        result = linear.of_many(flat)
-    if linear.bias is not None:
-        result = result + linear.bias
-    return result.view(*rows.shape[:-1], linear.out_features)
 
 
 def _constant(tensor: torch.Tensor) -> nn.Parameter:
