@@ -13,6 +13,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from langchain_swallow.engines.devices import is_on_cpu
+from langchain_swallow.engines.tiling import attend_in_tiles, current_tiles
 
 _NAME = "swallow_sdpa"
 
@@ -24,6 +25,11 @@ def use_quick_attention(model: Any) -> None:
     """
     if is_on_cpu(model) and model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(_NAME)
+
+
+def attends_quickly(model: Any) -> bool:
+    """Whether it attends this way."""
+    return bool(model.config._attn_implementation == _NAME)
 
 
 def _attend(
@@ -41,14 +47,21 @@ def _attend(
         query: Shape (rows, heads, new, head dim).
         key: Shape (rows, kv heads, known, head dim).
         value: The same.
-        attention_mask: Shape (rows, 1, new, known), added to the scores.
+        attention_mask: Shape (rows, 1, new, known), added to the scores. In tiles it is as long as
+            they are.
         options: For `sdpa_attention_forward`.
 
     Returns:
         Shape (rows, new, heads, head dim), and no weights.
     """
+    tiles = current_tiles()
     if not options.keys().isdisjoint(("position_bias", "softcap")):
+        if tiles:
+            attention_mask = attention_mask[:, :, tiles.before :][:, :, : tiles.count]
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    scale = options.get("scaling")
+    if tiles:
+        return attend_in_tiles(query, key, value, attention_mask, tiles, scale), None
     rows, heads, new, width = query.shape
     group = heads // key.shape[1]
     # The heads of a group lie next to each other, each with its queries.
@@ -58,7 +71,7 @@ def _attend(
     if group * new == 1 and query.dtype == torch.bfloat16:
         queries = queries.repeat(1, 1, 2, 1)
     attended = torch.nn.functional.scaled_dot_product_attention(
-        queries, key, value, attn_mask=mask, scale=options.get("scaling")
+        queries, key, value, attn_mask=mask, scale=scale
     )
     attended = attended[:, :, : group * new].reshape(rows, heads, new, -1)
     return attended.transpose(1, 2).contiguous(), None

@@ -8,10 +8,17 @@ import torch
 
 from langchain_swallow.engines.kv_cache import KVCache, Slot
 from langchain_swallow.engines.kv_memory import Window
+from langchain_swallow.engines.tiling import Tiles, Tiling, asked_in
 
 
 def forward(
-    model: Any, cache: KVCache, slots: list[Slot], new: list[list[int]], *, logits_of: int
+    model: Any,
+    cache: KVCache,
+    slots: list[Slot],
+    new: list[list[int]],
+    *,
+    logits_of: int,
+    tiling: Tiling | None = None,
 ) -> torch.Tensor:
     """Compute new tokens, the same number for each slot, behind those it has.
 
@@ -21,6 +28,8 @@ def forward(
         slots: In neighbouring rows, in their order.
         new: Token ids, one list per slot.
         logits_of: How many of the last tokens to return logits for.
+        tiling: How to ask one slot's queries so that the bits of a token do not depend on how many
+            are computed with it.
 
     Returns:
         Logits of shape (slots, logits_of, vocabulary).
@@ -28,16 +37,21 @@ def forward(
     starts = [len(slot.ids) for slot in slots]
     window = Window(cache.memory, slots[0].row, starts, len(new[0]))
     first = torch.tensor(starts, device=model.device)[:, None]
-    positions = first + torch.arange(window.count, device=model.device)
-    output = model(
-        input_ids=torch.tensor(new, device=model.device),
-        position_ids=positions,
-        attention_mask=_masks(model, positions, window.end),
-        use_cache=True,
-        # A number of 0 would be all.
-        logits_to_keep=logits_of or torch.zeros(0, dtype=torch.long, device=model.device),
-        **{_cache_parameter(model.__class__): window},
-    )
+    positions = asked = first + torch.arange(window.count, device=model.device)
+    tiles = Tiles(starts[0], window.count, tiling) if tiling else None
+    if tiles:
+        window.end = tiles.keys
+        asked = torch.tensor([list(tiles.positions)], device=model.device)
+    with asked_in(tiles):
+        output = model(
+            input_ids=torch.tensor(new, device=model.device),
+            position_ids=positions,
+            attention_mask=_masks(model, asked, window.end),
+            use_cache=True,
+            # A number of 0 would be all.
+            logits_to_keep=logits_of or torch.zeros(0, dtype=torch.long, device=model.device),
+            **{_cache_parameter(model.__class__): window},
+        )
     logits: torch.Tensor = output.logits
     return logits
 
@@ -67,7 +81,7 @@ def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
 
 
 def _masks(model: Any, positions: torch.Tensor, end: int) -> Any:
-    """Additive attention masks of shape (rows, 1, new, end).
+    """Additive attention masks of shape (rows, 1, queries, end).
 
     A model with sliding layers takes one mask per kind of layer; keys and values are all kept,
     so the window is in the mask.

@@ -9,8 +9,9 @@ other passages), and computes only the rest. What was not used for longest is fo
 
 The same token comes out differently in the last bits when it is computed in a pass of another size.
 So that what is shared is never rounded otherwise than if it were computed alone, prompts are
-computed in blocks on a fixed grid, and shared in whole blocks. Without a grid all that is known is
-shared, what decode steps computed too.
+computed in blocks on a fixed grid, and shared in whole blocks. Where the passes of prompts do not
+differ (see `invariance`), the grid is 1: they are of any size, and shared to the token. Without a
+grid all that is known is shared, what decode steps computed too.
 """
 
 from collections.abc import Collection
@@ -23,6 +24,8 @@ from langchain_swallow.engines.kv_memory import KVMemory
 # Rows and tokens of a row, to begin with, where they are made longer by copying.
 _FIRST_ROWS = 8
 _FIRST_CAPACITY = 1024
+# A pass on a grid of 1 is no longer than `invariance` has tried.
+_LONGEST_PASS = 512
 
 
 @dataclass(slots=True, eq=False)
@@ -51,9 +54,8 @@ class KVCache:
         max_slots: Most sequences at once, idle beginnings included.
         max_tokens: Most tokens of one sequence.
         budget_bytes: Most memory to take; grown into, not allocated ahead.
-        block: Prompts are computed, and shared, in multiples of this many tokens; without a grid,
-            computed in no fewer, unless fewer are left.
-        on_grid: Whether there is one.
+        grid: Prompts are computed, and shared, in multiples of this many tokens; `None`: no grid.
+        block: Where that leaves a choice, they are computed in no fewer, unless fewer are left.
         lazy: Memory is taken when it is written to; see `KVMemory`.
     """
 
@@ -64,12 +66,12 @@ class KVCache:
         max_slots: int,
         max_tokens: int,
         budget_bytes: int,
+        grid: int | None,
         block: int = 128,
-        on_grid: bool = True,
         lazy: bool = False,
     ) -> None:
+        self.grid = grid
         self._block = block
-        self._on_grid = on_grid
         self.memory = KVMemory(lazy=lazy)
         self._bytes_per_token = bytes_per_token
         self._max_slots = max_slots
@@ -108,21 +110,25 @@ class KVCache:
             source, shared = None, 0
         elif slot is not source:
             self.memory.copy(source.row, slot.row, shared)
-        slot.exact = min(source.exact, shared) if source and self._on_grid else shared
+        slot.exact = min(source.exact, shared) if source and self.grid else shared
         slot.logits = source.logits if source and shared == len(prompt_ids) else None
         slot.ids = list(prompt_ids[:shared])
         slot.in_use = True
         slot.length = length
         return slot
 
-    def next_pass(self, slot: Slot, most: int) -> int:
-        """How many of the next prompt tokens to compute at once, where `most` would suit.
+    def next_pass(self, slot: Slot, most: int, left: int) -> int:
+        """How many of the `left` prompt tokens to compute at once, where `most` would suit.
 
         What follows an answer is off the grid, and of no use to others: it goes in one pass.
         """
-        if self._on_grid and slot.exact == len(slot.ids):
-            return self._block - slot.exact % self._block
-        return max(most, self._block)
+        if self.grid is None or slot.exact < len(slot.ids):
+            return max(most, self._block)
+        if self.grid > 1:
+            return self.grid - slot.exact % self.grid
+        count = min(max(most, self._block), _LONGEST_PASS)
+        # A last token alone would be multiplied otherwise than several.
+        return count - 1 if left - count == 1 else count
 
     def append(self, slot: Slot, ids: list[int], *, of_prompt: bool) -> None:
         """Note tokens whose keys and values were just written."""
@@ -177,9 +183,9 @@ class KVCache:
         shared = shared_length(slot.ids, prompt_ids)
         if slot.logits is not None and shared == slot.exact == len(prompt_ids):
             return shared
-        # The last token is left to compute, for its logits.
-        shared = min(shared, len(prompt_ids) - 1)
-        return min(shared, slot.exact) // self._block * self._block if self._on_grid else shared
+        # The last token is left to compute, for its logits, and not alone (see `next_pass`).
+        shared = max(0, min(shared, len(prompt_ids) - (2 if self.grid == 1 else 1)))
+        return min(shared, slot.exact) // self.grid * self.grid if self.grid else shared
 
     def _least_useful(self, length: int) -> Slot:
         """An empty row while the budget has room for it, or what was not used for longest.

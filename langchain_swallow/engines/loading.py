@@ -20,6 +20,7 @@ from langchain_swallow.engines.devices import (
     is_out_of_memory,
     keep_to_allowed_cores,
 )
+from langchain_swallow.engines.invariance import invariant_tiling
 from langchain_swallow.engines.local import LocalEngine
 from langchain_swallow.engines.packing import pack_linear_layers
 from langchain_swallow.engines.quantized import has_kernels, quantize_linear_layers
@@ -88,14 +89,14 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
         quantize_linear_layers(model, bits, dtype)
     if settings.device_map is None and quantization is None:
         pack_linear_layers(model)
-    engine = engine_from(
+    _check_attention(model.config._attn_implementation)
+    use_quick_attention(model)
+    return _engine(
         model,
         tokenizer,
         settings.max_model_len or settings.context_window,
         prompt_lookup=settings.speculative is not None,
     )
-    use_quick_attention(model)
-    return engine
 
 
 def engine_from(
@@ -107,6 +108,12 @@ def engine_from(
         ValueError: Its attention takes no masks.
     """
     _check_attention(model.config._attn_implementation)
+    return _engine(model, tokenizer, context_window, prompt_lookup=prompt_lookup)
+
+
+def _engine(
+    model: Any, tokenizer: Any, context_window: int | None, *, prompt_lookup: bool
+) -> LocalEngine:
     keep_to_allowed_cores()
     limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 4096
     return LocalEngine(
@@ -115,6 +122,7 @@ def engine_from(
         context_window=min(context_window or limit, limit),
         kv_budget_bytes=_kv_budget(model),
         prompt_lookup=prompt_lookup,
+        tiling=invariant_tiling(model),
     )
 
 

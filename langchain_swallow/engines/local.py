@@ -31,6 +31,7 @@ from langchain_swallow.engines.kv_memory import can_reserve
 from langchain_swallow.engines.lookup import MAX_GUESS, PromptLookup
 from langchain_swallow.engines.sampling import Sampler, token_logprob
 from langchain_swallow.engines.sequence import Sequence
+from langchain_swallow.engines.tiling import Tiling, whole_blocks
 from langchain_swallow.errors import EngineError, PromptOverflowError
 from langchain_swallow.forks import begin_anew_in_children
 from langchain_swallow.prompts import encode_inside
@@ -45,7 +46,7 @@ _BLOCK_GPU = 256
 # Guessed tokens are free while a decode pass is bound by reading the weights: up to this many.
 _DECODE_TOKENS = {"cpu": 16}
 _DECODE_TOKENS_GPU = 128
-# A short prompt may go before a long one that is being computed, this often.
+# How often a short prompt may go before a long one that is being computed.
 _MAX_PASSED_OVER = 8
 # Idle rows that keep prompt beginnings, beside those of running sequences.
 _IDLE_SLOTS = 16
@@ -76,6 +77,7 @@ class LocalEngine:
         block: Prompts are computed and shared in multiples of this many tokens in float32, and
             computed in no fewer in 16 bits; `None` takes what suits the device.
         prompt_lookup: Guess tokens that repeat earlier ones, and verify them; see `lookup`.
+        tiling: How to ask prompts' queries so that passes may be of any size; see `invariance`.
     """
 
     name = "transformers"
@@ -90,13 +92,15 @@ class LocalEngine:
         kv_budget_bytes: int = 4 * 1024**3,
         block: int | None = None,
         prompt_lookup: bool = True,
+        tiling: Tiling | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self._device = model.device
         self._is_on_cpu = is_on_cpu(model)
-        self._context_window = context_window
+        self.context_window = context_window
         self._max_batch = max_batch
+        self._tiling = tiling
         self._to_bytes = token_bytes(tokenizer)
         self._end_ids = end_ids(model, tokenizer)
         self._grammars = GrammarCompiler(
@@ -104,14 +108,16 @@ class LocalEngine:
         )
         per_token = kv_bytes_per_token(model)
         slots, longest = max_batch + _IDLE_SLOTS, context_window + MAX_GUESS
+        block = block or _BLOCK.get(self._device.type, _BLOCK_GPU)
+        # In float32 a turn is to equal a cold run bit by bit; 16 bits are rounded anyway.
+        grid = None if model.dtype != torch.float32 else 1 if tiling else block
         self._cache = KVCache(
             bytes_per_token=per_token,
             max_slots=slots,
-            max_tokens=longest,
+            max_tokens=whole_blocks(longest) if tiling else longest,
             budget_bytes=kv_budget_bytes,
-            block=block or _BLOCK.get(self._device.type, _BLOCK_GPU),
-            # In float32 a turn is to equal a cold run bit by bit; 16 bits are rounded anyway.
-            on_grid=model.dtype == torch.float32,
+            grid=grid,
+            block=block,
             lazy=self._is_on_cpu and can_reserve(slots * longest * per_token),
         )
         tokens = _DECODE_TOKENS.get(self._device.type, _DECODE_TOKENS_GPU)
@@ -139,11 +145,6 @@ class LocalEngine:
         for sequence in left:
             sequence.wake = self._wake
             sequence.sink(EngineError("The process was forked during generation."))
-
-    @property
-    def context_window(self) -> int:
-        """Most tokens of prompt and answer together."""
-        return self._context_window
 
     def submit(self, request: Request, sink: Sink) -> Sequence:
         """Queue a request.
@@ -185,10 +186,10 @@ class LocalEngine:
 
     def _sequence(self, request: Request, sink: Sink) -> Sequence:
         length = len(request.prompt_ids) + request.max_tokens
-        if length > self._context_window:
+        if length > self.context_window:
             raise PromptOverflowError(
                 f"{len(request.prompt_ids)} prompt tokens and max_tokens={request.max_tokens} are "
-                f"{length}, the context window is {self._context_window}."
+                f"{length}, the context window is {self.context_window}."
             )
         mask = self._grammars.mask(request.grammar) if request.grammar else None
         ids = list(request.prompt_ids)
@@ -255,12 +256,15 @@ class LocalEngine:
     def _prefill_piece(self, sequence: Sequence, slot: Slot, most: int) -> int:
         """Compute the next tokens of a prompt, and choose the first of the answer; how many."""
         start = len(slot.ids)
-        piece = sequence.ids[start : start + self._cache.next_pass(slot, most)]
+        left = len(sequence.ids) - start
+        piece = sequence.ids[start : start + self._cache.next_pass(slot, most, left)]
         if piece:
-            is_last = start + len(piece) == len(sequence.ids)
-            logits = forward(self.model, self._cache, [slot], [piece], logits_of=int(is_last))
+            wanted = int(len(piece) == left)
+            logits = forward(
+                self.model, self._cache, [slot], [piece], logits_of=wanted, tiling=self._tiling
+            )
             self._cache.append(slot, piece, of_prompt=True)
-            slot.logits = logits[0, 0] if is_last else None
+            slot.logits = logits[0, 0] if wanted else None
         if slot.logits is not None:
             self._choose(sequence, slot.logits, int(_best(slot.logits)))
         return len(piece)

@@ -6,6 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from langchain_swallow.engines.attention import _attend, use_quick_attention
+from langchain_swallow.engines.tiling import TILINGS, Tiles, asked_in, current_tiles
 from tests.unit_tests.tiny_models import tiny
 
 
@@ -66,6 +67,28 @@ def test_keys_and_values_are_not_copied(new):
     keys = given[1].numel()
     assert own.size < keys
     assert (theirs.size > keys) == (new > 1)
+
+
+@pytest.mark.parametrize("tiling", TILINGS, ids=str)
+@pytest.mark.parametrize("group", [1, 2, 4])
+@pytest.mark.parametrize(("first", "count"), [(0, 1), (0, 70), (45, 3), (300, 400), (512, 512)])
+def test_in_tiles_it_is_transformers_attention(first, count, group, tiling):
+    tiles = Tiles(first, count, tiling)
+    asked = tiles.positions
+    assert set(range(first, first + count)) <= set(asked)
+    made = torch.Generator().manual_seed(first + count)
+    key, value = torch.randn(2, 1, 2, 1024, 16, generator=made)[:, :, :, : tiles.keys]
+    query = torch.randn(1, 2 * group, count, 16, generator=made)
+    seen = torch.arange(tiles.keys) <= torch.tensor(asked)[:, None]
+    mask = torch.zeros(seen.shape).masked_fill(~seen, torch.finfo(torch.float32).min)[None, None]
+    with asked_in(tiles):
+        got, _ = _attend(Layer(group), query, key, value, mask, scaling=0.3)
+        assert current_tiles() is tiles
+    assert current_tiles() is None
+    own = mask[:, :, first - asked.start :][:, :, :count]
+    wanted, _ = sdpa_attention_forward(Layer(group), query, key, value, own, scaling=0.3)
+    assert got.is_contiguous()
+    torch.testing.assert_close(got, wanted)
 
 
 def test_what_it_does_not_know_is_transformers_matter():

@@ -14,7 +14,7 @@ LAYERS = 2
 
 
 def cache_of(**options):
-    wanted = {"max_slots": 6, "max_tokens": 64, "budget_bytes": 10**6, "block": 4}
+    wanted = {"max_slots": 6, "max_tokens": 64, "budget_bytes": 10**6, "grid": 4, "block": 4}
     return KVCache(bytes_per_token=1, **{**wanted, **options})
 
 
@@ -59,14 +59,14 @@ def test_rows_keep_their_content_when_they_move():
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("on_grid", [True, False])
+@pytest.mark.parametrize("grid", [4, 1, None])
 @pytest.mark.parametrize("lazy", [True, False])
-def test_whatever_happens_each_slot_holds_its_tokens_within_the_budget(lazy, on_grid, seed):
+def test_whatever_happens_each_slot_holds_its_tokens_within_the_budget(lazy, grid, seed):
     if lazy and not can_reserve(1):
         pytest.skip("memory is not given lazily here")
     chance = random.Random(seed)
     budget = 100
-    cache = cache_of(lazy=lazy, on_grid=on_grid, max_tokens=64, budget_bytes=budget)
+    cache = cache_of(lazy=lazy, grid=grid, max_tokens=64, budget_bytes=budget)
     beginnings = [chance.choices(range(100), k=12) for _ in range(3)]
     running, known, waited = [], 0, 0
     for _ in range(300):
@@ -116,17 +116,33 @@ def test_prompts_are_computed_up_to_the_next_line_of_the_grid():
     cache, prompt = cache_of(), tuple(range(11))
     slot = cache.acquire(prompt, 20)
     compute(cache, [slot], [[0]])
-    assert cache.next_pass(slot, 9) == 3
+    assert cache.next_pass(slot, 9, 10) == 3
     compute(cache, [slot], [list(prompt[1:4])])
     cache.append(slot, [90], of_prompt=False)
     # Behind an answer there is no grid, and no pass is shorter than a block.
-    assert [cache.next_pass(slot, most) for most in (9, 2)] == [9, 4]
+    assert [cache.next_pass(slot, most, 9) for most in (9, 2)] == [9, 4]
+
+
+def test_on_a_grid_of_one_prompts_are_shared_to_the_token_and_none_is_computed_alone():
+    cache, prompt = cache_of(grid=1, max_tokens=2048), tuple(range(1100))
+    slot = cache.acquire(prompt, 1200)
+    # No longer than was tried, no shorter than a block, and no last token alone.
+    assert [cache.next_pass(slot, most, 1100) for most in (2000, 300, 2)] == [512, 300, 4]
+    assert [cache.next_pass(slot, 300, left) for left in (302, 301, 300)] == [300, 299, 300]
+    compute(cache, [slot], [list(prompt)])
+    cache.append(slot, [5000], of_prompt=False)
+    cache.release(slot)
+    assert cache.acquire((*prompt[:7], 0, 1), 20).ids == list(prompt[:7])
+    assert cache.acquire(prompt[:6], 20).ids == list(prompt[:4])
+    assert cache.acquire((0,), 20).ids == []
+    # What decode steps computed may differ.
+    assert cache.acquire((*prompt, 5000, 1, 2), 1200).ids == list(prompt)
 
 
 def test_without_a_grid_all_that_is_known_is_shared():
-    cache, prompt = cache_of(on_grid=False), tuple(range(11))
+    cache, prompt = cache_of(grid=None), tuple(range(11))
     slot = cache.acquire(prompt, 20)
-    assert cache.next_pass(slot, 9) == 9
+    assert cache.next_pass(slot, 9, 11) == 9
     compute(cache, [slot], [list(prompt)])
     cache.append(slot, [90], of_prompt=False)
     cache.release(slot)

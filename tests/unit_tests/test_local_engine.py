@@ -403,12 +403,12 @@ def test_when_the_device_is_full_the_latest_fails_and_the_others_go_on(engine, m
     answer, _ = run(engine, Request(prompt_ids=first, max_tokens=6))
     held, released = threading.Event(), threading.Event()
 
-    def full(model, cache, slots, new, *, logits_of):
+    def full(model, cache, slots, new, **options):
         if held.is_set():
             released.wait(30)
         if len(slots) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return forward(model, cache, slots, new, logits_of=logits_of)
+        return forward(model, cache, slots, new, **options)
 
     forward = local.forward
     monkeypatch.setattr(local, "forward", full)

@@ -1,0 +1,107 @@
+"""Prompts computed in passes of any size, bit by bit, where the machine's arithmetic allows it."""
+
+import pytest
+import torch
+from torch import nn
+
+from langchain_swallow.engines.attention import use_quick_attention
+from langchain_swallow.engines.base import Request
+from langchain_swallow.engines.invariance import invariant_tiling
+from langchain_swallow.engines.local import LocalEngine
+from langchain_swallow.engines.packing import pack_linear_layers
+from langchain_swallow.engines.tiling import Tiles
+from tests.unit_tests.test_local_engine import NoEnd, logprobs, run
+from tests.unit_tests.tiny_models import tiny
+
+# Room for more than one block of keys; products long enough to be summed in several ways.
+SIZES = {"hidden_size": 256, "intermediate_size": 2048, "max_position_embeddings": 2048}
+
+
+def loaded(kind="llama", **sizes):
+    """As `loading` prepares a model."""
+    model = tiny(kind, **sizes)
+    pack_linear_layers(model)
+    use_quick_attention(model)
+    return model
+
+
+class Company(nn.Module):
+    """A layer whose results depend on how many rows it is given."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, rows):
+        return self.layer(rows) * (1 + 1e-6 * (rows.shape[1] % 5))
+
+
+def test_a_model_that_rounds_by_the_size_of_a_pass_is_found_out():
+    model = loaded()
+    layer = model.model.layers[0].mlp
+    layer.down_proj = Company(layer.down_proj)
+    assert invariant_tiling(model) is None
+
+
+def test_it_is_not_tried_where_nothing_asks_for_it(monkeypatch):
+    plain = tiny()
+    half = loaded().to(torch.bfloat16)
+    for model in (plain, half, loaded("gemma2")):
+        monkeypatch.setattr(model, "forward", None)
+        assert invariant_tiling(model) is None
+
+
+@pytest.fixture(scope="module")
+def model():
+    return loaded(**SIZES)
+
+
+@pytest.fixture(scope="module")
+def tiling(model):
+    if (found := invariant_tiling(model)) is None:
+        pytest.skip("this machine's products round by the size of a pass")
+    return found
+
+
+def engine_of(model, tiling):
+    return LocalEngine(model, NoEnd(), context_window=2048, tiling=tiling)
+
+
+def test_a_pass_asks_for_whole_tiles(tiling):
+    for first, count in ((0, 1), (37, 500), (1500, 33)):
+        tiles = Tiles(first, count, tiling)
+        assert len(tiles.positions) % tiling.multiple == 0
+        assert tiles.keys >= first + count
+
+
+@pytest.mark.parametrize("shared", [1, 2, 45, 130, 517, 1100])
+def test_what_is_shared_to_the_token_gives_the_logits_of_a_cold_run_bit_by_bit(
+    model, tiling, shared
+):
+    beginning = (1, *(40 + i % 500 for i in range(shared - 1)))
+    first, second = ((*beginning, *range(300 + i, 340 + 60 * i)) for i in range(2))
+    options = {"max_tokens": 5, "logprobs": 3}
+    warm, cold = engine_of(model, tiling), engine_of(model, tiling)
+    run(warm, Request(prompt_ids=first, max_tokens=5))
+    _, with_cache = run(warm, Request(prompt_ids=second, **options))
+    _, without = run(cold, Request(prompt_ids=second, **options))
+    warm.close()
+    cold.close()
+    assert with_cache[-1].cached_tokens == shared
+    assert logprobs(with_cache) == logprobs(without)
+
+
+def test_turns_after_answers_give_the_logits_of_a_cold_run_bit_by_bit(model, tiling):
+    prompt, known = (1, *range(40, 340)), 0
+    warm = engine_of(model, tiling)
+    for _ in range(4):
+        request = Request(prompt_ids=prompt, max_tokens=9, logprobs=3)
+        cold = engine_of(model, tiling)
+        (answer, with_cache), (_, without) = run(warm, request), run(cold, request)
+        cold.close()
+        # All of the turn before; its answer is computed again.
+        assert with_cache[-1].cached_tokens == known
+        assert logprobs(with_cache) == logprobs(without)
+        known = len(prompt)
+        prompt = (*prompt, *answer, 77, 78)
+    warm.close()
