@@ -13,6 +13,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from langchain_swallow.engines.devices import is_on_cpu
+from langchain_swallow.engines.shared_beginning import attend_at_once, shared_tokens
 from langchain_swallow.engines.tiling import attend_in_tiles, current_tiles
 
 _NAME = "swallow_sdpa"
@@ -70,9 +71,12 @@ def _attend(
     mask = attention_mask if shared_mask else attention_mask.repeat(1, 1, group, 1)
     if group * new == 1 and query.dtype == torch.bfloat16:
         queries = queries.repeat(1, 1, 2, 1)
-    attended = torch.nn.functional.scaled_dot_product_attention(
-        queries, key, value, attn_mask=mask, scale=scale
-    )
+    if shared := shared_tokens(key, value):
+        attended = attend_at_once(queries, key, value, mask, shared, scale)
+    else:
+        attended = torch.nn.functional.scaled_dot_product_attention(
+            queries, key, value, attn_mask=mask, scale=scale
+        )
     attended = attended[:, :, : group * new].reshape(rows, heads, new, -1)
     return attended.transpose(1, 2).contiguous(), None
 

@@ -8,6 +8,7 @@ import torch
 
 from langchain_swallow.engines.kv_cache import KVCache, Slot
 from langchain_swallow.engines.kv_memory import Window
+from langchain_swallow.engines.shared_beginning import asked_at_once
 from langchain_swallow.engines.tiling import Tiles, Tiling, asked_in
 
 
@@ -42,7 +43,9 @@ def forward(
     if tiles:
         window.end = tiles.keys
         asked = torch.tensor([list(tiles.positions)], device=model.device)
-    with asked_in(tiles):
+    # With a window a mask hides some of the beginning.
+    shared = 0 if _window(model) else cache.shared_by(slots)
+    with asked_in(tiles), asked_at_once(shared, len(slots)):
         output = model(
             input_ids=torch.tensor(new, device=model.device),
             position_ids=positions,
@@ -88,7 +91,7 @@ def _masks(model: Any, positions: torch.Tensor, end: int) -> Any:
     """
     keys = torch.arange(end, device=positions.device)
     seen = keys <= positions[:, :, None]
-    window = getattr(model.config, "sliding_window", None)
+    window = _window(model)
     if not window:
         return _additive(seen, model.dtype)
     masks = {
@@ -98,6 +101,11 @@ def _masks(model: Any, positions: torch.Tensor, end: int) -> Any:
     # Without a list of layer types (Mistral) every layer has the window.
     kinds = set(getattr(model.config, "layer_types", None) or ["sliding_attention"])
     return masks if len(kinds) > 1 else masks[kinds.pop()]
+
+
+def _window(model: Any) -> int | None:
+    """Tokens that the layers of some models look back to at most."""
+    return getattr(model.config, "sliding_window", None)
 
 
 def _additive(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

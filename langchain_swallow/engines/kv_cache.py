@@ -79,6 +79,7 @@ class KVCache:
         self._budget = budget_bytes // bytes_per_token
         self._clock = 0
         self._slots: list[Slot] = []
+        self._alike: tuple[list[Slot], int] | None = None
 
     def acquire(self, prompt_ids: tuple[int, ...], length: int) -> Slot | None:
         """A slot for a sequence of up to `length` tokens, or `None` while there is no room.
@@ -98,6 +99,7 @@ class KVCache:
             )
         if not self._has_room(length):
             return None
+        self._alike = None
         source, shared = self._longest_beginning(prompt_ids)
         # Taking the row over spares a copy, and loses what follows the shared part.
         if source is not None and not source.in_use and 2 * shared > len(source.ids):
@@ -162,6 +164,16 @@ class KVCache:
                 if not first <= slot.row < first + count:
                     self._exchange(slot, free.pop())
         return sorted(slots, key=lambda slot: slot.row)
+
+    def shared_by(self, slots: list[Slot]) -> int:
+        """How many tokens slots begin with alike; looked for when one has begun or ended."""
+        if len(slots) == 1:
+            return 0
+        if self._alike is None or self._alike[0] != slots:
+            ids = [slot.ids for slot in slots]
+            # What the first and the last in order share, all between them do.
+            self._alike = slots, shared_length(min(ids), tuple(max(ids)))
+        return self._alike[1]
 
     def clear(self) -> None:
         """Forget everything and free the memory."""

@@ -6,6 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from langchain_swallow.engines.attention import _attend, use_quick_attention
+from langchain_swallow.engines.shared_beginning import asked_at_once, shared_tokens
 from langchain_swallow.engines.tiling import TILINGS, Tiles, asked_in, current_tiles
 from tests.unit_tests.tiny_models import tiny
 
@@ -37,7 +38,7 @@ class Largest(TorchDispatchMode):
 
 def inputs(group, new, dtype, rows=3, known=90):
     made = torch.Generator().manual_seed(group + new)
-    memory = torch.randn(2, rows, 2, 128, 16, generator=made).to(dtype)
+    memory = torch.randn(2, rows, 2, 256, 16, generator=made).to(dtype)
     key, value = memory[:, :, :, :known]
     query = torch.randn(rows, 2 * group, new, 16, generator=made).to(dtype)
     seen = torch.rand(rows, 1, new, known, generator=made) < 0.8
@@ -89,6 +90,38 @@ def test_in_tiles_it_is_transformers_attention(first, count, group, tiling):
     wanted, _ = sdpa_attention_forward(Layer(group), query, key, value, own, scaling=0.3)
     assert got.is_contiguous()
     torch.testing.assert_close(got, wanted)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("new", [1, 2])
+@pytest.mark.parametrize("group", [1, 4])
+def test_a_beginning_that_rows_share_is_asked_once(group, new, dtype):
+    rows, shared, known = 9, 150, 200
+    query, key, value, mask = inputs(group, new, dtype, rows=rows, known=known)
+    for tensor in (key, value):
+        tensor[:, :, :shared] = tensor[:1, :, :shared].clone()
+    mask[..., :shared] = 0
+    mask[..., -1] = 0
+    given = [tensor.float() for tensor in (query, key, value, mask)]
+    wanted, _ = sdpa_attention_forward(Layer(group), *given, scaling=0.3)
+    # The others' copies are not read.
+    key[1:, :, :shared] = value[1:, :, :shared] = torch.nan
+    with asked_at_once(shared, rows):
+        got, _ = _attend(Layer(group), query, key, value, mask, scaling=0.3)
+    # Both parts are rounded, and their sum.
+    tolerance = 2e-6 if dtype == torch.float32 else 0.01
+    torch.testing.assert_close(got.float(), wanted, atol=tolerance, rtol=0)
+
+
+def test_a_short_beginning_or_few_rows_are_not_worth_it():
+    given = inputs(1, 1, torch.float32)
+    with asked_at_once(400, 3):
+        assert shared_tokens(*given[1:3]) == 0
+    with asked_at_once(400, 4):
+        assert shared_tokens(*given[1:3]) == 400
+        # Torch's kernel takes keys and values of one width.
+        assert shared_tokens(given[1], given[2][..., :8]) == 0
+    assert shared_tokens(*given[1:3]) == 0
 
 
 def test_what_it_does_not_know_is_transformers_matter():

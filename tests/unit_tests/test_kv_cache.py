@@ -83,6 +83,8 @@ def test_whatever_happens_each_slot_holds_its_tokens_within_the_budget(lazy, gri
             waited += 1
         if running:
             slots = cache.gather(running)
+            alike = cache.shared_by(slots)
+            assert len({tuple(slot.ids[:alike]) for slot in slots}) == 1
             compute(cache, slots, [[chance.randrange(200)] for _ in slots])
         for slot in cache._slots:
             holds(cache, slot)
@@ -110,6 +112,24 @@ def test_all_of_a_prompt_is_known_only_with_its_logits():
     longer = cache.acquire((*prompt, 8), 20)
     assert longer.ids == list(prompt)
     assert longer.logits is None
+
+
+def test_what_slots_begin_with_alike_is_looked_for_again_when_one_is_taken_anew():
+    cache = cache_of()
+    prompts = [(1, 2, 3, 4, 5, i, 7) for i in range(3)]
+    slots = [cache.acquire(prompt, 20) for prompt in prompts]
+    for slot, prompt in zip(slots, prompts, strict=True):
+        compute(cache, [slot], [list(prompt[len(slot.ids) :])])
+    slots = cache.gather(slots)
+    assert cache.shared_by(slots) == 5
+    assert cache.shared_by(slots[:1]) == 0
+    assert cache.shared_by(slots) == 5
+    taken = slots[0]
+    cache.release(taken)
+    while (again := cache.acquire((1, 2, 9), 20)) is not taken:
+        again.length = 0
+    compute(cache, [again], [[1, 2, 9][len(again.ids) :]])
+    assert cache.shared_by(slots) == 2
 
 
 def test_prompts_are_computed_up_to_the_next_line_of_the_grid():

@@ -11,7 +11,8 @@ import pytest
 import torch
 from accelerate import dispatch_model
 
-from langchain_swallow.engines import kv_cache, local
+from langchain_swallow.engines import attention, kv_cache, local
+from langchain_swallow.engines.attention import use_quick_attention
 from langchain_swallow.engines.base import AsyncStream, Chunk, Finish, Request, Stream
 from langchain_swallow.engines.kv_cache import shared_length
 from langchain_swallow.engines.kv_memory import KVMemory, can_reserve
@@ -144,6 +145,30 @@ def test_a_model_in_several_places_gives_the_same_tokens(kind, tmp_path):
     for prompt, found in zip(prompts(3), ids, strict=True):
         assert found[len(prompt) :] == expected(tiny(kind), prompt, 9)
     engine.close()
+
+
+@pytest.mark.parametrize("kind", ["llama", "mistral"])
+def test_rows_that_begin_alike_give_the_tokens_of_generate(kind, monkeypatch):
+    asked = []
+    at_once = attention.attend_at_once
+    monkeypatch.setattr(
+        attention, "attend_at_once", lambda *given: asked.append(given[4]) or at_once(*given)
+    )
+    model, wanted = tiny(kind), prompts(9, shared=160)
+    use_quick_attention(model)
+    engine = engine_of(model)
+    # A beginning in use by one that goes on alone at the end.
+    tokens = [30 + 3 * i for i in range(len(wanted))]
+    streams = [
+        Stream(engine, Request(prompt_ids=prompt, max_tokens=count))
+        for prompt, count in zip(wanted, tokens, strict=True)
+    ]
+    ids = [stream._ticket.ids for stream in streams if list(stream)]
+    engine.close()
+    for prompt, count, found in zip(wanted, tokens, ids, strict=True):
+        assert found[len(prompt) :] == expected(tiny(kind), prompt, count)
+    # With a window a mask hides the beginning; on other devices attention is transformers'.
+    assert set(asked) == ({161} if kind == "llama" and Here.device == "cpu" else set())
 
 
 def test_requests_that_run_together_share_each_forward_pass():
