@@ -3,8 +3,9 @@
 Matrix libraries choose the order of their sums by the shapes they are given, so a token's last bits
 usually depend on its company (He et al., "Defeating Nondeterminism in LLM Inference", 2025). In
 float32 they need not: oneDNN's packed products (`packing`) go row by row, and attention in tiles
-(`tiling`) has products of few shapes. Whether that holds is a matter of the processor and
-the libraries' versions, so it is tried out on the model's own first layers.
+(`tiling`) has products of few shapes, and `activation` computes elements alike. Whether that
+suffices is a matter of the processor and the libraries' versions, so it is tried out on the model's
+own first layers.
 """
 
 import contextlib

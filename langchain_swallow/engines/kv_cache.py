@@ -179,6 +179,7 @@ class KVCache:
         """Forget everything and free the memory."""
         self.memory.clear()
         self._slots.clear()
+        self._alike = None
 
     def _exchange(self, slot: Slot, row: int) -> None:
         other = next(s for s in self._slots if s.row == row)

@@ -8,6 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from langchain_swallow.catalog import DEMO, list_models
+from langchain_swallow.engines.activation import use_even_activation
 from langchain_swallow.engines.attention import use_quick_attention
 from langchain_swallow.engines.base import Engine
 from langchain_swallow.engines.demo import demo_model_folder
@@ -91,6 +92,7 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
         pack_linear_layers(model)
     _check_attention(model.config._attn_implementation)
     use_quick_attention(model)
+    use_even_activation(model)
     return _engine(
         model,
         tokenizer,

@@ -4,12 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from langchain_swallow.engines.activation import EvenSiLU, use_even_activation
 from langchain_swallow.engines.attention import use_quick_attention
 from langchain_swallow.engines.base import Request
 from langchain_swallow.engines.invariance import invariant_tiling
 from langchain_swallow.engines.local import LocalEngine
 from langchain_swallow.engines.packing import pack_linear_layers
-from langchain_swallow.engines.tiling import Tiles
+from langchain_swallow.engines.tiling import Tiles, asked_in
 from tests.unit_tests.test_local_engine import NoEnd, logprobs, run
 from tests.unit_tests.tiny_models import tiny
 
@@ -22,6 +23,7 @@ def loaded(kind="llama", **sizes):
     model = tiny(kind, **sizes)
     pack_linear_layers(model)
     use_quick_attention(model)
+    use_even_activation(model)
     return model
 
 
@@ -63,6 +65,33 @@ def tiling(model):
     return found
 
 
+@pytest.fixture
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("threads", [1, 3, 7], indirect=True)
+def test_ends_of_threads_parts_do_not_show_in_the_activation(tiling, threads):
+    made = torch.Generator().manual_seed(threads)
+    whole, even = torch.randn(512, 1376, generator=made), EvenSiLU()
+    with asked_in(Tiles(0, 1, tiling)):
+        wanted = even(whole)
+        for first, count in ((0, 47), (5, 129), (200, 95), (511, 1)):
+            part = slice(first, first + count)
+            assert torch.equal(even(whole[part].clone()), wanted[part])
+
+
+def test_the_activation_is_torchs(tiling):
+    numbers = torch.linspace(-200, 200, 4001)
+    even = EvenSiLU()
+    assert torch.equal(even(numbers), nn.functional.silu(numbers))
+    with asked_in(Tiles(0, 1, tiling)):
+        torch.testing.assert_close(even(numbers), nn.functional.silu(numbers))
+
+
 def engine_of(model, tiling):
     return LocalEngine(model, NoEnd(), context_window=2048, tiling=tiling)
 
@@ -88,6 +117,22 @@ def test_what_is_shared_to_the_token_gives_the_logits_of_a_cold_run_bit_by_bit(
     warm.close()
     cold.close()
     assert with_cache[-1].cached_tokens == shared
+    assert logprobs(with_cache) == logprobs(without)
+
+
+@pytest.mark.parametrize("threads", [3, 7], indirect=True)
+def test_with_any_number_of_threads_a_warm_run_is_a_cold_one(model, threads):
+    if (found := invariant_tiling(model)) is None:
+        pytest.skip("with so many threads this machine's products round by the size of a pass")
+    prompt = (1, *(40 + i % 500 for i in range(700)))
+    request = Request(prompt_ids=prompt, max_tokens=3, logprobs=3)
+    warm, cold = engine_of(model, found), engine_of(model, found)
+    for shared in (100, 347, 575):
+        run(warm, Request(prompt_ids=(*prompt[:shared], 39), max_tokens=1))
+    (_, with_cache), (_, without) = run(warm, request), run(cold, request)
+    warm.close()
+    cold.close()
+    assert with_cache[-1].cached_tokens == 575
     assert logprobs(with_cache) == logprobs(without)
 
 
