@@ -13,7 +13,7 @@ from torch import nn
 from transformers.activations import ACT2FN
 
 from langchain_swallow.engines.devices import is_on_cpu
-from langchain_swallow.engines.tiling import current_tiles
+from langchain_swallow.engines.tiling import is_tiled
 
 # Transformers has a class of its own.
 _KINDS = (nn.SiLU, type(ACT2FN["silu"]))
@@ -24,7 +24,7 @@ class EvenSiLU(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Any shape → the same."""
-        if current_tiles() is None:
+        if not is_tiled():
             return nn.functional.silu(inputs)
         divisor = inputs.neg().exp_().add_(1)
         return torch.div(inputs, divisor, out=divisor)

@@ -1,9 +1,10 @@
-"""Attention on a CPU: torch's kernel, asked in the forms that it is quick at.
+"""Attention by torch's kernels, asked in the forms that they are quick at.
 
-Transformers copies keys and values for each head of a group that shares them, whenever there are
-several new tokens; and torch takes twice as long for one query in bfloat16 as for two. Here the
-heads of a group are queries of one head, and a single query is asked twice: the same up to rounding
-(docs/benchmarks.md).
+Transformers copies keys and values for each head of a group that shares them, whenever there is a
+mask; and on a CPU torch takes twice as long for one query in bfloat16 as for two. Here the heads of
+a group are queries of one head, and a single query is asked twice: the same up to rounding
+(docs/benchmarks.md). And a pass may have pieces of several prompts, each with keys and values of
+its own.
 """
 
 from typing import Any
@@ -12,19 +13,20 @@ import torch
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from langchain_swallow.engines.devices import is_on_cpu
 from langchain_swallow.engines.shared_beginning import attend_at_once, shared_tokens
-from langchain_swallow.engines.tiling import attend_in_tiles, current_tiles
+from langchain_swallow.engines.tiling import Tiles, attend_in_tiles, current_tiles
 
 _NAME = "swallow_sdpa"
+# On GPUs more queries than these take copied keys and values: their masks would be as large.
+_FEW = 32
 
 
 def use_quick_attention(model: Any) -> None:
     """Let a model that is used for inference with additive masks attend this way.
 
-    Does nothing on other devices, and to a model with attention of its own.
+    Does nothing to a model with attention of its own.
     """
-    if is_on_cpu(model) and model.config._attn_implementation == "sdpa":
+    if model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(_NAME)
 
 
@@ -36,39 +38,70 @@ def attends_quickly(model: Any) -> bool:
 def _attend(
     module: Any,
     query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
+    key: Any,
+    value: Any,
     attention_mask: torch.Tensor,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Transformers' protocol.
+    """Transformers' protocol, for rows of as many tokens and for pieces of prompts.
 
     Args:
         module: The layer.
-        query: Shape (rows, heads, new, head dim).
-        key: Shape (rows, kv heads, known, head dim).
+        query: Shape (rows, heads, new, head dim); of pieces one row, one piece after another.
+        key: Shape (rows, kv heads, known, head dim); of pieces a tuple of tensors of one row.
         value: The same.
-        attention_mask: Shape (rows, 1, new, known), added to the scores. In tiles it is as long as
-            they are.
+        attention_mask: Shape (rows, 1, new, known), added to the scores. Of pieces it has the
+            queries that are asked, one piece after another, and the keys of the longest.
         options: For `sdpa_attention_forward`.
 
     Returns:
         Shape (rows, new, heads, head dim), and no weights.
     """
-    tiles = current_tiles()
-    if not options.keys().isdisjoint(("position_bias", "softcap")):
-        if tiles:
-            attention_mask = attention_mask[:, :, tiles.before :][:, :, : tiles.count]
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
-    scale = options.get("scaling")
-    if tiles:
-        return attend_in_tiles(query, key, value, attention_mask, tiles, scale), None
+    if isinstance(key, torch.Tensor):
+        return _attend_rows(module, query, key, value, attention_mask, **options), None
+    tiles = current_tiles() or ()
+    queries = query.split([t.count for t in tiles], 2)
+    masks = attention_mask.split([len(t.positions) for t in tiles], 2)
+    attended = [
+        _attend_piece(module, q, k, v, mask[..., : k.shape[2]], t, **options)
+        for q, k, v, mask, t in zip(queries, key, value, masks, tiles, strict=True)
+    ]
+    return attended[0] if len(attended) == 1 else torch.cat(attended, 1), None
+
+
+def _attend_piece(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor,
+    tiles: Tiles,
+    **options: Any,
+) -> torch.Tensor:
+    if tiles.tiling and _is_known(options):
+        return attend_in_tiles(query, key, value, mask, tiles, options.get("scaling"))
+    mask = mask[:, :, tiles.before :][:, :, : tiles.count]
+    return _attend_rows(module, query, key, value, mask, **options)
+
+
+def _attend_rows(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor,
+    **options: Any,
+) -> torch.Tensor:
     rows, heads, new, width = query.shape
     group = heads // key.shape[1]
+    if not _is_known(options) or not _suits(query.device.type, group, new):
+        attended, _ = sdpa_attention_forward(module, query, key, value, mask, **options)
+        return attended
+    scale = options.get("scaling")
     # The heads of a group lie next to each other, each with its queries.
     queries = query.reshape(rows, key.shape[1], group * new, width)
-    shared_mask = new == 1 or group == 1
-    mask = attention_mask if shared_mask else attention_mask.repeat(1, 1, group, 1)
+    if new > 1 and group > 1:
+        mask = mask.repeat(1, 1, group, 1)
     if group * new == 1 and query.dtype == torch.bfloat16:
         queries = queries.repeat(1, 1, 2, 1)
     if shared := shared_tokens(key, value):
@@ -78,7 +111,17 @@ def _attend(
             queries, key, value, attn_mask=mask, scale=scale
         )
     attended = attended[:, :, : group * new].reshape(rows, heads, new, -1)
-    return attended.transpose(1, 2).contiguous(), None
+    return attended.transpose(1, 2).contiguous()
+
+
+def _is_known(options: dict[str, Any]) -> bool:
+    """Whether no more is asked for than what is done here."""
+    return options.keys().isdisjoint(("position_bias", "softcap"))
+
+
+def _suits(device: str, group: int, new: int) -> bool:
+    """Whether a device is to be asked in this form rather than transformers'."""
+    return device == "cpu" or (device == "cuda" and group > 1 and group * new <= _FEW)
 
 
 AttentionInterface.register(_NAME, _attend)

@@ -1,60 +1,123 @@
-"""One pass of a transformers model over rows of a `KVCache`."""
+"""Passes of a transformers model over rows of a `KVCache`: of prompts, and of answers."""
 
 import functools
 import inspect
+import itertools
 from typing import Any
 
 import torch
 
+from langchain_swallow.engines.attention import attends_quickly
 from langchain_swallow.engines.kv_cache import KVCache, Slot
-from langchain_swallow.engines.kv_memory import Window
+from langchain_swallow.engines.kv_memory import Window, Windows
 from langchain_swallow.engines.shared_beginning import asked_at_once
 from langchain_swallow.engines.tiling import Tiles, Tiling, asked_in
 
 
-def forward(
-    model: Any,
-    cache: KVCache,
-    slots: list[Slot],
-    new: list[list[int]],
-    *,
-    logits_of: int,
-    tiling: Tiling | None = None,
-) -> torch.Tensor:
-    """Compute new tokens, the same number for each slot, behind those it has.
+def decode(model: Any, cache: KVCache, slots: list[Slot], new: list[list[int]]) -> torch.Tensor:
+    """Compute new tokens of several rows, the same number for each.
 
     Args:
         model: A causal language model.
         cache: Where the slots' keys and values lie.
         slots: In neighbouring rows, in their order.
-        new: Token ids, one list per slot.
-        logits_of: How many of the last tokens to return logits for.
-        tiling: How to ask one slot's queries so that the bits of a token do not depend on how many
-            are computed with it.
+        new: Token ids behind those that a slot has, one list per slot.
 
     Returns:
-        Logits of shape (slots, logits_of, vocabulary).
+        Logits of shape (slots, new, vocabulary).
     """
     starts = [len(slot.ids) for slot in slots]
     window = Window(cache.memory, slots[0].row, starts, len(new[0]))
     first = torch.tensor(starts, device=model.device)[:, None]
-    positions = asked = first + torch.arange(window.count, device=model.device)
-    tiles = Tiles(starts[0], window.count, tiling) if tiling else None
-    if tiles:
-        window.end = tiles.keys
-        asked = torch.tensor([list(tiles.positions)], device=model.device)
+    positions = first + torch.arange(window.count, device=model.device)
     # With a window a mask hides some of the beginning.
     shared = 0 if _window(model) else cache.shared_by(slots)
-    with asked_in(tiles), asked_at_once(shared, len(slots)):
-        output = model(
-            input_ids=torch.tensor(new, device=model.device),
-            position_ids=positions,
-            attention_mask=_masks(model, asked, window.end),
-            use_cache=True,
-            # A number of 0 would be all.
-            logits_to_keep=logits_of or torch.zeros(0, dtype=torch.long, device=model.device),
-            **{_cache_parameter(model.__class__): window},
-        )
+    with asked_at_once(shared, len(slots)):
+        return _pass(model, new, positions, positions, window.end, window, window.count)
+
+
+def prefill(
+    model: Any,
+    cache: KVCache,
+    pieces: list[tuple[Slot, list[int]]],
+    last: list[int],
+    *,
+    tiling: Tiling | None = None,
+) -> torch.Tensor:
+    """Compute pieces of prompts in one pass.
+
+    Args:
+        model: A causal language model; for several pieces one that attends quickly.
+        cache: Where the slots' keys and values lie.
+        pieces: Slots, and the token ids behind those that they have.
+        last: Which pieces end a prompt.
+        tiling: How to ask queries so that the bits of a token do not depend on its company.
+
+    Returns:
+        Logits of shape (last, vocabulary) of the tokens that end a prompt.
+    """
+    tiles = [Tiles(len(slot.ids), len(ids), tiling) for slot, ids in pieces]
+    windows = [
+        Window(cache.memory, slot.row, [t.first], t.count)
+        for (slot, _), t in zip(pieces, tiles, strict=True)
+    ]
+    for window, one in zip(windows, tiles, strict=True):
+        window.end = one.keys
+    ids = [token for _, piece in pieces for token in piece]
+    positions = [range(t.first, t.first + t.count) for t in tiles]
+    ends = list(itertools.accumulate(t.count for t in tiles))
+    kept = [ends[i] - 1 for i in last]
+    if tiling and len(kept) == 1:
+        # One row would be multiplied otherwise than several.
+        kept.insert(0, kept[0] - 1)
+    attends_to_each = attends_quickly(model)
+    with asked_in(tuple(tiles) if attends_to_each else None):
+        logits = _pass(
+            model,
+            [ids],
+            _row(positions, model.device),
+            _row([t.positions for t in tiles], model.device),
+            max(window.end for window in windows),
+            Windows(windows) if attends_to_each else windows[0],
+            # On the host, since the last layer may be on another device than the first.
+            torch.tensor(kept, dtype=torch.long),
+        )[0]
+    return logits[len(kept) - len(last) :]
+
+
+def _row(ranges: list[range], device: torch.device) -> torch.Tensor:
+    """Shape (1, numbers of all ranges)."""
+    return torch.cat([torch.arange(r.start, r.stop, device=device) for r in ranges])[None]
+
+
+def _pass(
+    model: Any,
+    ids: list[list[int]],
+    positions: torch.Tensor,
+    asked: torch.Tensor,
+    keys: int,
+    window: Window | Windows,
+    logits_of: int | torch.Tensor,
+) -> torch.Tensor:
+    """Logits of shape (rows, logits_of, vocabulary).
+
+    Args:
+        model: A causal language model.
+        ids: Tokens, the same number in each row.
+        positions: Of the tokens, in their texts.
+        asked: Of the queries that attention asks.
+        keys: Most keys that they may see.
+        window: Where the model's keys and values are.
+        logits_of: How many of the last tokens of a row are wanted, or which of the row.
+    """
+    output = model(
+        input_ids=torch.tensor(ids, device=model.device),
+        position_ids=positions,
+        attention_mask=_masks(model, asked, keys),
+        use_cache=True,
+        logits_to_keep=logits_of,
+        **{_cache_parameter(model.__class__): window},
+    )
     logits: torch.Tensor = output.logits
     return logits
 

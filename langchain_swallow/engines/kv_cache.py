@@ -119,6 +119,10 @@ class KVCache:
         slot.length = length
         return slot
 
+    def known(self, prompt_ids: tuple[int, ...]) -> int:
+        """How many tokens of a prompt would be found."""
+        return self._longest_beginning(prompt_ids)[1]
+
     def next_pass(self, slot: Slot, most: int, left: int) -> int:
         """How many of the `left` prompt tokens to compute at once, where `most` would suit.
 

@@ -202,3 +202,23 @@ class Window:
             self._index = (rows[:, None], positions)
         rows, positions = self._index
         tensor[rows, :, positions] = new.transpose(1, 2)
+
+
+class Windows:
+    """Windows of one row each, whose new tokens follow each other in one row of a pass."""
+
+    def __init__(self, windows: list[Window]) -> None:
+        self._windows = windows
+        self._counts = [window.count for window in windows]
+
+    def update(
+        self, keys: torch.Tensor, values: torch.Tensor, layer_idx: int, *_: Any, **__: Any
+    ) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
+        """As a window's, with all of each row apart."""
+        new = zip(keys.split(self._counts, 2), values.split(self._counts, 2), strict=True)
+        stored = [w.update(*own, layer_idx) for w, own in zip(self._windows, new, strict=True)]
+        return tuple(keys for keys, _ in stored), tuple(values for _, values in stored)
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        """Transformers' cache protocol: tokens stored before this pass."""
+        return max(window.get_seq_length(layer_idx) for window in self._windows)

@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from langchain_swallow.engines.base import UNLOADED, Event, Request, Sink
+from langchain_swallow.engines.attention import attends_quickly
+from langchain_swallow.engines.base import UNLOADED, Request, Sink
 from langchain_swallow.engines.constraints import GrammarCompiler
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.engines.devices import (
@@ -25,13 +26,14 @@ from langchain_swallow.engines.devices import (
     release_freed_memory,
     release_openmp_threads,
 )
-from langchain_swallow.engines.forward import end_ids, forward, kv_bytes_per_token
-from langchain_swallow.engines.kv_cache import KVCache, Slot
+from langchain_swallow.engines.forward import decode, end_ids, kv_bytes_per_token, prefill
+from langchain_swallow.engines.kv_cache import KVCache
 from langchain_swallow.engines.kv_memory import can_reserve
 from langchain_swallow.engines.lookup import MAX_GUESS, PromptLookup
 from langchain_swallow.engines.sampling import Sampler, token_logprob
+from langchain_swallow.engines.schedule import Schedule
 from langchain_swallow.engines.sequence import Sequence
-from langchain_swallow.engines.tiling import Tiling, whole_blocks
+from langchain_swallow.engines.tiling import Tiling
 from langchain_swallow.errors import EngineError, PromptOverflowError
 from langchain_swallow.forks import begin_anew_in_children
 from langchain_swallow.prompts import encode_inside
@@ -46,8 +48,6 @@ _BLOCK_GPU = 256
 # Guessed tokens are free while a decode pass is bound by reading the weights: up to this many.
 _DECODE_TOKENS = {"cpu": 16}
 _DECODE_TOKENS_GPU = 128
-# How often a short prompt may go before a long one that is being computed.
-_MAX_PASSED_OVER = 8
 # Idle rows that keep prompt beginnings, beside those of running sequences.
 _IDLE_SLOTS = 16
 
@@ -114,12 +114,13 @@ class LocalEngine:
         self._cache = KVCache(
             bytes_per_token=per_token,
             max_slots=slots,
-            max_tokens=whole_blocks(longest) if tiling else longest,
+            max_tokens=tiling.whole_blocks(longest) if tiling else longest,
             budget_bytes=kv_budget_bytes,
             grid=grid,
             block=block,
             lazy=self._is_on_cpu and can_reserve(slots * longest * per_token),
         )
+        self._joins_prompts = grid in (None, 1) and attends_quickly(model)
         tokens = _DECODE_TOKENS.get(self._device.type, _DECODE_TOKENS_GPU)
         self._decode_tokens = tokens if prompt_lookup else 0
         # Why no request is taken any more.
@@ -130,8 +131,7 @@ class LocalEngine:
     def _begin(self) -> None:
         self._wake = threading.Condition()
         self._incoming: deque[Sequence] = deque()
-        self._waiting: deque[Sequence] = deque()
-        self._running: list[Sequence] = []
+        self._schedule = Schedule(self._cache, self._max_batch)
         self._thread: threading.Thread | None = None
 
     def begin_anew(self) -> None:
@@ -140,7 +140,7 @@ class LocalEngine:
             self._cache.clear()
         else:
             self._closed_because = _ON_PARENTS_GPU
-        left = [*self._running, *self._waiting, *self._incoming]
+        left = [*self._schedule.running, *self._schedule.waiting, *self._incoming]
         self._begin()
         for sequence in left:
             sequence.wake = self._wake
@@ -213,106 +213,107 @@ class LocalEngine:
                 self._fail_all(failure(error))
         self._fail_all(EngineError("The model was unloaded during generation."))
 
+    def _fail_all(self, error: Exception) -> None:
+        with self._wake:
+            self._take_incoming()
+        self._schedule.fail_all(error)
+
     def _has_work(self) -> bool:
         """Wait for work; `False` when the engine is closed."""
         with self._wake:
             self._wake.wait_for(
-                lambda: self._closed_because or self._incoming or self._waiting or self._running
+                lambda: self._closed_because or self._incoming or self._schedule.has_work
             )
-            self._waiting.extend(self._incoming)
-            self._incoming.clear()
+            self._take_incoming()
             return not self._closed_because
 
+    def _take_incoming(self) -> None:
+        self._schedule.waiting.extend(self._incoming)
+        self._incoming.clear()
+
     def _step(self) -> None:
-        self._drop_ended()
+        self._schedule.drop_ended()
         self._prefill()
         self._decode()
 
-    def _drop_ended(self) -> None:
-        """Remove what was cancelled or is out of time."""
-        for sequence in [*self._waiting, *self._running]:
-            if sequence.cancelled:
-                self._end(sequence)
-            elif ending := sequence.ending():
-                self._end(sequence, ending)
-
     def _prefill(self) -> None:
-        """Compute a step's share of the waiting prompts, one after another.
-
-        A prompt is admitted when the one before it is computed, so that it finds their shared
-        beginning in the cache.
-        """
+        """Compute a step's share of the prompts, and choose the first tokens of their answers."""
         budget = _PREFILL_TOKENS_PER_STEP
-        while budget > 0 and (sequence := self._next_prompt()) is not None:
+        while budget > 0 and (sequence := self._schedule.next_prompt()) is not None:
             share = max(budget, sequence.prefill_share)
             budget -= share
-            try:
-                while share > 0 and sequence.slot is not None and sequence.generated == 0:
-                    share -= self._prefill_piece(sequence, sequence.slot, share)
-            except Exception as error:  # its caller must hear of it, and the others go on
-                self._fail(sequence, error)
+            while share > 0 and sequence.slot is not None and sequence.generated == 0:
+                pieces = self._next_pass(sequence, share)
+                share -= sum(len(piece) for _, piece in pieces)
+                self._compute(pieces)
             budget += max(0, share)
 
-    def _prefill_piece(self, sequence: Sequence, slot: Slot, most: int) -> int:
-        """Compute the next tokens of a prompt, and choose the first of the answer; how many."""
-        start = len(slot.ids)
-        left = len(sequence.ids) - start
-        piece = sequence.ids[start : start + self._cache.next_pass(slot, most, left)]
-        if piece:
-            wanted = int(len(piece) == left)
-            logits = forward(
-                self.model, self._cache, [slot], [piece], logits_of=wanted, tiling=self._tiling
-            )
-            self._cache.append(slot, piece, of_prompt=True)
-            slot.logits = logits[0, 0] if wanted else None
-        if slot.logits is not None:
-            self._choose(sequence, slot.logits, int(_best(slot.logits)))
-        return len(piece)
+    def _next_pass(self, sequence: Sequence, most: int) -> list[tuple[Sequence, list[int]]]:
+        """The next tokens of a prompt, and of those that wait where there is room for them."""
+        pieces = [(sequence, self._piece(sequence, most))]
+        room = min(most, _PREFILL_TOKENS_PER_STEP) - len(pieces[0][1])
+        while self._joins_prompts and room > 0:
+            other = self._schedule.companion([s for s, _ in pieces])
+            # One that has no room in this pass is the next one's.
+            if other is None or len(piece := self._piece(other, room)) > room:
+                break
+            pieces.append((other, piece))
+            room -= len(piece)
+        return pieces
 
-    def _next_prompt(self) -> Sequence | None:
-        """The prompt to compute now: the one begun, unless a much shorter one waits."""
-        begun = next((s for s in self._running if s.generated == 0), None)
-        if begun is None:
-            return self._admit(self._waiting[0]) if self._waiting else None
-        shortest = min(self._waiting, key=lambda s: s.to_prefill, default=None)
-        if (
-            shortest is not None
-            and 2 * shortest.to_prefill < begun.to_prefill
-            and begun.passed_over < _MAX_PASSED_OVER
-            and (admitted := self._admit(shortest)) is not None
-        ):
-            begun.passed_over += 1
-            # Before the longer one, so that it stays the one begun.
-            self._running.remove(admitted)
-            self._running.insert(0, admitted)
-            return admitted
-        return begun
+    def _piece(self, sequence: Sequence, most: int) -> list[int]:
+        """The next tokens of a prompt; none where even its logits are known."""
+        assert sequence.slot is not None
+        start = len(sequence.slot.ids)
+        count = self._cache.next_pass(sequence.slot, most, len(sequence.ids) - start)
+        return sequence.ids[start : start + count]
 
-    def _admit(self, sequence: Sequence) -> Sequence | None:
-        """Give a waiting sequence its slot; `None` while there is no room."""
-        if len(self._running) >= self._max_batch:
-            return None
-        length = len(sequence.ids) + sequence.request.max_tokens + MAX_GUESS
+    def _compute(self, pieces: list[tuple[Sequence, list[int]]]) -> None:
+        """Compute a pass, and choose the first tokens of the answers whose prompts it ends."""
+        computed = [(s, s.slot, piece) for s, piece in pieces if s.slot and piece]
+        last = [i for i, (s, _, piece) in enumerate(computed) if len(piece) == s.to_prefill]
+        if computed:
+            try:
+                logits = prefill(
+                    self.model,
+                    self._cache,
+                    [(slot, piece) for _, slot, piece in computed],
+                    last,
+                    tiling=self._tiling,
+                )
+            except Exception as error:
+                self._blame(pieces, error)
+                return
+            for _, slot, piece in computed:
+                self._cache.append(slot, piece, of_prompt=True)
+                slot.logits = None
+            for i, own in zip(last, logits, strict=True):
+                computed[i][1].logits = own
+        for sequence, _ in pieces:
+            if sequence.slot is not None and sequence.slot.logits is not None:
+                self._choose_first(sequence, sequence.slot.logits)
+
+    def _blame(self, pieces: list[tuple[Sequence, list[int]]], error: Exception) -> None:
+        """End the request with which a pass fails; its caller must hear of it, others go on."""
+        if len(pieces) == 1:
+            self._schedule.fail(pieces[0][0], error)
+            return
+        empty_device_caches()
+        for piece in pieces:
+            self._compute([piece])
+
+    def _choose_first(self, sequence: Sequence, logits: torch.Tensor) -> None:
         try:
-            sequence.slot = self._cache.acquire(sequence.request.prompt_ids, length)
-        except (MemoryError, RuntimeError) as error:
-            self._fail(sequence, error)
-            return self._admit(self._waiting[0]) if self._waiting else None
-        if sequence.slot is None:
-            return None
-        sequence.cached_tokens = len(sequence.slot.ids)
-        sequence.prefill_share = -(-sequence.to_prefill // 2)
-        self._waiting.remove(sequence)
-        self._running.append(sequence)
-        return sequence
+            self._choose(sequence, logits, int(_best(logits)))
+        except Exception as error:  # of its grammar, or its sampling
+            self._schedule.fail(sequence, error)
 
     def _decode(self) -> None:
         """Compute the next tokens of all sequences whose prompts are computed."""
-        by_slot = {s.slot: s for s in self._running if s.slot and s.generated > 0}
-        if not by_slot:
+        running = self._schedule.decoding()
+        if not running:
             return
-        slots = self._cache.gather(by_slot)
-        running = [by_slot[slot] for slot in slots]
+        slots = [sequence.slot for sequence in running if sequence.slot]
         most = min(MAX_GUESS, self._decode_tokens // len(running) - 1)
         guesses = [sequence.guess(most) for sequence in running]
         count = 1 + max(map(len, guesses))
@@ -322,18 +323,19 @@ class LocalEngine:
             for sequence, guess in zip(running, guesses, strict=True)
         ]
         try:
-            logits = forward(self.model, self._cache, slots, new, logits_of=count)
+            logits = decode(self.model, self._cache, slots, new)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            self._fail(list(by_slot.values())[-1], error)
+            latest = next(s for s in reversed(self._schedule.running) if s.generated > 0)
+            self._schedule.fail(latest, error)
             return
         best = _best(logits).tolist()
         for row, (sequence, guess) in enumerate(zip(running, guesses, strict=True)):
             try:
                 right = self._accept(sequence, guess, logits[row], best[row])
             except Exception as error:  # of its grammar, or its sampling
-                self._fail(sequence, error)
+                self._schedule.fail(sequence, error)
                 continue
             if guess:
                 sequence.lookup.learn(len(guess), right)
@@ -365,32 +367,8 @@ class LocalEngine:
             logprob = token_logprob(logits, token, top, self.tokenizer)
         is_last = sequence.take(token, logprob, self._end_ids)
         if is_last:
-            self._end(sequence)
+            self._schedule.end(sequence)
         return is_last
-
-    def _end(self, sequence: Sequence, event: Event | None = None, *, keep: bool = True) -> None:
-        """Take a sequence out; its slot keeps what was computed, if that is whole."""
-        if sequence in self._running:
-            self._running.remove(sequence)
-        if sequence in self._waiting:
-            self._waiting.remove(sequence)
-        if sequence.slot is not None:
-            (self._cache.release if keep else self._cache.discard)(sequence.slot)
-            sequence.slot = None
-        if event is not None:
-            sequence.sink(event)
-
-    def _fail(self, sequence: Sequence, error: Exception) -> None:
-        """End one sequence, whose keys and values may be incomplete."""
-        self._end(sequence, failure(error), keep=False)
-        empty_device_caches()
-
-    def _fail_all(self, error: Exception) -> None:
-        with self._wake:
-            self._waiting.extend(self._incoming)
-            self._incoming.clear()
-        for sequence in [*self._running, *self._waiting]:
-            self._end(sequence, error, keep=False)
 
 
 def _best(logits: torch.Tensor) -> torch.Tensor:

@@ -16,8 +16,6 @@ import torch
 # The kernel takes tiles of 32 queries in calls of fewer than 192.
 _QUERIES = 160
 _BLOCK = 512
-# MKL sums up to 256 products in one piece; 64 and fewer it may sum in another order.
-_PARTS_OF_BLOCK = (0, 128, 256, _BLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,53 +25,76 @@ class Tiling:
     Attributes:
         multiple: Their number is filled up to a multiple of this one.
         aligned: A query is at the same place of its tile wherever a pass begins.
+        parts: How many keys of the last block are asked, if no more are there.
     """
 
     multiple: int
     aligned: bool
+    parts: tuple[int, ...]
+
+    def whole_blocks(self, keys: int) -> int:
+        """The next number of keys that is whole blocks and one of the parts."""
+        blocks, rest = divmod(keys, _BLOCK)
+        return blocks * _BLOCK + next(part for part in (0, *self.parts) if rest <= part)
 
 
-# The one that asks for fewer comes first; MKL's kernels for AVX2 take the second.
-TILINGS = (Tiling(16, aligned=False), Tiling(32, aligned=True))
+# Those that ask for fewer come first. MKL's kernels for AVX512 sum up to 256 products in one piece
+# on Intel's processors and up to 192 on AMD's; 64 and fewer they may sum in another order. Those
+# for AVX2 take the third.
+TILINGS = (
+    Tiling(16, aligned=False, parts=(128, 256, _BLOCK)),
+    Tiling(16, aligned=False, parts=(128, 192, 384, _BLOCK)),
+    Tiling(32, aligned=True, parts=(128, 256, _BLOCK)),
+    Tiling(32, aligned=True, parts=(_BLOCK,)),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """Queries of one row that are asked with others around them.
+    """Queries of one row, that may be asked with others around them.
 
     Attributes:
         first: Position of the first query in its text.
         count: How many queries there are.
-        tiling: What decides how many are asked.
+        tiling: What decides how many are asked; `None`: these alone.
     """
 
     first: int
     count: int
-    tiling: Tiling
+    tiling: Tiling | None
 
     @property
     def before(self) -> int:
         """How many are asked before the first."""
-        return self.first % self.tiling.multiple if self.tiling.aligned else 0
+        aligned = self.tiling is not None and self.tiling.aligned
+        return self.first % self._multiple if aligned else 0
 
     @property
     def positions(self) -> range:
         """Of all that are asked."""
-        begin, multiple = self.first - self.before, self.tiling.multiple
+        begin, multiple = self.first - self.before, self._multiple
         return range(begin, begin + -(-(self.before + self.count) // multiple) * multiple)
 
     @property
     def keys(self) -> int:
-        """How many keys they may see."""
-        return whole_blocks(self.first + self.count)
+        """How many keys are asked."""
+        return self.keys_before(self.first + self.count)
+
+    def keys_before(self, end: int) -> int:
+        """How many keys are asked by queries before this position."""
+        return self.tiling.whole_blocks(end) if self.tiling else end
+
+    @property
+    def _multiple(self) -> int:
+        return self.tiling.multiple if self.tiling else 1
 
 
-_tiles: ContextVar[Tiles | None] = ContextVar("tiles", default=None)
+_tiles: ContextVar[tuple[Tiles, ...] | None] = ContextVar("tiles", default=None)
 
 
 @contextlib.contextmanager
-def asked_in(tiles: Tiles | None) -> Iterator[None]:
-    """Let a model attend so; masks are for all queries that are asked."""
+def asked_in(tiles: tuple[Tiles, ...] | None) -> Iterator[None]:
+    """Let a model attend so to the pieces of a pass; masks are for all queries that are asked."""
     token = _tiles.set(tiles)
     try:
         yield
@@ -81,15 +102,15 @@ def asked_in(tiles: Tiles | None) -> Iterator[None]:
         _tiles.reset(token)
 
 
-def current_tiles() -> Tiles | None:
-    """What the pass asks that is being computed."""
+def current_tiles() -> tuple[Tiles, ...] | None:
+    """What the pass asks that is being computed, piece by piece."""
     return _tiles.get()
 
 
-def whole_blocks(keys: int) -> int:
-    """The next number of keys that is whole blocks and one of the parts."""
-    blocks, rest = divmod(keys, _BLOCK)
-    return blocks * _BLOCK + next(part for part in _PARTS_OF_BLOCK if rest <= part)
+def is_tiled() -> bool:
+    """Whether the pass that is being computed may be of any size."""
+    tiles = _tiles.get()
+    return tiles is not None and tiles[0].tiling is not None
 
 
 def attend_in_tiles(
@@ -120,7 +141,7 @@ def attend_in_tiles(
     for start in range(0, asked, _QUERIES):
         part = slice(start, start + _QUERIES)
         # No more keys than these may see.
-        end = min(whole_blocks(tiles.positions[part].stop), tiles.keys)
+        end = min(tiles.keys_before(tiles.positions[part].stop), tiles.keys)
         for i in range(groups.shape[2]):
             attended[:, :, i, part] = torch.nn.functional.scaled_dot_product_attention(
                 groups[:, :, i, part],

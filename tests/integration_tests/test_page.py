@@ -317,7 +317,7 @@ def running(engine, wanted, seconds=5.0):
     """Whether the engine comes to have this many requests."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if len(engine._running) + len(engine._waiting) == wanted:
+        if len(engine._schedule.running) + len(engine._schedule.waiting) == wanted:
             return True
         time.sleep(0.02)
     return False
@@ -356,9 +356,9 @@ def test_answering_again_ends_the_generation(slow, visit):
     page = visit(slow.url)
     begin(page)
     assert running(slow.engine, 1)
-    (first,) = slow.engine._running
+    (first,) = slow.engine._schedule.running
     page.click("#again")
-    wait_until(lambda: slow.engine._running and first not in slow.engine._running)
+    wait_until(lambda: slow.engine._schedule.running and first not in slow.engine._schedule.running)
     assert first.cancelled
     assert running(slow.engine, 1)
     page.wait_for_timeout(1000)

@@ -82,9 +82,9 @@ def test_in_tiles_it_is_transformers_attention(first, count, group, tiling):
     query = torch.randn(1, 2 * group, count, 16, generator=made)
     seen = torch.arange(tiles.keys) <= torch.tensor(asked)[:, None]
     mask = torch.zeros(seen.shape).masked_fill(~seen, torch.finfo(torch.float32).min)[None, None]
-    with asked_in(tiles):
-        got, _ = _attend(Layer(group), query, key, value, mask, scaling=0.3)
-        assert current_tiles() is tiles
+    with asked_in((tiles,)):
+        got, _ = _attend(Layer(group), query, (key,), (value,), mask, scaling=0.3)
+        assert current_tiles() == (tiles,)
     assert current_tiles() is None
     own = mask[:, :, first - asked.start :][:, :, :count]
     wanted, _ = sdpa_attention_forward(Layer(group), query, key, value, own, scaling=0.3)

@@ -428,15 +428,15 @@ def test_when_the_device_is_full_the_latest_fails_and_the_others_go_on(engine, m
     answer, _ = run(engine, Request(prompt_ids=first, max_tokens=6))
     held, released = threading.Event(), threading.Event()
 
-    def full(model, cache, slots, new, **options):
+    def full(model, cache, slots, new):
         if held.is_set():
             released.wait(30)
         if len(slots) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return forward(model, cache, slots, new, **options)
+        return decode(model, cache, slots, new)
 
-    forward = local.forward
-    monkeypatch.setattr(local, "forward", full)
+    decode = local.decode
+    monkeypatch.setattr(local, "decode", full)
     running = iter(Stream(engine, Request(prompt_ids=other, max_tokens=200, logprobs=0)))
     next(running)
     held.set()
@@ -662,7 +662,8 @@ def test_a_short_prompt_goes_before_a_long_one_and_none_starves():
 
     # All wait when the first step begins.
     engine._step, step = lambda: time.sleep(0.05), engine._step
-    engine._next_prompt, next_prompt = noted, engine._next_prompt
+    schedule = engine._schedule
+    schedule.next_prompt, next_prompt = noted, schedule.next_prompt
     for i, length in enumerate(lengths):
         prompt = (1, *[70 + i] * (length - 1))
         engine.submit(Request(prompt_ids=prompt, max_tokens=1), sink)

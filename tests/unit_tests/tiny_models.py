@@ -40,7 +40,7 @@ def tiny(kind="llama", seed=0, *, device="cpu", **sizes):
     elif kind == "gemma2":
         model = Gemma2ForCausalLM(Gemma2Config(**SIZES, head_dim=16, sliding_window=8))
     else:
-        model = MistralForCausalLM(MistralConfig(**SIZES, sliding_window=8))
+        model = MistralForCausalLM(MistralConfig(**{**SIZES, **sizes}, sliding_window=8))
     for weights in model.parameters():
         weights.data *= 3
     # Bytes drawn at random are no text: tokens 3 to 258 get a logit of 0.
