@@ -1,11 +1,11 @@
-"""An activation that gives an element the same bits wherever it lies in a tensor.
+"""Activations that give an element the same bits wherever it lies in a tensor.
 
 Torch divides a tensor among threads, and computes what does not fill a vector register at the end
 of a thread's part by another function: with three threads and more, which elements those are
-depends on how many tokens a pass has. Its exponential has no such end, and the rest of SiLU is
-exact.
+depends on how many tokens a pass has. Its exponential has no such end, and the rest is exact.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -15,8 +15,7 @@ from transformers.activations import ACT2FN
 from langchain_swallow.engines.devices import is_on_cpu
 from langchain_swallow.engines.tiling import is_tiled
 
-# Transformers has a class of its own.
-_KINDS = (nn.SiLU, type(ACT2FN["silu"]))
+_SLOPE = 2 * math.sqrt(2 / math.pi)
 
 
 class EvenSiLU(nn.Module):
@@ -26,8 +25,18 @@ class EvenSiLU(nn.Module):
         """Any shape → the same."""
         if not is_tiled():
             return nn.functional.silu(inputs)
-        divisor = inputs.neg().exp_().add_(1)
-        return torch.div(inputs, divisor, out=divisor)
+        return _gated(inputs, inputs.neg())
+
+
+class EvenGELU(nn.Module):
+    """`nn.GELU("tanh")` likewise: a SiLU whose gate is steeper the larger an element is."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Any shape → the same."""
+        if not is_tiled():
+            return nn.functional.gelu(inputs, approximate="tanh")
+        slope = inputs.square().mul_(-0.044715 * _SLOPE).sub_(_SLOPE)
+        return _gated(inputs, slope.mul_(inputs))
 
 
 def use_even_activation(model: Any) -> None:
@@ -36,5 +45,19 @@ def use_even_activation(model: Any) -> None:
         return
     for module in list(model.modules()):
         for name, child in module.named_children():
-            if isinstance(child, _KINDS):
-                setattr(module, name, EvenSiLU())
+            if even := _EVEN.get(type(child)):
+                setattr(module, name, even())
+
+
+def _gated(inputs: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:
+    """Divide by 1 + e^exponent, in the exponent's memory."""
+    divisor = exponent.exp_().add_(1)
+    return torch.div(inputs, divisor, out=divisor)
+
+
+# Transformers has classes of its own.
+_EVEN: dict[type, type[nn.Module]] = {
+    nn.SiLU: EvenSiLU,
+    type(ACT2FN["silu"]): EvenSiLU,
+    type(ACT2FN["gelu_pytorch_tanh"]): EvenGELU,
+}

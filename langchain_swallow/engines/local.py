@@ -108,7 +108,7 @@ class LocalEngine:
         )
         per_token = kv_bytes_per_token(model)
         slots, longest = max_batch + _IDLE_SLOTS, context_window + MAX_GUESS
-        block = block or _BLOCK.get(self._device.type, _BLOCK_GPU)
+        self._block = block = block or _BLOCK.get(self._device.type, _BLOCK_GPU)
         # In float32 a turn is to equal a cold run bit by bit; 16 bits are rounded anyway.
         grid = None if model.dtype != torch.float32 else 1 if tiling else block
         self._cache = KVCache(
@@ -239,7 +239,8 @@ class LocalEngine:
     def _prefill(self) -> None:
         """Compute a step's share of the prompts, and choose the first tokens of their answers."""
         budget = _PREFILL_TOKENS_PER_STEP
-        while budget > 0 and (sequence := self._schedule.next_prompt()) is not None:
+        # Less than a block would take a pass that is not worth it, or more than the share.
+        while budget >= self._block and (sequence := self._schedule.next_prompt()) is not None:
             share = max(budget, sequence.prefill_share)
             budget -= share
             while share > 0 and sequence.slot is not None and sequence.generated == 0:
