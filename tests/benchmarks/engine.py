@@ -4,9 +4,9 @@
 
 12 layers of 768, Swallow's vocabulary size (43,176), float32, greedy, 2 threads. The workloads are
 `langchain_swallow.benchmark`'s; added are a padded `generate` of the batch, users one after the
-other, a batch that samples, a second turn by token ids (text of random weights does not encode to
-the ids it came from), and the cost of a grammar's mask. All in one process, so that ratios hold on
-a busy machine.
+other, a batch that samples, one of 64 short questions, a second turn by token ids (text of random
+weights does not encode to the ids it came from), and the cost of a grammar's mask. All in one
+process, so that ratios hold on a busy machine.
 """
 
 import argparse
@@ -28,6 +28,8 @@ from langchain_swallow.structured_output import answer_grammar
 
 # About 350 to 500 tokens that share 300, and a first turn of 1,500.
 SIZES = benchmark.Sizes(shared=180, own=90, known=1150)
+# 61 to 96 tokens with the system prompt.
+SHORT = benchmark.Sizes(prompts=64, shared=0, own=20, tokens=8)
 
 
 def make_checkpoint(tokenizer: Path, folder: Path) -> None:
@@ -53,7 +55,11 @@ def make_checkpoint(tokenizer: Path, folder: Path) -> None:
 
 
 def padded_generate(
-    llm: ChatSwallow, model: LlamaForCausalLM, texts: list[str], **sampling: Any
+    llm: ChatSwallow,
+    model: LlamaForCausalLM,
+    texts: list[str],
+    tokens: int = SIZES.tokens,
+    **sampling: Any,
 ) -> float:
     """Seconds of one left-padded `generate` of the batch's prompts; greedy without `sampling`."""
     tokenizer = llm.load().tokenizer
@@ -66,7 +72,7 @@ def padded_generate(
     model.generate(
         ids,
         attention_mask=mask,
-        max_new_tokens=SIZES.tokens,
+        max_new_tokens=tokens,
         pad_token_id=0,
         **(sampling or {"do_sample": False}),
     )
@@ -82,6 +88,15 @@ def sampled(llm: ChatSwallow, model: LlamaForCausalLM) -> tuple[float, float]:
     llm.batch(texts, **options)
     own = time.perf_counter() - began
     return own, padded_generate(llm, model, texts, do_sample=True, **options)
+
+
+def short_questions(llm: ChatSwallow, model: LlamaForCausalLM) -> tuple[float, float]:
+    """Seconds of many short questions: ours, padded `generate`."""
+    texts = benchmark.shared_prompts(SHORT)
+    began = time.perf_counter()
+    llm.batch(texts, max_tokens=SHORT.tokens)
+    own = time.perf_counter() - began
+    return own, padded_generate(llm, model, texts, SHORT.tokens)
 
 
 def single_generate(model: LlamaForCausalLM, llm: ChatSwallow, tokens: int) -> float:
@@ -166,6 +181,9 @@ def table(own: benchmark.Figures, peer: benchmark.Figures, figures: dict[str, fl
         ["the same with temperature .99 and top_p .95", f"{f['sampled_batch_s']:.2f} s",
          f"{f['sampled_padded_generate_s']:.1f} s",
          f"{f['sampled_padded_generate_s'] / f['sampled_batch_s']:.1f}", ""],
+        ["64 short questions, against one padded `generate`", f"{f['short_s']:.2f} s",
+         f"{f['short_padded_generate_s']:.1f} s",
+         f"{f['short_padded_generate_s'] / f['short_s']:.1f}", ""],
         ["second turn, first token, against ChatHuggingFace's",
          f"{own.second_turn_first_token_s:.3f} s", f"{peer.second_turn_first_token_s:.2f} s",
          f"{peer.second_turn_first_token_s / own.second_turn_first_token_s:.1f}", "12"],
@@ -218,6 +236,7 @@ def main() -> None:
         turns = second_turn(llm, model)
         padded = padded_generate(llm, model, benchmark.shared_prompts(SIZES))
         drawn = sampled(llm, model)
+        short = short_questions(llm, model)
         alone = single_generate(model, llm, 64)
         serial = one_after_another(model, llm, SIZES.users, 64)
         figures = {
@@ -226,6 +245,8 @@ def main() -> None:
             "batch_times_chathuggingface": peer.batch_s / own.batch_s,
             "sampled_batch_s": drawn[0],
             "sampled_padded_generate_s": drawn[1],
+            "short_s": short[0],
+            "short_padded_generate_s": short[1],
             "second_turn_s": turns[0],
             "second_turn_generate_s": turns[1],
             "second_turn_times_generate": turns[1] / turns[0],
