@@ -79,8 +79,7 @@ def prefill(
             _row([t.positions for t in tiles], model.device),
             max(window.end for window in windows),
             Windows(windows) if attends_to_each else windows[0],
-            # On the host, since the last layer may be on another device than the first.
-            torch.tensor(kept, dtype=torch.long),
+            kept,
         )[0]
     return logits[len(kept) - len(last) :]
 
@@ -97,7 +96,7 @@ def _pass(
     asked: torch.Tensor,
     keys: int,
     window: Window | Windows,
-    logits_of: int | torch.Tensor,
+    logits_of: int | list[int],
 ) -> torch.Tensor:
     """Logits of shape (rows, logits_of, vocabulary).
 
@@ -108,7 +107,8 @@ def _pass(
         asked: Of the queries that attention asks.
         keys: Most keys that they may see.
         window: Where the model's keys and values are.
-        logits_of: How many of the last tokens of a row are wanted, or which of the row.
+        logits_of: How many of the last tokens of a row are wanted, or which; no tensor, since the
+            last layer may be on another device than the first.
     """
     output = model(
         input_ids=torch.tensor(ids, device=model.device),
