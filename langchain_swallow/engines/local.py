@@ -239,7 +239,7 @@ class LocalEngine:
     def _prefill(self) -> None:
         """Compute a step's share of the prompts, and choose the first tokens of their answers."""
         budget = _PREFILL_TOKENS_PER_STEP
-        # Less than a block would take a pass that is not worth it, or more than the share.
+        # What is left of it at the end, less than a block, is not worth a pass.
         while budget >= self._block and (sequence := self._schedule.next_prompt()) is not None:
             share = max(budget, sequence.prefill_share)
             budget -= share
@@ -295,7 +295,7 @@ class LocalEngine:
                 self._choose_first(sequence, sequence.slot.logits)
 
     def _blame(self, pieces: list[tuple[Sequence, list[int]]], error: Exception) -> None:
-        """End the request with which a pass fails; its caller must hear of it, others go on."""
+        """Find the request with which a pass fails: its caller must hear of it, others go on."""
         if len(pieces) == 1:
             self._schedule.fail(pieces[0][0], error)
             return

@@ -111,19 +111,22 @@ class Schedule:
             self.end(sequence, error, keep=False)
 
     def _admit(self, sequence: Sequence) -> Sequence | None:
-        """Give a waiting request its slot; `None` while there is no room."""
-        if len(self.running) >= self._max_batch:
-            return None
-        length = len(sequence.ids) + sequence.request.max_tokens + MAX_GUESS
-        try:
-            sequence.slot = self._cache.acquire(sequence.request.prompt_ids, length)
-        except (MemoryError, RuntimeError) as error:
-            self.fail(sequence, error)
-            return self._admit(self.waiting[0]) if self.waiting else None
-        if sequence.slot is None:
-            return None
-        sequence.cached_tokens = len(sequence.slot.ids)
-        sequence.prefill_share = -(-sequence.to_prefill // 2)
-        self.waiting.remove(sequence)
-        self.running.append(sequence)
-        return sequence
+        """Give a waiting request its slot, or the next one if it fails; `None`: no room."""
+        while len(self.running) < self._max_batch:
+            length = len(sequence.ids) + sequence.request.max_tokens + MAX_GUESS
+            try:
+                sequence.slot = self._cache.acquire(sequence.request.prompt_ids, length)
+            except (MemoryError, RuntimeError) as error:
+                self.fail(sequence, error)
+                if not self.waiting:
+                    return None
+                sequence = self.waiting[0]
+                continue
+            if sequence.slot is None:
+                return None
+            sequence.cached_tokens = len(sequence.slot.ids)
+            sequence.prefill_share = -(-sequence.to_prefill // 2)
+            self.waiting.remove(sequence)
+            self.running.append(sequence)
+            return sequence
+        return None

@@ -7,7 +7,7 @@ from langchain_swallow.engines import local
 from langchain_swallow.engines.attention import use_quick_attention
 from langchain_swallow.engines.base import Request, Stream
 from langchain_swallow.engines.local import LocalEngine
-from langchain_swallow.errors import EngineError, SwallowError
+from langchain_swallow.errors import EngineError, OutOfMemoryError, SwallowError
 from tests.unit_tests import tiny_models
 from tests.unit_tests.test_local_engine import NoEnd, logprobs
 from tests.unit_tests.tiny_models import tiny
@@ -143,6 +143,18 @@ def test_an_answer_that_cannot_begin_leaves_the_others_of_its_pass_alone(passes,
     assert passes == [[10] * 3]
     assert "logits are no numbers" in str(answers[0])
     assert all(events[-1].completion_tokens == 3 for events in answers[1:])
+
+
+def test_however_many_requests_are_too_large_the_next_one_is_answered(device):
+    # Keys and values of a token: 3 layers of 2 heads of 16, in 16 bits.
+    engine = engine_of(device, kv_budget_bytes=2 * 3 * 2 * 16 * 2 * 1500)
+    too_large = Request(prompt_ids=(1, 50, 60), max_tokens=1600)
+    with engine._wake:
+        refused = [Stream(engine, too_large) for _ in range(1100)]
+        answered = Stream(engine, Request(prompt_ids=(1, 50, 60), max_tokens=3))
+    assert list(answered)[-1].completion_tokens == 3
+    assert all(isinstance(events_of(stream), OutOfMemoryError) for stream in refused)
+    engine.close()
 
 
 def test_when_a_pass_is_more_than_the_device_has_room_for_it_is_divided(monkeypatch, device):
