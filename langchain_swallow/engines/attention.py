@@ -1,10 +1,10 @@
 """Attention by torch's kernels, asked in the forms that they are quick at.
 
-Transformers copies keys and values for each head of a group that shares them, whenever there is a
-mask; and on a CPU torch takes twice as long for one query in bfloat16 as for two. Here the heads of
-a group are queries of one head, and a single query is asked twice: the same up to rounding
-(docs/benchmarks.md). And a pass may have pieces of several prompts, each with keys and values of
-its own.
+Transformers copies keys and values for each head of a group that shares them, whenever there are
+several new tokens; and on a CPU torch takes twice as long for one query in bfloat16 as for two.
+Here the heads of a group are queries of one head, and a single query is asked twice: the same up to
+rounding (docs/benchmarks.md). And a pass may have pieces of several prompts, each with keys and
+values of its own.
 """
 
 from typing import Any
@@ -17,8 +17,8 @@ from langchain_swallow.engines.shared_beginning import attend_at_once, shared_to
 from langchain_swallow.engines.tiling import Tiles, attend_in_tiles, current_tiles
 
 _NAME = "swallow_sdpa"
-# On GPUs more queries than these take copied keys and values: their masks would be as large.
-_FEW = 32
+# Where torch's kernels are known to take queries so.
+_DEVICES = ("cpu", "cuda")
 
 
 def use_quick_attention(model: Any) -> None:
@@ -92,17 +92,18 @@ def _attend_rows(
     mask: torch.Tensor,
     **options: Any,
 ) -> torch.Tensor:
-    rows, heads, new, width = query.shape
-    group = heads // key.shape[1]
-    if not _is_known(options) or not _suits(query.device.type, group, new):
+    device = query.device.type
+    if device not in _DEVICES or not _is_known(options):
         attended, _ = sdpa_attention_forward(module, query, key, value, mask, **options)
         return attended
+    rows, heads, new, width = query.shape
+    group = heads // key.shape[1]
     scale = options.get("scaling")
     # The heads of a group lie next to each other, each with its queries.
     queries = query.reshape(rows, key.shape[1], group * new, width)
     if new > 1 and group > 1:
         mask = mask.repeat(1, 1, group, 1)
-    if group * new == 1 and query.dtype == torch.bfloat16:
+    if group * new == 1 and query.dtype == torch.bfloat16 and device == "cpu":
         queries = queries.repeat(1, 1, 2, 1)
     if shared := shared_tokens(key, value):
         attended = attend_at_once(queries, key, value, mask, shared, scale)
@@ -117,11 +118,6 @@ def _attend_rows(
 def _is_known(options: dict[str, Any]) -> bool:
     """Whether no more is asked for than what is done here."""
     return options.keys().isdisjoint(("position_bias", "softcap"))
-
-
-def _suits(device: str, group: int, new: int) -> bool:
-    """Whether a device is to be asked in this form rather than transformers'."""
-    return device == "cpu" or (device == "cuda" and group > 1 and group * new <= _FEW)
 
 
 AttentionInterface.register(_NAME, _attend)
