@@ -10,8 +10,9 @@ values of its own.
 from typing import Any
 
 import torch
-from transformers import AttentionInterface
+from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
 
 from langchain_swallow.engines.shared_beginning import attend_at_once, shared_tokens
 from langchain_swallow.engines.tiling import Tiles, attend_in_tiles, current_tiles
@@ -22,7 +23,7 @@ _DEVICES = ("cpu", "cuda")
 
 
 def use_quick_attention(model: Any) -> None:
-    """Let a model that is used for inference with additive masks attend this way.
+    """Let a model attend this way; what else it is used for is as with transformers' "sdpa".
 
     Does nothing to a model with attention of its own.
     """
@@ -40,7 +41,7 @@ def _attend(
     query: torch.Tensor,
     key: Any,
     value: Any,
-    attention_mask: torch.Tensor,
+    attention_mask: torch.Tensor | None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
     """Transformers' protocol, for rows of as many tokens and for pieces of prompts.
@@ -50,13 +51,17 @@ def _attend(
         query: Shape (rows, heads, new, head dim); of pieces one row, one piece after another.
         key: Shape (rows, kv heads, known, head dim); of pieces a tuple of tensors of one row.
         value: The same.
-        attention_mask: Shape (rows, 1, new, known), added to the scores. Of pieces it has the
-            queries that are asked, one piece after another, and the keys of the longest.
+        attention_mask: Shape (rows, 1, new, known), added to the scores, or true for what is seen.
+            Of pieces it has the queries that are asked, one piece after another, and the keys of
+            the longest.
         options: For `sdpa_attention_forward`.
 
     Returns:
         Shape (rows, new, heads, head dim), and no weights.
     """
+    if attention_mask is None:
+        attended, _ = sdpa_attention_forward(module, query, key, value, None, **options)
+        return attended, None
     if isinstance(key, torch.Tensor):
         return _attend_rows(module, query, key, value, attention_mask, **options), None
     tiles = current_tiles() or ()
@@ -117,7 +122,8 @@ def _attend_rows(
 
 def _is_known(options: dict[str, Any]) -> bool:
     """Whether no more is asked for than what is done here."""
-    return options.keys().isdisjoint(("position_bias", "softcap"))
+    return not options.get("dropout") and options.keys().isdisjoint(("position_bias", "softcap"))
 
 
 AttentionInterface.register(_NAME, _attend)
+AttentionMaskInterface.register(_NAME, sdpa_mask)

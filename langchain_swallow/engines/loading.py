@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from langchain_swallow.catalog import DEMO, list_models
 from langchain_swallow.engines.activation import use_even_activation
-from langchain_swallow.engines.attention import use_quick_attention
+from langchain_swallow.engines.attention import attends_quickly, use_quick_attention
 from langchain_swallow.engines.base import Engine
 from langchain_swallow.engines.demo import demo_model_folder
 from langchain_swallow.engines.devices import (
@@ -90,32 +90,39 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
         quantize_linear_layers(model, bits, dtype)
     if settings.device_map is None and quantization is None:
         pack_linear_layers(model)
-    _check_attention(model.config._attn_implementation)
-    use_quick_attention(model)
     use_even_activation(model)
-    return _engine(
+    return engine_from(
         model,
         tokenizer,
         settings.max_model_len or settings.context_window,
         prompt_lookup=settings.speculative is not None,
+        is_prepared=True,
     )
 
 
 def engine_from(
-    model: Any, tokenizer: Any, context_window: int | None = None, *, prompt_lookup: bool = True
+    model: Any,
+    tokenizer: Any,
+    context_window: int | None = None,
+    *,
+    prompt_lookup: bool = True,
+    is_prepared: bool = False,
 ) -> LocalEngine:
     """An engine around a model that is loaded already.
+
+    Args:
+        model: Stays as it is but for how it attends, and is in evaluation mode afterwards.
+        tokenizer: Its tokenizer.
+        context_window: Most tokens of prompt and answer; `None`, or more than its own: its own.
+        prompt_lookup: See `LocalEngine`.
+        is_prepared: Its layers have been replaced for inference (see `invariance`).
 
     Raises:
         ValueError: Its attention takes no masks.
     """
-    _check_attention(model.config._attn_implementation)
-    return _engine(model, tokenizer, context_window, prompt_lookup=prompt_lookup)
-
-
-def _engine(
-    model: Any, tokenizer: Any, context_window: int | None, *, prompt_lookup: bool
-) -> LocalEngine:
+    if not attends_quickly(model):
+        _check_attention(model.config._attn_implementation)
+    use_quick_attention(model)
     keep_to_allowed_cores()
     limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 4096
     return LocalEngine(
@@ -124,7 +131,7 @@ def _engine(
         context_window=min(context_window or limit, limit),
         kv_budget_bytes=_kv_budget(model),
         prompt_lookup=prompt_lookup,
-        tiling=invariant_tiling(model),
+        tiling=invariant_tiling(model) if is_prepared else None,
     )
 
 

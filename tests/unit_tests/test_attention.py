@@ -136,3 +136,25 @@ def test_a_model_attends_this_way_unless_it_has_its_own(kind, used):
     model = tiny(kind)
     use_quick_attention(model)
     assert model.config._attn_implementation == used
+
+
+def in_use(model):
+    """What its owner may ask of a model: answers to padded prompts, logits, a step of training."""
+    ids = torch.tensor([[0, 0, 1, 70, 80], [1, 60, 70, 80, 90]])
+    mask = (ids > 0).long()
+    options = {"max_new_tokens": 6, "do_sample": False, "pad_token_id": 0}
+    with torch.inference_mode():
+        yield model.generate(ids, attention_mask=mask, **options)
+        yield model(ids).logits
+    torch.manual_seed(0)
+    yield model.train()(ids, attention_mask=mask, labels=ids).loss.detach()
+    model.eval()
+
+
+@pytest.mark.parametrize("kind", ["llama", "mistral"])
+def test_its_owner_has_the_model_as_before(kind):
+    model = tiny(kind, attention_dropout=0.4)
+    before = list(in_use(model))
+    use_quick_attention(model)
+    for one, other in zip(in_use(model), before, strict=True):
+        torch.testing.assert_close(one, other)

@@ -6,6 +6,7 @@ import torch
 from langchain_swallow.engines import local
 from langchain_swallow.engines.attention import use_quick_attention
 from langchain_swallow.engines.base import Request, Stream
+from langchain_swallow.engines.loading import engine_from
 from langchain_swallow.engines.local import LocalEngine
 from langchain_swallow.errors import EngineError, OutOfMemoryError, SwallowError
 from tests.unit_tests import tiny_models
@@ -75,6 +76,15 @@ def test_prompts_that_wait_are_computed_in_one_pass_as_if_alone(kind, passes, de
         alone.close()
         for one, other in zip(logprobs(events)[:1], logprobs(cold)[:1], strict=True):
             assert one[0].logprob == pytest.approx(other[0].logprob, abs=0.05)
+
+
+def test_prompts_of_a_model_that_is_loaded_elsewhere_are_computed_together(passes, device):
+    model = tiny(device=device).to(torch.bfloat16)
+    for _ in range(2):
+        engine = engine_from(model, NoEnd())
+        ask_together(engine, prompts([9, 9, 9]))
+        engine.close()
+    assert passes == [[10] * 3] * 2
 
 
 def test_a_model_with_attention_of_its_own_computes_one_after_another(passes, device):
