@@ -67,7 +67,8 @@ def test_keys_and_values_are_not_copied(new):
         _attend(Layer(4), *given)
     keys = given[1].numel()
     assert own.size < keys
-    assert (theirs.size > keys) == (new > 1)
+    # Newer ones of transformers do not either for a single query.
+    assert new == 1 or theirs.size > keys
 
 
 @pytest.mark.parametrize("tiling", TILINGS, ids=str)
@@ -125,17 +126,21 @@ def test_a_short_beginning_or_few_rows_are_not_worth_it():
 
 
 def test_what_it_does_not_know_is_transformers_matter():
-    with pytest.raises(ValueError, match="softcap"):
-        _attend(Layer(1), *inputs(1, 1, torch.float32), softcap=30.0)
+    given = inputs(2, 3, torch.float32)
+    bias = torch.randn(3, 4, 3, 90, generator=torch.Generator().manual_seed(0))
+    wanted, _ = sdpa_attention_forward(Layer(2), *given, position_bias=bias)
+    got, _ = _attend(Layer(2), *given, position_bias=bias)
+    assert torch.equal(got, wanted)
+    assert not torch.allclose(got, _attend(Layer(2), *given)[0])
 
 
-@pytest.mark.parametrize(
-    ("kind", "used"), [("llama", "swallow_sdpa"), ("mistral", "swallow_sdpa"), ("gemma2", "eager")]
-)
-def test_a_model_attends_this_way_unless_it_has_its_own(kind, used):
-    model = tiny(kind)
-    use_quick_attention(model)
-    assert model.config._attn_implementation == used
+@pytest.mark.parametrize("kind", ["llama", "mistral"])
+def test_a_model_attends_this_way_unless_it_has_its_own(kind):
+    model, own = tiny(kind), tiny(kind)
+    own.set_attn_implementation("eager")
+    for one, used in ((model, "swallow_sdpa"), (own, "eager")):
+        use_quick_attention(one)
+        assert one.config._attn_implementation == used
 
 
 def in_use(model):

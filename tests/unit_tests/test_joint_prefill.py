@@ -33,9 +33,10 @@ def passes(monkeypatch):
     return computed
 
 
-def engine_of(device, kind="llama", **options):
+def engine_of(device, kind="llama", attention="sdpa", **options):
     """In half precision, where prompts are computed together on every machine."""
     model = tiny(kind, device=device, max_position_embeddings=2048).to(torch.bfloat16)
+    model.set_attn_implementation(attention)
     use_quick_attention(model)
     return LocalEngine(model, NoEnd(), context_window=2048, block=7, **options)
 
@@ -88,7 +89,7 @@ def test_prompts_of_a_model_that_is_loaded_elsewhere_are_computed_together(passe
 
 
 def test_a_model_with_attention_of_its_own_computes_one_after_another(passes, device):
-    engine = engine_of(device, "gemma2")
+    engine = engine_of(device, attention="eager")
     ask_together(engine, prompts([9, 9, 9]))
     engine.close()
     # They share their first token.
