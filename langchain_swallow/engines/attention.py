@@ -59,10 +59,7 @@ def _attend(
     Returns:
         Shape (rows, new, heads, head dim), and no weights.
     """
-    if attention_mask is None:
-        attended, _ = sdpa_attention_forward(module, query, key, value, None, **options)
-        return attended, None
-    if isinstance(key, torch.Tensor):
+    if attention_mask is None or isinstance(key, torch.Tensor):
         return _attend_rows(module, query, key, value, attention_mask, **options), None
     tiles = current_tiles() or ()
     queries = query.split([t.count for t in tiles], 2)
@@ -94,11 +91,11 @@ def _attend_rows(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    mask: torch.Tensor,
+    mask: torch.Tensor | None,
     **options: Any,
 ) -> torch.Tensor:
     device = query.device.type
-    if device not in _DEVICES or not _is_known(options):
+    if mask is None or device not in _DEVICES or not _is_known(options):
         attended, _ = sdpa_attention_forward(module, query, key, value, mask, **options)
         return attended
     rows, heads, new, width = query.shape

@@ -33,7 +33,7 @@ def decode(model: Any, cache: KVCache, slots: list[Slot], new: list[list[int]]) 
     # With a window a mask hides some of the beginning.
     shared = 0 if _window(model) else cache.shared_by(slots)
     with asked_at_once(shared, len(slots)):
-        return _pass(model, new, positions, positions, window.end, window, window.count)
+        return _pass(model, new, positions, positions, window, window.count)
 
 
 def prefill(
@@ -58,11 +58,9 @@ def prefill(
     """
     tiles = [Tiles(len(slot.ids), len(ids), tiling) for slot, ids in pieces]
     windows = [
-        Window(cache.memory, slot.row, [t.first], t.count)
+        Window(cache.memory, slot.row, [t.first], t.count, t.keys)
         for (slot, _), t in zip(pieces, tiles, strict=True)
     ]
-    for window, one in zip(windows, tiles, strict=True):
-        window.end = one.keys
     ids = [token for _, piece in pieces for token in piece]
     positions = [range(t.first, t.first + t.count) for t in tiles]
     ends = list(itertools.accumulate(t.count for t in tiles))
@@ -77,7 +75,6 @@ def prefill(
             [ids],
             _row(positions, model.device),
             _row([t.positions for t in tiles], model.device),
-            max(window.end for window in windows),
             Windows(windows) if attends_to_each else windows[0],
             kept,
         )[0]
@@ -94,7 +91,6 @@ def _pass(
     ids: list[list[int]],
     positions: torch.Tensor,
     asked: torch.Tensor,
-    keys: int,
     window: Window | Windows,
     logits_of: int | list[int],
 ) -> torch.Tensor:
@@ -105,7 +101,6 @@ def _pass(
         ids: Tokens, the same number in each row.
         positions: Of the tokens, in their texts.
         asked: Of the queries that attention asks.
-        keys: Most keys that they may see.
         window: Where the model's keys and values are.
         logits_of: How many of the last tokens of a row are wanted, or which; no tensor, since the
             last layer may be on another device than the first.
@@ -113,7 +108,7 @@ def _pass(
     output = model(
         input_ids=torch.tensor(ids, device=model.device),
         position_ids=positions,
-        attention_mask=_masks(model, asked, keys),
+        attention_mask=_masks(model, asked, window.end),
         use_cache=True,
         logits_to_keep=logits_of,
         **{_cache_parameter(model.__class__): window},

@@ -165,15 +165,18 @@ class Window:
         row: First row.
         starts: For each row, the position of its first new token.
         count: New tokens per row.
+        end: How many tokens of a row are read; `None`: no more than there are.
     """
 
-    def __init__(self, memory: KVMemory, row: int, starts: list[int], count: int) -> None:
+    def __init__(
+        self, memory: KVMemory, row: int, starts: list[int], count: int, end: int | None = None
+    ) -> None:
         self._memory = memory
         self.row = row
         self.rows = len(starts)
         self.starts = starts
         self.count = count
-        self.end = max(starts) + count
+        self.end = max(starts) + count if end is None else end
         for i, start in enumerate(starts):
             memory.note(row + i, start + count)
         self._index: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -210,6 +213,7 @@ class Windows:
     def __init__(self, windows: list[Window]) -> None:
         self._windows = windows
         self._counts = [window.count for window in windows]
+        self.end = max(window.end for window in windows)
 
     def update(
         self, keys: torch.Tensor, values: torch.Tensor, layer_idx: int, *_: Any, **__: Any

@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -27,7 +27,7 @@ from langchain_swallow.engines.devices import (
     release_openmp_threads,
 )
 from langchain_swallow.engines.forward import decode, end_ids, kv_bytes_per_token, prefill
-from langchain_swallow.engines.kv_cache import KVCache
+from langchain_swallow.engines.kv_cache import KVCache, Slot
 from langchain_swallow.engines.kv_memory import can_reserve
 from langchain_swallow.engines.lookup import MAX_GUESS, PromptLookup
 from langchain_swallow.engines.sampling import Sampler, token_logprob
@@ -63,6 +63,14 @@ def _close_engines() -> None:
     """Stop the threads before Python ends them: inside torch that aborts the process."""
     for engine in list(_open_engines):
         engine.close()
+
+
+class _Piece(NamedTuple):
+    """The next tokens of a prompt; none where even the logits are known."""
+
+    sequence: Sequence
+    slot: Slot
+    ids: list[int]
 
 
 class LocalEngine:
@@ -245,59 +253,54 @@ class LocalEngine:
             budget -= share
             while share > 0 and sequence.slot is not None and sequence.generated == 0:
                 pieces = self._next_pass(sequence, share)
-                share -= sum(len(piece) for _, piece in pieces)
+                share -= sum(len(piece.ids) for piece in pieces)
                 self._compute(pieces)
             budget += max(0, share)
 
-    def _next_pass(self, sequence: Sequence, most: int) -> list[tuple[Sequence, list[int]]]:
-        """The next tokens of a prompt, and of those that wait where there is room for them."""
-        pieces = [(sequence, self._piece(sequence, most))]
-        room = min(most, _PREFILL_TOKENS_PER_STEP) - len(pieces[0][1])
+    def _next_pass(self, sequence: Sequence, most: int) -> list[_Piece]:
+        """A piece of a prompt, and of those that wait where there is room for them."""
+        pieces = [self._piece(sequence, most)]
+        room = min(most, _PREFILL_TOKENS_PER_STEP) - len(pieces[0].ids)
         while self._joins_prompts and room > 0:
-            other = self._schedule.companion([s for s, _ in pieces])
+            other = self._schedule.companion([piece.sequence for piece in pieces])
             # One that has no room in this pass is the next one's.
-            if other is None or len(piece := self._piece(other, room)) > room:
+            if other is None or len((piece := self._piece(other, room)).ids) > room:
                 break
-            pieces.append((other, piece))
-            room -= len(piece)
+            pieces.append(piece)
+            room -= len(piece.ids)
         return pieces
 
-    def _piece(self, sequence: Sequence, most: int) -> list[int]:
-        """The next tokens of a prompt; none where even its logits are known."""
-        assert sequence.slot is not None
-        start = len(sequence.slot.ids)
-        count = self._cache.next_pass(sequence.slot, most, len(sequence.ids) - start)
-        return sequence.ids[start : start + count]
+    def _piece(self, sequence: Sequence, most: int) -> _Piece:
+        slot = sequence.slot
+        assert slot is not None
+        start = len(slot.ids)
+        count = self._cache.next_pass(slot, most, len(sequence.ids) - start)
+        return _Piece(sequence, slot, sequence.ids[start : start + count])
 
-    def _compute(self, pieces: list[tuple[Sequence, list[int]]]) -> None:
+    def _compute(self, pieces: list[_Piece]) -> None:
         """Compute a pass, and choose the first tokens of the answers whose prompts it ends."""
-        computed = [(s, s.slot, piece) for s, piece in pieces if s.slot and piece]
-        last = [i for i, (s, _, piece) in enumerate(computed) if len(piece) == s.to_prefill]
-        if computed:
+        new = [piece for piece in pieces if piece.ids]
+        last = [i for i, piece in enumerate(new) if len(piece.ids) == piece.sequence.to_prefill]
+        if new:
+            work = [(piece.slot, piece.ids) for piece in new]
             try:
-                logits = prefill(
-                    self.model,
-                    self._cache,
-                    [(slot, piece) for _, slot, piece in computed],
-                    last,
-                    tiling=self._tiling,
-                )
+                logits = prefill(self.model, self._cache, work, last, tiling=self._tiling)
             except Exception as error:
                 self._blame(pieces, error)
                 return
-            for _, slot, piece in computed:
-                self._cache.append(slot, piece, of_prompt=True)
+            for slot, ids in work:
+                self._cache.append(slot, ids, of_prompt=True)
                 slot.logits = None
             for i, own in zip(last, logits, strict=True):
-                computed[i][1].logits = own
-        for sequence, _ in pieces:
-            if sequence.slot is not None and sequence.slot.logits is not None:
-                self._choose_first(sequence, sequence.slot.logits)
+                new[i].slot.logits = own
+        for piece in pieces:
+            if piece.slot.logits is not None:
+                self._choose_first(piece.sequence, piece.slot.logits)
 
-    def _blame(self, pieces: list[tuple[Sequence, list[int]]], error: Exception) -> None:
+    def _blame(self, pieces: list[_Piece], error: Exception) -> None:
         """Find the request with which a pass fails: its caller must hear of it, others go on."""
         if len(pieces) == 1:
-            self._schedule.fail(pieces[0][0], error)
+            self._schedule.fail(pieces[0].sequence, error)
             return
         empty_device_caches()
         for piece in pieces:

@@ -28,30 +28,43 @@ from langchain_swallow.structured_output import answer_grammar
 
 # About 350 to 500 tokens that share 300, and a first turn of 1,500.
 SIZES = benchmark.Sizes(shared=180, own=90, known=1150)
+# Hidden size, that of the MLP, layers, heads: 151 M parameters.
+SHAPE = (768, 2048, 12, 12)
 # 61 to 96 tokens with the system prompt.
 SHORT = benchmark.Sizes(prompts=64, shared=0, own=20, tokens=8)
 
 
-def make_checkpoint(tokenizer: Path, folder: Path) -> None:
+def random_llama(hidden: int, mlp: int, layers: int, heads: int) -> LlamaForCausalLM:
+    """Random weights, the same ones each time, that end no answer."""
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=43176,
-        hidden_size=768,
-        intermediate_size=2048,
-        num_hidden_layers=12,
-        num_attention_heads=12,
-        num_key_value_heads=12,
+        hidden_size=hidden,
+        intermediate_size=mlp,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
         max_position_embeddings=4096,
         bos_token_id=1,
         eos_token_id=None,
     )
-    model = LlamaForCausalLM(config)
+    model = LlamaForCausalLM(config).eval()
     model.generation_config.eos_token_id = None
     # Only pieces of the tokenizer that are text: a stream's first token is then its first text.
     model.lm_head.weight.data[:259] = 0
     model.lm_head.weight.data[32000:] = 0
-    model.save_pretrained(folder)
+    return model
+
+
+def make_checkpoint(tokenizer: Path, folder: Path) -> None:
+    random_llama(*SHAPE).save_pretrained(folder)
     AutoTokenizer.from_pretrained(tokenizer).save_pretrained(folder)
+
+
+def prompts_of(llm: ChatSwallow, texts: list[str]) -> list[list[int]]:
+    """What `llm` makes of questions."""
+    system = ("system", llm.system_prompt or "")
+    return [encode([system, ("user", text)], llm.load().tokenizer) for text in texts]
 
 
 def padded_generate(
@@ -62,20 +75,17 @@ def padded_generate(
     **sampling: Any,
 ) -> float:
     """Seconds of one left-padded `generate` of the batch's prompts; greedy without `sampling`."""
-    tokenizer = llm.load().tokenizer
-    system = ("system", llm.system_prompt)
-    prompts = [encode([system, ("user", text)], tokenizer) for text in texts]
+    prompts = prompts_of(llm, texts)
     longest = max(map(len, prompts))
-    ids = torch.tensor([[0] * (longest - len(p)) + p for p in prompts])
-    mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
+    ids = torch.tensor([[0] * (longest - len(p)) + p for p in prompts], device=model.device)
     began = time.perf_counter()
     model.generate(
         ids,
-        attention_mask=mask,
+        attention_mask=(ids > 0).long(),
         max_new_tokens=tokens,
         pad_token_id=0,
         **(sampling or {"do_sample": False}),
-    )
+    ).cpu()
     print(f"batch: {len(prompts)} prompts of {min(map(len, prompts))} to {longest} tokens")
     return time.perf_counter() - began
 
@@ -119,8 +129,7 @@ def single_stream(llm: ChatSwallow, tokens: int) -> float:
 def one_after_another(model: LlamaForCausalLM, llm: ChatSwallow, users: int, tokens: int) -> float:
     """Seconds that `generate` takes for the users in turn."""
     began = time.perf_counter()
-    for text in benchmark.shared_prompts(SIZES)[:users]:
-        prompt = encode([("system", llm.system_prompt or ""), ("user", text)], llm.load().tokenizer)
+    for prompt in prompts_of(llm, benchmark.shared_prompts(SIZES)[:users]):
         model.generate(
             torch.tensor([prompt]), max_new_tokens=tokens, do_sample=False, pad_token_id=0
         )

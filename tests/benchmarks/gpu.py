@@ -17,45 +17,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer, GenerationConfig, LlamaConfig, LlamaForCausalLM
+from transformers import AutoTokenizer, GenerationConfig, LlamaForCausalLM
 
 from langchain_swallow import ChatSwallow, benchmark
 from langchain_swallow.engines import local
 from langchain_swallow.engines.base import Request, Stream
 from langchain_swallow.evaluation.tables import Table, write_figures
-from langchain_swallow.prompts import encode
+from tests.benchmarks.engine import SHAPE, SHORT, padded_generate, prompts_of, random_llama
 
 SIZES = benchmark.Sizes(prompts=64, shared=300, own=300)
-SHORT = benchmark.Sizes(prompts=64, shared=0, own=20, tokens=8)
 SHARES = (512, 1024, 2048, 4096)
 # Hidden size, that of the MLP, layers, heads.
-SHAPES = {"7b": (4096, 11008, 32, 32), "151m": (768, 2048, 12, 12)}
+SHAPES = {"7b": (4096, 11008, 32, 32), "151m": SHAPE}
 
 
 def make_model(shape: str, device: str) -> LlamaForCausalLM:
-    """Random weights that end no answer."""
-    hidden, mlp, layers, heads = SHAPES[shape]
-    config = LlamaConfig(
-        vocab_size=43176,
-        hidden_size=hidden,
-        intermediate_size=mlp,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=heads,
-        max_position_embeddings=4096,
-        bos_token_id=1,
-        eos_token_id=None,
-        dtype=torch.bfloat16,
-    )
-    torch.manual_seed(0)
+    """On the device from the beginning: the host may have no room for it."""
     torch.set_default_dtype(torch.bfloat16)
     with torch.device(device):
-        model = LlamaForCausalLM(config).eval()
+        model = random_llama(*SHAPES[shape])
     torch.set_default_dtype(torch.float32)
-    model.generation_config.eos_token_id = None
-    # Only pieces of the tokenizer that are text: a stream's first token is then its first text.
-    model.lm_head.weight.data[:259] = 0
-    model.lm_head.weight.data[32000:] = 0
     return model
 
 
@@ -73,19 +54,11 @@ def new_texts(sizes: benchmark.Sizes) -> list[str]:
     return ["新しい。" + text for text in benchmark.shared_prompts(sizes)]
 
 
-def prompts_of(llm: ChatSwallow, texts: list[str]) -> list[list[int]]:
-    system = ("system", llm.system_prompt or "")
-    return [encode([system, ("user", text)], llm.load().tokenizer) for text in texts]
-
-
 def batch(llm: ChatSwallow, model: LlamaForCausalLM, sizes: benchmark.Sizes) -> list[float]:
     """Seconds of a batch of new prompts: ours, padded `generate`."""
-    own = seconds(lambda: llm.batch(new_texts(sizes), max_tokens=sizes.tokens))
-    prompts = prompts_of(llm, new_texts(sizes))
-    longest = max(map(len, prompts))
-    ids = torch.tensor([[0] * (longest - len(p)) + p for p in prompts], device=model.device)
-    mask = (ids > 0).long()
-    return [own, seconds(lambda: model.generate(ids, attention_mask=mask, **greedy(sizes.tokens)))]
+    texts = new_texts(sizes)
+    own = seconds(lambda: llm.batch(texts, max_tokens=sizes.tokens))
+    return [own, padded_generate(llm, model, texts, sizes.tokens)]
 
 
 def continuous(llm: ChatSwallow, model: LlamaForCausalLM, sizes: benchmark.Sizes) -> float:

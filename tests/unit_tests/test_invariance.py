@@ -16,12 +16,7 @@ from tests.unit_tests.tiny_models import tiny
 
 ACTIVATIONS = {EvenSiLU: nn.SiLU(), EvenGELU: nn.GELU("tanh")}
 # Room for more than one block of keys; products long enough to be summed in several ways.
-SIZES = {
-    "hidden_size": 256,
-    "intermediate_size": 2048,
-    "num_hidden_layers": 2,
-    "max_position_embeddings": 2048,
-}
+SIZES = {"hidden_size": 256, "intermediate_size": 2048, "max_position_embeddings": 2048}
 
 
 def loaded(kind="llama", **sizes):
