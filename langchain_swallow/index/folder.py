@@ -10,7 +10,7 @@ import mmap
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -33,7 +33,6 @@ from langchain_swallow.index.vectors import Vectors
 
 _LOCK = ".lock"
 _OWN_FILE = re.compile(r"[0-9a-f]{16}\.(sqlite|vectors|fast|order|terms)(-journal)?|\.manifest-.*")
-_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +102,18 @@ class IndexFolder:
             IndexStoreError: A file is damaged, missing, or of another version.
         """
         have = {p.segment.name: p.segment for p in known.parts} if known else {}
-        for attempt in range(_TRIES):
-            signature = self.signature()
+        while True:
             manifest = read_manifest(self.path)
             try:
                 return Stored(manifest, self._snapshot(manifest, have))
             except FileNotFoundError as error:
-                # A writer may have removed what the manifest named a moment ago.
-                if self.signature() == signature or attempt == _TRIES - 1:
+                # Writers may have removed what the manifest named a moment ago. However often they
+                # do: what has been read by then is in `have`, and the next try has less to read.
+                if read_manifest(self.path) == manifest:
                     missing = error.filename or error
                     raise IndexStoreError(
                         f"{missing} is missing. Restore it, or index the documents again."
                     ) from error
-        raise AssertionError("unreachable")
 
     def write(self, snapshot: Snapshot, before: Manifest) -> Stored:
         """Make a snapshot the folder's index; within `writing`.
@@ -145,21 +143,22 @@ class IndexFolder:
         return Stored(manifest, self._snapshot(manifest, known, verify=False))
 
     def _snapshot(
-        self, manifest: Manifest, known: Mapping[str, Segment], *, verify: bool = True
+        self, manifest: Manifest, have: dict[str, Segment], *, verify: bool = True
     ) -> Snapshot:
-        new = [s for s in manifest.segments if s.name not in known]
-        if verify:
-            self._verify(new)
-        read = {s.name: self._read_segment(s, manifest) for s in new}
-        parts = [Living({**known, **read}[s.name], s.alive()) for s in manifest.segments]
+        """A manifest's segments; those that `have` lacks are read into it."""
+        for stored in manifest.segments:
+            if stored.name not in have:
+                if verify:
+                    self._verify(stored)
+                have[stored.name] = self._read_segment(stored, manifest)
+        parts = [Living(have[s.name], s.alive()) for s in manifest.segments]
         return Snapshot(manifest.metric, manifest.index, tuple(parts))  # type: ignore[arg-type]
 
-    def _verify(self, segments: list[StoredSegment]) -> None:
+    def _verify(self, segment: StoredSegment) -> None:
         """Compare sizes and hashes before anything is parsed."""
-        files = [(name, file) for segment in segments for name, file in segment.files.items()]
         with ThreadPoolExecutor(max_workers=4) as pool:
-            found = list(pool.map(lambda item: _stored_file(self.path / item[0]), files))
-        for (name, wanted), is_there in zip(files, found, strict=True):
+            found = list(pool.map(_stored_file, [self.path / name for name in segment.files]))
+        for (name, wanted), is_there in zip(segment.files.items(), found, strict=True):
             if is_there != wanted:
                 reason = (
                     "its contents have changed"

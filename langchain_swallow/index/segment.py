@@ -3,8 +3,10 @@
 Row i of the database is row i of the others. A segment in memory has the same parts.
 """
 
+import errno
 import functools
 import json
+import os
 import sqlite3
 import threading
 import uuid
@@ -83,9 +85,19 @@ class Segment:
 
     @classmethod
     def read(cls, name: str, database: Path, vectors: Vectors, lexical: Lexical) -> "Segment":
-        """A segment of files that nothing changes any more."""
+        """A segment of files that nothing changes any more.
+
+        Raises:
+            FileNotFoundError: The database is not there.
+        """
         uri = f"{database.absolute().as_uri()}?mode=ro&immutable=1"
-        connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        try:
+            connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        except sqlite3.OperationalError as error:
+            if database.exists():
+                raise
+            # SQLite does not tell why it cannot open a file.
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), database) from error
         connection.execute(f"PRAGMA mmap_size={_MAPPED}")
         return cls(name, connection, vectors, lexical)
 

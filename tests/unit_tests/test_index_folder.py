@@ -1,5 +1,6 @@
 """An index in a folder: what is saved, what is refused, and who may write."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from langchain_swallow import SwallowEmbeddings, SwallowFAISS
 from langchain_swallow.errors import IndexStoreError
 from langchain_swallow.index.filters import Column
 from langchain_swallow.index.folder import IndexFolder
+from langchain_swallow.index.lexical import Lexical
 from langchain_swallow.index.manifest import StoredSegment, read_manifest
+from langchain_swallow.index.segment import Segment
 from tests.unit_tests.embeddings import CharacterEmbeddings
 
 TEXTS = [
@@ -240,24 +243,53 @@ def test_a_second_writer_waits_and_then_gives_up(tmp_path):
     assert len(store) == 2
 
 
-def test_a_reader_that_comes_late_reads_the_newer_index(tmp_path, monkeypatch):
-    """Between its reading of the manifest and of the files they were replaced."""
+@pytest.mark.parametrize(
+    ("owner", "step"),
+    [
+        (IndexFolder, "_verify"),
+        (IndexFolder, "_read_segment"),
+        (Lexical, "read"),
+        (Segment, "read"),
+    ],
+)
+def test_a_reader_that_comes_late_reads_the_newer_index(tmp_path, monkeypatch, owner, step):
+    """Whatever it was about to open when writers replaced it, and however often they do."""
     store = SwallowFAISS(CharacterEmbeddings(), path=tmp_path)
     store.add_texts(["一"])
-    folder, real = IndexFolder(tmp_path), IndexFolder._verify
-    replaced = []
+    folder, real = IndexFolder(tmp_path), getattr(owner, step)
+    newer = iter("二三四五六七八九")
 
-    def verify(self, segments):
-        if not replaced:
-            replaced.append(True)
-            for text in "二三四":
+    def replaced_before(*args, **kwargs):
+        with monkeypatch.context() as writing:
+            writing.setattr(owner, step, real)
+            for text in itertools.islice(newer, 2):
                 store.delete()
                 store.add_texts([text])
-        return real(self, segments)
+        return real(*args, **kwargs)
 
-    monkeypatch.setattr(IndexFolder, "_verify", verify)
+    monkeypatch.setattr(owner, step, replaced_before)
     (passage,) = folder.read().snapshot.everything()
-    assert passage.text == "四"
+    assert passage.text == "九"
+
+
+def test_a_late_reader_does_not_read_again_what_is_still_there(tmp_path, monkeypatch):
+    store = SwallowFAISS(CharacterEmbeddings(), path=tmp_path)
+    store.add_texts([str(i) for i in range(200)])
+    store.add_texts(["一"], ids=["last"])
+    real, verified = IndexFolder._verify, []
+
+    def replaced_before(self, segment):
+        verified.append(segment.count)
+        if len(verified) == 2:
+            for text in "二三":
+                store.delete(["last"])
+                store.add_texts([text], ids=["last"])
+        return real(self, segment)
+
+    monkeypatch.setattr(IndexFolder, "_verify", replaced_before)
+    found = IndexFolder(tmp_path).read().snapshot
+    assert verified == [200, 1, 1]
+    assert [p.text for p in found.everything()][-1] == "三"
 
 
 # Parts
