@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from langchain_swallow.engines.attention import attends_quickly
-from langchain_swallow.engines.devices import is_on_cpu
+from langchain_swallow.engines.devices import is_float32, is_on_cpu
 from langchain_swallow.engines.forward import kv_bytes_per_token, prefill
 from langchain_swallow.engines.kv_cache import KVCache
 from langchain_swallow.engines.kv_memory import KVMemory, Window
@@ -33,10 +33,10 @@ _ENDS, _MOST_ENDS = (2, 7, 33), 64
 def invariant_tiling(model: Any) -> Tiling | None:
     """The first tiling with which a prompt's tokens come out bit by bit in any company.
 
-    Takes the time of 2,100 to 6,300 tokens in the first layers. `None` without trying in 16 bits,
-    where nothing asks for it, and on other devices.
+    Takes the time of 2,100 to 6,300 tokens in the first layers. `None` without trying with fewer
+    bits, where nothing asks for it, and on other devices.
     """
-    if not is_on_cpu(model) or model.dtype != torch.float32 or not attends_quickly(model):
+    if not is_on_cpu(model) or not is_float32(model) or not attends_quickly(model):
         return None
     generator = torch.Generator().manual_seed(0)
     vocabulary = model.config.get_text_config().vocab_size

@@ -21,8 +21,10 @@ from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.engines.devices import (
     empty_device_caches,
     failure,
+    is_float32,
     is_on_cpu,
     is_out_of_memory,
+    is_quantized,
     release_freed_memory,
     release_openmp_threads,
 )
@@ -48,6 +50,8 @@ _BLOCK_GPU = 256
 # Guessed tokens are free while a decode pass is bound by reading the weights: up to this many.
 _DECODE_TOKENS = {"cpu": 16}
 _DECODE_TOKENS_GPU = 128
+# A CPU's kernels for quantised weights unpack them once for so many; eight take twice as long.
+_DECODE_TOKENS_QUANTIZED = 4
 # Idle rows that keep prompt beginnings, beside those of running sequences.
 _IDLE_SLOTS = 16
 
@@ -83,7 +87,7 @@ class LocalEngine:
         max_batch: Most sequences that decode at once.
         kv_budget_bytes: Memory for keys and values.
         block: Prompts are computed and shared in multiples of this many tokens in float32, and
-            computed in no fewer in 16 bits; `None` takes what suits the device.
+            computed in no fewer with fewer bits; `None` takes what suits the device.
         prompt_lookup: Guess tokens that repeat earlier ones, and verify them; see `lookup`.
         tiling: How to ask prompts' queries so that passes may be of any size; see `invariance`.
     """
@@ -117,8 +121,8 @@ class LocalEngine:
         per_token = kv_bytes_per_token(model)
         slots, longest = max_batch + _IDLE_SLOTS, context_window + MAX_GUESS
         self._block = block = block or _BLOCK.get(self._device.type, _BLOCK_GPU)
-        # In float32 a turn is to equal a cold run bit by bit; 16 bits are rounded anyway.
-        grid = None if model.dtype != torch.float32 else 1 if tiling else block
+        # In float32 a turn is to equal a cold run bit by bit; fewer bits are rounded anyway.
+        grid = None if not is_float32(model) else 1 if tiling else block
         self._cache = KVCache(
             bytes_per_token=per_token,
             max_slots=slots,
@@ -130,6 +134,8 @@ class LocalEngine:
         )
         self._joins_prompts = grid in (None, 1) and attends_quickly(model)
         tokens = _DECODE_TOKENS.get(self._device.type, _DECODE_TOKENS_GPU)
+        if self._is_on_cpu and is_quantized(model):
+            tokens = _DECODE_TOKENS_QUANTIZED
         self._decode_tokens = tokens if prompt_lookup else 0
         # Why no request is taken any more.
         self._closed_because: str | None = None

@@ -6,6 +6,7 @@ float32 takes about 0.7 of the time and a step of any number in bfloat16 about h
 (docs/benchmarks.md). The operators are those that torch's own compiler uses for frozen weights.
 """
 
+import functools
 from typing import Any
 
 import torch
@@ -29,10 +30,15 @@ class PackedLinear(nn.Module):
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Shape (…, in) → (…, out)."""
-        result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
-            rows, self._packed, self.bias, "none", [], ""
-        )
-        return result
+        return product(rows, self._packed, self.bias)
+
+
+def product(
+    rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
+) -> torch.Tensor:
+    """`nn.functional.linear` by oneDNN, where `is_supported`; weights are packed or not."""
+    result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
+    return result
 
 
 def pack_linear_layers(model: Any) -> None:
@@ -43,14 +49,15 @@ def pack_linear_layers(model: Any) -> None:
     """
     if model.device.type != "cpu":
         return
-    dtypes = [dtype for dtype in _DTYPES if _is_supported(dtype)]
+    dtypes = [dtype for dtype in _DTYPES if is_supported(dtype)]
     for module in list(model.modules()):
         for name, child in module.named_children():
             if type(child) is nn.Linear and child.weight.dtype in dtypes:
                 setattr(module, name, PackedLinear(child))
 
 
-def _is_supported(dtype: torch.dtype) -> bool:
+@functools.cache
+def is_supported(dtype: torch.dtype) -> bool:
     """Whether torch has the operators, and for bfloat16 the CPU what they need (AVX512)."""
     if not torch.backends.mkldnn.is_available():
         return False

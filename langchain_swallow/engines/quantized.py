@@ -14,10 +14,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from langchain_swallow.engines.packing import is_supported, product
+
 # Above so many rows, writing the weights out takes less time than the kernels for few rows.
-_FEW_ROWS = {8: 20, 4: 128}
-# Weights written out at once: what stays in a cache.
-_AT_ONCE = {8: 2**22, 4: 2**20}
+_FEW_ROWS = {8: 32, 4: 96}
+# Weights written out at once: what stays in a cache until it is read.
+_AT_ONCE = 2**20
 _GROUP = 64
 _KERNEL_DTYPE = torch.bfloat16
 
@@ -53,6 +55,17 @@ class QuantizedLinear(nn.Module):
 
     def of_many(self, rows: torch.Tensor) -> torch.Tensor:
         """Shape (n, in) → (n, out)."""
+        result = rows.new_empty(len(rows), self.out_features)
+        size = max(_GROUP, _AT_ONCE // self.in_features // _GROUP * _GROUP)
+        # Written to again and again, since new memory is brought in page by page.
+        weights = rows.new_empty(min(size, self.out_features), self.in_features)
+        for start in range(0, self.out_features, size):
+            part = slice(start, min(start + size, self.out_features))
+            result[:, part] = _product(rows, self.write_out(part, weights))
+        return result
+
+    def write_out(self, part: slice, weights: torch.Tensor) -> torch.Tensor:
+        """Write some rows of the weights to the first of (rows, in); multiples of 64."""
         raise NotImplementedError
 
 
@@ -72,12 +85,12 @@ class Int8Linear(QuantizedLinear):
         return result
 
     def of_many(self, rows: torch.Tensor) -> torch.Tensor:
-        result = rows.new_empty(len(rows), self.out_features)
-        size = max(1, _AT_ONCE[8] // self.in_features)
-        for start in range(0, self.out_features, size):
-            part = slice(start, start + size)
-            result[:, part] = rows @ self.weight[part].to(rows.dtype).T
-        return result.mul_(self.scale.to(rows.dtype))
+        return super().of_many(rows).mul_(self.scale.to(rows.dtype))
+
+    def write_out(self, part: slice, weights: torch.Tensor) -> torch.Tensor:
+        """As numbers, without their scale."""
+        numbers = self.weight[part]
+        return weights[: len(numbers)].copy_(numbers)
 
 
 class Int4Linear(QuantizedLinear):
@@ -102,29 +115,24 @@ class Int4Linear(QuantizedLinear):
         )
         return result
 
-    def of_many(self, rows: torch.Tensor) -> torch.Tensor:
-        block = _block()
-        result = rows.new_empty(len(rows), self.out_features)
-        size = max(1, _AT_ONCE[4] // self.in_features // block) * block
-        for start in range(0, self.out_features, size):
-            part = slice(start, min(start + size, self.out_features))
-            result[:, part] = rows @ self.written_out(part, block, rows.dtype)
-        return result
+    def write_out(self, part: slice, weights: torch.Tensor) -> torch.Tensor:
+        return self.write_out_blocks(part, weights, _block())
 
-    def written_out(self, part: slice, block: int, dtype: torch.dtype) -> torch.Tensor:
-        """Weights of some rows, from one block to another; shape (in, part)."""
+    def write_out_blocks(self, part: slice, weights: torch.Tensor, block: int) -> torch.Tensor:
+        """Where so many rows lie together."""
         half, groups = block // 2, self.in_features // _GROUP
-        pairs = self.weight.view(-1, self.in_features, half)
-        pairs = pairs[part.start // block : part.stop // block]
-        weights = torch.empty(self.in_features, len(pairs), 2, half, dtype=dtype)
-        # Shape (scale or zero, half of a block, block, group, 1, row).
-        factors = self.scale_and_zero[:, part].to(dtype).view(groups, -1, 2, half, 1, 2)
-        scale, zero = factors.permute(5, 2, 1, 0, 4, 3).contiguous()
+        pairs = self.weight.view(-1, self.in_features, half)[
+            part.start // block : part.stop // block
+        ]
+        pairs = pairs.transpose(1, 2).contiguous().view(-1, half, groups, _GROUP)
+        weights = weights[: part.stop - part.start]
+        # Shape (scale or zero, half of a block, block, row, group, 1).
+        factors = self.scale_and_zero[:, part].to(weights.dtype).view(groups, -1, 2, half, 2, 1)
+        scale, zero = factors.permute(4, 2, 1, 3, 0, 5).contiguous()
+        halves = weights.view(-1, 2, half, groups, _GROUP).unbind(1)
         for i, numbers in enumerate((pairs & 15, pairs >> 4)):
-            own = numbers.to(dtype).view(-1, groups, _GROUP, half)
-            own.sub_(8).mul_(scale[i]).add_(zero[i])
-            weights[:, :, i] = own.view(-1, self.in_features, half).transpose(0, 1)
-        return weights.view(self.in_features, -1)
+            halves[i].copy_(numbers).sub_(8).mul_(scale[i]).add_(zero[i])
+        return weights
 
 
 def quantize_linear_layers(model: Any, bits: int, dtype: torch.dtype) -> None:
@@ -176,10 +184,18 @@ def _block() -> int:
         made = Int4Linear(linear)
         wanted = made.of_few(torch.eye(_GROUP, dtype=_KERNEL_DTYPE)).float()
         for block in (64, 32):
-            found = made.written_out(slice(0, 2 * _GROUP), block, torch.float32)
-            if torch.allclose(found, wanted, atol=0.01):
+            found = torch.empty(2 * _GROUP, _GROUP)
+            made.write_out_blocks(slice(0, 2 * _GROUP), found, block)
+            if torch.allclose(found.T, wanted, atol=0.01):
                 return block
     return 0
+
+
+def _product(rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Of weights that are used once; in float32 torch's own takes up to twice as long."""
+    if rows.dtype == torch.float32 and is_supported(rows.dtype):
+        return product(rows, weights)
+    return nn.functional.linear(rows, weights)
 
 
 def _constant(tensor: torch.Tensor) -> nn.Parameter:

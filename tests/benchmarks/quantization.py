@@ -5,7 +5,7 @@
 
 On a CPU with more, the two variables keep torch from using it, and bitsandbytes is told.
 
-A Llama with random weights, as wide as Swallow-7b and of 2 layers of its 32. What a layer takes is
+A Llama with random weights, as wide as Swallow-7b and of 3 layers of its 32. What a layer takes is
 the difference to the same of one: the rest of a model this short is mostly its vocabulary.
 """
 
@@ -28,7 +28,7 @@ from langchain_swallow.engines.base import Request, Stream
 from langchain_swallow.engines.packing import PackedLinear
 from langchain_swallow.evaluation.tables import Table, write_figures
 
-LAYERS = (1, 2)
+LAYERS = (1, 3)
 # Weights, how they are asked for. A device map leaves quantisation to bitsandbytes.
 KINDS: dict[str, dict[str, Any]] = {
     "float32": {},
@@ -38,6 +38,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "4 bits, bitsandbytes": {"quantization": "4bit", "device_map": "cpu"},
 }
 TOKENS, ROWS, PROMPT, TIMES = 8, 16, 512, 3
+# Of a second turn: tokens of the first one's prompt and answer, and new ones.
+KNOWN, ANSWER, NEW = 316, 16, 40
 
 
 def make_checkpoint(tokenizer: Path, folder: Path, layers: int) -> Path:
@@ -65,7 +67,7 @@ def make_checkpoint(tokenizer: Path, folder: Path, layers: int) -> Path:
 
 
 def measure(folder: Path, options: dict[str, Any]) -> dict[str, float]:
-    """Seconds of a token, of a token for each of 16 rows, of a prompt; bytes of the layers."""
+    """Seconds of a token, of one for each of 16 rows, of a prompt, a turn; bytes of the layers."""
     llm = ChatSwallow(model=str(folder), dtype="float32", speculative=None, **options)
     engine: Any = llm.load()
     number = iter(range(10**6))
@@ -84,11 +86,22 @@ def measure(folder: Path, options: dict[str, Any]) -> dict[str, float]:
     def best(rows: int, prompt: int, tokens: int) -> float:
         return min(seconds(rows, prompt, tokens) for _ in range(TIMES))
 
+    def second_turn() -> float:
+        known = (1, 300 + next(number), *range(400, 398 + KNOWN))
+        with Stream(engine, Request(prompt_ids=known, max_tokens=ANSWER)) as events:
+            list(events)
+        prompt = (*events._ticket.ids, *range(800, 800 + NEW))
+        began = time.perf_counter()
+        with Stream(engine, Request(prompt_ids=prompt, max_tokens=1)) as events:
+            list(events)
+        return time.perf_counter() - began
+
     seconds(ROWS, 16, 2)
     figures = {
         "token_s": (best(1, 16, 1 + TOKENS) - best(1, 16, 1)) / TOKENS,
         "rows_s": (best(ROWS, 16, 1 + TOKENS) - best(ROWS, 16, 1)) / TOKENS,
         "prompt_s": best(1, PROMPT, 1),
+        "second_turn_s": min(second_turn() for _ in range(TIMES)),
         "bytes": float(weight_bytes(engine.model.model.layers)),
     }
     llm.unload()
@@ -119,6 +132,7 @@ def table(figures: dict[str, dict[str, float]]) -> Table:
             row("a token, ms", "token_s", 1000),
             row("a token of each of 16 answers, ms", "rows_s", 1000),
             row("a prompt of 512 tokens, ms", "prompt_s", 1000),
+            row("a second turn of 40 tokens after 332, ms", "second_turn_s", 1000),
         ],
     )
 

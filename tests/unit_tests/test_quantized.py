@@ -8,7 +8,9 @@ from torch import nn
 
 from langchain_swallow import ChatSwallow
 from langchain_swallow.engines import loading, quantized
+from langchain_swallow.engines.base import Request
 from langchain_swallow.engines.quantized import Int4Linear, Int8Linear
+from tests.unit_tests.test_local_engine import engine_of, run
 from tests.unit_tests.tiny_models import tiny
 
 pytestmark = pytest.mark.skipif(
@@ -89,6 +91,37 @@ def test_a_cpu_without_bfloat16_takes_torchs_kernels(checkpoint, monkeypatch, qu
     assert any(isinstance(module, kind) for module in model.modules())
     alone = [llm.invoke(question).text for question in ("東京は？", "大阪は？")]
     assert [answer.text for answer in llm.batch(["東京は？", "大阪は？"])] == alone
-    # In float32 a warm run is a cold one, whatever the weights are.
     assert llm.invoke("東京は？").text == alone[0]
     llm.unload()
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_a_turn_begins_with_the_answer_before_in_float32_too(bits):
+    """Weights of fewer bits are rounded: no turn has to equal a cold run bit by bit."""
+    model = tiny(hidden_size=64, intermediate_size=128).to(torch.bfloat16)
+    quantized.quantize_linear_layers(model, bits, torch.float32)
+    engine = engine_of(model, block=7)
+    first = (1, *range(40, 69))
+    answer, _ = run(engine, Request(prompt_ids=first, max_tokens=6))
+    following = (*first, *answer, 77, 78)
+    continued, events = run(engine, Request(prompt_ids=following, max_tokens=3))
+    engine.close()
+    # The last token of an answer was never fed back.
+    assert events[-1].cached_tokens == len(following) - 3
+    assert len(continued) == 3
+
+
+@pytest.mark.parametrize(("bits", "most"), [(8, 4), (4, 4), (None, 9)])
+def test_fewer_tokens_are_guessed_where_each_costs_more(bits, most):
+    model = tiny(hidden_size=64, intermediate_size=128).to(torch.bfloat16)
+    if bits:
+        quantized.quantize_linear_layers(model, bits, torch.float32)
+    passes = []
+    model.register_forward_pre_hook(
+        lambda _model, _args, inputs: passes.append(inputs["input_ids"].shape[1]), with_kwargs=True
+    )
+    engine = engine_of(model)
+    # What repeats itself is guessed to go on, and a random model repeats itself.
+    run(engine, Request(prompt_ids=(1, *[50, 51, 52] * 10), max_tokens=60))
+    engine.close()
+    assert max(passes[1:]) == most
