@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
-from langchain_swallow.engines.devices import is_on_cpu
+from langchain_swallow.engines.devices import is_float32, is_on_cpu
 from langchain_swallow.engines.tiling import is_tiled
 
 _SLOPE = 2 * math.sqrt(2 / math.pi)
@@ -41,7 +41,7 @@ class EvenGELU(nn.Module):
 
 def use_even_activation(model: Any) -> None:
     """Replace the activations of a model in float32 on a CPU that is used for inference."""
-    if not is_on_cpu(model) or model.dtype != torch.float32:
+    if not is_on_cpu(model) or not is_float32(model):
         return
     for module in list(model.modules()):
         for name, child in module.named_children():

@@ -21,7 +21,7 @@ import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from langchain_swallow import ChatSwallow, benchmark
-from langchain_swallow.engines.base import Request, Stream
+from langchain_swallow.engines.base import Engine, Request, Stream
 from langchain_swallow.evaluation.tables import Table, write_figures
 from langchain_swallow.prompts import encode
 from langchain_swallow.structured_output import answer_grammar
@@ -136,20 +136,33 @@ def one_after_another(model: LlamaForCausalLM, llm: ChatSwallow, users: int, tok
     return time.perf_counter() - began
 
 
+def first_token_of_second_turn(
+    engine: Engine, known: tuple[int, ...], answer: int, new: int
+) -> tuple[tuple[int, ...], float]:
+    """The prompt of a turn after one that was asked with `known`, and seconds to its first token.
+
+    Args:
+        engine: Asked.
+        known: Token ids.
+        answer: Tokens of the first turn's answer.
+        new: Tokens behind it.
+    """
+    with Stream(engine, Request(prompt_ids=known, max_tokens=answer)) as events:
+        list(events)
+    prompt = (*events._ticket.ids, *range(400, 400 + new))
+    began = time.perf_counter()
+    with Stream(engine, Request(prompt_ids=prompt, max_tokens=1)) as events:
+        list(events)
+    return prompt, time.perf_counter() - began
+
+
 def second_turn(llm: ChatSwallow, model: LlamaForCausalLM) -> tuple[float, float]:
     """Seconds to the first token with 1,500 + 33 tokens known and 40 new: ours, cold `generate`."""
     known = (
         1,
         *torch.randint(300, 30000, (1499,), generator=torch.Generator().manual_seed(5)).tolist(),
     )
-    with Stream(llm.load(), Request(prompt_ids=known, max_tokens=33)) as events:
-        list(events)
-    answer = events._ticket.ids[len(known) :]
-    prompt = (*known, *answer, *range(400, 440))
-    began = time.perf_counter()
-    with Stream(llm.load(), Request(prompt_ids=prompt, max_tokens=1)) as events:
-        list(events)
-    own = time.perf_counter() - began
+    prompt, own = first_token_of_second_turn(llm.load(), known, 33, 40)
     began = time.perf_counter()
     model.generate(torch.tensor([prompt]), max_new_tokens=1, do_sample=False, pad_token_id=0)
     return own, time.perf_counter() - began

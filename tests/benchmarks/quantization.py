@@ -27,6 +27,7 @@ from langchain_swallow.engines import loading
 from langchain_swallow.engines.base import Request, Stream
 from langchain_swallow.engines.packing import PackedLinear
 from langchain_swallow.evaluation.tables import Table, write_figures
+from tests.benchmarks.engine import first_token_of_second_turn
 
 LAYERS = (1, 3)
 # Weights, how they are asked for. A device map leaves quantisation to bitsandbytes.
@@ -88,13 +89,7 @@ def measure(folder: Path, options: dict[str, Any]) -> dict[str, float]:
 
     def second_turn() -> float:
         known = (1, 300 + next(number), *range(400, 398 + KNOWN))
-        with Stream(engine, Request(prompt_ids=known, max_tokens=ANSWER)) as events:
-            list(events)
-        prompt = (*events._ticket.ids, *range(800, 800 + NEW))
-        began = time.perf_counter()
-        with Stream(engine, Request(prompt_ids=prompt, max_tokens=1)) as events:
-            list(events)
-        return time.perf_counter() - began
+        return first_token_of_second_turn(engine, known, ANSWER, NEW)[1]
 
     seconds(ROWS, 16, 2)
     figures = {
