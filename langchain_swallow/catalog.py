@@ -22,8 +22,8 @@ ORGANISATION = "tokyotech-llm"
 GIB = 1024**3
 
 # What bitsandbytes stores per quantised weight: int8 one byte; NF4 half a byte and one float32
-# scale for every 64 weights (without double quantisation).
-_BYTES_PER_LINEAR_WEIGHT = {16: 2.0, 8: 1.0, 4: 0.5 + 4 / 64}
+# scale for every 64 weights (without double quantisation); torch's kernels take the same.
+_BYTES_PER_LINEAR_WEIGHT = {8: 1.0, 4: 0.5 + 4 / 64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,14 @@ class ModelInfo:
         return self.prompt_format is not None
 
     @property
+    def ties_embeddings(self) -> bool:
+        """Whether the output matrix is the embeddings' (Gemma 2)."""
+        return self.shape.architecture == "gemma2"
+
+    @property
     def embedding_parameters(self) -> int:
-        """V·h, twice where the output has its own matrix (all but Gemma 2)."""
-        matrices = 1 if self.shape.architecture == "gemma2" else 2
-        return matrices * self.vocabulary * self.shape.hidden
+        """V·h, twice where the output has its own matrix."""
+        return (1 if self.ties_embeddings else 2) * self.vocabulary * self.shape.hidden
 
     @property
     def parameters(self) -> int:
@@ -112,21 +116,25 @@ class ModelInfo:
         """Key and value heads a layer."""
         return self.shape.kv_heads
 
-    def weights_gib(self, bits: int = 16) -> float:
+    def weights_gib(self, bits: int = 16, itemsize: int = 2) -> float:
         """Memory of the weights in GiB.
 
-        (linear · b + 2 · (embeddings + norms)) / 2³⁰ with b = 2 bytes at 16 bits (bf16), 1 at 8,
-        0.5625 at 4 (NF4 with one float32 scale for 64 weights). Embeddings, output matrix and
-        norms stay in 16 bits, as bitsandbytes leaves them.
+        (linear · b + s · (embeddings + norms)) / 2³⁰ with s bytes of the dtype that is computed
+        with, and b = s at 16 bits, 1 at 8, 0.5625 at 4 (NF4 with one float32 scale for 64 weights).
+        Embeddings, output matrix and norms are not quantised.
+
+        Args:
+            bits: 16 (not quantised), 8 or 4.
+            itemsize: 2 for bfloat16 and float16, 4 for float32.
 
         Raises:
             ValueError: `bits` is not 16, 8 or 4.
         """
-        if bits not in _BYTES_PER_LINEAR_WEIGHT:
+        if bits not in (16, *_BYTES_PER_LINEAR_WEIGHT):
             raise ValueError(f"bits must be 16, 8 or 4, not {bits!r}.")
         rest = self.embedding_parameters + self.shape.norm_parameters
-        linear = self.shape.linear_parameters * _BYTES_PER_LINEAR_WEIGHT[bits]
-        return (linear + 2 * rest) / GIB
+        linear = self.shape.linear_parameters * _BYTES_PER_LINEAR_WEIGHT.get(bits, itemsize)
+        return (linear + itemsize * rest) / GIB
 
     @property
     def kv_cache_gib_per_1000_tokens(self) -> float:

@@ -6,7 +6,7 @@ from langchain_core.language_models import ModelProfile
 from langchain_core.utils import secret_from_env
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from langchain_swallow.catalog import DEMO, ModelInfo, PromptFormat, chat_model_info
+from langchain_swallow.catalog import DEMO, PromptFormat, chat_model_info
 from langchain_swallow.engines.shared import EngineName, LoadSettings
 
 # The demo model could take more; it was trained on, and is shown with, Swallow's window.
@@ -54,7 +54,6 @@ class LoadingParameters(BaseModel):
             model=info.repo_id if info else model,
             engine=self.engine,
             context_window=_DEMO_CONTEXT_WINDOW if model == DEMO else None,
-            weights_gib=None if info is None else self._weights_gib(info),
             device=self.device,
             device_map=self.device_map,
             dtype=self.dtype,
@@ -79,9 +78,6 @@ class LoadingParameters(BaseModel):
             prompt_as=self.prompt_as,
             max_retries=self.max_retries,
         )
-
-    def _weights_gib(self, info: ModelInfo) -> float:
-        return info.weights_gib({"8bit": 8, "4bit": 4}.get(self.quantization or "", 16))
 
 
 def model_profile(model: str) -> ModelProfile:

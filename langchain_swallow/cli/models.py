@@ -26,7 +26,7 @@ def _models(arguments: argparse.Namespace) -> int:
 
     device = choose_device(None)
     free = free_gib(device)
-    rows = [{**info.as_dict(), "fits_here": _fitting(info, device, free)} for info in list_models()]
+    rows = [{**info.as_dict(), "fits_here": _fitting(info, device)} for info in list_models()]
     if arguments.json:
         machine = {"device": device, "memory_gib": round(free, 1)}
         print_json({"machine": machine, "models": rows}, indent=2)
@@ -43,13 +43,11 @@ def _models(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _fitting(info: "ModelInfo", device: str, free_gib: float) -> list[str]:
-    """Precisions at which weights, and keys and values of 1,000 tokens, fit on the device."""
+def _fitting(info: "ModelInfo", device: str) -> list[str]:
+    """Precisions in which a checkpoint fits the device."""
     from langchain_swallow.engines.devices import choose_dtype
+    from langchain_swallow.engines.fitting import BITS, fits
 
-    cache = info.kv_cache_gib_per_1000_tokens
     dtype = choose_dtype("auto", device)
-    sizes = {str(dtype).removeprefix("torch."): info.weights_gib(16) * dtype.itemsize / 2}
-    if device != "mps":
-        sizes |= {"8bit": info.weights_gib(8), "4bit": info.weights_gib(4)}
-    return [name for name, size in sizes.items() if size + cache <= free_gib]
+    precisions = {str(dtype).removeprefix("torch."): 16, **BITS}
+    return [name for name, bits in precisions.items() if fits(info, device, dtype, bits)]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
-from langchain_swallow.catalog import DEMO, list_models
+from langchain_swallow.catalog import DEMO
 from langchain_swallow.engines.activation import use_even_activation
 from langchain_swallow.engines.attention import attends_quickly, use_quick_attention
 from langchain_swallow.engines.base import Engine
@@ -16,11 +16,11 @@ from langchain_swallow.engines.devices import (
     choose_device,
     choose_dtype,
     cpu_has_bfloat16,
-    free_gib,
     host_memory_gib,
     is_out_of_memory,
     keep_to_allowed_cores,
 )
+from langchain_swallow.engines.fitting import BITS, check_memory, too_large
 from langchain_swallow.engines.invariance import invariant_tiling
 from langchain_swallow.engines.local import LocalEngine
 from langchain_swallow.engines.packing import pack_linear_layers
@@ -36,7 +36,6 @@ from langchain_swallow.errors import (
 # Share of the memory that is free after loading, for keys and values.
 _KV_SHARE_CUDA = 0.8
 _KV_SHARE_HOST = 0.25
-_BITS = {"8bit": 8, "4bit": 4}
 
 
 def load_engine(settings: LoadSettings) -> Engine:
@@ -56,7 +55,7 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
     device = choose_device(settings.device)
     dtype = choose_dtype(settings.dtype, device)
     if settings.device_map is None:
-        _check_memory(settings, dtype, device)
+        check_memory(settings, device, dtype)
     hub = {
         "revision": settings.revision,
         "cache_dir": settings.cache_dir,
@@ -84,8 +83,7 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        free = free_gib(device)
-        raise OutOfMemoryError(_too_large(settings.model, None, free, device, dtype)) from error
+        raise OutOfMemoryError(too_large(settings, device, dtype)) from error
     if bits:
         quantize_linear_layers(model, bits, dtype)
     if settings.device_map is None and quantization is None:
@@ -141,32 +139,6 @@ def _suits_vllm(settings: LoadSettings) -> bool:
     return on_cuda and settings.device_map is None and vllm_is_installed()
 
 
-def _check_memory(settings: LoadSettings, dtype: torch.dtype, device: str) -> None:
-    if settings.weights_gib is None:
-        return
-    free = free_gib(device)
-    need = settings.weights_gib
-    if settings.quantization is None:
-        need *= dtype.itemsize / torch.bfloat16.itemsize
-    if need > free:
-        raise OutOfMemoryError(_too_large(settings.model, need, free, device, dtype))
-
-
-def _too_large(model: str, need: float | None, free: float, device: str, dtype: torch.dtype) -> str:
-    """What is missing, and what would fit; quantisation only where it is to be had."""
-    needs = "" if need is None else f" needs {need:.1f} GiB"
-    size = dtype.itemsize / torch.bfloat16.itemsize
-    fitting = [m for m in list_models() if m.prompt_format and size * m.weights_gib(16) <= free]
-    best = max(fitting, key=lambda m: m.parameters, default=None)
-    smaller = f"a smaller model such as {best.name}" if best else 'model="demo"'
-    on_gpu = 'quantization="8bit" or "4bit", device_map="auto" over several GPUs, or '
-    return (
-        f"{model}{needs}, {device} has {free:.1f} GiB. Use "
-        f"{on_gpu if device.startswith('cuda') else ''}{smaller}: "
-        "langchain-swallow models says which fit here."
-    )
-
-
 def _check_attention(implementation: str | None) -> None:
     # Rows of different lengths are one batch: what each may see is in a mask.
     if implementation not in (None, "sdpa", "eager"):
@@ -179,7 +151,7 @@ def _check_attention(implementation: str | None) -> None:
 
 def _bits_by_torch(settings: LoadSettings, device: str) -> int | None:
     """Bits of weights that torch's own kernels suit: on CPUs that bitsandbytes has none for."""
-    bits = _BITS.get(settings.quantization or "")
+    bits = BITS.get(settings.quantization or "")
     on_cpu = device == "cpu" and settings.device_map is None
     suits = bits is not None and on_cpu and not cpu_has_bfloat16() and has_kernels(bits)
     return bits if suits else None
@@ -188,7 +160,7 @@ def _bits_by_torch(settings: LoadSettings, device: str) -> int | None:
 def _quantization_config(quantization: str | None, dtype: torch.dtype) -> BitsAndBytesConfig | None:
     if quantization is None:
         return None
-    if quantization not in _BITS:
+    if quantization not in BITS:
         raise ValueError(
             f'Unknown quantization {quantization!r}. Use "8bit" or "4bit"; others are for '
             'engine="vllm".'

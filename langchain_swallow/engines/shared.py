@@ -23,8 +23,6 @@ class LoadSettings:
         engine: Which engine; `"auto"` takes a server if there are `base_urls`, vLLM where it is
             installed and a CUDA device is there, else transformers.
         context_window: Most tokens of prompt and answer; `None` takes the model's own.
-        weights_gib: Memory the weights take, quantised or in 16 bits; checked before anything is
-            read, `None` if unknown.
         device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; `None` takes the best there is.
         device_map: As in transformers; over several GPUs `"auto"`.
         dtype: `"auto"`, `"bfloat16"`, `"float16"` or `"float32"`.
@@ -47,7 +45,6 @@ class LoadSettings:
     model: str
     engine: EngineName = "auto"
     context_window: int | None = None
-    weights_gib: float | None = None
     device: str | None = None
     device_map: str | None = None
     dtype: str = "auto"

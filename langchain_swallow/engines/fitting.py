@@ -1,0 +1,74 @@
+"""Which checkpoints a device has memory for, and with weights of how many bits."""
+
+import torch
+
+from langchain_swallow.catalog import GIB, ModelInfo, chat_model_info, list_models
+from langchain_swallow.engines.devices import free_gib
+from langchain_swallow.engines.shared import LoadSettings
+from langchain_swallow.errors import OutOfMemoryError
+
+BITS = {"8bit": 8, "4bit": 4}
+
+
+def fits(info: ModelInfo, device: str, dtype: torch.dtype, bits: int = 16) -> bool:
+    """Whether a device has room for a checkpoint, and for keys and values of 1,000 tokens.
+
+    Args:
+        info: The checkpoint.
+        device: Where it would be loaded.
+        dtype: What it computes with.
+        bits: Of its linear layers' weights; 16 leaves them in `dtype`.
+    """
+    if bits < 16 and device == "mps":
+        return False  # nothing quantises there
+    cache = info.kv_cache_gib_per_1000_tokens * dtype.itemsize / 2
+    return _loaded_gib(info, device, dtype, bits) + cache <= free_gib(device)
+
+
+def check_memory(settings: LoadSettings, device: str, dtype: torch.dtype) -> None:
+    """Refuse a checkpoint whose weights do not fit, before anything is read of it.
+
+    Raises:
+        OutOfMemoryError: It says what would fit.
+    """
+    if info := chat_model_info(settings.model):
+        need = _loaded_gib(info, device, dtype, BITS.get(settings.quantization or "", 16))
+        if need > free_gib(device):
+            raise OutOfMemoryError(too_large(settings, device, dtype, f" needs {need:.1f} GiB"))
+
+
+def too_large(
+    settings: LoadSettings, device: str, dtype: torch.dtype, needs: str = " is too large"
+) -> str:
+    """What an error says of a model that a device has no room for: what would fit."""
+    ways = _fewer_bits(settings, device, dtype)
+    if device.startswith("cuda"):
+        ways.append('device_map="auto" over several GPUs')
+    smaller = [info for info in list_models() if info.is_instruct and fits(info, device, dtype)]
+    best = max(smaller, key=lambda info: info.parameters, default=None)
+    ways.append(f"a smaller model such as {best.name}" if best else 'model="demo"')
+    return (
+        f"{settings.model}{needs}, {device} has {free_gib(device):.1f} GiB. Use "
+        f"{', or '.join(ways)}: langchain-swallow models says which fit here."
+    )
+
+
+def _loaded_gib(info: ModelInfo, device: str, dtype: torch.dtype, bits: int) -> float:
+    """Memory of a checkpoint's weights once they are loaded."""
+    size = info.weights_gib(bits, dtype.itemsize)
+    if device == "cpu" and info.ties_embeddings:
+        # The output matrix, rearranged, is one of its own (see `packing`).
+        size += info.embedding_parameters * dtype.itemsize / GIB
+    return size
+
+
+def _fewer_bits(settings: LoadSettings, device: str, dtype: torch.dtype) -> list[str]:
+    """The settings with which the same model fits; of a folder nobody knows before."""
+    info = chat_model_info(settings.model)
+    if info is None:
+        return [] if settings.quantization or device == "mps" else ['quantization="4bit"']
+    return [
+        f'quantization="{name}" ({_loaded_gib(info, device, dtype, bits):.1f} GiB)'
+        for name, bits in BITS.items()
+        if name != settings.quantization and fits(info, device, dtype, bits)
+    ]
