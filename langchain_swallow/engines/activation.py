@@ -13,6 +13,7 @@ from torch import nn
 from transformers.activations import ACT2FN
 
 from langchain_swallow.engines.devices import is_float32, is_on_cpu
+from langchain_swallow.engines.replacing import replace_modules
 from langchain_swallow.engines.tiling import is_tiled
 
 _SLOPE = 2 * math.sqrt(2 / math.pi)
@@ -43,10 +44,12 @@ def use_even_activation(model: Any) -> None:
     """Replace the activations of a model in float32 on a CPU that is used for inference."""
     if not is_on_cpu(model) or not is_float32(model):
         return
-    for module in list(model.modules()):
-        for name, child in module.named_children():
-            if even := _EVEN.get(type(child)):
-                setattr(module, name, even())
+
+    def even(module: nn.Module) -> nn.Module | None:
+        kind = _EVEN.get(type(module))
+        return kind() if kind else None
+
+    replace_modules(model, even)
 
 
 def _gated(inputs: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from langchain_swallow.engines.replacing import replace_modules
+
 # oneDNN chooses the order for this many rows; other numbers work with it all the same.
 _ROWS = 16
 _DTYPES = (torch.float32, torch.bfloat16)
@@ -50,10 +52,13 @@ def pack_linear_layers(model: Any) -> None:
     if model.device.type != "cpu":
         return
     dtypes = [dtype for dtype in _DTYPES if is_supported(dtype)]
-    for module in list(model.modules()):
-        for name, child in module.named_children():
-            if type(child) is nn.Linear and child.weight.dtype in dtypes:
-                setattr(module, name, PackedLinear(child))
+
+    def packed(module: nn.Module) -> PackedLinear | None:
+        if type(module) is not nn.Linear or module.weight.dtype not in dtypes:
+            return None
+        return PackedLinear(module)
+
+    replace_modules(model, packed)
 
 
 @functools.cache

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from langchain_swallow.engines.packing import is_supported, product
+from langchain_swallow.engines.replacing import replace_modules
 
 # Above so many rows, writing the weights out takes less time than the kernels for few rows.
 _FEW_ROWS = {8: 32, 4: 96}
@@ -147,10 +148,13 @@ def quantize_linear_layers(model: Any, bits: int, dtype: torch.dtype) -> None:
     """
     kind = {8: Int8Linear, 4: Int4Linear}[bits]
     output = model.get_output_embeddings()
-    for module in list(model.modules()):
-        for name, child in module.named_children():
-            if type(child) is nn.Linear and child is not output and _fits(child):
-                setattr(module, name, kind(child))
+
+    def quantized(module: nn.Module) -> QuantizedLinear | None:
+        if type(module) is not nn.Linear or module is output or not _fits(module):
+            return None
+        return kind(module)
+
+    replace_modules(model, quantized)
     for module in model.modules():
         if not isinstance(module, QuantizedLinear):
             for parameter in module.parameters(recurse=False):
