@@ -1,13 +1,21 @@
-"""Which checkpoints a device has memory for, and with weights of how many bits."""
+"""What a device has memory for: checkpoints, of how many bits, and their keys and values."""
+
+from typing import Any
 
 import torch
 
 from langchain_swallow.catalog import GIB, ModelInfo, chat_model_info, list_models
-from langchain_swallow.engines.devices import free_gib
+from langchain_swallow.engines.devices import free_gib, host_memory_gib
+from langchain_swallow.engines.packing import weight_bytes
 from langchain_swallow.engines.shared import LoadSettings
 from langchain_swallow.errors import OutOfMemoryError
 
 BITS = {"8bit": 8, "4bit": 4}
+# For keys and values: shares of what is free on a GPU after loading; of all of the host's memory,
+# and of what a large model leaves of that.
+_KV_SHARE_CUDA = 0.8
+_KV_SHARE_HOST = 0.25
+_KV_SHARE_LEFT = 0.7
 
 
 def fits(info: ModelInfo, device: str, dtype: torch.dtype, bits: int = 16) -> bool:
@@ -35,6 +43,19 @@ def check_memory(settings: LoadSettings, device: str, dtype: torch.dtype) -> Non
         need = _loaded_gib(info, device, dtype, BITS.get(settings.quantization or "", 16))
         if need > free_gib(device):
             raise OutOfMemoryError(too_large(settings, device, dtype, f" needs {need:.1f} GiB"))
+
+
+def kv_budget(model: Any) -> int:
+    """Bytes that the keys and values of a loaded model may take, beside its weights."""
+    gpus = {p.device for p in model.parameters() if p.device.type == "cuda"}
+    if gpus:
+        # Each has the keys and values of its own layers: the fullest decides.
+        free = len(gpus) * min(torch.cuda.mem_get_info(gpu)[0] for gpu in gpus)
+        return int(free * _KV_SHARE_CUDA)
+    memory = host_memory_gib() * GIB
+    # Weights that are mapped may be more than all memory.
+    left = max(memory - weight_bytes(model), memory / 16)
+    return int(min(_KV_SHARE_HOST * memory, _KV_SHARE_LEFT * left))
 
 
 def too_large(

@@ -16,11 +16,10 @@ from langchain_swallow.engines.devices import (
     choose_device,
     choose_dtype,
     cpu_has_bfloat16,
-    host_memory_gib,
     is_out_of_memory,
     keep_to_allowed_cores,
 )
-from langchain_swallow.engines.fitting import BITS, check_memory, too_large
+from langchain_swallow.engines.fitting import BITS, check_memory, kv_budget, too_large
 from langchain_swallow.engines.invariance import invariant_tiling
 from langchain_swallow.engines.local import LocalEngine
 from langchain_swallow.engines.packing import pack_linear_layers
@@ -32,10 +31,6 @@ from langchain_swallow.errors import (
     ModelUnavailableError,
     OutOfMemoryError,
 )
-
-# Share of the memory that is free after loading, for keys and values.
-_KV_SHARE_CUDA = 0.8
-_KV_SHARE_HOST = 0.25
 
 
 def load_engine(settings: LoadSettings) -> Engine:
@@ -127,7 +122,7 @@ def engine_from(
         model.eval(),
         tokenizer,
         context_window=min(context_window or limit, limit),
-        kv_budget_bytes=_kv_budget(model),
+        kv_budget_bytes=kv_budget(model),
         prompt_lookup=prompt_lookup,
         tiling=invariant_tiling(model) if is_prepared else None,
     )
@@ -195,12 +190,3 @@ def _unavailable(settings: LoadSettings, error: Exception) -> ModelUnavailableEr
             'directory, or try model="demo", which needs no hub.'
         )
     return ModelUnavailableError(f"Cannot load {name!r}. {hint} ({text.splitlines()[0][:200]})")
-
-
-def _kv_budget(model: Any) -> int:
-    gpus = {p.device for p in model.parameters() if p.device.type == "cuda"}
-    if gpus:
-        # Each has the keys and values of its own layers: the fullest decides.
-        free = len(gpus) * min(torch.cuda.mem_get_info(gpu)[0] for gpu in gpus)
-        return int(free * _KV_SHARE_CUDA)
-    return int(host_memory_gib() * _KV_SHARE_HOST * 1024**3)

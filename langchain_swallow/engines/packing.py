@@ -28,11 +28,11 @@ class PackedLinear(nn.Module):
         self.out_features = linear.out_features
         self.bias = linear.bias
         weight = linear.weight.detach()
-        self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS)
+        self.packed = torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Shape (…, in) → (…, out)."""
-        return product(rows, self._packed, self.bias)
+        return product(rows, self.packed, self.bias)
 
 
 def product(
@@ -59,6 +59,12 @@ def pack_linear_layers(model: Any) -> None:
         return PackedLinear(module)
 
     replace_modules(model, packed)
+
+
+def weight_bytes(model: nn.Module) -> int:
+    """Memory of a model's weights, packed or not."""
+    packed = [module.packed for module in model.modules() if isinstance(module, PackedLinear)]
+    return sum(weights.nbytes for weights in [*model.parameters(), *packed])
 
 
 @functools.cache

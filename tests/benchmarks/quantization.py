@@ -25,7 +25,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 from langchain_swallow import ChatSwallow
 from langchain_swallow.engines import loading
 from langchain_swallow.engines.base import Request, Stream
-from langchain_swallow.engines.packing import PackedLinear
+from langchain_swallow.engines.packing import weight_bytes
 from langchain_swallow.evaluation.tables import Table, write_figures
 from tests.benchmarks.engine import first_token_of_second_turn
 
@@ -102,13 +102,6 @@ def measure(folder: Path, options: dict[str, Any]) -> dict[str, float]:
     llm.unload()
     gc.collect()
     return figures
-
-
-def weight_bytes(layers: torch.nn.Module) -> int:
-    """Of parameters, and of float32 weights that are packed, which are none."""
-    packed = [module for module in layers.modules() if isinstance(module, PackedLinear)]
-    own = sum(parameter.nbytes for parameter in layers.parameters())
-    return own + sum(4 * module.in_features * module.out_features for module in packed)
 
 
 def of_a_layer(few: dict[str, float], many: dict[str, float]) -> dict[str, float]:

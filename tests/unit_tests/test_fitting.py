@@ -5,7 +5,7 @@ import torch
 
 from langchain_swallow import ChatSwallow, resolve_model
 from langchain_swallow.catalog import GIB, ModelInfo, Shape
-from langchain_swallow.engines import fitting
+from langchain_swallow.engines import fitting, packing
 from langchain_swallow.engines.quantized import has_kernels, quantize_linear_layers
 from langchain_swallow.errors import OutOfMemoryError
 from tests.unit_tests.tiny_models import tiny
@@ -90,3 +90,24 @@ def test_a_matrix_that_is_rearranged_is_counted_where_it_was_shared(monkeypatch)
     monkeypatch.setattr(fitting, "free_gib", lambda _: room - 0.5)
     assert not fitting.fits(info, "cpu", torch.float32)
     assert fitting.fits(info, "cuda", torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("memory", "share"),
+    [
+        # A quarter of all, while the weights leave more than that.
+        (16.0, 4.0),
+        (4.0, 1.0),
+        # What they leave, but for a part.
+        (1.25, 0.7 * 0.25),
+        # Mapped weights may be more than there is memory.
+        (0.5, 0.7 * 0.5 / 16),
+    ],
+)
+def test_keys_and_values_get_what_weights_leave(monkeypatch, memory, share):
+    model = tiny()
+    packing.pack_linear_layers(model)
+    one = sum(weights.nbytes for weights in tiny().parameters())
+    # As if these weights were 1 GiB.
+    monkeypatch.setattr(fitting, "host_memory_gib", lambda: memory * one / GIB)
+    assert fitting.kv_budget(model) == pytest.approx(share * one, rel=0.01)
