@@ -27,7 +27,7 @@ def fits(info: ModelInfo, device: str, dtype: torch.dtype, bits: int = 16) -> bo
         dtype: What it computes with.
         bits: Of its linear layers' weights; 16 leaves them in `dtype`.
     """
-    if bits < 16 and device == "mps":
+    if bits < 16 and device.startswith("mps"):
         return False  # nothing quantises there
     cache = info.kv_cache_gib_per_1000_tokens * dtype.itemsize / 2
     return _loaded_gib(info, device, dtype, bits) + cache <= free_gib(device)
@@ -87,7 +87,7 @@ def _fewer_bits(settings: LoadSettings, device: str, dtype: torch.dtype) -> list
     """The settings with which the same model fits; of a folder nobody knows before."""
     info = chat_model_info(settings.model)
     if info is None:
-        return [] if settings.quantization or device == "mps" else ['quantization="4bit"']
+        return [] if settings.quantization or device.startswith("mps") else ['quantization="4bit"']
     return [
         f'quantization="{name}" ({_loaded_gib(info, device, dtype, bits):.1f} GiB)'
         for name, bits in BITS.items()
