@@ -9,10 +9,11 @@ a row, whose weights are scale · (q − 8) + zero.
 """
 
 import functools
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import nn
+from transformers.utils import logging
 
 from langchain_swallow.engines.packing import is_supported, product
 from langchain_swallow.engines.replacing import replace_modules
@@ -149,12 +150,19 @@ def quantize_linear_layers(model: Any, bits: int, dtype: torch.dtype) -> None:
     kind = {8: Int8Linear, 4: Int4Linear}[bits]
     output = model.get_output_embeddings()
 
+    def suits(module: nn.Module) -> TypeGuard[nn.Linear]:
+        return _fits(module) and module is not output
+
     def quantized(module: nn.Module) -> QuantizedLinear | None:
-        if type(module) is not nn.Linear or module is output or not _fits(module):
+        if not suits(module):
             return None
+        bar.update()
         return kind(module)
 
-    replace_modules(model, quantized)
+    # A minute or two of 7B, after the bar of transformers that reads the weights.
+    total = sum(map(suits, model.modules()))
+    with logging.tqdm(total=total, desc="Quantizing weights") as bar:
+        replace_modules(model, quantized)
     for module in model.modules():
         if not isinstance(module, QuantizedLinear):
             for parameter in module.parameters(recurse=False):
@@ -173,8 +181,10 @@ def has_kernels(bits: int) -> bool:
         return False
 
 
-def _fits(linear: nn.Linear) -> bool:
-    return linear.in_features % _GROUP == 0 and linear.out_features % _GROUP == 0
+def _fits(module: nn.Module) -> TypeGuard[nn.Linear]:
+    if type(module) is not nn.Linear:
+        return False
+    return module.in_features % _GROUP == 0 and module.out_features % _GROUP == 0
 
 
 @functools.cache
