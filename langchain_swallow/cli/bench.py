@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from langchain_swallow.cli.common import add_json, add_model, examples, print_json
+from langchain_swallow.cli.running import add_running, running
 
 
 def add_parsers(commands: Any) -> None:
@@ -17,21 +18,6 @@ def add_parsers(commands: Any) -> None:
             "langchain-swallow bench --model demo --against chathuggingface",
             "langchain-swallow bench --engine server --base-url http://localhost:8000/v1",
         ),
-    )
-    bench.add_argument(
-        "--engine",
-        default="auto",
-        help="エンジン / engine: auto, transformers, vllm, server (auto)",
-    )
-    bench.add_argument(
-        "--base-url",
-        action="append",
-        help="サーバーのアドレス、いくつでも / of a server; may be repeated",
-    )
-    bench.add_argument(
-        "--dtype",
-        default="auto",
-        help="数の型 / data type: auto, bfloat16, float16, float32 (auto)",
     )
     bench.add_argument(
         "--against",
@@ -52,6 +38,7 @@ def add_parsers(commands: Any) -> None:
     )
     add_model(bench)
     add_json(bench)
+    add_running(bench)
     bench.set_defaults(command=_bench)
 
 
@@ -60,18 +47,19 @@ def _bench(arguments: argparse.Namespace) -> int:
     from langchain_swallow.chat_models import ChatSwallow
 
     sizes = benchmark.Sizes(prompts=arguments.prompts, tokens=arguments.tokens)
-    common = {"model": arguments.model, "dtype": arguments.dtype, "max_tokens": arguments.tokens}
-    llm = ChatSwallow(engine=arguments.engine, base_url=arguments.base_url, **common)
+    common = {"model": arguments.model, "max_tokens": arguments.tokens}
+    dtype = arguments.dtype or "auto"
+    llm = ChatSwallow(**common, **running(arguments))
     count = llm.get_num_tokens
     name = f"ChatSwallow ({llm.load().name})"
     figures = [benchmark.measure(name, llm, sizes, count, progress=True)]
     if arguments.against == "vllm":
         llm.unload()
-        peer = ChatSwallow(engine="vllm", **common)
+        peer = ChatSwallow(engine="vllm", dtype=dtype, **common)
         figures.append(benchmark.measure("vLLM", peer, sizes, peer.get_num_tokens, progress=True))
         peer.unload()
     elif arguments.against:
-        other = benchmark.chathuggingface(_folder(arguments.model), sizes.tokens, arguments.dtype)
+        other = benchmark.chathuggingface(_folder(arguments.model), sizes.tokens, dtype)
         figures.append(benchmark.measure("ChatHuggingFace", other, sizes, count, progress=True))
     about = {"model": arguments.model, "sizes": asdict(sizes)}
     if arguments.output:

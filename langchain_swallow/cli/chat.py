@@ -15,6 +15,7 @@ from langchain_swallow.cli.common import (
     show_sources,
 )
 from langchain_swallow.cli.retrieval import add_retrieval, retriever_of
+from langchain_swallow.cli.running import add_running, running
 
 if TYPE_CHECKING:
     from langchain_swallow.cli.conversation import Conversation
@@ -41,6 +42,7 @@ def add_parsers(commands: Any) -> None:
     add_retrieval(chat)
     add_model(chat)
     add_json(chat)
+    add_running(chat)
     chat.set_defaults(command=_chat)
 
 
@@ -51,7 +53,12 @@ def _chat(arguments: argparse.Namespace) -> int:
     from langchain_swallow.errors import SwallowError
 
     def load(name: str) -> ChatSwallow:
-        llm = ChatSwallow(model=name, max_tokens=arguments.max_tokens, on_overflow="drop_oldest")
+        llm = ChatSwallow(
+            model=name,
+            max_tokens=arguments.max_tokens,
+            on_overflow="drop_oldest",
+            **running(arguments, name),
+        )
         llm.load()
         return llm
 

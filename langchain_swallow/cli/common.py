@@ -20,6 +20,17 @@ LEXICAL_WEIGHT = 0.68
 _DEFAULT_MODEL = "tokyotech-llm/Swallow-7b-instruct-v0.1"
 
 
+class Repeated(argparse.Action):
+    """As `"append"`, but the command line replaces what is set elsewhere."""
+
+    def __call__(
+        self, parser: Any, namespace: argparse.Namespace, value: Any, option_string: Any = None
+    ) -> None:
+        """Another value."""
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, [value] if before is self.default else [*before, value])
+
+
 def examples(*lines: str) -> dict[str, Any]:
     """Arguments of `add_parser` that show examples after the options, line by line."""
     epilog = "\n".join(["例 / examples:", *(f"  {line}" for line in lines)])

@@ -14,7 +14,7 @@ from typing import Any
 
 from platformdirs import user_config_path
 
-from langchain_swallow.cli.common import add_json, examples, print_json, say
+from langchain_swallow.cli.common import Repeated, add_json, examples, print_json, say
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -30,6 +30,7 @@ _EXAMPLE = """\
 # Options of all commands by their long names, _ for -; a table is for one command.
 
 # model = "tokyotech-llm/Swallow-7b-instruct-v0.1"
+# base_url = ["http://localhost:8000/v1"]
 # max_tokens = 256
 
 # [serve]
@@ -154,11 +155,21 @@ def _value(action: argparse.Action, value: Any, origin: str) -> Any:
         if word not in _TRUE | _FALSE:
             raise ValueError(f"{origin} must be true or false, not {value!r}.")
         return word in _TRUE
+    if isinstance(action, Repeated):
+        parts = value if isinstance(value, list) else str(value).split()
+        return [_one(action, part, origin) for part in parts]
+    return _one(action, value, origin)
+
+
+def _one(action: argparse.Action, value: Any, origin: str) -> Any:
     kind: Any = action.type or str
     try:
-        return kind(str(value))
+        read = kind(str(value))
     except (ValueError, TypeError, argparse.ArgumentTypeError) as error:
         raise ValueError(f"{origin} is wrong: {value!r} ({error}).") from None
+    if action.choices and read not in action.choices:
+        raise ValueError(f"{origin} must be one of {', '.join(action.choices)}, not {value!r}.")
+    return read
 
 
 def _options(parser: argparse.ArgumentParser) -> list[argparse.Action]:

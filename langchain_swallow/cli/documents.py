@@ -25,6 +25,7 @@ from langchain_swallow.cli.common import (
     show_sources,
 )
 from langchain_swallow.cli.retrieval import add_retrieval, retriever_of
+from langchain_swallow.cli.running import add_running, running
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
@@ -70,6 +71,7 @@ def add_parsers(commands: Any) -> None:
     )
     add_model(demo, default="demo")
     add_json(demo)
+    add_running(demo)
     demo.set_defaults(command=_demo)
 
     index = commands.add_parser(
@@ -155,6 +157,7 @@ def add_parsers(commands: Any) -> None:
         **examples(
             "langchain-swallow ask -i 索引 有給休暇は何日ですか。 --model demo",
             "langchain-swallow ask -i 索引 日当はいくらですか。 --json | jq .citations",
+            "langchain-swallow ask -i 索引 日当はいくらですか。 --quantization 4bit",
         ),
     )
     add_index(ask)
@@ -162,6 +165,7 @@ def add_parsers(commands: Any) -> None:
     add_retrieval(ask)
     add_model(ask)
     add_json(ask)
+    add_running(ask)
     ask.set_defaults(command=_ask)
 
 
@@ -173,7 +177,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     if arguments.copy:
         say(f"{_copy_missing(arguments.documents, arguments.copy)} files → {arguments.copy}")
     began = time.perf_counter()
-    llm = ChatSwallow(model=arguments.model, max_tokens=64)
+    llm = ChatSwallow(model=arguments.model, max_tokens=64, **running(arguments))
     llm.load()
     loaded = time.perf_counter()
     store = build_store([arguments.documents], "demo", 300, llm.get_num_tokens, "raise")
@@ -252,7 +256,7 @@ def _ask(arguments: argparse.Namespace) -> int:
     from langchain_swallow.rag import create_rag_chain
 
     store = load_store(arguments.index)
-    llm = ChatSwallow(model=arguments.model, max_tokens=arguments.max_tokens)
+    llm = ChatSwallow(model=arguments.model, max_tokens=arguments.max_tokens, **running(arguments))
     chain = create_rag_chain(llm, retriever_of(arguments, store, llm))
     _answer(chain, arguments.question, arguments.json)
     return 0

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_swallow.cli.common import add_json, add_output, examples, print_json, say
+from langchain_swallow.cli.running import add_running, model_name, running
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -40,6 +41,7 @@ def add_parsers(evaluations: Any) -> None:
         ),
     )
     bench.add_argument("--model", required=True, help=MODELS_HELP)
+    add_running(bench)
     _add_judge(bench)
     bench.add_argument(
         "--runs", type=int, default=5, help="一問への答えの数 / answers to each question (5)"
@@ -158,10 +160,10 @@ def _mt_bench(arguments: argparse.Namespace) -> int:
     _estimate(arguments, read_records(path), questions, prompts, settings, judging)
     if arguments.dry_run:
         return 0
-    model, judge = _two_models(arguments.model, arguments.judge)
+    model, judge = _two_models(arguments)
     with RunFile(path) as run:
         failed = mt_bench.answer_questions(
-            model, questions, run, name=arguments.model, settings=settings, progress=True
+            model, questions, run, name=model_name(arguments), settings=settings, progress=True
         )
         failed += mt_bench.judge_answers(
             judge, questions, prompts, run, name=arguments.judge, settings=judging, progress=True
@@ -264,7 +266,7 @@ def _estimate(
     from langchain_swallow.text.chunks import estimate_tokens
 
     left = calls_left(
-        records, questions, prompts, name=arguments.model, judge_name=arguments.judge,
+        records, questions, prompts, name=model_name(arguments), judge_name=arguments.judge,
         settings=settings, judge_settings=judging,
     )  # fmt: skip
     prices = arguments.prices or [0.0] * 4
@@ -279,10 +281,15 @@ def _estimate(
         say(f"at most about {cost:,.2f} USD")
 
 
-def _two_models(model: str, judge: str) -> "tuple[BaseChatModel, BaseChatModel]":
+def _two_models(arguments: argparse.Namespace) -> "tuple[BaseChatModel, BaseChatModel]":
     """Both; one object if they are the same, so that it is loaded once."""
-    first = chat_model(model)
-    return first, first if judge == model else chat_model(judge)
+    model = asked_model(arguments)
+    return model, model if arguments.judge == arguments.model else chat_model(arguments.judge)
+
+
+def asked_model(arguments: argparse.Namespace, **parameters: Any) -> "BaseChatModel":
+    """The model that is evaluated, run as the options say."""
+    return chat_model(arguments.model, **parameters, **running(arguments))
 
 
 def chat_model(name: str, **parameters: Any) -> "BaseChatModel":

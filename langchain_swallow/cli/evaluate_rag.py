@@ -18,7 +18,8 @@ from langchain_swallow.cli.common import (
     rag_chain,
     say,
 )
-from langchain_swallow.cli.evaluate import MODELS_HELP, RESULTS_HELP, chat_model
+from langchain_swallow.cli.evaluate import MODELS_HELP, RESULTS_HELP, asked_model, chat_model
+from langchain_swallow.cli.running import add_running, model_name
 
 if TYPE_CHECKING:
     from langchain_swallow.evaluation.rag import Example
@@ -130,6 +131,7 @@ def _add_questions(parser: argparse.ArgumentParser, *, required: bool) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="その乱数 / of the drawing (0)")
     parser.add_argument("--model", required=True, help=MODELS_HELP)
+    add_running(parser)
     parser.add_argument(
         "--max-tokens", type=int, default=256, help="答えの最大の長さ / tokens of an answer (256)"
     )
@@ -151,7 +153,7 @@ def _rag(arguments: argparse.Namespace) -> int:
     store, examples = _store_and_examples(arguments)
     options = {"lexical_weight": arguments.lexical_weight, "preset": arguments.preset}
     settings = {
-        "model": arguments.model, "max_tokens": arguments.max_tokens, "passages": len(store),
+        "model": model_name(arguments), "max_tokens": arguments.max_tokens, "passages": len(store),
         "k": arguments.k, **options,
     }  # fmt: skip
     chain = rag_chain(store, _model(arguments), arguments.k, **options)
@@ -274,7 +276,7 @@ def _model(arguments: argparse.Namespace) -> Any:
     """The model, loaded: the first question's latency is to be that of the others."""
     from langchain_swallow.chat_models import ChatSwallow
 
-    model = chat_model(arguments.model, max_tokens=arguments.max_tokens)
+    model = asked_model(arguments, max_tokens=arguments.max_tokens)
     if isinstance(model, ChatSwallow):
         model.load()
     return model

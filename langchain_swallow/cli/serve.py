@@ -12,6 +12,7 @@ from langchain_swallow.cli.common import (
     open_store,
     say,
 )
+from langchain_swallow.cli.running import add_running, running
 
 
 def add_parsers(commands: Any) -> None:
@@ -26,6 +27,7 @@ def add_parsers(commands: Any) -> None:
         **examples(
             "langchain-swallow serve -i 索引 --model demo",
             "SWALLOW_TOKEN=… langchain-swallow serve -i 索引 --host 0.0.0.0",
+            "langchain-swallow serve -i 索引 --base-url http://gpu:8000/v1",
         ),
     )
     add_index(serve)
@@ -58,6 +60,7 @@ def add_parsers(commands: Any) -> None:
         "--feedback", type=Path, metavar="FILE", help="評価を書くファイル / JSON lines of ratings"
     )
     add_model(serve)
+    add_running(serve)
     serve.set_defaults(command=_serve)
 
 
@@ -76,7 +79,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     from langchain_swallow.chat_models import ChatSwallow
 
     listening = listen(arguments.host, arguments.port, token=arguments.token)
-    llm = ChatSwallow(model=arguments.model)
+    llm = ChatSwallow(model=arguments.model, **running(arguments))
     llm.load()
     store = open_store(arguments.index, arguments.embeddings)
     assistant = Assistant(

@@ -1,6 +1,7 @@
 """The client of vLLM servers, with real ones: the suite of every engine, failover, aborts."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -188,6 +189,21 @@ def test_tools_over_a_server(checkpoint, servers, number):
     # Whatever this model chooses, it is one or the other, whole.
     free = llm.bind_tools([会議室]).invoke("どこですか。", max_tokens=40)
     assert free.text or free.tool_calls
+    llm.unload()
+
+
+def test_the_command_line_asks_servers(checkpoint, servers):
+    urls = [part for server in servers for part in ("--base-url", server.base_url)]
+    command = ["chat", "--model", str(checkpoint), *urls, "--max-tokens", "8", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "langchain_swallow.cli", *command],
+        input="東京は？\n", env={**os.environ, "SWALLOW_API_KEY": "sk-test"},
+        capture_output=True, encoding="utf-8", check=True, timeout=120,
+    )  # fmt: skip
+    llm = ChatSwallow(
+        model=str(checkpoint), base_url=servers[0].base_url, api_key="sk-test", max_tokens=8
+    )
+    assert json.loads(done.stdout)["text"] == llm.invoke("東京は？").text
     llm.unload()
 
 

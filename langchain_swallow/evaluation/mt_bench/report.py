@@ -120,7 +120,8 @@ def notes_on(scores: MtBenchScores, prompts: JudgePrompts) -> list[str]:
         f"採点{scores.judged}件のうち、聞き直して読めたもの{scores.asked_again}件、"
         f"読めず平均に入れていないもの{scores.unreadable}件。",
     ]
-    if scores.judge == scores.model:
+    # How the model runs may stand behind its name, in brackets.
+    if scores.judge == scores.model.partition(" (")[0]:
         notes.append("自分の回答を自分で採点しているので、点数に意味はない。")
     if scores.judge != card["judge"] or prompts == JudgePrompts.built_in():
         notes.append(
