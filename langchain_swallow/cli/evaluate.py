@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_swallow.cli.common import add_json, add_output, examples, print_json, say
-from langchain_swallow.cli.running import add_running, model_name, running
+from langchain_swallow.cli.running import add_running, is_ours, model_name, running
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -288,8 +288,9 @@ def _two_models(arguments: argparse.Namespace) -> "tuple[BaseChatModel, BaseChat
 
 
 def asked_model(arguments: argparse.Namespace, **parameters: Any) -> "BaseChatModel":
-    """The model that is evaluated, run as the options say."""
-    return chat_model(arguments.model, **parameters, **running(arguments))
+    """The model that is evaluated; one of ours runs as the options say."""
+    own = running(arguments) if is_ours(arguments.model) else {}
+    return chat_model(arguments.model, **parameters, **own)
 
 
 def chat_model(name: str, **parameters: Any) -> "BaseChatModel":
@@ -305,15 +306,15 @@ def chat_model(name: str, **parameters: Any) -> "BaseChatModel":
     from langchain_swallow.chat_models import ChatSwallow
     from langchain_swallow.errors import MissingDependencyError
 
-    provider, colon, _ = name.partition(":")
-    if not colon or "/" in provider or "\\" in provider or len(provider) == 1:
+    if is_ours(name):
         return ChatSwallow(model=name, **parameters)
     try:
         from langchain.chat_models import init_chat_model
 
         return init_chat_model(name, **parameters)
     except ImportError as error:
+        provider = name.partition(":")[0].replace("_", "-")
         raise MissingDependencyError(
             f"{name} needs LangChain and the provider's integration: "
-            f"pip install langchain langchain-{provider.replace('_', '-')}. ({error})"
+            f"pip install langchain langchain-{provider}. ({error})"
         ) from error

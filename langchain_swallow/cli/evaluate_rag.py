@@ -222,8 +222,12 @@ def _sweep(arguments: argparse.Namespace) -> int:
         lexical_weight=arguments.lexical_weight,
         preset=arguments.preset,
     )
+    common = {
+        "model": model_name(arguments), "max_tokens": arguments.max_tokens,
+        "embeddings": arguments.embeddings,
+    }  # fmt: skip
     scores = rag.sweep(
-        build, choices, examples, arguments.output,
+        build, choices, examples, arguments.output, common=common,
         concurrency=arguments.concurrency, progress=True,
     )  # fmt: skip
     rag.write_report(arguments.output, scores)

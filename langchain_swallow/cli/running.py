@@ -73,7 +73,14 @@ def running(arguments: argparse.Namespace, model: str | None = None) -> dict[str
     return {name: value for name, value in given.items() if value is not None}
 
 
+def is_ours(model: str) -> bool:
+    """Whether a name has no provider before it; a path may have a colon, as on Windows."""
+    provider, colon, _ = model.partition(":")
+    return not colon or "/" in provider or "\\" in provider or len(provider) == 1
+
+
 def model_name(arguments: argparse.Namespace) -> str:
     """What results call the model: they are of these bits, and go on with no others."""
-    given = [value for name in _IN_ANSWERS if (value := getattr(arguments, name)) is not None]
-    return f"{arguments.model} ({', '.join(given)})" if given else str(arguments.model)
+    values = [getattr(arguments, name) for name in _IN_ANSWERS if is_ours(arguments.model)]
+    given = ", ".join(value for value in values if value is not None)
+    return f"{arguments.model} ({given})" if given else str(arguments.model)

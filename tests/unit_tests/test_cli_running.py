@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.cli import _parser, main
+from langchain_swallow.cli import _parser, evaluate, main
 from langchain_swallow.cli.running import model_name, running
 from langchain_swallow.engines import shared
 from langchain_swallow.engines.devices import is_quantized
@@ -94,6 +94,20 @@ def test_results_are_named_after_what_answers_depend_on():
     assert model_name(parsed("eval rag")) == "demo"
     options = ("--quantization", "4bit", "--dtype", "float32", "--device", "cpu")
     assert model_name(parsed("eval rag", *options)) == "demo (float32, 4bit)"
+
+
+def test_the_servers_of_ours_are_not_those_of_a_provider(monkeypatch):
+    asked = []
+    monkeypatch.setattr(evaluate, "chat_model", lambda name, **options: asked.append(options))
+    for model in ("demo", "openai:gpt-4o"):
+        arguments = parsed("eval rag", "--base-url", URL, "--quantization", "4bit")
+        arguments.model = model
+        evaluate.asked_model(arguments, max_tokens=9)
+    assert asked == [
+        {"base_url": [URL], "quantization": "4bit", "max_tokens": 9},
+        {"max_tokens": 9},
+    ]
+    assert model_name(arguments) == "openai:gpt-4o"
 
 
 def test_a_model_of_fewer_bits_chats(checkpoint, monkeypatch, capsys):

@@ -270,6 +270,21 @@ def test_a_sweep_asks_each_configuration_once_and_goes_on(tmp_path):
     assert (tmp_path / "sweep.png").stat().st_size > 5000
 
 
+def test_a_sweep_does_not_go_on_with_another_model(tmp_path):
+    def sweep(model):
+        return rag.sweep(
+            lambda settings: chain_of(ANSWERS),
+            configurations(k=[2]),
+            EXAMPLES,
+            tmp_path,
+            common={"model": model},
+        )
+
+    assert sweep("a") == sweep("a")
+    with pytest.raises(EvaluationError, match="other"):
+        sweep("b")
+
+
 def test_a_sweep_stops_at_questions_that_fail(tmp_path):
     broken = {**ANSWERS, "日当は？": ConnectionError("gone")}
     with pytest.raises(EvaluationError, match="1 questions failed with k=2; the first: gone"):

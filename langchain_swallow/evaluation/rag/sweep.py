@@ -52,6 +52,7 @@ def sweep(
     examples: Sequence[Example],
     folder: Path,
     *,
+    common: Mapping[str, Any] | None = None,
     concurrency: int = 1,
     progress: bool = False,
 ) -> dict[str, RagScores]:
@@ -63,19 +64,22 @@ def sweep(
         choices: The configurations.
         examples: The questions.
         folder: Each configuration has a folder with its run file in it.
+        common: What all configurations are made of besides, such as the model, for the record.
         concurrency: Questions at a time.
         progress: Show bars on stderr.
 
     Raises:
-        EvaluationError: Questions failed; running again tries them again.
+        EvaluationError: Questions failed; running again tries them again. Or the folder is of
+            something else than `common`.
     """
     scores = {}
     for choice in choices:
         path = folder / choice.folder / "run.jsonl"
-        if unanswered(read_records(path), examples, choice.settings):
+        settings = {**(common or {}), **choice.settings}
+        if unanswered(read_records(path), examples, settings):
             with RunFile(path) as file:
                 failed = answer_examples(
-                    build(choice.settings), examples, file, settings=choice.settings,
+                    build(choice.settings), examples, file, settings=settings,
                     concurrency=concurrency, progress=progress,
                 )  # fmt: skip
             if failed:
