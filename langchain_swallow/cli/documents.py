@@ -257,6 +257,8 @@ def _ask(arguments: argparse.Namespace) -> int:
 
     store = load_store(arguments.index)
     llm = ChatSwallow(model=arguments.model, max_tokens=arguments.max_tokens, **running(arguments))
+    # Not in the time of the answer.
+    llm.load()
     chain = create_rag_chain(llm, retriever_of(arguments, store, llm))
     _answer(chain, arguments.question, arguments.json)
     return 0
