@@ -5,6 +5,13 @@ from typing import Any
 
 from langchain_swallow.cli.common import Repeated
 
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 1, not {text!r}")
+    return int(text)
+
+
 _OPTIONS: dict[str, dict[str, Any]] = {
     "engine": {
         "choices": ("auto", "transformers", "vllm", "server"),
@@ -39,12 +46,12 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "重みを 8bit か 4bit に / 8bit or 4bit; with vLLM, what it knows",
     },
     "max_model_len": {
-        "type": int,
+        "type": _count,
         "metavar": "N",
         "help": "プロンプトと答えの最大の長さ / most tokens of prompt and answer",
     },
     "tensor_parallel_size": {
-        "type": int,
+        "type": _count,
         "metavar": "N",
         "help": "層を分け合う GPU の数（vLLM） / GPUs that share each layer (vLLM)",
     },

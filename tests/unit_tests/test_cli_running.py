@@ -90,6 +90,14 @@ def test_a_word_that_is_no_choice_is_said(file, capsys):
     assert "engine must be one of auto, transformers, vllm, server" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("number", ["0", "-1", "四"])
+def test_what_is_no_length_is_wrong_usage(number, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["chat", "--max-model-len", number])
+    assert ended.value.code == 2
+    assert f"--max-model-len: must be a number from 1, not '{number}'" in capsys.readouterr().err
+
+
 def test_results_are_named_after_what_answers_depend_on():
     assert model_name(parsed("eval rag")) == "demo"
     options = ("--quantization", "4bit", "--dtype", "float32", "--device", "cpu")
