@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from langchain_swallow.cli.common import add_json, add_model, examples, print_json
-from langchain_swallow.cli.running import add_running, running
+from langchain_swallow.cli.running import add_running, model_name, running
 
 
 def add_parsers(commands: Any) -> None:
@@ -61,7 +61,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     elif arguments.against:
         other = benchmark.chathuggingface(_folder(arguments.model), sizes.tokens, dtype)
         figures.append(benchmark.measure("ChatHuggingFace", other, sizes, count, progress=True))
-    about = {"model": arguments.model, "sizes": asdict(sizes)}
+    about = {"model": model_name(arguments), "sizes": asdict(sizes)}
     if arguments.output:
         benchmark.write_json(arguments.output, figures, about)
     if arguments.plot:

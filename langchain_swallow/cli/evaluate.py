@@ -289,8 +289,7 @@ def _two_models(arguments: argparse.Namespace) -> "tuple[BaseChatModel, BaseChat
 
 def asked_model(arguments: argparse.Namespace, **parameters: Any) -> "BaseChatModel":
     """The model that is evaluated; one of ours runs as the options say."""
-    own = running(arguments) if is_ours(arguments.model) else {}
-    return chat_model(arguments.model, **parameters, **own)
+    return chat_model(arguments.model, **parameters, **running(arguments))
 
 
 def chat_model(name: str, **parameters: Any) -> "BaseChatModel":

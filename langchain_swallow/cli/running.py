@@ -69,25 +69,27 @@ def add_running(parser: argparse.ArgumentParser) -> None:
 
 
 def running(arguments: argparse.Namespace, model: str | None = None) -> dict[str, Any]:
-    """Those of the options that were given, for `ChatSwallow`.
+    """Those of the options that were given, for `ChatSwallow`; none for a provider's model.
 
     Args:
         arguments: With the options.
         model: Which is loaded; another than `--model` does not take over what is of that alone.
     """
+    if not is_ours(arguments.model):
+        return {}
     without = _OF_A_MODEL if model not in (None, arguments.model) else ()
     given = {name: getattr(arguments, name) for name in _OPTIONS if name not in without}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def model_name(arguments: argparse.Namespace) -> str:
+    """What results call the model: they are of these bits, and go on with no others."""
+    options = running(arguments)
+    given = ", ".join(options[name] for name in _IN_ANSWERS if name in options)
+    return f"{arguments.model} ({given})" if given else str(arguments.model)
 
 
 def is_ours(model: str) -> bool:
     """Whether a name has no provider before it; a path may have a colon, as on Windows."""
     provider, colon, _ = model.partition(":")
     return not colon or "/" in provider or "\\" in provider or len(provider) == 1
-
-
-def model_name(arguments: argparse.Namespace) -> str:
-    """What results call the model: they are of these bits, and go on with no others."""
-    values = [getattr(arguments, name) for name in _IN_ANSWERS if is_ours(arguments.model)]
-    given = ", ".join(value for value in values if value is not None)
-    return f"{arguments.model} ({given})" if given else str(arguments.model)
