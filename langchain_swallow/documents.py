@@ -29,7 +29,7 @@ from langchain_swallow.formats.reading import (
     what_to_do,
 )
 from langchain_swallow.formats.sandbox import Sandbox
-from langchain_swallow.formats.section import Section
+from langchain_swallow.formats.section import LeftOut, Section, describe_left_out
 from langchain_swallow.machine import allowed_cores
 
 logger = logging.getLogger(__name__)
@@ -41,13 +41,15 @@ class LoadedDocuments(list[Document]):
     """Documents, and what there was besides.
 
     `failed` has the reason for each file that could not be read; `ignored` the files in folders
-    that are of no known format.
+    that are of no known format; `left_out`, by file, what the readers did not turn into text, such
+    as scanned pages. Entries with `is_loss` are logged as warnings.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.failed: dict[str, str] = {}
         self.ignored: list[str] = []
+        self.left_out: dict[str, tuple[LeftOut, ...]] = {}
 
 
 def load_documents(
@@ -101,6 +103,7 @@ def load_documents(
         for file in tqdm(read, total=len(files), desc="Reading", disable=not progress):
             loaded.extend(_checked(file, on_error))
             loaded.failed |= file.failed
+            loaded.left_out |= file.left_out
     return loaded
 
 
@@ -215,11 +218,15 @@ def _stays_inside(file: Path, folder: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LoadedFile:
-    """What was read of a file; `failed` has the reasons for what was not, by file in an archive."""
+    """What was read of a file, and by file in an archive what was not.
+
+    `failed` has the reasons where nothing was read, `left_out` what is missing of the others.
+    """
 
     path: Path
     documents: tuple[Document, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, tuple[LeftOut, ...]] = field(default_factory=dict)
 
 
 def read_files(
@@ -261,6 +268,9 @@ def _checked(file: LoadedFile, on_error: Literal["raise", "skip"]) -> tuple[Docu
         if on_error == "raise":
             raise DocumentError(reason)
         logger.warning("Skipped: %s", reason)
+    for name, parts in file.left_out.items():
+        if lost := describe_left_out(part for part in parts if part.is_loss):
+            logger.warning("Left out of %s: %s", name, "; ".join(lost))
     return file.documents
 
 
@@ -275,6 +285,7 @@ def _load_file(
     file = {"source": str(path), "content_hash": hashlib.sha256(data).hexdigest()}
     documents: list[Document] = []
     failed: dict[str, str] = {}
+    left_out: dict[str, tuple[LeftOut, ...]] = {}
     for content in read(data, str(path)):
         own = PurePosixPath(content.inside) if content.inside else path
         place: dict[str, Any] = {**file, "title": own.stem, "format": own.suffix.lower()[1:]}
@@ -282,13 +293,16 @@ def _load_file(
             place["encoding"] = content.encoding
         if content.inside:
             place["inside"] = content.inside
+        where = f"{path}/{content.inside}" if content.inside else str(path)
         if content.error:
-            failed[f"{path}/{content.inside}"] = content.error
+            failed[where] = content.error
+        if content.left_out:
+            left_out[where] = content.left_out
         documents += [
             Document(section.text, metadata={**place, **_place(section)})
             for section in content.sections
         ]
-    return LoadedFile(path, tuple(documents), failed)
+    return LoadedFile(path, tuple(documents), failed, left_out)
 
 
 def _place(section: Section) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from langchain_swallow.batches import embed_by_length
 from langchain_swallow.documents import LoadedFile, list_files, read_files
+from langchain_swallow.formats.section import LeftOut
 from langchain_swallow.splitters import JapaneseTextSplitter
 from langchain_swallow.text.passages import passage_text
 from langchain_swallow.vectorstores import SwallowFAISS
@@ -32,6 +33,7 @@ class SyncSummary:
 
     `failed` has the reason for each file that could not be read; passages that the store had of it
     stay. `moved` has the new source of each old one. `ignored` are files of other formats.
+    `left_out` has, by file that was read, what did not become text.
     """
 
     added: tuple[str, ...] = ()
@@ -41,6 +43,7 @@ class SyncSummary:
     unchanged: tuple[str, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
+    left_out: Mapping[str, tuple[LeftOut, ...]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -85,6 +88,7 @@ def sync_folder(
     if root.exists() and not root.is_dir():
         raise NotADirectoryError(f"{root} is a file. Name its folder.")
     failed: dict[str, str] = {}
+    left_out: dict[str, tuple[LeftOut, ...]] = {}
     ignored: list[str] = []
     files = list_files(root, recursive=recursive, ignored=ignored, failed=failed)
     plan = _plan(store.sources(), _hashes(files, failed), root, failed)
@@ -96,7 +100,9 @@ def sync_folder(
     sources = [Path(source) for source in (*plan.changed, *plan.added, *known)]
     with closing(read_files(sources, max_file_mb=max_file_mb)) as read:
         shown = tqdm(read, total=len(sources), desc="Syncing", disable=not progress)
-        updated = _update(store, shown, splitter or JapaneseTextSplitter(), set(known), failed)
+        updated = _update(
+            store, shown, splitter or JapaneseTextSplitter(), set(known), failed, left_out
+        )
     return SyncSummary(
         added=tuple(source for source in plan.added if source in updated),
         changed=tuple(source for source in (*plan.changed, *known) if source in updated),
@@ -105,6 +111,7 @@ def sync_folder(
         unchanged=tuple(s for s in plan.unchanged if s not in updated and s not in failed),
         failed=failed,
         ignored=tuple(ignored),
+        left_out=left_out,
     )
 
 
@@ -165,10 +172,12 @@ def _update(
     splitter: TextSplitter,
     known: set[str],
     failed: dict[str, str],
+    left_out: dict[str, tuple[LeftOut, ...]],
 ) -> set[str]:
     """Split and store files, some at a time; those of a known source only if they differ.
 
-    Returns the sources that were stored; `failed` is given the reasons of what could not be read.
+    Returns the sources that were stored; `failed` is given the reasons of what could not be read,
+    `left_out` what the others did not become text of.
     """
     updated: set[str] = set()
     done: list[str] = []
@@ -182,6 +191,7 @@ def _update(
 
     for file in files:
         failed |= file.failed
+        left_out |= file.left_out
         source = str(file.path)
         if source in failed:
             continue

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
 
+    from langchain_swallow.formats.section import LeftOut
     from langchain_swallow.rag import Answer
     from langchain_swallow.vectorstores import SwallowFAISS
 
@@ -113,14 +114,22 @@ def show_sources(answer: "Answer") -> None:
         print(f"  [{citation.number}] {citation.place}{mark}")
 
 
-def say_unread(failed: Mapping[str, str], ignored: Sequence[str]) -> None:
-    """Which files are not in the index, and why."""
+def say_unread(
+    failed: Mapping[str, str],
+    ignored: Sequence[str],
+    left_out: Mapping[str, Sequence["LeftOut"]],
+) -> None:
+    """Which files, and which parts of files, are not in the index, and why."""
+    from langchain_swallow.formats.section import describe_left_out
+
     for source, reason in failed.items():
         say(f"not read: {source}: {reason}")
     if ignored:
         counts = Counter(Path(name).suffix.lower() or "without ending" for name in ignored)
         told = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common())
         say(f"left out, other formats: {told}")
+    for source, parts in left_out.items():
+        say(f"left out of {source}: {'; '.join(describe_left_out(parts))}")
 
 
 def build_store(
@@ -133,7 +142,7 @@ def build_store(
     from langchain_swallow.vectorstores import SwallowFAISS
 
     documents = load_documents(paths, on_error=on_error, progress=True)
-    say_unread(documents.failed, documents.ignored)
+    say_unread(documents.failed, documents.ignored, documents.left_out)
     chunks = JapaneseTextSplitter(max_tokens, counter).split_documents(documents)
     if not chunks:
         raise ValueError(f"No readable documents in {', '.join(map(str, paths))}.")

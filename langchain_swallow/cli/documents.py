@@ -243,7 +243,7 @@ def _sync(arguments: argparse.Namespace) -> int:
     summary = sync_folder(
         store, arguments.documents, splitter=splitter, reread=arguments.reread, progress=True
     )
-    say_unread(summary.failed, summary.ignored)
+    say_unread(summary.failed, summary.ignored, summary.left_out)
     if arguments.json:
         print_json(summary.as_dict())
     else:

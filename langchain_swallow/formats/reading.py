@@ -1,7 +1,7 @@
 """A file's bytes → its sections, by the ending of its name."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from langchain_swallow.errors import DocumentError
@@ -14,7 +14,7 @@ from langchain_swallow.formats.lines import with_lines
 from langchain_swallow.formats.markdown import read_markdown
 from langchain_swallow.formats.pdf import read_pdf
 from langchain_swallow.formats.pptx import read_pptx
-from langchain_swallow.formats.section import Section
+from langchain_swallow.formats.section import LeftOut, Section, Sections
 from langchain_swallow.formats.tables import read_csv
 from langchain_swallow.formats.xlsx import read_xlsx
 from langchain_swallow.text.encoding import decode
@@ -29,13 +29,14 @@ class Content:
     """What a file, or one inside an archive, holds.
 
     `inside` is its path in the archive; `encoding` that of a text file; `error` the reason why
-    nothing was read.
+    nothing was read; `left_out` what was not, though the rest was.
     """
 
     sections: tuple[Section, ...] = ()
     inside: str = ""
     encoding: str = ""
     error: str = ""
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def _read_plain(text: str) -> list[Section]:
@@ -95,7 +96,8 @@ def read_content(data: bytes, name: str) -> list[Content]:
     if suffix == _ZIP:
         return list(_read_archive(data, name))
     if suffix in _BINARY_FORMATS:
-        return [Content(tuple(_BINARY_FORMATS[suffix](data, name)))]
+        read = _BINARY_FORMATS[suffix](data, name)
+        return [Content(tuple(read), left_out=_left_out(read))]
     if suffix not in _TEXT_FORMATS:
         raise DocumentError(f"{name} has an unknown format. {what_to_do(suffix)}")
     decoded = decode(data, name=name)
@@ -104,9 +106,15 @@ def read_content(data: bytes, name: str) -> list[Content]:
         sections = _TEXT_FORMATS[suffix](plain)
     except DocumentError as error:
         raise DocumentError(f"{name}: {error}") from error
+    left_out = _left_out(sections)
     if suffix in _VERBATIM:
         sections = list(with_lines(sections, plain))
-    return [Content(tuple(sections), encoding=decoded.encoding)]
+    return [Content(tuple(sections), encoding=decoded.encoding, left_out=left_out)]
+
+
+def _left_out(sections: list[Section]) -> tuple[LeftOut, ...]:
+    """What a reader left out; one that never leaves anything out returns a plain list."""
+    return sections.left_out if isinstance(sections, Sections) else ()
 
 
 def what_to_do(suffix: str) -> str:
@@ -137,7 +145,7 @@ def _read_archive(data: bytes, name: str) -> list[Content]:
             (content,) = read_content(archive.read(inside), where)
         except DocumentError as error:
             content = Content(error=str(error))
-        contents.append(Content(content.sections, inside, content.encoding, content.error))
+        contents.append(replace(content, inside=inside))
     return contents
 
 

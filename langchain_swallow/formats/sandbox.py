@@ -19,7 +19,7 @@ from typing_extensions import Self
 
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.formats.reading import Content, read_content
-from langchain_swallow.formats.section import Section
+from langchain_swallow.formats.section import LeftOut, Section
 
 _MEMORY_GIB = 4
 _TIMEOUT_S = 120.0
@@ -145,7 +145,8 @@ def _content(part: dict[str, Any]) -> Content:
     sections = tuple(
         Section(s["text"], tuple(s["headings"]), s["page"], s["line"]) for s in part.pop("sections")
     )
-    return Content(sections, **part)
+    left_out = tuple(LeftOut(**one) for one in part.pop("left_out"))
+    return Content(sections, left_out=left_out, **part)
 
 
 def _serve(memory_gib: float) -> None:
