@@ -22,6 +22,7 @@ from langchain_swallow.cli import (
     serve,
 )
 from langchain_swallow.cli.common import print_all_characters
+from langchain_swallow.isolated import forget_working_directory
 
 _EXAMPLES = """\
 はじめに / to begin:
@@ -34,7 +35,12 @@ COMMAND --help でそれぞれの説明と例 / COMMAND --help explains each, wi
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code."""
+    """Run one command; the exit code.
+
+    Without `argv` this is the program: from here on it imports nothing from the working directory.
+    """
+    if argv is None:
+        forget_working_directory()
     print_all_characters()
     try:
         arguments = _parser().parse_args(argv)

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from langchain_swallow.engines.devices import cpu_has_bfloat16
 from langchain_swallow.errors import MissingDependencyError, ModelUnavailableError
+from langchain_swallow.isolated import python_child
 
 ADAPTER = files("langchain_swallow") / "data" / "demo_adapter.safetensors"
 _GGUF = "model.gguf"
@@ -57,7 +58,8 @@ def _assemble(folder: Path, dtype: torch.dtype) -> None:
             unpack_gguf(work)
             progress.update()
             # The tokenizer takes 20 s of pure Python: convert it beside the weights.
-            tokenizer = subprocess.Popen([sys.executable, "-m", __name__, str(work), str(built)])
+            folders = (str(work.absolute()), str(built.absolute()))
+            tokenizer = subprocess.Popen(**python_child(__name__, *folders))
             model = dequantised(work)
             progress.update()
             _merge_adapter(model)

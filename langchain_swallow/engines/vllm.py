@@ -22,6 +22,7 @@ from langchain_swallow.errors import (
     OutOfMemoryError,
 )
 from langchain_swallow.forks import leave_to_parent
+from langchain_swallow.isolated import working_directory_forgotten
 
 _QUANTIZATION = {"8bit": "fp8", "4bit": "bitsandbytes"}
 _PROMPT_LOOKUP = {
@@ -134,7 +135,9 @@ class VLLMEngine(LoopEngine):
         from vllm.v1.engine.async_llm import AsyncLLM
 
         self._engine: Any = None
-        self._engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+        # vLLM runs its scheduler and its workers in processes of their own.
+        with working_directory_forgotten():
+            self._engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
         self._context_window = int(self._engine.model_config.max_model_len)
         # vLLM's own has a cache around it; what is in it is transformers'.
         self.tokenizer = self._engine.get_tokenizer()

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from langchain_swallow.errors import IndexStoreError
 from langchain_swallow.formats.sandbox import limit_memory
+from langchain_swallow.isolated import python_child
 
 _TIMEOUT_S = 600.0
 _MEMORY_BYTES = 64 * 2**30
@@ -47,10 +48,16 @@ def read_langchain_faiss(folder: Path, name: str = "index") -> Converted:
         if not (folder / f"{name}{suffix}").is_file():
             raise FileNotFoundError(f"{folder / name}{suffix} does not exist.")
     with TemporaryDirectory() as output:
-        command = [sys.executable, "-m", __name__, str(folder / name), output]
+        # Absolute, because the process runs in another folder.
+        base, written = str(folder.absolute() / name), str(Path(output).absolute())
         try:
             done = subprocess.run(
-                command, capture_output=True, encoding="utf-8", timeout=_TIMEOUT_S, check=False
+                **python_child(__name__, base, written),
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=_TIMEOUT_S,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise IndexStoreError(f"{folder} was not read within {_TIMEOUT_S:g} s.") from None

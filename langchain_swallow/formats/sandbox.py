@@ -20,6 +20,7 @@ from typing_extensions import Self
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.formats.reading import Content, read_content
 from langchain_swallow.formats.section import LeftOut, Section
+from langchain_swallow.isolated import python_child
 
 _MEMORY_GIB = 4
 _TIMEOUT_S = 120.0
@@ -87,14 +88,11 @@ class _Reader:
     """One process, asked by lines of JSON."""
 
     def __init__(self, memory_gib: float) -> None:
-        # -P would keep the current folder out of the path; Python 3.10 does not know it.
-        command = [sys.executable, "-m", "langchain_swallow.formats.sandbox", str(memory_gib)]
         self._process = subprocess.Popen(
-            command,
+            **python_child("langchain_swallow.formats.sandbox", str(memory_gib)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
 
     def is_alive(self) -> bool:

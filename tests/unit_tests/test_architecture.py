@@ -14,6 +14,7 @@ LAYERS = {
     "_version": 0,
     "errors": 0,
     "forks": 0,
+    "isolated": 0,
     "machine": 0,
     "catalog": 1,
     "presets": 1,

@@ -12,6 +12,7 @@ import pptx
 import pytest
 from pptx.util import Inches
 
+from langchain_swallow import isolated
 from langchain_swallow.documents import lazy_load_documents, load_documents
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.formats import pdf
@@ -349,12 +350,16 @@ FILL = "x = bytearray(8 * 2**30)"
 def test_a_file_that_harms_its_reader_is_an_error_and_the_next_one_is_read(
     tmp_path, monkeypatch, code, message
 ):
-    """A parser of that kind, put before the package's in the reader's path."""
+    """A parser of that kind, put before the package's in the reader's path.
+
+    The path of this process does not get there: it may name a folder of documents.
+    """
     if code == FILL:
         pytest.importorskip("resource", reason="this system cannot limit a process's memory")
     (tmp_path / "pypdfium2.py").write_text(f"def PdfDocument(data):\n    {code}\n", "utf-8")
     (tmp_path / "pypdf.py").write_text("", "utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
+    installed = isolated.trusted_path()
+    monkeypatch.setattr(isolated, "trusted_path", lambda: [str(tmp_path), *installed])
     with Sandbox(1, timeout_s=1 if code == HANG else 30, memory_gib=1) as sandbox:
         with pytest.raises(DocumentError, match=message):
             sandbox.read(b"%PDF", "a.pdf")
