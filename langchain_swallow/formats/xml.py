@@ -17,7 +17,11 @@ def parse_xml(data: bytes, name: str) -> Any:
     Raises:
         DocumentError: It is no XML.
     """
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    # huge_tree: a text may be longer than 10 MB, and elements nested 2,048 deep. Entities, which
+    # could make a small file large, are not resolved.
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True
+    )
     try:
         return etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:

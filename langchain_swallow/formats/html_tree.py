@@ -1,0 +1,232 @@
+"""HTML → element tree in which only what a reader of the page sees is left.
+
+Parsing, with lxml's limits lifted; then scripts, navigation and tables of contents are taken out,
+and texts that stand in attributes (`alt`, `value`) become texts of their elements.
+"""
+
+import html
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from lxml import etree
+
+from langchain_swallow.formats.section import LeftOut
+
+_SCRIPTS = frozenset("script style noscript template".split())
+_READINGS = frozenset(("rt", "rp"))
+# Tables of contents and links between pages, as DocBook, Sphinx and wikis mark them.
+_NAVIGATION = frozenset("toc toctree-wrapper navheader navfooter breadcrumb breadcrumbs".split())
+# What lists them without a mark.
+_LISTS = frozenset("ul ol dl table".split())
+_MIN_LINKS = 3
+# The ¶ beside a heading, which Sphinx and others add to link to it.
+_LINKS_TO_HEADINGS = frozenset(["headerlink", "anchor"])
+_XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
+_VOID = "area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr"
+_SELF_CLOSED = re.compile(rf"<(?!(?:{_VOID})\b)([A-Za-z][\w:-]*)((?:\s[^<>]*?)?)/>")
+# With a limit, so that a page of "<a" without an end takes no time.
+_TAG = re.compile(r"</?([A-Za-z][^\s/>]{0,100})[^>]{0,5000}>")
+# Elements that begin no line.
+_INLINE = frozenset(
+    "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr q s "
+    "samp small span strike strong sub sup time tt u var".split()
+)
+_HEADINGS = tuple(f"h{level}" for level in range(1, 7))
+# What keeps its tags when the others are taken out.
+_KEPT = frozenset(("pre", "title", "nav", "ruby", "rt", "rp", *_HEADINGS, *_SCRIPTS))
+_NEVER_NESTED = frozenset(("head", "html", "body", *_VOID.split("|")))
+# Fields whose value no one sees as text.
+_UNSEEN = frozenset("hidden password file color range".split())
+
+
+text_content = etree.XPath("string()")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The root element of a page, its `<title>`, and what was taken out of it."""
+
+    root: Any
+    title: str
+    left_out: tuple[LeftOut, ...]
+
+
+def parse_page(text: str) -> Page | None:
+    """The tree of a page; `None` where it has no element and no text.
+
+    libxml2 stops without an error at an element nested 2,048 deep, as unclosed `<font>` of old
+    editors are. Such a page is parsed again without the elements that only nest.
+    """
+    text = _as_html(text)
+    left_out: list[LeftOut] = []
+    root, is_whole = _parse(text)
+    if not is_whole:
+        root, is_whole = _parse(_TAG.sub(_flattened, text))
+        if not is_whole:
+            left_out.append(LeftOut("text behind what the HTML parser cannot read"))
+    if root is None:
+        return None
+    title = root.findtext("./head/title") or root.findtext("./title") or ""
+    left_out += _drop(root)
+    _show_attributes(root)
+    return Page(root, title, tuple(left_out))
+
+
+def _as_html(text: str) -> str:
+    """XHTML as HTML: it is decoded already, and HTML has neither CDATA nor `<script/>`."""
+    is_xml = bool(_XML_DECLARATION.match(text)) or 'xmlns="http://www.w3.org/1999/xhtml"' in text
+    first, *others = _XML_DECLARATION.sub("", text).split("<![CDATA[")
+    text = first + "".join(map(_without_cdata, others))
+    return _SELF_CLOSED.sub(r"<\1\2></\1>", text) if is_xml else text
+
+
+def ancestors(elements: Iterable[Any]) -> set[Any]:
+    """All that the elements are inside of."""
+    found: set[Any] = set()
+    for element in elements:
+        parent = element.getparent()
+        while parent is not None and parent not in found:
+            found.add(parent)
+            parent = parent.getparent()
+    return found
+
+
+def _without_cdata(text: str) -> str:
+    inside, _, behind = text.partition("]]>")
+    return html.escape(inside, quote=False) + behind
+
+
+def _parse(text: str) -> tuple[Any, bool]:
+    """The root element, if any, and whether the parser read to the end."""
+    # Without lxml.html, whose elements are of Python classes and take a tenth longer.
+    parser = etree.HTMLParser(huge_tree=True)
+    try:
+        root = etree.fromstring(text, parser)
+    except etree.XMLSyntaxError:  # a page of comments only
+        root = None
+    return root, not any(e.type_name == "ERR_RESOURCE_LIMIT" for e in parser.error_log)
+
+
+def _flattened(tag: re.Match[str]) -> str:
+    """A tag such that no element is in another one of its kind."""
+    name = tag[1].lower()
+    if name in _NEVER_NESTED or (name in _KEPT and tag[0].startswith("</")):
+        return tag[0]
+    if name in _KEPT:
+        ended = _HEADINGS if name in _HEADINGS else (name,)
+        return "".join(f"</{other}>" for other in ended) + tag[0]
+    return "" if name in _INLINE else "<p>"
+
+
+def _drop(root: Any) -> list[LeftOut]:
+    """Take out what no one reads as text of the page, and count it."""
+    targets = {*root.xpath("//@id"), *root.xpath("//a/@name")}
+    contents = _contents(root, targets)
+    counts: Counter[str] = Counter()
+    dropped = []
+    for element in root.iter():
+        if isinstance(element.tag, str) and (reason := _reason(element, contents)):
+            dropped.append((element, reason))
+    for element, reason in dropped:
+        if element.getparent() is not None:
+            has_text = next(filter(str.strip, element.itertext()), None) is not None
+            counts[reason] += has_text and element.tag != "head"
+            _take_out(element)
+    return [LeftOut(reason, count=n, is_loss=False) for reason, n in counts.items() if n]
+
+
+def _take_out(element: Any) -> None:
+    """Remove an element; what follows it stays."""
+    before, parent = element.getprevious(), element.getparent()
+    if element.tail and before is not None:
+        before.tail = (before.tail or "") + element.tail
+    elif element.tail:
+        parent.text = (parent.text or "") + element.tail
+    parent.remove(element)
+
+
+def _reason(element: Any, contents: set[Any]) -> str:
+    """Why an element is left out; empty where it is not."""
+    if element.tag in _SCRIPTS or element.tag == "head":
+        return "scripts, styles and templates"
+    if element.tag in _READINGS:
+        return "readings (ruby)"
+    if element.tag == "nav" or element.get("role") == "navigation" or element in contents:
+        return "navigation and tables of contents"
+    classes = element.get("class", "").split()
+    if not _LINKS_TO_HEADINGS.isdisjoint(classes) and len(text_content(element).strip()) <= 1:
+        return "links to headings"
+    return "" if _NAVIGATION.isdisjoint(classes) else "navigation and tables of contents"
+
+
+def _contents(root: Any, targets: set[str]) -> set[Any]:
+    """Lists of nothing but places of the page: tables of contents that are not marked as such.
+
+    One pass, counting letters: lists may be nested as deep as the parser allows.
+    """
+    links = {link for link in root.iter("a") if _leads_inside(link, targets)}
+    if len(links) < _MIN_LINKS:
+        return set()
+    outer = [
+        e
+        for e in ancestors(links)
+        if e.tag in _LISTS and next(e.iterancestors(*_LISTS), None) is None
+    ]
+    return {found for element in outer for found in _contents_in(element, links)}
+
+
+def _contents_in(root: Any, links: set[Any]) -> Iterator[Any]:
+    letters = linked = seen = inside = 0
+    begun: list[tuple[int, int, int]] = []
+    for event, element in etree.iterwalk(root, events=("start", "end")):
+        is_link = element in links
+        if event == "start":
+            if element.tag in _LISTS:
+                begun.append((letters, linked, seen))
+            inside += is_link
+            seen += is_link
+            size = _letters(element.text)
+        else:
+            inside -= is_link
+            if element.tag in _LISTS:
+                before = begun.pop()
+                if seen - before[2] >= _MIN_LINKS and letters - before[0] == linked - before[1]:
+                    yield element
+            size = _letters(element.tail)
+        letters += size
+        linked += size if inside else 0
+
+
+def _leads_inside(link: Any, targets: set[str]) -> bool:
+    place = link.get("href", "")
+    return place.startswith("#") and unquote(place[1:]) in targets
+
+
+def _letters(text: str | None) -> int:
+    return len("".join(text.split())) if text else 0
+
+
+def _show_attributes(root: Any) -> None:
+    """Make texts of pictures and fields, which stand in attributes, texts of their elements."""
+    for element in root.iter("img", "area", "input", "textarea"):
+        if shown := _shown(element):
+            element.text = f" {shown} "
+
+
+def _shown(element: Any) -> str:
+    if element.tag in ("img", "area"):
+        return str(element.get("alt", "")).strip()
+    if element.tag == "textarea":
+        return str(element.text or element.get("placeholder", "")).strip()
+    kind = element.get("type", "text").strip().lower()
+    if kind in ("checkbox", "radio"):
+        return "☑" if element.get("checked") is not None else "☐"
+    if kind == "image":
+        return str(element.get("alt", "")).strip()
+    if kind in _UNSEEN:
+        return ""
+    return str(element.get("value") or element.get("placeholder", "")).strip()
