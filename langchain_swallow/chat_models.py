@@ -346,6 +346,12 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
             tool_names=tools.names if tools else frozenset(),
         )
 
+    def _streaming_disabled(self, **kwargs: Any) -> bool:
+        # Core streams for a callback, or with `streaming=True`, where `generate` is called; several
+        # answers have one stream only if somebody asks for it, who is told so.
+        several = kwargs.get("n", self.n) > 1 and not kwargs.get("stream")
+        return several or super()._streaming_disabled(**kwargs)
+
     def _only_request(
         self, messages: list[BaseMessage], stop: list[str] | None, engine: Engine, kwargs: Any
     ) -> Request:

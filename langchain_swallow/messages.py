@@ -1,12 +1,12 @@
 """LangChain messages → `(role, text)` turns.
 
 What the prompt formats have no place for is written out as text, in one way: a tool call of an
-earlier answer as a line of JSON, a tool's result as a user text that names the tool. Images,
-audio and files are an error, not a gap.
+earlier answer as a line of JSON, valid or not, a tool's result as a user text that names the tool.
+Images, audio and files are an error, not a gap.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from langchain_core.messages import (
@@ -17,10 +17,12 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
+from pydantic_core import to_jsonable_python
 
 from langchain_swallow.errors import PromptError
 
 _CHAT_ROLES = {"human": "user", "ai": "assistant"}
+_CALLS = ("tool_use", "tool_call", "invalid_tool_call")
 
 
 def to_turns(messages: Sequence[BaseMessage], system_prompt: str | None) -> list[tuple[str, str]]:
@@ -52,7 +54,7 @@ def _turn(message: BaseMessage) -> tuple[str, str]:
         outcome = "エラー" if message.status == "error" else "結果"
         return "user", f"ツール「{name}」の{outcome}:\n{text}"
     if isinstance(message, AIMessage):
-        return "assistant", "\n".join(filter(None, [text, *map(_call, message.tool_calls)]))
+        return "assistant", "\n".join(filter(None, [text, *_calls(message)]))
     if isinstance(message, HumanMessage):
         return "user", text
     if isinstance(message, ChatMessage):
@@ -60,9 +62,50 @@ def _turn(message: BaseMessage) -> tuple[str, str]:
     raise PromptError(f"Cannot send a {type(message).__name__}. Use system, human, ai or tool.")
 
 
-def _call(call: Any) -> str:
-    """A tool call as one line of JSON."""
-    return json.dumps({"name": call["name"], "arguments": call["args"]}, ensure_ascii=False)
+def _calls(message: AIMessage) -> Iterator[str]:
+    """The tool calls of an answer, one line each; what was said of those that are not valid."""
+    calls: Sequence[Any] = [*message.tool_calls, *message.invalid_tool_calls]
+    if not calls and not isinstance(message.content, str):
+        # A history in a provider's own form has them in its content only.
+        blocks = [block for block in message.content if isinstance(block, dict)]
+        calls = [block for block in blocks if block.get("type") in _CALLS]
+    for call in calls:
+        arguments = call.get("args", call.get("input"))
+        # The arguments of a call that is not valid are text as the model wrote it.
+        if not isinstance(arguments, str):
+            arguments = _json({} if arguments is None else arguments)
+        head = f'{{"name": {_json(call["name"])}, "arguments": ' if call.get("name") else ""
+        is_valid = call.get("type") != "invalid_tool_call"
+        yield f"{head}{arguments}" + ("}" if head and is_valid else "")
+
+
+def _json(value: Any) -> str:
+    """A value as JSON; what JSON does not have, such as a date, is written as pydantic writes it.
+
+    Raises:
+        PromptError: The value contains itself, or a number too long to write.
+    """
+    try:
+        return json.dumps(_jsonable(value), ensure_ascii=False)
+    except ValueError as error:
+        raise PromptError(
+            f"The arguments of a tool call cannot be written as JSON: {error}. Change them."
+        ) from error
+
+
+def _jsonable(value: Any) -> Any:
+    try:
+        return to_jsonable_python(value, fallback=_plain)
+    except UnicodeDecodeError:  # bytes that are not UTF-8
+        return to_jsonable_python(value, fallback=_plain, bytes_mode="base64")
+
+
+def _plain(value: Any) -> Any:
+    """What pydantic does not know: numpy's values, models of pydantic v1, any other object."""
+    for method in ("tolist", "dict"):
+        if callable(to_plain := getattr(value, method, None)):
+            return to_plain()
+    return str(value)
 
 
 def _text(content: str | list[Any]) -> str:
@@ -75,11 +118,14 @@ def _block(block: Any) -> str:
     if isinstance(block, str):
         return block
     kind = block.get("type")
-    if kind == "text":
+    # LangChain's name for a file that is text; other such files have a URL or base64.
+    if kind == "text" or (kind == "text-plain" and block.get("text") is not None):
+        if not isinstance(block.get("text"), str):
+            raise PromptError(f"A message has a text block without text: {block!r}. Remove it.")
         return str(block["text"])
     # Calls are read from `tool_calls`; a model's reasoning is not sent back to it.
-    if kind in ("tool_use", "tool_call", "reasoning", "thinking"):
+    if kind in (*_CALLS, "tool_call_chunk", "reasoning", "thinking"):
         return ""
     if kind == "tool_result":
-        return _text(block.get("content", ""))
+        return _text(block.get("content") or "")
     raise PromptError(f"Swallow models read text only; a message has a {kind!r} block. Remove it.")

@@ -14,6 +14,9 @@ from typing import Any, Literal, Protocol
 
 FinishReason = Literal["stop", "length"]
 
+# Below this a draw is the arg max, and logits divided by it may be infinite (vLLM's limit too).
+_GREEDY_BELOW = 1e-5
+
 # What a closed engine says.
 UNLOADED = "The model was unloaded. Call the chat model again to load it."
 
@@ -43,7 +46,8 @@ class Request:
     Args:
         prompt_ids: Token ids, BOS included.
         max_tokens: Most tokens of the answer, at least 1.
-        temperature: 0 is greedy; otherwise logits are divided by it.
+        temperature: 0 is greedy, and so is anything below 1e-5, which becomes 0; otherwise logits
+            are divided by it.
         top_p: Keep the smallest set of tokens with this probability, in (0, 1].
         top_k: Keep this many tokens; 0 keeps all.
         repetition_penalty: Divide the score of tokens seen before (Keskar et al. 2019); 1 is none.
@@ -65,6 +69,10 @@ class Request:
     logprobs: int | None = None
     timeout_s: float | None = None
     grammar: Grammar | None = None
+
+    def __post_init__(self) -> None:
+        if self.temperature < _GREEDY_BELOW:
+            object.__setattr__(self, "temperature", 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.load import dumps, loads
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.rate_limiters import InMemoryRateLimiter
+from langchain_core.runnables import RunnableLambda
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from langchain_swallow import ChatSwallow
@@ -179,6 +180,26 @@ def test_n_answers_differ_and_repeat_with_a_seed(llm):
     assert llm.invoke("東京は？", temperature=1.5, seed=6).text == first[1].text
     with pytest.raises(ValueError, match=r"n=3 answers cannot be streamed. Use generate"):
         list(llm.stream("東京は？", n=3))
+
+
+def test_several_answers_are_generated_where_streaming_is_on_for_all_calls(llm):
+    options = {"n": 3, "temperature": 1.5, "seed": 5}
+    whole = llm.generate([[HumanMessage("東京は？")]], **options).generations[0]
+    streaming = ChatSwallow(**llm.model_dump(exclude={"streaming", "profile"}), streaming=True)
+    streaming = streaming.model_copy(update=options)
+    generated = streaming.generate([[HumanMessage("東京は？")]])
+    assert [g.text for g in generated.generations[0]] == [g.text for g in whole]
+    assert streaming.invoke("東京は？").text == whole[0].text
+
+
+async def test_several_answers_are_generated_where_events_are_watched(llm):
+    async def ask(question):
+        return await llm.ainvoke(question, n=2, temperature=1.5, seed=5)
+
+    chain = RunnableLambda(ask)
+    events = [event async for event in chain.astream_events("東京は？", version="v2")]
+    whole = await llm.ainvoke("東京は？", temperature=1.5, seed=5)
+    assert events[-1]["data"]["output"].text == whole.text
 
 
 def test_logprobs_of_every_token(llm):

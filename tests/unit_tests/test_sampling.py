@@ -90,3 +90,10 @@ def test_a_seed_repeats_itself():
         for sampler in (sampler_of(seed=1), sampler_of(seed=1), sampler_of(seed=2))
     )
     assert first == again != other
+
+
+@pytest.mark.parametrize("temperature", [1e-320, 1e-40, 1e-10, 9.9e-6, 1e-5, 1e-4])
+def test_a_tiny_temperature_takes_the_likeliest_token(temperature):
+    logits = torch.tensor([1.0, 80.0, 79.9, -torch.inf])
+    sampler = sampler_of(temperature=temperature, top_p=0.9)
+    assert {sampler.choose(logits.clone()) for _ in range(20)} == {1}
