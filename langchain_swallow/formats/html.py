@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_swallow.formats.html_tree import ancestors, parse_page, text_content
-from langchain_swallow.formats.section import SectionBuilder, Sections
+from langchain_swallow.formats.section import Section, SectionBuilder, Sections
 from langchain_swallow.formats.table_cells import Cell, spanned_rows
 
 # A line break of the page; those of its source are white space.
@@ -34,10 +34,13 @@ def read_html(text: str) -> Sections:
     first = next((_clean(text_content(h)) for h in page.root.iter("h1")), None)
     if title and first is None:
         builder.heading(1, title)
-    elif title != first:
-        builder.block(title)
     _Walk(page.root, builder).run()
-    return Sections(builder.sections(), page.left_out)
+    sections = builder.sections()
+    if title not in (first or title, ""):
+        # The path stays the page's own; a title often repeats the name of the site.
+        beginning = sections[0] if sections else Section("")
+        sections[:1] = [replace(beginning, text=f"{title}\n\n{beginning.text}".strip())]
+    return Sections(sections, page.left_out)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ def test_html_keeps_ruby_apart_and_drops_scripts(tmp_path):
         encoding="utf-8",
     )
     (document,) = load_documents(path)
-    assert document.page_content == "休暇\n\n慶弔休暇は5日。\n\n品名: 机、価格: 900円"
+    assert document.page_content == "題\n\n休暇\n\n慶弔休暇は5日。\n\n品名: 机、価格: 900円"
     assert document.metadata["headings"] == "休暇"
 
 
