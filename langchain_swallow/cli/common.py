@@ -108,10 +108,11 @@ def add_counter(parser: argparse.ArgumentParser) -> None:
 
 
 def show_sources(answer: "Answer") -> None:
-    """Where the cited passages stand."""
+    """Where the cited passages are."""
+    from langchain_swallow.rag.answer import note
+
     for citation in answer.citations:
-        mark = "" if citation.verified else "（未確認）"
-        print(f"  [{citation.number}] {citation.place}{mark}")
+        print(f"  [{citation.number}] {citation.place}{note(citation)}")
 
 
 def say_unread(

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from langchain_swallow.text.citation_marks import MARK
 from langchain_swallow.text.normalize import normalize
 
 _DROPPED = re.compile(
@@ -14,7 +15,6 @@ _DROPPED = re.compile(
     # Between digits these make a number: 3.5, 1,000 (one number with and without), 10:30.
     r"|(?<![0-9])[.:]|[.:](?![0-9])|,"
 )
-_CITATION = re.compile(r"\s*[\[［][0-9０-９]+(?:\s*[,、，]\s*[0-9０-９]+)*[\]］]")
 
 
 def answer_key(text: str) -> str:
@@ -25,7 +25,7 @@ def answer_key(text: str) -> str:
     >>> answer_key("3.5％。")
     '3.5%'
     """
-    return _DROPPED.sub("", normalize(_CITATION.sub("", text)))
+    return _DROPPED.sub("", normalize(MARK.sub("", text)))
 
 
 def exact_match(answer: str, golds: Sequence[str]) -> float:

@@ -13,7 +13,7 @@ from langchain_core.runnables.base import coerce_to_runnable
 from langchain_swallow.errors import PromptOverflowError
 from langchain_swallow.messages import said
 from langchain_swallow.presets import REFUSAL, Preset, get_preset
-from langchain_swallow.rag.answer import Answer
+from langchain_swallow.rag.answer import Answer, is_supported
 from langchain_swallow.rag.budget import prompt_budget
 from langchain_swallow.rag.citations import CitationFilter, find_citations
 from langchain_swallow.rag.packing import best_at_both_ends, fenced, merged, pack
@@ -38,8 +38,9 @@ def create_rag_chain(
         llm: Any LangChain chat model.
         retriever: Any retriever, Runnable or function from a question to Documents, best first.
         preset: A preset, or its name, with the variables `context` and `question`.
-        require_support: Whether an answer of which no citation is verified becomes
-            資料からは分かりません。 Text is then held back until the answer is whole.
+        require_support: Whether an answer becomes 資料からは分かりません。 when none of its
+            citations is verified, or when one is contradicted: the passage has other numbers,
+            dates or units, or says the opposite. Text is then held back until the answer is whole.
 
     The prompt never exceeds the model's context window: passages that do not fit are left out,
     the last one is cut at a sentence end. Those that overlap are joined, and of ten or more the
@@ -163,7 +164,7 @@ class _Reader:
         refused = REFUSAL.rstrip("。") in self._text
         citations = () if refused else find_citations(self._text, self._documents)
         if self._require_support:
-            refused = not any(citation.verified for citation in citations)
+            refused = not is_supported(citations)
             rest = REFUSAL if refused else self._text
         yield Answer(
             text=rest,

@@ -9,16 +9,19 @@ from difflib import SequenceMatcher
 
 from langchain_core.documents import Document
 
+from langchain_swallow.rag.agreement import agrees
 from langchain_swallow.rag.answer import Citation
-from langchain_swallow.text.normalize import normalize, normalize_with_offsets
+from langchain_swallow.text.citation_marks import MARK, MARK_PATTERN, OPEN_MARK, mark_numbers
+from langchain_swallow.text.normalize import SearchKey, normalize, normalize_with_offsets
+from langchain_swallow.text.quantities import quantities, without_quantities
 from langchain_swallow.text.sentences import sentence_spans
 
-_MARK_PATTERN = r"[ \u3000]*[\[［]\s*[0-9]+(?:\s*[,、，]\s*[0-9]+)*\s*[\]］]"
-_MARK = re.compile(_MARK_PATTERN)
-_MARKS_AT_END = re.compile(f"(?:{_MARK_PATTERN})+$")
-_OPEN_MARK = re.compile(r"[ \u3000]*(?:[\[［][\s0-9,、，]*)?$")
+_MARKS_AT_END = re.compile(f"(?:{MARK_PATTERN})+$")
+_CLAUSE_END = re.compile(rf"[、。，．,;；!?！？\n)）」』]|{MARK_PATTERN}")
 # Shorter common runs are particles and chance.
 _SHORTEST_QUOTE = 4
+# With their quantities cut out, two sentences that say the same share most of what is left.
+_SAME_WORDS = 0.6
 # A shorter claim stands in too many passages to say which was meant.
 _SHORTEST_UNIQUE_CLAIM = 2
 
@@ -46,7 +49,7 @@ class CitationFilter:
     def push(self, text: str) -> str:
         """What can be shown; the beginning of a possible mark is held back."""
         self._held += text
-        held = _OPEN_MARK.search(self._held)
+        held = OPEN_MARK.search(self._held)
         cut = held.start() if held else len(self._held)
         ready, self._held = self._held[:cut], self._held[cut:]
         return self._checked(ready)
@@ -58,7 +61,7 @@ class CitationFilter:
 
     def _checked(self, ready: str) -> str:
         before, self._seen = self._seen, self._seen + ready
-        return _MARK.sub(lambda mark: self._replace(mark, before + ready[: mark.start()]), ready)
+        return MARK.sub(lambda mark: self._replace(mark, before + ready[: mark.start()]), ready)
 
     def _replace(self, mark: re.Match[str], before: str) -> str:
         claim = normalize(_claim(before)).strip("。 、")
@@ -66,7 +69,7 @@ class CitationFilter:
         place = len(_MARKS_AT_END.sub("", before))
         cited = self._cited.setdefault(place, set())
         numbers: list[int] = []
-        for written in _numbers(mark):
+        for written in mark_numbers(mark[0]):
             right = self._right_number(written, claim)
             if right is None:
                 self.removed.append(written)
@@ -83,50 +86,124 @@ class CitationFilter:
     def _right_number(self, written: int, claim: str) -> int | None:
         if not 1 <= written <= len(self._keys):
             return None
-        if len(claim) < _SHORTEST_UNIQUE_CLAIM or claim in self._keys[written - 1]:
+        if len(claim) < _SHORTEST_UNIQUE_CLAIM:
             return written
-        containing = [i for i, key in enumerate(self._keys, 1) if claim in key]
+        stated = _whole_words(claim)
+        if stated.search(self._keys[written - 1]):
+            return written
+        containing = [i for i, key in enumerate(self._keys, 1) if stated.search(key)]
         return containing[0] if containing else written
 
 
 def find_citations(text: str, documents: Sequence[Document]) -> tuple[Citation, ...]:
-    """The citations of a whole answer, one a number, each checked against its passage."""
+    """The citations of a whole answer, one for each number, checked against its passage.
+
+    A number that is cited several times is contradicted if one of its sentences is; it is verified
+    if one is and none is contradicted.
+    """
     found: dict[int, Citation] = {}
-    for mark in _MARK.finditer(text):
-        claim = _claim(text[: mark.start()])
-        for number in _numbers(mark):
+    for mark in MARK.finditer(text):
+        claim, before = _claims(text[: mark.start()])
+        said = claim + _rest_of_clause(text[mark.end() :])
+        for number in mark_numbers(mark[0]):
             if 1 <= number <= len(documents):
-                checked = _check(number, documents[number - 1], claim)
-                if number not in found or checked.verified > found[number].verified:
+                checked = _check(number, documents[number - 1], claim, said, before)
+                if number not in found or _weight(checked) > _weight(found[number]):
                     found[number] = checked
     return tuple(found.values())
 
 
-def _numbers(mark: re.Match[str]) -> list[int]:
-    return [int(n) for n in re.findall("[0-9]+", mark[0])]
+def _weight(citation: Citation) -> int:
+    """What is known about a sentence decides over what is not, and what is wrong over the rest."""
+    return 2 * citation.contradicted + citation.verified
 
 
 def _claim(before: str) -> str:
-    """The last words before a mark; after 。 or another mark, those before that."""
-    for segment in reversed(_MARK.sub("\0", before).split("\0")):
-        for start, end in reversed(sentence_spans(segment)):
-            if segment[start:end].strip("。、 \u3000\n"):
-                return segment[start:end].strip()
-    return ""
+    return _claims(before)[0]
 
 
-def _check(number: int, document: Document, claim: str) -> Citation:
-    """Find what the claim took from the passage: all of it, or its longest common run."""
+def _claims(before: str) -> tuple[str, list[str]]:
+    """The last sentence before a mark, and those before it that have no mark of their own.
+
+    After 。 or another mark, the last sentence is the one before that.
+    """
+    for segment in reversed(MARK.sub("\0", before).split("\0")):
+        sentences = [segment[start:end].strip() for start, end in sentence_spans(segment)]
+        if said := [sentence for sentence in sentences if sentence.strip("。、 \u3000\n")]:
+            return said[-1], said[:-1]
+    return "", []
+
+
+def _rest_of_clause(after: str) -> str:
+    """What follows a mark within its clause: 「10日[1]ではない」 is not 「10日」."""
+    return _CLAUSE_END.split(after, maxsplit=1)[0]
+
+
+def _check(
+    number: int, document: Document, claim: str, said: str, before: Sequence[str]
+) -> Citation:
+    """Find what a claim took from its passage, and whether the passage says the same.
+
+    Args:
+        number: Of the passage.
+        document: The passage.
+        claim: The sentence before the mark.
+        said: The same with the rest of its clause.
+        before: Earlier sentences that the mark covers.
+    """
     key = normalize_with_offsets(document.page_content)
-    wanted = normalize(claim).strip("。 、")
-    position = key.text.find(wanted) if wanted else -1
-    size = len(wanted)
-    if position < 0:
-        matcher = SequenceMatcher(None, wanted, key.text, autojunk=False)
-        run = matcher.find_longest_match()
-        position, size = run.b, run.size
-        if size < max(_SHORTEST_QUOTE, len(wanted) / 2):
-            return Citation(number, document)
-    start, end = key.span(position, position + size)
+    span = _quoted(claim, key) or _quoted(said, key)
+    context = " ".join(str(document.metadata.get(name, "")) for name in ("title", "headings"))
+
+    def contradicts(sentence: str, span: tuple[int, int]) -> bool:
+        return not agrees(sentence, document.page_content, span, context)
+
+    others = ((sentence, _quoted(sentence, key)) for sentence in before)
+    if (span and contradicts(said, span)) or any(at and contradicts(s, at) for s, at in others):
+        return Citation(number, document, contradicted=True)
+    if span is None:
+        return Citation(number, document)
+    start, end = span
     quote = document.page_content[start:end]
     return Citation(number, document, quote, start, end, verified=True)
+
+
+def _quoted(claim: str, key: SearchKey) -> tuple[int, int] | None:
+    """Where in the passage a claim, or its longest common run, is; `None` if that is too short."""
+    wanted = normalize(claim).strip("。 、")
+    if not wanted:
+        return None
+    if (whole := _whole_words(wanted).search(key.text)) is not None:
+        return key.span(*whole.span())
+    matcher = SequenceMatcher(None, wanted, key.text, autojunk=False)
+    run = matcher.find_longest_match()
+    if run.size >= max(_SHORTEST_QUOTE, len(wanted) / 2):
+        return key.span(run.b, run.b + run.size)
+    span = _same_sentence(wanted, key.text) if quantities(wanted) else None
+    return key.span(*span) if span else None
+
+
+def _same_sentence(claim: str, passage: str) -> tuple[int, int] | None:
+    """The sentence that differs from a claim in how its quantities are written: 3千円, 3,000円."""
+    words = without_quantities(claim)
+    if len(words) < _SHORTEST_QUOTE:
+        return None
+    shares = {
+        span: _share(words, without_quantities(passage[slice(*span)]))
+        for span in sentence_spans(passage)
+    }
+    span = max(shares, key=shares.__getitem__, default=None)
+    return span if span and shares[span] >= _SAME_WORDS else None
+
+
+def _share(words: str, sentence: str) -> float:
+    """How much of the words is in the sentence, in the same order."""
+    blocks = SequenceMatcher(None, words, sentence, autojunk=False).get_matching_blocks()
+    return sum(block.size for block in blocks if block.size > 1) / len(words)
+
+
+def _whole_words(claim: str) -> re.Pattern[str]:
+    """A claim as it stands in a text: 10日 is not in 110日, and 3.5 not in 3.55."""
+    before = r"(?<![0-9])(?<![0-9][.,])" if claim[0].isdigit() else ""
+    after = r"(?![.,]?[0-9])" if claim[-1].isdigit() else ""
+    return re.compile(f"{before}{re.escape(claim)}{after}")

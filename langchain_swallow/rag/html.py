@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from langchain_swallow.rag.answer import Answer, Citation
+from langchain_swallow.rag.answer import Answer, Citation, note
 
 _MARK = re.compile(r"\[([0-9]+)\]")
 
@@ -45,7 +45,7 @@ def _by_number(citations: Sequence[Citation]) -> dict[int, list[Citation]]:
 def _passage(citations: Sequence[Citation], name: str) -> str:
     """One passage, folded; its id is inside, so that a link to it unfolds it."""
     first = citations[0]
-    unsure = "" if any(citation.verified for citation in citations) else "（未確認）"
+    unsure = note(first)
     return (
         f"<details><summary>[{first.number}] {escape(first.place)}{unsure}</summary>"
         f'<blockquote id="{name}">{_highlighted(citations)}</blockquote></details>'

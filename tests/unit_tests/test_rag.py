@@ -409,7 +409,7 @@ def test_a_model_bound_to_more_tokens_leaves_room_for_them():
     ("text", "shown", "removed"),
     [
         ("10日[1]。", "10日[1]。", []),
-        ("10日［１］", "10日［１］", []),
+        ("10日［１］", "10日[1]", []),
         ("10日［1］", "10日[1]", []),
         ("三日 [1, 2]", "三日 [1][2]", []),
         ("10日[1、7]", "10日[1]", [7]),
@@ -477,7 +477,7 @@ def test_an_answer_is_json():
     made = answer.as_dict()
     assert made["citations"] == [
         {"number": 1, "source": "就業規則.md", "quote": "10日", "start": 11, "end": 14,
-         "verified": True}
+         "verified": True, "contradicted": False}
     ]  # fmt: skip
     assert made["text"] == str(answer) == "10日 [1]"
     assert made["documents"][1]["metadata"] == {"source": "案内.md"}

@@ -1,0 +1,164 @@
+"""A cited sentence and its passage → whether the passage says the same, or contradicts it.
+
+Shared words do not show that two texts agree: できる and できない share most of theirs. So what a
+reader would act on is compared by value: numbers with their units, dates, times, codes, bounds
+like 以上, negation, and words that are each other's opposite.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from difflib import SequenceMatcher
+
+from langchain_swallow.text.normalize import normalize
+from langchain_swallow.text.quantities import Quantity, quantities
+from langchain_swallow.text.sentences import sentence_spans
+
+_CLAUSE = re.compile(r"(?<=[、,，;；])(?![0-9])|\n")
+_LIST_MARK = re.compile(r"^\s*(?:[0-9]{1,2}[.)]\s|[-*・●○■□]\s*)")
+_CONTENT = re.compile(r"[一-龯々ァ-ヶー]+|[a-z]{2,}")
+
+# A negation that says no "not": obligation, guess, emphasis, and words that only look like one.
+_NOT_NEGATIONS = re.compile(
+    r"な(?:けれ|くて)ばなら(?:な[いくか]|ぬ|ず|ません)|な(?:けれ|くて)ばいけ(?:な[いくか]|ません)"
+    r"|なくては(?:なら|いけ)(?:な[いくか]|ません)|ねばなら(?:な[いくか]|ぬ|ず|ません)"
+    r"|ないと(?:なら|いけ)(?:な[いくか]|ません)|ざるを得(?:な[いくか]|ず|ません)"
+    r"|かもしれ(?:な[いくか]|ません)|に(?:違い|ちがい)(?:な[いくか]|ありません)"
+    r"|にほかなら(?:な[いくか]|ず|ません)|だけ(?:で(?:は)?)?なく|のみなら(?:ず|なく)"
+    r"|に(?:過ぎ|すぎ)(?:な[いくか]|ず|ません)|やむを得(?:な[いくか]|ず|ません)"
+    r"|(?:差し支え|さしつかえ|問題|支障)(?:は|が|も)?(?:な[いくか]|ありません|ございません)"
+    r"|(?:構|かま)(?:わな[いくか]|いません)|しか(?=[^。、]{1,15}(?:な[いくか]|ません))[^。、]{1,15}(?:な[いくか]|ません)"
+    r"|を問わ(?:ず|ない)|間(?:も|違い)なく|まもなく|遅滞なく|滞りなく|もれなく|漏れなく|例外なく|限りなく"
+    r"|少な[いくか]|危な[いくか]|切な[いくか]|幼な[いくか]|つまらな[いくか]|もったいな[いくか]"
+    r"|必ず|まず|先ず|はず|いずれ|わずか|未満|未来|未明|未成年|未然|非常|非難|不動産|不思議|不正|不良|不安|不満"
+    r"|無線|無論|無理|無数|時間外"
+)
+_NEGATION = re.compile(
+    r"な(?:い|かった|く(?!な)|くな|けれ|し(?=$|[。、）)\s]))|ません|(?<=[^\W\d_])ず(?=に|、|。|とも|$)|ぬ(?=$|[。、]|もの|者)"
+    r"|不(?=[一-龯])|無(?=[一-龯])|^無$|(?<=[:、\s])無(?=$|[。、\s])|非(?=[一-龯])|未(?=[一-龯])"
+    r"|禁止|禁じ|禁ず|厳禁|禁煙|お断り|対象外|適用外|範囲外|圏外|除外|除[くきい]|以外"
+    r"|\b(?:not|no|never|cannot|without|none|neither|nor|prohibited|forbidden)\b|n't\b"
+)
+# Words alone, like 北海道 or 40日から50日前後, affirm nothing that could be negated.
+_SAYS_SOMETHING = re.compile(
+    r"[はがをも]|(?:[るたすうくむいだ]|です|ます|[可否有無要]|可能|必要|禁止|対象|有効|[有無]料|任意|必須)。?$"
+    r"|[a-z] "
+)
+_OPPOSITES = tuple(
+    tuple(pair.split("/"))
+    for pair in (
+        "増加/減少 増え/減っ 増やす/減らす 上昇/下降 値上げ/値下げ 引き上げ/引き下げ 黒字/赤字 "
+        "賛成/反対 可決/否決 承認/却下 許可/禁止 必須/任意 開始/終了 上限/下限 最大/最小 最高/最低 "
+        "出席/欠席 参加/欠席 成功/失敗 入社/退社 採用/解雇 就職/退職 午前/午後 平日/休日 以前/以後 "
+        "の前に/の後に 北側/南側 東側/西側 右側/左側 屋内/屋外 国内/海外 増額/減額 加算/減算 "
+        "延長/短縮 拡大/縮小"
+    ).split()
+)
+
+
+def agrees(claim: str, passage: str, quoted: tuple[int, int], context: str = "") -> bool:
+    """Whether a claim says nothing that its passage contradicts.
+
+    Every number, date, time and code of each clause must be in one sentence (or table row) of the
+    passage, with the same unit and no opposite bound, and no other sentence may have more of the
+    clause's words with another value of that unit. Negation and opposites are compared with the
+    words of the passage that the claim matches, to the end of their clause.
+
+    Args:
+        claim: A sentence of the answer.
+        passage: The text of the passage that it cites.
+        quoted: The half-open span of the passage that the claim matches best.
+        context: Words that belong to every sentence of the passage, such as its headings.
+    """
+    claim = _LIST_MARK.sub("", claim)
+    sentences = [normalize(text) for text in _sentences(passage)]
+    at_quote = normalize(passage[slice(*_sentence_around(passage, quoted))])
+    context = normalize(context)
+    clauses = [normalize(part) for part in _CLAUSE.split(claim) if part.strip()]
+    return all(
+        _quantities_agree(clause, at_quote, sentences, context) for clause in clauses
+    ) and _polarity_agrees(normalize(claim), at_quote)
+
+
+def _sentences(passage: str) -> Iterator[str]:
+    for start, end in sentence_spans(passage):
+        yield from filter(str.strip, passage[start:end].split("\n"))
+
+
+def _sentence_around(passage: str, quoted: tuple[int, int]) -> tuple[int, int]:
+    """The sentences in which a quote begins and ends, and all between; a line is a sentence."""
+    start, end = quoted
+    spans = sentence_spans(passage)
+    first = next((s for s, e in spans if s <= start < e), 0)
+    last = next((e for s, e in spans if s < end <= e), len(passage))
+    line = passage.rfind("\n", first, start) + 1
+    line_end = passage.find("\n", end, last)
+    return max(first, line), last if line_end < 0 else line_end
+
+
+def _quantities_agree(clause: str, at_quote: str, sentences: list[str], context: str) -> bool:
+    wanted = quantities(clause)
+    if not wanted:
+        return True
+    content = _content(clause)
+    told = quantities(context)
+    having = [s for s in (at_quote, *sentences) if _has_all(quantities(s) + told, wanted)]
+    if not having:
+        return False
+    if not content:
+        return True
+    best = max(_shared(content, sentence + context) for sentence in having)
+    rivals = (s for s in sentences if s not in having and _has_rival(quantities(s), wanted))
+    return all(_shared(content, rival + context) <= best for rival in rivals)
+
+
+def _has_all(found: list[Quantity], wanted: Iterable[Quantity]) -> bool:
+    return all(any(one.agrees_with(other) for other in found) for one in wanted)
+
+
+def _has_rival(found: list[Quantity], wanted: Iterable[Quantity]) -> bool:
+    """Whether one of the same unit has another value."""
+    return any(
+        one.kind == other.kind and one.unit == other.unit and not one.agrees_with(other)
+        for one in wanted
+        for other in found
+    )
+
+
+def _content(text: str) -> set[str]:
+    """Pairs of characters of the words that carry meaning, without numbers and their units."""
+    return {run[i : i + 2] for run in _CONTENT.findall(text) for i in range(max(1, len(run) - 1))}
+
+
+def _shared(content: set[str], text: str) -> float:
+    return sum(pair in text for pair in content) / len(content)
+
+
+def _polarity_agrees(claim: str, sentence: str) -> bool:
+    if not _SAYS_SOMETHING.search(claim):
+        return True
+    window = _window(claim, sentence)
+    if _negations(claim) % 2 != _negations(window) % 2:
+        return False
+    return not any(
+        (one in claim) != (one in window)
+        and (other in claim) != (other in window)
+        and (one in claim) != (other in claim)
+        for one, other in _OPPOSITES
+    )
+
+
+def _window(claim: str, sentence: str) -> str:
+    """What of a sentence a claim is about: from the first words that both have to the end of the
+    clause after the last.
+    """
+    matcher = SequenceMatcher(None, claim, sentence, autojunk=False)
+    blocks = [block for block in matcher.get_matching_blocks() if block.size >= 2]
+    if not blocks:
+        return sentence
+    start, end = blocks[0].b, blocks[-1].b + blocks[-1].size
+    clause_end = re.compile(r"[、。,;\n]|が(?=、)").search(sentence, end)
+    return sentence[start : clause_end.start() if clause_end else len(sentence)]
+
+
+def _negations(text: str) -> int:
+    return len(_NEGATION.findall(_NOT_NEGATIONS.sub("", text)))

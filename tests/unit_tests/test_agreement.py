@@ -1,0 +1,144 @@
+"""Whether a cited passage says what the answer says: by value, not by shared words."""
+
+import pytest
+from langchain_core.documents import Document
+
+from langchain_swallow.rag.citations import find_citations
+from langchain_swallow.text.quantities import quantities
+
+
+def state(claim, passage, **metadata):
+    (citation,) = find_citations(f"{claim}[1]", [Document(passage, metadata=metadata)])
+    return "contradicted" if citation.contradicted else "verified" if citation.verified else "none"
+
+
+NOTICE = "有給休暇は10日付与される。"
+RIGHT = [
+    ("有給休暇は10日付与される", NOTICE),
+    ("有給休暇は十日付与される", NOTICE),
+    ("有給休暇は１０日付与されます", NOTICE),
+    ("10日", NOTICE),
+    ("日当は3,000円とする", "日当は３，０００円とする。"),
+    ("日当は3千円とする", "日当は3,000円とする。"),
+    ("日当は三千円とする", "日当は3,000円とする。"),
+    ("予算は1億2,000万円である", "予算は120,000,000円である。"),
+    ("試用期間は半年とする", "試用期間は6か月とする。"),
+    ("試用期間は6ヶ月間とする", "試用期間は6か月とする。"),
+    ("施行日は2025年4月1日である", "施行日は令和7年4月1日である。"),
+    ("施行日は2025/4/1である", "施行日は令和七年四月一日である。"),
+    ("始業は9:00とする", "始業は午前9時とする。"),
+    ("終業は17時半とする", "終業は午後5時30分とする。"),
+    ("割引率は5割です", "割引率は50%です。"),
+    ("20歳以上が対象です", "20歳以上が対象です。"),
+    ("持ち込みはできない", "社内への持ち込みはできない。"),
+    ("持ち込みはできません", "社内への持ち込みはできない。"),
+    ("社内への持ち込みは禁止です", "社内への持ち込みはできません。"),
+    ("申請書を提出しなければなりません", "申請書を提出しなければならない。"),
+    ("許可がない場合は入室できません", "許可がない場合は、入室できません。"),
+    ("入室できません", "許可がない場合は、入室できません。"),
+    ("性別を問わず応募できます", "性別を問わず応募できます。"),
+    ("部長の日当は5,000円", "役職: 部長、日当: 5,000円\n\n役職: 一般社員、日当: 2,000円"),
+    ("対応機種はX-200です", "対応機種はX-200です。"),
+    ("日当は3,000円、宿泊費は12,000円です", "日当は3,000円です。宿泊費は12,000円です。"),
+    ("The fee is 1,200 yen", "The fee is 1200円 per month, and the fee is 1,200 yen."),
+    ("1. 日当は3,000円とする", "日当は3,000円とする。"),
+    ("持ち込みはできるが届け出る", "持ち込みはできるが、社外へは持ち出せない。届け出る。"),
+]
+WRONG = [
+    ("日当は4千円とする", "日当は3,000円とする。"),
+    ("始業は10:00とする", "始業は午前9時とする。"),
+    ("有給休暇は20日付与される", NOTICE),
+    ("有給休暇は二十日付与される", NOTICE),
+    ("有給休暇は10時間付与される", NOTICE),
+    ("有給休暇は10%付与される", NOTICE),
+    ("有給休暇は10か月付与される", NOTICE),
+    ("有給休暇は付与されない", NOTICE),
+    ("有給休暇は10日付与されません", NOTICE),
+    ("有給休暇は10日付与される", "有給休暇は110日付与される。"),
+    ("有給休暇は10日付与される", "有給休暇は10.5日付与される。"),
+    ("日当は3,000円とする", "日当は3,000ドルとする。"),
+    ("日当は3万円とする", "日当は3千円とする。"),
+    ("日当は30,000円とする", "日当は3,000円とする。"),
+    ("施行日は2025年4月10日である", "施行日は令和7年4月1日である。"),
+    ("施行日は令和6年4月1日である", "施行日は令和7年4月1日である。"),
+    ("会議は午後9時に始まる", "会議は午前9時に始まる。"),
+    ("会議は10:30に始まる", "会議は10:00に始まる。"),
+    ("20歳未満が対象です", "20歳以上が対象です。"),
+    ("20歳以下が対象です", "20歳を超える者が対象です。"),
+    ("持ち込みはできる", "社内への持ち込みはできない。"),
+    ("社内への持ち込みは可能", "社内への持ち込みは不可能。"),
+    ("社内への持ち込みは認められている", "社内への持ち込みは認められていない。"),
+    ("社内への持ち込みはできない", "社内への持ち込みはできる。"),
+    ("印鑑は必要です", "印鑑は不要です。"),
+    ("この保証は有効です", "この保証は無効です。"),
+    ("有給休暇は取得できる", "有給休暇は取得できるとは限らない。"),
+    ("有給休暇は取得できる", "有給休暇は取得できるわけではない。"),
+    ("許可なく持ち込める", "許可なく持ち込んではならない。"),
+    ("残業代は支払われる", "残業代は支払われません。"),
+    ("この議案は可決された", "この議案は否決された。"),
+    ("売上は3%増加した", "売上は3%減少した。"),
+    ("駐車場は有料です", "駐車場は無料です。"),
+    (
+        "課長の出張の日当は3,000円とする",
+        "部長の出張の日当は3,000円とする。課長の出張の日当は5,000円とする。",
+    ),
+    ("対応機種はX-300です", "対応機種はX-200です。"),
+    ("You can bring pets into the office", "You cannot bring pets into the office."),
+    ("Pets are allowed in the office", "Pets are not allowed in the office."),
+    ("日当は3,000円、宿泊費は3,000円です", "日当は3,000円です。宿泊費は12,000円です。"),
+]
+
+
+@pytest.mark.parametrize(("claim", "passage"), RIGHT)
+def test_a_claim_that_says_the_same_is_verified(claim, passage):
+    assert state(claim, passage) == "verified"
+
+
+@pytest.mark.parametrize(("claim", "passage"), WRONG)
+def test_a_claim_that_says_something_else_is_not_verified(claim, passage):
+    assert state(claim, passage) != "verified"
+
+
+@pytest.mark.parametrize(
+    ("answer", "wanted"),
+    [
+        ("有給休暇は10日[1]付与されない。", "contradicted"),
+        ("資料[1]によると有給休暇は20日付与される。", "contradicted"),
+        ("資料[1]によると有給休暇は10日付与される。", "verified"),
+        ("有給休暇は20日付与される。その日数は10日である。[1]", "contradicted"),
+        ("お答えします。有給休暇は10日付与される。[1]", "verified"),
+        # One right sentence does not verify a wrong one of the same number.
+        ("有給休暇は10日付与される[1]。有給休暇は20日付与される[1]。", "contradicted"),
+        ("有給休暇は20日付与される[1]。有給休暇は10日付与される[1]。", "contradicted"),
+    ],
+)
+def test_all_that_a_mark_covers_is_compared(answer, wanted):
+    (citation,) = find_citations(answer, [Document(NOTICE)])
+    found = "contradicted" if citation.contradicted else "verified" if citation.verified else "none"
+    assert found == wanted
+    assert bool(citation.quote) == citation.verified
+
+
+def test_the_headings_of_a_passage_belong_to_each_of_its_rows():
+    rows = "役職: 部長、日当: 5,000円\n\n役職: 一般社員、日当: 2,000円"
+    assert state("2025年度の部長の日当: 5,000円", rows, headings="2025年度 旅費") == "verified"
+    assert state("2024年度の部長の日当: 5,000円", rows, headings="2025年度 旅費") != "verified"
+
+
+@pytest.mark.parametrize(
+    "mark", ["[1]", "［1］", "[１]", "【1】", "【１】", "[資料1]", "【資料 1】", "[ 1 ]"]
+)
+def test_marks_are_read_however_a_model_writes_them(mark):
+    (citation,) = find_citations(f"有給休暇は10日付与される{mark}。", [Document(NOTICE)])
+    assert citation.verified
+
+
+def test_a_range_of_marks_is_all_that_it_spans():
+    documents = [Document(NOTICE)] * 4
+    assert [c.number for c in find_citations("10日[2-4]", documents)] == [2, 3, 4]
+    assert [c.number for c in find_citations("10日[1〜2、4]", documents)] == [1, 2, 4]
+
+
+def test_quantities_of_any_text_are_found_in_linear_time():
+    for text in ("1" * 20_000, "一" * 20_000, "1," * 10_000, "千" * 20_000, "a-1" * 7_000):
+        quantities(text)
