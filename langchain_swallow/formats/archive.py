@@ -5,6 +5,7 @@ docx, pptx and xlsx are such archives too.
 
 import io
 import zipfile
+from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from langchain_swallow.errors import DocumentError
@@ -14,6 +15,11 @@ _MAX_BYTES = 500 * 1024**2
 _MAX_RATIO = 100
 # A small file may be compressed further than that without harm.
 _ANY_RATIO_BELOW = 1024**2
+# Old Office files, and new ones with a password, are OLE compound files instead of archives.
+_COMPOUND_FILE = bytes.fromhex("D0CF11E0A1B11AE1")
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+# What Office files hold their text in; the rest are pictures, fonts and embedded files.
+_PARTS = (".xml", ".rels")
 
 
 class Archive:
@@ -22,23 +28,40 @@ class Archive:
     Args:
         data: Its bytes.
         name: What to call it in an error.
+        reads: Which of its entries can be read, by their paths; `None` is all. The limits of size
+            do not apply to the others, such as pictures, which are never unpacked.
 
     Raises:
         DocumentError: It is no archive, encrypted, has paths that lead out of it, too many
-            entries, or unpacks to more than 500 MiB or to a hundred times its size.
+            entries, or what can be read unpacks to more than 500 MiB or to a hundred times its
+            size.
     """
 
-    def __init__(self, data: bytes, name: str) -> None:
+    def __init__(
+        self, data: bytes, name: str, *, reads: Callable[[str], bool] | None = None
+    ) -> None:
         self._name = name
+        if data.startswith(_COMPOUND_FILE):
+            raise DocumentError(f"{name} {_of_compound_file(data)}")
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         except (zipfile.BadZipFile, OSError, ValueError) as error:
             raise DocumentError(f"{name} is no readable archive: {error}.") from error
-        self._entries = {_name(info): info for info in self._zip.infolist() if not info.is_dir()}
-        self._check()
+        infos = [info for info in self._zip.infolist() if not info.is_dir()]
+        if len(infos) > _MAX_ENTRIES:
+            raise DocumentError(f"{self._name} has {len(infos)} files, over {_MAX_ENTRIES}.")
+        entries = {_name(info): info for info in infos}
+        self._check_paths(entries)
+        self._entries = {
+            path: info for path, info in entries.items() if reads is None or reads(path)
+        }
+        self._check_sizes()
+
+    def __contains__(self, entry: str) -> bool:
+        return entry in self._entries
 
     def names(self) -> list[str]:
-        """Paths of all files in it."""
+        """Paths of all files in it that can be read."""
         return list(self._entries)
 
     def read(self, entry: str) -> bytes:
@@ -56,25 +79,44 @@ class Archive:
         except Exception as error:  # zlib.error and lzma.LZMAError have no common base
             raise DocumentError(f"{self._name}: {entry} cannot be unpacked: {error}.") from error
 
-    def _check(self) -> None:
-        entries = self._entries.values()
-        if len(entries) > _MAX_ENTRIES:
-            raise DocumentError(f"{self._name} has {len(entries)} files, over {_MAX_ENTRIES}.")
-        total = sum(info.file_size for info in entries)
+    def _check_paths(self, entries: dict[str, zipfile.ZipInfo]) -> None:
+        for path, info in entries.items():
+            if info.flag_bits & 1:
+                raise DocumentError(f"{self._name} is encrypted. Save it without a password.")
+            parts = PurePosixPath(path.replace("\\", "/"))
+            if parts.is_absolute() or ".." in parts.parts or path[1:2] == ":":
+                raise DocumentError(f"{self._name} has a path that leads out of it: {path!r}.")
+
+    def _check_sizes(self) -> None:
+        total = sum(info.file_size for info in self._entries.values())
         if total > _MAX_BYTES:
             raise DocumentError(f"{self._name} unpacks to {total} bytes; refused as too large.")
         for path, info in self._entries.items():
-            if info.flag_bits & 1:
-                raise DocumentError(f"{self._name} is encrypted. Save it without a password.")
             ratio = info.file_size / max(1, info.compress_size)
             if ratio > _MAX_RATIO and info.file_size > _ANY_RATIO_BELOW:
                 raise DocumentError(
                     f"{self._name}: {path} unpacks to {info.file_size} bytes, {ratio:.0f} times "
                     "its size; refused as too large."
                 )
-            parts = PurePosixPath(path.replace("\\", "/"))
-            if parts.is_absolute() or ".." in parts.parts or path[1:2] == ":":
-                raise DocumentError(f"{self._name} has a path that leads out of it: {path!r}.")
+
+
+def open_office_file(data: bytes, name: str) -> Archive:
+    """The parts of a docx, pptx or xlsx file that hold text.
+
+    Raises:
+        DocumentError: As `Archive` says.
+    """
+    return Archive(data, name, reads=lambda path: path.lower().endswith(_PARTS))
+
+
+def _of_compound_file(data: bytes) -> str:
+    """What is wrong with a file that Office wrote in its other container format."""
+    if _ENCRYPTED in data:
+        return "is encrypted with a password. Open it in Office and save it without the password."
+    return (
+        "is an Office 97-2003 file (.doc, .xls, .ppt) or an Outlook message with another "
+        "extension. Save it in a current format, such as .docx, .xlsx or .pptx."
+    )
 
 
 def _name(info: zipfile.ZipInfo) -> str:

@@ -5,11 +5,12 @@ Read from the XML itself: docx2txt prints the reading before the base, python-do
 and both lose the numbers that Word writes by itself (第１条).
 """
 
+import posixpath
 from collections.abc import Iterator
 from typing import Any
 
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.archive import Archive
+from langchain_swallow.formats.archive import Archive, open_office_file
 from langchain_swallow.formats.docx_numbering import Numbering
 from langchain_swallow.formats.docx_styles import (
     W,
@@ -19,6 +20,7 @@ from langchain_swallow.formats.docx_styles import (
     level_of,
     value_of,
 )
+from langchain_swallow.formats.relations import main_part, relations
 from langchain_swallow.formats.section import Section, SectionBuilder
 from langchain_swallow.formats.table_cells import Cell, spanned_rows
 from langchain_swallow.formats.xml import parse_xml
@@ -36,11 +38,13 @@ def read_docx(data: bytes, name: str) -> list[Section]:
     Raises:
         DocumentError: It is no Word document, encrypted, or a decompression bomb.
     """
-    archive = Archive(data, name)
-    document = parse_xml(archive.read("word/document.xml"), name)
-    styles = _part(archive, "styles", name)
-    numbering = Numbering(_part(archive, "numbering", name), styles)
-    texts = _Texts(document, numbering, _notes(archive, name))
+    archive = open_office_file(data, name)
+    main = main_part(archive, name, usual="word/document.xml")
+    document = parse_xml(archive.read(main), name)
+    parts = _Parts(archive, main, name)
+    styles = parts.root("styles")
+    numbering = Numbering(parts.root("numbering"), styles)
+    texts = _Texts(document, numbering, _notes(parts))
     levels, contents = heading_levels(styles), contents_styles(styles)
     builder = SectionBuilder()
     body = document.find(f"{W}body")
@@ -69,12 +73,22 @@ def _with_headings(sections: list[Section]) -> Iterator[Section]:
             yield Section(text, headings)
 
 
-def _part(archive: Archive, part: str, name: str) -> Any:
-    """Root of a part of the document; `None` where it has none, or a damaged one."""
-    try:
-        return parse_xml(archive.read(f"word/{part}.xml"), name)
-    except DocumentError:
-        return None
+class _Parts:
+    """The parts that a document refers to, by their kinds."""
+
+    def __init__(self, archive: Archive, main: str, name: str) -> None:
+        self._archive, self._name = archive, name
+        self._folder = posixpath.dirname(main)
+        self._paths = {part.kind: part.path for part in relations(archive, main, name).values()}
+
+    def root(self, kind: str) -> Any:
+        """Root of a part; `None` where there is none, or a damaged one."""
+        # Files that say nothing of their parts have them where Word puts them.
+        path = self._paths.get(kind, posixpath.join(self._folder, f"{kind}.xml"))
+        try:
+            return parse_xml(self._archive.read(path), self._name)
+        except DocumentError:
+            return None
 
 
 def _blocks(parent: Any) -> Iterator[Any]:
@@ -117,11 +131,11 @@ def _own(parent: Any, tag: str) -> list[Any]:
     return [e for e in parent.iter(f"{W}{tag}") if next(e.iterancestors(within)) is parent]
 
 
-def _notes(archive: Archive, name: str) -> dict[tuple[str, str], str]:
+def _notes(parts: _Parts) -> dict[tuple[str, str], str]:
     """Texts of footnotes and endnotes, by kind and id; Word's separators have none."""
     found = {}
     for kind in ("footnote", "endnote"):
-        root = _part(archive, f"{kind}s", name)
+        root = parts.root(f"{kind}s")
         for note in () if root is None else root.iter(f"{W}{kind}"):
             text = "".join(node.text or "" for node in note.iter(f"{W}t")).strip()
             found[kind, note.get(f"{W}id", "")] = text

@@ -142,7 +142,8 @@ def _lines(text: str) -> Iterator[str]:
 
 def _cell(element: Any) -> Cell:
     text = " ".join(_lines(_text(element)))
-    return Cell(text, _span(element, "colspan"), _span(element, "rowspan"))
+    spans = _span(element, "colspan"), _span(element, "rowspan")
+    return Cell(text, *spans, is_name=element.tag == "th")
 
 
 def _span(element: Any, name: str) -> int:

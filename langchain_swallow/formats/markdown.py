@@ -4,7 +4,8 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from langchain_swallow.formats.section import Section, SectionBuilder, table_rows
+from langchain_swallow.formats.section import Section, SectionBuilder
+from langchain_swallow.formats.table_rows import table_rows
 
 _HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*$")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?\n---[ \t]*\n", re.DOTALL)

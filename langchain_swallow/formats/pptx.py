@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from langchain_swallow.formats.archive import Archive
+from langchain_swallow.formats.archive import Archive, open_office_file
 from langchain_swallow.formats.drawing import A, shape_text
-from langchain_swallow.formats.relations import relations
+from langchain_swallow.formats.relations import main_part, relations
 from langchain_swallow.formats.section import Section, SectionBuilder
 from langchain_swallow.formats.table_cells import Cell, spanned_rows
 from langchain_swallow.formats.xml import parse_xml
@@ -23,15 +23,15 @@ def read_pptx(data: bytes, name: str) -> list[Section]:
     Raises:
         DocumentError: It is no presentation, encrypted, or a decompression bomb.
     """
-    archive = Archive(data, name)
-    main = "ppt/presentation.xml"
+    archive = open_office_file(data, name)
+    main = main_part(archive, name, usual="ppt/presentation.xml")
     presentation = parse_xml(archive.read(main), name)
     targets = relations(archive, main, name)
     sections: list[Section] = []
     for number, entry in enumerate(presentation.iter(f"{_P}sldId"), 1):
-        path = targets.get(entry.get(f"{_R}id", ""), "")
-        if path in archive.names():
-            sections += _slide(archive, path, number, name)
+        target = targets.get(entry.get(f"{_R}id", ""))
+        if target and target.path in archive:
+            sections += _slide(archive, target.path, number, name)
     return sections
 
 
@@ -43,8 +43,8 @@ def _slide(archive: Archive, path: str, number: int, name: str) -> list[Section]
         else:
             builder.block(text)
     for notes in relations(archive, path, name).values():
-        if "/notesSlides/" in notes and notes in archive.names():
-            for text, _ in _texts(parse_xml(archive.read(notes), name)):
+        if notes.kind == "notesSlide" and notes.path in archive:
+            for text, _ in _texts(parse_xml(archive.read(notes.path), name)):
                 builder.block(text)
     return [Section(s.text, s.headings, page=number) for s in builder.sections()]
 
@@ -54,11 +54,7 @@ def _texts(root: Any) -> Iterator[tuple[str, bool]]:
     found: list[tuple[str, bool]] = []
     for element in root.iter(f"{_P}sp", f"{A}tbl"):
         if element.tag == f"{A}tbl":
-            rows = [
-                [_cell(cell) for cell in row.iter(f"{A}tc") if not _is_covered(cell)]
-                for row in element.iter(f"{A}tr")
-            ]
-            found += [(row, False) for row in spanned_rows(rows)]
+            found += [(row, False) for row in _table(element)]
             continue
         place = element.find(f"{_P}nvSpPr/{_P}nvPr/{_P}ph")
         kind = "" if place is None else place.get("type", "")
@@ -68,9 +64,25 @@ def _texts(root: Any) -> Iterator[tuple[str, bool]]:
     return iter(sorted(found, key=lambda pair: not pair[1]))
 
 
+def _table(element: Any) -> list[str]:
+    """Rows of a table, which says whether its first row or column is set apart."""
+    properties = element.find(f"{A}tblPr")
+    has_header, has_names = (
+        properties is not None and properties.get(name, "0") in ("1", "true")
+        for name in ("firstRow", "firstCol")
+    )
+    rows = []
+    for row in element.iter(f"{A}tr"):
+        cells = [_cell(cell) for cell in row.iter(f"{A}tc") if not _is_covered(cell)]
+        if cells:
+            cells[0].is_name = has_names and not has_header
+        rows.append(cells)
+    return spanned_rows(rows, has_header=has_header)
+
+
 def _cell(element: Any) -> Cell:
-    spans = (int(element.get(name, "1")) for name in ("gridSpan", "rowSpan"))
-    return Cell(shape_text(element), *spans)
+    columns, rows = (int(element.get(name, "1")) for name in ("gridSpan", "rowSpan"))
+    return Cell(shape_text(element), columns, rows)
 
 
 def _is_covered(element: Any) -> bool:

@@ -80,7 +80,9 @@ class SectionBuilder:
 
     def heading(self, level: int, title: str) -> None:
         """A heading ends the section before it, and begins one that it travels with."""
-        self._flush()
+        # A heading above others goes on in their paths; one beside them would be lost.
+        above = self._path[-1] if self._path else None
+        self._flush(keep_bare=above is not None and above[0] >= level and above[1] != title)
         self._path = [entry for entry in self._path if entry[0] < level]
         self._path.append((level, title))
         self._blocks.append(title)
@@ -91,33 +93,19 @@ class SectionBuilder:
             self._blocks.append(text.strip())
 
     def sections(self) -> list[Section]:
-        """Everything collected; headings without text of their own are left to the paths."""
-        self._flush()
+        """Everything collected; a heading without text of its own is in the paths of those below.
+
+        Where there are none below, it is a section by itself.
+        """
+        self._flush(keep_bare=True)
         return self._sections
 
-    def _flush(self) -> None:
+    def _flush(self, *, keep_bare: bool) -> None:
         # A page's title and its first heading are often the same.
         titles = [title for title, _ in itertools.groupby(title for _, title in self._path)]
-        if [block for block in self._blocks if block not in titles]:
+        is_bare = not [block for block in self._blocks if block not in titles]
+        if is_bare:
+            self._blocks = [block for block in dict.fromkeys(self._blocks) if block and keep_bare]
+        if self._blocks:
             self._sections.append(Section("\n\n".join(self._blocks), tuple(titles)))
         self._blocks = []
-
-
-def table_rows(rows: list[list[str]]) -> list[str]:
-    """Rows as 見出し: 値、見出し: 値, so that each makes sense alone.
-
-    >>> table_rows([["品名", "価格"], ["机", "900円"]])
-    ['品名: 机、価格: 900円']
-    """
-    if len(rows) < 2:
-        return ["、".join(filter(None, row)) for row in rows]
-    header = rows[0]
-    return [
-        "、".join(
-            f"{name}: {value}" if name else value
-            for name, value in zip([*header, *[""] * len(row)], row, strict=False)
-            if value
-        )
-        for row in rows[1:]
-        if any(row)
-    ]

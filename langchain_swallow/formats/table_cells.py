@@ -1,24 +1,39 @@
 """Tables whose cells span rows and columns → rows that each make sense alone."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
-from langchain_swallow.formats.section import table_rows
+from langchain_swallow.formats.table_layout import Layout, layout_of
+from langchain_swallow.formats.table_rows import columnar_rows, pairs
+from langchain_swallow.formats.table_words import is_value
 
-# A page may claim any width.
+# A page may claim any width for a cell.
 _MOST_COLUMNS = 200
 
 
 @dataclass(slots=True)
 class Cell:
-    """A cell that stands in so many columns and rows, itself included."""
+    """A cell that stands in so many columns and rows, itself included.
+
+    `is_name` is whether the file marks it as the name of others, as `<th>` or bold letters do.
+    """
 
     text: str
     columns: int = 1
     rows: int = 1
+    is_name: bool = False
 
 
-def spanned_rows(rows: Sequence[Sequence[Cell]]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Rows below one head, which may have none."""
+
+    head: list[list[Cell]]
+    rows: list[list[Cell]] = field(default_factory=list)
+
+
+def spanned_rows(rows: Sequence[Sequence[Cell]], *, has_header: bool = False) -> list[str]:
     """Rows as `table_rows` writes them; a spanning cell stands in each row and column it spans.
 
     A row of one cell above the others is what the table is called, and stands alone. Where the
@@ -28,51 +43,162 @@ def spanned_rows(rows: Sequence[Sequence[Cell]]) -> list[str]:
     Args:
         rows: Cells from left to right, without those that a cell from above or the left stands in;
             a row may have none of its own.
+        has_header: Whether the format says that the first row is the head.
 
     >>> spanned_rows([[Cell("区分", rows=2), Cell("日当", columns=2)], [Cell("国内"), Cell("海外")],
     ...               [Cell("部長"), Cell("3千円"), Cell("6千円")]])
     ['区分: 部長、日当 国内: 3千円、日当 海外: 6千円']
+    >>> spanned_rows([[Cell("会社名", is_name=True), Cell("青空製作所")],
+    ...               [Cell("代表者", is_name=True), Cell("山田太郎")]])
+    ['会社名: 青空製作所', '代表者: 山田太郎']
     """
     titles = []
     while len(rows) > 1 and len(rows[0]) == 1 < len(rows[1]):
         titles.append(rows[0][0].text)
         rows = rows[1:]
-    head = _head(rows)
-    grid = _grid(rows)
-    body = [line for line, row in zip(grid[head:], rows[head:], strict=True) if row]
-    return list(filter(None, [*titles, *table_rows([*_names(grid[:head]), *body])]))
+    spanning = _head(rows)
+    grid = [
+        line
+        for i, (line, row) in enumerate(zip(_grid(rows), rows, strict=True))
+        if i < spanning - 1 or any(cell.text for cell in row)
+    ]
+    return list(filter(None, [*titles, *_lines(grid, spanning, has_header)]))
+
+
+def _lines(grid: list[list[Cell]], spanning: int, has_header: bool) -> Iterator[str]:
+    spanned = spanning if spanning > 1 else 0
+    if any(cell.is_name for line in grid for cell in line) and not all(map(_is_marked, grid)):
+        head = max(spanned, _marked_rows(grid))
+        if head or _begin_with_names(grid):
+            for run in _runs(grid, head):
+                yield from _of_run(run)
+            return
+    layout = Layout(head=spanned) if spanned else _layout(grid, has_header)
+    if layout.head:
+        yield from _columnar(grid[: layout.head], grid[layout.head :])
+        return
+    for line in grid:
+        yield _pairs(line, [i in layout.name_columns for i in range(len(line))])
+
+
+def _layout(grid: Sequence[Sequence[Cell]], has_header: bool) -> Layout:
+    return layout_of([_texts(line) for line in grid], has_header=has_header)
+
+
+def _marked_rows(grid: Sequence[Sequence[Cell]]) -> int:
+    """How many of the first rows have marked cells only, and are no values below a head."""
+    count = 0
+    for line in grid:
+        if not _is_marked(line) or (count and any(is_value(cell.text) for cell in line)):
+            break
+        count += 1
+    return count if count < len(grid) else 0
+
+
+def _is_marked(line: Sequence[Cell]) -> bool:
+    """Whether all of a row are names; one of a form has an empty cell behind each."""
+    names = [cell for cell in line if cell.text]
+    to_fill_in = sum(not cell.text and not cell.is_name for cell in line[1:])
+    return to_fill_in < len(names) and all(cell.is_name for cell in names)
+
+
+def _begin_with_names(grid: Sequence[Sequence[Cell]]) -> bool:
+    """Whether most rows begin with a name; bold totals and the like are marked too."""
+    firsts = [next((cell for cell in line if cell.text), None) for line in grid]
+    return 2 * sum(cell is not None and cell.is_name for cell in firsts) >= len(firsts)
+
+
+def _runs(grid: list[list[Cell]], head: int) -> list[_Run]:
+    """Rows apart by heads; a table may have another head further down."""
+    runs = [_Run(grid[:head])]
+    for line, below in zip(grid[head:], [*grid[head + 1 :], None], strict=True):
+        is_head = (
+            below is not None
+            and _is_marked(line)
+            and not _is_marked(below)
+            and len({id(cell) for cell in line if cell.text}) > 1
+            and not any(is_value(cell.text) for cell in line)
+        )
+        if is_head:
+            runs.append(_Run([line]))
+        else:
+            runs[-1].rows.append(line)
+    return runs
+
+
+def _of_run(run: _Run) -> Iterator[str]:
+    """Rows below a head; one that has its own names, or is one name over all, stands alone."""
+    alone = [not run.head or _has_own_names(line) for line in run.rows]
+    below = [line for line, is_alone in zip(run.rows, alone, strict=True) if not is_alone]
+    columnar = iter(_columnar(run.head, below) if run.head else [])
+    if not below:
+        yield from columnar
+    for line, is_alone in zip(run.rows, alone, strict=True):
+        yield _pairs(line, [cell.is_name for cell in line]) if is_alone else next(columnar)
+    yield from columnar
+
+
+def _has_own_names(line: Sequence[Cell]) -> bool:
+    """Whether a marked cell stands behind one that is not, or one is all there is."""
+    marks = [cell.is_name for cell in line if cell.text]
+    if len({id(cell) for cell in line}) == 1 and all(marks):
+        return True
+    return any(not before and after for before, after in itertools.pairwise(marks))
+
+
+def _columnar(head: Sequence[Sequence[Cell]], rows: Sequence[Sequence[Cell]]) -> list[str]:
+    names = _names(head)
+    return columnar_rows(names, (_once(line, names) for line in rows))
+
+
+def _once(line: Sequence[Cell], names: Sequence[str]) -> list[str]:
+    """Texts of a row; a cell over columns of one name is said once."""
+    texts = _texts(line)
+    for i in range(1, len(line)):
+        if line[i] is line[i - 1] and names[i : i + 1] == names[i - 1 : i]:
+            texts[i] = ""
+    return texts
+
+
+def _pairs(line: Sequence[Cell], are_names: Sequence[bool]) -> str:
+    own = [i for i in range(len(line)) if not i or line[i] is not line[i - 1]]
+    return pairs([line[i].text for i in own], [are_names[i] for i in own])
+
+
+def _texts(line: Sequence[Cell]) -> list[str]:
+    return [cell.text for cell in line]
 
 
 def _head(rows: Sequence[Sequence[Cell]]) -> int:
-    """How many rows the head has."""
+    """How many rows the head has, by the cells of the first row that span."""
     first = rows[0] if rows else ()
     deepest = max((cell.rows for cell in first), default=1)
     is_grouped = any(cell.columns > 1 and cell.rows < deepest for cell in first)
     return deepest if is_grouped and deepest < len(rows) else 1
 
 
-def _names(head: Sequence[Sequence[str]]) -> list[list[str]]:
-    """The names of the columns, as one row."""
+def _names(head: Sequence[Sequence[Cell]]) -> list[str]:
+    """The names of the columns."""
     width = max(map(len, head), default=0)
-    columns = [[line[i] for line in head if i < len(line) and line[i]] for i in range(width)]
-    return [[" ".join(dict.fromkeys(column)) for column in columns]] if head else []
+    columns = [[line[i].text for line in head if i < len(line)] for i in range(width)]
+    return [" ".join(dict.fromkeys(filter(None, column))) for column in columns]
 
 
-def _grid(rows: Sequence[Sequence[Cell]]) -> list[list[str]]:
-    """Texts by row and column."""
-    grid: list[list[str]] = []
+def _grid(rows: Sequence[Sequence[Cell]]) -> list[list[Cell]]:
+    """Cells by row and column."""
+    grid: list[list[Cell]] = []
     # By column: what stands there in the next rows too, and in how many.
-    above: dict[int, tuple[str, int]] = {}
+    above: dict[int, tuple[Cell, int]] = {}
     for row in rows:
-        line: list[tuple[str, int]] = []
+        line: list[tuple[Cell, int]] = []
         for cell in [*row, None]:
             while len(line) in above:
-                text, left = above[len(line)]
-                line.append((text, left - 1))
+                standing, left = above[len(line)]
+                line.append((standing, left - 1))
             if cell is not None:
                 # The only cell of a row is said once.
                 columns = 1 if len(row) == 1 else min(cell.columns, _MOST_COLUMNS - len(line))
-                line += [(cell.text, cell.rows - 1)] * columns
-        grid.append([text for text, _ in line])
+                line += [(cell, cell.rows - 1)] * max(1, columns)
+        grid.append([cell for cell, _ in line])
         above = {i: place for i, place in enumerate(line) if place[1] > 0}
     return grid

@@ -4,7 +4,8 @@ import csv
 import io
 
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.section import Section, table_rows
+from langchain_swallow.formats.section import Section
+from langchain_swallow.formats.table_rows import table_rows
 
 
 def read_csv(text: str) -> list[Section]:

@@ -8,7 +8,7 @@ from datetime import date, datetime, time
 from typing import Any, NamedTuple
 
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.archive import Archive
+from langchain_swallow.formats.archive import Archive, open_office_file
 from langchain_swallow.formats.drawing import shape_text
 from langchain_swallow.formats.relations import relations
 from langchain_swallow.formats.section import Section
@@ -44,7 +44,7 @@ def read_xlsx(data: bytes, name: str) -> list[Section]:
     """
     import openpyxl
 
-    archive = Archive(data, name)
+    archive = open_office_file(data, name)
     try:
         with warnings.catch_warnings():
             # Of styles and extensions that do not matter for the values.
@@ -77,14 +77,18 @@ def _paths(archive: Archive, name: str) -> dict[str, str]:
         return {}
     paths = relations(archive, _WORKBOOK, name)
     sheets = parse_xml(archive.read(_WORKBOOK), name).iter(f"{_MAIN}sheet")
-    return {sheet.get("name", ""): paths.get(sheet.get(_ID, ""), "") for sheet in sheets}
+    return {
+        sheet.get("name", ""): paths[sheet.get(_ID, "")].path
+        for sheet in sheets
+        if sheet.get(_ID, "") in paths
+    }
 
 
 def _shapes(archive: Archive, path: str, name: str) -> list[str]:
     """Texts of the shapes on a sheet."""
     found: list[str] = []
-    for drawing in relations(archive, path, name).values():
-        if "/drawings/" in drawing and drawing in archive.names():
+    for _, drawing in relations(archive, path, name).values():
+        if "/drawings/" in drawing and drawing in archive:
             shapes = parse_xml(archive.read(drawing), name).iter(f"{_DRAWING}sp")
             found += filter(None, map(shape_text, shapes))
     return found

@@ -166,7 +166,7 @@ def test_xlsx_values_and_not_formulas():
     book.active.append([100, "=A2*1.1"])
     (content,) = read_content(saved(book), "式.xlsx")
     # Excel has never computed it, so there is no value; the formula is not text.
-    assert content.sections[0].text == "税抜: 100"
+    assert content.sections[0].text == "税抜: 100\n\n空欄の列: 税込"
 
 
 # Records

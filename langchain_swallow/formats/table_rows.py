@@ -1,0 +1,83 @@
+"""Tables of texts → rows that each make sense alone."""
+
+from collections.abc import Iterable, Sequence
+
+from langchain_swallow.formats.table_layout import layout_of
+
+
+def table_rows(rows: Sequence[Sequence[str]], *, has_header: bool = True) -> list[str]:
+    """Rows as 見出し: 値、見出し: 値.
+
+    No name is lost: those of columns without any value stand in a line of their own, and a head
+    without rows is a row. `table_layout` tells which cells are names.
+
+    Args:
+        rows: Texts of the cells.
+        has_header: Whether the format says that the first row is the head.
+
+    >>> table_rows([["品名", "価格", "備考"], ["机", "900円", ""]])
+    ['品名: 机、価格: 900円', '空欄の列: 備考']
+    >>> table_rows([["会社名", "青空製作所"], ["代表者", "山田太郎"]])
+    ['会社名: 青空製作所', '代表者: 山田太郎']
+    """
+    rows = [row for row in rows if any(row)]
+    layout = layout_of(rows, has_header=has_header)
+    if layout.head:
+        return columnar_rows(rows[0], rows[1:])
+    return [pairs(row, [i in layout.name_columns for i in range(len(row))]) for row in rows]
+
+
+def columnar_rows(names: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Rows whose values are named by their columns."""
+    lines: list[str] = []
+    padded = [*names]
+    empty = [i for i, name in enumerate(names) if name]
+    for row in rows:
+        if not any(row):
+            continue
+        if len(row) > len(padded):
+            padded += [""] * (len(row) - len(padded))
+        lines.append(
+            "、".join(
+                f"{name}: {value}" if name else value
+                for name, value in zip(padded, row, strict=False)
+                if value
+            )
+        )
+        if empty:
+            empty = [i for i in empty if i >= len(row) or not row[i]]
+    if not lines:
+        return ["、".join(filter(None, names))]
+    filled = {name for i, name in enumerate(names) if i not in empty}
+    if unused := dict.fromkeys(names[i] for i in empty if names[i] not in filled):
+        lines.append(f"空欄の列: {'、'.join(unused)}")
+    return lines
+
+
+def pairs(texts: Sequence[str], are_names: Sequence[bool]) -> str:
+    """A row in which names stand before their values.
+
+    A name without a value stands alone; one behind another belongs to it.
+
+    >>> pairs(["会社", "名称", "青空", "", "電話", ""], [True, True, False, False, True, False])
+    '会社 名称: 青空、電話'
+    """
+    parts: list[str] = []
+    name: list[str] = []
+    values: list[str] = []
+    for text, is_name in [*zip(texts, are_names, strict=True), ("", True)]:
+        if is_name and (values or not name):
+            parts.append(_pair(name, values))
+            name, values = [], []
+        if is_name:
+            name.append(text)
+        else:
+            values.append(text)
+    parts.append(_pair(name, values))
+    return "、".join(filter(None, parts))
+
+
+def _pair(names: Iterable[str], values: Iterable[str]) -> str:
+    name = " ".join(filter(None, names))
+    value = "、".join(filter(None, values))
+    return f"{name}: {value}" if name and value else name or value
