@@ -30,6 +30,7 @@ from langchain_swallow.formats.reading import (
 )
 from langchain_swallow.formats.sandbox import Sandbox
 from langchain_swallow.formats.section import LeftOut, Section, describe_left_out
+from langchain_swallow.locations import file_location
 from langchain_swallow.machine import allowed_cores
 
 logger = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ def list_files(
     ignored: list[str] | None = None,
     failed: dict[str, str] | None = None,
 ) -> list[Path]:
-    """Files, and in folders those of a known format, as `load_documents` reads them.
+    """Files, and in folders those of a known format, as `load_documents` reads them; each once.
 
     Args:
         path_or_paths: Files and folders.
@@ -178,7 +179,8 @@ def list_files(
     for suffix, count in left_out.items():
         if is_document(suffix):
             logger.warning("Left out: %d files %s. %s", count, suffix, what_to_do(suffix))
-    return files
+    # A file may be named by two of the paths; it is read once.
+    return list({file_location(str(file)): file for file in reversed(files)}.values())[::-1]
 
 
 def _files_in(folder: Path, recursive: bool, failed: dict[str, str] | None) -> list[Path]:

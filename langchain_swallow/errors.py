@@ -22,7 +22,8 @@
     ├── DocumentError(ValueError)                          a file that cannot be read as text
     ├── EvaluationError(ValueError)                        questions or run files that do not fit
     ├── EmbeddingError(ValueError)                         vectors of the wrong shape or not finite
-    └── IndexStoreError(ValueError)                        a saved index that is damaged
+    ├── IndexStoreError(ValueError)                        a saved index that is damaged
+    └── MassDeletionError(ValueError)                      most files of a folder are gone
 
 Each leaf also derives from langchain-core's error, or the builtin, that callers already catch.
 """
@@ -55,6 +56,7 @@ __all__ = [
     "IncompleteOutputError",
     "IndexStoreError",
     "InvalidRequestError",
+    "MassDeletionError",
     "MissingDependencyError",
     "ModelNotFoundError",
     "ModelUnavailableError",
@@ -167,3 +169,7 @@ class EmbeddingError(SwallowError, ValueError):
 
 class IndexStoreError(SwallowError, ValueError):
     """A saved index that is damaged, of another version, or made with another encoder."""
+
+
+class MassDeletionError(SwallowError, ValueError):
+    """Most files of a synced folder are gone; nothing was deleted."""

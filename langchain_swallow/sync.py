@@ -1,14 +1,16 @@
 """A store made to agree with a folder: only what is new, changed, moved or gone is touched.
 
-What the store already has is told by the `source` and `content_hash` in its passages' metadata:
-the record of what was done and the passages themselves are one, and cannot disagree.
+What the store already has is told by the `source` and `content_hash` in its passages' metadata and
+by the location of their file beside them: the record of what was done and the passages themselves
+are one, and cannot disagree.
 """
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,10 @@ from tqdm import tqdm
 from langchain_swallow.batches import embed_by_length
 from langchain_swallow.documents import LoadedFile, list_files, read_files
 from langchain_swallow.formats.section import LeftOut
+from langchain_swallow.index.segment import ORIGIN, Passage, passages_of
+from langchain_swallow.locations import file_location
 from langchain_swallow.splitters import JapaneseTextSplitter
+from langchain_swallow.sync_plan import ListedFile, Plan, StoredFile, make_plan
 from langchain_swallow.text.passages import passage_text
 from langchain_swallow.vectorstores import SwallowFAISS
 
@@ -61,6 +66,7 @@ def sync_folder(
     splitter: TextSplitter | None = None,
     reread: bool = False,
     recursive: bool = True,
+    allow_mass_deletion: bool = False,
     max_file_mb: float = 100,
     progress: bool = False,
 ) -> SyncSummary:
@@ -74,13 +80,24 @@ def sync_folder(
         reread: Read files that have not changed, too, as after an upgrade of this package or with
             another splitter. Those whose passages are still the same are not embedded again.
         recursive: Whether to read folders inside folders.
+        allow_mass_deletion: Whether to go on where the folder is empty, where more than half of
+            five or more files are gone, or where three or more are gone from a folder inside it
+            that is empty now. Without it that is an error, because a share that is not mounted
+            looks like that.
         max_file_mb: A larger file fails.
         progress: Show a bar on stderr.
 
     Passages that a changed file had before are not embedded again, nor is a file that was moved.
     One that got another name is, because its title is embedded with its passages.
 
+    Files are compared by where they are, not by how the path is written: relative, absolute and
+    through a link to a folder are the same. `source` stays as it was written when the file was
+    added. Two folders that are written alike from different working directories are two folders;
+    where both have a file of one name, the second one's `source` is absolute. A folder that was
+    moved as a whole, or is mounted elsewhere, is recognized by its files.
+
     Raises:
+        MassDeletionError: Most files are gone; nothing has been changed.
         FileNotFoundError: There is no such folder.
         NotADirectoryError: It is a file.
     """
@@ -91,36 +108,66 @@ def sync_folder(
     left_out: dict[str, tuple[LeftOut, ...]] = {}
     ignored: list[str] = []
     files = list_files(root, recursive=recursive, ignored=ignored, failed=failed)
-    plan = _plan(store.sources(), _hashes(files, failed), root, failed)
-    for old, new in plan.moved.items():
-        store.move_source(old, new)
-    if plan.deleted:
-        store.delete(source=plan.deleted)
-    known = (*plan.unchanged, *plan.moved.values()) if reread else ()
-    sources = [Path(source) for source in (*plan.changed, *plan.added, *known)]
-    with closing(read_files(sources, max_file_mb=max_file_mb)) as read:
-        shown = tqdm(read, total=len(sources), desc="Syncing", disable=not progress)
+    listed = _listed_files(files, failed)
+    plan = make_plan(
+        _stored_files(store),
+        listed,
+        os.path.realpath(root),
+        unreadable={file_location(place) for place in failed},
+        recursive=recursive,
+        allow_mass_deletion=allow_mass_deletion,
+    )
+    _tidy(store, plan)
+    targets = _targets(plan, reread=reread)
+    paths = list(map(Path, targets))
+    with closing(read_files(paths, max_file_mb=max_file_mb)) as read:
+        shown = tqdm(read, total=len(paths), desc="Syncing", disable=not progress)
         updated = _update(
-            store, shown, splitter or JapaneseTextSplitter(), set(known), failed, left_out
+            store, shown, splitter or JapaneseTextSplitter(), targets, failed, left_out
         )
+    added = {file.path for file in plan.added}
+    moved = {old.source: plan.sources[file] for file, old in plan.moved.items()}
+    doubled = {other.source: kept.source for other, kept in plan.doubled.items()}
     return SyncSummary(
-        added=tuple(source for source in plan.added if source in updated),
-        changed=tuple(source for source in (*plan.changed, *known) if source in updated),
-        moved=plan.moved,
-        deleted=plan.deleted,
-        unchanged=tuple(s for s in plan.unchanged if s not in updated and s not in failed),
+        added=tuple(target.source for path, target in targets.items() if path in updated & added),
+        changed=tuple(target.source for path, target in targets.items() if path in updated - added),
+        moved={old: new for old, new in (doubled | moved).items() if old != new},
+        deleted=tuple(known.source for known in plan.deleted),
+        unchanged=tuple(
+            known.source
+            for file, known in plan.unchanged.items()
+            if file.path not in updated and file.path not in failed
+        ),
         failed=failed,
         ignored=tuple(ignored),
         left_out=left_out,
     )
 
 
-def _hashes(files: Iterable[Path], failed: dict[str, str]) -> dict[str, str]:
-    """SHA-256 by source; `failed` is given the files that cannot be read."""
-    found = {}
+def _targets(plan: Plan, *, reread: bool) -> "dict[str, _Target]":
+    """The files to read, by path."""
+    changed = {f: _Target(known.source, f.location) for f, known in plan.changed.items()}
+    added = {file: _Target(plan.sources[file], file.location) for file in plan.added}
+    known = {f: _Target(old.source, f.location, True) for f, old in plan.unchanged.items()}
+    moved = {file: _Target(plan.sources[file], file.location, True) for file in plan.moved}
+    again = (known | moved) if reread else {}
+    return {file.path: target for file, target in (again | changed | added).items()}
+
+
+def _stored_files(store: SwallowFAISS) -> list[StoredFile]:
+    hashes: dict[tuple[str, str | None], set[str | None]] = {}
+    for source, digest, origin in store.snapshot().distinct("source", "content_hash", ORIGIN):
+        if source is not None:
+            hashes.setdefault((str(source), origin), set()).add(digest)
+    return [StoredFile(*key, frozenset(found)) for key, found in hashes.items()]
+
+
+def _listed_files(files: Iterable[Path], failed: dict[str, str]) -> list[ListedFile]:
+    """Files with their hashes; `failed` is given those that cannot be read."""
+    found = []
     for file in files:
         try:
-            found[str(file)] = _sha256(file)
+            found.append(ListedFile(str(file), file_location(str(file)), _sha256(file)))
         except OSError as error:
             failed[str(file)] = f"{file} cannot be read: {error.strerror}."
     return found
@@ -134,57 +181,61 @@ def _sha256(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _plan(
-    known: Mapping[str, str | None], there: Mapping[str, str], root: Path, failed: Mapping[str, str]
-) -> SyncSummary:
-    """What there is to do, by the hashes of what the store knows and of what is there.
-
-    What is in a folder that cannot be read now is not gone.
-    """
-    gone = {
-        source: digest
-        for source, digest in known.items()
-        if source not in there
-        and root in Path(source).parents
-        and not any(str(place) in failed for place in (Path(source), *Path(source).parents))
+def _tidy(store: SwallowFAISS, plan: Plan) -> None:
+    """Do what needs no reading, as one change: delete, move, and note where files are."""
+    leaving = [*plan.deleted, *plan.doubled]
+    moved = {(old.source, old.origin): file for file, old in plan.moved.items()}
+    noted = {
+        (known.source, known.origin): file
+        for file, known in (*plan.changed.items(), *plan.unchanged.items())
+        if known.origin != file.location
     }
-    moved: dict[str, str] = {}
-    for source, digest in there.items():
-        if source in known:
-            continue
-        old = next((o for o, d in gone.items() if d == digest and _same_name(o, source)), None)
-        if old is not None:
-            moved[old] = source
-            del gone[old]
-    new = [source for source in there if source not in known and source not in moved.values()]
-    return SyncSummary(
-        added=tuple(new),
-        changed=tuple(s for s, digest in there.items() if s in known and known[s] != digest),
-        moved=moved,
-        deleted=tuple(gone),
-        unchanged=tuple(s for s, digest in there.items() if known.get(s) == digest),
-    )
+    touched = [*moved, *noted]
+
+    def tidied(passage: Passage) -> Passage:
+        key = passage.metadata["source"], passage.origin
+        if file := moved.get(key):
+            metadata = {**passage.metadata, "source": plan.sources[file]}
+            return replace(passage, metadata=metadata, origin=file.location)
+        return replace(passage, origin=noted[key].location) if key in noted else passage
+
+    with store.transaction():
+        if leaving:
+            gone = [known.source for known in leaving], {known.origin for known in leaving}
+            store.change(lambda before: before.without_sources(*gone))
+        if touched:
+            sources, origins = [source for source, _ in touched], {o for _, o in touched}
+            store.change(lambda before: before.changing(sources, tidied, origins))
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What the passages of a file are stored as, and whether the store knows the file unchanged."""
+
+    source: str
+    location: str
+    is_known: bool = False
 
 
 def _update(
     store: SwallowFAISS,
     files: Iterable[LoadedFile],
     splitter: TextSplitter,
-    known: set[str],
+    targets: Mapping[str, _Target],
     failed: dict[str, str],
     left_out: dict[str, tuple[LeftOut, ...]],
 ) -> set[str]:
-    """Split and store files, some at a time; those of a known source only if they differ.
+    """Split and store files, some at a time; those that the store knows only if they differ.
 
-    Returns the sources that were stored; `failed` is given the reasons of what could not be read,
+    Returns the paths that were stored; `failed` is given the reasons of what could not be read,
     `left_out` what the others did not become text of.
     """
     updated: set[str] = set()
-    done: list[str] = []
-    passages: list[Document] = []
+    done: dict[str, _Target] = {}
+    passages: list[Passage] = []
 
     def store_them() -> None:
-        _replace(store, done, passages)
+        _replace(store, done.values(), passages)
         updated.update(done)
         done.clear()
         passages.clear()
@@ -192,14 +243,18 @@ def _update(
     for file in files:
         failed |= file.failed
         left_out |= file.left_out
-        source = str(file.path)
-        if source in failed:
+        path = str(file.path)
+        if path in failed:
             continue
+        target = targets[path]
+        for document in file.documents:
+            document.metadata["source"] = target.source
         split = splitter.split_documents(file.documents)
-        if source in known and _are_stored(store, source, split):
+        if target.is_known and _are_stored(store, target, split):
             continue
-        done.append(source)
-        passages += split
+        done[path] = target
+        made = passages_of([d.page_content for d in split], [d.metadata for d in split], None)
+        passages += [replace(passage, origin=target.location) for passage in made]
         if len(passages) >= _AT_ONCE:
             store_them()
     if done:
@@ -207,26 +262,24 @@ def _update(
     return updated
 
 
-def _replace(store: SwallowFAISS, sources: list[str], documents: list[Document]) -> None:
-    """Store documents instead of those of these sources; what those have too is not embedded."""
-    passages, rows = store.snapshot().of_sources(sources)
-    known = zip((passage_text(p.text, p.metadata) for p in passages), rows, strict=True)
-    texts = [passage_text(d.page_content, d.metadata) for d in documents]
+def _replace(store: SwallowFAISS, targets: Iterable[_Target], passages: list[Passage]) -> None:
+    """Store passages instead of those of these files; what those have too is not embedded."""
+    sources = [target.source for target in targets]
+    origins = {target.location for target in targets}
+    before, rows = store.snapshot().of_sources(sources, origins)
+    known = zip((passage_text(p.text, p.metadata) for p in before), rows, strict=True)
+    texts = [passage_text(p.text, p.metadata) for p in passages]
     vectors: Any = embed_by_length(store.embeddings, texts, known=dict(known))
-    pairs = zip((document.page_content for document in documents), vectors, strict=True)
     with store.transaction():
-        store.delete(source=sources)
-        store.add_embeddings(pairs, [document.metadata for document in documents])
+        store.change(lambda snapshot: snapshot.without_sources(sources, origins))
+        if passages:
+            store.add_passages(passages, vectors)
 
 
-def _are_stored(store: SwallowFAISS, source: str, documents: list[Document]) -> bool:
-    """Whether the store has exactly these of a source."""
-    passages, _ = store.snapshot().of_sources([source])
+def _are_stored(store: SwallowFAISS, target: _Target, documents: list[Document]) -> bool:
+    """Whether the store has exactly these of a file."""
+    passages, _ = store.snapshot().of_sources([target.source], {target.location})
     stored = [(passage.text, passage.metadata) for passage in passages]
     # As metadata come out of the store.
     read = [(d.page_content, json.loads(json.dumps(d.metadata, default=str))) for d in documents]
     return stored == read
-
-
-def _same_name(old: str, new: str) -> bool:
-    return Path(old).name == Path(new).name

@@ -6,6 +6,7 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from langchain_swallow.index import snapshot as snapshots
 from langchain_swallow.index.folder import IndexFolder, Stored
 from langchain_swallow.index.manifest import Manifest, describe_encoder
 from langchain_swallow.index.metric import Metric, prepared, prepared_query
+from langchain_swallow.index.origins import with_origins
 from langchain_swallow.index.segment import Passage, passages_of
 from langchain_swallow.index.snapshot import Found, Snapshot
 from langchain_swallow.index.vectors import Kind
@@ -141,7 +143,7 @@ class SwallowFAISS(VectorStore):
         passages = passages_of(list(texts), metadatas, ids)
         if passages:
             shown = [passage_text(p.text, p.metadata) for p in passages]
-            self._add(passages, embed_by_length(self._embedding, shown, progress=progress))
+            self.add_passages(passages, embed_by_length(self._embedding, shown, progress=progress))
         return [passage.id for passage in passages]
 
     def add_embeddings(
@@ -155,12 +157,14 @@ class SwallowFAISS(VectorStore):
         pairs = list(text_embeddings)
         passages = passages_of([text for text, _ in pairs], metadatas, ids)
         if passages:
-            self._add(passages, [vector for _, vector in pairs])
+            self.add_passages(passages, [vector for _, vector in pairs])
         return [passage.id for passage in passages]
 
-    def _add(self, passages: list[Passage], vectors: Any) -> None:
+    def add_passages(self, passages: list[Passage], vectors: Any) -> None:
+        """As `add_embeddings`, for passages that may say which file they are of."""
         rows = prepared(vectors, self._manifest.metric)  # type: ignore[arg-type]
-        self._change(lambda before: before.adding(passages, rows))
+        located = with_origins(passages)
+        self.change(lambda before: before.adding(located, rows))
 
     def delete(
         self,
@@ -176,23 +180,28 @@ class SwallowFAISS(VectorStore):
         """
         if source is not None:
             sources = [source] if isinstance(source, str) else list(source)
-            self._change(lambda before: before.without_sources(sources))
+            self.change(lambda before: before.without_sources(sources))
         if filter is not None:
             condition = condition_of(filter)
-            self._change(lambda before: before.without_admitted(condition))
+            self.change(lambda before: before.without_admitted(condition))
         if ids is not None:
-            self._change(lambda before: before.without_ids(ids))
+            self.change(lambda before: before.without_ids(ids))
         elif source is None and filter is None:
-            self._change(lambda before: Snapshot(before.metric, before.kind))
+            self.change(lambda before: Snapshot(before.metric, before.kind))
         return True
 
     def move_source(self, old: str, new: str) -> None:
         """Give the documents of one source another one, without embedding them again."""
-        self._change(lambda before: before.changing([old], lambda m: {**m, "source": new}))
+
+        def moved(passage: Passage) -> Passage:
+            metadata = {**passage.metadata, "source": new}
+            return with_origins([replace(passage, metadata=metadata, origin=None)])[0]
+
+        self.change(lambda before: before.changing([old], moved))
 
     def optimize(self) -> None:
         """Join all segments and drop what was deleted; searches are then at their fastest."""
-        self._change(Snapshot.compacted)
+        self.change(Snapshot.compacted)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -220,9 +229,18 @@ class SwallowFAISS(VectorStore):
         return [_document(passage) for passage in self.snapshot().with_ids(ids)]
 
     def sources(self) -> dict[str, str | None]:
-        """Sources of all documents, with the `content_hash` of each."""
-        pairs = self.snapshot().distinct("source", "content_hash")
-        return {str(source): found for source, found in pairs if source is not None}
+        """Sources of all documents, with the `content_hash` of each.
+
+        It is `None` where a source has none, or several: its documents are of different versions.
+        """
+        hashes: dict[str, set[str | None]] = {}
+        for source, found in self.snapshot().distinct("source", "content_hash"):
+            if source is not None:
+                hashes.setdefault(str(source), set()).add(found)
+        return {
+            source: next(iter(hashes[source])) if len(hashes[source]) == 1 else None
+            for source in sorted(hashes)
+        }
 
     # Searching
 
@@ -346,7 +364,8 @@ class SwallowFAISS(VectorStore):
         store._manifest = facts.without_files()
         return store
 
-    def _change(self, change: Callable[[Snapshot], Snapshot]) -> None:
+    def change(self, change: Callable[[Snapshot], Snapshot]) -> None:
+        """Put a snapshot that is made of the one that is there in its place."""
         with self.transaction():
             assert self._pending is not None
             self._pending = change(self._pending)

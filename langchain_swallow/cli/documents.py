@@ -123,6 +123,12 @@ def add_parsers(commands: Any) -> None:
         help="変わっていないファイルも読み直す（このパッケージを新しくした後など） / "
         "read unchanged files again, as after an upgrade",
     )
+    sync.add_argument(
+        "--allow-deletions",
+        action="store_true",
+        help="大半のファイルがなくなっていても、その分を索引から消す / "
+        "delete from the index what is gone, even if that is most of the files",
+    )
     add_index(sync)
     add_embeddings(sync)
     add_counter(sync)
@@ -241,7 +247,12 @@ def _sync(arguments: argparse.Namespace) -> int:
     store = open_store(arguments.index, arguments.embeddings)
     splitter = JapaneseTextSplitter(arguments.max_tokens, counter_of(arguments.model))
     summary = sync_folder(
-        store, arguments.documents, splitter=splitter, reread=arguments.reread, progress=True
+        store,
+        arguments.documents,
+        splitter=splitter,
+        reread=arguments.reread,
+        allow_mass_deletion=arguments.allow_deletions,
+        progress=True,
     )
     say_unread(summary.failed, summary.ignored, summary.left_out)
     if arguments.json:

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,10 +26,12 @@ from langchain_swallow.text.passages import passage_text
 
 _SCHEMA = """
 CREATE TABLE passages (row INTEGER PRIMARY KEY, id TEXT NOT NULL, source TEXT, text TEXT NOT NULL,
-                       metadata TEXT NOT NULL);
+                       metadata TEXT NOT NULL, origin TEXT);
 CREATE INDEX passages_by_id ON passages (id);
 CREATE INDEX passages_by_source ON passages (source);
 """
+# Name of a column that is beside the metadata; see `Passage`.
+ORIGIN = "\0origin"
 _T = TypeVar("_T", bound=np.generic)
 _TEXTS = "SELECT text, metadata FROM passages ORDER BY row"
 # SQLite's limit of parameters in one statement.
@@ -40,11 +42,12 @@ _MAPPED = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A stored passage."""
+    """A stored passage; `origin` is the location of the file it is of (`origins`), if known."""
 
     id: str
     text: str
     metadata: dict[str, Any] = field(hash=False)
+    origin: str | None = None
 
 
 class Segment:
@@ -62,6 +65,9 @@ class Segment:
     ) -> None:
         self.name, self.vectors, self.lexical = name, vectors, lexical
         self._database = database
+        columns = {name for _, name, *_ in database.execute("PRAGMA table_info(passages)")}
+        # Segments of earlier versions have no such column.
+        self._origin = "origin" if "origin" in columns else "NULL"
         self._lock = threading.Lock()
         # Not lru_cache on the method: that would keep every segment alive.
         self.column = functools.lru_cache(maxsize=32)(self._column)
@@ -76,7 +82,7 @@ class Segment:
         database = sqlite3.connect(":memory:", check_same_thread=False)
         database.executescript(_SCHEMA)
         with database:
-            database.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?)", _rows(passages))
+            database.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?)", _rows(passages))
         searched = (
             passage_text(text, json.loads(metadata)) for text, metadata in database.execute(_TEXTS)
         )
@@ -118,7 +124,7 @@ class Segment:
         found: dict[int, Passage] = {}
         for part in _parts(rows):
             marks = ",".join("?" * len(part))
-            statement = f"SELECT row, id, text, metadata FROM passages WHERE row IN ({marks})"
+            statement = f"SELECT {self._fields} FROM passages WHERE row IN ({marks})"
             for row, passage in _passages(self._select(statement, part)):
                 found[row] = passage
         return found
@@ -127,19 +133,25 @@ class Segment:
         """All rows in order; in parts, so that others can read in between."""
         for start in range(0, len(self), _AT_ONCE):
             rows = self._select(
-                "SELECT row, id, text, metadata FROM passages WHERE row >= ? AND row < ? "
-                "ORDER BY row",
+                f"SELECT {self._fields} FROM passages WHERE row >= ? AND row < ? ORDER BY row",
                 (start, start + _AT_ONCE),
             )
             yield from _passages(rows)
 
+    @property
+    def _fields(self) -> str:
+        return f"row, id, text, metadata, {self._origin}"
+
     def rows_of_ids(self, ids: Sequence[str]) -> dict[str, int]:
         """Rows by id, of those that are here."""
-        return dict(self._looked_up("id", ids))
+        return {name: row for name, row, _ in self._looked_up("id", ids)}
 
-    def rows_of_sources(self, sources: Sequence[str]) -> list[int]:
-        """Rows whose metadata have one of these sources."""
-        return [row for _, row in self._looked_up("source", sources)]
+    def rows_of_sources(
+        self, sources: Sequence[str], origins: Container[str | None] | None = None
+    ) -> list[int]:
+        """Rows whose metadata have one of these sources, and which are of one of these files."""
+        found = self._looked_up("source", sources)
+        return [row for _, row, origin in found if origins is None or origin in origins]
 
     def ids(self) -> list[str]:
         """Ids of all rows, in order."""
@@ -161,6 +173,9 @@ class Segment:
         return admitted_rows(json.loads(name), self.column, len(self))
 
     def _column(self, key: str) -> Column:
+        if key == ORIGIN:
+            rows = self._select(f"SELECT {self._origin} FROM passages ORDER BY row", ())
+            return Column.of(({} if name is None else {key: name} for (name,) in rows), key)
         return Column.of((json.loads(metadata) for metadata in self._metadatas()), key)
 
     def _metadatas(self) -> Iterator[str]:
@@ -174,11 +189,14 @@ class Segment:
         texts = (passage_text(p.text, p.metadata) for _, p in self.everything())
         return Lexical.of_words(texts, terms)
 
-    def _looked_up(self, column: str, values: Sequence[str]) -> Iterator[tuple[str, int]]:
+    def _looked_up(
+        self, column: str, values: Sequence[str]
+    ) -> Iterator[tuple[str, int, str | None]]:
         for part in _parts(values):
             marks = ",".join("?" * len(part))
             yield from self._select(
-                f"SELECT {column}, row FROM passages WHERE {column} IN ({marks})", part
+                f"SELECT {column}, row, {self._origin} FROM passages WHERE {column} IN ({marks})",
+                part,
             )
 
     def _select(self, statement: str, values: Sequence[Any]) -> list[Any]:
@@ -231,9 +249,12 @@ class Living:
         """Whether a row has not been deleted."""
         return self.alive is None or bool(self.alive[row])
 
-    def rows_of_sources(self, sources: Sequence[str]) -> list[int]:
-        """Living rows whose metadata have one of these sources, in order."""
-        return [r for r in sorted(self.segment.rows_of_sources(sources)) if self.is_alive(r)]
+    def rows_of_sources(
+        self, sources: Sequence[str], origins: Container[str | None] | None = None
+    ) -> list[int]:
+        """Living rows of `Segment.rows_of_sources`, in order."""
+        found = self.segment.rows_of_sources(sources, origins)
+        return [row for row in sorted(found) if self.is_alive(row)]
 
     def without(self, rows: Sequence[int]) -> "Living":
         """The same with further rows deleted."""
@@ -254,14 +275,18 @@ def _rows(passages: Iterable[Passage]) -> Iterator[tuple[Any, ...]]:
     for row, passage in enumerate(passages):
         source = passage.metadata.get("source")
         metadata = json.dumps(passage.metadata, ensure_ascii=False, default=str)
-        yield row, passage.id, source and str(source), passage.text, metadata
+        yield (
+            row, passage.id, source and str(source), passage.text, metadata, passage.origin,
+        )  # fmt: skip
 
 
-def _passages(rows: Sequence[tuple[int, str, str, str]]) -> Iterator[tuple[int, Passage]]:
+def _passages(
+    rows: Sequence[tuple[int, str, str, str, str | None]],
+) -> Iterator[tuple[int, Passage]]:
     # All metadata as one JSON text: a third of the time that one by one takes.
     metadatas = json.loads(f"[{','.join([row[3] for row in rows])}]")
-    for (row, name, text, _), metadata in zip(rows, metadatas, strict=True):
-        yield row, Passage(name, text, metadata)
+    for (row, name, text, _, origin), metadata in zip(rows, metadatas, strict=True):
+        yield row, Passage(name, text, metadata, origin)
 
 
 def _parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -6,7 +6,7 @@ is written again only a few times.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -139,15 +139,21 @@ class Snapshot:
                     places[name] = Found(number, row, 0.0)
         return self.passages([places[name] for name in ids if name in places])
 
-    def of_sources(self, sources: Sequence[str]) -> tuple[list[Passage], Array]:
+    def of_sources(
+        self, sources: Sequence[str], origins: Container[str | None] | None = None
+    ) -> tuple[list[Passage], Array]:
         """The passages whose metadata have one of these sources, and their vectors.
 
         In the order of `everything`; shape (n, dim).
+
+        Args:
+            sources: As in the metadata.
+            origins: Only those of one of these files.
         """
         passages: list[Passage] = []
         vectors: list[Array] = []
         for part in self.parts:
-            rows = part.rows_of_sources(sources)
+            rows = part.rows_of_sources(sources, origins)
             found = part.segment.passages(rows)
             passages += [found[row] for row in rows]
             vectors.append(part.segment.vectors.rows(np.array(rows, dtype=np.int64)))
@@ -189,21 +195,25 @@ class Snapshot:
         """Without the passages of these ids."""
         return self._without(lambda part: list(part.segment.rows_of_ids(ids).values()))
 
-    def without_sources(self, sources: Sequence[str]) -> "Snapshot":
-        """Without the passages whose metadata have one of these sources."""
-        return self._without(lambda part: part.segment.rows_of_sources(sources))
+    def without_sources(
+        self, sources: Sequence[str], origins: Container[str | None] | None = None
+    ) -> "Snapshot":
+        """Without the passages of `of_sources`."""
+        return self._without(lambda part: part.segment.rows_of_sources(sources, origins))
 
     def without_admitted(self, filter: Filter) -> "Snapshot":
         """Without the passages that a filter admits."""
         return self._without(lambda part: np.flatnonzero(_mask(part, filter)).tolist())
 
     def changing(
-        self, sources: Sequence[str], change: Callable[[dict[str, Any]], dict[str, Any]]
+        self,
+        sources: Sequence[str],
+        change: Callable[[Passage], Passage],
+        origins: Container[str | None] | None = None,
     ) -> "Snapshot":
-        """With other metadata for the passages of these sources, and the same vectors."""
-        passages, vectors = self.of_sources(sources)
-        changed = [replace(passage, metadata=change(passage.metadata)) for passage in passages]
-        return self.adding(changed, vectors)
+        """With other metadata for the passages of `of_sources`, and the same vectors."""
+        passages, vectors = self.of_sources(sources, origins)
+        return self.adding([change(passage) for passage in passages], vectors)
 
     def compacted(self) -> "Snapshot":
         """The same passages in one segment, with nothing deleted in it."""
