@@ -26,7 +26,10 @@
     └── MassDeletionError(ValueError)                      most files of a folder are gone
 
 Each leaf also derives from langchain-core's error, or the builtin, that callers already catch.
+All of them survive pickling, so a worker process can raise them in its parent.
 """
+
+from typing import Any
 
 from langchain_core.exceptions import (
     ContextOverflowError,
@@ -72,7 +75,38 @@ __all__ = [
 
 
 class SwallowError(Exception):
-    """Base of all errors of langchain-swallow."""
+    """Base of all errors of langchain-swallow.
+
+    A pickled error keeps its message, its attributes and the text of its cause. The cause itself
+    may hold connections or weights, so it arrives as a `CauseText`.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default calls the class with `args`, which fails for a constructor of another shape:
+        # `multiprocessing.Pool` then waits forever.
+        state = {**self.__dict__}
+        if self.__cause__ is not None:
+            state["__cause__"] = CauseText.of(self.__cause__)
+        return _restore, (type(self), self.args), state
+
+
+class CauseText(Exception):
+    """What an error's cause said, in a process that has only its text."""
+
+    @classmethod
+    def of(cls, cause: BaseException) -> "CauseText":
+        """The text of a cause; of one that is a text already, itself."""
+        return cause if isinstance(cause, cls) else cls(f"{type(cause).__name__}: {cause}")
+
+
+def _restore(kind: type[SwallowError], arguments: tuple[Any, ...]) -> SwallowError:
+    builtin: type = kind
+    while builtin.__module__ != "builtins":
+        # The base that lays out the object: only its `__new__` may make one.
+        builtin = builtin.__base__ or BaseException
+    error: SwallowError = builtin.__new__(kind)
+    error.args = arguments
+    return error
 
 
 class UnknownModelError(SwallowError, ModelNotFoundError, ValueError):
