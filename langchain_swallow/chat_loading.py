@@ -1,5 +1,7 @@
 """Which checkpoint a chat model is, and how it is loaded; nothing is loaded here."""
 
+import uuid
+from collections.abc import Callable
 from typing import Any, Literal
 
 from langchain_core.language_models import ModelProfile
@@ -7,7 +9,53 @@ from langchain_core.utils import secret_from_env
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from langchain_swallow.catalog import DEMO, PromptFormat, chat_model_info
+from langchain_swallow.engines.base import Engine
 from langchain_swallow.engines.shared import EngineName, LoadSettings
+from langchain_swallow.errors import EngineError
+
+
+class HubToken(SecretStr):
+    """The environment's `HF_TOKEN`: for the hub, and never sent to a server."""
+
+
+def _token_from_environment() -> SecretStr | None:
+    token = secret_from_env("HF_TOKEN", default=None)()
+    return None if token is None else HubToken(token.get_secret_value())
+
+
+class LoadedEngine:
+    """An engine that was passed to a chat model, and the name by which that knows it.
+
+    It stays with every copy of the chat model, and with what `configurable_fields` makes of it.
+
+    Args:
+        engine: Made by somebody else.
+        model: Its name; another `model=` is loaded as usual.
+        fingerprint: Gives a text that is the same for the same weights only; by default one for
+            this object alone, so that no other engine is given its cached answers.
+    """
+
+    def __init__(
+        self, engine: Engine, model: str, fingerprint: Callable[[], str] | None = None
+    ) -> None:
+        self.engine = engine
+        self.model = model
+        unique = uuid.uuid4().hex
+        self.fingerprint = fingerprint or (lambda: unique)
+
+    def __copy__(self) -> "LoadedEngine":
+        return self
+
+    def __deepcopy__(self, memo: Any) -> "LoadedEngine":
+        return self
+
+    def __reduce__(self) -> Any:
+        raise EngineError(
+            f"The chat model {self.model!r} has an engine of this process and cannot be pickled. "
+            "Save the model to a folder and use ChatSwallow(model=FOLDER), or make it in each "
+            "process."
+        )
+
 
 # The demo model could take more; it was trained on, and is shown with, Swallow's window.
 _DEMO_CONTEXT_WINDOW = 4096
@@ -28,9 +76,7 @@ class LoadingParameters(BaseModel):
     local_files_only: bool = False
     trust_remote_code: bool = False
     prompt_format: PromptFormat | None = None
-    token: SecretStr | None = Field(
-        default_factory=secret_from_env("HF_TOKEN", default=None), alias="api_key"
-    )
+    token: SecretStr | None = Field(default_factory=_token_from_environment, alias="api_key")
     tensor_parallel_size: int | None = Field(default=None, ge=1)
     pipeline_parallel_size: int | None = Field(default=None, ge=1)
     max_model_len: int | None = Field(default=None, ge=1)
@@ -72,7 +118,7 @@ class LoadingParameters(BaseModel):
             engine_options=tuple(sorted(self.engine_options.items())),
             base_urls=tuple(urls),
             # The environment's HF_TOKEN is for the hub; a server gets a key that was given for it.
-            api_key=token if "token" in self.model_fields_set else None,
+            api_key=None if isinstance(self.token, HubToken) else token,
             tokenizer=self.tokenizer,
             served_model=self.served_model,
             prompt_as=self.prompt_as,

@@ -9,46 +9,47 @@ What stands here is LangChain's contract and nothing of generation: engines do t
 import asyncio
 import importlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from langchain_core.callbacks import (
-    AsyncCallbackManagerForLLMRun,
-    CallbackManagerForLLMRun,
-    Callbacks,
-)
-from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LangSmithParams, ModelProfile
+from langchain_core.load import dumpd
 from langchain_core.load.load import ALL_SERIALIZABLE_MAPPINGS
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult, LLMResult
-from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import get_config_list
-from pydantic import ConfigDict, PrivateAttr
+from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from pydantic import ConfigDict, Field
 from typing_extensions import Self
 
 from langchain_swallow._version import __version__
+from langchain_swallow.cache_keys import cache_key, forget_files
 from langchain_swallow.catalog import DEMO, PromptFormat, chat_model_info
+from langchain_swallow.chat_batches import BatchedChatModel
 from langchain_swallow.chat_binding import BindableChatModel
-from langchain_swallow.chat_loading import LoadingParameters, model_profile
+from langchain_swallow.chat_loading import LoadedEngine, LoadingParameters, model_profile
 from langchain_swallow.chat_requests import (
     GenerationParameters,
-    fit_prompt,
     form_of_call,
     parameters_of_call,
     requests_for,
 )
 from langchain_swallow.chat_results import AnsweredBy, ChunkWriter, to_result
-from langchain_swallow.engines.base import AsyncStream, Engine, Request, Stream
-from langchain_swallow.engines.shared import shared_engine, unload_engine
+from langchain_swallow.engines.base import (
+    AsyncStream,
+    Engine,
+    Request,
+    Stream,
+    until_ready,
+    wait_until_ready,
+)
+from langchain_swallow.engines.shared import shared_engine, started_engine, unload_engine
 from langchain_swallow.messages import to_turns
+from langchain_swallow.overflow import fit_prompt
 from langchain_swallow.prompts import Turn, encode, encode_text
 
-# Threads that wait for answers in `batch` and `generate`; the engine runs fewer at once.
-_MAX_WAITING = 64
 
-
-class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
+class ChatSwallow(LoadingParameters, GenerationParameters, BatchedChatModel, BindableChatModel):
     """A Swallow instruct model as a LangChain chat model.
 
     The first call loads the model, and all ChatSwallows of the same checkpoint and settings share
@@ -81,7 +82,9 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
             `"allow"`; see `prompts.encode`.
         on_overflow: `"error"` raises when prompt and `max_tokens` exceed the context window;
             `"drop_oldest"` leaves out the oldest turns, whole, and keeps the system prompt.
-        timeout: Seconds an answer may take; `None` is no limit.
+        timeout: Seconds an answer may take; `None` is no limit, but a server that sends nothing
+            for 10 minutes has failed. What a server serves is found out before its first answer,
+            within as many seconds, and within 30 at most.
         token: For gated checkpoints and for servers, also as `api_key`; by default the
             environment's `HF_TOKEN`.
         engine: `"transformers"`, `"vllm"` (in this process), `"server"` (OpenAI-compatible);
@@ -101,6 +104,13 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
         served_model: Name of the model on the server, where it is not the checkpoint's.
         prompt_as: Send a server `"ids"` or `"text"`; `"auto"` finds out what it takes.
         max_retries: Tries after the first for a request that has not begun to stream (server).
+            With several servers, every one is tried, unless this is 0.
+        loaded: What `from_model` and `from_engine` were given; not for other use.
+
+    A cache (`cache=`, `set_llm_cache`) serves an answer again where all that decides it is equal:
+    the checkpoint or folder and its files' sizes and times, every parameter, and the call. It
+    serves other processes too. With `from_model`, the weights in memory decide; with
+    `from_engine`, only this object is served, unless the engine has a `fingerprint()`.
 
     Raises:
         UnknownModelError: No such checkpoint or directory.
@@ -112,12 +122,15 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    _engine: Engine | None = PrivateAttr(default=None)
+    # A field, since LangChain makes a model again from its fields (`configurable_fields`).
+    loaded: LoadedEngine | None = Field(default=None, repr=False)
 
     def __init__(self, **fields: Any) -> None:
         # Before pydantic, which would hide these errors in one of its own.
         name = fields.get("model", type(self).model_fields["model"].default)
-        if isinstance(name, str):
+        loaded = fields.get("loaded")
+        is_loaded = isinstance(loaded, LoadedEngine) and loaded.model == name
+        if isinstance(name, str) and not is_loaded:
             chat_model_info(name)
         super().__init__(**fields)
 
@@ -131,8 +144,10 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
             **fields: Any field of `ChatSwallow` but those for loading.
         """
         loading = importlib.import_module("langchain_swallow.engines.loading")
-        fields.setdefault("model", model.config.name_or_path or type(model).__name__)
-        return cls.from_engine(loading.engine_from(model, tokenizer), **fields)
+        fingerprint = importlib.import_module("langchain_swallow.engines.fingerprint")
+        name = fields.setdefault("model", model.config.name_or_path or type(model).__name__)
+        engine = loading.engine_from(model, tokenizer)
+        return cls(loaded=LoadedEngine(engine, name, fingerprint.Fingerprint(engine)), **fields)
 
     @classmethod
     def from_engine(cls, engine: Engine, *, model: str, **fields: Any) -> Self:
@@ -144,12 +159,8 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
                 prompt format.
             **fields: Any field of `ChatSwallow` but those for loading.
         """
-        # Only the name is not checked: it need be neither a checkpoint nor a folder.
-        checked = cls(model=DEMO, **fields)
-        values = {"model": model, "profile": fields.get("profile") or model_profile(model)}
-        made = cls.model_construct(checked.model_fields_set, **{**checked.__dict__, **values})
-        made._engine = engine
-        return made
+        own = getattr(engine, "fingerprint", None)
+        return cls(loaded=LoadedEngine(engine, model, own), model=model, **fields)
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
@@ -176,6 +187,7 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
     @property
     def _identifying_params(self) -> dict[str, Any]:
         skipped = {"token", "cache", "callbacks", "metadata", "tags", "verbose", "profile", "name"}
+        skipped |= {"loaded"}
         own = set(type(self).model_fields) - skipped
         return {name: getattr(self, name) for name in sorted(own)}
 
@@ -185,9 +197,21 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
         return params
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        text = super()._get_llm_string(stop=stop, **kwargs)
-        # Two models passed to `from_model` may have the same name and settings.
-        return text if self._engine is None else f"{text}---{id(self._engine)}"
+        passed = self._passed(kwargs.get("model") or self.model)
+        stop = self.stop if stop is None else stop
+        form = form_of_call(kwargs)
+        return cache_key(self, {**kwargs, "stop": stop}, [form.instructions, form.grammar], passed)
+
+    @property
+    def _serialized(self) -> dict[str, Any]:
+        # LangChain's is computed once, and then says what was set before a field was changed.
+        return dict(dumpd(self))
+
+    def to_json(self) -> SerializedConstructor | SerializedNotImplemented:
+        """As LangChain serializes a model; not one whose weights are in this process only."""
+        if self._passed(self.model):
+            return self.to_json_not_implemented()
+        return super().to_json()
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         return model_profile(self.model)
@@ -201,16 +225,46 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
             ModelUnavailableError: The files cannot be had: offline, gated, incomplete.
             DeviceError: No such device, or a dtype that does not go with it.
             OutOfMemoryError: The model does not fit.
+            EngineError: No server can be reached, or as it says.
         """
-        if self._engine is not None and model in (None, self.model):
-            return self._engine
-        return shared_engine(self.load_settings(model or self.model))
+        return self._load({"model": model})
+
+    def _load(self, call: dict[str, Any]) -> Engine:
+        """The engine of a call, ready for requests."""
+        name = call.get("model") or self.model
+        passed = self._passed(name)
+        engine = passed.engine if passed else shared_engine(self.load_settings(name))
+        wait_until_ready(engine, self._timeout(call))
+        return engine
+
+    async def _aload(self, call: dict[str, Any]) -> Engine:
+        """`_load` without holding up the event loop, nor a thread while a server is waited for."""
+        name = call.get("model") or self.model
+        engine: Engine
+        if passed := self._passed(name):
+            engine = passed.engine
+        else:
+            settings = self.load_settings(name)
+            started = started_engine(settings)
+            engine = started if started else await asyncio.to_thread(shared_engine, settings)
+        await until_ready(engine, self._timeout(call))
+        return engine
+
+    def _timeout(self, call: dict[str, Any]) -> float | None:
+        """The limit of a call; what is no limit at all is refused with the other parameters."""
+        limit = call.get("timeout", self.timeout)
+        return limit if isinstance(limit, int | float) and limit > 0 else None
+
+    def _passed(self, model: str) -> LoadedEngine | None:
+        """What `from_model` or `from_engine` was given, if it is meant."""
+        return self.loaded if self.loaded and self.loaded.model == model else None
 
     def unload(self) -> None:
         """Free the model's memory, for all who share it; the next call loads it again."""
-        if self._engine is not None:
-            self._engine.close()
+        if passed := self._passed(self.model):
+            passed.engine.close()
             return
+        forget_files()
         unload_engine(self.load_settings(self.model))
 
     @property
@@ -231,7 +285,13 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
         messages: Sequence[BaseMessage],
         tools: Sequence[dict[str, Any] | type | Callable[..., Any]] | None = None,
     ) -> int:
-        """Number of tokens of the prompt that these messages, and tools, would become."""
+        """Number of tokens of the prompt that these messages, and tools, would become.
+
+        Of no messages it is 0, though no prompt can be made of them: LangChain's `trim_messages`
+        counts what is left.
+        """
+        if not messages:
+            return 0
         engine = self.load()
         form = form_of_call({"tools": tools})
         turns = to_turns(messages, self.system_prompt)
@@ -245,9 +305,14 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
         """One request per answer."""
         parameters = parameters_of_call(self, call)
         form = form_of_call(call)
+        encode_turns = self._encoder(engine, parameters, call.get("model"))
+
+        def encode_messages(kept: Sequence[BaseMessage]) -> list[int]:
+            return encode_turns([*to_turns(kept, parameters.system_prompt), *form.instructions])
+
         prompt_ids = fit_prompt(
-            [*to_turns(messages, parameters.system_prompt), *form.instructions],
-            self._encoder(engine, parameters, call.get("model")),
+            messages,
+            encode_messages,
             max_tokens=parameters.max_tokens,
             context_window=engine.context_window,
             drop_oldest=parameters.on_overflow == "drop_oldest",
@@ -283,7 +348,7 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        engine = self.load(kwargs.get("model"))
+        engine = self._load(kwargs)
         streams = [Stream(engine, r) for r in self._requests(messages, stop, engine, kwargs)]
         try:
             answers = [list(stream) for stream in streams]
@@ -299,8 +364,10 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        engine = await asyncio.to_thread(self.load, kwargs.get("model"))
-        streams = [AsyncStream(engine, r) for r in self._requests(messages, stop, engine, kwargs)]
+        engine = await self._aload(kwargs)
+        # In a thread: a long conversation takes long to encode.
+        requests = await asyncio.to_thread(self._requests, messages, stop, engine, kwargs)
+        streams = [AsyncStream(engine, request) for request in requests]
         try:
             # All requests are submitted already: collecting in turn does not serialise them.
             answers = []
@@ -318,7 +385,7 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        engine = self.load(kwargs.get("model"))
+        engine = self._load(kwargs)
         writer = ChunkWriter(self._answered_by(engine, kwargs))
         with Stream(engine, self._only_request(messages, stop, engine, kwargs)) as events:
             for event in events:
@@ -331,12 +398,16 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        engine = await asyncio.to_thread(self.load, kwargs.get("model"))
+        engine = await self._aload(kwargs)
+        request = await asyncio.to_thread(self._only_request, messages, stop, engine, kwargs)
         writer = ChunkWriter(self._answered_by(engine, kwargs))
-        with AsyncStream(engine, self._only_request(messages, stop, engine, kwargs)) as events:
+        with AsyncStream(engine, request) as events:
             async for event in events:
                 for chunk in writer.write(event):
                     yield chunk
+
+    def _make_way(self, call: dict[str, Any]) -> None:
+        self._load(call).make_way()
 
     def _answered_by(self, engine: Engine, options: dict[str, Any]) -> AnsweredBy:
         tools = form_of_call(options).tools
@@ -359,46 +430,6 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BindableChatModel):
         if len(requests) > 1:
             raise ValueError(f"n={len(requests)} answers cannot be streamed. Use generate().")
         return requests[0]
-
-    # Many prompts: threads here only wait, the engine runs them as one batch
-
-    def batch(
-        self,
-        inputs: list[LanguageModelInput],
-        config: RunnableConfig | list[RunnableConfig] | None = None,
-        *,
-        return_exceptions: bool = False,
-        **kwargs: Any,
-    ) -> list[AIMessage]:
-        """Answer many prompts at once; `max_concurrency` in the config limits how many."""
-        if inputs:
-            self.load(kwargs.get("model")).make_way()
-        waiting = min(len(inputs), _MAX_WAITING)
-        configs = [
-            RunnableConfig(**{**c, "max_concurrency": c.get("max_concurrency") or waiting})
-            for c in get_config_list(config, len(inputs))
-        ]
-        return super().batch(inputs, configs, return_exceptions=return_exceptions, **kwargs)
-
-    def generate(
-        self,
-        messages: list[list[BaseMessage]],
-        stop: list[str] | None = None,
-        callbacks: Callbacks = None,
-        **kwargs: Any,
-    ) -> LLMResult:
-        """Answer many prompts at once; see `BaseChatModel.generate`."""
-        if len(messages) < 2:
-            return super().generate(messages, stop, callbacks, **kwargs)
-        self.load(kwargs.get("model")).make_way()
-        one = partial(super().generate, stop=stop, callbacks=callbacks, **kwargs)
-        with ThreadPoolExecutor(min(len(messages), _MAX_WAITING)) as pool:
-            results = list(pool.map(one, [[m] for m in messages]))
-        return LLMResult(
-            generations=[result.generations[0] for result in results],
-            llm_output=self._combine_llm_outputs([result.llm_output for result in results]),
-            run=[info for result in results for info in result.run or ()] or None,
-        )
 
 
 # `load(…, allowed_objects="all")` lets in only classes of this table; no other package's is in it.

@@ -1,6 +1,5 @@
 """Generation parameters, and with them turns → requests to an engine."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from langchain_swallow.chat_tools import ToolUse, tool_use
 from langchain_swallow.engines.base import Grammar, Request
-from langchain_swallow.errors import PromptOverflowError
 from langchain_swallow.presets import SYSTEM_PROMPT
 from langchain_swallow.prompts import OnControlText, Turn
 from langchain_swallow.structured_output import answer_grammar, answer_schema, schema_instruction
@@ -131,45 +129,3 @@ def requests_for(
         )
         for i in range(parameters.n)
     ]
-
-
-def fit_prompt(
-    turns: list[Turn],
-    encode: Callable[[list[Turn]], list[int]],
-    *,
-    max_tokens: int,
-    context_window: int,
-    drop_oldest: bool,
-) -> list[int]:
-    """Ids of the prompt, with room for the answer.
-
-    Args:
-        turns: The conversation.
-        encode: Turns → ids.
-        max_tokens: Room for the answer.
-        context_window: Most tokens of both.
-        drop_oldest: Leave out the oldest turns, whole, until they fit; the system prompt stays.
-
-    Raises:
-        PromptOverflowError: They do not fit.
-    """
-    while True:
-        ids = encode(turns)
-        if len(ids) + max_tokens <= context_window:
-            return ids
-        shorter = _without_oldest(turns) if drop_oldest else None
-        if shorter is None:
-            raise PromptOverflowError(
-                f"The prompt has {len(ids)} tokens and max_tokens is {max_tokens}: together "
-                f"{len(ids) + max_tokens}, the context window is {context_window}. "
-                'Shorten the messages, lower max_tokens, or use on_overflow="drop_oldest".'
-            )
-        turns = shorter
-
-
-def _without_oldest(turns: list[Turn]) -> list[Turn] | None:
-    """Without the oldest turns up to the next user turn; `None` when only the last is left."""
-    system = [turn for turn in turns if turn[0] == "system"]
-    dialogue = [turn for turn in turns if turn[0] != "system"]
-    users = [i for i, (role, _) in enumerate(dialogue) if role == "user" and i > 0]
-    return [*system, *dialogue[users[0] :]] if users else None

@@ -100,10 +100,10 @@ class CauseText(Exception):
 
 
 def _restore(kind: type[SwallowError], arguments: tuple[Any, ...]) -> SwallowError:
-    builtin: type = kind
+    builtin: Any = kind
     while builtin.__module__ != "builtins":
         # The base that lays out the object: only its `__new__` may make one.
-        builtin = builtin.__base__ or BaseException
+        builtin = builtin.__base__
     error: SwallowError = builtin.__new__(kind)
     error.args = arguments
     return error

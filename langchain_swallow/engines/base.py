@@ -9,8 +9,12 @@ import asyncio
 import contextlib
 import queue
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from langchain_swallow.engines.groups import current_group
+from langchain_swallow.errors import EngineError
 
 FinishReason = Literal["stop", "length"]
 
@@ -137,6 +141,30 @@ class Engine(Protocol):
         """Free the device; requests still running end with `EngineError`."""
 
 
+@runtime_checkable
+class Preparing(Protocol):
+    """An engine that has to find something out before its first request."""
+
+    def prepare(self, timeout_s: float | None = None) -> "Future[None]":
+        """Done when requests can be made; fails after `timeout_s`, or as the engine says."""
+
+
+def wait_until_ready(engine: Engine, timeout_s: float | None) -> None:
+    """Wait until an engine can take requests; most can at once.
+
+    Raises:
+        SwallowError: As the engine reports it.
+    """
+    if isinstance(engine, Preparing):
+        engine.prepare(timeout_s).result()
+
+
+async def until_ready(engine: Engine, timeout_s: float | None) -> None:
+    """`wait_until_ready` for an event loop: no thread waits, so cancelling ends it."""
+    if isinstance(engine, Preparing):
+        await asyncio.wrap_future(engine.prepare(timeout_s))
+
+
 class Stream:
     """The events of one request, for a thread that waits; submitted when made.
 
@@ -147,6 +175,9 @@ class Stream:
     def __init__(self, engine: Engine, request: Request) -> None:
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._ticket = engine.submit(request, self._events.put)
+        self._group = current_group()
+        if self._group is not None:
+            self._group.add(self)
 
     def __enter__(self) -> "Stream":
         return self
@@ -157,6 +188,13 @@ class Stream:
     def close(self) -> None:
         """Cancel what is left."""
         self._ticket.cancel()
+        if self._group is not None:
+            self._group.discard(self)
+
+    def interrupt(self) -> None:
+        """Cancel the request from another thread; the one that waits gets an `EngineError`."""
+        self._ticket.cancel()
+        self._events.put(EngineError("The answer was cancelled: its batch was interrupted."))
 
     def __iter__(self) -> Iterator[Chunk | Finish]:
         while True:

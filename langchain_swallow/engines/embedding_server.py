@@ -1,6 +1,7 @@
 """Vectors from other machines: servers with OpenAI's embeddings API (vLLM, TEI, llama.cpp)."""
 
 import itertools
+import json
 import time
 import weakref
 from collections.abc import Sequence
@@ -11,19 +12,34 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from langchain_swallow.engines.server_errors import error_of
+from langchain_swallow.engines.server_connection import (
+    CONNECT_TIMEOUT_S,
+    authorization,
+    checked_url,
+    no_answer,
+    typed_settings,
+)
+from langchain_swallow.engines.server_errors import (
+    SilentServerError,
+    UnreadableAnswerError,
+    error_from_response,
+    parse_json,
+    shown_url,
+    transport_error,
+)
 from langchain_swallow.errors import (
     EmbeddingError,
     ServerBusyError,
     ServerConnectionError,
     ServerError,
+    SwallowError,
 )
 from langchain_swallow.forks import begin_anew_in_children, leave_to_parent
 
 # Requests under way at each server: one that is computed, one that waits, one that travels.
 _AT_ONCE = 3
+# For one request: on a slow machine a batch of long texts takes minutes.
 _TIMEOUT_S = 300.0
-_CONNECT_TIMEOUT_S = 10.0
 _FIRST_BACKOFF_S = 0.5
 _MAX_BACKOFF_S = 8.0
 
@@ -56,19 +72,20 @@ class EmbeddingServers:
         batch_size: int = 32,
         max_retries: int = 3,
     ) -> None:
-        self._urls = [url.rstrip("/") for url in base_urls]
+        self._urls = [checked_url(url) for url in base_urls]
         self._model = model
         self._batch_size = batch_size
         self._max_retries = max_retries
         self._turns = itertools.count()
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._headers = authorization(api_key)
         self._connect()
         begin_anew_in_children(self)
 
     def _connect(self) -> None:
-        self._client = httpx.Client(
-            headers=self._headers, timeout=httpx.Timeout(_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S)
-        )
+        with typed_settings():
+            self._client = httpx.Client(
+                headers=self._headers, timeout=httpx.Timeout(_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+            )
         # Connections are kept between calls, and closed when nobody can call any more.
         self._close = weakref.finalize(self, self._client.close)
 
@@ -82,8 +99,18 @@ class EmbeddingServers:
         """Vectors of shape (n, dim), in the order of the texts."""
         size = self._batch_size
         batches = [list(texts[i : i + size]) for i in range(0, len(texts), size)]
-        with ThreadPoolExecutor(_AT_ONCE * len(self._urls)) as pool:
-            return np.concatenate(list(pool.map(self._batch, batches)))
+        pool = ThreadPoolExecutor(_AT_ONCE * len(self._urls))
+        try:
+            parts = list(pool.map(self._batch, batches))
+        finally:
+            # After an error or Ctrl-C nothing is sent any more, and nobody waits for answers.
+            pool.shutdown(wait=False, cancel_futures=True)
+        if len(lengths := {part.shape[1] for part in parts}) > 1:
+            raise EmbeddingError(
+                f"The servers answered with vectors of lengths {sorted(lengths)}. Pass servers of "
+                "one encoder as base_url=."
+            )
+        return np.concatenate(parts)
 
     def _batch(self, texts: list[str]) -> NDArray[np.float32]:
         first = next(self._turns)
@@ -91,35 +118,59 @@ class EmbeddingServers:
             try:
                 return self._ask(self._urls[(first + attempt) % len(self._urls)], texts)
             except (ServerConnectionError, ServerBusyError, ServerError) as error:
-                if attempt == self._max_retries:
+                if attempt == self._max_retries or self._is_final(error, attempt):
                     raise
                 # Another server is asked at once; when all have been, they are given time.
                 if (attempt + 1) % len(self._urls) == 0:
                     time.sleep(_pause(error, attempt // len(self._urls)))
         raise AssertionError("unreachable")
 
+    def _is_final(self, error: Exception, attempt: int) -> bool:
+        """Whether every server was asked, and would say the same again."""
+        was_last = attempt + 1 >= len(self._urls)
+        return was_last and isinstance(error, SilentServerError | UnreadableAnswerError)
+
     def _ask(self, url: str, texts: list[str]) -> NDArray[np.float32]:
+        url = f"{url}/embeddings"
         body = {"model": self._model, "input": texts, "encoding_format": "float"}
+        return _vectors(url, parse_json(url, self._post(url, json.dumps(body).encode())), texts)
+
+    def _post(self, url: str, content: bytes) -> bytes:
+        """The body of a successful response, whole within the limit."""
+        end = time.monotonic() + _TIMEOUT_S
+        headers, body = {"Content-Type": "application/json"}, bytearray()
         try:
-            response = self._client.post(f"{url}/embeddings", json=body)
-        except httpx.TransportError as error:
-            raise ServerConnectionError(
-                f"{url} cannot be reached: {error!r}. Start the server, or check base_url; it "
-                "usually ends in /v1."
-            ) from error
-        if response.status_code != 200:
-            raise error_of(url, response)
-        return _vectors(url, response.json(), len(texts))
+            with self._client.stream("POST", url, content=content, headers=headers) as response:
+                for part in response.iter_bytes():
+                    body += part
+                    if time.monotonic() > end:
+                        raise no_answer(url, _TIMEOUT_S)
+        except SwallowError:
+            raise
+        except httpx.TimeoutException as error:
+            raise no_answer(url, _TIMEOUT_S) from error
+        except Exception as error:  # whatever httpx, httpcore and ssl raise
+            raise transport_error(url, error) from error
+        if not response.is_success:
+            raise error_from_response(url, response, bytes(body))
+        return bytes(body)
 
 
-def _vectors(url: str, answer: Any, count: int) -> NDArray[np.float32]:
+def _vectors(url: str, answer: Any, texts: list[str]) -> NDArray[np.float32]:
     try:
         rows = {int(item["index"]): item["embedding"] for item in answer["data"]}
-        return np.array([rows[i] for i in range(count)], dtype=np.float32)
-    except (KeyError, TypeError, ValueError) as error:
-        raise EmbeddingError(
-            f"{url} did not answer with {count} vectors of one length: {error!r}."
-        ) from error
+        vectors = np.array([rows[i] for i in range(len(texts))], dtype=np.float32)
+    except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+        raise _other_vectors(url, len(texts), repr(error)) from error
+    if vectors.ndim != 2:
+        raise _other_vectors(url, len(texts), f"their shape is {vectors.shape}")
+    return vectors
+
+
+def _other_vectors(url: str, count: int, why: str) -> EmbeddingError:
+    return EmbeddingError(
+        f"{shown_url(url)} did not answer with {count} vectors of one length: {why}."
+    )
 
 
 def _pause(error: Exception, rounds: int) -> float:

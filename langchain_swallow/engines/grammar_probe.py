@@ -33,6 +33,7 @@ def grammars_of(status: int, answer: dict[str, Any]) -> Grammars:
     """What constrains answers, by the answer to the probe and its status code, 200 or 400."""
     if status == 400:
         return "schema"
-    choices = answer.get("choices") or [{}]
-    text = answer.get("content") or choices[0].get("text")
+    choices = answer.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    text = answer.get("content") or (first.get("text") if isinstance(first, dict) else None)
     return "lark" if text == _QUOTED else "none"

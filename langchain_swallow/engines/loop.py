@@ -105,7 +105,8 @@ class LoopEngine:
         others = [t for t in asyncio.all_tasks() if t.get_name().startswith("answer")]
         for task in others:
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        if others:
+            await asyncio.wait(others, timeout=_LAST_WAIT_S)
         await self.shut_down()
         # Generators of libraries that a cancelled answer left are closed in tasks of their own.
         if left := asyncio.all_tasks() - {asyncio.current_task()}:
@@ -118,6 +119,8 @@ class LoopEngine:
         task.set_name(f"answer {id(task)}")
         try:
             await asyncio.wait_for(self._deliver(request, sink), request.timeout_s)
+        except SwallowError as error:  # before TimeoutError, which may be one of these
+            sink(error)
         except asyncio.TimeoutError:
             sink(
                 GenerationTimeoutError(
@@ -129,8 +132,6 @@ class LoopEngine:
             if self._closed_because:
                 sink(EngineError("The model was unloaded during generation."))
             raise
-        except SwallowError as error:
-            sink(error)
         except Exception as error:  # the caller must hear of it
             failed = EngineError(f"Generation failed: {error!r}")
             failed.__cause__ = error

@@ -4,43 +4,64 @@ Requests go out as token ids, so a prompt is exactly what it would be in this pr
 streamed, from vLLM as token ids too, and become text by the same `Detokenizer`. One event loop in
 one thread serves all callers over pooled connections.
 
-Of several servers each request takes the one with the fewest of ours. A request that fails before
-its first event goes to another; one that had begun to stream does not, since the caller has seen
-part of an answer already.
+The first request, or `prepare`, asks all servers at once what they serve; requests begin with the
+first that says so. Of several servers each request takes the one with the fewest of ours. A
+request that fails before its first event goes to another; one that had begun to stream does not,
+since the caller has seen part of an answer already. A server that refuses the API key or does not
+have the model is left out as long as there is another; its error is logged.
 """
 
 import asyncio
+import concurrent.futures
 import contextlib
-import json
+import logging
+import math
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
-from langchain_swallow.engines.base import Event, Request
-from langchain_swallow.engines.grammar_probe import Grammars, grammars_of, probe_of
+from langchain_swallow.engines.base import UNLOADED, Event, Request
 from langchain_swallow.engines.loop import LoopEngine
-from langchain_swallow.engines.server_errors import error_of
-from langchain_swallow.engines.server_protocol import Answer, Flavor, payload_of, prompt_text
+from langchain_swallow.engines.server_connection import DONE, Connection, checked_url, no_answer
+from langchain_swallow.engines.server_errors import (
+    SilentServerError,
+    UnreadableAnswerError,
+    shown_url,
+)
+from langchain_swallow.engines.server_meeting import meet
+from langchain_swallow.engines.server_protocol import Answer, Flavor, payload_of
 from langchain_swallow.errors import (
+    AuthenticationError,
     EngineError,
+    GenerationTimeoutError,
     ModelUnavailableError,
     ServerBusyError,
     ServerConnectionError,
     ServerError,
+    SwallowError,
 )
-from langchain_swallow.forks import leave_to_parent
 
-_CONNECT_TIMEOUT_S = 10.0
-# How long a server that could not be reached is left alone.
+_LOG = logging.getLogger(__name__)
+
+# All questions to one server together, before its first request.
+_MEETING_LIMIT_S = 30.0
+# How long the first server that is known waits for the others, so that all get their share.
+_GRACE_S = 0.5
+# How long a server that could not be reached is left alone, and one that refused us.
 _REST_S = 5.0
+_REFUSED_REST_S = 60.0
 _FIRST_BACKOFF_S = 0.25
 _MAX_BACKOFF_S = 8.0
-# Text whose number of tokens tells how a server's tokenizer begins a prompt.
-_PROBE = "東京工業大学の主なキャンパスについて教えてください"
+# A whole answer is not held back for its usage, nor for the end of the body. One that is read to
+# its end frees its connection for the next request.
+_USAGE_WAIT_S = 5.0
+_LAST_WAIT_S = 0.25
+_CLOSING_LIMIT_S = 2.0
+
+_TRANSIENT = (ServerConnectionError, ServerBusyError, ServerError)
+_REFUSED = (AuthenticationError, ModelUnavailableError)
 
 
 @dataclass(slots=True, eq=False)
@@ -51,6 +72,9 @@ class Server:
     running: int = 0
     rests_until: float = 0.0
     flavor: Flavor | None = None
+    # Why it is not known.
+    failure: SwallowError | None = None
+    meeting: "asyncio.Task[None] | None" = None
 
 
 class ServerEngine(LoopEngine):
@@ -61,12 +85,15 @@ class ServerEngine(LoopEngine):
         tokenizer: The checkpoint's; see `client_tokenizer`.
         model: Name of the model on the servers; a server with one model needs none.
         api_key: Sent as bearer token.
-        max_retries: Tries after the first for a request that has not begun to stream.
+        max_retries: Tries after the first for a request that has not begun to stream. With
+            several servers, every one is tried, unless this is 0.
         context_window: Most tokens of prompt and answer; `None` asks the server.
         prompt_as: `"ids"` or `"text"`; `"auto"` finds out what the server takes.
 
+    No server is asked anything before `prepare` or the first request.
+
     Raises:
-        ServerConnectionError: No server can be reached.
+        ServerConnectionError: An address is not one, or no server can be reached.
         AuthenticationError: The API key is refused.
         ModelUnavailableError: The server has no such model.
     """
@@ -84,50 +111,66 @@ class ServerEngine(LoopEngine):
         context_window: int | None = None,
         prompt_as: str = "auto",
     ) -> None:
-        super().__init__()
         self.tokenizer = tokenizer
-        self._servers = [Server(url.rstrip("/")) for url in base_urls]
+        self._servers = [Server(checked_url(url)) for url in base_urls]
         self._wanted = model
         self._max_retries = max_retries
         self._prompt_as = prompt_as
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._client = self._connect()
-        try:
-            flavor = self.wait(self._meet_any())
-        except BaseException:
-            self.close()
-            raise
-        self._context_window = context_window or flavor.context_window or 4096
+        self._connection = Connection(api_key)
+        self._context_window = context_window
+        self._meeting: asyncio.Task[None] | None = None
+        super().__init__()
 
     def begin_anew(self) -> None:
         """In a forked child: connections of its own."""
         super().begin_anew()
-        leave_to_parent(self._client)
-        self._client = self._connect()
+        self._connection.begin_anew()
+        self._meeting = None
         for server in self._servers:
-            server.running = 0
-
-    def _connect(self) -> httpx.AsyncClient:
-        # The connection waits as long as an answer takes; `timeout_s` of a request limits that.
-        return httpx.AsyncClient(
-            headers=self._headers,
-            timeout=httpx.Timeout(None, connect=_CONNECT_TIMEOUT_S),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
-        )
+            server.running, server.meeting = 0, None
 
     @property
     def context_window(self) -> int:
-        """Most tokens of prompt and answer together."""
+        """Most tokens of prompt and answer together; waits until a server is known."""
+        if self._context_window is None:
+            self.prepare().result()
+            windows = [s.flavor.context_window for s in self._known() if s.flavor]
+            self._context_window = next(filter(None, windows), None) or 4096
         return self._context_window
+
+    def prepare(self, timeout_s: float | None = None) -> "concurrent.futures.Future[None]":
+        """Done as soon as a server is known; all callers wait for one meeting.
+
+        Args:
+            timeout_s: How long this caller waits; `None` has only the limits of the meeting.
+
+        Raises:
+            EngineError: The engine is closed. The future has the others.
+        """
+        if self._closed_because:
+            raise EngineError(UNLOADED)
+        if self._known():
+            ready: concurrent.futures.Future[None] = concurrent.futures.Future()
+            ready.set_result(None)
+            return ready
+        return asyncio.run_coroutine_threadsafe(self._wait_until_known(timeout_s), self._loop)
 
     async def shut_down(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        meetings = [self._meeting, *(server.meeting for server in self._servers)]
+        for meeting in filter(None, meetings):
+            meeting.cancel()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._connection.close(), _CLOSING_LIMIT_S)
+
+    # A request
 
     async def answer(self, request: Request) -> AsyncIterator[Event]:
         """The events of an answer, from the first server that gives one."""
-        for attempt in range(self._max_retries + 1):
-            server = self._least_loaded()
+        tries = max(self._max_retries + 1, len(self._servers)) if self._max_retries else 1
+        failed: set[Server] = set()
+        for attempt in range(tries):
+            server = await self._choose(failed)
             began = False
             server.running += 1
             try:
@@ -136,159 +179,183 @@ class ServerEngine(LoopEngine):
                         began = True
                         yield event
                 return
-            except (ServerConnectionError, ServerBusyError, ServerError) as error:
-                if began or attempt == self._max_retries:
+            except (*_TRANSIENT, *_REFUSED) as error:
+                failed.add(server)
+                if began or attempt + 1 == tries or not self._may_go_on(error, failed):
                     raise
                 await self._recover(server, error, attempt)
             finally:
                 server.running -= 1
 
-    def _least_loaded(self) -> Server:
-        now = time.monotonic()
-        awake = [server for server in self._servers if server.rests_until <= now]
-        return min(awake or self._servers, key=lambda s: (s.running, random.random()))
+    def _known(self) -> list[Server]:
+        return [server for server in self._servers if server.flavor]
 
-    async def _recover(self, server: Server, error: EngineError, attempt: int) -> None:
+    async def _choose(self, failed: set[Server]) -> Server:
+        """The server with the fewest requests, of those that answered last time."""
+        if not self._known():
+            await self._wait_until_known(None)
+        now = time.monotonic()
+        for server in self._servers:
+            if server.flavor is None and server.rests_until <= now:
+                self._begin_meeting(server)
+        known = self._known()
+        untried = [s for s in known if s not in failed] or known
+        awake = [s for s in untried if s.rests_until <= now]
+        return min(awake or untried, key=lambda s: (s.running, random.random()))
+
+    def _may_go_on(self, error: SwallowError, failed: set[Server]) -> bool:
+        """Whether another try may succeed."""
+        if isinstance(error, (UnreadableAnswerError, *_REFUSED)):
+            return any(server not in failed for server in self._known())
+        return True
+
+    async def _recover(self, server: Server, error: SwallowError, attempt: int) -> None:
         """Leave a failed server alone for a while; wait, unless there is another."""
-        pause = min(_MAX_BACKOFF_S, _FIRST_BACKOFF_S * 2**attempt) * random.uniform(0.5, 1.0)
-        wanted = getattr(error, "retry_after_s", None)
-        pause = pause if wanted is None else min(wanted, _MAX_BACKOFF_S)
-        lost = isinstance(error, ServerConnectionError)
-        server.rests_until = time.monotonic() + (_REST_S if lost else pause)
-        if all(other.rests_until > time.monotonic() for other in self._servers):
+        pause = _pause(error, attempt)
+        server.rests_until = time.monotonic() + _rest(error, pause)
+        if all(other.rests_until > time.monotonic() for other in self._known()):
             await asyncio.sleep(pause)
 
     async def _ask(self, server: Server, request: Request) -> AsyncGenerator[Event, None]:
-        flavor = server.flavor or await self._meet(server)
+        flavor = server.flavor
+        assert flavor is not None
         answer = Answer(request, self.tokenizer, flavor)
         body = payload_of(request, self.tokenizer, flavor)
-        async with self._post(flavor.completions_url(server.url), body) as response:
-            async for data in _events(response):
-                for event in answer.read(data):
+        url = flavor.completions_url(server.url)
+        messages = self._connection.messages(url, body, request.timeout_s)
+        async with contextlib.aclosing(messages):
+            async for message in _until_whole(messages, answer):
+                for event in answer.read(message):
                     yield event
         if not answer.is_whole:
-            raise ServerConnectionError(f"{server.url} ended the stream within the answer.")
+            raise ServerConnectionError(
+                f"{shown_url(server.url)} ended the stream within the answer."
+            )
         for event in answer.end():
             yield event
 
-    @contextlib.asynccontextmanager
-    async def _post(self, url: str, body: dict[str, Any]) -> AsyncIterator[httpx.Response]:
-        try:
-            async with self._client.stream("POST", url, json=body) as got:
-                if got.status_code != 200:
-                    await got.aread()
-                    raise error_of(url, got)
-                yield got
-        except httpx.TransportError as error:
-            raise _with_cause(
-                ServerConnectionError(f"{url} cannot be reached: {error!r}."), error
-            ) from error
+    # Finding out what the servers are
 
-    async def _meet_any(self) -> Flavor:
-        """What the first server that answers is."""
-        error: EngineError | None = None
+    async def _wait_until_known(self, timeout_s: float | None) -> None:
+        """Wait for the meeting that is under way, or begin one."""
+        if self._known():
+            return
+        if self._meeting is None or self._meeting.done():
+            self._meeting = asyncio.create_task(self._meet_any())
+            # Its error is raised to those who wait, and they may all have left.
+            self._meeting.add_done_callback(lambda task: task.cancelled() or task.exception())
+        try:
+            await asyncio.wait_for(asyncio.shield(self._meeting), timeout_s)
+        except asyncio.CancelledError:
+            if self._closed_because:
+                raise EngineError(UNLOADED) from None
+            raise
+        except SwallowError:
+            raise
+        except asyncio.TimeoutError:
+            urls = ", ".join(shown_url(server.url) for server in self._servers)
+            raise GenerationTimeoutError(
+                f"{urls} did not say within timeout={timeout_s} s what is served there. "
+                "Raise timeout, or check base_url."
+            ) from None
+
+    async def _meet_any(self) -> None:
+        """Ask all servers, until one is known or no try is left."""
         for attempt in range(self._max_retries + 1):
-            for server in self._servers:
-                try:
-                    return await self._meet(server)
-                except (ServerConnectionError, ServerBusyError) as met:
-                    error = met
-            if attempt < self._max_retries:
-                await asyncio.sleep(_FIRST_BACKOFF_S * 2**attempt)
-        assert error is not None
-        raise error
+            left = [s for s in self._servers if s.failure is None or _may_pass(s.failure)]
+            await self._meet_first(left if attempt else self._servers)
+            if self._known():
+                return
+            failures = [s.failure for s in self._servers if s.failure]
+            passing = [failure for failure in failures if _may_pass(failure)]
+            if attempt == self._max_retries or not passing:
+                break
+            await asyncio.sleep(_pause(passing[0], attempt))
+        # What does not pass by itself says more of what to do.
+        raise next((f for f in failures if isinstance(f, _REFUSED)), failures[0])
 
-    async def _meet(self, server: Server) -> Flavor:
-        """Ask a server what it serves and how it takes prompts; once."""
+    async def _meet_first(self, servers: Sequence[Server]) -> None:
+        """Ask servers at once; wait for the first that is known, and a moment for the others."""
+        pending = {self._begin_meeting(server) for server in servers}
+        while pending and not self._known():
+            _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        if pending:
+            await asyncio.wait(pending, timeout=_GRACE_S)
+
+    def _begin_meeting(self, server: Server) -> "asyncio.Task[None]":
+        if server.meeting is None or server.meeting.done():
+            server.meeting = asyncio.create_task(self._meet(server))
+        return server.meeting
+
+    async def _meet(self, server: Server) -> None:
+        """Ask one server; what it is, or why that is not known, is kept with it."""
         try:
-            server.flavor = await self._flavor_of(server)
-        except httpx.TransportError as error:
-            raise _with_cause(
-                ServerConnectionError(
-                    f"{server.url} cannot be reached: {error!r}. Start the server, or check "
-                    "base_url; it usually ends in /v1."
-                ),
-                error,
-            ) from error
-        return server.flavor
-
-    async def _flavor_of(self, server: Server) -> Flavor:
-        response = await self._client.get(f"{server.url}/models", timeout=_CONNECT_TIMEOUT_S)
-        if response.status_code != 200:
-            raise error_of(server.url, response)
-        model = _served(server, response.json().get("data", []), self._wanted)
-        kind = str(model.get("owned_by", ""))
-        flavor = Flavor(
-            model=model["id"],
-            kind=kind,
-            grammars="lark" if kind == "vllm" else "schema",
-            context_window=model.get("max_model_len") or (model.get("meta") or {}).get("n_ctx"),
-        )
-        if probe := probe_of(kind, flavor.model):
-            url = flavor.completions_url(server.url)
-            flavor = replace(flavor, grammars=await self._grammars(url, probe))
-        if self._prompt_as == "ids" or (self._prompt_as == "auto" and flavor.is_known):
-            return flavor
-        return await self._probe(server, flavor)
-
-    async def _grammars(self, url: str, probe: dict[str, Any]) -> Grammars:
-        """Find out what constrains a server's answers."""
-        response = await self._client.post(url, json=probe)
-        if response.status_code not in (200, 400):
-            raise error_of(url, response)
-        return grammars_of(response.status_code, response.json())
-
-    async def _probe(self, server: Server, flavor: Flavor) -> Flavor:
-        """Find out whether a server takes token ids, and if not, which text it takes for them."""
-        if self._prompt_as == "auto" and await self._try(
-            server, flavor, [self.tokenizer.bos_token_id]
-        ):
-            return flavor
-        ids = (self.tokenizer.bos_token_id, *self.tokenizer.encode(_PROBE))
-        forms = [
-            replace(flavor, takes_ids=False, adds_bos=adds_bos, adds_space=adds_space)
-            for adds_bos, adds_space in ((True, True), (False, True), (False, False))
-        ]
-        for form in forms:
-            usage = await self._try(server, flavor, prompt_text(ids, self.tokenizer, form))
-            if usage is not None and usage.get("prompt_tokens") == len(ids):
-                return form
-        return forms[0]
-
-    async def _try(self, server: Server, flavor: Flavor, prompt: Any) -> dict[str, Any] | None:
-        """The usage of a completion of one token; `None` if the prompt is refused."""
-        body = {"model": flavor.model, "prompt": prompt, "max_tokens": 1}
-        response = await self._client.post(f"{server.url}/completions", json=body)
-        return (
-            response.json().get("usage") or {"prompt_tokens": None} if response.is_success else None
-        )
+            asked = meet(
+                self._connection,
+                server.url,
+                model=self._wanted,
+                tokenizer=self.tokenizer,
+                prompt_as=self._prompt_as,
+            )
+            server.flavor = await asyncio.wait_for(asked, _MEETING_LIMIT_S)
+            server.failure = None
+        except asyncio.TimeoutError:
+            server.failure = no_answer(server.url, _MEETING_LIMIT_S)
+        except SwallowError as error:
+            server.failure = error
+        except Exception as error:  # those who wait must hear of it
+            server.failure = EngineError(f"{shown_url(server.url)} is not understood: {error!r}")
+            server.failure.__cause__ = error
+        if server.failure is not None:
+            server.rests_until = time.monotonic() + _rest(server.failure, _REST_S)
+            if len(self._servers) > 1:
+                _LOG.warning("A server is left out: %s", server.failure)
 
 
-async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
-    """The JSON of each server-sent event; a body that is read to its end frees its connection."""
-    async for line in response.aiter_lines():
-        text = line.removeprefix("data:").strip()
-        if not line.startswith("data:") or text == "[DONE]":
-            continue
-        data = json.loads(text)
-        if "error" in data:
-            raise ServerError(f"The server failed within the answer: {data['error']}")
-        yield data
+async def _until_whole(
+    messages: AsyncGenerator[dict[str, Any], None], answer: Answer
+) -> AsyncIterator[dict[str, Any]]:
+    """The messages of an answer; once it is whole, only what follows at once."""
+    deadline: float | None = None
+    is_done = False
+    while True:
+        limit_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+        try:
+            message = await asyncio.wait_for(anext(messages), limit_s)
+        except StopAsyncIteration:
+            return
+        except SwallowError as error:
+            if answer.is_whole and isinstance(error, ServerConnectionError):
+                return
+            raise
+        except asyncio.TimeoutError:
+            return
+        if message is DONE:
+            is_done = True
+        elif not is_done:
+            yield message
+        if is_done or answer.is_complete:
+            deadline = min(deadline or math.inf, time.monotonic() + _LAST_WAIT_S)
+        elif answer.is_whole and deadline is None:
+            deadline = time.monotonic() + _USAGE_WAIT_S
 
 
-def _served(server: Server, models: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
-    """The wanted model of those that a server has, or its only one."""
-    for model in models:
-        if model["id"] == wanted:
-            return model
-    if len(models) == 1:
-        return models[0]
-    names = ", ".join(model["id"] for model in models) or "none"
-    raise ModelUnavailableError(
-        f"{server.url} does not serve {wanted!r}; it serves {names}. Pass one as served_model=."
-    )
+def _may_pass(error: SwallowError) -> bool:
+    """Whether asking a server again may help."""
+    final = (SilentServerError, UnreadableAnswerError)
+    return isinstance(error, _TRANSIENT) and not isinstance(error, final)
 
 
-def _with_cause(error: EngineError, cause: Exception) -> EngineError:
-    error.__cause__ = cause
-    return error
+def _pause(error: SwallowError, attempt: int) -> float:
+    """Seconds before the next try: what the server says, or twice as long as before."""
+    wanted: float | None = getattr(error, "retry_after_s", None)
+    if wanted is not None:
+        return min(wanted, _MAX_BACKOFF_S)
+    return min(_MAX_BACKOFF_S, _FIRST_BACKOFF_S * 2**attempt) * random.uniform(0.5, 1.0)
+
+
+def _rest(error: SwallowError, pause: float) -> float:
+    """Seconds that a failed server is left alone."""
+    if isinstance(error, _REFUSED):
+        return _REFUSED_REST_S
+    return _REST_S if isinstance(error, ServerConnectionError) else pause

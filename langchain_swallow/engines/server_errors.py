@@ -1,9 +1,12 @@
-"""What a server's status codes mean, as this package's errors."""
+"""What a server answers instead of a completion, as this package's errors; pure."""
 
 import contextlib
 import email.utils
+import json
 import re
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import httpx
 
@@ -14,36 +17,30 @@ from langchain_swallow.errors import (
     ModelUnavailableError,
     PromptOverflowError,
     ServerBusyError,
+    ServerConnectionError,
     ServerError,
 )
 
 _BUSY = (429, 503)
-_FAILED = (500, 502, 504)
+# Another try may succeed: the server, or a proxy before it, gave up waiting, or was locked.
+_PASSING = (408, 409, 425)
 # vLLM's two wordings and those of SGLang and llama.cpp.
 _OVERFLOW = re.compile(
     r"maximum context length|context window|input tokens and requested|exceeds? the (available )?"
     r"(context|model's)|longer than the model's context|exceed_context_size",
     re.IGNORECASE,
 )
+_USER_INFO = re.compile(r"(?<=//)[^/@]*@")
+_MAX_SHOWN = 600
+CHECK_URL = "Check base_url; it usually ends in /v1."
 
 
-def error_of(url: str, response: httpx.Response) -> EngineError:
-    """The typed error of a status code."""
-    status, reason = response.status_code, _reason(response)
-    text = f"{url} answered {status}: {reason}"
-    if status in (401, 403):
-        return AuthenticationError(f"{text} Pass api_key=.")
-    if status == 404:
-        return _NotFound(f"{text} Check base_url (it usually ends in /v1) and the model's name.")
-    if status in _BUSY:
-        busy = ServerBusyError(f"{text} All retries are used; lower max_concurrency.")
-        busy.retry_after_s = _retry_after(response)  # type: ignore[attr-defined]
-        return busy
-    if status in _FAILED or status > 504:
-        return ServerError(text)
-    if _OVERFLOW.search(reason):
-        return _Overflow(text)
-    return InvalidRequestError(text)
+class UnreadableAnswerError(ServerError):
+    """An answer that would be the same again, so that the server is not asked again."""
+
+
+class SilentServerError(ServerConnectionError):
+    """A server that did not answer in time; asked again it would not answer either."""
 
 
 class _NotFound(ModelUnavailableError, EngineError):
@@ -54,24 +51,141 @@ class _Overflow(PromptOverflowError, EngineError):
     """400: prompt and answer exceed the server's window."""
 
 
-def _reason(response: httpx.Response) -> str:
+def shown_url(url: str) -> str:
+    """A URL as errors show it: without a user's name and password."""
+    return _USER_INFO.sub("", url)
+
+
+def shorten(value: Any) -> str:
+    """The beginning of what a server sent, for an error."""
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+
+
+def error_from_response(url: str, response: httpx.Response, body: bytes) -> EngineError:
+    """The typed error of a response that has no answer.
+
+    Args:
+        url: Where the request went.
+        response: With its status and headers.
+        body: What could be read of it.
+    """
+    status = response.status_code
+    if 300 <= status < 400:
+        target = response.headers.get("location")
+        where = f"redirects to {target!r}" if target else "redirects, and does not say where to"
+        return UnreadableAnswerError(
+            f"{shown_url(url)} answered {status}: it {where}. Redirects are not followed, since "
+            "the API key would go along. Use the address of the server itself as base_url."
+        )
+    return error_from_status(url, status, _reason(body), response.headers)
+
+
+def error_from_status(
+    url: str, status: int, reason: str, headers: Mapping[str, str] | None = None
+) -> EngineError:
+    """The typed error of a status code, which an error within a stream may have too."""
+    text = f"{shown_url(url)} answered {status}: {reason}"
+    if status in (401, 403):
+        return AuthenticationError(f"{text} Pass api_key=.")
+    if status == 404:
+        return _NotFound(f"{text} Check base_url (it usually ends in /v1) and the model's name.")
+    if status in _BUSY:
+        busy = ServerBusyError(f"{text} All retries are used; lower max_concurrency.")
+        busy.retry_after_s = _retry_after(headers or {})  # type: ignore[attr-defined]
+        return busy
+    if status >= 500 or status in _PASSING:
+        return ServerError(text)
+    if _OVERFLOW.search(reason):
+        return _Overflow(text)
+    return InvalidRequestError(text)
+
+
+def error_from_message(url: str, data: Any, *, is_error: bool = False) -> EngineError | None:
+    """The typed error of a JSON message that is one, in any of the shapes that servers have.
+
+    Args:
+        url: Where the request went.
+        data: `{"error": {…}}`, `{"error": "…"}`, `{"object": "error", "message": …}`,
+            `{"detail": …}` or `{"message": …}` is an error; anything else is none.
+        is_error: The message was sent as an error, so whatever it is, it is one.
+    """
+    found = _error_in(data)
+    if found is None and not is_error:
+        return None
+    error = data if found is None else found
+    reason, code = _message(error), error.get("code") if isinstance(error, dict) else None
+    if isinstance(code, int) and 400 <= code < 600:
+        return error_from_status(url, code, reason)
+    return ServerError(f"{shown_url(url)} failed within the answer: {reason}")
+
+
+def _error_in(data: Any) -> Any:
+    """What a message says of an error; `None` if it is none."""
+    if not isinstance(data, dict):
+        return None
+    if data.get("error"):
+        return data["error"]
+    if data.get("object") == "error":
+        return data
+    if "choices" in data or "content" in data or "data" in data:
+        return None
+    return data if data.get("detail") or data.get("message") else None
+
+
+def _message(error: Any) -> str:
+    if isinstance(error, dict):
+        error = error.get("message") or error.get("detail") or error
+    return shorten(error)
+
+
+def transport_error(url: str, error: Exception) -> EngineError:
+    """The typed error of a request that failed below HTTP, or whose body cannot be decoded."""
+    where = shown_url(url)
+    if isinstance(error, httpx.DecodingError):
+        return ServerError(f"{where} sent a body that cannot be decoded: {error}.")
+    return ServerConnectionError(
+        f"{where} cannot be reached: {error!r}. Start the server, or check base_url; it usually "
+        "ends in /v1."
+    )
+
+
+def parse_json(url: str, body: bytes) -> Any:
+    """The JSON of a body.
+
+    Raises:
+        ServerError: It is not JSON, or an error.
+    """
     try:
-        data = response.json()
-    except ValueError:
-        return response.text[:300]
-    error = data.get("error", data) if isinstance(data, dict) else data
-    message = error.get("message", error) if isinstance(error, dict) else error
-    return str(message)[:600]
+        data = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ServerError(
+            f"{shown_url(url)} answered with what is not JSON: "
+            f"{shorten(body[:200].decode('utf-8', 'replace'))!r}. {CHECK_URL}"
+        ) from error
+    if failed := error_from_message(url, data):
+        raise failed
+    return data
 
 
-def _retry_after(response: httpx.Response) -> float | None:
+def _reason(body: bytes) -> str:
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return body.decode("utf-8", "replace")[:300].strip()
+    found = _error_in(data)
+    return _message(data if found is None else found)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds of a Retry-After header, which may also be a date."""
-    value = response.headers.get("retry-after")
+    value = headers.get("retry-after")
     if value is None:
         return None
     try:
-        return max(0.0, float(value))
+        # NaN and negative numbers are no time to wait for.
+        return max(0.0, float(value)) if float(value) == float(value) else None
     except ValueError:
-        with contextlib.suppress(TypeError, ValueError):
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
             return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     return None

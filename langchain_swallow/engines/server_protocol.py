@@ -9,11 +9,13 @@ from langchain_swallow.engines import llamacpp_protocol
 from langchain_swallow.engines.base import Chunk, Event, Finish, Grammar, Request, TokenLogprob
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.engines.grammar_probe import Grammars
-from langchain_swallow.errors import GrammarError, InvalidRequestError
+from langchain_swallow.errors import GrammarError, InvalidRequestError, ServerError
 
 _KNOWN = ("vllm", "sglang", "llamacpp")
 _SEND_IDS = ("vllm", "sglang")
 _OFF = {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
+# What reading a message of other types than expected raises.
+_MISREAD = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,11 @@ class Flavor:
         if self.kind == "llamacpp":
             return llamacpp_protocol.completion_url(base_url)
         return f"{base_url}/completions"
+
+
+def parse_count(value: Any) -> int | None:
+    """A positive number of tokens that a server says; `None` for anything else."""
+    return value if isinstance(value, int) and value is not True and value > 0 else None
 
 
 def payload_of(request: Request, tokenizer: Any, flavor: Flavor) -> dict[str, Any]:
@@ -167,6 +174,7 @@ class Answer:
         self._reason: str | None = None
         self._stop_sequence: str | None = None
         self._at_start = True
+        self._got_ids = False
         self._received = 0
         self._usage: dict[str, Any] = {}
 
@@ -175,10 +183,27 @@ class Answer:
         """Whether the server said why the answer ended."""
         return self._reason is not None
 
-    def read(self, data: dict[str, Any]) -> Iterator[Event]:
-        """The text that one message of the server completes."""
-        if self._is_llamacpp:
-            data = llamacpp_protocol.as_completion(data)
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing of use can follow: it is whole, and its tokens are counted."""
+        return self.is_whole and (self._is_llamacpp or bool(self._usage))
+
+    def read(self, data: dict[str, Any]) -> list[Event]:
+        """The text that one message of the server completes.
+
+        Raises:
+            ServerError: It is not a message of a completion.
+        """
+        try:
+            if self._is_llamacpp:
+                data = llamacpp_protocol.as_completion(data)
+            return list(self._read(data))
+        except _MISREAD as error:
+            raise ServerError(
+                f"The server sent what is not a completion: {repr(data)[:300]} ({error!r})."
+            ) from error
+
+    def _read(self, data: dict[str, Any]) -> Iterator[Event]:
         for choice in data.get("choices") or ():
             if chunk := self._chunk(choice):
                 yield chunk
@@ -187,29 +212,36 @@ class Answer:
                 # In vLLM's word, and in SGLang's; a number is the token that ended it.
                 stop = choice.get("stop_reason") or choice.get("matched_stop")
                 self._stop_sequence = stop if isinstance(stop, str) else None
-        self._usage = data.get("usage") or self._usage
+        if isinstance(usage := data.get("usage"), dict):
+            self._usage = usage
 
     def end(self) -> Iterator[Event]:
         """What was held back, and the end."""
         if held := self._detokenizer.finish():
             yield Chunk(held)
         stopped = self._detokenizer.stop_sequence
-        details = self._usage.get("prompt_tokens_details") or {}
+        usage = self._usage
+        details = usage.get("prompt_tokens_details")
+        cached = details.get("cached_tokens") if isinstance(details, dict) else None
         yield Finish(
             reason="length" if self._reason == "length" and not stopped else "stop",
-            prompt_tokens=self._usage.get("prompt_tokens") or len(self._request.prompt_ids),
-            completion_tokens=self._usage.get("completion_tokens") or self._received,
+            prompt_tokens=parse_count(usage.get("prompt_tokens")) or len(self._request.prompt_ids),
+            completion_tokens=parse_count(usage.get("completion_tokens")) or self._received,
             stop_sequence=stopped or self._stop_sequence,
-            cached_tokens=details.get("cached_tokens") or 0,
+            cached_tokens=parse_count(cached) or 0,
         )
 
     def _chunk(self, choice: dict[str, Any]) -> Chunk | None:
         ids = choice.get("token_ids")
-        if self._has_ids and ids is not None:
+        # A proxy may leave out the ids that vLLM sends; then the text is all there is.
+        if self._has_ids and ids is not None and (ids or self._got_ids or not choice.get("text")):
+            self._got_ids = self._got_ids or bool(ids)
             self._received += len(ids)
             text = "".join(map(self._detokenizer.push, ids))
         else:
             text = choice.get("text") or ""
+            if not isinstance(text, str):
+                raise TypeError(f"text is {text!r}")
             self._received += 1
             if self._at_start and text:
                 text, self._at_start = text.removeprefix(" "), False

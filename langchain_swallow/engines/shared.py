@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from langchain_swallow.catalog import DEMO
 from langchain_swallow.engines.base import Engine
 
 EngineName = Literal["auto", "transformers", "vllm", "server"]
@@ -39,7 +40,7 @@ class LoadSettings:
         tokenizer: Folder or hub id of the tokenizer, if it is not the model's (server).
         served_model: Name of the model on the servers.
         prompt_as: `"ids"`, `"text"`, or `"auto"` to find out what a server takes.
-        max_retries: Tries after the first (server).
+        max_retries: Tries after the first (server); every one of several is tried, unless it is 0.
     """
 
     model: str
@@ -83,7 +84,8 @@ def shared_engine(settings: LoadSettings) -> Engine:
         DeviceError: No such device, or the dtype does not go with it.
         OutOfMemoryError: The weights do not fit.
         MissingDependencyError: An extra is not installed.
-        ServerConnectionError: No server can be reached.
+        ServerConnectionError: The address of a server is not one. Whether servers can be reached
+            is found out later; see `ServerEngine.prepare`.
     """
     with _guard:
         lock = _locks.setdefault(settings, threading.Lock())
@@ -92,6 +94,11 @@ def shared_engine(settings: LoadSettings) -> Engine:
         if engine is None:
             engine = _engines[settings] = _start(settings)
         return engine
+
+
+def started_engine(settings: LoadSettings) -> Engine | None:
+    """The shared engine, if somebody has started it; never waits."""
+    return _engines.get(settings)
 
 
 def unload_engine(settings: LoadSettings) -> None:
@@ -118,7 +125,7 @@ def _connect(settings: LoadSettings) -> Engine:
     if not settings.base_urls:
         raise ValueError('engine="server" needs base_url, such as "http://localhost:8000/v1".')
     tokenizer = load_client_tokenizer(
-        settings.tokenizer or settings.model,
+        _tokenizer_source(settings.tokenizer or settings.model),
         revision=settings.revision,
         cache_dir=settings.cache_dir,
         local_files_only=settings.local_files_only,
@@ -133,3 +140,11 @@ def _connect(settings: LoadSettings) -> Engine:
         context_window=settings.max_model_len,
         prompt_as=settings.prompt_as,
     )
+
+
+def _tokenizer_source(name: str) -> str:
+    """Where the files of a tokenizer are: the demo model's are made here, not downloaded."""
+    if name != DEMO:
+        return name
+    demo = importlib.import_module("langchain_swallow.engines.demo")
+    return str(demo.demo_model_folder())

@@ -1,0 +1,118 @@
+"""Many prompts at once: threads here only wait, the engine runs them as one batch.
+
+Callbacks, tracers and errors are as in LangChain's own `batch` and `generate`. Beside them, Ctrl-C
+cancels every answer at once, in place of waiting for all of them.
+"""
+
+import contextlib
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, as_completed
+from functools import partial
+from typing import Any
+
+from langchain_core.callbacks import Callbacks
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import LLMResult
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import get_config_list
+
+from langchain_swallow.engines.groups import AnswerGroup
+from langchain_swallow.errors import SwallowError
+
+# Threads that wait for answers; the engine runs fewer at once.
+_MAX_WAITING = 64
+
+
+class BatchedChatModel(BaseChatModel):
+    """`batch`, `batch_as_completed` and `generate` over one engine."""
+
+    def _make_way(self, call: dict[str, Any]) -> None:
+        """Load what a call needs, and leave the cores to it."""
+
+    def batch(
+        self,
+        inputs: list[LanguageModelInput],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[AIMessage]:
+        """Answer many prompts at once; `max_concurrency` in the config limits how many."""
+        if len(inputs) < 2:
+            return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        with self._group(config, len(inputs), kwargs) as group:
+            answers = self._submit(group, inputs, config, return_exceptions, kwargs)
+            return [answer.result()[1] for answer in answers]
+
+    def batch_as_completed(
+        self,
+        inputs: Sequence[LanguageModelInput],
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> Iterator[tuple[int, Any]]:
+        """Answer many prompts at once: the prompts' numbers with their answers, as they come."""
+        if not inputs:
+            return
+        with self._group(config, len(inputs), kwargs) as group:
+            answers = self._submit(group, inputs, config, return_exceptions, kwargs)
+            for answer in as_completed(answers):
+                yield answer.result()
+
+    def generate(
+        self,
+        messages: list[list[BaseMessage]],
+        stop: list[str] | None = None,
+        callbacks: Callbacks = None,
+        *,
+        run_id: uuid.UUID | None = None,
+        **kwargs: Any,
+    ) -> LLMResult:
+        """Answer many prompts at once; see `BaseChatModel.generate`.
+
+        `run_id` is the first prompt's, as LangChain has it; the others get new ones.
+        """
+        if len(messages) < 2:
+            return super().generate(messages, stop, callbacks, run_id=run_id, **kwargs)
+        one = partial(super().generate, stop=stop, callbacks=callbacks, **kwargs)
+        with self._group(None, len(messages), kwargs) as group:
+            first = group.submit(partial(one, messages[:1], run_id=run_id))
+            others = [group.submit(one, [prompt]) for prompt in messages[1:]]
+            results = [answer.result() for answer in (first, *others)]
+        return LLMResult(
+            generations=[result.generations[0] for result in results],
+            llm_output=self._combine_llm_outputs([result.llm_output for result in results]),
+            run=[info for result in results for info in result.run or ()] or None,
+        )
+
+    def _group(self, config: Any, count: int, call: dict[str, Any]) -> AnswerGroup:
+        """Threads for so many prompts, with the cores left to the engine."""
+        # What is wrong with the model every call says for itself.
+        with contextlib.suppress(SwallowError):
+            self._make_way(call)
+        limit = get_config_list(config, count)[0].get("max_concurrency")
+        return AnswerGroup(limit or min(count, _MAX_WAITING))
+
+    def _submit(
+        self,
+        group: AnswerGroup,
+        inputs: Sequence[LanguageModelInput],
+        config: Any,
+        return_exceptions: bool,
+        call: dict[str, Any],
+    ) -> "list[Future[tuple[int, Any]]]":
+        configs = get_config_list(config, len(inputs))
+
+        def answer(number: int) -> tuple[int, Any]:
+            try:
+                return number, self.invoke(inputs[number], configs[number], **call)
+            except Exception as error:
+                if return_exceptions:
+                    return number, error
+                raise
+
+        return [group.submit(answer, number) for number in range(len(inputs))]

@@ -1,0 +1,105 @@
+"""Which messages go into a prompt when a conversation exceeds the context window."""
+
+from collections.abc import Callable, Sequence
+
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+
+from langchain_swallow.errors import PromptOverflowError
+
+
+def fit_prompt(
+    messages: Sequence[BaseMessage],
+    encode: Callable[[Sequence[BaseMessage]], list[int]],
+    *,
+    max_tokens: int,
+    context_window: int,
+    drop_oldest: bool,
+) -> list[int]:
+    """Ids of the prompt, with room for the answer.
+
+    Args:
+        messages: The conversation.
+        encode: Messages → ids.
+        max_tokens: Room for the answer.
+        context_window: Most tokens of both.
+        drop_oldest: Leave out the oldest messages until they fit. System messages stay, what is
+            left begins with a user's message, and a tool call goes with its results.
+
+    The time grows with the length of the conversation, not with its square.
+
+    Raises:
+        PromptOverflowError: They do not fit.
+    """
+    ids = encode(messages)
+    if len(ids) + max_tokens <= context_window:
+        return ids
+    beginnings = _beginnings(messages) if drop_oldest else []
+    # From the end, twice as much each time: what is far beyond the window is not encoded again.
+    low, step = len(beginnings), 1
+    best: list[int] | None = None
+    while low > 0:
+        tried = max(0, low - step)
+        ids = encode(_from(messages, beginnings[tried]))
+        if len(ids) + max_tokens > context_window:
+            break
+        best, low, step = ids, tried, step * 2
+    else:
+        tried = -1
+    # Now all from `low` on fit, and from `tried` on they do not.
+    while best is not None and low - tried > 1:
+        middle = (low + tried) // 2
+        found = encode(_from(messages, beginnings[middle]))
+        if len(found) + max_tokens <= context_window:
+            best, low = found, middle
+        else:
+            tried = middle
+    if best is None:
+        raise PromptOverflowError(
+            f"The prompt has {len(ids)} tokens and max_tokens is {max_tokens}: together "
+            f"{len(ids) + max_tokens}, the context window is {context_window}. "
+            'Shorten the messages, lower max_tokens, or use on_overflow="drop_oldest".'
+        )
+    return best
+
+
+def _from(messages: Sequence[BaseMessage], beginning: int) -> list[BaseMessage]:
+    """The system messages, and all from `beginning` on."""
+    return [
+        message
+        for i, message in enumerate(messages)
+        if i >= beginning or isinstance(message, SystemMessage)
+    ]
+
+
+def _beginnings(messages: Sequence[BaseMessage]) -> list[int]:
+    """Where the conversation may begin after its oldest messages are left out, ascending.
+
+    At a user's message, and nowhere between a tool call and its last result.
+    """
+    last_result = {
+        message.tool_call_id: i
+        for i, message in enumerate(messages)
+        if isinstance(message, ToolMessage)
+    }
+    found: list[int] = []
+    open_until = -1
+    for i, message in enumerate(messages):
+        if i > max(0, open_until) and _is_users(message):
+            found.append(i)
+        if isinstance(message, AIMessage):
+            calls = [*message.tool_calls, *message.invalid_tool_calls]
+            results = [last_result.get(str(call["id"]), -1) for call in calls]
+            open_until = max([open_until, *results])
+    return found
+
+
+def _is_users(message: BaseMessage) -> bool:
+    is_named_so = isinstance(message, ChatMessage) and message.role in ("user", "human")
+    return isinstance(message, HumanMessage) or is_named_so
