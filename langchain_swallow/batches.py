@@ -7,6 +7,8 @@ from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from langchain_swallow.text.surrogates import replace_surrogates
+
 _AT_ONCE = 64
 
 
@@ -31,7 +33,8 @@ def embed_by_length(
         for start in range(0, len(order), _AT_ONCE):
             part = order[start : start + _AT_ONCE]
             # A list of Python's floats takes eight times the memory.
-            rows = (np.asarray(v, dtype=np.float32) for v in embedding.embed_documents(part))
+            made = embedding.embed_documents(list(map(replace_surrogates, part)))
+            rows = (np.asarray(v, dtype=np.float32) for v in made)
             vectors.update(zip(part, rows, strict=True))
             bar.update(len(part))
     return [vectors[text] for text in texts]

@@ -30,8 +30,9 @@ from langchain_swallow.formats.reading import (
 )
 from langchain_swallow.formats.sandbox import Sandbox
 from langchain_swallow.formats.section import LeftOut, Section, describe_left_out
-from langchain_swallow.locations import file_location
+from langchain_swallow.locations import file_location, readable_path
 from langchain_swallow.machine import allowed_cores
+from langchain_swallow.text.surrogates import replace_surrogates
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +86,9 @@ def load_documents(
         One Document per section, page, slide or sheet, in order of the paths. Metadata: `source`,
         `title`, `format`, `encoding`, `content_hash` of the file; where there are any `headings`
         (章 > 節), `page`, the `line` it begins at in a text file, `inside` of an archive.
+        `source` is the path as it was written and opens the file, also where its name is not UTF-8
+        (then it has lone surrogates, as everywhere in Python); `title` is such a name in CP932.
+        In texts and headings lone surrogates become U+FFFD.
 
     Raises:
         FileNotFoundError: A path does not exist.
@@ -187,7 +191,8 @@ def _files_in(folder: Path, recursive: bool, failed: dict[str, str] | None) -> l
     """Files of a folder, hidden ones left out."""
 
     def unreadable(error: OSError) -> None:
-        reason = DocumentError(f"{error.filename} cannot be read: {error.strerror}.")
+        place = readable_path(str(error.filename))
+        reason = DocumentError(f"{place} cannot be read: {error.strerror}.")
         if failed is None:
             raise reason from error
         failed[str(error.filename)] = str(reason)
@@ -247,10 +252,10 @@ def read_files(
             except DocumentError as error:
                 return LoadedFile(path, failed={str(path): str(error)})
             except OSError as error:
-                reason = f"{path} cannot be read: {error.strerror}."
+                reason = f"{readable_path(str(path))} cannot be read: {error.strerror}."
                 return LoadedFile(path, failed={str(path): reason})
             except Exception as error:  # of a parser: what is in a file may be anything
-                reason = f"{path} cannot be read: {error!r}."
+                reason = f"{readable_path(str(path))} cannot be read: {error!r}."
                 return LoadedFile(path, failed={str(path): reason})
 
         ahead: deque[Future[LoadedFile]] = deque()
@@ -279,17 +284,18 @@ def _checked(file: LoadedFile, on_error: Literal["raise", "skip"]) -> tuple[Docu
 def _load_file(
     path: Path, max_file_mb: float, read: Callable[[bytes, str], list[Content]]
 ) -> LoadedFile:
+    shown = readable_path(str(path))
     if (suffix := path.suffix.lower()) not in SUFFIXES:
-        raise DocumentError(f"{path} has an unknown format. {what_to_do(suffix)}")
+        raise DocumentError(f"{shown} has an unknown format. {what_to_do(suffix)}")
     if path.stat().st_size > max_file_mb * 1024**2:
-        raise DocumentError(f"{path} is larger than max_file_mb={max_file_mb}.")
+        raise DocumentError(f"{shown} is larger than max_file_mb={max_file_mb}.")
     data = path.read_bytes()
     file = {"source": str(path), "content_hash": hashlib.sha256(data).hexdigest()}
     documents: list[Document] = []
     failed: dict[str, str] = {}
     left_out: dict[str, tuple[LeftOut, ...]] = {}
-    for content in read(data, str(path)):
-        own = PurePosixPath(content.inside) if content.inside else path
+    for content in read(data, shown):
+        own = PurePosixPath(content.inside) if content.inside else Path(shown)
         place: dict[str, Any] = {**file, "title": own.stem, "format": own.suffix.lower()[1:]}
         if content.encoding:
             place["encoding"] = content.encoding
@@ -301,7 +307,7 @@ def _load_file(
         if content.left_out:
             left_out[where] = content.left_out
         documents += [
-            Document(section.text, metadata={**place, **_place(section)})
+            Document(replace_surrogates(section.text), metadata={**place, **_place(section)})
             for section in content.sections
         ]
     return LoadedFile(path, tuple(documents), failed, left_out)
@@ -310,7 +316,7 @@ def _load_file(
 def _place(section: Section) -> dict[str, Any]:
     place: dict[str, Any] = {}
     if section.headings:
-        place["headings"] = " > ".join(section.headings)
+        place["headings"] = replace_surrogates(" > ".join(section.headings))
     if section.page is not None:
         place["page"] = section.page
     if section.line is not None:

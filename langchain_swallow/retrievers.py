@@ -24,6 +24,7 @@ from langchain_swallow.index.snapshot import Snapshot
 from langchain_swallow.rerankers import Reranker
 from langchain_swallow.text.lexical import sudachi_terms, without_asking
 from langchain_swallow.text.passages import copy_key, passage_text
+from langchain_swallow.text.surrogates import replace_surrogates
 from langchain_swallow.vectorstores import Filter, SwallowFAISS, condition_of
 
 Scores = NDArray[np.float32]
@@ -106,6 +107,7 @@ class HybridRetriever(BaseRetriever):
         like: str = "",
     ) -> list[Document]:
         now = self.store.snapshot()
+        query = replace_surrogates(query)
         if not len(now) or not query.strip():
             return []
         wanted = self.k if k is None else k

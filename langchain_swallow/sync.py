@@ -22,7 +22,7 @@ from langchain_swallow.batches import embed_by_length
 from langchain_swallow.documents import LoadedFile, list_files, read_files
 from langchain_swallow.formats.section import LeftOut
 from langchain_swallow.index.segment import ORIGIN, Passage, passages_of
-from langchain_swallow.locations import file_location
+from langchain_swallow.locations import file_location, readable_path
 from langchain_swallow.splitters import JapaneseTextSplitter
 from langchain_swallow.sync_plan import ListedFile, Plan, StoredFile, make_plan
 from langchain_swallow.text.passages import passage_text
@@ -169,7 +169,7 @@ def _listed_files(files: Iterable[Path], failed: dict[str, str]) -> list[ListedF
         try:
             found.append(ListedFile(str(file), file_location(str(file)), _sha256(file)))
         except OSError as error:
-            failed[str(file)] = f"{file} cannot be read: {error.strerror}."
+            failed[str(file)] = f"{readable_path(str(file))} cannot be read: {error.strerror}."
     return found
 
 

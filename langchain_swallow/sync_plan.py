@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from langchain_swallow.errors import MassDeletionError
-from langchain_swallow.locations import file_location, folded
+from langchain_swallow.locations import file_location, folded, readable_path
 
 # More than half of so many files are not deleted without a question, nor all of so many in a folder
 # that is still there: a share that is not mounted looks like that.
@@ -232,9 +232,10 @@ def _check_deletions(gone: Collection[str], known: int, there: Collection[str], 
 
 def _refuse(folder: str, gone: Collection[str], known: int) -> None:
     raise MassDeletionError(
-        f"{len(gone)} of the {known} files that the index has of {folder} are gone, for example "
-        f"{min(gone)}. Nothing was changed: the folder may be on a share that is not mounted. To "
-        "delete their passages, pass allow_mass_deletion=True (--allow-deletions)."
+        f"{len(gone)} of the {known} files that the index has of {readable_path(folder)} are gone, "
+        f"for example {readable_path(min(gone))}. Nothing was changed: the folder "
+        "may be on a share that is not mounted. To delete their passages, pass "
+        "allow_mass_deletion=True (--allow-deletions)."
     )
 
 

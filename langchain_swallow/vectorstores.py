@@ -29,6 +29,7 @@ from langchain_swallow.index.segment import Passage, passages_of
 from langchain_swallow.index.snapshot import Found, Snapshot
 from langchain_swallow.index.vectors import Kind
 from langchain_swallow.text.passages import passage_text
+from langchain_swallow.text.surrogates import replace_surrogates
 
 Filter = Mapping[str, Any] | Callable[[Document], bool]
 
@@ -255,7 +256,7 @@ class SwallowFAISS(VectorStore):
             filter: Conditions on the metadata, or a function of a Document.
         """
         return self.similarity_search_by_vector_with_score(
-            self._embedding.embed_query(query), k, filter
+            self._embedding.embed_query(replace_surrogates(query)), k, filter
         )
 
     def similarity_search_by_vector_with_score(
@@ -289,7 +290,7 @@ class SwallowFAISS(VectorStore):
         **_: Any,
     ) -> list[Document]:
         """`k` of the `fetch_k` nearest that are near the query and far from each other."""
-        vector = self._embedding.embed_query(query)
+        vector = self._embedding.embed_query(replace_surrogates(query))
         return self.max_marginal_relevance_search_by_vector(vector, k, fetch_k, lambda_mult, filter)
 
     def max_marginal_relevance_search_by_vector(
@@ -320,9 +321,9 @@ class SwallowFAISS(VectorStore):
             like: A text like the passages that are looked for; its vector is averaged with the
                 question's.
         """
-        rows = [self._embedding.embed_query(query)]
+        rows = [self._embedding.embed_query(replace_surrogates(query))]
         if like.strip():
-            rows += self._embedding.embed_documents([like])
+            rows += self._embedding.embed_documents([replace_surrogates(like)])
         metric: Any = self._manifest.metric
         return prepared(prepared(rows, metric).mean(axis=0, keepdims=True), metric)[0]
 

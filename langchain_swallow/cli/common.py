@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from langchain_swallow.locations import readable_path
+from langchain_swallow.text.json_text import json_text
+
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
 
@@ -55,7 +58,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def print_json(data: Any, **options: Any) -> None:
     """JSON to stdout: as it is read, in an encoding that has all characters, else escaped."""
     has_all = (sys.stdout.encoding or "").lower().startswith("utf")
-    print(json.dumps(data, ensure_ascii=not has_all, **options))
+    print(json_text(data, **options) if has_all else json.dumps(data, **options))
 
 
 def print_all_characters() -> None:
@@ -124,13 +127,13 @@ def say_unread(
     from langchain_swallow.formats.section import describe_left_out
 
     for source, reason in failed.items():
-        say(f"not read: {source}: {reason}")
+        say(f"not read: {readable_path(source)}: {reason}")
     if ignored:
         counts = Counter(Path(name).suffix.lower() or "without ending" for name in ignored)
         told = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common())
         say(f"left out, other formats: {told}")
     for source, parts in left_out.items():
-        say(f"left out of {source}: {'; '.join(describe_left_out(parts))}")
+        say(f"left out of {readable_path(source)}: {'; '.join(describe_left_out(parts))}")
 
 
 def build_store(

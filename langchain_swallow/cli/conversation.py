@@ -18,6 +18,7 @@ from langchain_core.messages import (
 from langchain_swallow.cli.common import load_store
 from langchain_swallow.presets import SYSTEM_PROMPT, Preset, get_preset, list_presets
 from langchain_swallow.rag import Answer, create_rag_chain
+from langchain_swallow.text.json_text import json_text
 from langchain_swallow.vectorstores import SwallowFAISS
 
 _RAG_VARIABLES = {"context", "question"}
@@ -160,7 +161,7 @@ class Conversation:
             "system": self.system,
             "messages": [message_to_dict(message) for message in self.messages],
         }
-        file.write_text(json.dumps(data, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        file.write_text(json_text(data, indent=2) + "\n", encoding="utf-8")
         return f"{len(self.messages)} 件の発言を {path} に書きました。"
 
     def load(self, path: str) -> str:

@@ -1,13 +1,13 @@
 """`langchain-swallow eval mt-bench | pairwise`: a chat model on Japanese MT-Bench."""
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_swallow.cli.common import add_json, add_output, examples, print_json, say
 from langchain_swallow.cli.running import add_running, is_ours, model_name, running
+from langchain_swallow.text.json_text import json_text
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -222,7 +222,7 @@ def _pairwise(arguments: argparse.Namespace) -> int:
         say(f"{len(failed)} comparisons failed; the first: {failed[0].error}")
         return 1
     wins = mt_bench.read_wins(records, judge=arguments.judge)
-    data = json.dumps(asdict(wins), ensure_ascii=False, indent=2)
+    data = json_text(asdict(wins), indent=2)
     (arguments.output / "pairs.json").write_text(data + "\n", encoding="utf-8")
     if arguments.json:
         print(data)

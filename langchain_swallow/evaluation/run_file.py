@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from typing_extensions import Self
 
 from langchain_swallow.errors import EvaluationError
+from langchain_swallow.text.json_text import json_text
 
 Record = dict[str, Any]
 
@@ -81,7 +82,7 @@ class RunFile:
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Write one record and wait until it is on the disk."""
-        line = json.dumps(record, ensure_ascii=False).encode() + b"\n"
+        line = json_text(record).encode() + b"\n"
         with self._thread_lock:
             self._file.write(line)
             self._file.flush()

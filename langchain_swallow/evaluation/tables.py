@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from langchain_swallow.machine import allowed_cores, allowed_memory
+from langchain_swallow.text.json_text import json_text
 
 _PACKAGES = ("langchain-swallow", "langchain-core", "torch", "transformers", "faiss-cpu", "vllm")
 
@@ -75,7 +76,7 @@ def write_figures(path: Path, tables: Sequence[Table], data: Mapping[str, Any]) 
     """
     whole = {**describe_run(), **data, "tables": [asdict(table) for table in tables]}
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(whole, ensure_ascii=False, indent=2)
+    text = json_text(whole, indent=2)
     path.write_text(text + "\n", encoding="utf-8")
 
 

@@ -98,7 +98,7 @@ def _convert(base: str, output: Path) -> None:
         "texts": [document["page_content"] for document in documents],
         "metadatas": [document.get("metadata") or {} for document in documents],
     }
-    (output / _PASSAGES).write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    (output / _PASSAGES).write_text(json.dumps(rows), encoding="utf-8")
     vectors = index.reconstruct_n(0, index.ntotal) if ids else np.zeros((0, index.d))
     np.save(output / _VECTORS, vectors.astype(np.float32), allow_pickle=False)
 

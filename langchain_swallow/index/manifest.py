@@ -13,6 +13,7 @@ import numpy as np
 
 from langchain_swallow.errors import IndexStoreError
 from langchain_swallow.index.filters import Mask
+from langchain_swallow.text.json_text import json_text
 
 FORMAT_VERSION = 3
 # Vectors of version 2 stand in the order of their rows.
@@ -82,7 +83,7 @@ class Manifest:
     def dumps(self) -> str:
         """JSON with the format version and a hash of everything else."""
         content = {"format_version": FORMAT_VERSION, **asdict(self)}
-        return json.dumps({**content, "sha256": _digest(content)}, ensure_ascii=False, indent=1)
+        return json_text({**content, "sha256": _digest(content)}, indent=1)
 
 
 def read_manifest(folder: str | Path) -> Manifest:

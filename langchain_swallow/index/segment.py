@@ -22,7 +22,9 @@ from langchain_swallow.index.filters import Column, Mask, admitted_rows
 from langchain_swallow.index.lexical import Lexical, Terms
 from langchain_swallow.index.metric import Array, Metric
 from langchain_swallow.index.vectors import Kind, Vectors
+from langchain_swallow.text.json_text import json_text
 from langchain_swallow.text.passages import passage_text
+from langchain_swallow.text.surrogates import replace_surrogates
 
 _SCHEMA = """
 CREATE TABLE passages (row INTEGER PRIMARY KEY, id TEXT NOT NULL, source TEXT, text TEXT NOT NULL,
@@ -155,7 +157,7 @@ class Segment:
 
     def ids(self) -> list[str]:
         """Ids of all rows, in order."""
-        return [name for (name,) in self._select("SELECT id FROM passages ORDER BY row", ())]
+        return [_read(name) for (name,) in self._select("SELECT id FROM passages ORDER BY row", ())]
 
     def mask(self, filter: Mapping[str, Any]) -> Mask:
         """Rows that a filter admits, shape (n,); not to be changed, the same filter gets it again.
@@ -175,7 +177,7 @@ class Segment:
     def _column(self, key: str) -> Column:
         if key == ORIGIN:
             rows = self._select(f"SELECT {self._origin} FROM passages ORDER BY row", ())
-            return Column.of(({} if name is None else {key: name} for (name,) in rows), key)
+            return Column.of(({key: _read(name)} if name else {} for (name,) in rows), key)
         return Column.of((json.loads(metadata) for metadata in self._metadatas()), key)
 
     def _metadatas(self) -> Iterator[str]:
@@ -194,10 +196,11 @@ class Segment:
     ) -> Iterator[tuple[str, int, str | None]]:
         for part in _parts(values):
             marks = ",".join("?" * len(part))
-            yield from self._select(
-                f"SELECT {column}, row, {self._origin} FROM passages WHERE {column} IN ({marks})",
-                part,
+            statement = (
+                f"SELECT {column}, row, {self._origin} FROM passages WHERE {column} IN ({marks})"
             )
+            for value, row, origin in self._select(statement, list(map(_stored, part))):
+                yield _read(value), row, None if origin is None else _read(origin)
 
     def _select(self, statement: str, values: Sequence[Any]) -> list[Any]:
         with self._lock:
@@ -207,7 +210,7 @@ class Segment:
 def passages_of(
     texts: list[str], metadatas: list[dict[str, Any]] | None, ids: list[str] | None
 ) -> list[Passage]:
-    """Passages of texts; without an id each gets a new one.
+    """Passages of texts; without an id each gets a new one. A lone surrogate becomes U+FFFD.
 
     Raises:
         ValueError: There are not as many of each.
@@ -220,7 +223,7 @@ def passages_of(
             "give one of each for every text."
         )
     return [
-        Passage(name, text, dict(metadata))
+        Passage(name, replace_surrogates(text), dict(metadata))
         for name, text, metadata in zip(names, texts, sources, strict=True)
     ]
 
@@ -274,19 +277,33 @@ class Living:
 def _rows(passages: Iterable[Passage]) -> Iterator[tuple[Any, ...]]:
     for row, passage in enumerate(passages):
         source = passage.metadata.get("source")
-        metadata = json.dumps(passage.metadata, ensure_ascii=False, default=str)
+        metadata = json_text(passage.metadata, default=str)
         yield (
-            row, passage.id, source and str(source), passage.text, metadata, passage.origin,
+            row, _stored(passage.id), source and _stored(str(source)), passage.text, metadata,
+            passage.origin and _stored(passage.origin),
         )  # fmt: skip
 
 
 def _passages(
-    rows: Sequence[tuple[int, str, str, str, str | None]],
+    rows: Sequence[tuple[int, str | bytes, str, str, str | bytes | None]],
 ) -> Iterator[tuple[int, Passage]]:
     # All metadata as one JSON text: a third of the time that one by one takes.
     metadatas = json.loads(f"[{','.join([row[3] for row in rows])}]")
     for (row, name, text, _, origin), metadata in zip(rows, metadatas, strict=True):
-        yield row, Passage(name, text, metadata, origin)
+        yield row, Passage(_read(name), text, metadata, None if origin is None else _read(origin))
+
+
+def _stored(name: str) -> str | bytes:
+    """A name as SQLite keeps it; as bytes where it has lone surrogates, which SQLite refuses."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "surrogatepass")
+    return name
+
+
+def _read(stored: str | bytes) -> str:
+    return stored if isinstance(stored, str) else stored.decode("utf-8", "surrogatepass")
 
 
 def _parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
