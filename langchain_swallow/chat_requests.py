@@ -11,6 +11,7 @@ from langchain_swallow.engines.base import Grammar, Request
 from langchain_swallow.presets import SYSTEM_PROMPT
 from langchain_swallow.prompts import OnControlText, Turn
 from langchain_swallow.structured_output import answer_grammar, answer_schema, schema_instruction
+from langchain_swallow.text.surrogates import replace_surrogates
 
 
 class GenerationParameters(BaseModel):
@@ -122,7 +123,7 @@ def requests_for(
             top_k=parameters.top_k,
             repetition_penalty=parameters.repetition_penalty,
             seed=None if seed is None else seed + i,
-            stop=tuple(stop or ()),
+            stop=tuple(map(replace_surrogates, stop or ())),
             logprobs=(parameters.top_logprobs or 0) if wants_logprobs else None,
             timeout_s=parameters.timeout,
             grammar=grammar,

@@ -29,6 +29,7 @@ from langchain_core.messages.tool import (
 from langchain_swallow.engines.base import Grammar
 from langchain_swallow.engines.constraints import check_grammar
 from langchain_swallow.json_schemas import closed, for_grammar
+from langchain_swallow.text.surrogates import replace_surrogates_in
 
 _INTRODUCTION = """次のツールを使えます。使うときは、呼び出しだけを次の形の JSON で書いてください。
 {"name": "ツールの名前", "arguments": {"引数の名前": 値}}
@@ -111,13 +112,17 @@ def tool_use(
 ) -> ToolUse | None:
     """The tools of a call in LangChain's and OpenAI's words; `None` when none may be called.
 
+    Lone surrogates in names, descriptions and schemas become U+FFFD.
+
     Raises:
         ValueError: An unknown `tool_choice`.
         GrammarError: A tool has a schema that cannot be enforced.
     """
     if not tools:
         return None
-    use = ToolUse(tuple(tools), _choice(tool_choice), bool(parallel), answer)
+    written = replace_surrogates_in(list(tools))
+    choice = _choice(replace_surrogates_in(tool_choice))
+    use = ToolUse(tuple(written), choice, bool(parallel), answer)
     if use.choice == "none":
         return None
     check_grammar(use.grammar)

@@ -21,6 +21,7 @@ from langchain_swallow.catalog import DEMO
 from langchain_swallow.engines.embedding_server import EmbeddingServers
 from langchain_swallow.errors import EmbeddingError, MissingDependencyError
 from langchain_swallow.machine import allowed_cores
+from langchain_swallow.text.surrogates import replace_surrogates
 from langchain_swallow.vector_cache import VectorCache
 
 Vectors = NDArray[np.float32]
@@ -100,6 +101,8 @@ class SwallowEmbeddings(Embeddings):
         return self._embed([text], is_query=True)[0].tolist()
 
     def _embed(self, texts: list[str], *, is_query: bool) -> Vectors:
+        # Neither tokenizers nor JSON for servers take lone surrogates.
+        texts = list(map(replace_surrogates, texts))
         if self._cache is None:
             return self._encoded(texts, is_query)
         prefix = self.query_prefix if is_query else self.passage_prefix

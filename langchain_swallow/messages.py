@@ -20,6 +20,7 @@ from langchain_core.messages import (
 from pydantic_core import to_jsonable_python
 
 from langchain_swallow.errors import PromptError
+from langchain_swallow.text.surrogates import replace_surrogates_in
 
 _CHAT_ROLES = {"human": "user", "ai": "assistant"}
 _CALLS = ("tool_use", "tool_call", "invalid_tool_call")
@@ -87,7 +88,7 @@ def _json(value: Any) -> str:
     """
     try:
         return json.dumps(_jsonable(value), ensure_ascii=False)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PromptError(
             f"The arguments of a tool call cannot be written as JSON: {error}. Change them."
         ) from error
@@ -96,6 +97,8 @@ def _json(value: Any) -> str:
 def _jsonable(value: Any) -> Any:
     try:
         return to_jsonable_python(value, fallback=_plain)
+    except UnicodeEncodeError:  # a lone surrogate
+        return to_jsonable_python(replace_surrogates_in(value), fallback=_plain)
     except UnicodeDecodeError:  # bytes that are not UTF-8
         return to_jsonable_python(value, fallback=_plain, bytes_mode="base64")
 

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from langchain_swallow.text.surrogates import replace_surrogates
+
 DEFAULT_MODEL = "hotchpotch/japanese-reranker-xsmall-v2"
 
 
@@ -44,7 +46,7 @@ class SwallowReranker:
         if not texts:
             return np.zeros(0, dtype=np.float32)
         scores = self._encoder.predict(
-            [(query, text) for text in texts],
+            [(replace_surrogates(query), replace_surrogates(text)) for text in texts],
             batch_size=self._batch_size,
             show_progress_bar=False,
         )

@@ -20,6 +20,7 @@ from langchain_swallow.engines.base import Grammar
 from langchain_swallow.engines.constraints import check_grammar
 from langchain_swallow.errors import IncompleteOutputError
 from langchain_swallow.json_schemas import closed, for_grammar, to_json_schema
+from langchain_swallow.text.surrogates import replace_surrogates_in
 
 Method = Literal["json_schema", "function_calling", "json_mode"]
 
@@ -35,7 +36,7 @@ def response_format(schema: Any, method: Method) -> dict[str, Any]:
     """
     if method == "json_mode":
         return {"type": "json_object"}
-    made = to_json_schema(schema)
+    made = replace_surrogates_in(to_json_schema(schema))
     check_grammar(_grammar(made))
     return {
         "type": "json_schema",
@@ -55,7 +56,7 @@ def answer_schema(given: Any) -> dict[str, Any] | None:
     if kind == "json_object":
         return _ANY_OBJECT
     if kind == "json_schema":
-        return dict(closed(given["json_schema"]["schema"]))
+        return dict(closed(replace_surrogates_in(given["json_schema"]["schema"])))
     raise ValueError(
         f"Unknown response_format {given!r}. Use {{'type': 'json_schema', 'json_schema': "
         "{'name': …, 'schema': …}}, {'type': 'json_object'} or with_structured_output()."

@@ -1,22 +1,42 @@
-"""A checkpoint's tokenizer for the client of a server: without transformers, which loads torch.
+"""A checkpoint's tokenizer, of its files: without transformers, which loads torch.
+
+The client of a server and the engine in this process both have it, so they send the same ids.
 
 Reads the files of the hub's layout: `tokenizer.json` with the tokenizers library, or
 SentencePiece's `tokenizer.model`, and `tokenizer_config.json` for the special tokens and the chat
-template. It has the part of transformers' interface that `prompts` and `detokenizer` use, and
-gives the same ids.
+template. Where both files are there and are the same vocabulary, SentencePiece encodes the texts.
+It has the part of transformers' interface that `prompts` and `detokenizer` use.
 """
 
 import json
-import re
-from datetime import datetime
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from langchain_swallow.engines.jinja import render_chat_template
 from langchain_swallow.errors import ModelUnavailableError
+from langchain_swallow.prompts.control_tokens import ControlToken, control_pattern, control_tokens
+from langchain_swallow.prompts.plain_encoders import (
+    Encoder,
+    SentencePieceModel,
+    load_sentencepiece,
+    without_control_tokens,
+)
+from langchain_swallow.text.surrogates import replace_surrogates
 
-_FILES = ["tokenizer.json", "tokenizer.model", "tokenizer_config.json", "*.jinja"]
-_ROLES = ("bos_token", "eos_token", "unk_token")
+if TYPE_CHECKING:
+    from tokenizers import AddedToken
+
+_FILES = [
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "added_tokens.json",
+    "special_tokens_map.json",
+    "*.jinja",
+]
+_ADDED_OPTIONS = ("special", "normalized", "lstrip", "rstrip", "single_word")
 
 
 def load_client_tokenizer(model: str, **hub: Any) -> "ClientTokenizer":
@@ -50,34 +70,33 @@ class ClientTokenizer:
         folder: With `tokenizer.json` or `tokenizer.model`, and `tokenizer_config.json`.
 
     Raises:
-        ModelUnavailableError: Neither file is there.
+        ModelUnavailableError: Neither file is there, or one cannot be read.
     """
 
     def __init__(self, folder: Path) -> None:
-        config = folder / "tokenizer_config.json"
-        self._config = json.loads(config.read_text("utf-8")) if config.is_file() else {}
+        self._config = _read_json(folder / "tokenizer_config.json")
+        if "AutoTokenizer" in self._config.get("auto_map", {}):
+            raise ModelUnavailableError(
+                f"The tokenizer of {str(folder)!r} is Python code of its own. Pass tokenizer= with "
+                "a folder that has a tokenizer.json or tokenizer.model and no auto_map."
+            )
+        named = {**_read_json(folder / "special_tokens_map.json"), **self._config}
         if (folder / "tokenizer.json").is_file():
             self._backend: _JsonBackend | _SentencePieceBackend = _JsonBackend(folder)
         elif (folder / "tokenizer.model").is_file():
-            self._backend = _SentencePieceBackend(folder)
+            self._backend = _SentencePieceBackend(folder, self._config)
         else:
             raise ModelUnavailableError(
                 f"{str(folder)!r} has neither tokenizer.json nor tokenizer.model. Pass tokenizer= "
                 "with a folder that has one."
             )
+        self._names = {**self._backend.defaults, **_special_tokens(named)}
         template = folder / "chat_template.jinja"
         written = template.read_text("utf-8") if template.is_file() else None
-        self.chat_template: str | None = written or self._config.get("chat_template")
+        self.chat_template: str | None = written or _template(self._config.get("chat_template"))
 
     def __len__(self) -> int:
         return len(self._backend)
-
-    @cached_property
-    def _names(self) -> dict[str, str]:
-        """Special tokens by their role."""
-        named = {role: self._config.get(role) for role in _ROLES}
-        written = {r: t["content"] if isinstance(t, dict) else t for r, t in named.items() if t}
-        return {**self._backend.defaults, **written}
 
     @property
     def bos_token(self) -> str | None:
@@ -107,7 +126,8 @@ class ClientTokenizer:
     @cached_property
     def all_special_tokens(self) -> list[str]:
         """Every special token's text."""
-        return sorted({*self._names.values(), *self._backend.specials})
+        special = (token.content for token in self.added_tokens_decoder.values() if token.special)
+        return sorted({*self._names.values(), *special})
 
     @cached_property
     def all_special_ids(self) -> list[int]:
@@ -115,9 +135,14 @@ class ClientTokenizer:
         return [self.convert_tokens_to_ids(token) for token in self.all_special_tokens]
 
     @property
-    def added_tokens_decoder(self) -> dict[int, Any]:
-        """None beside the special tokens."""
-        return {}
+    def added_tokens_decoder(self) -> "dict[int, AddedToken]":
+        """The added tokens, special or not, by their ids."""
+        return self._backend.added
+
+    @cached_property
+    def plain_encoder(self) -> Encoder:
+        """Text → its ids, none of which is a control token."""
+        return self._backend.plain_encoder(control_tokens(self))
 
     @property
     def backend_tokenizer(self) -> Any:
@@ -142,26 +167,29 @@ class ClientTokenizer:
         Args:
             text: Any text.
             add_special_tokens: Must be false: prompts are written with their special tokens.
-            split_special_tokens: Whether special tokens in the text are plain text.
+            split_special_tokens: Whether control tokens in the text are plain text.
         """
         if add_special_tokens:
             raise ValueError("A client's tokenizer adds no special tokens.")
+        text = replace_surrogates(text)
         if split_special_tokens:
-            return self._backend.encode(text)
-        pattern = "|".join(map(re.escape, sorted(self.all_special_tokens, key=len, reverse=True)))
-        return self._backend.encode_with_specials(text, pattern)
+            return self.plain_encoder(text)
+        return self._backend.encode(text, control_tokens(self))
+
+    def decode(self, ids: Sequence[int], *, skip_special_tokens: bool = False) -> str:
+        """Text of ids."""
+        skipped = set(self.all_special_ids) if skip_special_tokens else set()
+        return self._backend.decode([i for i in ids if i not in skipped])
 
     def apply_chat_template(
         self, messages: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
     ) -> str:
         """The conversation as the checkpoint's own template writes it, as text."""
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-        environment.globals["raise_exception"] = _raise
-        environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
-        return environment.from_string(self.chat_template or "").render(
-            messages=messages, add_generation_prompt=add_generation_prompt, **self._names
+        return render_chat_template(
+            self.chat_template or "",
+            messages=messages,
+            add_generation_prompt=add_generation_prompt,
+            **self._names,
         )
 
     def _id_of(self, role: str) -> int | None:
@@ -169,8 +197,31 @@ class ClientTokenizer:
         return None if token is None else self.convert_tokens_to_ids(token)
 
 
-def _raise(message: str) -> None:
-    raise ValueError(message)
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text("utf-8")))
+    except (ValueError, TypeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> ModelUnavailableError:
+    return ModelUnavailableError(f"{str(path)!r} cannot be read: {error}. Download it again.")
+
+
+def _special_tokens(config: dict[str, Any]) -> dict[str, str]:
+    """Special tokens by their role: `bos_token`, `eos_token`, `pad_token`, …"""
+    tokens = {role: token for role, token in config.items() if role.endswith("_token") and token}
+    texts = {r: t.get("content") if isinstance(t, dict) else t for r, t in tokens.items()}
+    return {role: text for role, text in texts.items() if isinstance(text, str)}
+
+
+def _template(written: Any) -> str | None:
+    """The chat template of a configuration, which may have several by name."""
+    if isinstance(written, list):
+        written = {entry["name"]: entry["template"] for entry in written}
+    return written.get("default") if isinstance(written, dict) else written
 
 
 class _JsonBackend:
@@ -179,23 +230,34 @@ class _JsonBackend:
     def __init__(self, folder: Path) -> None:
         from tokenizers import Tokenizer
 
-        path = str(folder / "tokenizer.json")
-        # Which of the two is asked is state of the object, so there are two.
-        self.tokenizer = Tokenizer.from_file(path)
-        self._plain = Tokenizer.from_file(path)
-        self._plain.encode_special_tokens = True
-        added = self.tokenizer.get_added_tokens_decoder()
-        self.specials = [token.content for token in added.values() if token.special]
+        path = folder / "tokenizer.json"
+        try:
+            self.tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library has no other class
+            raise _damaged(path, error) from error
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        self.added: dict[int, AddedToken] = self.tokenizer.get_added_tokens_decoder()
         self.defaults: dict[str, str] = {}
+        self._model_file = folder / "tokenizer.model"
 
     def __len__(self) -> int:
         return int(self.tokenizer.get_vocab_size(with_added_tokens=True))
 
-    def encode(self, text: str) -> list[int]:
-        return list(self._plain.encode(text, add_special_tokens=False).ids)
+    def plain_encoder(self, controls: Collection[str]) -> Encoder:
+        plain = without_control_tokens(self.tokenizer, controls)
 
-    def encode_with_specials(self, text: str, pattern: str) -> list[int]:
+        def encode(text: str) -> list[int]:
+            return list(plain.encode(text, add_special_tokens=False).ids)
+
+        model = load_sentencepiece(self._model_file, encode)
+        return model.encode if model else encode
+
+    def encode(self, text: str, controls: dict[str, ControlToken]) -> list[int]:
         return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, ids: list[int]) -> str:
+        return str(self.tokenizer.decode(ids, skip_special_tokens=False))
 
     def id_of(self, token: str) -> int:
         found = self.tokenizer.token_to_id(token)
@@ -209,40 +271,88 @@ class _JsonBackend:
 
 
 class _SentencePieceBackend:
-    """`tokenizer.model`, as transformers' legacy Llama tokenizer reads it."""
+    """`tokenizer.model`, as transformers' Llama tokenizer reads it."""
 
     tokenizer = None
 
-    def __init__(self, folder: Path) -> None:
-        from sentencepiece import SentencePieceProcessor
-
-        self._model = SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
+    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+        try:
+            self._model = SentencePieceModel(folder / "tokenizer.model")
+        except ValueError as error:
+            raise _damaged(folder / "tokenizer.model", error) from error
+        self._pieces = self._model.processor
         ids = {
-            "bos_token": self._model.bos_id(),
-            "eos_token": self._model.eos_id(),
-            "unk_token": self._model.unk_id(),
+            "bos_token": self._pieces.bos_id(),
+            "eos_token": self._pieces.eos_id(),
+            "unk_token": self._pieces.unk_id(),
         }
-        self.defaults = {r: self._model.IdToPiece(i) for r, i in ids.items() if i >= 0}
-        self.specials = list(self.defaults.values())
+        self.defaults = {r: self._pieces.IdToPiece(i) for r, i in ids.items() if i >= 0}
+        self.added = self._added_tokens(folder, config)
+        self._ids = {token.content: i for i, token in self.added.items()}
+        # As transformers 5 does where the configuration says nothing.
+        is_llama = str(config.get("tokenizer_class", "")).startswith("Llama")
+        self._prefixes_segments = bool(config.get("legacy", not is_llama))
+
+    def _added_tokens(self, folder: Path, config: dict[str, Any]) -> "dict[int, AddedToken]":
+        """The model's control and user-defined pieces, and what was added to them later."""
+        from tokenizers import AddedToken
+
+        found = {
+            i: AddedToken(text, special=special, normalized=False)
+            for i, (text, special) in self._model.added.items()
+        }
+        for text, i in _read_json(folder / "added_tokens.json").items():
+            found[i] = AddedToken(text, special=False, normalized=False)
+        for key, token in config.get("added_tokens_decoder", {}).items():
+            options = {name: value for name, value in token.items() if name in _ADDED_OPTIONS}
+            found[int(key)] = AddedToken(token["content"], **options)
+        return found
 
     def __len__(self) -> int:
-        return int(self._model.GetPieceSize())
+        return max(int(self._pieces.GetPieceSize()), max(self.added, default=-1) + 1)
 
-    def encode(self, text: str) -> list[int]:
-        # Control pieces are no text to SentencePiece: "</s>" is taken apart by itself.
-        return list(self._model.EncodeAsIds(text))
+    def plain_encoder(self, controls: Collection[str]) -> Encoder:
+        return self._model.encode
 
-    def encode_with_specials(self, text: str, pattern: str) -> list[int]:
+    def encode(self, text: str, controls: dict[str, ControlToken]) -> list[int]:
         ids: list[int] = []
-        for i, part in enumerate(re.split(f"({pattern})", text)):
-            if i % 2:
-                ids.append(self.id_of(part))
-            elif part:
-                ids += self.encode(part)
-        return ids
+        start = 0
+        pattern = control_pattern(controls)
+        for match in pattern.finditer(text) if pattern else ():
+            ids += self._segment(text[start : match.start()], is_first=not ids)
+            ids.append(self.id_of(match[0] if match[0] in controls else match[0].strip()))
+            start = match.end()
+        return ids + self._segment(text[start:], is_first=not ids)
+
+    def _segment(self, text: str, *, is_first: bool) -> list[int]:
+        if not text:
+            return []
+        if is_first or self._prefixes_segments:
+            return self._model.encode(text)
+        return self._model.encode(f"\n{text}")[len(self._model.encode("\n")) :]
+
+    def decode(self, ids: list[int]) -> str:
+        parts: list[str] = []
+        run: list[int] = []
+        for i in [*ids, None]:
+            if i is not None and i not in self.added:
+                run.append(i)
+                continue
+            parts += [self._pieces.DecodeIds(run)] if run else []
+            parts += [] if i is None else [self.added[i].content]
+            run = []
+        return "".join(parts)
 
     def id_of(self, token: str) -> int:
-        return int(self._model.PieceToId(token))
+        if token in self._ids:
+            return self._ids[token]
+        found = int(self._pieces.PieceToId(token))
+        if found == self._pieces.unk_id() and token != self.defaults.get("unk_token"):
+            raise KeyError(token)
+        return found
 
     def piece_of(self, token_id: int) -> str | None:
-        return str(self._model.IdToPiece(token_id)) if token_id < len(self) else None
+        if token_id in self.added:
+            return str(self.added[token_id].content)
+        inside = 0 <= token_id < self._pieces.GetPieceSize()
+        return str(self._pieces.IdToPiece(token_id)) if inside else None

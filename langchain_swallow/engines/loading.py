@@ -11,6 +11,7 @@ from langchain_swallow.catalog import DEMO
 from langchain_swallow.engines.activation import use_even_activation
 from langchain_swallow.engines.attention import attends_quickly, use_quick_attention
 from langchain_swallow.engines.base import Engine
+from langchain_swallow.engines.client_tokenizer import load_client_tokenizer
 from langchain_swallow.engines.demo import demo_model_folder
 from langchain_swallow.engines.devices import (
     choose_device,
@@ -63,7 +64,7 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
     # To a GPU each weight goes as it is read; a whole model may not fit the host's memory.
     placed = device if quantization or device != "cpu" else None
     try:
-        tokenizer = AutoTokenizer.from_pretrained(settings.tokenizer or source, **hub)
+        tokenizer = _load_tokenizer(settings.tokenizer or source, hub)
         model = AutoModelForCausalLM.from_pretrained(
             source,
             # As most checkpoints have it, so that files are mapped until they are quantised.
@@ -126,6 +127,19 @@ def engine_from(
         prompt_lookup=prompt_lookup,
         tiling=invariant_tiling(model) if is_prepared else None,
     )
+
+
+def _load_tokenizer(name: str, hub: dict[str, Any]) -> Any:
+    """The tokenizer of the files themselves, as for a server; transformers' where there is none.
+
+    transformers 5 rebuilds a tokenizer from its files, and encodes runs of spaces otherwise than
+    SentencePiece where there is no tokenizer.json.
+    """
+    options = {key: value for key, value in hub.items() if key != "trust_remote_code"}
+    try:
+        return load_client_tokenizer(name, **options)
+    except ModelUnavailableError:
+        return AutoTokenizer.from_pretrained(name, **hub)
 
 
 def _suits_vllm(settings: LoadSettings) -> bool:

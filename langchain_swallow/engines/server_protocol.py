@@ -1,5 +1,6 @@
 """A `Request` as the body of `/v1/completions`, and its server-sent events as `Event`s; pure."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from langchain_swallow.engines.base import Chunk, Event, Finish, Grammar, Reques
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.engines.grammar_probe import Grammars
 from langchain_swallow.errors import GrammarError, InvalidRequestError, ServerError
+from langchain_swallow.prompts.control_tokens import control_tokens
 
 _KNOWN = ("vllm", "sglang", "llamacpp")
 _SEND_IDS = ("vllm", "sglang")
@@ -127,35 +129,46 @@ def prompt_text(prompt_ids: tuple[int, ...], tokenizer: Any, flavor: Flavor) -> 
     """A prompt as text that the server's tokenizer takes for these ids.
 
     Raises:
-        InvalidRequestError: A message holds the text of a special token, which the server would
+        InvalidRequestError: A message holds the text of a control token, which the server would
             take for one.
     """
     ids = list(prompt_ids)
     if flavor.adds_bos and ids and ids[0] == tokenizer.bos_token_id:
         ids = ids[1:]
-    specials = set(tokenizer.all_special_ids)
-    names = [text for text in tokenizer.all_special_tokens if text]
+    controls = {token.id: token.text for token in control_tokens(tokenizer).values()}
     to_bytes = token_bytes(tokenizer)
     parts: list[str] = []
     run: list[int] = []
     for token in [*ids, None]:
-        if token is not None and token not in specials:
+        if token is not None and token not in controls:
             run.append(token)
             continue
         text = b"".join(map(to_bytes, run)).decode("utf-8", "ignore")
         if not text and not parts and token is not None:
-            parts, run = [tokenizer.convert_ids_to_tokens(token)], []
+            parts, run = [controls[token]], []
             continue
-        if found := next((name for name in names if name in text), None):
-            raise InvalidRequestError(
-                f"A message contains {found!r}, and this server takes prompts as text only, where "
-                "that is a special token. Remove it, or use a server that takes token ids."
-            )
         # A `▁` that the server's tokenizer puts before a segment by itself is not written.
         parts.append(text.removeprefix(" ") if flavor.adds_space or not parts else text)
-        parts += [] if token is None else [tokenizer.convert_ids_to_tokens(token)]
+        parts += [] if token is None else [controls[token]]
         run = []
+    _check_control_tokens("".join(parts), [i for i in ids if i in controls], controls, tokenizer)
     return "".join(parts)
+
+
+def _check_control_tokens(
+    text: str, wanted: list[int], controls: dict[int, str], tokenizer: Any
+) -> None:
+    """Raise an error if a tokenizer takes a message's text for a control token."""
+    ids = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=False)
+    found = [i for i in ids if i in controls]
+    if found == wanted:
+        return
+    pairs = itertools.zip_longest(found, wanted)
+    first = next(i or j for i, j in pairs if i != j)
+    raise InvalidRequestError(
+        f"A message contains {controls[first]!r}, and this server takes prompts as text "
+        "only, where that is a control token. Remove it, or use a server that takes token ids."
+    )
 
 
 class Answer:

@@ -1,5 +1,6 @@
 """Format Ver0.1 and the others: vectors, properties against the oracle, hostile contents."""
 
+import itertools
 import json
 import re
 import unicodedata
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sentencepiece import SentencePieceProcessor
 
 from langchain_swallow.errors import ControlTextError, PromptError
 from langchain_swallow.prompts import (
@@ -105,7 +107,14 @@ def oracle_ids(tokenizer, turns, template=ORACLE):
     text = tokenizer.apply_chat_template(
         messages, chat_template=template, tokenize=False, add_generation_prompt=True
     )
-    return tokenizer.encode(text, add_special_tokens=False)
+    model = Path(getattr(tokenizer, "vocab_file", None) or "")
+    if not model.is_file():
+        return tokenizer.encode(text, add_special_tokens=False)
+    # SentencePiece itself: of runs of spaces transformers 5 makes other tokens.
+    pieces = SentencePieceProcessor(model_file=str(model))
+    parts = [part for part in re.split("(</?s>)", text) if part]
+    ids = [[pieces.PieceToId(p)] if p in ("<s>", "</s>") else pieces.EncodeAsIds(p) for p in parts]
+    return list(itertools.chain(*ids))
 
 
 @needs_shared

@@ -1,6 +1,7 @@
 """Real tokenizers to test with: Llama 2's if at hand, Mistral's from PyPI, trained ones."""
 
 import functools
+import json
 import tempfile
 from importlib.resources import files
 from pathlib import Path
@@ -30,10 +31,24 @@ def llama2_tokenizer():
 @functools.cache
 def mistral_tokenizer():
     """The SentencePiece model of Mistral 7B v0.1, which mistral-common ships."""
+    return LlamaTokenizer.from_pretrained(mistral_folder(), legacy=True)
+
+
+@functools.cache
+def mistral_folder():
+    """A folder with its `tokenizer.model` alone, which stays until the process ends."""
+    folder = Path(_kept("mistral").name)
     model = files("mistral_common") / "data" / "tokenizer.model.v1"
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "tokenizer.model").write_bytes(model.read_bytes())
-        return LlamaTokenizer.from_pretrained(folder, legacy=True)
+    (folder / "tokenizer.model").write_bytes(model.read_bytes())
+    config = {"tokenizer_class": "LlamaTokenizer", "legacy": True}
+    config |= {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
+    return folder
+
+
+@functools.cache
+def _kept(name):
+    return tempfile.TemporaryDirectory(prefix=name)
 
 
 @functools.cache

@@ -1,0 +1,26 @@
+"""Conversations → token ids; the only place that writes `[INST]` and tokenizes a prompt."""
+
+from langchain_swallow.prompts.control_text import OnControlText
+from langchain_swallow.prompts.formats import (
+    ROLES,
+    Turn,
+    encode,
+    encode_instruction,
+    fold_turns,
+    render,
+    render_instruction,
+)
+from langchain_swallow.prompts.tokenization import encode_inside, encode_text
+
+__all__ = [
+    "ROLES",
+    "OnControlText",
+    "Turn",
+    "encode",
+    "encode_inside",
+    "encode_instruction",
+    "encode_text",
+    "fold_turns",
+    "render",
+    "render_instruction",
+]

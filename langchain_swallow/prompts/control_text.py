@@ -1,0 +1,131 @@
+"""Turn markers that are ordinary text (`[INST]`, `### 指示:`): found in messages, and broken.
+
+Control tokens need no breaking: `tokenization` encodes their texts as plain text. Markers of plain
+text cannot be kept apart by a tokenizer, so here they get brackets that only look the same.
+
+Markers are searched in a folded copy: NFKC, lower case, without white space and invisible
+characters, so that ［ＩＮＳＴ］, [In​ST], [ INST ] and [▁INST▁] are found as well.
+"""
+
+import functools
+import re
+import unicodedata
+from collections.abc import Collection, Iterable
+from typing import Literal
+
+from langchain_swallow.errors import ControlTextError
+
+OnControlText = Literal["escape", "error", "allow"]
+
+# Of each prompt format, as they are folded.
+_MARKERS = {
+    "ver0.1": r"\[/?inst\]|<</?sys>>",
+    "alpaca": r"#{2,}(?:指示|入力|応答):",
+    "tokenizer": r"\[/?inst\]|<</?sys>>|<\|[^<>|]{1,40}\|>",
+}
+_LIKE_A_MARKER = re.compile(
+    r"<[^<>\s]{1,40}>|\[[^\[\]\s]{1,40}\]|^#{2,} ?[^\s#:：]{1,20}[:：]", re.MULTILINE
+)
+# NFKC leaves these alone, no tokenizer maps them to the template's own, and they read the same.
+_LOOKALIKES = str.maketrans({"[": "〔", "]": "〕", "<": "‹", ">": "›", "#": "♯", "|": "¦"})
+# Every character that NFKC makes one of the first characters of a marker.
+_MAY_BEGIN_MARKER = re.compile("[\\[［﹇<＜﹤#＃﹟]")
+
+
+def marker_pattern(format: str, template_text: str = "") -> re.Pattern[str]:
+    """What finds a format's markers in a folded text.
+
+    Args:
+        format: A prompt format.
+        template_text: What the tokenizer's template writes around the messages; what looks like a
+            marker in it is one.
+    """
+    own = {_folded(marker) for marker in _LIKE_A_MARKER.findall(template_text)}
+    return re.compile("|".join([_MARKERS[format], *map(re.escape, sorted(own))]))
+
+
+def guard(
+    text: str,
+    pattern: re.Pattern[str],
+    on_control_text: OnControlText,
+    control_texts: Collection[str] = (),
+) -> str:
+    """Apply `on_control_text` to one text.
+
+    Args:
+        text: Of a message.
+        pattern: Its format's markers, see `marker_pattern`.
+        on_control_text: `"escape"` breaks markers, `"error"` raises, `"allow"` does nothing.
+        control_texts: Texts of control tokens, which are an error under `"error"`.
+
+    Raises:
+        ControlTextError: The text contains a marker or control token, and they are an error.
+    """
+    if on_control_text == "error":
+        _refuse(text, pattern, control_texts)
+    if on_control_text != "escape" or not _MAY_BEGIN_MARKER.search(text):
+        return text
+    for start, end in reversed(_spans(text, pattern)):
+        text = text[:start] + _break_marker(text[start:end]) + text[end:]
+    return text
+
+
+def _refuse(text: str, pattern: re.Pattern[str], control_texts: Iterable[str]) -> None:
+    tokens = "|".join(re.escape(_folded(token)) for token in control_texts)
+    both = re.compile(f"{pattern.pattern}|{tokens}") if tokens else pattern
+    if spans := _spans(text, both):
+        start, end = spans[0]
+        raise ControlTextError(
+            f"A message contains the control text {text[start:end]!r}. "
+            'Remove it, or use on_control_text="escape".'
+        )
+
+
+def _break_marker(marker: str) -> str:
+    folded = (unicodedata.normalize("NFKC", char) for char in marker)
+    return "".join(
+        fold.translate(_LOOKALIKES) if fold in "[]<>#|" else char
+        for char, fold in zip(marker, folded, strict=True)
+    )
+
+
+def _spans(text: str, pattern: re.Pattern[str]) -> list[tuple[int, int]]:
+    """Half-open spans of markers in the original text, in order."""
+    folded: list[str] = []
+    origin: list[int] = []
+    for i, char in enumerate(text):
+        plain = _fold(char)
+        folded.append(plain)
+        origin += [i] * len(plain)
+    return [
+        (origin[match.start()], origin[match.end() - 1] + 1)
+        for match in pattern.finditer("".join(folded))
+        if match[0]
+    ]
+
+
+def _folded(text: str) -> str:
+    return "".join(map(_fold, text))
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _fold(char: str) -> str:
+    """A character as markers are compared; empty for one that shows nothing or is a space."""
+    if _is_invisible(char):
+        return ""
+    folded = unicodedata.normalize("NFKC", char).casefold()
+    return "".join(c for c in folded if not _is_invisible(c))
+
+
+def _is_invisible(char: str) -> bool:
+    """Whether a character shows nothing: format controls, variation selectors, fillers, spaces.
+
+    U+2581 is a space to every SentencePiece tokenizer.
+    """
+    return (
+        char.isspace()
+        or unicodedata.category(char) in ("Cf", "Cc")
+        or "\ufe00" <= char <= "\ufe0f"
+        or "\U000e0000" <= char <= "\U000e0fff"
+        or char in "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2581\u2800\u3164\uffa0"
+    )

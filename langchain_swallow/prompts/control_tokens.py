@@ -1,0 +1,65 @@
+"""Which tokens of a tokenizer control the model: every added token, special or not.
+
+Qwen3 marks `<think>` and `<tool_call>` as not special, and they control it all the same. Only
+added tokens that are white space alone (Gemma's line feeds and runs of spaces) are ordinary text.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ControlToken:
+    """A token that only a prompt template may write.
+
+    Args:
+        text: As the template writes it.
+        id: Its id.
+        takes_left: Whether white space before it belongs to it (`lstrip`).
+        takes_right: Whether white space after it belongs to it (`rstrip`).
+        is_word: Whether it must not touch a letter or digit (`single_word`).
+    """
+
+    text: str
+    id: int
+    takes_left: bool = False
+    takes_right: bool = False
+    is_word: bool = False
+
+
+def is_control_text(text: str) -> bool:
+    r"""Whether an added token with this text is more than white space.
+
+    >>> is_control_text("<think>"), is_control_text("\n\n"), is_control_text("▁▁")
+    (True, False, False)
+    """
+    return bool(text.replace("▁", " ").strip())
+
+
+def control_tokens(tokenizer: Any) -> dict[str, ControlToken]:
+    """Every control token of a tokenizer, by its text."""
+    named = zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True)
+    found = {str(text): ControlToken(str(text), id) for text, id in named if text}
+    for id, token in tokenizer.added_tokens_decoder.items():
+        if token.special or is_control_text(token.content):
+            found[token.content] = ControlToken(
+                token.content, id, token.lstrip, token.rstrip, token.single_word
+            )
+    return found
+
+
+def control_pattern(tokens: dict[str, ControlToken]) -> re.Pattern[str] | None:
+    """Finds the tokens' texts as a tokenizer does: leftmost, longest; the token is group 1."""
+    if not tokens:
+        return None
+    longest_first = sorted(tokens.values(), key=lambda token: len(token.text), reverse=True)
+    return re.compile("|".join(map(_pattern, longest_first)))
+
+
+def _pattern(token: ControlToken) -> str:
+    left, right = r"\s*" if token.takes_left else "", r"\s*" if token.takes_right else ""
+    text = re.escape(token.text)
+    if token.is_word:
+        text = rf"(?<!\w){text}(?!\w)"
+    return f"{left}{text}{right}"

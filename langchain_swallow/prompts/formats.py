@@ -1,0 +1,267 @@
+r"""Turns → token ids of a checkpoint's prompt format, and the same as text for people to read.
+
+In: `(role, text)` pairs with the roles system, user and assistant. Out: the ids an engine
+receives. This is the only place that writes `[INST]`, and the only place that tokenises a prompt.
+
+Three formats:
+
+* `"ver0.1"`: Swallow-*-instruct-v0.1, `<s>[INST] <<SYS>>\n…\n<</SYS>>\n\n… [/INST] `.
+* `"alpaca"`: Swallow-*-instruct-hf and -NVE-instruct-hf, `### 指示:` and `### 応答:`.
+* `"tokenizer"`: later models, whose tokenizer carries its own chat template.
+
+What a template writes and what a message contains are kept apart until both are ids: control
+tokens (every added token, special or not) come from the template alone, and the text between two
+of them is encoded without any. So `</s>` or `<think>` typed by a user, in a document, a tool or a
+file name is plain characters, never a control id. Markers that are ordinary text (`[INST]`)
+cannot be kept apart by the tokenizer; `on_control_text` rules them.
+
+Conversations the formats have no place for are folded, never cut: see `fold_turns`.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from langchain_swallow.catalog import PromptFormat
+from langchain_swallow.errors import PromptError
+from langchain_swallow.prompts.chat_template import TemplatedPrompt
+from langchain_swallow.prompts.control_text import OnControlText, guard, marker_pattern
+from langchain_swallow.prompts.control_tokens import control_pattern, control_tokens
+from langchain_swallow.prompts.tokenization import (
+    encode_inside,
+    encode_text,
+    prefixes_text_after,
+)
+from langchain_swallow.text.surrogates import replace_surrogates
+
+Turn = tuple[str, str]
+
+ROLES = ("system", "user", "assistant")
+
+_ALPACA_SINGLE = (
+    "以下に、あるタスクを説明する指示があります。"
+    "リクエストを適切に完了するための回答を記述してください。\n\n"
+)
+_ALPACA_WITH_INPUT = (
+    "以下に、あるタスクを説明する指示があり、それに付随する入力が更なる文脈を提供しています。"
+    "リクエストを適切に完了するための回答を記述してください。\n\n"
+)
+_ALPACA_CHAT = "以下は、タスクを説明する指示です。要求を適切に満たす応答を書きなさい。\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Special:
+    """A control token written by the template."""
+
+    text: str
+
+
+# A prompt before tokenization: control tokens, and the ordinary text between them.
+Part = Special | str
+
+
+def render(
+    messages: Iterable[Turn],
+    *,
+    format: PromptFormat = "ver0.1",
+    on_control_text: OnControlText = "escape",
+    tokenizer: Any = None,
+) -> str:
+    r"""Return the prompt as text, for people to read. Engines get `encode`.
+
+    Args:
+        messages: `(role, text)` pairs; folded by `fold_turns` first.
+        format: The prompt format of the checkpoint.
+        on_control_text: What happens to turn markers inside a text, see `encode`.
+        tokenizer: Needed for `format="tokenizer"` only.
+
+    Raises:
+        PromptError: No message, an unknown role, or an unknown format.
+        ControlTextError: A text contains a marker and `on_control_text="error"`.
+
+    >>> render([("system", "簡潔に。"), ("user", "東京は？")])
+    '<s>[INST] <<SYS>>\n簡潔に。\n<</SYS>>\n\n東京は？ [/INST] '
+    """
+    parts = _parts(messages, format, on_control_text, tokenizer)
+    return "".join(part.text if isinstance(part, Special) else part for part in parts)
+
+
+def encode(
+    messages: Iterable[Turn],
+    tokenizer: Any,
+    *,
+    format: PromptFormat = "ver0.1",
+    on_control_text: OnControlText = "escape",
+) -> list[int]:
+    """Return the token ids of the prompt, as the published template gives them.
+
+    Args:
+        messages: `(role, text)` pairs; folded by `fold_turns` first.
+        tokenizer: A transformers tokenizer with BOS and EOS.
+        format: The prompt format of the checkpoint.
+        on_control_text: `"escape"` breaks turn markers inside a text so that they read the same
+            and no longer tokenize as the template's own; `"error"` raises, for the text of a
+            control token too; `"allow"` leaves them. Control tokens (all added tokens, such as
+            `</s>`, `<|im_end|>` and `<think>`) inside a text are always plain text, whatever this
+            says.
+
+    A lone surrogate in a text is encoded as U+FFFD. With `format="tokenizer"`, a template that
+    refuses or drops the system text gets it before the first user text, after which comes an
+    empty line.
+
+    Raises:
+        PromptError: No message, an unknown role, or an unknown format; the tokenizer's template
+            does not accept the conversation, or leaves out a text.
+        ControlTextError: A text contains a marker or a control token, and
+            `on_control_text="error"`.
+    """
+    return _encode_parts(_parts(messages, format, on_control_text, tokenizer), tokenizer)
+
+
+def render_instruction(instruction: str, input: str | None = None) -> str:
+    """The instruct-hf model cards' single-turn form, with or without an input.
+
+    >>> render_instruction("要約してください。").endswith("### 応答:")
+    True
+    """
+    markers = marker_pattern("alpaca")
+    escaped = [
+        guard(replace_surrogates(text), markers, "escape") for text in (instruction, input or "")
+    ]
+    if input is None:
+        return f"{_ALPACA_SINGLE}### 指示:\n{escaped[0]}\n\n### 応答:"
+    return f"{_ALPACA_WITH_INPUT}### 指示:\n{escaped[0]}\n\n### 入力:\n{escaped[1]}\n\n### 応答:"
+
+
+def encode_instruction(instruction: str, input: str | None, tokenizer: Any) -> list[int]:
+    """Token ids of `render_instruction`, with one BOS."""
+    bos = Special(str(tokenizer.bos_token))
+    return _encode_parts([bos, render_instruction(instruction, input)], tokenizer)
+
+
+def fold_turns(messages: Iterable[Turn]) -> list[Turn]:
+    r"""Bring any conversation into the shape [system] (user assistant)* [user].
+
+    System texts, wherever they stand, are joined by a newline and go first; neighbours of one role
+    are joined by a newline; a conversation that begins with the assistant, or has only a system
+    text, gets an empty user turn before it. Nothing is dropped.
+
+    Raises:
+        PromptError: No message, or an unknown role.
+
+    >>> fold_turns([("user", "一"), ("system", "簡潔に。"), ("user", "二")])
+    [('system', '簡潔に。'), ('user', '一\n二')]
+    """
+    system: list[str] = []
+    turns: list[Turn] = []
+    for role, text in messages:
+        if role not in ROLES:
+            raise PromptError(f"Unknown role {role!r}. Use one of {', '.join(ROLES)}.")
+        if role == "system":
+            system.append(text)
+        elif turns and turns[-1][0] == role:
+            turns[-1] = (role, f"{turns[-1][1]}\n{text}")
+        else:
+            turns.append((role, text))
+    if not system and not turns:
+        raise PromptError("No messages. Pass at least one user message.")
+    if not turns or turns[0][0] == "assistant":
+        turns.insert(0, ("user", ""))
+    return [("system", "\n".join(system)), *turns] if system else turns
+
+
+def _parts(
+    messages: Iterable[Turn], format: PromptFormat, on_control_text: OnControlText, tokenizer: Any
+) -> list[Part]:
+    if format not in get_args(PromptFormat):
+        raise PromptError(f"Unknown prompt format {format!r}. Use one of {get_args(PromptFormat)}.")
+    if on_control_text not in get_args(OnControlText):
+        raise PromptError(
+            f"Unknown on_control_text {on_control_text!r}. Use one of {get_args(OnControlText)}."
+        )
+    if format == "tokenizer" and not getattr(tokenizer, "chat_template", None):
+        raise PromptError(
+            'format="tokenizer" needs a tokenizer with a chat template; this one has none.'
+        )
+    turns = [(role, replace_surrogates(text)) for role, text in fold_turns(messages)]
+    control_texts = _control_texts(tokenizer) if on_control_text == "error" else ()
+
+    def guarded(text: str, template_text: str = "") -> str:
+        pattern = marker_pattern(format, template_text)
+        return guard(text, pattern, on_control_text, control_texts)
+
+    if format == "tokenizer":
+        return _from_template(TemplatedPrompt(turns, tokenizer), guarded, tokenizer)
+    turns = [(role, guarded(text)) for role, text in turns]
+    bos = Special(getattr(tokenizer, "bos_token", None) or "<s>")
+    eos = Special(getattr(tokenizer, "eos_token", None) or "</s>")
+    return _ver01(turns, bos, eos) if format == "ver0.1" else [bos, _alpaca(turns)]
+
+
+def _control_texts(tokenizer: Any) -> tuple[str, ...]:
+    return ("<s>", "</s>", "<unk>") if tokenizer is None else tuple(control_tokens(tokenizer))
+
+
+def _ver01(turns: Sequence[Turn], bos: Special, eos: Special) -> list[Part]:
+    """Ver0.1: one BOS at the very start, EOS and nothing else between two turns."""
+    has_system = turns[0][0] == "system"
+    # The system block and the first user message are stripped as one string, as the oracle does.
+    system = f"<<SYS>>\n{turns[0][1]}\n<</SYS>>\n\n" if has_system else ""
+    parts: list[Part] = [bos]
+    for role, text in turns[1:] if has_system else turns:
+        if role == "user":
+            parts.append(f"[INST] {(system + text).strip()} [/INST] ")
+            system = ""
+        else:
+            parts[-1] = f"{parts[-1]}{text.strip()}"
+            parts.append(eos)
+    return parts
+
+
+def _alpaca(turns: Sequence[Turn]) -> str:
+    """The model card's single turn, or the published conversation template."""
+    if len(turns) == 1:
+        return f"{_ALPACA_SINGLE}### 指示:\n{turns[0][1]}\n\n### 応答:"
+    headers = {"system": "", "user": "### 指示:\n", "assistant": "### 応答:\n"}
+    body = "".join(f"{headers[role]}{text}\n\n" for role, text in turns)
+    preamble = "" if turns[0][0] == "system" else _ALPACA_CHAT
+    return f"{preamble}{body}### 応答:\n"
+
+
+def _from_template(
+    prompt: TemplatedPrompt, guarded: Callable[[str, str], str], tokenizer: Any
+) -> list[Part]:
+    """The tokenizer's own template: its control tokens, and between them text."""
+    controls = control_tokens(tokenizer)
+    pattern = control_pattern(controls)
+    # Control tokens need no breaking, so they are not searched in the texts.
+    own_text = pattern.sub("\n", prompt.own_text) if pattern else prompt.own_text
+    prompt.change_texts(lambda text: guarded(text, own_text))
+    parts: list[Part] = []
+    start = 0
+    for match in pattern.finditer(prompt.rendered) if pattern else ():
+        parts.append(prompt.restore(prompt.rendered[start : match.start()]))
+        parts.append(Special(match[0] if match[0] in controls else match[0].strip()))
+        start = match.end()
+    parts.append(prompt.restore(prompt.rendered[start:]))
+    return [part for part in parts if part]
+
+
+def _encode_parts(parts: Iterable[Part], tokenizer: Any) -> list[int]:
+    controls = control_tokens(tokenizer)
+    ids: list[int] = []
+    before: str | None = None
+    for part in parts:
+        if isinstance(part, Special):
+            before = part.text
+            if before not in controls:
+                raise PromptError(
+                    f"The prompt format writes {before!r}, and the tokenizer has no such control "
+                    'token. Use prompt_format="tokenizer" with a chat template.'
+                )
+            ids.append(controls[before].id)
+        elif before is None or prefixes_text_after(before, tokenizer):
+            ids += encode_text(part, tokenizer)
+        else:
+            ids += encode_inside(part, tokenizer)
+    return ids

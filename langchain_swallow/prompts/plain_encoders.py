@@ -1,0 +1,146 @@
+"""Tokenizer files and objects → encoders to which every text is plain: no control token matches.
+
+transformers' `split_special_tokens` covers special tokens only, is state of a shared object, and
+still lets a merge or a user-defined piece end in a control token. Here the control tokens are taken
+out of a copy of the tokenizer, so no text leads to one, whatever the normalizer makes of it.
+"""
+
+import json
+import secrets
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langchain_swallow.prompts.control_tokens import is_control_text
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+Encoder = Callable[[str], list[int]]
+
+# Two encoders of one vocabulary agree on these. Runs of spaces and a space at the beginning are
+# left out: transformers 5 encodes them differently from SentencePiece, which is right.
+_PROBES = ("a", "東京は日本の首都です。", "The quick brown fox: 0123\n一①㈱ﾊﾝ薔🍣")
+
+
+def without_control_tokens(backend: "Tokenizer", control_texts: Collection[str]) -> "Tokenizer":
+    """A copy of a tokenizer that has all other tokens, with their ids, and no control token.
+
+    Args:
+        backend: A fast tokenizer.
+        control_texts: Texts of the control tokens; the unknown token stays in the vocabulary.
+    """
+    from tokenizers import Tokenizer
+
+    data = json.loads(backend.to_str())
+    # Renamed instead of removed, so that all other ids stay. No text contains such a name.
+    secret = secrets.token_hex(16)
+    names = {text: f"\0{secret}-{i}\0" for i, text in enumerate(sorted(control_texts))}
+    for token in data["added_tokens"]:
+        token["content"] = names.get(token["content"], token["content"])
+    _rename(data["model"], names)
+    data |= {"truncation": None, "padding": None, "post_processor": None}
+    _always_prefix(data)
+    return Tokenizer.from_str(json.dumps(data))
+
+
+def _rename(model: dict[str, Any], names: dict[str, str]) -> None:
+    """Rename control tokens in a model's vocabulary, and drop the merges that make them."""
+    unknown = model.get("unk_token")
+    names = {text: name for text, name in names.items() if text != unknown}
+    vocab = model["vocab"]
+    if isinstance(vocab, dict):
+        model["vocab"] = {names.get(piece, piece): i for piece, i in vocab.items()}
+    else:
+        model["vocab"] = [[names.get(piece, piece), score] for piece, score in vocab]
+    if "merges" in model:
+        control = {*names, unknown}
+        pairs = (m.split(" ", 1) if isinstance(m, str) else m for m in model["merges"])
+        model["merges"] = [
+            [left, right]
+            for left, right in pairs
+            if control.isdisjoint((left, right, left + right))
+        ]
+
+
+def _always_prefix(data: dict[str, Any]) -> None:
+    """Let a text that begins with a space have the `▁` that SentencePiece puts before each text.
+
+    transformers 5 writes SentencePiece's rule as `Metaspace`, which leaves it out there.
+    """
+    first = data["pre_tokenizer"] or {}
+    is_rule = first.get("type") == "Metaspace" and not first.get("split", True)
+    if is_rule and first["prepend_scheme"] != "never" and data["normalizer"] is None:
+        space = first["replacement"]
+        prepend = {"type": "Prepend", "prepend": space}
+        replace = {"type": "Replace", "pattern": {"String": " "}, "content": space}
+        data["normalizer"] = {"type": "Sequence", "normalizers": [prepend, replace]}
+        data["pre_tokenizer"] = None
+
+
+class SentencePieceModel:
+    """`tokenizer.model` by SentencePiece's own library: its ids are the oracle for runs of spaces.
+
+    Args:
+        path: The file.
+        adds_prefix: Whether a text gets SentencePiece's `▁` at its beginning, where the file has
+            it so.
+
+    `added` has the control and user-defined pieces: id → (text, whether it is special).
+
+    Raises:
+        ValueError: The file is not a SentencePiece model.
+    """
+
+    def __init__(self, path: Path, *, adds_prefix: bool = True) -> None:
+        from google.protobuf.message import DecodeError
+        from sentencepiece import SentencePieceProcessor
+        from sentencepiece.sentencepiece_model_pb2 import ModelProto
+
+        proto: Any = ModelProto()
+        try:
+            proto.ParseFromString(path.read_bytes())
+            proto.normalizer_spec.add_dummy_prefix &= adds_prefix
+            self.added = self._separate(proto)
+            self.processor = SentencePieceProcessor(model_proto=proto.SerializeToString())
+        except (DecodeError, RuntimeError) as error:
+            raise ValueError(f"{str(path)!r} is not a SentencePiece model: {error}") from error
+
+    @staticmethod
+    def _separate(proto: Any) -> dict[int, tuple[str, bool]]:
+        """Make user-defined pieces control pieces, which SentencePiece finds in no text."""
+        kinds = type(proto.pieces.add())
+        del proto.pieces[-1]
+        added = {}
+        for i, piece in enumerate(proto.pieces):
+            if piece.type in (kinds.CONTROL, kinds.USER_DEFINED):
+                added[i] = (str(piece.piece), piece.type == kinds.CONTROL)
+            if piece.type == kinds.USER_DEFINED and is_control_text(piece.piece):
+                piece.type = kinds.CONTROL
+        return added
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a plain text."""
+        return list(self.processor.EncodeAsIds(text))
+
+
+def load_sentencepiece(path: Path, encode: Encoder, **options: bool) -> SentencePieceModel | None:
+    """The model of a file, if it is the same vocabulary as another encoder's.
+
+    Args:
+        path: Of `tokenizer.model`, which may not exist.
+        encode: The other encoder.
+        **options: Of `SentencePieceModel`.
+    """
+    if not path.is_file():
+        return None
+    try:
+        model = SentencePieceModel(path, **options)
+    except ValueError:  # tiktoken files have that name too
+        return None
+    return model if is_same_vocabulary(model.encode, encode) else None
+
+
+def is_same_vocabulary(one: Encoder, other: Encoder) -> bool:
+    """Whether two encoders give some texts, without runs of spaces, the same ids."""
+    return all(one(text) == other(text) for text in _PROBES)

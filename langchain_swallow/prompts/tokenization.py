@@ -1,0 +1,200 @@
+"""Texts → token ids in which no control token is, whatever the texts contain."""
+
+import itertools
+import re
+import threading
+import weakref
+from collections.abc import Callable, Sized
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from langchain_swallow.errors import PromptError
+from langchain_swallow.prompts.control_tokens import ControlToken, control_tokens
+from langchain_swallow.prompts.plain_encoders import (
+    is_same_vocabulary,
+    load_sentencepiece,
+    without_control_tokens,
+)
+from langchain_swallow.text.surrogates import replace_surrogates
+
+_Encode = Callable[[Any, str], list[int]]
+
+_lock = threading.RLock()
+# A line feed may be part of an added token (two line feeds); then another is tried.
+_ANCHORS = ("\n", "\r", "\x1f")
+
+
+@dataclass
+class _Known:
+    """What is known of a tokenizer that had so many tokens.
+
+    `backend` is what tells how text after a control token is encoded.
+    """
+
+    size: int
+    encode: _Encode
+    backend: Any
+    prefixes: dict[str, bool] = field(default_factory=dict)
+
+
+_known: "weakref.WeakKeyDictionary[Any, _Known]" = weakref.WeakKeyDictionary()
+
+
+def encode_text(text: str, tokenizer: Any) -> list[int]:
+    """Token ids of ordinary text; control tokens in it are text, and no BOS is added.
+
+    A lone surrogate is encoded as U+FFFD. Where the tokenizer was loaded from a SentencePiece
+    model that is still there, the ids are SentencePiece's.
+
+    Raises:
+        PromptError: The tokenizer makes a control token of the text.
+    """
+    return _what_is_known(tokenizer).encode(tokenizer, replace_surrogates(text))
+
+
+def encode_inside(text: str, tokenizer: Any) -> list[int]:
+    """Token ids of text as it is in the middle of other text: without a space put before it."""
+    # Control characters are byte tokens in SentencePiece and merge with nothing: what follows one
+    # is encoded as in the middle of a text. Other vocabularies put nothing before a text.
+    for anchor in _ANCHORS:
+        before = encode_text(anchor, tokenizer)
+        if not str(tokenizer.convert_ids_to_tokens(before[0])).startswith("▁"):
+            break
+        ids = encode_text(anchor + text, tokenizer)
+        if ids[: len(before)] == before:
+            return ids[len(before) :]
+    return encode_text(text, tokenizer)
+
+
+def prefixes_text_after(token: str, tokenizer: Any) -> bool:
+    """Whether text after a control token is encoded as it is at the very start.
+
+    Legacy SentencePiece tokenizers (Llama 2, Swallow) put `▁` before each segment; others only
+    before the first, so that a segment encoded alone would have one `▁` too many.
+    """
+    known = _what_is_known(tokenizer)
+    if token not in known.prefixes:
+        after = _after(token, tokenizer, known.backend)
+        known.prefixes[token] = after == encode_text("a", tokenizer)
+    return known.prefixes[token]
+
+
+def _after(token: str, tokenizer: Any, backend: Any) -> list[int]:
+    """Ids of the text `a` after a control token; none if the token is not found there."""
+    token_id = control_tokens(tokenizer)[token].id
+    if backend is not None:
+        ids = backend.encode(f"{token}a", add_special_tokens=False).ids
+        if ids[0] == token_id:
+            return list(ids[1:])
+    # Whether a fast tokenizer looks for control tokens is state of its Rust object: a thread of
+    # somebody else's may switch it between our setting and our call.
+    for _ in range(8):
+        with _lock:
+            ids = tokenizer.encode(
+                f"{token}a", add_special_tokens=False, split_special_tokens=False
+            )
+        if ids[0] == token_id:
+            return list(ids[1:])
+    return []
+
+
+def _what_is_known(tokenizer: Any) -> _Known:
+    # Tokens may be added after the first text.
+    size = len(tokenizer) if isinstance(tokenizer, Sized) else 0
+    known = _known.get(tokenizer)
+    if known is None or known.size != size:
+        with _lock:
+            known = _known[tokenizer] = _look_at(tokenizer, size)
+    return known
+
+
+def _look_at(tokenizer: Any, size: int) -> _Known:
+    controls = control_tokens(tokenizer)
+    if own := getattr(tokenizer, "plain_encoder", None):
+        return _Known(size, _checked(lambda _, text: own(text), tokenizer, controls), None)
+    written = _file_backend(tokenizer)
+    backend = written or getattr(tokenizer, "backend_tokenizer", None)
+    encode = _plain_encoder(tokenizer, backend, controls)
+    return _Known(size, _checked(encode, tokenizer, controls), written)
+
+
+def _file_backend(tokenizer: Any) -> Any:
+    """The tokenizer.json that transformers read; `None` if there is none, or it is another one.
+
+    Of its rules transformers 5 takes the vocabulary only, and those for spaces from its own
+    classes: not always the same.
+    """
+    from tokenizers import Tokenizer
+
+    file = Path(getattr(tokenizer, "name_or_path", None) or "") / "tokenizer.json"
+    if not file.is_file():
+        return None
+    backend = Tokenizer.from_file(str(file))
+    backend.no_truncation()
+    backend.encode_special_tokens = True
+    if not is_same_vocabulary(
+        lambda text: backend.encode(text, add_special_tokens=False).ids,
+        _without_added_specials(tokenizer),
+    ):
+        return None
+    backend.encode_special_tokens = False
+    return backend
+
+
+def _checked(encode: _Encode, tokenizer: Any, controls: dict[str, ControlToken]) -> _Encode:
+    """An encoder of plain text that makes sure that no control token comes out of it."""
+    forbidden = {token.id for token in controls.values()} - _unknown_ids(tokenizer)
+
+    def checked(tokenizer: Any, text: str) -> list[int]:
+        ids = encode(tokenizer, text)
+        if not forbidden.isdisjoint(ids):
+            token = next(i for i in ids if i in forbidden)
+            raise PromptError(
+                f"The tokenizer {type(tokenizer).__name__} encodes a message as the control token "
+                f"{tokenizer.convert_ids_to_tokens(token)!r}. Remove that text from the message, "
+                "or use a tokenizer with a tokenizer.json."
+            )
+        return ids
+
+    return checked
+
+
+def _unknown_ids(tokenizer: Any) -> set[int | None]:
+    """A character outside a vocabulary becomes the unknown token, in a plain text too."""
+    model = getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None)
+    text = getattr(model, "unk_token", None)
+    unknown = {tokenizer.unk_token_id, text and tokenizer.convert_tokens_to_ids(text)}
+    # GPT-2 has one token for everything; bytes are never unknown to it.
+    return unknown - {tokenizer.bos_token_id, tokenizer.eos_token_id}
+
+
+def _plain_encoder(tokenizer: Any, backend: Any, controls: dict[str, ControlToken]) -> _Encode:
+    model = load_sentencepiece(
+        Path(getattr(tokenizer, "vocab_file", None) or ""),
+        _without_added_specials(tokenizer),
+        adds_prefix=getattr(tokenizer, "add_prefix_space", None) is not False,
+    )
+    if model:
+        return lambda _, text: model.encode(text)
+    if backend is not None:
+        plain = without_control_tokens(backend, controls)
+        return lambda _, text: plain.encode(text, add_special_tokens=False).ids
+    pattern = re.compile("|".join(f"(?={re.escape(text)})" for text in controls if len(text) > 1))
+    return lambda tokenizer, text: _encode_apart(text, pattern, tokenizer)
+
+
+def _without_added_specials(tokenizer: Any) -> Callable[[str], list[int]]:
+    def encode(text: str) -> list[int]:
+        with _lock:
+            return list(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
+
+    return encode
+
+
+def _encode_apart(text: str, pattern: re.Pattern[str], tokenizer: Any) -> list[int]:
+    """Encode with a tokenizer written in Python: no piece of the text contains a control token."""
+    encode = _without_added_specials(tokenizer)
+    cuts = [0, *(match.start() + 1 for match in pattern.finditer(text)), len(text)]
+    pieces = (text[a:b] for a, b in itertools.pairwise(cuts))
+    return [i for piece in pieces if piece for i in encode(piece)]

@@ -1,0 +1,281 @@
+"""No text becomes a control token: all added tokens, all formats, all kinds of tokenizers."""
+
+import functools
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sentencepiece import sentencepiece_model_pb2
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
+from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
+
+from langchain_swallow.engines.client_tokenizer import ClientTokenizer
+from langchain_swallow.engines.server_protocol import Flavor, prompt_text
+from langchain_swallow.errors import ControlTextError, InvalidRequestError
+from langchain_swallow.prompts import encode, encode_text
+from langchain_swallow.prompts.control_tokens import control_tokens
+from tests.unit_tests.tokenizers import CORPUS, mistral_folder, mistral_tokenizer
+
+SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+# As Qwen3's: not special, and control the model all the same.
+OTHERS = ["<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "<|fim|>"]
+# As Harmony's, Llama 3's and Gemma's; and such as take the white space beside them.
+MORE = ["<|channel|>", "<|eot_id|>", "<start_of_turn>", "<end_of_turn>", "制御", "[TOOL_CALLS]"]
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n\n</think>\n\n{% endif %}"
+)
+PROPERTY = settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@functools.cache
+def folder_of(name):
+    """A folder that stays until the process ends."""
+    folder = tempfile.TemporaryDirectory(prefix=name)
+    _kept.append(folder)
+    return Path(folder.name)
+
+
+_kept = []
+
+
+def _added(tokenizer):
+    tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIALS])
+    plain = [AddedToken(t, special=False, normalized=False) for t in OTHERS]
+    tokenizer.add_tokens([*plain, AddedToken("\n\n", special=False, normalized=False)])
+    tokenizer.add_tokens([AddedToken(t, special=False, normalized=True) for t in MORE])
+    wide = AddedToken("<|wide|>", special=True, lstrip=True, rstrip=True, normalized=False)
+    tokenizer.add_tokens([wide, AddedToken("<|word|>", special=False, single_word=True)])
+
+
+def _save(backend, name, **config):
+    folder = folder_of(name)
+    backend.save(str(folder / "tokenizer.json"))
+    config |= {"bos_token": SPECIALS[0], "eos_token": SPECIALS[2], "chat_template": CHATML}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
+    return folder
+
+
+@functools.cache
+def qwen3_folder():
+    """Byte-level BPE with added tokens that are not special; no BOS of its own in a prompt."""
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    # Texts of control tokens are in the corpus, so that merges lead to their pieces.
+    trainer = trainers.BpeTrainer(vocab_size=700, initial_alphabet=alphabet, show_progress=False)
+    backend.train_from_iterator([*CORPUS, *[t * 3 for t in (*OTHERS, *MORE)] * 30], trainer)
+    _added(backend)
+    return _save(backend, "qwen3")
+
+
+@functools.cache
+def folding_folder():
+    """Unicode BPE under NFKC and lower case: full-width texts become those of the tokens."""
+    backend = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    backend.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    backend.decoder = decoders.Metaspace()
+    pieces = ["<unk>", *[f"<0x{i:02X}>" for i in range(256)]]
+    trainer = trainers.BpeTrainer(vocab_size=900, special_tokens=pieces, show_progress=False)
+    backend.train_from_iterator([*CORPUS, *[t * 3 for t in (*OTHERS, *MORE)] * 30], trainer)
+    # The trainer made added tokens of the bytes.
+    backend = Tokenizer.from_str(json.dumps(json.loads(backend.to_str()) | {"added_tokens": []}))
+    _added(backend)
+    return _save(backend, "folding", unk_token="<unk>")
+
+
+@functools.cache
+def gemma_folder():
+    """`tokenizer.model` alone, whose control tokens are user-defined pieces, as Gemma's."""
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString((mistral_folder() / "tokenizer.model").read_bytes())
+    kinds = type(proto.pieces[0])
+    for text in (*SPECIALS, *OTHERS, *MORE, "▁▁▁"):
+        kind = kinds.CONTROL if text in SPECIALS else kinds.USER_DEFINED
+        known = [piece for piece in proto.pieces if piece.piece == text]
+        piece = known[0] if known else proto.pieces.add()
+        piece.piece, piece.score, piece.type = text, 0.0, kind
+    folder = folder_of("gemma")
+    (folder / "tokenizer.model").write_bytes(proto.SerializeToString())
+    config = {"bos_token": "<s>", "eos_token": "<|im_end|>", "chat_template": CHATML}
+    config |= {"tokenizer_class": "LlamaTokenizer", "legacy": True}
+    # Beyond the model's own pieces.
+    config["added_tokens_decoder"] = {
+        str(len(proto.pieces)): {"content": "<|later|>", "special": False, "normalized": True}
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
+    return folder
+
+
+@functools.cache
+def fast(make):
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(make() / "tokenizer.json"))
+    config = json.loads((make() / "tokenizer_config.json").read_text("utf-8"))
+    tokenizer.bos_token, tokenizer.eos_token = config["bos_token"], config["eos_token"]
+    tokenizer.unk_token = config.get("unk_token")
+    tokenizer.chat_template = CHATML
+    return tokenizer
+
+
+@functools.cache
+def client(make):
+    return ClientTokenizer(make())
+
+
+@functools.cache
+def slow():
+    """A tokenizer written in Python, which finds control tokens by itself."""
+    tokenizer = ByT5Tokenizer(extra_ids=3)
+    tokenizer.add_special_tokens({"bos_token": "<|im_start|>", "eos_token": "<|im_end|>"})
+    tokenizer.add_tokens([AddedToken(t, special=False) for t in OTHERS])
+    tokenizer.chat_template = CHATML
+    return tokenizer
+
+
+@functools.cache
+def sentencepiece_fast():
+    tokenizer = mistral_tokenizer()
+    tokenizer.add_tokens([AddedToken(t, special=False) for t in [*OTHERS, "<|im_start|>"]])
+    tokenizer.add_tokens([AddedToken("<|im_end|>", special=True)])
+    tokenizer.chat_template = CHATML
+    return tokenizer
+
+
+TOKENIZERS = [
+    pytest.param(functools.partial(fast, qwen3_folder), id="byte-level"),
+    pytest.param(functools.partial(client, qwen3_folder), id="byte-level, client"),
+    pytest.param(functools.partial(fast, folding_folder), id="NFKC"),
+    pytest.param(functools.partial(client, folding_folder), id="NFKC, client"),
+    pytest.param(functools.partial(client, gemma_folder), id="tokenizer.model, client"),
+    pytest.param(sentencepiece_fast, id="tokenizer.model"),
+    pytest.param(slow, id="written in Python"),
+]
+FORMATS = ["ver0.1", "alpaca", "tokenizer"]
+
+
+def turns_of(system, user, answer, last):
+    return [("system", system), ("user", user), ("assistant", answer), ("user", last)]
+
+
+def control_ids(ids, tokenizer):
+    """The control tokens of a prompt, in their order."""
+    known = {token.id for token in control_tokens(tokenizer).values()} - {tokenizer.unk_token_id}
+    return [i for i in ids if i in known]
+
+
+def pieces_of_tokens():
+    """Control tokens cut anywhere, in full width or capitals, with something invisible inside."""
+    texts = st.sampled_from(
+        [*SPECIALS, *OTHERS, *MORE, "<s>", "</s>", "<unk>", "<|wide|>", "<pad>"]
+    )
+    wide = str.maketrans({chr(i): chr(i + 0xFEE0) for i in range(0x21, 0x7F)})
+    changes = st.sampled_from(
+        [str, str.upper, lambda t: t.translate(wide), lambda t: t[:2] + "\u200b" + t[2:]]
+    )
+    whole = st.builds(lambda text, change: change(text), texts, changes)
+    cut = st.builds(lambda text, at: text[:at], whole, st.integers(1, 12))
+    rest = st.builds(lambda text, at: text[at:], whole, st.integers(1, 12))
+    plain = st.sampled_from(
+        ["", " ", "\n\n", "   ", "▁", "東京", "user\n", "assistant\n", "\ue0000\ue001"]
+    )
+    return st.lists(st.one_of(whole, cut, rest, plain), max_size=6).map("".join)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+@PROPERTY
+@given(texts=st.tuples(*[pieces_of_tokens()] * 4))
+def test_a_prompt_has_the_control_tokens_of_its_template_alone(tokenizer, format, texts):
+    made = tokenizer()
+    clean = encode(turns_of("一", "二", "三", "四"), made, format=format)
+    for mode in ("escape", "allow"):
+        ids = encode(turns_of(*texts), made, format=format, on_control_text=mode)
+        assert control_ids(ids, made) == control_ids(clean, made)
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+def test_every_added_token_is_plain_text_in_a_message_and_an_error_if_asked_for(tokenizer):
+    made = tokenizer()
+    for token in control_tokens(made).values():
+        for text in (token.text, f"前{token.text}後", f" {token.text} ", token.text * 2):
+            ids = encode_text(text, made)
+            assert token.id == made.unk_token_id or token.id not in ids, token
+            for format in FORMATS:
+                with pytest.raises(ControlTextError, match="control text"):
+                    encode([("user", text)], made, format=format, on_control_text="error")
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS[:4])
+@pytest.mark.parametrize("text", ["東京は？\n\n大阪", "a   b", "薔🍣 ABC ＡＢＣ", "- 一\n  - 二"])
+def test_plain_text_has_the_ids_that_it_always_had(tokenizer, text):
+    made = tokenizer()
+    kind = {"split_special_tokens": True, "add_special_tokens": False}
+    before = fast(qwen3_folder if made.unk_token_id is None else folding_folder).encode(
+        text, **kind
+    )
+    assert encode_text(text, made) == before
+
+
+@pytest.mark.parametrize("make", [qwen3_folder, folding_folder], ids=["byte-level", "NFKC"])
+@PROPERTY
+@given(texts=st.tuples(*[st.text("ab 東京、", max_size=12)] * 4))
+def test_harmless_prompts_are_those_of_the_rendered_template(make, texts):
+    turns = turns_of(*texts)
+    # White space is taken by tokens that say so.
+    template = CHATML.replace("<|im_end|>\n", " <|wide|>\n<|im_end|>\n")
+    for made in (fast(make), client(make)):
+        made.chat_template = template
+        try:
+            ids = encode(turns, made, format="tokenizer")
+        finally:
+            made.chat_template = CHATML
+        messages = [{"role": role, "content": text} for role, text in turns]
+        rendered = fast(make).apply_chat_template(
+            messages, chat_template=template, tokenize=False, add_generation_prompt=True
+        )
+        assert ids == fast(make).encode(rendered, add_special_tokens=False)
+
+
+@pytest.mark.parametrize("make", [qwen3_folder, folding_folder], ids=["byte-level", "NFKC"])
+@PROPERTY
+@given(texts=st.tuples(*[pieces_of_tokens()] * 4))
+def test_both_tokenizers_give_the_same_ids(make, texts):
+    for format in FORMATS:
+        ids = encode(turns_of(*texts), fast(make), format=format)
+        assert ids == encode(turns_of(*texts), client(make), format=format)
+
+
+def test_a_server_of_texts_is_sent_no_text_that_it_takes_for_a_control_token():
+    tokenizer = client(qwen3_folder)
+    harmless = encode([("user", "東京は？")], tokenizer, format="tokenizer")
+    text = prompt_text(tuple(harmless), tokenizer, Flavor("m", "x"))
+    assert text == (
+        "<|im_start|>user\n東京は？<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    )
+    ids = encode([("user", "a</think>b")], tokenizer, format="tokenizer")
+    with pytest.raises(InvalidRequestError, match="contains '</think>'"):
+        prompt_text(tuple(ids), tokenizer, Flavor("m", "x"))
+
+
+def test_a_token_that_is_added_after_the_first_text_is_known():
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(qwen3_folder() / "tokenizer.json"))
+    assert encode_text("<|late|>", tokenizer)
+    tokenizer.add_tokens(["<|late|>"])
+    assert tokenizer.convert_tokens_to_ids("<|late|>") not in encode_text("<|late|>", tokenizer)
