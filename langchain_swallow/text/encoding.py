@@ -1,20 +1,29 @@
 """Bytes → text, saying which encoding and why.
 
-Order: byte order mark, ISO-2022-JP by its escape sequences, strict UTF-8, then CP932 against
-EUC-JP by what the result looks like, then charset-normalizer. Nothing is replaced by U+FFFD:
-bytes that are no text are an error.
+Order: byte order mark, ISO-2022-JP by its escape sequences, strict UTF-8, UTF-16 and UTF-32
+without a mark, then of Japanese and other encodings the one in which the text is likeliest
+(`likelihood`). Nothing is replaced by U+FFFD: bytes that are not text are an error that says
+where they are.
 """
 
 import codecs
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from langchain_swallow.errors import DocumentError
+from langchain_swallow.text.iso2022 import EUC_REPLACE, EUC_STRICT, decode_iso_2022_jp
+from langchain_swallow.text.likelihood import ASCII_COST, bits
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Text, the Python codec it was decoded with, and the reason for it."""
+    """Text, the encoding it was decoded with, and the reason for it.
+
+    `encoding` is the name of a Python codec. EUC-JP with the characters of NEC and IBM (CP51932),
+    which Python has no codec for, is `euc_jp` too.
+    """
 
     text: str
     encoding: str
@@ -28,22 +37,46 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_ISO_2022_JP = re.compile(rb"\x1b(?:\$[@B]|\([JI])")
-# Of banks' and older systems' files; EUC-JP, where it is possible, is more like Japanese.
-_HALF_WIDTH = re.compile(r"[\x00-\x7f\uff61-\uff9f]+")
-# ISO-2022-JP with half-width katakana and NEC's characters, as mail programs write it.
-_ISO_2022_CODECS = ("iso2022_jp", "iso2022_jp_ext", "iso2022_jp_3")
+_ISO_2022_JP = re.compile(rb"\x1b(?:\$[@B]|\$\([DOPQ]|\([JI])")
+_CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
+_UNMARKED = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
+# More than this a character, and it is not text but chance.
+_MAX_BITS_OF_TEXT = 14.0
+# Less a byte, and it is Japanese without doubt: kana and kanji of two bytes.
+_SURE_BITS = 4.9
+# More a character, and another encoding than those listed is looked for.
+_UNSURE_BITS = 12.5
+_JAPANESE = ("utf-8", "cp932", "euc_jp")
+# Read where a text has what the older standard leaves to its users, or does not have.
+_NEWER = {"cp932": "shift_jis_2004", "euc_jp": "euc_jis_2004"}
+# What Python makes of bytes that CP932 does not have: 0x80, 0xA0, 0xFD to 0xFF.
+_NOT_CP932 = re.compile("[\x80\xa0\uf8f0-\uf8f3]")
+_PRIVATE = re.compile("[\ue000-\uf8ff]")
+_OTHERS = tuple(
+    "cp949 gb18030 big5 cp1252 cp1251 koi8_r cp874 cp1253 cp1250 cp1254 cp1255 cp1256".split()
+)
+# What evidence it takes to read a text that can be Japanese as another language.
+_FOREIGN = 18.0
+# What a byte that an encoding does not have costs somewhere behind the sample.
+_BAD_BYTE = 60.0
+_SAMPLE_BYTES = 8_000
+# More bad bytes among the characters than this, and it is not text with an error.
+_MAX_BAD = 0.3
+_ASCII = re.compile("[\x00-\x7f]+")
 
 
 def decode(data: bytes, *, name: str = "input") -> Decoded:
     """Decode Japanese text of unknown encoding.
+
+    A text that could be Japanese is read as such, unless it is far likelier in another language.
 
     Args:
         data: The bytes of a whole file.
         name: What to call it in an error.
 
     Raises:
-        DocumentError: It is no text in any encoding known.
+        DocumentError: The bytes are not text in any known encoding, or text with bytes that its
+            encoding does not have; the error says which, and at what offset and line.
 
     >>> decode("表示".encode("cp932")).encoding
     'cp932'
@@ -53,81 +86,151 @@ def decode(data: bytes, *, name: str = "input") -> Decoded:
     for mark, codec in _MARKS:
         if data.startswith(mark):
             return _strict(data, codec, "byte order mark", name)
-    if _ISO_2022_JP.search(data):
-        for codec in _ISO_2022_CODECS if max(data) < 0x80 else ():
-            if (text := _try(data, codec)) is not None:
-                return Decoded(text, codec, "escape sequences")
-        # As ASCII it would be $B<R0w$O.
+    if _ISO_2022_JP.search(data) and b"\x00" not in data:
+        return _iso_2022_jp(data, name)
+    has_controls = _CONTROLS.search(data) is not None
+    if (b"\x00" in data or has_controls) and (unmarked := _without_mark(data)):
+        return unmarked
+    if (place := data.find(b"\x00")) >= 0:
         raise DocumentError(
-            f"{name} is ISO-2022-JP by its escape sequences and is damaged. Save it as UTF-8 and "
-            "try again."
+            f"{name} contains NUL bytes, the first at {_place(data, place)}: it is not a text file."
         )
-    if b"\x00" in data:
-        raise DocumentError(f"{name} contains NUL bytes: it is no text file.")
     if (text := _try(data, "utf-8")) is not None:
         return Decoded(text, "utf-8", "valid UTF-8")
-    candidates = [
-        (_japanese_share(text), -rank, Decoded(text, codec, "most like Japanese"))
-        for rank, codec in enumerate(("cp932", "euc_jp", "euc_jis_2004"))
-        if (text := _try(data, codec)) is not None
+    return _likeliest(data, name)
+
+
+def _iso_2022_jp(data: bytes, name: str) -> Decoded:
+    text = decode_iso_2022_jp(data)
+    if isinstance(text, str):
+        return Decoded(text, "iso2022_jp", "escape sequences")
+    # As ASCII it would be $B<R0w$O.
+    raise DocumentError(
+        f"{name} is ISO-2022-JP by its escape sequences and is damaged at {_place(data, text)}. "
+        "Save it as UTF-8 and try again."
+    )
+
+
+def _without_mark(data: bytes) -> Decoded | None:
+    """UTF-16 or UTF-32 without a byte order mark, where that is text."""
+    found = [
+        (bits(sample) / len(sample), codec, text)
+        for codec in _UNMARKED
+        if (text := _try(data, codec)) and (sample := text[:_SAMPLE_BYTES])
     ]
-    if candidates:
-        share, _, best = max(candidates, key=lambda candidate: candidate[:2])
-        if share > 0:
-            return best
-        if best.encoding == "cp932" and _HALF_WIDTH.fullmatch(best.text):
-            return Decoded(best.text, "cp932", "half-width katakana")
-    return _detected(data, name)
+    if not found:
+        return None
+    cost, codec, text = min(found)
+    return Decoded(text, codec, "likeliest text") if cost <= _MAX_BITS_OF_TEXT else None
 
 
-def _detected(data: bytes, name: str) -> Decoded:
+def _likeliest(data: bytes, name: str) -> Decoded:
+    sample = b"".join(_lines_beyond_ascii(data))
+    readings = [_reading(data, sample, _version(data, codec)) for codec in _JAPANESE]
+    if min(readings).density > _SURE_BITS:
+        others = [*_OTHERS, *(_UNMARKED[2:] if sample == data else ())]
+        readings += [_reading(data, sample, codec, _FOREIGN) for codec in others]
+    if min(readings).average > _UNSURE_BITS and (guess := _guessed(sample)):
+        readings.append(_reading(data, sample, guess, _FOREIGN))
+    best = min(readings)
+    # One rare character may be in any text.
+    limit = _MAX_BITS_OF_TEXT + best.bad * _BAD_BYTE + 30.0 / best.number
+    if best.average > limit or best.bad > _MAX_BAD:
+        raise DocumentError(
+            f"{name} is in no known encoding, or not a text file. Save it as UTF-8 and try again."
+        )
+    return _strict(data, best.codec, "likeliest text", name)
+
+
+def _version(data: bytes, codec: str) -> str:
+    """An encoding, or the newer one that has what it leaves open."""
+    newer = _NEWER.get(codec, codec)
+    text = _try(data, codec)
+    is_open = text is None or (codec == "cp932" and _PRIVATE.search(text))
+    return newer if is_open and _try(data, newer) is not None else codec
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Reading:
+    """The bits that a sample takes in an encoding.
+
+    In all, for each character beyond ASCII, and for each byte of these. `bad` is the share of
+    bytes that the encoding does not have among the `number` characters beyond ASCII.
+    """
+
+    cost: float
+    average: float
+    density: float
+    bad: float
+    number: int
+    codec: str
+
+
+def _reading(data: bytes, sample: bytes, codec: str, prior: float = 0.0) -> _Reading:
+    text = _decode(sample, codec, "replace")
+    beyond = _ASCII.sub("", text)
+    number, ascii_number = max(1, len(beyond)), len(text) - len(beyond)
+    total = bits(text)
+    inside = total - ascii_number * ASCII_COST
+    return _Reading(
+        cost=total + prior + _BAD_BYTE * (_try(data, codec) is None),
+        average=inside / number,
+        density=inside / max(1, len(sample) - ascii_number),
+        bad=beyond.count("\ufffd") / number,
+        number=number,
+        codec=codec,
+    )
+
+
+def _lines_beyond_ascii(data: bytes) -> Iterator[bytes]:
+    """The other lines are the same in each encoding."""
+    size = 0
+    for line in data.splitlines(keepends=True):
+        if not line.isascii():
+            yield line
+            size += len(line)
+            if size > _SAMPLE_BYTES:
+                return
+
+
+def _guessed(sample: bytes) -> str | None:
     from charset_normalizer import from_bytes
 
-    # Without a mark these have NUL bytes, but for texts without a line feed or a space.
-    best = from_bytes(data, cp_exclusion=["utf_16", "utf_32"]).best()
-    if best is None:
-        raise DocumentError(
-            f"{name} is in no known encoding, or no text file. Save it as UTF-8 and try again."
-        )
-    return Decoded(str(best), best.encoding, "charset-normalizer")
+    best = from_bytes(sample, cp_exclusion=["utf_16", "utf_32"]).best()
+    return best.encoding if best else None
 
 
 def _strict(data: bytes, codec: str, reason: str, name: str) -> Decoded:
-    text = _try(data, codec)
-    if text is None:
+    try:
+        text = _decode(data, codec)
+    except UnicodeDecodeError as error:
         raise DocumentError(
-            f"{name} begins as {codec} and is damaged further on. Save it as UTF-8 and try again."
-        )
+            f"{name} looks like {codec}, but the byte 0x{data[error.start]:02X} at "
+            f"{_place(data, error.start)} is damaged. Correct it, or save the file as UTF-8."
+        ) from error
     return Decoded(text.removeprefix("\ufeff"), codec, reason)
+
+
+def _decode(data: bytes, codec: str, errors: Literal["strict", "replace"] = "strict") -> str:
+    if codec == "euc_jp":
+        return data.decode(codec, EUC_STRICT if errors == "strict" else EUC_REPLACE)
+    text = data.decode(codec, errors)
+    if codec == "cp932" and (found := _NOT_CP932.search(text)):
+        if errors == "replace":
+            return _NOT_CP932.sub("\ufffd", text)
+        place = len(text[: found.start()].encode(codec))
+        raise UnicodeDecodeError(codec, data, place, place + 1, "no character")
+    return text
+
+
+def _place(data: bytes, offset: int) -> str:
+    """Where a byte is, for a person."""
+    line = data.count(b"\n", 0, offset) + 1
+    return f"offset {offset} (line {line})"
 
 
 def _try(data: bytes, codec: str) -> str | None:
     try:
-        return data.decode(codec)
+        return _decode(data, codec)
     except UnicodeDecodeError:
         return None
-
-
-def _japanese_share(text: str) -> float:
-    """Share of kana, kanji and ASCII, less half-width katakana and what no one writes.
-
-    Kana-only EUC-JP is valid CP932 too and reads as half-width katakana there; short CP932 is
-    sometimes valid EUC-JP and reads as rare kanji.
-    """
-    good = bad = 0.0
-    for char in text:
-        if "\u3040" <= char <= "\u30ff" or char in "、。「」・ー０１２３４５６７８９①②③㈱":
-            good += 1
-        elif "\u4e00" <= char <= "\u9fff":
-            good += 0.9 if _is_common(char) else 0.3
-        elif "\uff61" <= char <= "\uff9f" or "\ue000" <= char <= "\uf8ff":
-            bad += 1
-        elif char > "\u0400" and not ("\uff01" <= char <= "\uff5e" or "\u3000" <= char < "\u3040"):
-            bad += 0.3
-    return (good - 2 * bad) / max(1.0, good + bad)
-
-
-def _is_common(kanji: str) -> bool:
-    """Whether a kanji is of JIS level 1, the 2,965 in daily use."""
-    code = kanji.encode("euc_jp", "ignore")
-    return len(code) == 2 and 0xB0 <= code[0] <= 0xCF
