@@ -5,6 +5,7 @@ documents.failed  # what could not be read, and why
 """
 
 import fnmatch
+import functools
 import hashlib
 import logging
 import os
@@ -25,6 +26,7 @@ from langchain_swallow.formats.reading import (
     UNTRUSTED,
     Content,
     is_document,
+    is_hidden,
     read_content,
     what_to_do,
 )
@@ -42,9 +44,10 @@ _MANY_FILES = 32
 class LoadedDocuments(list[Document]):
     """Documents, and what there was besides.
 
-    `failed` has the reason for each file that could not be read; `ignored` the files in folders
-    that are of no known format; `left_out`, by file, what the readers did not turn into text, such
-    as scanned pages. Entries with `is_loss` are logged as warnings.
+    `failed` has the reason for each file that could not be read. `ignored` has the files in folders
+    and archives that are of no known format, hidden files in archives, and links to folders.
+    `left_out` has, by file, what the readers did not turn into text, such as scanned pages; entries
+    with `is_loss` are logged as warnings.
     """
 
     def __init__(self) -> None:
@@ -109,6 +112,7 @@ def load_documents(
             loaded.extend(_checked(file, on_error))
             loaded.failed |= file.failed
             loaded.left_out |= file.left_out
+            loaded.ignored.extend(file.ignored)
     return loaded
 
 
@@ -151,9 +155,11 @@ def list_files(
         recursive: Whether to list folders inside folders.
         include: Patterns that files in folders must match.
         exclude: Patterns that they must not match.
-        ignored: Is given the files of other formats. Hidden files and those that Office keeps
-            while a document is open are in neither. Documents among them are logged.
-        failed: Is given the folders that cannot be read, and why; without it that is an error.
+        ignored: Is given the files of other formats, links out of the folder and links to folders.
+            Hidden files and those that Office keeps while a document is open are in neither.
+            Documents among them are logged.
+        failed: Is given the folders that cannot be read and the links to documents that do not
+            exist, and why; without it that is an error.
 
     Raises:
         FileNotFoundError: A path does not exist.
@@ -161,52 +167,68 @@ def list_files(
     """
     paths = [path_or_paths] if isinstance(path_or_paths, str | Path) else path_or_paths
     files: list[Path] = []
-    left_out: Counter[str] = Counter()
+    left_out: list[str] = []
     for path in map(Path, paths):
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist.")
         if not path.is_dir():
             files.append(path)
             continue
-        for file in _files_in(path, recursive, failed):
-            inside = file.relative_to(path)
-            if include is not None and not _matches(inside, include):
-                continue
-            if _matches(inside, exclude):
-                continue
+        wanted = functools.partial(_is_wanted, path, include, exclude)
+        for file in _files_in(path, recursive, wanted, failed, left_out):
             if file.suffix.lower() in SUFFIXES and _stays_inside(file, path):
                 files.append(file)
                 continue
-            left_out[file.suffix.lower()] += 1
-            if ignored is not None:
-                ignored.append(str(file))
-    for suffix, count in left_out.items():
-        if is_document(suffix):
-            logger.warning("Left out: %d files %s. %s", count, suffix, what_to_do(suffix))
+            left_out.append(str(file))
+    _warn_of_documents(left_out)
+    if ignored is not None:
+        ignored += left_out
     # A file may be named by two of the paths; it is read once.
     return list({file_location(str(file)): file for file in reversed(files)}.values())[::-1]
 
 
-def _files_in(folder: Path, recursive: bool, failed: dict[str, str] | None) -> list[Path]:
-    """Files of a folder, hidden ones left out."""
+def _is_wanted(
+    folder: Path, include: Sequence[str] | None, exclude: Sequence[str], file: Path
+) -> bool:
+    inside = file.relative_to(folder)
+    if include is not None and not _matches(inside, include):
+        return False
+    return not _matches(inside, exclude)
+
+
+def _files_in(
+    folder: Path,
+    recursive: bool,
+    is_wanted: Callable[[Path], bool],
+    failed: dict[str, str] | None,
+    ignored: list[str],
+) -> list[Path]:
+    """Files of a folder, hidden ones left out; `ignored` is given links to folders and the like."""
+
+    def skip(place: str, reason: str, cause: OSError | None = None) -> None:
+        error = DocumentError(f"{readable_path(place)} cannot be read: {reason}.")
+        if failed is None:
+            raise error from cause
+        failed[place] = str(error)
+        logger.warning("Skipped: %s", error)
 
     def unreadable(error: OSError) -> None:
-        place = readable_path(str(error.filename))
-        reason = DocumentError(f"{place} cannot be read: {error.strerror}.")
-        if failed is None:
-            raise reason from error
-        failed[str(error.filename)] = str(reason)
-        logger.warning("Skipped: %s", reason)
+        skip(str(error.filename), str(error.strerror), error)
 
     found = []
     for parent, folders, names in os.walk(folder, onerror=unreadable):
-        folders[:] = [name for name in folders if recursive and not _is_hidden(name)]
-        found += [Path(parent, name) for name in names if not _is_hidden(name)]
-    return sorted(file for file in found if file.is_file())
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith((".", "~$"))
+        folders[:] = [name for name in folders if recursive and not is_hidden(name)]
+        links = [Path(parent, name) for name in folders if os.path.islink(Path(parent, name))]
+        ignored += [str(link) for link in links if is_wanted(link)]
+        files = (Path(parent, name) for name in sorted(names) if not is_hidden(name))
+        for file in filter(is_wanted, files):
+            if file.is_file():
+                found.append(file)
+            elif file.is_symlink() and file.suffix.lower() in SUFFIXES:
+                skip(str(file), f"it is a link to {os.readlink(file)}, which does not exist")
+            else:
+                ignored.append(str(file))
+    return sorted(found)
 
 
 def _matches(inside: Path, patterns: Sequence[str]) -> bool:
@@ -227,13 +249,15 @@ def _stays_inside(file: Path, folder: Path) -> bool:
 class LoadedFile:
     """What was read of a file, and by file in an archive what was not.
 
-    `failed` has the reasons where nothing was read, `left_out` what is missing of the others.
+    `failed` has the reasons where nothing was read, `left_out` what is missing of the others;
+    `ignored` are files in an archive that are of no known format, or hidden.
     """
 
     path: Path
     documents: tuple[Document, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, tuple[LeftOut, ...]] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
 
 
 def read_files(
@@ -278,7 +302,16 @@ def _checked(file: LoadedFile, on_error: Literal["raise", "skip"]) -> tuple[Docu
     for name, parts in file.left_out.items():
         if lost := describe_left_out(part for part in parts if part.is_loss):
             logger.warning("Left out of %s: %s", name, "; ".join(lost))
+    _warn_of_documents(file.ignored)
     return file.documents
+
+
+def _warn_of_documents(ignored: Iterable[str]) -> None:
+    """Log how many of these files are documents, and what to do with them."""
+    shown = (path for path in map(Path, ignored) if not is_hidden(path.name))
+    for suffix, count in Counter(path.suffix.lower() for path in shown).items():
+        if is_document(suffix):
+            logger.warning("Left out: %d files %s. %s", count, suffix, what_to_do(suffix))
 
 
 def _load_file(
@@ -294,6 +327,7 @@ def _load_file(
     documents: list[Document] = []
     failed: dict[str, str] = {}
     left_out: dict[str, tuple[LeftOut, ...]] = {}
+    ignored: list[str] = []
     for content in read(data, shown):
         own = PurePosixPath(content.inside) if content.inside else Path(shown)
         place: dict[str, Any] = {**file, "title": own.stem, "format": own.suffix.lower()[1:]}
@@ -302,6 +336,8 @@ def _load_file(
         if content.inside:
             place["inside"] = content.inside
         where = f"{path}/{content.inside}" if content.inside else str(path)
+        if content.is_ignored:
+            ignored.append(where)
         if content.error:
             failed[where] = content.error
         if content.left_out:
@@ -310,7 +346,7 @@ def _load_file(
             Document(replace_surrogates(section.text), metadata={**place, **_place(section)})
             for section in content.sections
         ]
-    return LoadedFile(path, tuple(documents), failed, left_out)
+    return LoadedFile(path, tuple(documents), failed, left_out, tuple(ignored))
 
 
 def _place(section: Section) -> dict[str, Any]:

@@ -104,10 +104,9 @@ def sync_folder(
     root = Path(folder)
     if root.exists() and not root.is_dir():
         raise NotADirectoryError(f"{root} is a file. Name its folder.")
-    failed: dict[str, str] = {}
-    left_out: dict[str, tuple[LeftOut, ...]] = {}
-    ignored: list[str] = []
-    files = list_files(root, recursive=recursive, ignored=ignored, failed=failed)
+    unread = _Unread()
+    failed = unread.failed
+    files = list_files(root, recursive=recursive, ignored=unread.ignored, failed=failed)
     listed = _listed_files(files, failed)
     plan = make_plan(
         _stored_files(store),
@@ -122,9 +121,7 @@ def sync_folder(
     paths = list(map(Path, targets))
     with closing(read_files(paths, max_file_mb=max_file_mb)) as read:
         shown = tqdm(read, total=len(paths), desc="Syncing", disable=not progress)
-        updated = _update(
-            store, shown, splitter or JapaneseTextSplitter(), targets, failed, left_out
-        )
+        updated = _update(store, shown, splitter or JapaneseTextSplitter(), targets, unread)
     added = {file.path for file in plan.added}
     moved = {old.source: plan.sources[file] for file, old in plan.moved.items()}
     doubled = {other.source: kept.source for other, kept in plan.doubled.items()}
@@ -139,8 +136,8 @@ def sync_folder(
             if file.path not in updated and file.path not in failed
         ),
         failed=failed,
-        ignored=tuple(ignored),
-        left_out=left_out,
+        ignored=tuple(unread.ignored),
+        left_out=unread.left_out,
     )
 
 
@@ -208,6 +205,21 @@ def _tidy(store: SwallowFAISS, plan: Plan) -> None:
             store.change(lambda before: before.changing(sources, tidied, origins))
 
 
+@dataclass(slots=True)
+class _Unread:
+    """What did not become text, as `LoadedDocuments` has it."""
+
+    failed: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, tuple[LeftOut, ...]] = field(default_factory=dict)
+    ignored: list[str] = field(default_factory=list)
+
+    def add(self, file: LoadedFile) -> None:
+        """What a file says of itself."""
+        self.failed |= file.failed
+        self.left_out |= file.left_out
+        self.ignored += file.ignored
+
+
 @dataclass(frozen=True, slots=True)
 class _Target:
     """What the passages of a file are stored as, and whether the store knows the file unchanged."""
@@ -222,13 +234,11 @@ def _update(
     files: Iterable[LoadedFile],
     splitter: TextSplitter,
     targets: Mapping[str, _Target],
-    failed: dict[str, str],
-    left_out: dict[str, tuple[LeftOut, ...]],
+    unread: _Unread,
 ) -> set[str]:
     """Split and store files, some at a time; those that the store knows only if they differ.
 
-    Returns the paths that were stored; `failed` is given the reasons of what could not be read,
-    `left_out` what the others did not become text of.
+    Returns the paths that were stored; `unread` is given what was not read.
     """
     updated: set[str] = set()
     done: dict[str, _Target] = {}
@@ -241,10 +251,9 @@ def _update(
         passages.clear()
 
     for file in files:
-        failed |= file.failed
-        left_out |= file.left_out
+        unread.add(file)
         path = str(file.path)
-        if path in failed:
+        if path in unread.failed:
             continue
         target = targets[path]
         for document in file.documents:

@@ -3,6 +3,7 @@
 docx, pptx and xlsx are such archives too.
 """
 
+import contextlib
 import io
 import zipfile
 from collections.abc import Callable
@@ -31,6 +32,9 @@ class Archive:
         reads: Which of its entries can be read, by their paths; `None` is all. The limits of size
             do not apply to the others, such as pictures, which are never unpacked.
 
+    Of entries of one path, the last has it, as when they are unpacked; those before get a number.
+    `others` are the paths of entries that cannot be read.
+
     Raises:
         DocumentError: It is no archive, encrypted, has paths that lead out of it, too many
             entries, or what can be read unpacks to more than 500 MiB or to a hundred times its
@@ -47,14 +51,16 @@ class Archive:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         except (zipfile.BadZipFile, OSError, ValueError) as error:
             raise DocumentError(f"{name} is no readable archive: {error}.") from error
-        infos = [info for info in self._zip.infolist() if not info.is_dir()]
-        if len(infos) > _MAX_ENTRIES:
-            raise DocumentError(f"{self._name} has {len(infos)} files, over {_MAX_ENTRIES}.")
-        entries = {_name(info): info for info in infos}
+        infos = [(_name(info), info) for info in self._zip.infolist()]
+        files = [(path, info) for path, info in infos if path and not path.endswith("/")]
+        if len(files) > _MAX_ENTRIES:
+            raise DocumentError(f"{self._name} has {len(files)} files, over {_MAX_ENTRIES}.")
+        entries = _distinct(files)
         self._check_paths(entries)
         self._entries = {
             path: info for path, info in entries.items() if reads is None or reads(path)
         }
+        self.others = [path for path in entries if path not in self._entries]
         self._check_sizes()
 
     def __contains__(self, entry: str) -> bool:
@@ -83,7 +89,7 @@ class Archive:
         for path, info in entries.items():
             if info.flag_bits & 1:
                 raise DocumentError(f"{self._name} is encrypted. Save it without a password.")
-            parts = PurePosixPath(path.replace("\\", "/"))
+            parts = PurePosixPath(path)
             if parts.is_absolute() or ".." in parts.parts or path[1:2] == ":":
                 raise DocumentError(f"{self._name} has a path that leads out of it: {path!r}.")
 
@@ -121,12 +127,28 @@ def _of_compound_file(data: bytes) -> str:
 
 def _name(info: zipfile.ZipInfo) -> str:
     """An entry's path; Japanese Windows writes CP932 and does not say so."""
-    if info.flag_bits & 0x800:
-        return info.filename
-    raw = info.filename.encode("cp437", "replace")
-    for codec in ("utf-8", "cp932"):
-        try:
-            return raw.decode(codec).replace("\\", "/")
-        except UnicodeDecodeError:
-            continue
-    return info.filename
+    # As it is in the archive: on Windows, `filename` has slashes for the bytes of backslashes, and
+    # second bytes of CP932 may be such.
+    name = info.orig_filename.split("\0")[0]
+    if not info.flag_bits & 0x800:
+        raw = name.encode("cp437", "replace")
+        for codec in ("utf-8", "cp932"):
+            with contextlib.suppress(UnicodeDecodeError):
+                name = raw.decode(codec)
+                break
+    path = name.replace("\\", "/")
+    folder = "/" if path.endswith("/") else ""
+    return f"{PurePosixPath(path)}{folder}" if path.strip("./") else folder
+
+
+def _distinct(files: list[tuple[str, zipfile.ZipInfo]]) -> dict[str, zipfile.ZipInfo]:
+    """Entries by path; earlier ones of a path that comes again as `name (2).txt`."""
+    last = dict(files)
+    entries: dict[str, zipfile.ZipInfo] = {}
+    for path, info in files:
+        number, free = 1, path
+        while free in entries or (last.get(free, info) is not info):
+            number += 1
+            free = str(PurePosixPath(path).with_stem(f"{PurePosixPath(path).stem} ({number})"))
+        entries[free] = info
+    return entries

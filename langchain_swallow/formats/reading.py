@@ -29,7 +29,8 @@ class Content:
     """What a file, or one inside an archive, holds.
 
     `inside` is its path in the archive; `encoding` that of a text file; `error` the reason why
-    nothing was read; `left_out` what was not, though the rest was.
+    nothing was read; `left_out` what was not, though the rest was. `is_ignored` is a file in an
+    archive that is left alone, as it would be in a folder.
     """
 
     sections: tuple[Section, ...] = ()
@@ -37,6 +38,7 @@ class Content:
     encoding: str = ""
     error: str = ""
     left_out: tuple[LeftOut, ...] = ()
+    is_ignored: bool = False
 
 
 def _read_plain(text: str) -> list[Section]:
@@ -90,7 +92,7 @@ def read_content(data: bytes, name: str) -> list[Content]:
 
     Raises:
         DocumentError: It cannot be read, or its format is not known. A file inside an archive that
-            cannot be read has its `error` instead.
+            cannot be read has its `error` instead; one of another format `is_ignored`.
     """
     suffix = _suffix(name)
     if suffix == _ZIP:
@@ -135,8 +137,8 @@ def is_document(suffix: str) -> bool:
 
 
 def _read_archive(data: bytes, name: str) -> list[Content]:
-    archive = Archive(data, name)
-    contents = []
+    archive = Archive(data, name, reads=_is_read)
+    contents = [Content(inside=inside, is_ignored=True) for inside in archive.others]
     for inside in archive.names():
         where = f"{name}/{inside}"
         try:
@@ -147,6 +149,17 @@ def _read_archive(data: bytes, name: str) -> list[Content]:
             content = Content(error=str(error))
         contents.append(replace(content, inside=inside))
     return contents
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is one that systems and Office keep beside documents."""
+    return name.startswith((".", "~$")) or name == "__MACOSX"
+
+
+def _is_read(inside: str) -> bool:
+    """Whether a file in an archive would be read in a folder."""
+    hidden = any(map(is_hidden, PurePosixPath(inside).parts))
+    return not hidden and _suffix(inside) in SUFFIXES
 
 
 def _suffix(name: str) -> str:

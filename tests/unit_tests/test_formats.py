@@ -253,8 +253,9 @@ def test_files_in_an_archive_are_read_and_named(tmp_path):
     assert document.metadata["title"] == "就業"
     assert document.metadata["encoding"] == "cp932"
     assert {name.rsplit("/", 1)[1]: reason for name, reason in loaded.failed.items()}.keys() == {
-        "壊れた.pdf", "画像.png", "中.zip",
+        "壊れた.pdf", "中.zip",
     }  # fmt: skip
+    assert loaded.ignored == [f"{path}/画像.png"]
     assert "an archive in an archive" in loaded.failed[f"{path}/中.zip"]
     with pytest.raises(DocumentError, match=r"壊れた\.pdf has no readable text"):
         load_documents(path)
