@@ -1,8 +1,8 @@
 """What tells the weights of a model in memory apart from all others, in any process.
 
 Every weight counts, so that a model that was tuned in memory is another one. Each block of a tensor
-is multiplied with fixed odd numbers and added up modulo 2⁶⁴ where the tensor lies: no copy to the
-CPU, and no single weight can change without the sum.
+is mixed, multiplied with fixed odd numbers and added up modulo 2⁶⁴ where the tensor lies: no copy
+to the CPU, and no single weight can change without the sum.
 """
 
 import hashlib
@@ -12,6 +12,8 @@ from typing import Any
 import torch
 
 _BLOCK_BYTES = 8 * 1024**2
+# 2⁶⁴ over the golden ratio, as a signed number.
+_FACTOR = -7046029254386353131
 
 
 class Fingerprint:
@@ -68,6 +70,13 @@ def _sums(tensor: torch.Tensor) -> bytes:
     numbers = plain.view(torch.int64)
     size = min(_BLOCK_BYTES // 8, len(numbers))
     # Multiples of an odd constant with many bits set, made odd (Knuth's multiplicative hashing).
-    factors = torch.arange(1, size + 1, device=numbers.device) * -7046029254386353131 | 1
-    sums = [(block * factors[: len(block)]).sum() for block in numbers.split(max(1, size))]
+    factors = torch.arange(1, size + 1, device=numbers.device) * _FACTOR | 1
+    sums = [(_mixed(block) * factors[: len(block)]).sum() for block in numbers.split(max(1, size))]
     return torch.stack(sums).cpu().numpy().tobytes() if sums else b""
+
+
+def _mixed(numbers: torch.Tensor) -> torch.Tensor:
+    """One-to-one, so that high bits, which a product only moves out, reach the low ones."""
+    numbers = numbers * _FACTOR
+    # The shift copies the sign, which the mask takes away.
+    return numbers ^ (numbers >> 32 & 0xFFFFFFFF)
