@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -179,11 +180,51 @@ def test_control_text_is_allowed_when_asked_for_and_special_tokens_never(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["[INST]", "［／ＩＮＳＴ］", "<<S\u200bYS>>", "</s>", "a <unk> b", "[ / inst ]"]
+    "text",
+    [
+        *("[INST]", "［／ＩＮＳＴ］", "<<S\u200bYS>>", "</s>", "a <unk> b", "[ / inst ]"),
+        *(
+            "x [▁INST▁]",
+            "[▁/▁INST]",
+            "<<▁SYS>>",
+            "﹤/s﹥",
+            "＜／ｓ＞",
+            "</\u2060s>",
+            "[\u180bINST]",
+        ),
+        *("﹇INST﹈", "[\u00a0INST\u3000]", "[IN\x00ST]", "[I\u034fNST]", "<\n/s>"),
+    ],
 )
 def test_error_mode_names_the_control_text(text):
     with pytest.raises(ControlTextError, match="control text"):
         render([("user", text)], on_control_text="error")
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+@pytest.mark.parametrize("space", ["▁", "▁▁", " ▁", "\u3000"])
+def test_what_a_tokenizer_takes_for_a_space_hides_no_marker(tokenizer, space):
+    made = tokenizer()
+    for text in (f"[{space}INST{space}]", f"<<{space}SYS>>", f"[/{space}INST]"):
+        ids = encode([("user", f"x {text}")], made)
+        assert ids == encode([("user", f"x {text.translate(BROKEN)}")], made)
+        with pytest.raises(ControlTextError):
+            encode([("user", f"x {text}")], made, on_control_text="error")
+
+
+BROKEN = str.maketrans({"[": "〔", "]": "〕", "<": "‹", ">": "›"})
+
+
+def test_every_character_that_may_begin_a_marker_is_looked_at():
+    begins = {
+        char
+        for char in map(chr, range(sys.maxunicode + 1))
+        if unicodedata.normalize("NFKC", char)[:1] in ("[", "<", "#")
+    }
+    for char in begins:
+        assert render([("user", f"a{char}b")]) == f"<s>[INST] a{char}b [/INST] "
+        marker = {"[": "inst]", "<": "<sys>>", "#": "##指示:"}[unicodedata.normalize("NFKC", char)]
+        text = render([("user", char + marker)], format="alpaca" if "指示" in marker else "ver0.1")
+        assert char + marker not in text
 
 
 def test_escaping_reads_the_same_and_keeps_the_length():
