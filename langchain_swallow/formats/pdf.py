@@ -1,63 +1,84 @@
 """PDF → a section for each heading of each page; sentences stay whole.
 
-Running lines and tables of contents are taken out.
+Running lines and tables of contents are taken out and counted.
 
-pypdfium2 first, pypdf second, pdfminer third; each result is judged by its share of characters that
-no one writes, so that a PDF without usable text is reported instead of indexed as garbage.
+pypdfium2 first, pypdf second, pdfminer third; the pages of each are judged by their share of
+characters that no one writes, so that what has no usable text is reported instead of indexed as
+garbage.
 """
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.formats.pdf_outline import pdf_outline
-from langchain_swallow.formats.section import Section
+from langchain_swallow.formats.pdf_pages import PdfPages, read_pages
+from langchain_swallow.formats.section import LeftOut, Section, Sections
 from langchain_swallow.text.contents import without_contents
 from langchain_swallow.text.headings import split_at_headings
 from langchain_swallow.text.layout import join_wrapped_pages, remove_spacing
-from langchain_swallow.text.outline import Bookmark, outline_paths, set_apart
+from langchain_swallow.text.outline import outline_paths, set_apart
 from langchain_swallow.text.running_lines import split_running_lines
 
 _MAX_GARBAGE = 0.05
 _GARBAGE = re.compile(r"\(cid:\d+\)|[\ufffd\ue000-\uf8ff]|[\x00-\x08\x0e-\x1f]")
 
 
-def read_pdf(data: bytes, name: str) -> list[Section]:
+def read_pdf(data: bytes, name: str) -> Sections:
     """Sections of a PDF; spaces, line breaks and sentences over a page's end repaired.
 
+    Pages without text, running lines and entries of contents are in its `left_out`.
+
     Raises:
-        DocumentError: It is damaged, encrypted, or has no text layer.
+        DocumentError: It is damaged, needs a password, or no page has readable text.
     """
     reasons = []
+    read: list[list[str]] = []
     for extract in (_pdfium_pages, _pypdf_pages, _pdfminer_pages):
         try:
             pages = extract(data)
         except MemoryError:
             raise
         except Exception as error:  # every extractor has its own errors for a damaged file
+            if _needs_password(error):
+                raise DocumentError(
+                    f"{name} needs a password to be opened. Save a copy without one, and read that."
+                ) from error
             reasons.append(f"{extract.__name__.strip('_')}: {error}")
             continue
-        text = "".join(pages)
-        if not text.strip():
+        read.append(pages)
+        if not "".join(pages).strip():
             reasons.append("no text")
-        elif _garbage_share(text) > _MAX_GARBAGE:
+        elif any(map(_is_garbage, pages)):
             reasons.append("unreadable characters")
         else:
-            return list(_sections(pages, pdf_outline(data)))
-    raise DocumentError(
-        f"{name} has no readable text ({'; '.join(reasons)}). It needs OCR, or another export."
-    )
+            break
+    best = max(read, key=_readable_characters, default=[])
+    if not _readable_characters(best):
+        raise DocumentError(
+            f"{name} has no readable text ({'; '.join(reasons)}). It needs OCR, or another export."
+        )
+    return _sections(best, data, _unread(best, read))
+
+
+def _unread(best: list[str], read: list[list[str]]) -> Iterator[LeftOut]:
+    """What is in place of readable text on pages, as far as any extractor knows."""
+    known = next((pages for pages in read if isinstance(pages, PdfPages)), None)
+    for index, text in enumerate(best):
+        own = [part for part in known.left_out if part.page == index + 1] if known else []
+        if text.strip() and not _is_garbage(text):
+            yield from own if known is best else ()
+        elif any(_is_garbage(pages[index]) for pages in read if index < len(pages)):
+            yield LeftOut("unreadable characters; the page needs OCR", index + 1)
+        elif known:
+            yield from own
+        else:
+            yield LeftOut("no text; the page may need OCR", index + 1)
 
 
 def _pdfium_pages(data: bytes) -> list[str]:
-    import pypdfium2
-
-    document = pypdfium2.PdfDocument(data)
-    try:
-        return [page.get_textpage().get_text_bounded() for page in document]
-    finally:
-        document.close()
+    return read_pages(data)
 
 
 def _pypdf_pages(data: bytes) -> list[str]:
@@ -75,18 +96,47 @@ def _pdfminer_pages(data: bytes) -> list[str]:
     return text.split("\f")[:-1]
 
 
-def _garbage_share(text: str) -> float:
-    return len(_GARBAGE.findall(text)) / max(1, len(text))
+def _needs_password(error: Exception) -> bool:
+    import pypdfium2.raw as pdfium
+
+    return getattr(error, "err_code", None) == pdfium.FPDF_ERR_PASSWORD
 
 
-def _sections(pages: list[str], outline: list[Bookmark]) -> Iterator[Section]:
-    bodies, running = split_running_lines([_plain(page) for page in pages])
-    texts = join_wrapped_pages(set_apart(without_contents(bodies), outline))
+def _is_garbage(text: str) -> bool:
+    return len(_GARBAGE.findall(text)) > _MAX_GARBAGE * len(text)
+
+
+def _readable_characters(pages: Sequence[str]) -> int:
+    return sum(len("".join(page.split())) for page in pages if not _is_garbage(page))
+
+
+def _sections(pages: list[str], data: bytes, unread: Iterable[LeftOut]) -> Sections:
+    known = pages if isinstance(pages, PdfPages) else None
+    outline = known.outline if known else pdf_outline(data)
+    plain = ["" if _is_garbage(page) else _plain(page) for page in pages]
+    bodies, running = split_running_lines(plain, known.places if known else None)
+    told = without_contents(bodies)
+    texts = join_wrapped_pages(set_apart(told, outline))
     whole = ["\n".join([*words, text]) for words, text in zip(running, texts, strict=True)]
-    for index, headings, text in split_at_headings(whole, outline_paths(whole, outline)):
-        yield Section(text.strip(), headings, page=index + 1)
+    sections = [
+        Section(text.strip(), headings, page=index + 1)
+        for index, headings, text in split_at_headings(whole, outline_paths(whole, outline))
+    ]
+    left_out = list(unread)
+    left_out += _fewer_lines("running header, footer or page number", plain, bodies)
+    left_out += _fewer_lines("entry of a table of contents", bodies, told)
+    return Sections(sections, left_out)
+
+
+def _fewer_lines(reason: str, before: list[str], after: list[str]) -> Iterator[LeftOut]:
+    """What was taken out of pages on purpose."""
+    for number, texts in enumerate(zip(before, after, strict=True), 1):
+        had, has = (sum(bool(line.strip()) for line in text.split("\n")) for text in texts)
+        if had > has:
+            yield LeftOut(reason, number, had - has, is_loss=False)
 
 
 def _plain(page: str) -> str:
-    # pdfium marks a hyphen at a line's end with U+FFFE.
-    return remove_spacing(page.replace("\r\n", "\n").replace("\ufffe", ""))
+    # pdfium marks a hyphen at a line's end with U+FFFE; tabs keep columns apart until here.
+    lines = page.replace("\r\n", "\n").replace("\ufffe", "")
+    return remove_spacing(lines).replace("\t", " ")

@@ -1,7 +1,6 @@
 """The outline of a PDF: its bookmarks, or what is set larger than the text."""
 
 import ctypes
-import functools
 import itertools
 import math
 import re
@@ -31,35 +30,58 @@ class _Line(NamedTuple):
     size: float
 
 
+class OutlineReader:
+    """Collects the outline of a document whose pages are loaded one after another."""
+
+    def __init__(self, document: Any) -> None:
+        self._found: list[Bookmark] = []
+        self._lines: list[_Line] = []
+        # Where the bookmarks of a page point to, by their index.
+        self._heights: dict[int, dict[int, float]] = {}
+        try:
+            self._look_up(document)
+        except Exception:  # pdfium's own, and titles in a broken encoding: the text may be read
+            self._found, self._heights = [], {}
+
+    def look_at(self, index: int, textpage: Any) -> None:
+        """Take down what the outline needs of a page."""
+        if not self._found:
+            self._lines += _lines(index, textpage)
+        elif heights := self._heights.get(index):
+            lines = len(textpage.get_text_bounded().split("\n"))
+            for number, top in heights.items():
+                share = _share_above(top, textpage, lines)
+                self._found[number] = self._found[number]._replace(top=share)
+
+    def bookmarks(self) -> list[Bookmark]:
+        """The document's bookmarks, else its large lines."""
+        return self._found or _large_lines(self._lines)
+
+    def _look_up(self, document: Any) -> None:
+        for entry in document.get_toc():
+            place = entry.get_dest()
+            page = None if place is None else place.get_index()
+            if place is None or page is None or page >= len(document):
+                page = -1
+            elif (top := _height(place)) is not None:
+                self._heights.setdefault(page, {})[len(self._found)] = top
+            self._found.append(Bookmark(entry.level, entry.get_title(), page))
+
+
 def pdf_outline(data: bytes) -> list[Bookmark]:
     """The bookmarks of a PDF, else its large lines; none where pdfium cannot read them."""
     import pypdfium2
 
     try:
         with closing(pypdfium2.PdfDocument(data)) as document:
-            return list(_bookmarks(document)) or _large_lines(list(_lines(document)))
+            reader = OutlineReader(document)
+            for index, page in enumerate(document):
+                reader.look_at(index, page.get_textpage())
+            return reader.bookmarks()
     except MemoryError:
         raise
-    except Exception:  # pdfium's own, and titles in a broken encoding: the text may still be read
+    except Exception:  # the text may be read by another extractor
         return []
-
-
-def _bookmarks(document: Any) -> Iterator[Bookmark]:
-    # Bookmarks stand in the order of their pages, and loading one takes a millisecond.
-    @functools.lru_cache(maxsize=1)
-    def text_of(page: int) -> tuple[Any, int]:
-        textpage = document[page].get_textpage()
-        return textpage, len(textpage.get_text_bounded().split("\n"))
-
-    for entry in document.get_toc():
-        place = entry.get_dest()
-        page = None if place is None else place.get_index()
-        if place is None or page is None or page >= len(document):
-            yield Bookmark(entry.level, entry.get_title(), -1)
-        else:
-            top = _height(place)
-            share = 0.0 if top is None else _share_above(top, *text_of(page))
-            yield Bookmark(entry.level, entry.get_title(), page, share)
 
 
 def _height(place: Any) -> float | None:
@@ -141,12 +163,11 @@ def _text_size(lines: list[_Line]) -> float:
     return math.inf
 
 
-def _lines(document: Any) -> Iterator[_Line]:
-    """Lines of all pages with the height that most of their characters have, in half points."""
-    for page, sheet in enumerate(document):
-        found = list(_lines_of_page(sheet.get_textpage()))
-        for number, (text, size) in enumerate(found):
-            yield _Line(page, number / len(found), text, size)
+def _lines(page: int, textpage: Any) -> Iterator[_Line]:
+    """Lines of a page with the height that most of their characters have, in half points."""
+    found = list(_lines_of_page(textpage))
+    for number, (text, size) in enumerate(found):
+        yield _Line(page, number / len(found), text, size)
 
 
 def _lines_of_page(textpage: Any) -> Iterator[tuple[str, float]]:

@@ -6,6 +6,7 @@ They have a chapter's words without its text, so that a question about it finds 
 import bisect
 import itertools
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,19 @@ _MOST_LINES = 3
 _LONGEST = 200
 # A line may begin with the word ねじ, and be no heading.
 _MORE_THAN_A_WORD = 8
+_FIGURE = re.compile(r"[0-9一二三四五六七八九十百]|[a-z][.:)]|[ivx]{2}|付録|appendix")
+# Where the table's name is, or what its figures are.
+_LINES_ABOVE = 5
+_AMOUNTS = re.compile(
+    "価格|料金|単価|定価|金額|費用|運賃|数量|個数|在庫|点数|配点|件数|人数|回答|円|price|quantity|amount"
+)
+# Of a table's entries that are headings, those that lead to them.
+_MOST = 0.6
+# With so many entries that agree, a table may count pages in its own way.
+_LONG = 5
+# A heading may have gone over to the next page, and a table too.
+_TOLERANCE = 1
+_NEXT_PAGE = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +60,22 @@ class _Entry:
     above: _Line | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Entries one after another, and the lines above them on their page."""
+
+    entries: list[_Entry]
+    above: tuple[_Line, ...]
+
+
 def without_contents(pages: Sequence[str]) -> list[str]:
     r"""Pages without the entries of tables of contents whose titles are headings elsewhere.
 
     A table has at least three entries with leaders (第2章 休暇 …… 5), one after another, and pages
-    that the document has, in order. A heading is a line or some lines, or what a line begins with.
+    that the document has, in order. The headings stand on those pages, all as many pages ahead of
+    the numbers, and none before the table. It is named (目次), or its entries or headings have
+    numbers: prices and answers may name pages by chance. A heading is a line or some lines, or what
+    a line begins with.
 
     Args:
         pages: Their texts, in order.
@@ -66,13 +91,15 @@ def without_contents(pages: Sequence[str]) -> list[str]:
         for number, text in enumerate(texts)
         if (key := normalize(text).strip())
     ]
-    entries = list(itertools.chain.from_iterable(_tables(lines, len(pages))))
-    if not entries:
+    tables = list(_tables(lines, len(pages)))
+    if not tables:
         return list(pages)
     # What may go is no evidence.
-    of_entries = {line for entry in entries for line in (entry.at, entry.above)}
+    of_entries = {
+        line for table in tables for entry in table.entries for line in (entry.at, entry.above)
+    }
     headings = _Headings([line for line in lines if line not in of_entries])
-    gone = {line for entry in entries for line in _found(entry, headings)}
+    gone = set(_of_contents(tables, headings))
     gone |= {above for above, line in itertools.pairwise(lines) if line in gone and _is_name(above)}
     gone |= _numbers_left(lines, gone)
     places = {(line.page, line.line) for line in gone}
@@ -82,20 +109,24 @@ def without_contents(pages: Sequence[str]) -> list[str]:
     ]
 
 
-def _tables(lines: Sequence[_Line], pages: int) -> Iterator[list[_Entry]]:
+def _tables(lines: Sequence[_Line], pages: int) -> Iterator[_Table]:
     """Entries one after another whose pages do not go back; some take two lines."""
     table: list[_Entry] = []
     above: _Line | None = None
-    for line in lines:
+    before: tuple[_Line, ...] = ()
+    for index, line in enumerate(lines):
         entry = _entry(line, above)
         goes_back = entry and table and entry.number < table[-1].number
         if goes_back or (entry is None and above is not None):
-            yield from _whole(table, pages)
+            yield from _whole(table, before, pages)
             table = []
         if entry is not None:
+            if not table:
+                nearby = lines[max(0, index - _LINES_ABOVE) : index]
+                before = tuple(other for other in nearby if other.page == line.page)
             table.append(entry)
         above = line if entry is None else None
-    yield from _whole(table, pages)
+    yield from _whole(table, before, pages)
 
 
 def _entry(line: _Line, above: _Line | None) -> _Entry | None:
@@ -108,41 +139,74 @@ def _entry(line: _Line, above: _Line | None) -> _Entry | None:
     return _Entry(line, title, int(page[1] or 0), len(leaders) >= _LEAST_LEADERS, above)
 
 
-def _whole(table: list[_Entry], pages: int) -> Iterator[list[_Entry]]:
+def _whole(table: list[_Entry], above: tuple[_Line, ...], pages: int) -> Iterator[_Table]:
     with_leaders = [number for number, entry in enumerate(table) if entry.has_leaders]
     if len(with_leaders) >= _LEAST_ENTRIES and table[with_leaders[-1]].number <= pages:
         # Chapters may have no leaders, above their sections that have.
-        yield table[: with_leaders[-1] + 1]
+        yield _Table(table[: with_leaders[-1] + 1], above)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An entry's lines, and its headings: their pages, and whether it or they have a number."""
+
+    entry: _Entry
+    lines: tuple[_Line, ...]
+    pages: frozenset[int]
+    has_number: bool
+
+    def ahead(self) -> set[int]:
+        """How many pages its headings may be ahead of its number; roman numbers do not say."""
+        return {page - self.entry.number for page in self.pages} if self.entry.number else set()
+
+    def leads(self, ahead: int) -> bool:
+        """Whether it leads to a heading, and not back."""
+        page = self.entry.number + ahead
+        return any(
+            heading >= self.entry.at.page
+            and (not self.entry.number or abs(heading - page) <= _TOLERANCE)
+            for heading in self.pages
+        )
 
 
 class _Headings:
     """What lines begin with, or lines together are, with their numbers and without."""
 
     def __init__(self, lines: Sequence[_Line]) -> None:
-        begins: set[str] = set()
-        self._whole: set[str] = set()
-        for start in range(len(lines)):
+        begins: set[tuple[str, int, bool]] = set()
+        # The pages of each, and whether it has a number there.
+        self._whole: dict[str, set[tuple[int, bool]]] = defaultdict(set)
+        for start, line in enumerate(lines):
             for end in range(start + 1, start + 1 + _MOST_LINES):
-                keys = _keys(" ".join(line.key for line in lines[start:end]))
-                self._whole.update(keys)
-            begins.update(keys)
+                whole, bare = _keys(" ".join(line.key for line in lines[start:end]))
+                place = line.page, _has_number(whole, bare)
+                self._whole[whole].add(place)
+                self._whole[bare].add(place)
+            begins.update({(whole, *place), (bare, *place)})
         self._begins = sorted(begins)
 
-    def has(self, title: str) -> bool:
-        """Whether lines are this title, or begin with it if it is not only a word."""
+    def of(self, title: str) -> set[tuple[int, bool]]:
+        """Pages of lines that are this title, or begin with it if it is not only a word.
+
+        With each page is whether the title or the heading there has a number.
+        """
         whole, bare = _keys(title)
         if not bare:
-            return False
-        if not self._whole.isdisjoint((whole, bare)):
-            return True
-        is_numbered = whole != bare
-        return (is_numbered and self._begin(whole)) or (
-            len(bare) >= _MORE_THAN_A_WORD and self._begin(bare)
-        )
+            return set()
+        is_numbered = _has_number(whole, bare)
+        found = {*self._whole.get(whole, ()), *self._whole.get(bare, ())}
+        if whole != bare:
+            found.update(self._begin(whole))
+        if len(bare) >= _MORE_THAN_A_WORD:
+            found.update(self._begin(bare))
+        return {(page, has_number or is_numbered) for page, has_number in found}
 
-    def _begin(self, key: str) -> bool:
-        place = bisect.bisect_left(self._begins, key)
-        return place < len(self._begins) and self._begins[place].startswith(key)
+    def _begin(self, key: str) -> Iterator[tuple[int, bool]]:
+        place = bisect.bisect_left(self._begins, (key,))
+        for begin, page, has_number in itertools.islice(self._begins, place, None):
+            if not begin.startswith(key):
+                return
+            yield page, has_number
 
 
 def _keys(title: str) -> tuple[str, str]:
@@ -151,11 +215,46 @@ def _keys(title: str) -> tuple[str, str]:
     return "".join(title.split()), without_number(title)
 
 
-def _found(entry: _Entry, headings: _Headings) -> list[_Line]:
-    """The lines of an entry whose title is among the headings."""
-    if entry.above and headings.has(f"{entry.above.key} {entry.title}"):
-        return [entry.above, entry.at]
-    return [entry.at] if headings.has(entry.title) else []
+def _has_number(whole: str, bare: str) -> bool:
+    """Whether what a title has before its words is surely a number; the n of não is none."""
+    return bool(_FIGURE.search(whole.removesuffix(bare)))
+
+
+def _of_contents(tables: Sequence[_Table], headings: _Headings) -> Iterator[_Line]:
+    """The lines of entries that lead to their headings, of tables of which most do."""
+    found = [[_found(entry, headings) for entry in table.entries] for table in tables]
+    votes = Counter(ahead for entries in found for entry in entries for ahead in entry.ahead())
+    last = -_NEXT_PAGE - 1
+    for table, entries in zip(tables, found, strict=True):
+        own = Counter(ahead for entry in entries for ahead in entry.ahead())
+        is_long = own.most_common(1)[0][1] >= _LONG if own else False
+        [(ahead, _)] = (own if is_long else votes).most_common(1) or [(0, 0)]
+        known = [entry for entry in entries if entry.pages]
+        right = [entry for entry in known if not entry.entry.number or ahead in entry.ahead()]
+        page = table.entries[0].at.page
+        is_named = any(map(_is_name, table.above)) or page - last <= _NEXT_PAGE
+        is_numbered = sum(entry.has_number for entry in known) * 2 >= len(known)
+        is_table = is_named or (is_numbered and not _of_amounts(table.above))
+        if known and is_table and len(right) >= _MOST * len(known):
+            last = table.entries[-1].at.page
+            for entry in known:
+                if entry.leads(ahead):
+                    yield from entry.lines
+
+
+def _found(entry: _Entry, headings: _Headings) -> _Found:
+    """The headings of an entry; its title may begin in the line above it."""
+    lines: tuple[_Line, ...] = (entry.at,)
+    places: set[tuple[int, bool]] = set()
+    if entry.above and (places := headings.of(f"{entry.above.key} {entry.title}")):
+        lines = (entry.above, entry.at)
+    places = places or headings.of(entry.title)
+    pages = frozenset(page for page, _ in places)
+    return _Found(entry, lines, pages, any(has_number for _, has_number in places))
+
+
+def _of_amounts(lines: Sequence[_Line]) -> bool:
+    return any(_AMOUNTS.search(line.key) for line in lines)
 
 
 def _is_name(line: _Line) -> bool:

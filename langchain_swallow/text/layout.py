@@ -8,17 +8,16 @@ from collections.abc import Iterator
 
 from langchain_swallow.text.sentences import sentence_spans
 
-_JAPANESE = (
+# For classes of regular expressions.
+JAPANESE = (
     "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff60々〆、。「」『』（）・ー"
 )
-_SPACED = re.compile(f"(?<=[{_JAPANESE}]) +(?=[{_JAPANESE}])")
-_ADJACENT = re.compile(f"(?<=[{_JAPANESE}]) *(?=[{_JAPANESE}])")
+_SPACED = re.compile(f"(?<=[{JAPANESE}]) +(?=[{JAPANESE}])")
+_ADJACENT = re.compile(f"(?<=[{JAPANESE}]) *(?=[{JAPANESE}])")
 _RADICAL = re.compile("[\u2e80-\u2fdf]")
 _PUNCTUATION = re.compile("[、。，．]")
 # Ideographic spaces are meant, as in 第5条　社員は; but not in words set wide, 就　業　規　則.
-_WIDE = re.compile(
-    f"(?<![{_JAPANESE}])(?:[{_JAPANESE}]\u3000+){{2,40}}[{_JAPANESE}](?![{_JAPANESE}])"
-)
+_WIDE = re.compile(f"(?<![{JAPANESE}])(?:[{JAPANESE}]\u3000+){{2,40}}[{JAPANESE}](?![{JAPANESE}])")
 _BEGINS_ITEM = re.compile(
     r"[ \t\u3000]*(?:[・•●■◆○◇□▪▼※\-*|]|[(（]?[0-9０-９①-⑳一二三四五六七八九十]+[)）.．、章節条項]"
     r"|第[0-9０-９一二三四五六七八九十百]+|【|Q[.．:：]|A[.．:：]|質問|回答)"

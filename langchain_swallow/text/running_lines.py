@@ -1,49 +1,80 @@
-"""Running headers and footers of a paged document: found by what recurs, taken out of the text.
+"""Running headers and footers of a paged document, taken out of the text.
 
 They stand in the middle of sentences that go on over the page, and make pages alike for a search.
+But results, names and amounts recur too: that a line recurs is not enough, and in doubt it stays.
 """
 
-import re
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
 
-# Odd and even pages may have their own, and pages that begin a chapter none.
-_SHARE = 0.4
-_LEAST_PAGES = 3
-_DEPTH = 2
-_LONGEST = 100
-_NUMBER = (
-    r"[-–—―(\[]?\s*(?:[Pp](?:age)?\.?\s*)?(\d{1,5})"
-    r"\s*(?:頁|ページ|[/／]\s*\d+\s*(?:頁|ページ)?)?\s*[-–—―)\]]?"
+from langchain_swallow.text.forms import are_forms, says_something
+from langchain_swallow.text.page_numbers import (
+    EDGES,
+    LEAST_PAGES,
+    SHARE,
+    Edge,
+    PageNumber,
+    Steps,
+    from_edge,
 )
-_NUMBERED = (re.compile(rf"^{_NUMBER}(?=\s|$)"), re.compile(rf"(?<!\S){_NUMBER}$"))
 
-# A line's words, or the edge at which a page's number stands and how far it is from the index.
-_Key = str | tuple[str, int]
+# A page's first and last lines that may be running ones.
+_DEPTH = 4
+# Lines near an edge whose places are looked at: running ones, and two of the text.
+PLACES = _DEPTH + 2
+_LONGEST = 100
+# Pages that begin a chapter have no number.
+_MOST = 0.6
+# Between a header and the text there is more than a line's height, and more than between lines.
+_WIDER = 1.3
+_SMALLER = 0.9
+# Points by which the place of one header may differ.
+_SAME_PLACE = 4.0
 
 
-def split_running_lines(pages: list[str]) -> tuple[list[str], list[list[str]]]:
+class Place(NamedTuple):
+    """Where a line is on its page, in points.
+
+    `number_apart` says whether the number that it begins or ends with is far from its words.
+    """
+
+    height: float
+    from_top: float
+    from_bottom: float
+    number_apart: bool = False
+
+
+# For each page the places of lines near its edges, by their index among those not empty.
+Places = Sequence[dict[int, Place]]
+
+
+def split_running_lines(
+    pages: list[str], places: Places | None = None
+) -> tuple[list[str], list[list[str]]]:
     r"""Pages without their running lines, and for each page the words of those that are new.
 
-    A running line recurs on two pages in five, at least on three: as it is, among a page's first
-    or last two, or beside the page's number, as its first or last. Column names above a table
-    are none.
+    A running line is among a page's first or last four, and the same on all pages, or on all odd or
+    all even ones; where pages are numbered, one without a number need not have it. A chapter's head
+    is on pages that follow each other, and a heading of the text. Besides, a running line is set
+    apart from the text, or pages are numbered. None are lines that differ on a page (判定：不合格
+    among 判定：合格), values with their names, sentences and column names, and in a set of forms
+    only the numbers of pages are.
 
     Args:
         pages: Their texts, in order.
+        places: Where their lines are, if that is known.
 
     >>> pages = ["社外秘\n本文一\n- 1 -", "社外秘\n本文二\n- 2 -", "社外秘\n本文三\n- 3 -"]
     >>> split_running_lines(pages)
     (['本文一', '本文二', '本文三'], [['社外秘'], [], []])
     """
     lines = [[line.strip() for line in page.split("\n") if line.strip()] for page in pages]
-    counts = Counter(key for index, page in enumerate(lines) for key in _edge_keys(page, index))
-    least = max(_LEAST_PAGES, _SHARE * sum(map(bool, lines)))
-    common = {key for key, count in counts.items() if count >= least}
+    finder = _Finder(lines, places)
     bodies, running = [], []
     for index, page in enumerate(lines):
-        top = _running(page, index, "top", common)
-        bottom = _running(page[len(top) :][::-1], index, "bottom", common)
+        top = finder.running(index, "top", page)
+        bottom = finder.running(index, "bottom", page[len(top) :])
         bodies.append(_inner(pages[index], len(top), len(bottom)))
         running.append(dict.fromkeys([*top, *bottom[::-1]]))
     seen = {"", *(line.strip() for body in bodies for line in body.split("\n"))}
@@ -54,47 +85,172 @@ def split_running_lines(pages: list[str]) -> tuple[list[str], list[list[str]]]:
     return bodies, words
 
 
-def _edge_keys(page: list[str], index: int) -> set[_Key]:
-    """What may recur on other pages."""
-    if not page:
-        return set()
-    numbers = (*_number_keys(page[0], index, "top"), *_number_keys(page[-1], index, "bottom"))
-    return {*page[:_DEPTH], *page[-_DEPTH:], *numbers}
+class _Line(NamedTuple):
+    """A line near an edge: its words without the page's number, if it has one."""
+
+    words: str
+    number: PageNumber | None = None
 
 
-def _number_keys(line: str, index: int, edge: str) -> Iterator[_Key]:
-    if len(line) > _LONGEST:
-        return
-    for pattern in _NUMBERED:
-        if found := pattern.search(line):
-            yield edge, int(found[1]) - index
+class _Finder:
+    """Which lines of these pages are running ones."""
+
+    def __init__(self, pages: Sequence[Sequence[str]], places: Places | None) -> None:
+        self._pages = pages
+        self._sets = [frozenset(page) for page in pages]
+        self._places = places
+        steps = Steps(pages)
+        self._lines = {
+            (index, edge): [
+                self._line(steps, index, edge, depth, line)
+                for depth, line in enumerate(from_edge(page, edge)[:_DEPTH])
+            ]
+            for index, page in enumerate(pages)
+            for edge in EDGES
+        }
+        self._counts = Counter(
+            (edge, words)
+            for (_, edge), lines in self._lines.items()
+            for words in {line.words for line in lines}
+        )
+        depths = {at: self._depth(*at) for at in self._lines}
+        # The pages that have a line behind none but lines that recur, and its depth there.
+        self._on: dict[tuple[Edge, str], dict[int, int]] = defaultdict(dict)
+        for (index, edge), lines in self._lines.items():
+            for depth, line in enumerate(lines[: depths[index, edge]]):
+                self._on[edge, line.words].setdefault(index, depth)
+        filled = [index for index, page in enumerate(pages) if page]
+        numbered = {i for (i, _), lines in self._lines.items() if any(n for _, n in lines)}
+        self._are_numbered = len(numbered) >= max(LEAST_PAGES, SHARE * len(filled))
+        # Pages that have every running line of the document.
+        are_mostly = len(numbered) >= _MOST * len(filled)
+        self._regular = [i for i in filled if i in numbered or not are_mostly]
+        self._apart = {at for at, depth in depths.items() if depth and self._is_apart(*at, depth)}
+        self._are_forms = are_forms(
+            [
+                page[depths[i, "top"] : max(0, len(page) - depths[i, "bottom"])]
+                for i, page in enumerate(pages)
+            ]
+        )
+        self._common = {at for at in self._on if not self._are_forms and self._is_common(*at)}
+
+    def running(self, index: int, edge: Edge, lines: Sequence[str]) -> list[str]:
+        """The words of the running lines from an edge inwards; one line has the page's number."""
+        found: list[str] = []
+        has_number = False
+        for depth, (words, number) in enumerate(self._lines[index, edge][: len(lines)]):
+            if number and not words:
+                is_running = not has_number and self._is_of_page(index, edge, number)
+            else:
+                names = edge == "top" and _names_columns(lines[depth : depth + 2])
+                is_running = (edge, words) in self._common and not names
+            if not is_running:
+                break
+            found.append(words)
+            has_number = has_number or bool(number)
+        return found
+
+    def _line(self, steps: Steps, index: int, edge: Edge, depth: int, line: str) -> _Line:
+        number = steps.number(index, edge, line)
+        if number is None:
+            return _Line(line)
+        place = self._place(index, edge, depth)
+        is_apart = number.is_marked or not number.words or (place and place.number_apart)
+        return _Line(number.words, number) if is_apart else _Line(line)
+
+    def _depth(self, index: int, edge: Edge) -> int:
+        """How many lines from an edge on recur, or have the page's number."""
+        lines = self._lines[index, edge]
+        recur = [n or self._counts[edge, words] >= LEAST_PAGES for words, n in lines]
+        return next((depth for depth, does in enumerate(recur) if not does), len(recur))
+
+    def _is_of_page(self, index: int, edge: Edge, number: PageNumber) -> bool:
+        """Whether a number alone in its line is the page's, and no figure of a form."""
+        return number.is_marked or not self._are_forms or (index, edge) in self._apart
+
+    def _is_common(self, edge: Edge, words: str) -> bool:
+        """Whether words at an edge are a running line."""
+        on = self._on[edge, words]
+        if len(on) < LEAST_PAGES or len(words) > _LONGEST or not words or says_something(words):
+            return False
+        is_apart = self._is_set_apart(edge, on)
+        is_heading = self._is_heading(edge, words)
+        if edge == "bottom" and self._places is not None and not is_apart:
+            return False
+        if not (self._are_numbered or is_apart or is_heading):
+            return False
+        lacking = {i for i in self._regular if i not in on and words not in self._sets[i]}
+        parities = {index % 2 for index in on}
+        if len(parities) == 1 and not self._has_variant(edge, words):
+            lacking = {index for index in lacking if index % 2 in parities}
+        # A chapter's head is on the pages of the chapter.
+        is_head = edge == "top" and is_heading and self._are_numbered
+        return not any(min(on) < index < max(on) if is_head else True for index in lacking)
+
+    def _is_heading(self, edge: Edge, words: str) -> bool:
+        """Whether words are a line of the text too, on a page without them or on their first."""
+        on = self._on[edge, words]
+        if any(words in lines for index, lines in enumerate(self._sets) if index not in on):
+            return True
+        first, second = list(on)[:2]
+        if self._pages[first].count(words) > 1:
+            return True
+        heading, head = (self._place(index, edge, on[index]) for index in (first, second))
+        return not _is_same_place(heading, head, edge) if heading and head else False
+
+    def _has_variant(self, edge: Edge, words: str) -> bool:
+        """Whether other pages have a longer or a shorter line, as 不合格 is of 合格."""
+        return any(
+            at == edge and len(on) > 1 and words != other and (words in other or other in words)
+            for (at, other), on in self._on.items()
+            if other
+        )
+
+    def _is_set_apart(self, edge: Edge, on: dict[int, int]) -> bool:
+        """Whether a line is at one place of its pages, and apart from their text."""
+        # The first may be the heading itself.
+        _, *rest = on.items()
+        places = [self._place(index, edge, depth) for index, depth in rest]
+        return all((index, edge) in self._apart for index, _ in rest) and all(
+            place and places[0] and _is_same_place(places[0], place, edge) for place in places
+        )
+
+    def _is_apart(self, index: int, edge: Edge, depth: int) -> bool:
+        """Whether so many lines are apart from the text: by a gap, or smaller letters."""
+        last, text, below = (self._place(index, edge, at) for at in range(depth - 1, depth + 2))
+        if last is None or text is None:
+            return False
+        gap = _gap(last, text, edge)
+        usual = _gap(text, below, edge) if below else 0
+        is_far = gap >= text.height and gap >= _WIDER * usual
+        return is_far or last.height <= _SMALLER * text.height
+
+    def _place(self, index: int, edge: Edge, depth: int) -> Place | None:
+        if self._places is None:
+            return None
+        line = depth if edge == "top" else len(self._pages[index]) - 1 - depth
+        return self._places[index].get(line)
 
 
-def _running(lines: list[str], index: int, edge: str, common: set[_Key]) -> list[str]:
-    """The words of the running lines from an edge inwards; one line has the page's number."""
-    words: list[str] = []
-    numbered = False
-    for count, line in enumerate(lines):
-        if line in common and not (edge == "top" and _names_columns(lines[count : count + 2])):
-            words.append(line)
-        elif not numbered and common.intersection(_number_keys(line, index, edge)):
-            words.append(_without_number(line))
-            numbered = True
-        else:
-            break
-    return words
+def _from_edge(place: Place, edge: Edge) -> float:
+    return place.from_top if edge == "top" else place.from_bottom
 
 
-def _names_columns(lines: list[str]) -> bool:
+def _is_same_place(one: Place, other: Place, edge: Edge) -> bool:
+    distance = abs(_from_edge(one, edge) - _from_edge(other, edge))
+    return distance <= _SAME_PLACE and min(one.height, other.height) > _SMALLER * max(
+        one.height, other.height
+    )
+
+
+def _gap(outer: Place, inner: Place, edge: Edge) -> float:
+    return _from_edge(inner, edge) - _from_edge(outer, edge) - outer.height
+
+
+def _names_columns(lines: Sequence[str]) -> bool:
     """Whether the first of two lines has the columns of the second, more than one."""
     columns = [len(line.split()) for line in lines]
     return len(columns) == 2 and columns[0] == columns[1] > 1
-
-
-def _without_number(line: str) -> str:
-    for pattern in _NUMBERED:
-        line = pattern.sub("", line)
-    return line.strip()
 
 
 def _inner(page: str, above: int, below: int) -> str:

@@ -6,11 +6,15 @@ _FONT = (
     b" /CIDSystemInfo << /Registry (Adobe) /Ordering (Japan1) /Supplement 2 >> >>] >>"
 )
 
+# A grey page, as scanners make them.
+PICTURE = "q 595 0 0 842 0 0 cm BI /W 1 /H 1 /BPC 8 /CS /G ID 7 EI Q"
+
 
 def print_pdf(
     pages: list[list[str]],
     sizes: dict[str, int] | None = None,
     bookmarks: list[tuple[str, int] | tuple[str, int, int]] | None = None,
+    drawn: dict[int, str] | None = None,
 ) -> bytes:
     """A PDF of these lines, 12 points high or as `sizes` says of a line.
 
@@ -18,6 +22,7 @@ def print_pdf(
         pages: Lines of each.
         sizes: In points, by line.
         bookmarks: Titles, the index of the page of each, and the line there; all of one level.
+        drawn: What is painted below a page's lines, by its index: `PICTURE`, or operators.
     """
     numbers = range(4, 4 + 2 * len(pages), 2)
     kids = " ".join(f"{number} 0 R" for number in numbers)
@@ -31,12 +36,13 @@ def print_pdf(
         f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>".encode(),
         _FONT,
     ]
-    for number, lines in zip(numbers, pages, strict=True):
+    for index, (number, lines) in enumerate(zip(numbers, pages, strict=True)):
         shown = "\n".join(
             f"/F1 {(sizes or {}).get(line, 12)} Tf <{line.encode('utf-16-be').hex()}> Tj T*"
             for line in lines
         )
-        stream = f"BT {leading} TL 40 800 Td\n{shown}\nET".encode()
+        below = (drawn or {}).get(index, "")
+        stream = f"{below}\nBT {leading} TL 40 800 Td\n{shown}\nET".encode()
         objects.append(
             f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {number + 1} 0 R"
             " /Resources << /Font << /F1 3 0 R >> >> >>".encode()

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_swallow.formats.pdf import read_pdf
+from langchain_swallow.formats.section import LeftOut
 from langchain_swallow.text.contents import without_contents
 from tests.unit_tests.paper import print_pdf
 
@@ -82,6 +83,45 @@ def test_what_only_looks_like_one_stays(contents):
     assert cleaned(contents) == contents
 
 
+PARTS = ["ボルト\nM8", "ナット\nM8", "座金\nM8"]
+NUMBERED = [f"{n} {part}" for n, part in enumerate(PARTS, 1)]
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        pytest.param(["価格表\nボルト …… 2\nナット …… 3\n座金 …… 4", *PARTS], id="prices"),
+        pytest.param(["部品表\nボルト …… 1\nナット …… 1\n座金 …… 4", *PARTS], id="pieces"),
+        pytest.param(["1 ボルト …… 1\n2 ナット …… 4\n3 座金 …… 4", *NUMBERED], id="other pages"),
+        pytest.param(
+            ["単価（円）\n1 ボルト …… 2\n2 ナット …… 3\n3 座金 …… 4", *NUMBERED],
+            id="numbered, and pages by chance",
+        ),
+        pytest.param([*CHAPTERS, "索引\n総則 …… 1\n休暇 …… 2\n附則 …… 3"], id="an index"),
+        pytest.param(
+            ["はい", "いいえ", "NÃO SABE", *["問\nはい … 1\nいいえ … 2\nNÃO SABE … 8"] * 9],
+            id="answers",
+        ),
+        pytest.param(["配点\n問1 …… 2\n問2 …… 3\n問3 …… 4", "問1", "問2", "問3"], id="marks"),
+    ],
+)
+def test_figures_that_lead_to_no_heading_stay(pages):
+    assert without_contents(pages) == pages
+
+
+def test_pages_may_be_counted_from_any_page():
+    contents = "目次\n総則 …… 1\n休暇 …… 2\n附則 …… 3"
+    pages = [contents, "はじめに", "凡例", *CHAPTERS]
+    assert without_contents(pages) == ["", *pages[1:]]
+
+
+def test_an_entry_that_leads_elsewhere_stays():
+    contents = "目次\n総則 …… 1\n休暇 …… 2\n賃金 …… 2\n附則 …… 3"
+    chapters = [*CHAPTERS, "甲。", "乙。", "第5章 賃金\n本文。"]
+    first, *rest = without_contents([contents, *chapters])
+    assert (first, rest) == ("賃金 …… 2", chapters)
+
+
 def test_an_entry_of_what_is_not_there_stays():
     entries = "総則 …… 1\n休暇 …… 2\n附則 …… 3"
     assert cleaned(f"目次\n{entries}\n別冊 …… 4") == "別冊 …… 4"
@@ -114,6 +154,13 @@ def test_a_pdf_without_its_contents():
     assert [(section.page, section.headings) for section in sections] == [
         (n + 1, (f"第{n}章 {name}",)) for n, name in enumerate(chapters, 1)
     ]
+
+
+def test_entries_left_out_of_a_pdf_are_counted():
+    entries = [f"第{n}章 {name} ……… {n + 1}" for n, name in enumerate("甲乙丙", 1)]
+    pages = [[f"第{n}章 {name}", f"{name}の本文。"] for n, name in enumerate("甲乙丙", 1)]
+    read = read_pdf(print_pdf([["表題", "目次", *entries], *pages]), "a.pdf")
+    assert read.left_out == (LeftOut("entry of a table of contents", 1, 4, is_loss=False),)
 
 
 def test_long_lines_of_leaders_take_no_time():
