@@ -15,7 +15,7 @@ from langchain_swallow.formats.markdown import read_markdown
 from langchain_swallow.formats.pdf import read_pdf
 from langchain_swallow.formats.pptx import read_pptx
 from langchain_swallow.formats.section import LeftOut, Section, Sections
-from langchain_swallow.formats.tables import read_csv
+from langchain_swallow.formats.tables import read_csv, read_tsv
 from langchain_swallow.formats.xlsx import read_xlsx
 from langchain_swallow.text.encoding import decode
 from langchain_swallow.text.headings import split_at_headings
@@ -57,7 +57,7 @@ _TEXT_FORMATS: dict[str, Callable[[str], list[Section]]] = {
     ".htm": read_html,
     ".xhtml": read_html,
     ".csv": read_csv,
-    ".tsv": read_csv,
+    ".tsv": read_tsv,
     ".jsonl": read_jsonl,
 }
 _BINARY_FORMATS: dict[str, Callable[[bytes, str], list[Section]]] = {
