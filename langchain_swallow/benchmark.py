@@ -17,6 +17,7 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from tqdm import tqdm
 
+from langchain_swallow.evaluation.plots import check_plot
 from langchain_swallow.evaluation.tables import Table, write_figures
 
 _T = TypeVar("_T")
@@ -146,8 +147,10 @@ def plot(path: Path, figures: Sequence[Figures]) -> None:
     """Bars of the times, one group a workload; PNG or SVG by the name.
 
     Raises:
-        ImportError: matplotlib is not installed.
+        MissingDependencyError: matplotlib is not installed.
+        EvaluationError: The file cannot be one.
     """
+    check_plot(path)
     from matplotlib.figure import Figure
 
     fields = {

@@ -21,7 +21,7 @@ from langchain_swallow.cli import (
     models,
     serve,
 )
-from langchain_swallow.cli.common import print_all_characters
+from langchain_swallow.cli.common import error_text, print_all_characters
 from langchain_swallow.isolated import forget_working_directory
 
 _EXAMPLES = """\
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # SQLite has an error of its own for a full disk.
         if not isinstance(error, SwallowError | OSError | ValueError | sqlite3.Error):
             raise
-        print(f"langchain-swallow: {error}", file=sys.stderr)
+        print(f"langchain-swallow: {error_text(error)}", file=sys.stderr)
         return 1
 
 

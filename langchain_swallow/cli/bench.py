@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from langchain_swallow.cli.common import add_json, add_model, examples, print_json
+from langchain_swallow.cli.numbers import at_least
 from langchain_swallow.cli.running import add_running, model_name, running
 
 
@@ -25,10 +26,13 @@ def add_parsers(commands: Any) -> None:
         help="並べて測る相手 / a peer to run beside",
     )
     bench.add_argument(
-        "--prompts", type=int, default=16, help="一度に送る質問の数 / prompts of the batch (16)"
+        "--prompts",
+        type=at_least(1),
+        default=16,
+        help="一度に送る質問の数 / prompts of the batch (16)",
     )
     bench.add_argument(
-        "--tokens", type=int, default=32, help="答えの長さ / tokens of an answer (32)"
+        "--tokens", type=at_least(1), default=32, help="答えの長さ / tokens of an answer (32)"
     )
     bench.add_argument(
         "--output", type=Path, metavar="FILE", help="JSON のファイル / write the figures as JSON"
@@ -45,7 +49,13 @@ def add_parsers(commands: Any) -> None:
 def _bench(arguments: argparse.Namespace) -> int:
     from langchain_swallow import benchmark
     from langchain_swallow.chat_models import ChatSwallow
+    from langchain_swallow.evaluation.plots import check_plot
 
+    # Before minutes of measuring.
+    if arguments.plot:
+        check_plot(arguments.plot)
+    if arguments.output and not arguments.output.parent.is_dir():
+        raise FileNotFoundError(f"{arguments.output.parent} is not a folder. Make it first.")
     sizes = benchmark.Sizes(prompts=arguments.prompts, tokens=arguments.tokens)
     common = {"model": arguments.model, "max_tokens": arguments.tokens}
     dtype = arguments.dtype or "auto"

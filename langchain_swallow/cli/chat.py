@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_swallow.cli.common import (
     add_json,
     add_model,
+    error_text,
     examples,
     print_json,
     say,
@@ -83,7 +84,7 @@ def _chat(arguments: argparse.Namespace) -> int:
                 # A script must see it; a person goes on with the conversation.
                 if isinstance(shown, Plain):
                     raise
-                say(f"{error}")
+                say(error_text(error))
 
 
 def _command(conversation: "Conversation", line: str) -> None:
@@ -92,7 +93,7 @@ def _command(conversation: "Conversation", line: str) -> None:
     try:
         say(conversation.run(line))
     except (SwallowError, ValueError, OSError) as error:
-        say(f"{error}")
+        say(error_text(error))
 
 
 def _turn(conversation: "Conversation", shown: "Terminal", question: str, *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from langchain_swallow.cli.numbers import at_least
 from langchain_swallow.locations import readable_path
 from langchain_swallow.text.json_text import json_text
 
@@ -101,7 +102,7 @@ def add_counter(parser: argparse.ArgumentParser) -> None:
     """`--max-tokens` and `--model` of commands that cut documents."""
     parser.add_argument(
         "--max-tokens",
-        type=int,
+        type=at_least(1),
         default=300,
         help="一つの資料の長さ（トークン） / tokens of a chunk (300)",
     )
@@ -197,6 +198,23 @@ def rag_chain(
 
     retriever = HybridRetriever(store=store, k=k, lexical_weight=lexical_weight)
     return create_rag_chain(llm, retriever, preset=preset)
+
+
+def error_text(error: Exception) -> str:
+    """What an error says; of pydantic's, without its links and the names of our classes.
+
+    >>> error_text(ValueError("No such file."))
+    'No such file.'
+    """
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    lines = []
+    for found in error.errors(include_url=False, include_context=False):
+        name = ".".join(map(str, found["loc"]))
+        lines.append(f"{name}={found['input']!r}: {found['msg']}." if name else found["msg"])
+    return " ".join(lines)
 
 
 def say(text: str) -> None:

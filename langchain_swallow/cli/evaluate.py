@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_swallow.cli.common import add_json, add_output, examples, print_json, say
+from langchain_swallow.cli.numbers import at_least, between
 from langchain_swallow.cli.running import add_running, is_ours, model_name, running
 from langchain_swallow.text.json_text import json_text
 
@@ -44,17 +45,20 @@ def add_parsers(evaluations: Any) -> None:
     add_running(bench)
     _add_judge(bench)
     bench.add_argument(
-        "--runs", type=int, default=5, help="一問への答えの数 / answers to each question (5)"
+        "--runs",
+        type=at_least(1),
+        default=5,
+        help="一問への答えの数 / answers to each question (5)",
     )
     bench.add_argument(
         "--max-tokens",
-        type=int,
+        type=at_least(1),
         default=1024,
         help="答えの最大の長さ / tokens of an answer (1024)",
     )
     bench.add_argument(
         "--concurrency",
-        type=int,
+        type=at_least(1),
         default=32,
         help="一度に進める会話の数 / conversations at a time, in batches (32)",
     )
@@ -80,7 +84,7 @@ def add_parsers(evaluations: Any) -> None:
     )
     bench.add_argument(
         "--prices",
-        type=float,
+        type=between(0),
         nargs=4,
         metavar="USD",
         help="百万トークンの値段 / per million tokens: model in, out, judge in, out",
@@ -127,18 +131,18 @@ def _add_judge(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--judge-max-tokens",
-        type=int,
+        type=at_least(1),
         default=2048,
         help="判定の最大の長さ / tokens of a judgment (2048)",
     )
     parser.add_argument(
         "--judge-concurrency",
-        type=int,
+        type=at_least(1),
         default=8,
         help="一度に進める判定の数 / judgments at a time (8)",
     )
     parser.add_argument(
-        "--requests-per-minute", type=float, help="判定者の制限 / limit of the judge"
+        "--requests-per-minute", type=between(0.01), help="判定者の制限 / limit of the judge"
     )
     add_output(parser, "DIR", RESULTS_HELP)
     add_json(parser)

@@ -19,6 +19,7 @@ from langchain_swallow.cli.common import (
     say,
 )
 from langchain_swallow.cli.evaluate import MODELS_HELP, RESULTS_HELP, asked_model, chat_model
+from langchain_swallow.cli.numbers import at_least, between
 from langchain_swallow.cli.running import add_running, model_name
 
 if TYPE_CHECKING:
@@ -59,11 +60,14 @@ def add_parsers(evaluations: Any) -> None:
         help="JSQuAD の JSON / JSQuAD's JSON: paragraphs and questions",
     )
     rag.add_argument(
-        "-k", type=int, default=4, help="モデルに見せる資料の数 / passages to show the model (4)"
+        "-k",
+        type=at_least(1),
+        default=4,
+        help="モデルに見せる資料の数 / passages to show the model (4)",
     )
     rag.add_argument(
         "--lexical-weight",
-        type=float,
+        type=between(0, 1),
         default=LEXICAL_WEIGHT,
         help=f"BM25 の重み / weight of BM25, 0 to 1 ({LEXICAL_WEIGHT})",
     )
@@ -98,10 +102,11 @@ def add_parsers(evaluations: Any) -> None:
         help="フォルダーまたはファイル / folders or files",
     )
     sweep.add_argument("--embeddings", default="demo", help="埋め込みモデル / encoder (demo)")
+    count, share = at_least(1), between(0, 1)
     for option, kind, default, metavar, about in (
-        ("--chunk-tokens", int, 300, "N,…", "一つの資料の長さ / tokens of a chunk"),
-        ("-k", int, 4, "N,…", "見せる資料の数 / passages to show the model"),
-        ("--lexical-weight", float, LEXICAL_WEIGHT, "W,…", "BM25 の重み / weight of BM25, 0 to 1"),
+        ("--chunk-tokens", count, 300, "N,…", "一つの資料の長さ / tokens of a chunk"),
+        ("-k", count, 4, "N,…", "見せる資料の数 / passages to show the model"),
+        ("--lexical-weight", share, LEXICAL_WEIGHT, "W,…", "BM25 の重み / weight of BM25, 0 to 1"),
         ("--preset", str, _PRESET, "NAME,…", "プリセット / prompt"),
     ):
         sweep.add_argument(
@@ -127,17 +132,20 @@ def _add_questions(parser: argparse.ArgumentParser, *, required: bool) -> None:
         help="質問、答え、文書の行 / JSON lines: question, answers, documents",
     )
     parser.add_argument(
-        "--limit", type=int, help="この数だけ選ぶ / so many questions, drawn at random"
+        "--limit", type=at_least(1), help="この数だけ選ぶ / so many questions, drawn at random"
     )
     parser.add_argument("--seed", type=int, default=0, help="その乱数 / of the drawing (0)")
     parser.add_argument("--model", required=True, help=MODELS_HELP)
     add_running(parser)
     parser.add_argument(
-        "--max-tokens", type=int, default=256, help="答えの最大の長さ / tokens of an answer (256)"
+        "--max-tokens",
+        type=at_least(1),
+        default=256,
+        help="答えの最大の長さ / tokens of an answer (256)",
     )
     parser.add_argument(
         "--concurrency",
-        type=int,
+        type=at_least(1),
         default=1,
         help="一度に進める質問の数 / questions at a time (1: latencies as one user has them)",
     )

@@ -4,6 +4,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from langchain_swallow.cli.numbers import at_least
+
 if TYPE_CHECKING:
     from langchain_swallow.vectorstores import SwallowFAISS
 
@@ -11,10 +13,16 @@ if TYPE_CHECKING:
 def add_retrieval(parser: argparse.ArgumentParser) -> None:
     """Passages, how they are found, and the length of an answer."""
     parser.add_argument(
-        "-k", type=int, default=4, help="モデルに見せる資料の数 / passages to show the model (4)"
+        "-k",
+        type=at_least(1),
+        default=4,
+        help="モデルに見せる資料の数 / passages to show the model (4)",
     )
     parser.add_argument(
-        "--max-tokens", type=int, default=256, help="答えの最大の長さ / tokens of an answer (256)"
+        "--max-tokens",
+        type=at_least(1),
+        default=256,
+        help="答えの最大の長さ / tokens of an answer (256)",
     )
     parser.add_argument(
         "--filter",
@@ -26,7 +34,10 @@ def add_retrieval(parser: argparse.ArgumentParser) -> None:
         "--words", action="store_true", help="単語でも探す / count words too (extra sudachi)"
     )
     parser.add_argument(
-        "--neighbours", type=int, default=0, help="前後の資料の数 / passages around each (0)"
+        "--neighbours",
+        type=at_least(0),
+        default=0,
+        help="前後の資料の数 / passages around each (0)",
     )
     parser.add_argument(
         "--reranker",

@@ -4,13 +4,7 @@ import argparse
 from typing import Any
 
 from langchain_swallow.cli.common import Repeated
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a number from 1, not {text!r}")
-    return int(text)
-
+from langchain_swallow.cli.numbers import at_least
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "engine": {
@@ -46,12 +40,12 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "重みを 8bit か 4bit に / 8bit or 4bit; with vLLM, what it knows",
     },
     "max_model_len": {
-        "type": _count,
+        "type": at_least(1),
         "metavar": "N",
         "help": "プロンプトと答えの最大の長さ / most tokens of prompt and answer",
     },
     "tensor_parallel_size": {
-        "type": _count,
+        "type": at_least(1),
         "metavar": "N",
         "help": "層を分け合う GPU の数（vLLM） / GPUs that share each layer (vLLM)",
     },

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.errors import MissingDependencyError
+from langchain_swallow.errors import EvaluationError, MissingDependencyError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -166,16 +166,37 @@ def japanese_font() -> str:
     return "IPAexGothic"
 
 
-@contextmanager
-def _drawing(path: Path, size: tuple[float, float]) -> Iterator["Figure"]:
-    """A figure that is saved at the end, in a Japanese font."""
+def check_plot(path: Path) -> None:
+    """Find out before a long measurement whether its figure can be drawn and saved.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+        EvaluationError: The ending is of no format, or the folder does not exist.
+    """
     try:
-        import matplotlib
+        import matplotlib  # noqa: F401
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingDependencyError(
             'Plots need matplotlib: pip install "langchain-swallow[plots]".'
         ) from error
+    formats = sorted(Figure().canvas.get_supported_filetypes())
+    if path.suffix.lower().removeprefix(".") not in formats:
+        raise EvaluationError(
+            f"Cannot draw a figure into {str(path)!r}: its ending must be one of "
+            f"{', '.join(formats)}."
+        )
+    if not path.parent.is_dir():
+        raise EvaluationError(f"{str(path.parent)!r} is not a folder. Make it first.")
+
+
+@contextmanager
+def _drawing(path: Path, size: tuple[float, float]) -> Iterator["Figure"]:
+    """A figure that is saved at the end, in a Japanese font."""
+    check_plot(path)
+    import matplotlib
+    from matplotlib.figure import Figure
+
     # Latin letters of the Japanese font, so that a name in both scripts is of one piece.
     settings = {"font.family": japanese_font(), "axes.unicode_minus": False}
     with matplotlib.rc_context(settings):
