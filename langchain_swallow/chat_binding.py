@@ -8,17 +8,18 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from langchain_swallow.chat_tools import tool_use
 from langchain_swallow.structured_output import (
     Method,
     StructuredOutputParser,
+    answer_schema,
     response_format,
     traced_schema,
     with_raw,
 )
+from langchain_swallow.tool_schemas import to_openai_tools
 
 
 class BindableChatModel(BaseChatModel):
@@ -35,6 +36,12 @@ class BindableChatModel(BaseChatModel):
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """This model with tools it may call; arguments match the tools' schemas by construction.
 
+        A message's `tool_calls` has only calls that are whole and valid under the tool's schema.
+        What a limit, a stop string or the server broke off is in `invalid_tool_calls`. In a stream
+        a call's name comes first and its arguments come when they are whole and checked, so no
+        part of a stream has arguments that the model did not finish. A chunk has no place for the
+        reason why a call is not valid: the call's `args` begin with it there.
+
         Args:
             tools: Functions, LangChain tools, pydantic classes, or OpenAI's descriptions.
             tool_choice: `"auto"` (also `None`) lets the model answer or call; `"any"` makes it
@@ -44,10 +51,11 @@ class BindableChatModel(BaseChatModel):
             **kwargs: Parameters of the calls.
 
         Raises:
-            GrammarError: A tool has a schema that cannot be enforced; the message names the part.
+            GrammarError: A tool has a schema that cannot be enforced, and the message names the
+                part; or it is not a tool, such as a provider's web search.
             ValueError: `tool_choice` names no tool.
         """
-        formatted = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        formatted = to_openai_tools(tools)
         tool_use(formatted, tool_choice, parallel_tool_calls)
         return self.bind(
             tools=formatted,
@@ -70,7 +78,8 @@ class BindableChatModel(BaseChatModel):
         Args:
             schema: A pydantic class (v2 or v1), a TypedDict, a JSON schema or an OpenAI function.
             method: `"json_schema"` shows the model the schema and generates under it;
-                `"function_calling"` makes it call a tool with it; `"json_mode"` makes sure of some
+                `"function_calling"` makes it call a tool with it, and a stream gives the object
+                once, when it is whole; `"json_mode"` makes sure of some
                 JSON object only, and the prompt must say which.
             include_raw: Return a dict of `raw` (the message), `parsed` and `parsing_error`.
             strict: Accepted for OpenAI's sake: schemas are always enforced.
@@ -79,12 +88,15 @@ class BindableChatModel(BaseChatModel):
         Raises:
             GrammarError: The schema has a part that cannot be enforced; the message names it.
             ValueError: An unknown method.
-            IncompleteOutputError: When called: `max_tokens` came before the end; it has the text.
+            IncompleteOutputError: When called: `max_tokens` or a stop string came before the end;
+                it has the text.
         """
         traced = {
             "kwargs": {"method": method, "strict": strict},
             "schema": traced_schema(schema),
         }
+        is_class = isinstance(schema, type) and is_basemodel_subclass(schema)
+        parser = StructuredOutputParser(pydantic_class=schema if is_class else None)
         if method == "function_calling":
             llm = self.bind_tools(
                 [schema],
@@ -96,8 +108,7 @@ class BindableChatModel(BaseChatModel):
         elif method in get_args(Method):
             asked = response_format(schema, method)
             llm = self.bind(response_format=asked, ls_structured_output_format=traced, **kwargs)
+            parser.json_schema = None if is_class else answer_schema(asked)
         else:
             raise ValueError(f"Unknown method {method!r}. Use one of {get_args(Method)}.")
-        is_class = isinstance(schema, type) and is_basemodel_subclass(schema)
-        parser = StructuredOutputParser(pydantic_class=schema if is_class else None)
         return with_raw(llm, parser) if include_raw else llm | parser

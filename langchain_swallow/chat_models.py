@@ -414,7 +414,7 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BatchedChatModel, Bin
         return AnsweredBy(
             model_name=options.get("model") or self.model,
             engine=engine.name,
-            tool_names=tools.names if tools else frozenset(),
+            calls=tools.rules if tools else None,
         )
 
     def _streaming_disabled(self, **kwargs: Any) -> bool:

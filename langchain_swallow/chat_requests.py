@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, ConfigDict, Field
 
 from langchain_swallow.chat_tools import ToolUse, tool_use
@@ -78,7 +77,7 @@ def form_of_call(call: dict[str, Any]) -> AnswerForm:
     """
     schema = answer_schema(call.get("response_format"))
     tools = tool_use(
-        [convert_to_openai_tool(tool) for tool in call.get("tools") or ()],
+        call.get("tools"),
         call.get("tool_choice"),
         call.get("parallel_tool_calls"),
         schema,

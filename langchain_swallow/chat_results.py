@@ -9,17 +9,17 @@ from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from langchain_swallow.chat_tools import ToolCallReader, read_calls
 from langchain_swallow.engines.base import Chunk, Finish, TokenLogprob
+from langchain_swallow.tool_calls import CallRules, ToolCallReader, read_calls
 
 
 @dataclass(frozen=True, slots=True)
 class AnsweredBy:
-    """Which model answered, on which engine, and which tools it could call."""
+    """Which model answered, on which engine, and what it could call."""
 
     model_name: str
     engine: str
-    tool_names: frozenset[str] = frozenset()
+    calls: CallRules | None = None
 
 
 def to_result(answers: Sequence[Sequence[Chunk | Finish]], by: AnsweredBy) -> ChatResult:
@@ -32,50 +32,47 @@ class ChunkWriter:
 
     def __init__(self, by: AnsweredBy) -> None:
         self._by = by
-        self._reader = ToolCallReader(by.tool_names) if by.tool_names else None
-        self._calls = 0
+        self._reader = ToolCallReader(by.calls) if by.calls else None
 
     def write(self, event: Chunk | Finish) -> Iterator[ChatGenerationChunk]:
         """The chunks that an event completes."""
+        reader = self._reader
         if isinstance(event, Chunk):
-            yield from self._content(event.text, event.logprobs)
+            text, calls = reader.feed(event.text) if reader else (event.text, [])
+            yield from _chunk(text, calls, event.logprobs)
             return
-        if self._reader is not None:
-            yield from self._content("", (), last=True)
+        if reader:
+            yield from _chunk(*reader.end(_cut(event)))
         message = AIMessageChunk(
             content="",
-            response_metadata=_metadata(event, self._by, calls=self._calls > 0),
+            response_metadata=_metadata(event, self._by, calls=bool(reader and reader.valid)),
             usage_metadata=_usage(event),
             chunk_position="last",
         )
         yield ChatGenerationChunk(message=message)
 
-    def _content(
-        self, text: str, logprobs: Sequence[TokenLogprob], *, last: bool = False
-    ) -> Iterator[ChatGenerationChunk]:
-        calls: list[ToolCallChunk] = []
-        if self._reader is not None:
-            text, calls = self._reader.feed(text, last=last)
-        self._calls += len(calls)
-        if text or calls or logprobs:
-            metadata = {"logprobs": _logprobs(logprobs)} if logprobs else {}
-            yield ChatGenerationChunk(
-                message=AIMessageChunk(
-                    content=text, tool_call_chunks=calls, response_metadata=metadata
-                )
-            )
+
+def _chunk(
+    text: str, calls: list[ToolCallChunk], logprobs: Sequence[TokenLogprob] = ()
+) -> Iterator[ChatGenerationChunk]:
+    if text or calls or logprobs:
+        metadata = {"logprobs": _logprobs(logprobs)} if logprobs else {}
+        message = AIMessageChunk(content=text, tool_call_chunks=calls, response_metadata=metadata)
+        yield ChatGenerationChunk(message=message)
 
 
 def _generation(events: Sequence[Chunk | Finish], by: AnsweredBy) -> ChatGeneration:
     chunks = [event for event in events if isinstance(event, Chunk)]
     finish = next(event for event in events if isinstance(event, Finish))
     text = "".join(chunk.text for chunk in chunks)
-    calls, broken = read_calls(text, by.tool_names) or ([], [])
+    read = read_calls(text, by.calls, _cut(finish)) if by.calls else None
+    calls = [call.message for call in read or () if call.error is None]
+    broken = [call.message for call in read or () if call.error is not None]
     metadata = _metadata(finish, by, calls=bool(calls))
     if logprobs := [token for chunk in chunks for token in chunk.logprobs]:
         metadata["logprobs"] = _logprobs(logprobs)
     message = AIMessage(
-        content="" if calls or broken else text,
+        content=text if read is None else "",
         tool_calls=calls,
         invalid_tool_calls=broken,
         response_metadata=metadata,
@@ -83,6 +80,15 @@ def _generation(events: Sequence[Chunk | Finish], by: AnsweredBy) -> ChatGenerat
     )
     info = {"finish_reason": metadata["finish_reason"]}
     return ChatGeneration(message=message, generation_info=info)
+
+
+def _cut(finish: Finish) -> str | None:
+    """Why an answer may have ended within a call; `None` if the model ended it."""
+    if finish.reason == "length":
+        return "max_tokens was reached within the call."
+    if finish.stop_sequence is not None:
+        return f"The stop string {finish.stop_sequence!r} ended the answer within the call."
+    return None
 
 
 def _metadata(finish: Finish, by: AnsweredBy, *, calls: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@
     ├── PromptOverflowError(ContextOverflowError, ValueError)
     ├── PromptError(ValueError)                            messages the format has no place for
     │   └── ControlTextError                               on_control_text="error" met a marker
-    ├── GrammarError(ValueError)                           a schema that cannot be enforced
+    ├── GrammarError(ValueError)                           a schema or tool that cannot be enforced
     ├── DeviceError(RuntimeError)                          no such device, or wrong dtype for it
     │   └── OutOfMemoryError(MemoryError)                  says what would fit
     ├── EngineError(ModelError, RuntimeError)              failed, or the engine was closed
@@ -17,7 +17,7 @@
     │   ├── ServerError(ModelAPIError)                     5xx, or an answer that is none
     │   ├── AuthenticationError(ModelAuthenticationError, PermissionError)  401 and 403
     │   └── InvalidRequestError(ModelInvalidRequestError, ValueError)       400, 422
-    ├── IncompleteOutputError(OutputParserException)       max_tokens came before its end
+    ├── IncompleteOutputError(OutputParserException)       cut before its end
     ├── MissingDependencyError(ImportError)                names the extra to install
     ├── DocumentError(ValueError)                          a file that cannot be read as text
     ├── EvaluationError(ValueError)                        questions or run files that do not fit
@@ -134,7 +134,7 @@ class ControlTextError(PromptError):
 
 
 class GrammarError(SwallowError, ValueError):
-    """A schema or grammar that cannot be enforced; the message names the part."""
+    """A schema, tool or grammar that cannot be enforced; the message names the part."""
 
 
 class DeviceError(SwallowError, RuntimeError):
@@ -174,7 +174,7 @@ class InvalidRequestError(EngineError, ModelInvalidRequestError, ValueError):
 
 
 class IncompleteOutputError(SwallowError, OutputParserException):
-    """`max_tokens` was reached before the JSON was whole.
+    """`max_tokens` was reached, or a stop string came, before the JSON was whole.
 
     Args:
         partial: The text so far, also as `llm_output`.

@@ -5,11 +5,16 @@ JSON schema, closed: objects have the properties they name and no others, since 
 nobody asked for is only noise to whoever reads the answer.
 """
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from langchain_core.utils.function_calling import convert_to_json_schema
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
+from pydantic.errors import PydanticUserError
+from pydantic.v1 import BaseModel as BaseModelV1
+from typing_extensions import is_typeddict
 
 # How JSON is written, as Python's json does; a model has then one way to go on, not ten.
 JSON_STYLE = {
@@ -18,11 +23,19 @@ JSON_STYLE = {
     "item_separator": ", ",
 }
 
-# What follows these is data, not a schema.
-_VALUES = {"enum", "const", "default", "examples"}
-_LIMITS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "enum"}
+# Where a schema has schemas: what follows any other key is data, or names of properties.
+_IN_DICTS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+_IN_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
+_SINGLE = {"items", "additionalProperties", "additionalItems", "contains", "propertyNames", "not"}
+_SINGLE |= {"if", "then", "else", "unevaluatedItems", "unevaluatedProperties"}
+# What says of which types a value may be.
+_KINDS = {"type", "enum", "const", "$ref", "anyOf", "oneOf", "allOf", "not", "if"}
+_TYPES = ["null", "boolean", "string", "number", "array", "object"]
+# How a grammar's schema names any JSON value.
+_ANY_NAME = "any_json"
+_ANY = {"$ref": f"#/$defs/{_ANY_NAME}"}
 # Integers that every JSON reader takes exactly (RFC 8259, section 6).
-_LARGEST_INTEGER = 2**53 - 1
+_LARGEST_NUMBER = 2**53 - 1
 
 
 def to_json_schema(schema: Any) -> dict[str, Any]:
@@ -31,64 +44,219 @@ def to_json_schema(schema: Any) -> dict[str, Any]:
     Raises:
         ValueError: It is none of the kinds above.
     """
-    if isinstance(schema, type) and issubclass(schema, BaseModel):
-        # Not core's conversion: it writes out references, and a recursive class has no end.
-        return closed(schema.model_json_schema())
     if isinstance(schema, dict) and not _is_function(schema):
-        return closed(schema)
-    return closed(convert_to_json_schema(schema))
+        return dict(closed(schema))
+    if isinstance(schema, type) and issubclass(schema, BaseModel):
+        return dict(closed(schema.model_json_schema()))
+    # Core's conversion writes references out, and a recursive class has no end.
+    with_references = recursive_schema(schema)
+    return dict(closed(with_references or convert_to_json_schema(schema)))
 
 
-def for_grammar(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema as a grammar is made of it: written in one style, integers of a finite size.
+def recursive_schema(kind: Any) -> dict[str, Any] | None:
+    """The JSON schema of a class that contains itself, with its references; `None` of others.
 
-    A model that does not know which number to give would else write digits until its limit.
+    Raises:
+        ValueError: A recursive `typing.TypedDict`, which pydantic takes from Python 3.12 on.
     """
-    return {**_prepared(schema), "x-guidance": JSON_STYLE}
+    if isinstance(kind, dict):
+        schema = kind
+    elif isinstance(kind, type) and issubclass(kind, BaseModel):
+        schema = kind.model_json_schema()
+    elif isinstance(kind, type) and issubclass(kind, BaseModelV1):
+        schema = kind.schema()
+    elif is_typeddict(kind):
+        try:
+            schema = TypeAdapter(kind).json_schema()
+        except PydanticUserError:
+            _refuse_recursive(kind)
+            return None
+    else:
+        return None
+    return schema if _is_recursive(schema) else None
 
 
-def _prepared(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_prepared(part) for part in schema]
-    if not isinstance(schema, dict):
+def _refuse_recursive(kind: Any) -> None:
+    try:
+        convert_to_json_schema(kind)
+    except RecursionError:
+        raise ValueError(
+            f"The TypedDict {kind.__name__} contains itself. Derive it from "
+            "typing_extensions.TypedDict, or write it as a pydantic class."
+        ) from None
+
+
+def _is_recursive(schema: dict[str, Any]) -> bool:
+    """Whether a reference leads back to itself."""
+    finished: set[str] = set()
+
+    def leads_back(part: Any, path: tuple[str, ...]) -> bool:
+        for inner in _schemas(part):
+            reference = inner.get("$ref") if isinstance(inner, dict) else None
+            if not isinstance(reference, str) or reference in finished:
+                continue
+            if reference in path or leads_back(resolve(reference, schema), (*path, reference)):
+                return True
+            finished.add(reference)
+        return False
+
+    return leads_back(schema, ("#",))
+
+
+def resolve(reference: str, schema: dict[str, Any]) -> Any:
+    """What a reference within a schema points to; `None` if that is nowhere in it."""
+    found: Any = schema if reference.startswith("#") else None
+    for part in unquote(reference).split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, list) and name.isdecimal() and int(name) < len(found):
+            found = found[int(name)]
+        elif isinstance(found, dict) and name in found:
+            found = found[name]
+        else:
+            return None
+    return found
+
+
+def root_resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema whose root is only a reference, as what it refers to."""
+    target = resolve(schema["$ref"], schema) if isinstance(schema.get("$ref"), str) else None
+    if not isinstance(target, dict) or "properties" in schema:
         return schema
-    made = {k: part if k in _VALUES else _prepared(part) for k, part in schema.items()}
-    if isinstance(made.get("$ref"), str):
-        # Pydantic writes 社員 as it is; a reference is a URI.
-        made["$ref"] = quote(made["$ref"], safe="#/%~:?&=+,;@!$'()*")
-    if made.get("type") == "integer" and not _LIMITS & made.keys():
-        made |= {"minimum": -_LARGEST_INTEGER, "maximum": _LARGEST_INTEGER}
-    return made
+    return target | {key: part for key, part in schema.items() if key != "$ref"}
+
+
+# Closed
 
 
 def closed(schema: Any) -> Any:
     """The schema, in which objects that list their properties have no others.
 
-    A schema that puts objects together with `allOf` is left as it is.
+    A schema that puts objects together, such as with `allOf`, is left as it is.
     """
-    return schema if _combines(schema) else _close(schema)
+    return schema if is_combined(schema) else _rebuilt(schema, _close)
+
+
+def is_combined(schema: Any) -> bool:
+    """Whether an object in it is described in several places that must all hold."""
+    return any(map(_combines, _schemas(schema)))
 
 
 def _close(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_close(part) for part in schema]
-    if not isinstance(schema, dict):
+    is_object = isinstance(schema, dict) and isinstance(schema.get("properties"), dict)
+    # Pydantic and most others write the type; without it, a value need not be an object.
+    if not is_object or schema.get("type") != "object" or "patternProperties" in schema:
         return schema
-    made = {k: part if k in _VALUES else _close(part) for k, part in schema.items()}
-    is_object = made.get("type") == "object" and isinstance(made.get("properties"), dict)
-    if is_object and "patternProperties" not in made:
-        made.setdefault("additionalProperties", False)
-    return made
+    return schema if "additionalProperties" in schema else schema | {"additionalProperties": False}
 
 
 def _combines(schema: Any) -> bool:
-    if isinstance(schema, list):
-        return any(map(_combines, schema))
     if not isinstance(schema, dict):
         return False
-    parts = schema.get("allOf")
-    several = isinstance(parts, list) and len(parts) > 1
-    return several or any(_combines(part) for k, part in schema.items() if k not in _VALUES)
+    choices = [part for key in ("anyOf", "oneOf") for part in schema.get(key) or ()]
+    has_choice_of_objects = any(
+        isinstance(part, dict) and {"properties", "$ref", "allOf"} & part.keys() for part in choices
+    )
+    together = schema.get("allOf")
+    descriptions = len(together) if isinstance(together, list) else 0
+    return descriptions + ("$ref" in schema) + ("properties" in schema) + has_choice_of_objects > 1
+
+
+# As a grammar is made of it
+
+
+def for_grammar(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema as a grammar is made of it: written in one style, numbers of a finite size.
+
+    A model that does not know which number to give would else write digits until its limit, or
+    `1e999`, which is infinite. Where a schema allows any value, it is spelled out what that is, so
+    that numbers have a size there too.
+    """
+    made = _rebuilt(schema, partial(_prepared, spell_out=not is_combined(schema)))
+    if any(isinstance(part, dict) and part.get("$ref") == _ANY["$ref"] for part in _schemas(made)):
+        made["$defs"] = {**made.get("$defs", {}), _ANY_NAME: _prepared({}, spell_out=True)}
+    return {**made, "x-guidance": JSON_STYLE}
+
+
+def _prepared(schema: Any, *, spell_out: bool) -> Any:
+    if schema is True and spell_out:
+        return dict(_ANY)
+    if not isinstance(schema, dict):
+        return schema
+    made = dict(schema)
+    if isinstance(made.get("$ref"), str):
+        # Pydantic writes 社員 as it is; a reference is a URI.
+        made["$ref"] = quote(made["$ref"], safe="#/%~:?&=+,;@!$'()*")
+    if spell_out and not _KINDS & made.keys():
+        made["type"] = list(_TYPES)
+    types = made.get("type")
+    types = types if isinstance(types, list) else [types]
+    if {"number", "integer"} & {kind for kind in types if isinstance(kind, str)}:
+        made |= _missing_limits(made)
+    if spell_out and "array" in types:
+        made.setdefault("items", dict(_ANY))
+    if spell_out and "object" in types:
+        made.setdefault("additionalProperties", dict(_ANY))
+    return made
+
+
+def _missing_limits(schema: dict[str, Any]) -> dict[str, int]:
+    if {"enum", "const"} & schema.keys():
+        return {}
+    least = schema.get("minimum", schema.get("exclusiveMinimum"))
+    most = schema.get("maximum", schema.get("exclusiveMaximum"))
+    limits = {}
+    if least is None and (most is None or most > -_LARGEST_NUMBER):
+        limits["minimum"] = -_LARGEST_NUMBER
+    if most is None and (least is None or least < _LARGEST_NUMBER):
+        limits["maximum"] = _LARGEST_NUMBER
+    return limits
+
+
+# Walking
+
+
+def without_titles(schema: Any) -> Any:
+    """Pydantic titles every property with its own name, which tells a model nothing."""
+    return _rebuilt(schema, _untitled)
+
+
+def _untitled(schema: Any) -> Any:
+    if not isinstance(schema, dict):
+        return schema
+    return {key: part for key, part in schema.items() if key != "title"}
+
+
+def _schemas(schema: Any) -> Iterator[Any]:
+    """A schema and all schemas in it."""
+    yield schema
+    if not isinstance(schema, dict):
+        return
+    for key, part in schema.items():
+        if key in _IN_DICTS and isinstance(part, dict):
+            inner = list(part.values())
+        elif key in _IN_LISTS and isinstance(part, list):
+            inner = part
+        elif key in _SINGLE:
+            inner = [part]
+        else:
+            continue
+        for one in inner:
+            yield from _schemas(one)
+
+
+def _rebuilt(schema: Any, change: Callable[[Any], Any]) -> Any:
+    """The schema after a change of each schema in it, inner ones first."""
+    if not isinstance(schema, dict):
+        return change(schema)
+    made = dict(schema)
+    for key, part in schema.items():
+        if key in _IN_DICTS and isinstance(part, dict):
+            made[key] = {name: _rebuilt(inner, change) for name, inner in part.items()}
+        elif key in _IN_LISTS and isinstance(part, list):
+            made[key] = [_rebuilt(inner, change) for inner in part]
+        elif key in _SINGLE:
+            made[key] = _rebuilt(part, change)
+    return change(made)
 
 
 def _is_function(schema: dict[str, Any]) -> bool:

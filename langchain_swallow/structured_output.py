@@ -1,13 +1,14 @@
 """`with_structured_output`: a schema → what to ask the model for, and a parser of what it gives.
 
 The answer matches the schema by construction; parsing turns it into the user's type, and says so
-when `max_tokens` ended it before its last brace.
+when `max_tokens` or a stop string ended it before its last brace.
 """
 
 import json
 from operator import itemgetter
 from typing import Any, Literal
 
+from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
@@ -18,9 +19,11 @@ from pydantic import BaseModel
 
 from langchain_swallow.engines.base import Grammar
 from langchain_swallow.engines.constraints import check_grammar
-from langchain_swallow.errors import IncompleteOutputError
-from langchain_swallow.json_schemas import closed, for_grammar, to_json_schema
+from langchain_swallow.errors import GrammarError, IncompleteOutputError
+from langchain_swallow.json_schemas import closed, for_grammar, to_json_schema, without_titles
+from langchain_swallow.json_values import parse_json, schema_error
 from langchain_swallow.text.surrogates import replace_surrogates_in
+from langchain_swallow.tool_calls import written_arguments
 
 Method = Literal["json_schema", "function_calling", "json_mode"]
 
@@ -48,16 +51,17 @@ def answer_schema(given: Any) -> dict[str, Any] | None:
     """The JSON schema of a call's `response_format`; `None` for free text.
 
     Raises:
-        ValueError: It is not of OpenAI's form.
+        GrammarError: It is not of OpenAI's form.
     """
     kind = given.get("type") if isinstance(given, dict) else None
     if given is None or kind == "text":
         return None
     if kind == "json_object":
         return _ANY_OBJECT
-    if kind == "json_schema":
-        return dict(closed(replace_surrogates_in(given["json_schema"]["schema"])))
-    raise ValueError(
+    inner = given.get("json_schema") if isinstance(given, dict) else None
+    if kind == "json_schema" and isinstance(inner, dict) and isinstance(inner.get("schema"), dict):
+        return dict(closed(replace_surrogates_in(inner["schema"])))
+    raise GrammarError(
         f"Unknown response_format {given!r}. Use {{'type': 'json_schema', 'json_schema': "
         "{'name': …, 'schema': …}}, {'type': 'json_object'} or with_structured_output()."
     )
@@ -78,31 +82,36 @@ def schema_instruction(schema: dict[str, Any]) -> str | None:
     """What the system block says of a schema; nothing of `json_object`, which has none."""
     if schema == _ANY_OBJECT:
         return None
-    return _INSTRUCTION + json.dumps(_without_titles(schema), ensure_ascii=False)
+    return _INSTRUCTION + json.dumps(without_titles(schema), ensure_ascii=False)
 
 
 def traced_schema(schema: Any) -> Any:
     """The schema as LangSmith is told of it."""
     try:
         return convert_to_json_schema(schema)
-    except ValueError:  # a JSON schema without a title
+    # A JSON schema without a title, or a class that core cannot convert.
+    except (ValueError, TypeError, LookupError, RecursionError):
         return schema
 
 
 class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
     """An answer, JSON text or a tool call, as the user's type.
 
-    Streams a dict as it grows; an object of a class comes once, when it is whole.
+    Streams a dict as it grows; an object of a class comes once, when it is whole, and so does what
+    a tool call says.
 
     Args:
         pydantic_class: Class to make (v2 or v1); `None` gives dicts.
+        json_schema: What a dict must match; `None` is any JSON.
 
     Raises:
-        IncompleteOutputError: `max_tokens` was reached before the end.
+        IncompleteOutputError: `max_tokens` or a stop string ended the answer before its end.
+        OutputParserException: The answer is not JSON, or not of its schema: no grammar made it.
         ValidationError: The class has checks beyond its schema, and the answer fails them.
     """
 
     pydantic_class: Any = None
+    json_schema: dict[str, Any] | None = None
 
     @property
     def _type(self) -> str:
@@ -112,30 +121,37 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         """The parsed answer; `None` while it is too short to be one."""
         message = result[0].message if isinstance(result[0], ChatGeneration) else None
         if not isinstance(message, AIMessage):
-            return self._parse_text(result[0].text, partial=partial)
-        reason = message.response_metadata.get("finish_reason")
-        if reason == "length":
-            partial_text = message.text or _call_text(message)
-            raise IncompleteOutputError(
-                f"max_tokens was reached before the JSON was whole: {partial_text[-80:]!r}. "
-                "Raise max_tokens, or bound strings and lists in the schema.",
-                partial_text,
-            )
-        partial = partial and reason is None
+            return self._parse_text(result[0].text, None, partial=partial)
+        partial = partial and message.response_metadata.get("finish_reason") is None
         if message.tool_calls:
-            return self._make(message.tool_calls[0]["args"], partial)
-        return self._parse_text(message.text, partial=partial)
+            return self._make(message.tool_calls[0]["args"], partial=partial)
+        cut = _cut(message.response_metadata)
+        if message.invalid_tool_calls and not partial:
+            raise _not_whole(_call_text(message), cut, message.invalid_tool_calls[0]["error"])
+        return self._parse_text(message.text, cut, partial=partial)
 
     def parse(self, text: str) -> Any:
         """The parsed text."""
-        return self._parse_text(text, partial=False)
+        return self._parse_text(text, None, partial=False)
 
-    def _parse_text(self, text: str, *, partial: bool) -> Any:
-        if partial and not text.strip():
-            return None
-        return self._make(parse_partial_json(text) if partial else json.loads(text), partial)
+    def _parse_text(self, text: str, cut: str | None, *, partial: bool) -> Any:
+        if partial:
+            return self._make(_parse_partial(text), partial=True)
+        try:
+            value = parse_json(text)
+        except ValueError as error:
+            raise _not_whole(text, cut, str(error)) from error
+        # Of a number that is cut nobody sees it.
+        if cut and not isinstance(value, (dict, list)):
+            raise _not_whole(text, cut, None)
+        reason = self.json_schema and schema_error(value, self.json_schema)
+        if reason:
+            raise OutputParserException(
+                f"The answer does not match its schema: {reason}.", llm_output=text
+            )
+        return self._make(value, partial=False)
 
-    def _make(self, value: Any, partial: bool) -> Any:
+    def _make(self, value: Any, *, partial: bool) -> Any:
         if self.pydantic_class is None:
             return value
         if partial:
@@ -143,6 +159,35 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         if issubclass(self.pydantic_class, BaseModel):
             return self.pydantic_class.model_validate(value)
         return self.pydantic_class.parse_obj(value)
+
+
+def _parse_partial(text: str) -> Any:
+    try:
+        return parse_partial_json(text) if text.strip() else None
+    except ValueError:  # what no more text makes JSON, which the end says
+        return None
+
+
+def _cut(metadata: dict[str, Any]) -> str | None:
+    """What ended an answer before the model did."""
+    if metadata.get("finish_reason") == "length":
+        return "max_tokens was reached"
+    if (stop := metadata.get("stop_sequence")) is not None:
+        return f"The stop string {stop!r} ended the answer"
+    return None
+
+
+def _not_whole(text: str, cut: str | None, reason: str | None) -> OutputParserException:
+    if cut is None:
+        return OutputParserException(
+            f"The answer is not valid JSON: {text[-80:]!r}. {reason or ''}".rstrip(),
+            llm_output=text,
+        )
+    return IncompleteOutputError(
+        f"{cut} before the JSON was whole: {text[-80:]!r}. "
+        "Raise max_tokens or leave out the stop string, or bound strings and lists in the schema.",
+        text,
+    )
 
 
 def with_raw(llm: Runnable[Any, AIMessage], parser: StructuredOutputParser) -> Runnable[Any, Any]:
@@ -158,23 +203,10 @@ def with_raw(llm: Runnable[Any, AIMessage], parser: StructuredOutputParser) -> R
 
 def _call_text(message: AIMessage) -> str:
     if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
-        return message.tool_call_chunks[0]["args"] or ""
+        return written_arguments(message.tool_call_chunks[0]["args"] or "")
     broken = message.invalid_tool_calls
     return (broken[0]["args"] or "") if broken else ""
 
 
 def _grammar(schema: dict[str, Any]) -> Grammar:
     return Grammar("json_schema", json.dumps(for_grammar(schema), ensure_ascii=False))
-
-
-def _without_titles(schema: Any) -> Any:
-    """Pydantic titles every property with its own name, which tells a model nothing."""
-    if isinstance(schema, list):
-        return [_without_titles(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        key: _without_titles(part)
-        for key, part in schema.items()
-        if not (key == "title" and isinstance(part, str))
-    }

@@ -117,8 +117,11 @@ class _Vocabulary:
         return self._encode(text)
 
 
+@functools.lru_cache(maxsize=256)
 def check_grammar(grammar: Grammar) -> None:
     """Say now, without a model, what cannot be enforced later.
+
+    A call with tools checks their grammar again, which takes milliseconds, so it is remembered.
 
     Raises:
         GrammarError: The message names the part of the schema.

@@ -10,11 +10,12 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic.v1 import BaseModel as BaseModelV1
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.chat_tools import ToolCallReader, ToolUse, read_calls
+from langchain_swallow.chat_tools import ToolUse
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.engines.local import LocalEngine
 from langchain_swallow.errors import GrammarError, IncompleteOutputError
 from langchain_swallow.json_schemas import closed, to_json_schema
+from langchain_swallow.tool_calls import CallRules, ToolCallReader, read_calls
 from tests.unit_tests.tiny_models import tiny
 from tests.unit_tests.tokenizers import trained_tokenizer
 
@@ -173,8 +174,10 @@ def test_a_streamed_call_joins_to_the_invoked_one():
         (c["name"], c["args"]) for c in invoked.tool_calls
     ]
     assert joined.response_metadata["finish_reason"] == "tool_calls"
-    # It comes in parts, not at the end.
-    assert sum(bool(chunk.tool_call_chunks) for chunk in chunks) > 10
+    # Its name comes first; its arguments come when they are whole and were checked.
+    parts = [chunk for chunk in chunks if chunk.tool_call_chunks]
+    assert [part.tool_call_chunks[0]["name"] for part in parts] == ["天気", None]
+    assert parts[0].tool_calls == []
 
 
 async def test_a_streamed_call_is_the_same_async():
@@ -188,17 +191,18 @@ async def test_a_streamed_call_is_the_same_async():
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 50])
 def test_the_reader_gives_the_same_calls_whatever_the_pieces(size):
     text = '{"name": "a", "arguments": {"x": {"y": "}\\n\\"}"}}}\n{"name": "b", "arguments": {}}'
-    reader = ToolCallReader({"a", "b"})
+    rules = CallRules({"a": {}, "b": {}}, parallel=True)
+    reader = ToolCallReader(rules)
     parts = []
     for start in range(0, len(text), size):
         parts += reader.feed(text[start : start + size])[1]
-    parts += reader.feed("", last=True)[1]
+    parts += reader.end()[1]
     arguments = {0: "", 1: ""}
     for part in parts:
         arguments[part["index"]] += part["args"] or ""
     assert [p["name"] for p in parts if p["name"]] == ["a", "b"]
     assert [json.loads(a) for a in arguments.values()] == [
-        call["args"] for call in read_calls(text, {"a", "b"})[0]
+        call.arguments for call in read_calls(text, rules)
     ]
 
 

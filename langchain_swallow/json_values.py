@@ -1,0 +1,109 @@
+"""JSON text → a value, strictly, and what is wrong with a value under a JSON schema.
+
+Python's `json` reads more than JSON: `NaN`, `1e999` as infinity, half of a surrogate pair. None of
+these may reach a tool or a caller as a valid value.
+"""
+
+import functools
+import json
+import math
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+from jsonschema.exceptions import best_match
+from jsonschema.validators import extend, validator_for
+from referencing import Registry
+
+# Those that `jsonschema` checks as their standards say and without further packages.
+_FORMATS = FormatChecker(formats=("date", "email", "ipv4", "ipv6", "uuid"))
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_MAX_MESSAGE = 300
+
+
+def parse_json(text: str) -> Any:
+    r"""The value of a JSON text.
+
+    Raises:
+        ValueError: The text is not JSON (RFC 8259), or it has a number that Python cannot hold, or
+            half of a surrogate pair, which is not a character.
+
+    >>> parse_json('{"数": 1.5}')
+    {'数': 1.5}
+    >>> parse_json("1e999")
+    Traceback (most recent call last):
+    ValueError: the number 1e999 is too large
+    """
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if _SURROGATE.search(text):
+        _refuse_half_characters(value)
+    return value
+
+
+def schema_error(value: Any, schema: Any) -> str | None:
+    """Where a value does not match its JSON schema, and why; `None` if it does.
+
+    A pattern that Python's `re` cannot read is not checked; the grammar enforces it.
+    """
+    try:
+        error = best_match(_validator(schema).iter_errors(value))
+    except RecursionError:
+        return "it is nested too deeply"
+    # Whatever parts of a user's schema make the library raise, the value is not known to be valid.
+    except Exception as failure:
+        return f"its schema cannot be applied: {failure!r}"[:_MAX_MESSAGE]
+    if error is None:
+        return None
+    path = "".join(f"[{part!r}]" for part in error.absolute_path)
+    message = f"{path}: {error.message}" if path else error.message
+    return message if len(message) <= _MAX_MESSAGE else message[:_MAX_MESSAGE] + "…"
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text} is too large")
+    return value
+
+
+def _refuse_half_characters(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("it has half of a surrogate pair, which is not a character") from None
+
+
+def _validator(schema: Any) -> Any:
+    dialect = _lenient(validator_for(schema, Draft202012Validator))
+    # Without a registry of its own a validator asks the network for a reference.
+    return dialect(schema, registry=Registry(), format_checker=_FORMATS)
+
+
+@functools.cache
+def _lenient(dialect: Any) -> Any:
+    return extend(dialect, {"pattern": _check_pattern, "multipleOf": _check_multiple})
+
+
+def _check_pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
+    try:
+        matches = not isinstance(value, str) or re.search(pattern, value)
+    except re.error:  # such as `\p{Han}`
+        return
+    if not matches:
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+def _check_multiple(_: Any, factor: float, value: Any, __: Any) -> Iterator[ValidationError]:
+    # In decimal: 19.99 is a multiple of 0.01, and as binary fractions it is not.
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if is_number and Decimal(str(value)) % Decimal(str(factor)) != 0:
+        yield ValidationError(f"{value!r} is not a multiple of {factor!r}")

@@ -1,0 +1,114 @@
+"""What users pass as a tool → OpenAI's description of it, whose schema is kept as it is.
+
+In: functions, LangChain tools, classes, and the dicts of several providers. LangChain's own
+conversion writes references out and leaves `{}`, anything, where a class contains itself; here
+such a class keeps its references.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from langchain_core.tools import BaseTool, create_schema_from_function
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic.errors import PydanticUserError
+
+from langchain_swallow.errors import GrammarError
+from langchain_swallow.json_schemas import recursive_schema, root_resolved, without_titles
+
+_NAMING = ("title", "description")
+_ACCEPTED = (
+    "Pass functions, LangChain tools, pydantic classes, TypedDicts, or dicts such as "
+    "{'type': 'function', 'function': {'name': …, 'description': …, 'parameters': …}}; tools that "
+    "a provider runs itself, such as web_search, do not exist here."
+)
+
+
+def to_openai_tools(tools: Iterable[Any]) -> list[dict[str, Any]]:
+    """The tools in OpenAI's format.
+
+    Raises:
+        GrammarError: One is not a tool, or two that differ have the same name.
+    """
+    if isinstance(tools, (str, dict)) or not isinstance(tools, Iterable):
+        raise GrammarError(f"tools must be a list, not {tools!r}. {_ACCEPTED}")
+    made: dict[str, dict[str, Any]] = {}
+    for tool in map(_openai_tool, tools):
+        name = tool["function"]["name"]
+        if name in made and _schema(tool) != _schema(made[name]):
+            raise GrammarError(f"Two tools are named {name!r}. Give each a name of its own.")
+        made.setdefault(name, tool)
+    return list(made.values())
+
+
+def _schema(tool: dict[str, Any]) -> Any:
+    return without_titles(tool["function"].get("parameters"))
+
+
+def _openai_tool(tool: Any) -> dict[str, Any]:
+    function = _from_dict(tool) if isinstance(tool, dict) else _from_python(tool)
+    name, parameters = function.get("name"), function.get("parameters")
+    if not isinstance(name, str) or not name:
+        raise GrammarError(f"The tool {tool!r} has no name. {_ACCEPTED}")
+    if not isinstance(parameters, (dict, bool, type(None))):
+        raise GrammarError(
+            f"The parameters of the tool {name!r} are {parameters!r}. Pass a JSON schema."
+        )
+    return {"type": "function", "function": function}
+
+
+def _from_dict(tool: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(tool.get("function"), dict):
+        return dict(tool["function"])
+    if tool.get("type") == "function":  # OpenAI's Responses API writes it without the inner dict
+        return {key: part for key, part in tool.items() if key != "type"}
+    is_schema = "title" in tool and "name" not in tool
+    if is_schema:
+        rest = {key: part for key, part in tool.items() if key not in _NAMING}
+        return {
+            "name": tool["title"],
+            "description": tool.get("description", ""),
+            "parameters": rest,
+        }
+    # A type and a name alone are a tool that its provider runs.
+    is_provided = "type" in tool and not {"input_schema", "parameters"} & tool.keys()
+    return {} if is_provided else _converted(tool)
+
+
+def _from_python(tool: Any) -> dict[str, Any]:
+    if not callable(tool) and not isinstance(tool, BaseTool):
+        raise GrammarError(f"{tool!r} is not a tool. {_ACCEPTED}")
+    try:
+        schema = recursive_schema(_arguments_of(tool))
+    except (ValueError, TypeError, NameError, PydanticUserError) as error:
+        raise GrammarError(f"The tool {tool!r} has no JSON schema: {error}") from error
+    function = _converted(tool)
+    if schema is not None:
+        root = root_resolved(schema)
+        function["parameters"] = {k: v for k, v in root.items() if k not in _NAMING}
+    return function
+
+
+def _arguments_of(tool: Any) -> Any:
+    """The class, or the schema, of a tool's arguments."""
+    if isinstance(tool, BaseTool):
+        return tool.tool_call_schema
+    return tool if isinstance(tool, type) else _class_of_arguments(tool)
+
+
+def _class_of_arguments(function: Callable[..., Any]) -> Any:
+    # As core does for a function.
+    return create_schema_from_function(
+        getattr(function, "__name__", type(function).__name__),
+        function,
+        filter_args=(),
+        parse_docstring=True,
+        error_on_invalid_docstring=False,
+        include_injected=False,
+    )
+
+
+def _converted(tool: Any) -> dict[str, Any]:
+    try:
+        return dict(convert_to_openai_tool(tool).get("function") or {})
+    except (ValueError, TypeError, LookupError, AttributeError, PydanticUserError) as error:
+        raise GrammarError(f"{tool!r} is not a tool: {error}. {_ACCEPTED}") from error
