@@ -1,7 +1,8 @@
 """Which tokens of a tokenizer control the model: every added token, special or not.
 
 Qwen3 marks `<think>` and `<tool_call>` as not special, and they control it all the same. Only
-added tokens that are white space alone (Gemma's line feeds and runs of spaces) are ordinary text.
+added tokens of white space (Gemma's line feeds and runs of spaces) and of a single character are
+ordinary text.
 """
 
 import re
@@ -29,20 +30,23 @@ class ControlToken:
 
 
 def is_control_text(text: str) -> bool:
-    r"""Whether an added token with this text is more than white space.
+    r"""Whether an added token with this text controls: not white space, nor a single character.
+
+    Without a token of its own, a character such as `!`, which some checkpoints pad with, could be
+    in no text at all.
 
     >>> is_control_text("<think>"), is_control_text("\n\n"), is_control_text("▁▁")
     (True, False, False)
     """
-    return bool(text.replace("▁", " ").strip())
+    return len(text.replace("▁", " ").strip()) > 1
 
 
 def control_tokens(tokenizer: Any) -> dict[str, ControlToken]:
     """Every control token of a tokenizer, by its text."""
     named = zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True)
-    found = {str(text): ControlToken(str(text), id) for text, id in named if text}
+    found = {str(text): ControlToken(str(text), id) for text, id in named if is_control_text(text)}
     for id, token in tokenizer.added_tokens_decoder.items():
-        if token.special or is_control_text(token.content):
+        if is_control_text(token.content):
             found[token.content] = ControlToken(
                 token.content, id, token.lstrip, token.rstrip, token.single_word
             )

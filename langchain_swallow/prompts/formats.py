@@ -135,7 +135,7 @@ def render_instruction(instruction: str, input: str | None = None) -> str:
 
 def encode_instruction(instruction: str, input: str | None, tokenizer: Any) -> list[int]:
     """Token ids of `render_instruction`, with one BOS."""
-    bos = Special(str(tokenizer.bos_token))
+    bos = Special(tokenizer.bos_token or "<s>")
     return _encode_parts([bos, render_instruction(instruction, input)], tokenizer)
 
 

@@ -24,23 +24,49 @@ _PROBES = ("a", "東京は日本の首都です。", "The quick brown fox: 0123\
 
 
 def without_control_tokens(backend: "Tokenizer", control_texts: Collection[str]) -> "Tokenizer":
-    """A copy of a tokenizer that has all other tokens, with their ids, and no control token.
+    """A tokenizer that has all other tokens, with their ids, and no control token.
 
     Args:
         backend: A fast tokenizer.
         control_texts: Texts of the control tokens; the unknown token stays in the vocabulary.
     """
+    plain = _sharing_model(backend, control_texts) or _renamed(backend, control_texts)
+    _always_prefix(plain)
+    return plain
+
+
+def _sharing_model(backend: "Tokenizer", control_texts: Collection[str]) -> "Tokenizer | None":
+    """The same model without the added tokens; `None` if the model itself has control tokens.
+
+    The vocabulary is not copied: of 150,000 tokens that would take seconds.
+    """
+    from tokenizers import Tokenizer
+
+    model = backend.model
+    if any(model.token_to_id(text) is not None for text in control_texts):
+        return None
+    plain = Tokenizer(model)
+    if backend.normalizer is not None:
+        plain.normalizer = backend.normalizer
+    if backend.pre_tokenizer is not None:
+        plain.pre_tokenizer = backend.pre_tokenizer
+    added = backend.get_added_tokens_decoder().items()
+    white = {i: token for i, token in added if token.content not in control_texts}
+    plain.add_tokens(list(white.values()))
+    return plain if all(plain.token_to_id(t.content) == i for i, t in white.items()) else None
+
+
+def _renamed(backend: "Tokenizer", control_texts: Collection[str]) -> "Tokenizer":
+    """A copy in which the control tokens have names that no text contains, so all ids stay."""
     from tokenizers import Tokenizer
 
     data = json.loads(backend.to_str())
-    # Renamed instead of removed, so that all other ids stay. No text contains such a name.
     secret = secrets.token_hex(16)
     names = {text: f"\0{secret}-{i}\0" for i, text in enumerate(sorted(control_texts))}
     for token in data["added_tokens"]:
         token["content"] = names.get(token["content"], token["content"])
     _rename(data["model"], names)
     data |= {"truncation": None, "padding": None, "post_processor": None}
-    _always_prefix(data)
     return Tokenizer.from_str(json.dumps(data))
 
 
@@ -63,19 +89,22 @@ def _rename(model: dict[str, Any], names: dict[str, str]) -> None:
         ]
 
 
-def _always_prefix(data: dict[str, Any]) -> None:
+def _always_prefix(tokenizer: "Tokenizer") -> None:
     """Let a text that begins with a space have the `▁` that SentencePiece puts before each text.
 
     transformers 5 writes SentencePiece's rule as `Metaspace`, which leaves it out there.
     """
-    first = data["pre_tokenizer"] or {}
-    is_rule = first.get("type") == "Metaspace" and not first.get("split", True)
-    if is_rule and first["prepend_scheme"] != "never" and data["normalizer"] is None:
-        space = first["replacement"]
-        prepend = {"type": "Prepend", "prepend": space}
-        replace = {"type": "Replace", "pattern": {"String": " "}, "content": space}
-        data["normalizer"] = {"type": "Sequence", "normalizers": [prepend, replace]}
-        data["pre_tokenizer"] = None
+    from tokenizers import normalizers, pre_tokenizers
+
+    rule: Any = tokenizer.pre_tokenizer
+    is_rule = isinstance(rule, pre_tokenizers.Metaspace) and not rule.split
+    if is_rule and rule.prepend_scheme != "never" and tokenizer.normalizer is None:
+        space = rule.replacement
+        tokenizer.normalizer = normalizers.Sequence(
+            [normalizers.Prepend(space), normalizers.Replace(" ", space)]
+        )
+        # A sequence of nothing: a tokenizer cannot be told to have none.
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([])
 
 
 class SentencePieceModel:

@@ -274,6 +274,15 @@ def test_a_server_of_texts_is_sent_no_text_that_it_takes_for_a_control_token():
         prompt_text(tuple(ids), tokenizer, Flavor("m", "x"))
 
 
+def test_a_character_that_a_checkpoint_pads_with_is_still_text():
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(qwen3_folder() / "tokenizer.json"))
+    before = encode_text("Fire! <think>", tokenizer)
+    tokenizer.pad_token = "!"
+    tokenizer.add_tokens(["<|any|>"])
+    assert encode_text("Fire! <think>", tokenizer) == before
+    assert tokenizer.decode(before) == "Fire! <think>"
+
+
 def test_a_token_that_is_added_after_the_first_text_is_known():
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(qwen3_folder() / "tokenizer.json"))
     assert encode_text("<|late|>", tokenizer)
