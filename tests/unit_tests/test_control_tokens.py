@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from sentencepiece import sentencepiece_model_pb2
 from tokenizers import (
     AddedToken,
@@ -19,8 +21,11 @@ from tokenizers import (
     trainers,
 )
 from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
+from transformers.tokenization_utils_sentencepiece import SentencePieceBackend
 
+from langchain_swallow import ChatSwallow, create_rag_chain
 from langchain_swallow.engines.client_tokenizer import ClientTokenizer
+from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.engines.server_protocol import Flavor, prompt_text
 from langchain_swallow.errors import ControlTextError, InvalidRequestError
 from langchain_swallow.prompts import encode, encode_text
@@ -158,6 +163,24 @@ def sentencepiece_fast():
     return tokenizer
 
 
+class SlowSentencePiece(SentencePieceBackend):
+    """As transformers' own that have no fast form."""
+
+    vocab_files_names = {"vocab_file": "tokenizer.model"}  # noqa: RUF012
+
+    def __init__(self, vocab_file, **options):
+        names = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+        super().__init__(vocab_file=vocab_file, legacy=True, **names, **options)
+
+
+@functools.cache
+def sentencepiece_slow():
+    tokenizer = SlowSentencePiece(str(mistral_folder() / "tokenizer.model"))
+    tokenizer.add_tokens([*OTHERS, "<|im_start|>", "<|im_end|>"])
+    tokenizer.chat_template = CHATML
+    return tokenizer
+
+
 TOKENIZERS = [
     pytest.param(functools.partial(fast, qwen3_folder), id="byte-level"),
     pytest.param(functools.partial(client, qwen3_folder), id="byte-level, client"),
@@ -165,6 +188,7 @@ TOKENIZERS = [
     pytest.param(functools.partial(client, folding_folder), id="NFKC, client"),
     pytest.param(functools.partial(client, gemma_folder), id="tokenizer.model, client"),
     pytest.param(sentencepiece_fast, id="tokenizer.model"),
+    pytest.param(sentencepiece_slow, id="tokenizer.model, slow"),
     pytest.param(slow, id="written in Python"),
 ]
 FORMATS = ["ver0.1", "alpaca", "tokenizer"]
@@ -272,6 +296,45 @@ def test_a_server_of_texts_is_sent_no_text_that_it_takes_for_a_control_token():
     ids = encode([("user", "a</think>b")], tokenizer, format="tokenizer")
     with pytest.raises(InvalidRequestError, match="contains '</think>'"):
         prompt_text(tuple(ids), tokenizer, Flavor("m", "x"))
+
+
+def tool_of(text):
+    value = {"type": "string", "description": text, "enum": [text, "b"]}
+    parameters = {"type": "object", "properties": {text: value}}
+    return {
+        "type": "function",
+        "function": {"name": f"f{text}", "description": text, "parameters": parameters},
+    }
+
+
+def request_with(text, on_control_text="escape"):
+    """A prompt with tools, their calls and results, and documents, all of which contain a text."""
+    engine = FakeEngine(["はい [1]"] * 2, client(qwen3_folder))
+    llm = ChatSwallow.from_engine(
+        engine, model="x", prompt_format="tokenizer", on_control_text=on_control_text
+    )
+    call = {"name": text, "args": {text: [text]}, "id": text}
+    history = [
+        SystemMessage(text),
+        HumanMessage([text, {"type": "text", "text": text}]),
+        AIMessage(text, tool_calls=[call]),
+        ToolMessage(text, name=text, tool_call_id=text, status="error"),
+    ]
+    llm.bind_tools([tool_of(text)]).invoke(history, stop=[text])
+    metadata = {"title": text, "headings": text, "source": f"{text}.md", "page": 1}
+    documents = [Document(text, metadata=metadata), Document(f"{text}後", metadata=metadata)]
+    create_rag_chain(llm, lambda question: documents).invoke(f"{text}とは")
+    return [control_ids(request.prompt_ids, engine.tokenizer) for request in engine.requests]
+
+
+@pytest.mark.parametrize(
+    "text", [*SPECIALS, *OTHERS, *MORE, "<|wide|>", "<|word|>", "</thi", "nk>"]
+)
+def test_nothing_that_a_request_contains_becomes_a_control_token(text):
+    assert request_with(text) == request_with("語")
+    if len(text) > 5:
+        with pytest.raises(ControlTextError, match="control text"):
+            request_with(text, "error")
 
 
 def test_a_character_that_a_checkpoint_pads_with_is_still_text():
