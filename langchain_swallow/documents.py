@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, Literal
 
 from langchain_core.documents import Document
@@ -253,7 +253,7 @@ class LoadedFile:
     `ignored` are files in an archive that are of no known format, or hidden.
     """
 
-    path: Path
+    path: PurePath
     documents: tuple[Document, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, tuple[LeftOut, ...]] = field(default_factory=dict)
@@ -322,7 +322,23 @@ def _load_file(
         raise DocumentError(f"{shown} has an unknown format. {what_to_do(suffix)}")
     if path.stat().st_size > max_file_mb * 1024**2:
         raise DocumentError(f"{shown} is larger than max_file_mb={max_file_mb}.")
-    data = path.read_bytes()
+    return load_bytes(path.read_bytes(), path, read)
+
+
+def load_bytes(
+    data: bytes, path: PurePath, read: Callable[[bytes, str], list[Content]] = read_content
+) -> LoadedFile:
+    """The Documents of a file whose bytes are here already.
+
+    Args:
+        data: The bytes.
+        path: Names the file; nothing is read there.
+        read: As `read_content`; `Sandbox.read` for a stranger's file.
+
+    Raises:
+        DocumentError: The file cannot be read.
+    """
+    shown = readable_path(str(path))
     file = {"source": str(path), "content_hash": hashlib.sha256(data).hexdigest()}
     documents: list[Document] = []
     failed: dict[str, str] = {}

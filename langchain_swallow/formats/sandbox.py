@@ -48,6 +48,7 @@ class Sandbox:
         self._timeout_s, self._memory_gib = timeout_s, memory_gib
         self._idle: SimpleQueue[_Reader] = SimpleQueue()
         self._free = threading.Semaphore(processes)
+        self._reading: set[_Reader] = set()
 
     def read(self, data: bytes, name: str) -> list[Content]:
         """As `reading.read_content`.
@@ -57,6 +58,11 @@ class Sandbox:
         """
         with self._reader() as reader:
             return reader.read(data, name, self._timeout_s)
+
+    def kill(self) -> None:
+        """End the processes that are reading; their `read` raises."""
+        for reader in list(self._reading):
+            reader.kill()
 
     def __enter__(self) -> Self:
         return self
@@ -75,9 +81,11 @@ class Sandbox:
                 reader = self._idle.get_nowait()
             except Empty:
                 reader = _Reader(self._memory_gib)
+            self._reading.add(reader)
             try:
                 yield reader
             finally:
+                self._reading.discard(reader)
                 if reader.is_alive():
                     self._idle.put(reader)
                 else:
@@ -130,6 +138,9 @@ class _Reader:
             self._process.wait()
             return None
         return json.loads(line)
+
+    def kill(self) -> None:
+        self._process.kill()
 
     def end(self) -> None:
         self._process.kill()

@@ -3,42 +3,42 @@
 import asyncio
 import contextlib
 import json
-import secrets
-import shutil
 from collections.abc import AsyncIterator
-from pathlib import Path, PurePath
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from fastapi import FastAPI, Request, UploadFile
-from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.requests import ClientDisconnect
 
 from langchain_swallow._version import __version__
-from langchain_swallow.errors import PromptOverflowError, SwallowError
+from langchain_swallow.errors import SwallowError
 from langchain_swallow.rag import Answer
+from langchain_swallow.serving.answer_json import answer_json
+from langchain_swallow.serving.api_models import (
+    AnswerBody,
+    FileKept,
+    FileResult,
+    Health,
+    NewSession,
+    Problem,
+    Question,
+    Ready,
+    problems,
+)
 from langchain_swallow.serving.assistant import Assistant
-from langchain_swallow.serving.settings import LONGEST_QUESTION, Settings
+from langchain_swallow.serving.failures import failure, readable
+from langchain_swallow.serving.forms import FORM_SCHEMA, received_files
+from langchain_swallow.serving.leaving import ClientLeftError, unless_left
+from langchain_swallow.serving.readiness import Readiness
+from langchain_swallow.serving.sessions import Session
 from langchain_swallow.serving.uploads import Uploaded
 
-
-class Question(BaseModel):
-    """A question; without a session it stands alone."""
-
-    question: str = Field(min_length=1, max_length=LONGEST_QUESTION)
-    session: str | None = Field(default=None, min_length=1, max_length=200)
-    stream: bool = Field(default=False, description="server-sent events instead of JSON")
-    preset: str = "質問応答"
-    system_prompt: str = ""
-    k: int = 4
-    max_tokens: int = 256
-    temperature: float = 0.0
-
-    model_config = ConfigDict(extra="forbid")
-
-    def settings(self) -> Settings:
-        """The settings, checked."""
-        return Settings(self.preset, self.system_prompt, self.k, self.max_tokens, self.temperature)
+_EVENTS = {
+    "description": "JSON; with `stream`, server-sent events: `documents`, several `text`, then "
+    "`answer` with all of it, or `error`",
+    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+}
 
 
 def create_api(assistant: Assistant) -> FastAPI:
@@ -46,92 +46,140 @@ def create_api(assistant: Assistant) -> FastAPI:
 
     * `POST /v1/answers`: an answer as JSON, or with `"stream": true` as events: `documents`, then
       `text` pieces, then `answer`, whole, with the citations; `error` where it breaks off.
-    * `POST /v1/sessions/{name}/documents`: add files to a session's own documents.
-    * `DELETE /v1/sessions/{name}`: forget a conversation.
-    * `GET /health`.
+    * `POST /v1/sessions`: a new session; its id names a conversation with its documents.
+    * `DELETE /v1/sessions/{session}`: forget it.
+    * `POST`, `GET /v1/sessions/{session}/documents` and `DELETE …/documents/{name}`: the session's
+      own documents.
+    * `GET /health`: whether the server runs; `GET /ready`: whether it can answer.
     """
     # The pages of Swagger and ReDoc load scripts from elsewhere.
     app = FastAPI(title="langchain-swallow", version=__version__, docs_url=None, redoc_url=None)
+    _add_handlers(app)
+    _add_probes(app, assistant)
+    _add_sessions(app, assistant)
 
-    @app.exception_handler(ValueError)
-    async def refused(_: Request, error: ValueError) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, status_code=422)
-
-    @app.exception_handler(SwallowError)
-    async def failed(_: Request, error: SwallowError) -> JSONResponse:
-        status = 422 if isinstance(error, PromptOverflowError) else 503
-        return JSONResponse({"detail": str(error)}, status_code=status)
-
-    @app.get("/health")
-    async def health() -> dict[str, Any]:
-        return {"status": "ok", "passages": len(assistant.store)}
-
-    @app.post("/v1/answers", response_model=None)
-    async def answers(question: Question) -> JSONResponse | StreamingResponse:
+    @app.post(
+        "/v1/answers",
+        response_model=AnswerBody,
+        responses={**problems(404, 503), 200: _EVENTS},
+    )
+    async def answers(request: Request, question: Question) -> Response:
         settings = question.settings()
-        alone = question.session is None
-        name = question.session or f"one-{secrets.token_hex(8)}"
-        pieces = assistant.answer(name, question.question, settings)
+        session = (
+            Session() if question.session is None else assistant.sessions.find(question.session)
+        )
+        pieces = assistant.answer(session, question.question, settings)
         if question.stream:
-            events = _events(assistant, name, pieces, alone=alone)
-            return StreamingResponse(events, media_type="text/event-stream")
-        answer = Answer()
-        try:
-            async for piece in pieces:
-                answer += piece
-        finally:
-            if alone:
-                assistant.forget(name)
-        return JSONResponse(_shown(answer))
-
-    @app.post("/v1/sessions/{name}/documents")
-    async def upload(name: str, files: list[UploadFile], shared: bool = False) -> list[Uploaded]:
-        # Read and embedded in a thread; the files lie in a folder of their own until then.
-        with TemporaryDirectory() as folder:
-            paths = [await _saved(file, Path(folder) / str(i)) for i, file in enumerate(files)]
-            adding = assistant.add_files(name, paths, shared=shared)
-            return await asyncio.to_thread(list, adding)
-
-    @app.exception_handler(PermissionError)
-    async def forbidden(_: Request, error: PermissionError) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, status_code=403)
-
-    @app.delete("/v1/sessions/{name}", status_code=204, response_model=None)
-    async def forget(name: str) -> None:
-        assistant.forget(name)
+            return StreamingResponse(_events(pieces), media_type="text/event-stream")
+        return JSONResponse(answer_json(await unless_left(request, _whole(pieces))))
 
     return app
 
 
-def _shown(answer: Answer) -> dict[str, Any]:
-    """An answer as JSON, with names of files in place of the server's paths."""
-    shown = answer.as_dict()
-    shown["documents"] = [
-        {**document, "metadata": _named(document["metadata"])} for document in shown["documents"]
-    ]
-    shown["citations"] = [_named(citation) for citation in shown["citations"]]
-    return shown
+def _add_sessions(app: FastAPI, assistant: Assistant) -> None:
+    found = assistant.sessions.find
+
+    @app.post("/v1/sessions", status_code=201, responses=problems(429, 503))
+    async def create(request: Request) -> NewSession:
+        return NewSession(session=assistant.sessions.create(client_of(request)).id)
+
+    @app.delete("/v1/sessions/{session}", status_code=204, responses=problems(404))
+    async def forget(session: str) -> None:
+        assistant.sessions.forget(found(session).id)
+
+    @app.get("/v1/sessions/{session}/documents", responses=problems(404))
+    async def documents(session: str) -> list[FileKept]:
+        kept = found(session).files
+        return [FileKept(name=name, passages=passages) for name, passages in kept.items()]
+
+    @app.post(
+        "/v1/sessions/{session}/documents",
+        responses=problems(404, 429, 503),
+        openapi_extra=FORM_SCHEMA,
+    )
+    async def upload(request: Request, session: str, shared: bool = False) -> list[FileResult]:
+        owner = found(session)
+        # A place first: what there is no room for is not read.
+        with assistant.admitted(owner):
+            async with received_files(request, assistant.limits) as files:
+                adding = assistant.add_files(owner, files, shared=shared)
+                results = await unless_left(request, _all(adding))
+        return [
+            FileResult(name=row.name, passages=row.passages, error=readable(row.error))
+            for row in results
+        ]
+
+    @app.delete(
+        "/v1/sessions/{session}/documents/{name:path}", status_code=204, responses=problems(404)
+    )
+    async def remove(session: str, name: str) -> None:
+        await asyncio.to_thread(assistant.remove_file, found(session), name)
 
 
-def _named(values: dict[str, Any]) -> dict[str, Any]:
-    source = values.get("source")
-    if isinstance(source, str) and PurePath(source).is_absolute():
-        return {**values, "source": PurePath(source).name}
-    return values
+def _add_probes(app: FastAPI, assistant: Assistant) -> None:
+    readiness = Readiness(assistant)
+
+    @app.get("/health", responses={503: {"model": Problem, "description": "No index."}})
+    async def health() -> Health:
+        return Health(status="ok", passages=len(assistant.store))
+
+    @app.get("/ready", responses={503: {"model": Ready, "description": "It cannot answer."}})
+    async def ready(response: Response) -> Ready:
+        state = await readiness.state()
+        can = all(state.values())
+        response.status_code = 200 if can else 503
+        return Ready(status="ok" if can else "unavailable", **state)
 
 
-async def _saved(file: UploadFile, folder: Path) -> Path:
-    """A copy under the file's own name; what comes before the name in a path is dropped."""
-    folder.mkdir()
-    path = folder / (PurePath((file.filename or "").replace("\\", "/")).name or "file")
-    with path.open("wb") as copy:
-        await asyncio.to_thread(shutil.copyfileobj, file.file, copy)
-    return path
+def _add_handlers(app: FastAPI) -> None:
+    @app.exception_handler(RequestValidationError)
+    async def wrong(_: Request, error: RequestValidationError) -> JSONResponse:
+        # Without what was sent: it may not be what can be sent back.
+        rows = [
+            {
+                "loc": [readable(part) if isinstance(part, str) else part for part in row["loc"]],
+                "msg": readable(row["msg"]),
+                "type": row["type"],
+            }
+            for row in error.errors()
+        ]
+        return JSONResponse({"detail": rows}, status_code=422)
+
+    async def failed(_: Request, error: Exception) -> Response:
+        what = failure(error)
+        detail: Any = what.detail
+        if what.status == 422:
+            detail = [{"loc": ["body"], "msg": what.detail, "type": "value_error"}]
+        return JSONResponse({"detail": detail}, what.status, what.headers)
+
+    async def left(_: Request, error: Exception) -> Response:
+        return Response(status_code=499)
+
+    app.add_exception_handler(ClientLeftError, left)
+    app.add_exception_handler(ClientDisconnect, left)
+    app.add_exception_handler(SwallowError, failed)
+    app.add_exception_handler(Exception, failed)
 
 
-async def _events(
-    assistant: Assistant, name: str, pieces: AsyncIterator[Answer], *, alone: bool
-) -> AsyncIterator[str]:
+def client_of(request: Request) -> str:
+    """Whom a request counts for: the address that it comes from."""
+    return request.client.host if request.client else ""
+
+
+async def _whole(pieces: AsyncIterator[Answer]) -> Answer:
+    answer = Answer()
+    async with contextlib.aclosing(pieces) as open_pieces:  # type: ignore[type-var]
+        async for piece in open_pieces:
+            answer += piece
+    return answer
+
+
+async def _all(adding: AsyncIterator[Uploaded]) -> list[Uploaded]:
+    async with contextlib.aclosing(adding) as results:  # type: ignore[type-var]
+        return [result async for result in results]
+
+
+async def _events(pieces: AsyncIterator[Answer]) -> AsyncIterator[str]:
     answer = Answer()
     try:
         # A client that leaves closes this generator, and with it the generation.
@@ -139,16 +187,13 @@ async def _events(
             async for piece in open_pieces:
                 answer += piece
                 if piece.documents:
-                    yield _event("documents", {"documents": _shown(piece)["documents"]})
+                    yield _event("documents", {"documents": answer_json(piece)["documents"]})
                 if piece.text:
                     yield _event("text", {"text": piece.text})
-        yield _event("answer", _shown(answer))
-    except (SwallowError, ValueError) as error:
-        yield _event("error", {"detail": str(error)})
-    finally:
-        if alone:
-            assistant.forget(name)
+        yield _event("answer", answer_json(answer))
+    except Exception as error:  # the status has been sent: what is left is an event
+        yield _event("error", {"detail": failure(error).detail})
 
 
 def _event(kind: str, data: dict[str, Any]) -> str:
-    return f"event: {kind}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+    return f"event: {kind}\ndata: {readable(json.dumps(data, ensure_ascii=False))}\n\n"

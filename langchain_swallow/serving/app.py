@@ -5,12 +5,16 @@ import socket
 
 import gradio as gr
 import uvicorn
+from fastapi import FastAPI
+from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from langchain_swallow.serving.api import create_api
 from langchain_swallow.serving.assistant import Assistant
+from langchain_swallow.serving.forms import largest_form
 from langchain_swallow.serving.guard import Guard, is_loopback
-from langchain_swallow.serving.page import create_page, mount_options
+from langchain_swallow.serving.page import create_page, mount_options, server_events
+from langchain_swallow.serving.page_door import PageDoor
 
 _LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
 
@@ -32,12 +36,16 @@ def create_app(
     """
     app = create_api(assistant)
     if page:
-        blocks = create_page(assistant).queue(api_open=False, default_concurrency_limit=None)
-        limit = int(assistant.limits.file_mb * 1024**2)
-        app = gr.mount_gradio_app(app, blocks, "/", max_file_size=limit, **mount_options())
-    limits = assistant.limits
-    max_body = int((limits.files * limits.file_mb + 1) * 1024**2)
-    return Guard(app, token=token, hosts=hosts, max_body=max_body)
+        _add_page(app, assistant)
+    return Guard(app, token=token, hosts=hosts, max_body=largest_form(assistant.limits))
+
+
+def _add_page(app: FastAPI, assistant: Assistant) -> None:
+    """Serve the page for whatever the API does not take, behind its door."""
+    blocks = create_page(assistant).queue(api_open=False, default_concurrency_limit=None)
+    gr.mount_gradio_app(app, blocks, "/", **mount_options())
+    (mount,) = (route for route in app.routes if isinstance(route, Mount))
+    mount.app = PageDoor(mount.app, server_events(blocks))
 
 
 def listen(host: str = "127.0.0.1", port: int = 7860, *, token: str | None = None) -> socket.socket:

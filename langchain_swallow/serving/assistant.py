@@ -5,6 +5,7 @@ import contextlib
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,16 @@ from langchain_swallow.query_expansion import fused
 from langchain_swallow.rag import Answer, create_rag_chain
 from langchain_swallow.rag.conversation import astream_turn
 from langchain_swallow.retrievers import HybridRetriever
+from langchain_swallow.serving.refusals import (
+    BusyError,
+    InvalidValueError,
+    NotPermittedError,
+    UnknownAnswerError,
+    UnknownDocumentError,
+)
 from langchain_swallow.serving.sessions import Session, Sessions
 from langchain_swallow.serving.settings import LONGEST_QUESTION, Settings
-from langchain_swallow.serving.uploads import Limits, Uploaded, add_files
+from langchain_swallow.serving.uploads import Limits, Received, Uploaded, Worker
 from langchain_swallow.splitters import JapaneseTextSplitter
 from langchain_swallow.vectorstores import SwallowFAISS
 
@@ -31,7 +39,7 @@ class Assistant:
         llm: A chat model; its scheduler serves all sessions at once.
         store: The documents that everyone may ask about.
         splitter: Of uploaded documents; `None` counts by the model's tokenizer.
-        limits: Of a session's uploads.
+        limits: Of uploads.
         shared_uploads: Whether users may add documents to `store`.
         feedback: A file of JSON lines for ratings; `None` keeps none.
     """
@@ -50,14 +58,19 @@ class Assistant:
         self.store = store
         self.limits = limits or Limits()
         self.shared_uploads = shared_uploads
+        self.takes_ratings = feedback is not None
         self.sessions = Sessions()
-        self._splitter = splitter or JapaneseTextSplitter(300, llm)
+        self._worker = Worker(
+            splitter or JapaneseTextSplitter(300, llm), self.limits, lambda: self._answering > 0
+        )
+        self._answering = 0
+        self._uploading: Counter[str] = Counter()
         self._feedback = feedback
         self._writing = threading.Lock()
 
     async def answer(
         self,
-        session_name: str,
+        session: Session,
         question: str,
         settings: Settings | None = None,
         *,
@@ -66,20 +79,21 @@ class Assistant:
         """The pieces of an answer; leaving the stream ends the generation.
 
         Args:
-            session_name: Whose conversation it belongs to; its answers wait for each other.
+            session: The conversation it belongs to; its answers wait for each other.
             question: At most 2,000 characters.
             settings: `None` takes the defaults.
             again: Whether this takes the place of the conversation's last question, if that is
                 the same, and of its answer.
 
         Raises:
-            ValueError: The question is empty or too long.
+            InvalidValueError: The question is empty or too long.
         """
         if len(question) > LONGEST_QUESTION:
-            raise ValueError(
+            raise InvalidValueError(
                 f"質問は {LONGEST_QUESTION} 文字までです（{len(question)} 文字あります）。"
             )
-        session = self.sessions.get(session_name)
+        if not question.strip():
+            raise InvalidValueError("質問がありません。 / No question was given.")
         chosen = settings or Settings()
         chain = create_rag_chain(
             chosen.bound(self.llm),
@@ -89,54 +103,139 @@ class Assistant:
         async with session.lock:
             if again:
                 session.history.take_back(question)
-            async with contextlib.aclosing(
-                astream_turn(chain, question, session.history)
-            ) as pieces:
-                async for piece in pieces:
-                    yield piece
+            self._answering += 1
+            try:
+                async with contextlib.aclosing(
+                    astream_turn(chain, question, session.history)
+                ) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            finally:
+                self._answering -= 1
 
-    def forget(self, session_name: str) -> None:
-        """Drop a session with its conversation and documents."""
-        self.sessions.forget(session_name)
-
-    def add_files(
-        self, session_name: str, paths: Sequence[Path], *, shared: bool = False
-    ) -> Iterator[Uploaded]:
-        """Add documents to a session's own, or to everyone's; a result for each file.
+    @contextlib.contextmanager
+    def admitted(self, session: Session) -> Iterator[None]:
+        """A place for a request with files; taken before its body is read.
 
         Raises:
-            PermissionError: Everyone's documents are not for users to change.
+            BusyError: This client sends as many as it may (429), or the server reads as many as
+                it can (503).
+        """
+        client = session.client or session.id
+        if self._uploading[client] >= self.limits.client_at_once:
+            raise BusyError(
+                f"同時に送れるのは {self.limits.client_at_once} 件までです。 / "
+                f"A client may send {self.limits.client_at_once} uploads at a time.",
+                status=429,
+                retry_after_s=5,
+            )
+        if self._uploading.total() >= self.limits.at_once:
+            raise BusyError(
+                "ほかの文書を読んでいます。しばらくしてからもう一度送ってください。 / "
+                "The server is reading other documents. Send these again later.",
+                status=503,
+                retry_after_s=10,
+            )
+        self._uploading[client] += 1
+        try:
+            yield
+        finally:
+            self._uploading[client] -= 1
+            if not self._uploading[client]:
+                del self._uploading[client]
+
+    async def add_files(
+        self, session: Session, files: Sequence[Received], *, shared: bool = False
+    ) -> AsyncIterator[Uploaded]:
+        """Add documents to a session's own, or to everyone's; a result for each file.
+
+        A file counts once, however often it is sent, and only where it could be added. Leaving
+        the stream ends the work.
+
+        Raises:
+            NotPermittedError: Everyone's documents are not for users to change.
         """
         if shared and not self.shared_uploads:
-            raise PermissionError("共有の索引には追加できません（--shared-uploads で許可します）。")
-        session = self.sessions.get(session_name)
-        left = self.limits.files - session.files
-        for path in paths[left:]:
-            yield Uploaded(path.name, error=f"{path.name}: {self.limits.files} 個までです。")
-        session.files += len(paths[:left])
+            raise NotPermittedError(
+                "共有の索引には追加できません（--shared-uploads で許可します）。"
+            )
+        for file in files:
+            yield await self._add_file(session, file, shared=shared)
+
+    async def _add_file(self, session: Session, file: Received, *, shared: bool) -> Uploaded:
+        name = file.name
+        kept = session.shared if shared else session.files
+        others = len(session.files.keys() | session.shared.keys()) - (name in kept)
+        if others + session.uploading >= self.limits.files:
+            return Uploaded(name, error=f"{name}: {self.limits.files} 個までです。")
         if shared:
             store = self.store
         else:
             # In memory, and gone with the session.
             store = session.documents or SwallowFAISS(self.store.embeddings)
             session.documents = store
-        yield from add_files(store, paths[:left], self._splitter, self.limits)
 
-    def rate(self, session_name: str, question: str, answer: str, *, good: bool) -> None:
-        """Keep a rating."""
+        def is_wanted() -> bool:
+            # A new conversation has other documents.
+            return not session.closed and (shared or session.documents is store)
+
+        session.uploading += 1
+        try:
+            room = self._room(session, name)
+            result = await self._worker.add(store, file, room=room, is_wanted=is_wanted)
+        finally:
+            session.uploading -= 1
+        if not result.error and is_wanted():
+            kept[name] = result.passages
+        return result
+
+    def _room(self, session: Session, name: str) -> int:
+        """Chunks that a file may have, of the session's and of all sessions' share."""
+        own = sum(session.files.values()) - session.files.get(name, 0)
+        return min(
+            self.limits.session_passages - own,
+            self.limits.all_passages - self.sessions.passages(),
+        )
+
+    def remove_file(self, session: Session, name: str) -> None:
+        """Remove one of a session's own documents.
+
+        Raises:
+            UnknownDocumentError: The session has no file of this name.
+        """
+        if name not in session.files:
+            raise UnknownDocumentError(name)
+        if session.documents is not None:
+            session.documents.delete(source=name)
+        del session.files[name]
+
+    def rate(self, session: Session, turn_id: str, *, good: bool) -> None:
+        """Keep a rating of an answer.
+
+        Raises:
+            UnknownAnswerError: The session has no answer with this id.
+        """
+        turn = session.turns.get(turn_id)
+        if turn is None:
+            raise UnknownAnswerError
         if self._feedback is None:
             return
         row = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            "session": session_name,
-            "question": question,
-            "answer": answer,
+            "answer_id": turn_id,
+            "question": turn.question,
+            "answer": turn.answer,
             "good": good,
         }
         with self._writing:
             self._feedback.parent.mkdir(parents=True, exist_ok=True)
             with self._feedback.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    def close(self) -> None:
+        """Forget all sessions and end the work on their files."""
+        self.sessions.close()
+        self._worker.close()
 
     def _retriever(self, session: Session, k: int) -> Runnable[str, list[Document]]:
         everyone = HybridRetriever(store=self.store, k=k)

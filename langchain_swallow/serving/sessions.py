@@ -1,17 +1,23 @@
-"""Sessions: each has its own conversation and its own documents, and sees no other's."""
+"""Sessions: each has its own conversation and its own documents, and sees no other's.
+
+The server makes up their ids, which nobody can guess: who knows an id may use its session.
+"""
 
 import asyncio
+import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage, HumanMessage
 
+from langchain_swallow.serving.refusals import BusyError, UnknownSessionError
 from langchain_swallow.vectorstores import SwallowFAISS
 
-_MESSAGES = 40
+_MAX_MESSAGES = 40
+_MAX_TURNS = 100
 
 
 class History(BaseChatMessageHistory):
@@ -22,7 +28,7 @@ class History(BaseChatMessageHistory):
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Add messages; the oldest go when there are too many."""
-        self.messages = [*self.messages, *messages][-_MESSAGES:]
+        self.messages = [*self.messages, *messages][-_MAX_MESSAGES:]
 
     def take_back(self, question: str) -> None:
         """Remove the last question with its answer, if it is this one.
@@ -38,50 +44,157 @@ class History(BaseChatMessageHistory):
         self.messages = []
 
 
+@dataclass(slots=True)
+class Turn:
+    """A question and as much of its answer as has been sent."""
+
+    question: str
+    answer: str = ""
+
+
+def _new_id() -> str:
+    return secrets.token_urlsafe(24)
+
+
 @dataclass(eq=False, slots=True)
 class Session:
-    """One conversation; `documents` are those that its user has uploaded for it."""
+    """One conversation.
 
-    name: str
+    Attributes:
+        id: What its client names it by; 192 random bits.
+        client: Whom it counts for.
+        turns: What can be rated, by the ids that were handed out with the answers.
+        documents: Those that its user has uploaded for it.
+        files: Chunks of each file of `documents`, by name; failed files are not in it.
+        shared: The same of the files that this session has added to everyone's documents.
+        uploading: Files that are being read now; they count too.
+    """
+
+    id: str = field(default_factory=_new_id)
+    client: str = ""
     history: History = field(default_factory=History)
+    turns: OrderedDict[str, Turn] = field(default_factory=OrderedDict)
     documents: SwallowFAISS | None = None
-    files: int = 0
+    files: dict[str, int] = field(default_factory=dict)
+    shared: dict[str, int] = field(default_factory=dict)
+    uploading: int = 0
     # One answer at a time, so that a conversation has an order.
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     used: float = field(default_factory=time.monotonic)
+    closed: bool = False
+
+    def new_turn(self, question: str) -> str:
+        """A turn of the conversation; its id is unique over restarts of the server."""
+        turn_id = secrets.token_hex(8)
+        self.turns[turn_id] = Turn(question)
+        while len(self.turns) > _MAX_TURNS:
+            self.turns.popitem(last=False)
+        return turn_id
+
+    def clear(self) -> None:
+        """Begin a new conversation: without messages, answers to rate, and documents."""
+        self.history.clear()
+        self.turns.clear()
+        self.documents = None
+        self.files.clear()
+
+    def is_in_use(self) -> bool:
+        """Whether somebody would miss it."""
+        return bool(self.history.messages or self.files or self.uploading or self.lock.locked())
 
 
 class Sessions:
-    """Sessions by name; those not used for the longest time go first.
+    """Sessions by id.
 
     Args:
         most: How many are kept.
-        idle_s: How long one is kept that nobody uses.
+        per_client: How many of them one client may have; `None` is a quarter.
+        idle_s: How long a session is kept that nobody uses.
+        empty_s: How long one without messages and documents is kept where there is no room.
+
+    A newcomer for whom there is no room is refused. Sessions in use are never dropped for one.
     """
 
-    def __init__(self, most: int = 1000, idle_s: float = 24 * 3600) -> None:
-        self._most, self._idle_s = most, idle_s
+    def __init__(
+        self,
+        most: int = 1000,
+        *,
+        per_client: int | None = None,
+        idle_s: float = 24 * 3600,
+        empty_s: float = 60,
+    ) -> None:
+        self._most, self._idle_s, self._empty_s = most, idle_s, empty_s
+        self._per_client = per_client or max(1, most // 4)
+        # The one unused for the longest time comes first.
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def get(self, name: str) -> Session:
-        """The session of this name, a new one if there is none."""
-        session = self._sessions.pop(name, None) or Session(name)
-        session.used = time.monotonic()
-        self._sessions[name] = session
-        self._drop_old()
+    def create(self, client: str = "") -> Session:
+        """A new session.
+
+        Raises:
+            BusyError: This client has all its sessions (429), or the server has (503).
+        """
+        self._drop(lambda s, age: age >= self._idle_s and not s.lock.locked())
+        if self._count(client) >= self._per_client:
+            self._drop(lambda s, age: s.client == client and self._is_abandoned(s, age))
+        if self._count(client) >= self._per_client:
+            raise BusyError(
+                f"会話は {self._per_client} 個までです。使わない会話を削除してください。 / "
+                f"{self._per_client} sessions are the limit of one client. Delete unused ones.",
+                status=429,
+                retry_after_s=60,
+            )
+        if len(self) >= self._most:
+            self._drop(self._is_abandoned)
+        if len(self) >= self._most:
+            raise BusyError(
+                "サーバーの会話がいっぱいです。しばらくしてからもう一度試してください。 / "
+                "The server has no room for another session. Try again later.",
+                status=503,
+                retry_after_s=60,
+            )
+        session = Session(client=client)
+        self._sessions[session.id] = session
         return session
 
-    def forget(self, name: str) -> None:
-        """Drop a session with its conversation and documents."""
-        self._sessions.pop(name, None)
+    def find(self, session_id: str) -> Session:
+        """The session with this id.
 
-    def _drop_old(self) -> None:
-        oldest_allowed = time.monotonic() - self._idle_s
-        while self._sessions:
-            name, session = next(iter(self._sessions.items()))
-            if len(self._sessions) <= self._most and session.used >= oldest_allowed:
-                return
-            del self._sessions[name]
+        Raises:
+            UnknownSessionError: It was not handed out, or was forgotten.
+        """
+        session = self._sessions.get(session_id)
+        if session is None or time.monotonic() - session.used >= self._idle_s:
+            raise UnknownSessionError
+        session.used = time.monotonic()
+        self._sessions.move_to_end(session_id)
+        return session
+
+    def forget(self, session_id: str) -> None:
+        """Drop a session with its conversation and documents."""
+        session = self._sessions.pop(session_id, None)
+        if session is not None:
+            session.closed = True
+            session.clear()
+
+    def passages(self) -> int:
+        """Chunks of all sessions' own documents."""
+        return sum(sum(session.files.values()) for session in self._sessions.values())
+
+    def close(self) -> None:
+        """Forget all."""
+        self._drop(lambda *_: True)
+
+    def _count(self, client: str) -> int:
+        return sum(session.client == client for session in self._sessions.values())
+
+    def _is_abandoned(self, session: Session, age_s: float) -> bool:
+        return age_s >= self._empty_s and not session.is_in_use()
+
+    def _drop(self, unwanted: Callable[[Session, float], bool]) -> None:
+        now = time.monotonic()
+        for session in [s for s in self._sessions.values() if unwanted(s, now - s.used)]:
+            self.forget(session.id)

@@ -6,9 +6,16 @@ from typing import Any
 from langchain_core.runnables import Runnable
 
 from langchain_swallow.presets import Preset, get_preset, list_presets
+from langchain_swallow.serving.refusals import InvalidValueError
 
 LONGEST_QUESTION = 2000
 LONGEST_SYSTEM_PROMPT = 1000
+# Smallest and largest value of each number that a user may choose.
+BOUNDS: dict[str, tuple[float, float]] = {
+    "k": (1, 10),
+    "max_tokens": (16, 1024),
+    "temperature": (0, 1.5),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +30,7 @@ class Settings:
         temperature: 0 (always the likeliest) to 1.5.
 
     Raises:
-        ValueError: One is out of its bounds.
+        InvalidValueError: One is out of its bounds.
     """
 
     preset: str = "質問応答"
@@ -34,12 +41,14 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.preset not in rag_presets():
-            raise ValueError(f"preset must be one of {', '.join(rag_presets())}.")
-        for name, least, most in (("k", 1, 10), ("max_tokens", 16, 1024), ("temperature", 0, 1.5)):
-            if not least <= getattr(self, name) <= most:
-                raise ValueError(f"{name} must be from {least} to {most}.")
+            raise InvalidValueError(f"preset must be one of {', '.join(rag_presets())}.")
+        for name, (minimum, maximum) in BOUNDS.items():
+            if not minimum <= getattr(self, name) <= maximum:
+                raise InvalidValueError(f"{name} must be from {minimum} to {maximum}.")
         if len(self.system_prompt) > LONGEST_SYSTEM_PROMPT:
-            raise ValueError(f"system_prompt is longer than {LONGEST_SYSTEM_PROMPT} characters.")
+            raise InvalidValueError(
+                f"system_prompt is longer than {LONGEST_SYSTEM_PROMPT} characters."
+            )
 
     def chosen_preset(self) -> Preset:
         """The preset, with the user's system prompt."""

@@ -1,31 +1,73 @@
-"""Files from users: read, split and embedded within limits, each with its own result."""
+"""Files from users: read, split and embedded within limits, each with its own result.
 
-from collections.abc import Iterator, Sequence
+The work is done in threads of its own, which give way to answers, and ends with its client. Bytes
+are read into text in processes of their own. Nothing is kept on the disk.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import PurePosixPath
 
 from langchain_core.documents import Document
 from langchain_text_splitters import TextSplitter
 
-from langchain_swallow.documents import load_documents
-from langchain_swallow.errors import SwallowError
+from langchain_swallow.documents import load_bytes
+from langchain_swallow.errors import DocumentError, SwallowError
 from langchain_swallow.formats.reading import SUFFIXES
+from langchain_swallow.formats.sandbox import Sandbox
+from langchain_swallow.serving.blocks import split_in_blocks
+from langchain_swallow.text.passages import passage_text
 from langchain_swallow.vectorstores import SwallowFAISS
+
+logger = logging.getLogger(__name__)
+
+_WORKERS = 2
+_READING_TIMEOUT_S = 60
+# Chunks embedded between two looks at whether to go on.
+_EMBEDDED_TOGETHER = 16
+_LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of a session's uploads.
+    """Of uploads.
 
     Args:
-        files: How many.
-        file_mb: Size of one, in MiB.
-        passages: Of one file.
+        files: Of a session.
+        file_mb: Size of one file, in MiB.
+        passages: Chunks of one file.
+        session_passages: Chunks of all files of a session.
+        all_passages: Chunks of all sessions together.
+        at_once: Requests with files that the server takes at a time.
+        client_at_once: Of those, how many of one client.
     """
 
     files: int = 20
     file_mb: float = 20.0
     passages: int = 5000
+    session_passages: int = 20_000
+    all_passages: int = 200_000
+    at_once: int = 8
+    client_at_once: int = 4
+
+    @property
+    def file_bytes(self) -> int:
+        """Size of one file."""
+        return int(self.file_mb * 1024**2)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A file that a client has sent; `name` says what it is called, not where anything lies."""
+
+    name: str
+    size: int
+    read: Callable[[], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,33 +79,159 @@ class Uploaded:
     error: str = ""
 
 
-def add_files(
-    store: SwallowFAISS, paths: Sequence[Path], splitter: TextSplitter, limits: Limits
-) -> Iterator[Uploaded]:
-    """Add files to a store, one after another; a file of the same name is replaced."""
-    for path in paths:
-        name = PurePath(path).name
+class _Stopped(Exception):
+    """Nobody waits for this file any more."""
+
+
+class Worker:
+    """Reads, splits and embeds files, some at a time.
+
+    Args:
+        splitter: Makes chunks of documents.
+        limits: Of a file's size and chunks.
+        is_answering: Whether an answer is being made, to which this work gives way.
+    """
+
+    def __init__(
+        self, splitter: TextSplitter, limits: Limits, is_answering: Callable[[], bool]
+    ) -> None:
+        self._splitter, self._limits, self._is_answering = splitter, limits, is_answering
+        # Not the event loop's own executor: answers need its threads.
+        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="upload")
+
+    async def add(
+        self, store: SwallowFAISS, file: Received, *, room: int, is_wanted: Callable[[], bool]
+    ) -> Uploaded:
+        """Add one file to a store; one of the same name is replaced.
+
+        Cancelling this ends the work, wherever it is.
+
+        Args:
+            store: Where the chunks go.
+            file: What is added.
+            room: Chunks that there is room for.
+            is_wanted: Whether the store is still somebody's.
+        """
+        job = _Job(store, file, self._splitter, self._limits, room)
+        job.is_wanted, job.is_answering = is_wanted, self._is_answering
+        future = self._pool.submit(job.run)
         try:
-            chunks = _chunks(path, name, splitter, limits)
-            with store.transaction():
-                store.delete(source=name)
-                store.add_documents(chunks)
-        except (SwallowError, OSError, ValueError) as error:
-            # Where the file lies on the server is nobody's business.
-            yield Uploaded(name, error=str(error).replace(str(path), name))
-        else:
-            yield Uploaded(name, passages=len(chunks))
+            return await asyncio.wrap_future(future)
+        finally:
+            # After a cancellation; otherwise the work has ended.
+            job.stop()
+            future.cancel()
+
+    def close(self) -> None:
+        """Take no more work."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _chunks(path: Path, name: str, splitter: TextSplitter, limits: Limits) -> list[Document]:
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{name}: 読めない形式です。{'、'.join(sorted(SUFFIXES))} が読めます。")
-    documents = load_documents(path, max_file_mb=limits.file_mb, on_error="raise")
-    for document in documents:
-        document.metadata["source"] = name
-    chunks = splitter.split_documents(documents)
-    if not chunks:
-        raise ValueError(f"{name}: 文字がありません。")
-    if len(chunks) > limits.passages:
-        raise ValueError(f"{name}: {len(chunks)} 箇所あり、{limits.passages} を超えます。")
-    return chunks
+class _Job:
+    """One file on its way into a store."""
+
+    def __init__(
+        self,
+        store: SwallowFAISS,
+        file: Received,
+        splitter: TextSplitter,
+        limits: Limits,
+        room: int,
+    ) -> None:
+        self._store, self._file, self._splitter = store, file, splitter
+        self._limits, self._room = limits, room
+        self.is_wanted: Callable[[], bool] = lambda: True
+        self.is_answering: Callable[[], bool] = lambda: False
+        self._stopped = threading.Event()
+        self._sandbox = Sandbox(1, timeout_s=_READING_TIMEOUT_S)
+        self._looked = time.monotonic()
+
+    def stop(self) -> None:
+        """End the work soon, its reading at once."""
+        self._stopped.set()
+        self._sandbox.kill()
+
+    def run(self) -> Uploaded:
+        """Do it all; what cannot be read says why."""
+        name = self._file.name
+        try:
+            chunks = self._chunks()
+            self._store_chunks(chunks)
+        except _Stopped:
+            return Uploaded(name, error=f"{name}: 中止しました。 / Stopped.")
+        except (DocumentError, ValueError) as error:
+            return Uploaded(name, error=str(error))
+        except (SwallowError, OSError) as error:
+            logger.warning("%r was not added.", name, exc_info=error)
+            return Uploaded(name, error=f"{name}: 追加できませんでした。 / It could not be added.")
+        return Uploaded(name, passages=len(chunks))
+
+    def _chunks(self) -> list[Document]:
+        name, limits = self._file.name, self._limits
+        if (suffix := PurePosixPath(name).suffix.lower()) not in SUFFIXES:
+            known = "、".join(sorted(SUFFIXES))
+            raise ValueError(f"{name}: 読めない形式です（{suffix}）。{known} が読めます。")
+        if self._file.size > limits.file_bytes:
+            raise ValueError(f"{name}: 大きさが {limits.file_mb:g} MiB を超えます。")
+        self._look()
+        documents = self._documents()
+        chunks: list[Document] = []
+        room = min(limits.passages, self._room)
+        for block in split_in_blocks(documents, self._splitter):
+            self._look()
+            chunks += block.chunks
+            if (expected := block.expected(len(chunks))) > room:
+                raise ValueError(
+                    f"{name}: 約 {expected} 箇所あり、{room} を超えます。 / About {expected} "
+                    f"chunks; there is room for {room}."
+                )
+        if not chunks:
+            raise ValueError(f"{name}: 文字がありません。")
+        return chunks
+
+    def _documents(self) -> Sequence[Document]:
+        name = self._file.name
+        with self._sandbox as sandbox:
+            loaded = load_bytes(self._file.read(), PurePosixPath(name), sandbox.read)
+        self._look()
+        for reason in loaded.failed.values():
+            raise DocumentError(reason)
+        return loaded.documents
+
+    def _store_chunks(self, chunks: list[Document]) -> None:
+        vectors: list[list[float]] = []
+        shown = [passage_text(chunk.page_content, chunk.metadata) for chunk in chunks]
+        for start in range(0, len(shown), _EMBEDDED_TOGETHER):
+            self._look()
+            part = shown[start : start + _EMBEDDED_TOGETHER]
+            vectors += self._store.embeddings.embed_documents(part)
+        self._look()
+        texts = [chunk.page_content for chunk in chunks]
+        # Embedded before: others wait for their changes while a transaction goes on.
+        with self._store.transaction():
+            self._store.delete(source=self._file.name)
+            self._store.add_embeddings(
+                zip(texts, vectors, strict=True), [chunk.metadata for chunk in chunks]
+            )
+
+    def _look(self) -> None:
+        """Go on only where somebody waits, and half as fast while answers are made."""
+        if self._stopped.is_set() or not self.is_wanted():
+            raise _Stopped
+        if self.is_answering():
+            self._stopped.wait(min(1.0, time.monotonic() - self._looked))
+        self._looked = time.monotonic()
+
+
+def file_name(sent: str | None) -> str:
+    """A file's own name, of whatever a client calls it: without folders and control characters."""
+    name = (sent or "").replace("\\", "/").rsplit("/", 1)[-1]
+    name = "".join(char if _is_plain(char) else "\ufffd" for char in name).strip() or "file"
+    if len(name) <= _LONGEST_NAME:
+        return name
+    suffix = PurePosixPath(name).suffix[-16:]
+    return name[: _LONGEST_NAME - len(suffix)] + suffix
+
+
+def _is_plain(char: str) -> bool:
+    return char.isprintable() or char in " \u3000"

@@ -38,6 +38,7 @@ class User:
 
     def __init__(self, number: int, url: str, counts: Counter, waits: list[float]) -> None:
         self.name = f"利用者{number:02d}"
+        self.session = ""
         self.word = f"{random.Random(number).getrandbits(40):010x}"
         self._random = random.Random(number)
         self._counts, self._waits = counts, waits
@@ -46,11 +47,13 @@ class User:
     async def upload(self) -> None:
         text = f"{self.name}の合言葉は{self.word}である。"
         files = {"files": (f"{self.name}.txt", text.encode("cp932"))}
-        got = await self._client.post(f"/v1/sessions/{self.name}/documents", files=files)
+        made = await self._client.post("/v1/sessions")
+        self.session = made.raise_for_status().json()["session"]
+        got = await self._client.post(f"/v1/sessions/{self.session}/documents", files=files)
         got.raise_for_status()
 
     async def ask(self, question: str, *, leaves: bool) -> None:
-        body = {"question": question, "session": self.name, "stream": True, "max_tokens": 48}
+        body = {"question": question, "session": self.session, "stream": True, "max_tokens": 48}
         began, first, text = time.perf_counter(), None, []
         async with self._client.stream("POST", "/v1/answers", json=body) as got:
             got.raise_for_status()

@@ -3,13 +3,10 @@
 import os
 import re
 import shutil
-import socket
-import threading
 import time
 
 import httpx
 import pytest
-import uvicorn
 
 from langchain_swallow import (
     ChatSwallow,
@@ -18,10 +15,10 @@ from langchain_swallow import (
     SwallowFAISS,
     load_documents,
 )
-from langchain_swallow.serving.app import create_app
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.settings import Settings
 from langchain_swallow.serving.uploads import Limits
+from tests.integration_tests.served import Served
 from tests.integration_tests.test_readme import ROOT
 from tests.unit_tests.tiny_models import tiny
 from tests.unit_tests.tokenizers import trained_tokenizer
@@ -35,30 +32,6 @@ CHROMIUM = (
 )
 MARKUP = "<script>document.title='盗'</script><img src=x onerror=document.title='盗'> がある。"
 QUESTION = "取引先との飲食は1人いくらまでですか。"
-
-
-class Served:
-    """A server in a thread of this process, so that its engine can be looked at."""
-
-    def __init__(self, assistant, **options):
-        self.assistant = assistant
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        config = uvicorn.Config(
-            create_app(assistant, **options), port=port, log_level="error",
-            timeout_graceful_shutdown=1,
-        )  # fmt: skip
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.05)
-
-    def close(self):
-        self._server.should_exit = True
-        self._thread.join(10)
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +135,7 @@ def test_a_second_turn_and_a_rating(served, visit):
     assert len(history.messages) == 4
     page.click("#new")
     page.wait_for_timeout(500)
+    # Its session is forgotten, with its documents.
     assert history.messages == []
     assert page.locator(".conversation .bot .message-content").count() == 0
 

@@ -1,0 +1,155 @@
+"""What the API takes and returns; `/openapi.json` describes it."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from langchain_swallow.serving.settings import (
+    BOUNDS,
+    LONGEST_QUESTION,
+    LONGEST_SYSTEM_PROMPT,
+    Settings,
+    rag_presets,
+)
+
+_LONGEST_ID = 200
+
+
+class Question(BaseModel):
+    """A question; without a session it stands alone."""
+
+    question: str = Field(min_length=1, max_length=LONGEST_QUESTION)
+    session: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=_LONGEST_ID,
+        description="an id that POST /v1/sessions has returned",
+    )
+    stream: bool = Field(default=False, description="server-sent events instead of JSON")
+    preset: str = Field(default="質問応答", json_schema_extra={"enum": list(rag_presets())})
+    system_prompt: str = Field(default="", max_length=LONGEST_SYSTEM_PROMPT)
+    k: int = Field(default=4, ge=BOUNDS["k"][0], le=BOUNDS["k"][1])
+    max_tokens: int = Field(default=256, ge=BOUNDS["max_tokens"][0], le=BOUNDS["max_tokens"][1])
+    temperature: float = Field(
+        default=0.0, allow_inf_nan=False, ge=BOUNDS["temperature"][0], le=BOUNDS["temperature"][1]
+    )
+
+    model_config = ConfigDict(extra="forbid")
+
+    @field_validator("preset")
+    @classmethod
+    def _is_known(cls, preset: str) -> str:
+        if preset not in rag_presets():
+            raise ValueError(f"preset must be one of {', '.join(rag_presets())}.")
+        return preset
+
+    def settings(self) -> Settings:
+        """The settings, checked."""
+        return Settings(self.preset, self.system_prompt, self.k, self.max_tokens, self.temperature)
+
+
+class NewSession(BaseModel):
+    """A session that the server has made."""
+
+    session: str = Field(description="its id: keep it secret, whoever has it may use the session")
+
+
+class FileResult(BaseModel):
+    """What became of a file."""
+
+    name: str
+    passages: int = Field(description="chunks of the file; 0 where it was not added")
+    error: str = Field(description="why it was not added; empty where it was")
+
+
+class FileKept(BaseModel):
+    """A document of a session."""
+
+    name: str
+    passages: int
+
+
+class Passage(BaseModel):
+    """A passage that the model was shown."""
+
+    text: str
+    metadata: dict[str, Any]
+
+
+class Citation(BaseModel):
+    """A number in the answer and what it cites; offsets count code points of the passage."""
+
+    number: int
+    source: str | None
+    quote: str
+    start: int
+    end: int
+    verified: bool
+
+
+class AnswerBody(BaseModel):
+    """An answer with its passages and citations."""
+
+    question: str = Field(description="as it was searched")
+    text: str
+    refused: bool
+    citations: list[Citation]
+    removed_citations: list[int]
+    corrected_citations: list[list[int]]
+    documents: list[Passage]
+    usage: dict[str, Any] | None
+
+
+class Problem(BaseModel):
+    """What was wrong with a request that is well formed."""
+
+    detail: str
+
+
+class FieldProblem(BaseModel):
+    """What was wrong with one field."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class FieldProblems(BaseModel):
+    """What was wrong with the fields of a request."""
+
+    detail: list[FieldProblem]
+
+
+class Health(BaseModel):
+    """The server runs."""
+
+    status: str
+    passages: int = Field(description="chunks of the index")
+
+
+class Ready(BaseModel):
+    """Whether the server can answer."""
+
+    status: str
+    index: bool = Field(description="whether the index can be read")
+    model: bool = Field(description="whether the model's server can be reached")
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer with these statuses."""
+    texts = {
+        400: "The request cannot be read.",
+        401: "The token is missing or wrong.",
+        403: "The request comes from another site, or is not permitted.",
+        404: "The server does not have this session, document or path.",
+        413: "The request is too large.",
+        421: "The server is not called by this host name.",
+        429: "This client has reached a limit; see Retry-After.",
+        503: "The server is busy, or its model cannot be reached; see Retry-After.",
+    }
+    described: dict[int | str, dict[str, Any]] = {
+        status: {"model": Problem, "description": texts[status]}
+        for status in sorted({400, 401, 403, 413, 421, *statuses})
+    }
+    described[422] = {"model": FieldProblems, "description": "A field has a wrong value."}
+    return described

@@ -1,0 +1,60 @@
+"""Long documents → chunks, a block of text at a time, so that the work can be stopped between."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from langchain_core.documents import Document
+from langchain_text_splitters import TextSplitter
+
+_BLOCK = 10_000
+_SENTENCE_ENDS = ("\n\n", "\n", "。", "．", "！", "？", ". ", " ")
+# From here on the number of chunks is estimated from those that there are.
+_ENOUGH_TO_ESTIMATE = 100_000
+_CERTAINTY = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The chunks of one block; `done` of `total` characters have been split."""
+
+    chunks: list[Document]
+    done: int
+    total: int
+
+    def expected(self, chunks: int) -> int:
+        """Chunks that the documents have in the end, at least: so many are there by now.
+
+        The estimate is made small, so that only what is far too long is refused early.
+        """
+        if self.done < _ENOUGH_TO_ESTIMATE:
+            return chunks
+        return max(chunks, int(chunks * self.total / self.done / _CERTAINTY))
+
+
+def split_in_blocks(documents: Sequence[Document], splitter: TextSplitter) -> Iterator[Block]:
+    """Split documents; one that is longer than a block is cut where a sentence ends."""
+    total = sum(len(document.page_content) for document in documents)
+    done = 0
+    for document in documents:
+        for start, end in block_spans(document.page_content):
+            text = document.page_content[start:end]
+            chunks = splitter.split_documents([Document(text, metadata=dict(document.metadata))])
+            for chunk in chunks:
+                for name in ("start_index", "end_index"):
+                    if name in chunk.metadata:
+                        chunk.metadata[name] += start
+            done += end - start
+            yield Block(chunks, done, total)
+
+
+def block_spans(text: str, size: int = _BLOCK) -> Iterator[tuple[int, int]]:
+    """Half-open spans that cover a text, each of at most `size` characters."""
+    start = 0
+    while len(text) - start > size:
+        ends = (text.rfind(mark, start + size // 2, start + size) for mark in _SENTENCE_ENDS)
+        lengths = zip(ends, map(len, _SENTENCE_ENDS), strict=True)
+        end = next((at + length for at, length in lengths if at >= 0), start + size)
+        yield start, end
+        start = end
+    if start < len(text):
+        yield start, len(text)

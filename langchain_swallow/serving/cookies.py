@@ -1,0 +1,49 @@
+"""Cookies that stand beside those of other programs.
+
+Browsers send a host's cookies to all its ports, and other programs write what they like in theirs.
+"""
+
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+from starlette.types import Scope
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def read_cookies(headers: Headers) -> dict[str, str]:
+    """Values by name; what cannot be read is left out."""
+    return cookie_parser("; ".join(headers.getlist("cookie")))
+
+
+def port_in_address(scope: Scope, headers: Headers) -> int:
+    """The port that the browser has in its address bar."""
+    host = headers.get("host", "")
+    port = host.rsplit(":", 1)[-1] if ":" in host.rsplit("]", 1)[-1] else ""
+    if port.isascii() and port.isdigit():
+        return int(port)
+    return 443 if is_encrypted(scope, headers) else _DEFAULT_PORTS["http"]
+
+
+def is_encrypted(scope: Scope, headers: Headers) -> bool:
+    """Whether the browser speaks https, to this server or to a proxy in front of it."""
+    return scope.get("scheme") == "https" or headers.get("origin", "").startswith("https://")
+
+
+def cookie_header(
+    scope: Scope, headers: Headers, name: str, value: str, *, same_site: str, max_age_s: int
+) -> str:
+    """A `Set-Cookie` header: for this server only, and not for scripts.
+
+    Args:
+        scope: Of the request.
+        headers: Of the request.
+        name: The cookie's name.
+        value: Its value; empty removes it with `max_age_s=0`.
+        same_site: `strict` or `lax`.
+        max_age_s: How long the browser keeps it.
+    """
+    secure = "; Secure" if is_encrypted(scope, headers) else ""
+    path = scope.get("root_path", "").rstrip("/") + "/"
+    return (
+        f"{name}={value}; Path={path}; Max-Age={max_age_s}; HttpOnly; SameSite={same_site}{secure}"
+    )

@@ -1,0 +1,84 @@
+"""Files of a multipart form, read within limits."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from langchain_swallow.serving.refusals import Refusal, TooLargeError
+from langchain_swallow.serving.uploads import Limits, Received, file_name
+
+# What stands between the files.
+_OVERHEAD = 64 * 1024
+_MAX_FIELDS = 10
+
+FORM_SCHEMA: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {
+                        "files": {"type": "array", "items": {"type": "string", "format": "binary"}}
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+class FormError(Refusal):
+    """The form holds no files, or cannot be read."""
+
+    status = 400
+
+
+def largest_form(limits: Limits) -> int:
+    """Bytes of a request with as many files as a session may have."""
+    return limits.files * limits.file_bytes + _OVERHEAD
+
+
+@asynccontextmanager
+async def received_files(request: Request, limits: Limits) -> AsyncIterator[list[Received]]:
+    """The files of a form, until the block ends; they have no names on this server's disk.
+
+    Raises:
+        FormError: There are none, or too many, or it is no form.
+        TooLargeError: The form is larger than all files that a session may have.
+    """
+    if int(request.headers.get("content-length", "0") or 0) > largest_form(limits):
+        raise TooLargeError(
+            f"一つのリクエストは {limits.files} 個、一つ {limits.file_mb:g} MiB までです。 / "
+            f"A request may have {limits.files} files of {limits.file_mb:g} MiB each."
+        )
+    try:
+        form = await request.form(max_files=limits.files, max_fields=_MAX_FIELDS)
+    except HTTPException as error:
+        raise FormError(
+            f"フォームを読めません（{limits.files} 個まで）。 / The form cannot be read; it "
+            f"must be multipart/form-data with at most {limits.files} files."
+        ) from error
+    try:
+        files = [_received(file) for file in form.getlist("files") if isinstance(file, UploadFile)]
+        if not files:
+            raise FormError(
+                "files にファイルがありません。 / The form has no files under the name `files`."
+            )
+        yield files
+    finally:
+        await form.close()
+
+
+def _received(file: UploadFile) -> Received:
+    def read() -> bytes:
+        file.file.seek(0)
+        data: bytes = file.file.read()
+        return data
+
+    return Received(file_name(file.filename), file.size or 0, read)

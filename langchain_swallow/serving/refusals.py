@@ -1,0 +1,74 @@
+"""Requests that the server refuses on purpose: each has its HTTP status and says what to do."""
+
+from langchain_swallow.errors import SwallowError
+
+
+class Refusal(SwallowError):
+    """A request is refused; the text is for the client.
+
+    Attributes:
+        status: The HTTP status.
+        retry_after_s: When to try again; `None` where another try changes nothing.
+    """
+
+    status = 400
+    retry_after_s: int | None = None
+
+
+class InvalidValueError(Refusal, ValueError):
+    """A question or a setting is out of its bounds."""
+
+    status = 422
+
+
+class UnknownSessionError(Refusal):
+    """The server has not handed out this session, or has forgotten it."""
+
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__(
+            "この会話はサーバーにありません。POST /v1/sessions で新しい会話を作ってください。 / "
+            "Unknown session. Create one with POST /v1/sessions; a restarted server has forgotten "
+            "all sessions."
+        )
+
+
+class UnknownDocumentError(Refusal):
+    """The session has no file of this name."""
+
+    status = 404
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name}: この会話の文書ではありません。 / No such document.")
+
+
+class UnknownAnswerError(Refusal):
+    """The session has no answer with this id."""
+
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__(
+            "この回答はサーバーに残っていません。 / The server does not have this answer any more."
+        )
+
+
+class NotPermittedError(Refusal, PermissionError):
+    """Users may not do this on this server."""
+
+    status = 403
+
+
+class TooLargeError(Refusal):
+    """A request or a file exceeds its limit."""
+
+    status = 413
+
+
+class BusyError(Refusal):
+    """A limit of this client (429) or of the whole server (503) is reached."""
+
+    def __init__(self, message: str, *, status: int, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.status, self.retry_after_s = status, retry_after_s
