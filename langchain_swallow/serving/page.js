@@ -20,30 +20,45 @@ window.swallow = (() => {
     : [message("user", turn.user), ...(turn.bot ? [message("assistant", turn.bot)] : [])]);
   const last = () => turns.findLast(turn => !turn.notice);
 
-  // [question box, text for the server, conversation]
+  // The id that the server has made up for this page's session.
+  let session = "";
+  const forget = id => id && fetch(`v1/sessions/${id}`, {method: "DELETE", keepalive: true});
+  const begin = async () => {
+    const got = await fetch("v1/sessions", {method: "POST"});
+    const made = got.ok ? (await got.json()).session : "";
+    // A question was faster, and has made one.
+    if (session) forget(made);
+    else session = made;
+  };
+  begin();
+  addEventListener("pagehide", () => forget(session));
+
+  // [question box, text for the server, session, conversation]
   const ask = (text, how) => {
     const asked = (text || "").trim();
-    if (busy || !asked) return [text, "", shown()];
+    if (busy || !asked) return [text, "", session, shown()];
     busy = how;
     turns.push({id: "", user: escape(asked), asked, bot: ""});
-    return ["", asked, shown()];
+    return ["", asked, session, shown()];
   };
   const again = () => {
     const turn = last();
-    if (!turn) return ["", shown()];
+    if (!turn) return ["", session, shown()];
     busy = "again";
     turns = turns.filter(other => other !== turn);
     turns.push({...turn, id: "", bot: ""});
-    return [turn.asked, shown()];
+    return [turn.asked, session, shown()];
   };
   const take = wire => {
     const sent = JSON.parse(wire || "{}");
     const turn = turns.find(one => one.id && one.id === sent.id) || last();
-    if (sent.lost && turn && !turn.id) {
+    if (!turn || (turn.id && turn.id !== sent.id)) return [shown()];
+    session = sent.session || session;
+    if (sent.lost && !turn.id) {
       turns.splice(turns.indexOf(turn), 0, {notice: texts.lost});
       forgetFiles(texts.lost);
     }
-    if (turn && sent.id && (turn.id === sent.id || !turn.id)) {
+    if (sent.id) {
       turn.id = sent.id;
       turn.bot = sent.bot;
     }
@@ -69,13 +84,15 @@ window.swallow = (() => {
     busy = "";
     turns = [];
     forgetFiles("");
+    forget(session);
+    session = "";
+    begin();
     return [[]];
   };
 
   // Documents
   const uploads = [];
-  const session = () => document.querySelector("#session textarea, #session input")?.value || "";
-  const path = name => `v1/sessions/${encodeURIComponent(session())}/documents`
+  const path = name => `v1/sessions/${session}/documents`
     + (name === undefined ? "" : `/${encodeURIComponent(name)}`);
   const list = () => document.getElementById("uploaded");
   function forgetFiles(reason) {
@@ -119,6 +136,14 @@ window.swallow = (() => {
       const got = await fetch(`${path()}?shared=${file.shared}`, options);
       const answer = await got.json();
       if (got.ok) return answer[0];
+      if (got.status === 404 && !tries) {
+        // The server has forgotten the session, and all files that it had.
+        session = "";
+        await begin();
+        if (turns.length) turns.push({notice: texts.lost});
+        uploads.filter(one => one.result).forEach(one => uploads.splice(uploads.indexOf(one), 1));
+        continue;
+      }
       const wait = Number(got.headers.get("Retry-After"));
       if (!wait || tries >= 20) return {name: file.name, error: String(answer.detail)};
       await pause(wait);

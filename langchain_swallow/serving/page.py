@@ -68,19 +68,17 @@ def create_page(assistant: Assistant) -> gr.Blocks:
                 *BOUNDS["temperature"], value=0, step=0.1, label=t("temperature")
             )
         # What page and server say to each other: nobody sees it.
-        session = gr.Textbox(elem_id="session", elem_classes="wire", container=False)
+        session = gr.Textbox(elem_classes="wire", container=False)
         asked = gr.Textbox(elem_classes="wire", container=False)
         turn = gr.Textbox(elem_classes="wire", container=False)
         turns = PageTurns(assistant)
         asking = [asked, session, preset, system, k, max_tokens, temperature]
 
-        async def ask(request: gr.Request, *values: Any) -> AsyncGenerator[tuple[str, str], None]:
+        async def ask(request: gr.Request, *values: Any) -> AsyncGenerator[str, None]:
             async for step in turns.answer(request, *values):
                 yield step
 
-        async def ask_again(
-            request: gr.Request, *values: Any
-        ) -> AsyncGenerator[tuple[str, str], None]:
+        async def ask_again(request: gr.Request, *values: Any) -> AsyncGenerator[str, None]:
             async for step in turns.answer(request, *values, again=True):
                 yield step
 
@@ -98,11 +96,11 @@ def create_page(assistant: Assistant) -> gr.Blocks:
             """Show the question, ask it, and be ready for the next."""
             shown = event(
                 inputs=question,
-                outputs=[question, asked, conversation],
+                outputs=[question, asked, session, conversation],
                 js=f"text => swallow.ask(text, '{how}')",
                 **script,
             )
-            answered = shown.then(ask, asking, [turn, session], **answers)
+            answered = shown.then(ask, asking, turn, **answers)
             _ends(answered, how)
             return answered
 
@@ -121,8 +119,8 @@ def create_page(assistant: Assistant) -> gr.Blocks:
         example = conversation.example_select(picked, None, question, **private)
         by_example = asks(example.then, "picked")
         repeated = again.click(
-            outputs=[asked, conversation], js="() => swallow.again()", **script
-        ).then(ask_again, asking, [turn, session], **answers)
+            outputs=[asked, session, conversation], js="() => swallow.again()", **script
+        ).then(ask_again, asking, turn, **answers)
         _ends(repeated, "again")
         again.click(None, cancels=[by_hand, by_example], api_visibility="private")
         turn.change(inputs=turn, outputs=conversation, js="wire => swallow.take(wire)", **script)
@@ -131,11 +129,9 @@ def create_page(assistant: Assistant) -> gr.Blocks:
         stop.click(None, cancels=events, api_visibility="private")
         for cleared in (new.click, conversation.clear):
             cleared(outputs=conversation, js="() => swallow.clear()", **script)
-            cleared(turns.start_anew, session, session, **private)
             cleared(None, cancels=events, api_visibility="private")
         if assistant.takes_ratings:
             conversation.like(turns.rate, session, None, **private)
-        page.load(turns.open, None, session, **private)
         page.unload(turns.close)
     # A mounted page has not "launched", and without that Gradio copies any file that is named.
     page.has_launched = page.is_running = True

@@ -30,27 +30,12 @@ class PageTurns:
 
     def __init__(self, assistant: Assistant) -> None:
         self._assistant = assistant
-        # Sessions of open pages, to be forgotten when these close.
-        self._opened: dict[str, str] = {}
-
-    def open(self, request: gr.Request) -> str:
-        """The id of the page's session, empty where there is no room for one."""
-        try:
-            return self._session(request).id
-        except Refusal as error:
-            gr.Warning(escape(str(error)))
-            return ""
 
     def close(self, request: gr.Request) -> None:
         """Forget the session of a page that has closed."""
-        session_id = self._opened.pop(str(request.session_hash), None)
-        if session_id is not None:
-            self._assistant.sessions.forget(session_id)
-
-    def start_anew(self, request: gr.Request, session_id: str) -> str:
-        """The id of a session without conversation and documents."""
-        self.close(request)
-        return self.open(request)
+        session = self._assistant.sessions.of_page(str(request.session_hash))
+        if session is not None:
+            self._assistant.sessions.forget(session.id)
 
     async def answer(
         self,
@@ -59,8 +44,8 @@ class PageTurns:
         session_id: str,
         *chosen: Any,
         again: bool = False,
-    ) -> AsyncGenerator[tuple[str, str], None]:
-        """The turn as it grows, as JSON, with the session's id.
+    ) -> AsyncGenerator[str, None]:
+        """The turn as it grows, as JSON, with its session's id.
 
         Where the server has forgotten the session, the turn begins a new one and says so.
         """
@@ -70,18 +55,19 @@ class PageTurns:
         try:
             try:
                 session = self._assistant.sessions.find(session_id)
+                session.page = str(request.session_hash)
             except UnknownSessionError:
                 # Without an id the question has come before the page had one.
                 lost = bool(session_id)
                 session = self._session(request)
         except Refusal as error:
-            yield _wire(secrets.token_hex(8), _alarm(str(error)), lost=lost), session_id
+            yield _wire(secrets.token_hex(8), _alarm(str(error)), "", lost=lost)
             return
         turn_id = session.new_turn(question)
         steps = self._steps(session, turn_id, question, chosen, again=again)
         async with contextlib.aclosing(steps) as bodies:
             async for body in bodies:
-                yield _wire(turn_id, body, lost=lost), session.id
+                yield _wire(turn_id, body, session.id, lost=lost)
 
     async def _steps(
         self,
@@ -121,18 +107,17 @@ class PageTurns:
 
     def _session(self, request: gr.Request) -> Session:
         """The session of an open page, a new one if it has none."""
-        page = str(request.session_hash)
-        try:
-            return self._assistant.sessions.find(self._opened.get(page, ""))
-        except UnknownSessionError:
-            address = request.client.host if request.client else ""
-            session = self._assistant.sessions.create(address)
-            self._opened[page] = session.id
-            return session
+        page, sessions = str(request.session_hash), self._assistant.sessions
+        session = sessions.of_page(page)
+        if session is None:
+            session = sessions.create(request.client.host if request.client else "")
+            session.page = page
+        return session
 
 
-def _wire(turn_id: str, body: str, *, lost: bool) -> str:
-    return json.dumps({"id": turn_id, "bot": body, "lost": lost}, ensure_ascii=False)
+def _wire(turn_id: str, body: str, session_id: str, *, lost: bool) -> str:
+    row = {"id": turn_id, "bot": body, "session": session_id, "lost": lost}
+    return json.dumps(row, ensure_ascii=False)
 
 
 def _body(turn_id: str, answer: Answer) -> str:

@@ -63,6 +63,7 @@ class Session:
     Attributes:
         id: What its client names it by; 192 random bits.
         client: Whom it counts for.
+        page: The open page that it belongs to, if any; it is forgotten when that closes.
         turns: What can be rated, by the ids that were handed out with the answers.
         documents: Those that its user has uploaded for it.
         files: Chunks of each file of `documents`, by name; failed files are not in it.
@@ -81,6 +82,7 @@ class Session:
     # One answer at a time, so that a conversation has an order.
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     used: float = field(default_factory=time.monotonic)
+    page: str = ""
     closed: bool = False
 
     def new_turn(self, question: str) -> str:
@@ -172,6 +174,10 @@ class Sessions:
         session.used = time.monotonic()
         self._sessions.move_to_end(session_id)
         return session
+
+    def of_page(self, page: str) -> Session | None:
+        """The session of an open page, if it has one."""
+        return next((s for s in self._sessions.values() if s.page == page), None)
 
     def forget(self, session_id: str) -> None:
         """Drop a session with its conversation and documents."""
