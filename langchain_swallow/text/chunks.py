@@ -1,27 +1,24 @@
 """Sentence spans → chunks within a token budget; the counter is passed in.
 
 A chunk is a run of whole sentences, the last of them repeated at the start of the next chunk.
-A sentence over the budget is cut at 、, then after a particle or between scripts, then anywhere
-but inside a combining sequence. No chunk starts with a mark that belongs to what is before it.
+A sentence over the budget is cut at 、, after a particle or between words (`cuts`). No chunk starts
+with a mark that belongs to what is before it.
+
+Time grows with the length of the text, whatever is in it.
 """
 
-import re
-import unicodedata
 from collections.abc import Callable
 
+from langchain_swallow.text.cuts import best_cut
 from langchain_swallow.text.sentences import sentence_spans
 
 Span = tuple[int, int]
 Counter = Callable[[str], int]
 
-_NOT_AT_START = (
-    "。、，．」』）】〕］)》〉！？!?ゝゞ々ーぁぃぅぇぉっゃゅょァィゥェォッャュョ\u3099\u309a"
-)
-# After a comma; else after a particle followed by kanji, katakana or digits.
-_CUTS = (
-    re.compile(r"(?<=[、，,;；\n])"),
-    re.compile(r"(?<=[はがをにでとのもへ])(?=[\u4e00-\u9fff\u30a0-\u30ff0-9０-９A-Za-z])"),
-)
+# Pieces one by one may be counted as more tokens than together, but not as so many times more.
+_MAX_OVERCOUNT = 3
+# Recounts before the number of pieces that fit is searched by halves.
+_MAX_RECOUNTS = 8
 
 
 def estimate_tokens(text: str) -> int:
@@ -30,7 +27,7 @@ def estimate_tokens(text: str) -> int:
     One per non-ASCII character and one per two ASCII characters; real Japanese text takes about
     0.6 per character, so chunks counted with this are smaller than they could be, never larger.
     """
-    ascii_count = sum(char.isascii() for char in text)
+    ascii_count = len(text.encode("ascii", "ignore"))
     return len(text) - ascii_count + (ascii_count + 1) // 2
 
 
@@ -77,13 +74,24 @@ def chunk_spans(text: str, max_tokens: int, count: Counter, *, overlap: int = 1)
 def _last_that_fits(
     text: str, pieces: list[Span], sizes: list[int], first: int, budget: int, count: Counter
 ) -> int:
+    def fits(last: int) -> bool:
+        return count(text[pieces[first][0] : pieces[last][1]]) <= budget
+
     last, total = first, sizes[first]
-    while last + 1 < len(pieces) and total + sizes[last + 1] <= budget + 2 * (last - first + 1):
+    while last + 1 < len(pieces) and total + sizes[last + 1] <= min(
+        budget + 2 * (last - first + 1), _MAX_OVERCOUNT * budget
+    ):
         last += 1
         total += sizes[last]
-    while last > first and count(text[pieces[first][0] : pieces[last][1]]) > budget:
+    for _ in range(_MAX_RECOUNTS):
+        if last == first or fits(last):
+            return last
         last -= 1
-    return last
+    fitting = first
+    while last - fitting > 1:
+        middle = (fitting + last) // 2
+        fitting, last = (middle, last) if fits(middle) else (fitting, middle)
+    return fitting
 
 
 def _fits_with_next(
@@ -96,34 +104,10 @@ def _fitting_pieces(text: str, start: int, end: int, budget: int, count: Counter
     """Cut one sentence until every piece is within the budget."""
     if count(text[start:end]) <= budget:
         return [(start, end)]
-    cut = _best_cut(text, start, end)
+    cut = best_cut(text, start, end)
     if cut is None:
         raise ValueError(f"max_tokens={budget} is less than the single text {text[start:end]!r}.")
     return [
         *_fitting_pieces(text, start, cut, budget, count),
         *_fitting_pieces(text, cut, end, budget, count),
     ]
-
-
-def _best_cut(text: str, start: int, end: int) -> int | None:
-    """The allowed cut nearest to the middle, of the best kind there is."""
-    middle = (start + end) / 2
-    for pattern in _CUTS:
-        found = [m.start() for m in pattern.finditer(text, start, end)]
-        allowed = [i for i in found if start < i < end and _may_start(text, i)]
-        if allowed:
-            return min(allowed, key=lambda i: abs(i - middle))
-    everywhere = range(start + 1, end)
-    allowed = [i for i in everywhere if _may_start(text, i)]
-    unbroken = [i for i in everywhere if not unicodedata.combining(text[i])]
-    candidates = allowed or unbroken or list(everywhere)
-    return min(candidates, key=lambda i: abs(i - middle), default=None)
-
-
-def _may_start(text: str, index: int) -> bool:
-    return text[index] not in _NOT_AT_START and not _continues(text[index])
-
-
-def _continues(char: str) -> bool:
-    """Whether a character belongs to the one before it."""
-    return bool(unicodedata.combining(char)) or char == "\u200d" or "\ufe00" <= char <= "\ufe0f"

@@ -1,17 +1,37 @@
 """Text → sentence spans that cover it without gap.
 
 A sentence ends at 。！？!? or ．before a non-digit, with the marks and closing brackets after
-it, and at blank lines; not inside 「」『』（）【】, unless the bracket exceeds `max_bracket`.
+it, and at blank lines; not inside 「」『』（）【】, unless the bracket exceeds `max_bracket`. In
+languages with spaces it ends at . ! ? before a space and what begins a sentence, and not behind
+abbreviations, initials and numbers of lists.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 _OPENING = "「『（【〔［(《〈"
 _CLOSING = "」』）】〕］)》〉"
 _PAIRS = dict(zip(_CLOSING, _OPENING, strict=True))
-_EVENT = re.compile(r"[。！？!?．]|\n[ \t\u3000]*\n\s*|[「『（【〔［(《〈」』）】〕］)》〉]")
-_TRAILING = re.compile(r"[。！？!?．、，」』）】〕］)》〉\"'”’]*\s*")
+# A Latin mark ends a sentence before a space, the end, or what is not Latin (えっ!?と).
+_LATIN_END = r"[!?](?=[!?\"')\]]*(?:\s|\Z|[^\x00-\x7f]))|\.(?=[.\"'”’»)\]]*(?:\s|\Z))"
+_EVENT = re.compile(
+    rf"[。！？．]|{_LATIN_END}|\n[ \t\u3000]*\n\s*|[「『（【〔［(《〈」』）】〕］)》〉]"
+)
+_TRAILING = re.compile(r"[。！？!?．、，」』）】〕］)》〉\"'”’»]*\s*")
+
+
+_WORD_BEFORE = re.compile(r"[^\s(\[\"'“‘（「]+\Z")
+_LONGEST_WORD = 40
+_BEGINS_SENTENCE = frozenset("\"'“‘«‹([¿¡*•-–—#")
+# Behind these a name or a number follows; single letters are initials, and e.g., U.S., a.m.
+_ABBREVIATION = re.compile(
+    r"(?:Mr|Mrs|Ms|Mx|Dr|Prof|St|Sr|Jr|Rev|Hon|Gen|Col|Capt|Lt|Sgt|Gov|Sen|Rep|Pres|Messrs|Mme|Mlle|"
+    r"Hr|Fr|Sra?|Dipl|Ing|vs|cf|ca|al|approx|resp|incl|excl|viz|z\.?B|bzw|usw|Nr|Abs|Art|"
+    r"Figs?|Eqs?|Vols?|Chs?|Secs?|Refs?|Tabs?|Apps?|Eds?|pp?|ff?|op|cit|ibid|"
+    r"Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|Mt|Ft|Ave|Blvd|Rd|[A-Za-z]|(?:[A-Za-z]\.)+[A-Za-z])",
+    re.IGNORECASE,
+)
 
 
 def sentence_spans(text: str, *, max_bracket: int = 300) -> list[tuple[int, int]]:
@@ -47,8 +67,10 @@ def _ends(text: str, max_bracket: int) -> Iterator[int]:
             yield match.end()
         elif mark not in _CLOSING and not _is_decimal(text, match.start()):
             trailing = _TRAILING.match(text, match.end())
-            position = trailing.end() if trailing else match.end()
-            yield position
+            end = trailing.end() if trailing else match.end()
+            if mark != "." or _is_full_stop(text, match.start(), end):
+                position = end
+                yield position
 
 
 def _is_decimal(text: str, index: int) -> bool:
@@ -56,22 +78,45 @@ def _is_decimal(text: str, index: int) -> bool:
     return text[index] == "．" and text[index + 1 : index + 2].isdigit()
 
 
+def _is_full_stop(text: str, index: int, following: int) -> bool:
+    """Whether the . at `index`, before a space, ends a sentence that `following` begins after."""
+    before = _WORD_BEFORE.search(text, max(0, index - _LONGEST_WORD), index)
+    if before and (_ABBREVIATION.fullmatch(before[0]) or _is_number_of_list(text, before)):
+        return False
+    if following == len(text):
+        return True
+    char = text[following]
+    return char.isupper() or char in _BEGINS_SENTENCE or char > "\u2e7f"
+
+
+def _is_number_of_list(text: str, word: re.Match[str]) -> bool:
+    """Whether a number or letter before a . begins its line, as in 1. and a."""
+    is_short = word[0].isdigit() or len(word[0]) == 1
+    start = max(0, word.start() - _LONGEST_WORD)
+    _, line_break, begun = text[start : word.start()].rpartition("\n")
+    return is_short and bool(line_break or start == 0) and not begun.strip(" \t\u3000#>*+-•・")
+
+
 def _matching_brackets(text: str, max_bracket: int) -> dict[int, int]:
     """Start of each outermost closed bracket → its end, for brackets within `max_bracket`."""
     stack: list[tuple[str, int]] = []
+    opened: Counter[str] = Counter()
     closed: dict[int, int] = {}
     for match in re.finditer(f"[{re.escape(_OPENING + _CLOSING)}]|\n[ \t\u3000]*\n", text):
         char, index = match[0], match.start()
         if char[0] == "\n":
             stack.clear()
+            opened.clear()
         elif char in _OPENING:
             stack.append((char, index))
-        else:
+            opened[char] += 1
+        elif opened[_PAIRS[char]]:
             # A bracket left open does not swallow what follows.
-            for depth in range(len(stack) - 1, -1, -1):
-                if stack[depth][0] == _PAIRS[char]:
-                    if index + 1 - stack[depth][1] <= max_bracket:
-                        closed[stack[depth][1]] = index + 1
-                    del stack[depth:]
+            while True:
+                bracket, start = stack.pop()
+                opened[bracket] -= 1
+                if bracket == _PAIRS[char]:
                     break
+            if index + 1 - start <= max_bracket:
+                closed[start] = index + 1
     return closed

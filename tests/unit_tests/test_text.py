@@ -1,6 +1,8 @@
 """Encodings, sentences, chunks, search keys, layout, lexical scores."""
 
+import itertools
 import re
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -84,6 +86,21 @@ def test_sentences_cover_the_text_without_gap(text):
         ("見出し\n\n本文。", ["見出し\n\n", "本文。"]),
         ("開いた「まま。次。", ["開いた「まま。", "次。"]),
         ("驚いた!?次", ["驚いた!?", "次"]),
+        ("えっ!そう?はい", ["えっ!", "そう?", "はい"]),
+        ("It reads. It splits! Does it? Yes.", ["It reads. ", "It splits! ", "Does it? ", "Yes."]),
+        ('He said "Stop!" She left.', ['He said "Stop!" ', "She left."]),
+        ('He said "Stop." She left.', ['He said "Stop." ', "She left."]),
+        ("Mr. J. Smith met Dr. Jones. He left.", ["Mr. J. Smith met Dr. Jones. ", "He left."]),
+        ("See Fig. 1, No. 5, e.g. Tokyo. Go.", ["See Fig. 1, No. 5, e.g. Tokyo. ", "Go."]),
+        ("Pi is 3.14. See a.py. Then go.", ["Pi is 3.14. ", "See a.py. ", "Then go."]),
+        ("Open https://a.jp/b?c=1!d. Next", ["Open https://a.jp/b?c=1!d. ", "Next"]),
+        ("if a != b: c", ["if a != b: c"]),
+        ("1. First item\n2. Second", ["1. First item\n2. Second"]),
+        ("PDF を読む。It works. 次の文。", ["PDF を読む。", "It works. ", "次の文。"]),
+        ("Das ist z.B. gut. Übung macht.", ["Das ist z.B. gut. ", "Übung macht."]),
+        ("¿Qué? ¡Sí! «No.» Él va.", ["¿Qué? ", "¡Sí! ", "«No.» ", "Él va."]),
+        ("안녕하세요. 회의입니다.", ["안녕하세요. ", "회의입니다."]),
+        ("你好。这是文件！好？", ["你好。", "这是文件！", "好？"]),
     ],
 )
 def test_sentence_ends(text, sentences):
@@ -119,6 +136,69 @@ def test_chunks_overlap_by_a_sentence_that_fits():
         "二つ目の文。三つ目の文。",
         "三つ目の文。四つ目の文。",
     ]
+
+
+ENGLISH = "This package reads 12,800 documents from https://example.com/a-b?c=1 at sentence ends. "
+
+
+@pytest.mark.parametrize(
+    "text",
+    [ENGLISH * 20, ENGLISH.replace(". ", " ") * 20, "Größe über Äpfel naïve " * 60],
+    ids=["sentences", "no sentence", "accents"],
+)
+@pytest.mark.parametrize("budget", [30, 60, 100])
+def test_chunks_cut_no_word_number_or_address(text, budget):
+    words = set(text.split())
+    for start, end in chunk_spans(text, budget, estimate_tokens):
+        assert set(text[start:end].split()) <= words
+
+
+FAMILIES = {
+    "short lines": lambda n: "○\n\n" * n,
+    "brackets open": lambda n: "「（" * n,
+    "brackets close": lambda n: "』」" * n,
+    "brackets of two kinds": lambda n: "（" * n + "」" * n,
+    "brackets in turn": lambda n: "（" + "」（" * n,
+    "brackets nested": lambda n: "（" * n + "）" * n,
+    "full stops": lambda n: "。" * n,
+    "no punctuation": lambda n: "あ" * 4 * n,
+    "one word": lambda n: "x" * 4 * n,
+    "spaces": lambda n: " " * 4 * n,
+    "line breaks": lambda n: "\n \n" * n,
+    "marks": lambda n: "\u3099" * n,
+    "joined emoji": lambda n: "👩\u200d👩\u200d👧" * n,
+    "commas": lambda n: "、" * 2 * n,
+    "abbreviations": lambda n: "e.g. A" * n,
+    "points": lambda n: ". " * n,
+    "numbers": lambda n: "1,234," * n,
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())
+def test_time_grows_with_the_length_of_the_text(family):
+    def seconds(n):
+        text = family(n)
+        begun = time.process_time()
+        sentence_spans(text)
+        chunk_spans(text, 300, estimate_tokens)
+        return time.process_time() - begun
+
+    seconds(10)
+    # Four times the text; what grew with the square took sixteen times as long, and more.
+    assert min(seconds(16_000), seconds(16_000)) < 10 * max(seconds(4000), 0.02)
+
+
+def test_a_megabyte_without_punctuation_is_split():
+    text = "あ" * 1_000_000
+    spans = chunk_spans(text, 300, estimate_tokens)
+    assert (spans[0][0], spans[-1][1]) == (0, len(text))
+    assert all(a == b for (_, a), (b, _) in itertools.pairwise(spans))
+
+
+def test_joined_emoji_and_their_tones_are_not_cut():
+    family = "👩\u200d👩\u200d👧🏽"
+    for start, end in chunk_spans(family * 50, 12, len):
+        assert (end - start) % len(family) == 0
 
 
 def test_chunk_budget_is_checked():

@@ -1,0 +1,63 @@
+"""Where a sentence that is too long may be cut.
+
+At a comma, then after a particle or between scripts, then between words, then anywhere but inside a
+combining sequence. What is found is the allowed place nearest to the middle, searched from there:
+a text of a megabyte may be one sentence.
+"""
+
+import functools
+import re
+import unicodedata
+
+_NOT_AT_START = (
+    "。、，．」』）】〕］)》〉！？!?ゝゞ々ーぁぃぅぇぉっゃゅょァィゥェォッャュョ\u3099\u309a"
+)
+# Zero-width joiner, variation selectors, skin tones, tags of flags.
+_CONTINUING = "\u200d\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"
+# Letters, digits and signs of words, numbers and addresses of the web.
+_WORD = r"0-9A-Za-z\u00c0-\u024f\u0370-\u052f_'’.\-/:@%&=?#+~$,"
+_CUTS = (
+    # Not after the comma of 1,234.
+    r"(?<=[、，；\n])|(?<=[,;]\s)(?=\S)|(?<=[,;])(?=[^\s0-9])",
+    r"(?<=[はがをにでとのもへ])(?=[\u4e00-\u9fff\u30a0-\u30ff0-9０-９A-Za-z])",
+    r"(?<=\s)(?=\S)",
+    rf"(?<![{_WORD}])|(?![{_WORD}])",
+    "",
+)
+_WINDOW = 128
+
+
+def best_cut(text: str, start: int, end: int) -> int | None:
+    """The allowed cut nearest to the middle, of the best kind there is; `None` in one character."""
+    for pattern in _patterns():
+        cut = _nearest(pattern, text, start, end)
+        if cut is not None:
+            return cut
+    return None
+
+
+@functools.cache
+def _patterns() -> tuple[re.Pattern[str], ...]:
+    """Kinds of cuts, the best first."""
+    # No script with marks that combine is behind those of Unicode's first two planes.
+    marks = "".join(chr(c) for c in range(0x300, 0x1F000) if unicodedata.combining(chr(c)))
+    inside = rf"(?<!\u200d)(?![{re.escape(marks)}{_CONTINUING}])"
+    allowed = rf"{inside}(?![{re.escape(_NOT_AT_START)}])"
+    kinds = [f"(?:{cut}){allowed}" for cut in _CUTS]
+    return tuple(re.compile(kind) for kind in [*kinds, inside, ""])
+
+
+def _nearest(pattern: re.Pattern[str], text: str, start: int, end: int) -> int | None:
+    """The match nearest to the middle, the first of two, that cuts off something on both sides."""
+    middle = (start + end) / 2
+    reach = _WINDOW
+    while True:
+        first, last = max(start + 1, int(middle - reach)), min(end - 1, int(middle + reach) + 1)
+        # One more character, for what a pattern asks of what follows.
+        places = (m.start() for m in pattern.finditer(text, first, min(last + 1, end)))
+        near = [i for i in places if first <= i <= last]
+        if near:
+            return min(near, key=lambda i: abs(i - middle))
+        if first == start + 1 and last == end - 1:
+            return None
+        reach *= 8
