@@ -8,26 +8,26 @@ What stands here is LangChain's contract and nothing of generation: engines do t
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LangSmithParams, ModelProfile
-from langchain_core.load import dumpd
 from langchain_core.load.load import ALL_SERIALIZABLE_MAPPINGS
 from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 from typing_extensions import Self
 
 from langchain_swallow._version import __version__
-from langchain_swallow.cache_keys import cache_key, forget_files
+from langchain_swallow.cache_keys import cache_key
 from langchain_swallow.catalog import DEMO, PromptFormat, chat_model_info
 from langchain_swallow.chat_batches import BatchedChatModel
 from langchain_swallow.chat_binding import BindableChatModel
-from langchain_swallow.chat_loading import LoadedEngine, LoadingParameters, model_profile
+from langchain_swallow.chat_engines import EngineOwner
+from langchain_swallow.chat_loading import LoadedEngine, model_profile
 from langchain_swallow.chat_requests import (
     GenerationParameters,
     form_of_call,
@@ -35,21 +35,13 @@ from langchain_swallow.chat_requests import (
     requests_for,
 )
 from langchain_swallow.chat_results import AnsweredBy, ChunkWriter, to_result
-from langchain_swallow.engines.base import (
-    AsyncStream,
-    Engine,
-    Request,
-    Stream,
-    until_ready,
-    wait_until_ready,
-)
-from langchain_swallow.engines.shared import shared_engine, started_engine, unload_engine
+from langchain_swallow.engines.base import AsyncStream, Engine, Request, Stream
 from langchain_swallow.messages import to_turns
 from langchain_swallow.overflow import fit_prompt
 from langchain_swallow.prompts import Turn, encode, encode_text
 
 
-class ChatSwallow(LoadingParameters, GenerationParameters, BatchedChatModel, BindableChatModel):
+class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
     """A Swallow instruct model as a LangChain chat model.
 
     The first call loads the model, and all ChatSwallows of the same checkpoint and settings share
@@ -121,9 +113,6 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BatchedChatModel, Bin
     streaming: bool = False
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-    # A field, since LangChain makes a model again from its fields (`configurable_fields`).
-    loaded: LoadedEngine | None = Field(default=None, repr=False)
 
     def __init__(self, **fields: Any) -> None:
         # Before pydantic, which would hide these errors in one of its own.
@@ -202,10 +191,17 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BatchedChatModel, Bin
         form = form_of_call(kwargs)
         return cache_key(self, {**kwargs, "stop": stop}, [form.instructions, form.grammar], passed)
 
-    @property
-    def _serialized(self) -> dict[str, Any]:
-        # LangChain's is computed once, and then says what was set before a field was changed.
-        return dict(dumpd(self))
+    # LangChain computes `_serialized` once: it would say what was set before a field was changed.
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        self.__dict__.pop("_serialized", None)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values; see pydantic."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("_serialized", None)
+        return copied
 
     def to_json(self) -> SerializedConstructor | SerializedNotImplemented:
         """As LangChain serializes a model; not one whose weights are in this process only."""
@@ -216,61 +212,7 @@ class ChatSwallow(LoadingParameters, GenerationParameters, BatchedChatModel, Bin
     def _resolve_model_profile(self) -> ModelProfile | None:
         return model_profile(self.model)
 
-    # Loading
-
-    def load(self, model: str | None = None) -> Engine:
-        """Load the model now instead of at the first call; the shared engine.
-
-        Raises:
-            ModelUnavailableError: The files cannot be had: offline, gated, incomplete.
-            DeviceError: No such device, or a dtype that does not go with it.
-            OutOfMemoryError: The model does not fit.
-            EngineError: No server can be reached, or as it says.
-        """
-        return self._load({"model": model})
-
-    def _load(self, call: dict[str, Any]) -> Engine:
-        """The engine of a call, ready for requests."""
-        name = call.get("model") or self.model
-        passed = self._passed(name)
-        engine = passed.engine if passed else shared_engine(self.load_settings(name))
-        wait_until_ready(engine, self._timeout(call))
-        return engine
-
-    async def _aload(self, call: dict[str, Any]) -> Engine:
-        """`_load` without holding up the event loop, nor a thread while a server is waited for."""
-        name = call.get("model") or self.model
-        engine: Engine
-        if passed := self._passed(name):
-            engine = passed.engine
-        else:
-            settings = self.load_settings(name)
-            started = started_engine(settings)
-            engine = started if started else await asyncio.to_thread(shared_engine, settings)
-        await until_ready(engine, self._timeout(call))
-        return engine
-
-    def _timeout(self, call: dict[str, Any]) -> float | None:
-        """The limit of a call; what is no limit at all is refused with the other parameters."""
-        limit = call.get("timeout", self.timeout)
-        return limit if isinstance(limit, int | float) and limit > 0 else None
-
-    def _passed(self, model: str) -> LoadedEngine | None:
-        """What `from_model` or `from_engine` was given, if it is meant."""
-        return self.loaded if self.loaded and self.loaded.model == model else None
-
-    def unload(self) -> None:
-        """Free the model's memory, for all who share it; the next call loads it again."""
-        if passed := self._passed(self.model):
-            passed.engine.close()
-            return
-        forget_files()
-        unload_engine(self.load_settings(self.model))
-
-    @property
-    def context_window(self) -> int:
-        """Most tokens of prompt and answer together; loads the model."""
-        return self.load().context_window
+    # Tokens
 
     def get_token_ids(self, text: str) -> list[int]:
         """Token ids of a text alone, without BOS."""

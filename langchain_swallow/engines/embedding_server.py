@@ -131,16 +131,18 @@ class EmbeddingServers:
         return was_last and isinstance(error, SilentServerError | UnreadableAnswerError)
 
     def _ask(self, url: str, texts: list[str]) -> NDArray[np.float32]:
-        url = f"{url}/embeddings"
         body = {"model": self._model, "input": texts, "encoding_format": "float"}
-        return _vectors(url, parse_json(url, self._post(url, json.dumps(body).encode())), texts)
+        answer = parse_json(url, self._post(url, json.dumps(body).encode()))
+        return _vectors(url, answer, texts)
 
     def _post(self, url: str, content: bytes) -> bytes:
         """The body of a successful response, whole within the limit."""
         end = time.monotonic() + _TIMEOUT_S
         headers, body = {"Content-Type": "application/json"}, bytearray()
         try:
-            with self._client.stream("POST", url, content=content, headers=headers) as response:
+            with self._client.stream(
+                "POST", f"{url}/embeddings", content=content, headers=headers
+            ) as response:
                 for part in response.iter_bytes():
                     body += part
                     if time.monotonic() > end:

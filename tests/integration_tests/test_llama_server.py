@@ -100,7 +100,7 @@ def test_known_beginnings_are_reported(checkpoint, server):
 
 def test_a_wrong_key_and_an_overflow_are_typed_errors(checkpoint, server):
     with pytest.raises(AuthenticationError, match=r"answered 401: .*Pass api_key="):
-        connect(checkpoint, server, api_key="wrong")
+        connect(checkpoint, server, api_key="wrong").prepare().result()
     engine = connect(checkpoint, server, context_window=2 * WINDOW)
     with pytest.raises(PromptOverflowError, match="answered 400"):
         ask(engine, Request(prompt_ids=(1,) * (WINDOW + 88), max_tokens=5))

@@ -110,12 +110,17 @@ def test_what_a_checkpoint_recommends_does_not_change_a_request(checkpoint, serv
 
 
 def test_a_wrong_key_and_a_wrong_model_are_typed_errors(checkpoint, servers):
-    with pytest.raises(AuthenticationError, match=r"answered 401: .*Pass api_key="):
-        connect(checkpoint, servers[0].base_url, api_key="wrong")
-    with pytest.raises(ModelUnavailableError, match="answered 404"):
-        connect(checkpoint, servers[0].url + "/v2")
-    with pytest.raises(ServerConnectionError, match="cannot be reached"):
-        connect(checkpoint, f"http://127.0.0.1:{free_port()}/v1", max_retries=0)
+    unreachable = f"http://127.0.0.1:{free_port()}/v1"
+    for url, options, error, text in (
+        (servers[0].base_url, {"api_key": "wrong"}, AuthenticationError, r"401: .*Pass api_key="),
+        (servers[0].url + "/v2", {}, ModelUnavailableError, "answered 404"),
+        (unreachable, {"max_retries": 0}, ServerConnectionError, "cannot be reached"),
+    ):
+        with (
+            closing(connect(checkpoint, url, **options)) as engine,
+            pytest.raises(error, match=text),
+        ):
+            engine.prepare().result()
 
 
 def test_an_overflow_the_server_reports_is_typed(checkpoint, servers):

@@ -54,7 +54,7 @@ def fake(*answers, model="x", **fields):
 
 def tuned(seed=1):
     """The checkpoint's model with other weights, as after training in a notebook."""
-    model = tiny_llama()
+    model = copy.deepcopy(tiny_llama())
     with torch.no_grad():
         model.lm_head.weight.normal_(generator=torch.Generator().manual_seed(seed))
     return model
@@ -89,7 +89,9 @@ CONFIGURED = {
     "model_copy, updated": lambda llm: llm.model_copy(update={"temperature": 0.0}),
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
-    "its fields": lambda llm: ChatSwallow(**llm.__dict__),
+    "its fields": lambda llm: ChatSwallow(
+        **{name: getattr(llm, name) for name in ChatSwallow.model_fields}
+    ),
     "its dump": lambda llm: ChatSwallow(**llm.model_dump()),
     "validated": lambda llm: ChatSwallow.model_validate(llm),
     "validated from its dump": lambda llm: ChatSwallow.model_validate(llm.model_dump()),

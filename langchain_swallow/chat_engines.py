@@ -1,0 +1,75 @@
+"""The engine of a chat model: loaded by name and shared, or passed and kept; waited for."""
+
+import asyncio
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from langchain_swallow.cache_keys import forget_files
+from langchain_swallow.chat_loading import LoadedEngine, LoadingParameters
+from langchain_swallow.chat_requests import GenerationParameters
+from langchain_swallow.engines.base import Engine, until_ready, wait_until_ready
+from langchain_swallow.engines.shared import shared_engine, started_engine, unload_engine
+
+
+class EngineOwner(LoadingParameters, GenerationParameters):
+    """What can be set for a model, and the engine that answers for it."""
+
+    # A field, since LangChain makes a model again from its fields (`configurable_fields`).
+    loaded: LoadedEngine | None = Field(default=None, repr=False)
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, arbitrary_types_allowed=True)
+
+    def load(self, model: str | None = None) -> Engine:
+        """Load the model now instead of at the first call; the shared engine.
+
+        Raises:
+            ModelUnavailableError: The files cannot be had: offline, gated, incomplete.
+            DeviceError: No such device, or a dtype that does not go with it.
+            OutOfMemoryError: The model does not fit.
+            EngineError: No server can be reached, or as it says.
+        """
+        return self._load({"model": model})
+
+    def _load(self, call: dict[str, Any]) -> Engine:
+        """The engine of a call, ready for requests."""
+        name = call.get("model") or self.model
+        passed = self._passed(name)
+        engine = passed.engine if passed else shared_engine(self.load_settings(name))
+        wait_until_ready(engine, self._timeout(call))
+        return engine
+
+    async def _aload(self, call: dict[str, Any]) -> Engine:
+        """`_load` without holding up the event loop, nor a thread while a server is waited for."""
+        name = call.get("model") or self.model
+        engine: Engine
+        if passed := self._passed(name):
+            engine = passed.engine
+        else:
+            settings = self.load_settings(name)
+            started = started_engine(settings)
+            engine = started if started else await asyncio.to_thread(shared_engine, settings)
+        await until_ready(engine, self._timeout(call))
+        return engine
+
+    def _timeout(self, call: dict[str, Any]) -> float | None:
+        """The limit of a call; what is no limit at all is refused with the other parameters."""
+        limit = call.get("timeout", self.timeout)
+        return limit if isinstance(limit, int | float) and limit > 0 else None
+
+    def _passed(self, model: str) -> LoadedEngine | None:
+        """What `from_model` or `from_engine` was given, if it is meant."""
+        return self.loaded if self.loaded and self.loaded.model == model else None
+
+    def unload(self) -> None:
+        """Free the model's memory, for all who share it; the next call loads it again."""
+        if passed := self._passed(self.model):
+            passed.engine.close()
+            return
+        forget_files()
+        unload_engine(self.load_settings(self.model))
+
+    @property
+    def context_window(self) -> int:
+        """Most tokens of prompt and answer together; loads the model."""
+        return self.load().context_window
