@@ -24,7 +24,6 @@ _NEEDED = (
     "langchain_core",
     "lxml",
     "numpy",
-    "openpyxl",
     "pdfminer",
     "psutil",
     "pydantic",

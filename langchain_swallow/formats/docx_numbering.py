@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from langchain_swallow.formats.docx_styles import W, int_of, of_styles, value_of
+from langchain_swallow.text.numerals import full_width, kanji_number
 
 _LEVELS = 9
 _DIGITS = "〇一二三四五六七八九"
@@ -166,22 +167,6 @@ def _of(letters: str) -> Callable[[int], str]:
     return lambda n: letters[(n - 1) % len(letters)] * ((n - 1) // len(letters) + 1)
 
 
-def _full_width(number: int) -> str:
-    return str(number).translate({ord("0") + i: ord("０") + i for i in range(10)})
-
-
-def _counted(number: int) -> str:
-    """十二, 百五: as one counts; below ten thousand."""
-    if not 0 < number < 10_000:
-        return str(number)
-    parts = []
-    for value, unit in ((1000, "千"), (100, "百"), (10, "十")):
-        digit, number = divmod(number, value)
-        if digit:
-            parts.append(("" if digit == 1 else _DIGITS[digit]) + unit)
-    return "".join(parts) + (_DIGITS[number] if number else "")
-
-
 def _roman(number: int) -> str:
     written = ""
     for value, letters in _ROMAN:
@@ -202,14 +187,14 @@ _HALF = dict(zip(_KATAKANA, "ｱｲｳｴｵｶｷｸｹｺｻｼｽｾｿﾀﾁ
 _FORMATS: dict[str, Callable[[int], str]] = {
     "none": lambda _: "",
     "decimalZero": lambda n: f"{n:02d}",
-    "decimalFullWidth": _full_width,
-    "decimalFullWidth2": _full_width,
+    "decimalFullWidth": lambda n: full_width(str(n)),
+    "decimalFullWidth2": lambda n: full_width(str(n)),
     "decimalEnclosedCircle": _circled,
     "decimalEnclosedCircleChinese": _circled,
-    "japaneseCounting": _counted,
-    "chineseCounting": _counted,
-    "chineseCountingThousand": _counted,
-    "taiwaneseCounting": _counted,
+    "japaneseCounting": kanji_number,
+    "chineseCounting": kanji_number,
+    "chineseCountingThousand": kanji_number,
+    "taiwaneseCounting": kanji_number,
     "japaneseDigitalTenThousand": lambda n: "".join(_DIGITS[int(d)] for d in str(n)),
     "ideographDigital": lambda n: "".join(_DIGITS[int(d)] for d in str(n)),
     "ideographTraditional": _of(_STEMS),

@@ -1,87 +1,153 @@
-"""Excel workbooks → one section a sheet; each row carries its headers."""
+"""Excel workbooks → sections of a sheet's tables; each row carries its headers."""
 
-import io
-import re
-import warnings
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime, time
-from typing import Any, NamedTuple
+import bisect
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from langchain_swallow.errors import DocumentError
 from langchain_swallow.formats.archive import Archive, open_office_file
 from langchain_swallow.formats.drawing import shape_text
-from langchain_swallow.formats.relations import relations
-from langchain_swallow.formats.section import Section
+from langchain_swallow.formats.relations import Relation, main_part, relations
+from langchain_swallow.formats.section import LeftOut, Section, Sections
 from langchain_swallow.formats.table_cells import Cell, spanned_rows
-from langchain_swallow.formats.xlsx_numbers import shown_number
+from langchain_swallow.formats.table_rows import columnar_rows, table_rows
+from langchain_swallow.formats.xlsx_layout import Covered, Table, find_tables
+from langchain_swallow.formats.xlsx_sheet import Book, Sheet, read_sheet, shared_strings
+from langchain_swallow.formats.xlsx_styles import MAIN, cell_styles
 from langchain_swallow.formats.xml import parse_xml
 
-_WORKBOOK = "xl/workbook.xml"
-_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing}"
-_CORNER = rb"([A-Z]{1,3})([0-9]{1,7})"
-_MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*?ref=\"%b:%b\"" % (_CORNER, _CORNER))
+_UNCOMPUTED = "formula without a stored value; open the file in Excel and save it"
+# Rows whose marks tell what a large table is.
+_SAMPLE = 50
 
 
-class Merged(NamedTuple):
-    """Cells shown as one: the first row and column, counted from 0, and those after the last."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-
-
-def read_xlsx(data: bytes, name: str) -> list[Section]:
+def read_xlsx(data: bytes, name: str) -> Sections:
     """Sheets of a workbook as their reader sees them: values, not formulas, with their units.
 
     Hidden sheets too, and the texts of shapes. Merged cells stand in each row and column they
-    span. A row of one cell above a table is its title, and becomes a heading.
+    span. Rows of one cell above a table are its titles, and become headings. A formula that was
+    never computed is shown as （未計算: =B2*100）, and is left out as a loss.
 
     Raises:
         DocumentError: It is no workbook, encrypted, or a decompression bomb.
     """
-    import openpyxl
-
     archive = open_office_file(data, name)
-    try:
-        with warnings.catch_warnings():
-            # Of styles and extensions that do not matter for the values.
-            warnings.simplefilter("ignore")
-            book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-            sheets = [(sheet.title, _values(sheet)) for sheet in book.worksheets]
-            book.close()
-    except MemoryError:
-        raise
-    except Exception as error:  # openpyxl has no error of its own for a damaged file
-        raise DocumentError(f"{name} is no readable workbook: {error!r}.") from error
-    paths = _paths(archive, name)
+    main = main_part(archive, name, usual="xl/workbook.xml")
+    workbook = parse_xml(archive.read(main), name)
+    parts = relations(archive, main, name)
+    book = _book(archive, workbook, parts, name)
     sections: list[Section] = []
-    for title, rows in sheets:
-        path = paths.get(title, "")
-        own = archive.read(path) if path in archive.names() else b""
-        sections += _sheet(title, rows, [_range(match) for match in _MERGED.finditer(own)])
-        if shapes := _shapes(archive, path, name):
+    left_out: list[LeftOut] = []
+    for number, entry in enumerate(workbook.iter(f"{MAIN}sheet"), 1):
+        part = parts.get(entry.get(_ID, ""))
+        if part is None or part.path not in archive:
+            continue
+        title = entry.get("name", "")
+        if part.kind != "chartsheet":
+            sheet = read_sheet(archive.read(part.path), name, book)
+            sections += _of_sheet(title, sheet)
+            if sheet.uncomputed:
+                left_out.append(LeftOut(_UNCOMPUTED, number, sheet.uncomputed))
+        if shapes := _shapes(archive, part.path, name):
             sections.append(Section("\n\n".join(shapes), (title,)))
-    return sections
+    return Sections(sections, left_out)
 
 
-def _values(sheet: Any) -> list[list[str]]:
-    return [[_shown(cell) for cell in row] for row in sheet.iter_rows()]
+def _book(archive: Archive, workbook: Any, parts: dict[str, Relation], name: str) -> Book:
+    paths = {part.kind: part.path for part in parts.values()}
+
+    def part(kind: str) -> bytes | None:
+        # Files that say nothing of their parts have them where Excel puts them.
+        path = paths.get(kind, f"xl/{kind}.xml")
+        return archive.read(path) if path in archive else None
+
+    styles, strings = part("styles"), part("sharedStrings")
+    return Book(
+        strings=() if strings is None else shared_strings(strings, name),
+        styles=() if styles is None else cell_styles(parse_xml(styles, name)),
+        is_1904=_is_on(workbook.find(f"{MAIN}workbookPr"), "date1904"),
+        is_never_computed=_is_on(workbook.find(f"{MAIN}calcPr"), "fullCalcOnLoad"),
+    )
 
 
-def _paths(archive: Archive, name: str) -> dict[str, str]:
-    """Where the sheets are, by title: openpyxl does not read all that is in them."""
-    if _WORKBOOK not in archive.names():
-        return {}
-    paths = relations(archive, _WORKBOOK, name)
-    sheets = parse_xml(archive.read(_WORKBOOK), name).iter(f"{_MAIN}sheet")
-    return {
-        sheet.get("name", ""): paths[sheet.get(_ID, "")].path
-        for sheet in sheets
-        if sheet.get(_ID, "") in paths
-    }
+def _is_on(element: Any, name: str) -> bool:
+    return element is not None and element.get(name) in ("1", "true", "on")
+
+
+def _of_sheet(title: str, sheet: Sheet) -> Iterator[Section]:
+    """Sections of a sheet: one for its tables under the same titles."""
+    covered = Covered(sheet, sorted(sheet.rows))
+    texts: list[str] = []
+    headings: tuple[str, ...] = (title,)
+    for table in find_tables(sheet, covered):
+        own = (title, *(line.text for line in table.titles))
+        if texts and own != headings:
+            yield Section("\n\n".join(texts), headings)
+            texts = []
+        headings = own
+        texts += [*_rows(sheet, covered, table), *(line.text for line in table.notes)]
+    if texts:
+        yield Section("\n\n".join(texts), headings)
+
+
+def _rows(sheet: Sheet, covered: Covered, table: Table) -> list[str]:
+    if not table.rows:
+        return []
+    place = {column: i for i, column in enumerate(table.columns)}
+    mark = _mark(sheet, table)
+    is_plain = not covered.spans or not any(covered.columns(row) for row in table.rows)
+    if is_plain and not mark:
+        return table_rows(_texts(sheet, table), has_header=False)
+    if is_plain and _has_only_head(sheet, table, mark):
+        names, *rows = _texts(sheet, table)
+        return columnar_rows(names, rows)
+    return spanned_rows(
+        [list(_cells(sheet, covered, table, row, place, mark)) for row in table.rows]
+    )
+
+
+def _texts(sheet: Sheet, table: Table) -> list[list[str]]:
+    rows = sheet.rows
+    return [[rows[row].get(column, "") for column in table.columns] for row in table.rows]
+
+
+def _mark(sheet: Sheet, table: Table) -> int:
+    """How the first cell is set apart, and so the other names of the table; 0 if it is not."""
+    first = sheet.looks.get(table.rows[0], {})
+    column = next(c for c in table.columns if c in sheet.rows[table.rows[0]])
+    return first.get(column, 0)
+
+
+def _has_only_head(sheet: Sheet, table: Table, mark: int) -> bool:
+    """Whether the first row is marked, and none of the next ones."""
+    marked = [
+        [sheet.looks.get(row, {}).get(c) == mark for c in table.columns if c in sheet.rows[row]]
+        for row in table.rows[:_SAMPLE]
+    ]
+    return len(marked) > 1 and all(marked[0]) and not any(map(any, marked[1:]))
+
+
+def _cells(
+    sheet: Sheet, covered: Covered, table: Table, row: int, place: dict[int, int], mark: int
+) -> Iterator[Cell]:
+    """Cells of a row, without empty ones at its end."""
+    texts, looks, under = sheet.rows[row], sheet.looks.get(row, {}), covered.columns(row)
+    last = max((c for c in table.columns if c in texts or c in under), default=-1)
+    for column in table.columns:
+        if column > last:
+            return
+        if (row, column) in covered.spans:
+            right, bottom = covered.spans[row, column]
+            columns = sum(column <= other < right for other in place)
+            rows = sum(row <= other < bottom for other in _near(table.rows, row, bottom))
+            yield Cell(texts[column], columns, rows, looks.get(column) == mark > 0)
+        elif column not in under:
+            yield Cell(texts.get(column, ""), is_name=0 < mark == looks.get(column))
+
+
+def _near(rows: Sequence[int], top: int, bottom: int) -> Sequence[int]:
+    return rows[bisect.bisect_left(rows, top) : bisect.bisect_left(rows, bottom)]
 
 
 def _shapes(archive: Archive, path: str, name: str) -> list[str]:
@@ -92,76 +158,3 @@ def _shapes(archive: Archive, path: str, name: str) -> list[str]:
             shapes = parse_xml(archive.read(drawing), name).iter(f"{_DRAWING}sp")
             found += filter(None, map(shape_text, shapes))
     return found
-
-
-def _range(match: re.Match[bytes]) -> Merged:
-    left, top, right, bottom = (part.decode() for part in match.groups())
-    return Merged(int(top) - 1, _column(left) - 1, int(bottom), _column(right))
-
-
-def _column(letters: str) -> int:
-    """A is 1, AA is 27."""
-    number = 0
-    for letter in letters:
-        number = 26 * number + ord(letter) - ord("A") + 1
-    return number
-
-
-def _sheet(title: str, rows: Sequence[list[str]], merged: Iterable[Merged]) -> list[Section]:
-    filled = [i for i, row in enumerate(rows) if any(row)]
-    headings = [title]
-    while len(filled) > 1 and sum(map(bool, rows[filled[0]])) == 1 < sum(
-        map(bool, rows[filled[1]])
-    ):
-        headings.append("".join(rows[filled.pop(0)]))
-    if not filled:
-        return []
-    cells = _cells(rows, filled, merged)
-    return [Section("\n\n".join(spanned_rows(cells)), tuple(headings))]
-
-
-def _cells(
-    rows: Sequence[list[str]], filled: Sequence[int], merged: Iterable[Merged]
-) -> list[list[Cell]]:
-    """Cells of the rows that are filled."""
-    spans: dict[tuple[int, int], Cell] = {}
-    covered: set[tuple[int, int]] = set()
-    kept = set(filled)
-    for one in merged:
-        inside = [row for row in range(one.top, min(one.bottom, len(rows))) if row in kept]
-        if not inside or one.left >= len(rows[inside[0]]):
-            continue
-        text = rows[one.top][one.left] if one.left < len(rows[one.top]) else ""
-        columns = range(one.left, min(one.right, len(rows[inside[0]])))
-        covered |= {(row, column) for row in inside for column in columns}
-        spans[inside[0], one.left] = Cell(text, len(columns), len(inside))
-    return [
-        [
-            spans.get((row, column)) or Cell(text)
-            for column, text in enumerate(_trimmed(rows[row], row, covered))
-            if (row, column) in spans or (row, column) not in covered
-        ]
-        for row in filled
-    ]
-
-
-def _trimmed(row: list[str], number: int, covered: set[tuple[int, int]]) -> list[str]:
-    """Without empty cells at the end; a sheet may be formatted to its last column."""
-    end = len(row)
-    while end and not row[end - 1] and (number, end - 1) not in covered:
-        end -= 1
-    return row[:end]
-
-
-def _shown(cell: Any) -> str:
-    """A value as its reader sees it; dates without the midnight that Excel adds."""
-    value = cell.value
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d" if value.time() == time() else "%Y-%m-%d %H:%M")
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return shown_number(value, cell.number_format or "General")
-    return str(value).strip()

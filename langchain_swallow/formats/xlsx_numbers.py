@@ -1,78 +1,252 @@
-"""Numbers of a workbook as its reader sees them: 8%, ¥12,800, 3.5時間.
+"""Numbers of a workbook as its reader sees them: 8%, ¥12,800, 3.5時間, 令和7年4月1日.
 
-A cell holds .08, and a number format how it is shown (ECMA-376 Part 1, 18.8.31). What a format says
-of units, percent and digits is kept; colours, conditions and widths are not.
+A cell holds 0.08, and a number format how it is shown; colors and widths of spaces are not text.
 """
 
 import functools
+import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from decimal import ROUND_HALF_UP, Decimal, getcontext
+from fractions import Fraction
 
-_QUOTED = re.compile(r'"([^"]*)"|\\(.)')
-# [$¥-411] is a currency; other brackets are colours, conditions and elapsed time.
-_CURRENCY = re.compile(r"\[\$([^\]-]*)[^\]]*\]")
-_BRACKET = re.compile(r"\[[^\]]*\]")
-_CONDITION = re.compile(r"\[[<>=]")
-_LAYOUT = re.compile(r"_.|\*.")
-_DIGITS = re.compile(r"([#0?,]+)(?:\.([#0?]+))?")
-# What is quoted stands in a private plane meanwhile, so that no 0 in it is a digit.
-_SHIFT = 0xF0000
+from langchain_swallow.formats.xlsx_dates import shown_date
+from langchain_swallow.formats.xlsx_format_code import FormatSection, Token, parse_format
+from langchain_swallow.formats.xlsx_usual_numbers import plain_number, usual_number
+from langchain_swallow.text.numerals import full_width, kanji_number
+
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq,
+    "<>": operator.ne,
+}  # fmt: skip
+_NOT_ZERO = re.compile("[1-9１-９一二三四五六七八九十百千]")
+_GENERAL = parse_format("General")[0]
 
 
-def shown_number(value: float, format: str) -> str:
-    """A number with its unit, as a format writes it; as it is where the format says no more.
+def shown_number(value: float, format: str, *, is_1904: bool = False) -> str:
+    """A number as its format shows it; as it is where the format hides it.
+
+    Args:
+        value: As the cell holds it, days for dates.
+        format: Its code, such as `#,##0"円"`.
+        is_1904: Whether the workbook counts its days from 1904.
 
     >>> shown_number(0.08, "0%"), shown_number(12800, '#,##0"円"'), shown_number(3.0, "General")
     ('8%', '12,800円', '3')
     """
-    write = _writer(format)
-    return _plain(value) if write is None else write(value)
+    return _writer(format, is_1904)(value)
 
 
-def _plain(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() else str(value)
-
-
-@functools.lru_cache(maxsize=256)
-def _writer(format: str) -> Callable[[float], str] | None:
-    section = _QUOTED.sub(_hidden, format.split(";")[0])
-    section = _BRACKET.sub("", _CURRENCY.sub(r"\1", _LAYOUT.sub("", section)))
-    found = list(_DIGITS.finditer(section))
-    # Dates, fractions, exponents and text are none of one run of digits; a condition says of which
-    # numbers this section is.
-    if len(found) != 1 or re.search(r"[A-Za-z/@:]", section) or _CONDITION.search(format):
-        return None
-    digits, decimals = found[0][1], len(found[0][2] or "")
-    before, after = section[: found[0].start()], section[found[0].end() :]
-    comma = "," if "," in digits.rstrip(",") else ""
-    # Each comma behind the digits shows thousands.
-    factor = 100 if "%" in section else 1000.0 ** -(len(digits) - len(digits.rstrip(",")))
-    before, after = (part.translate(_SHOWN) for part in (before, after))
-
-    zeros = 0 if comma else digits.count("0")
+@functools.lru_cache(maxsize=1024)
+def _writer(format: str, is_1904: bool) -> Callable[[float], str]:
+    sections = parse_format(format)
+    if len(sections) == 1 and sections[0] == _GENERAL:
+        return plain_number
+    usual = [usual_number(section) for section in sections]
 
     def write(value: float) -> str:
-        sign = "-" if value < 0 else ""
-        whole, point, rest = f"{abs(value) * factor:{comma}.{decimals}f}".partition(".")
-        return f"{sign}{before}{whole.zfill(zeros)}{point}{rest}{after}".strip()
+        number = _choose(value, sections)
+        if number is None:
+            return plain_number(value)
+        section = sections[number]
+        if section.is_date:
+            shown = shown_date(value, section, is_1904=is_1904)
+            return plain_number(value) if shown is None else shown
+        if not section.tokens:
+            # A format hides zeros so; one that hides all numbers is no reason to lose them.
+            return "" if value == 0 and number == 2 else plain_number(value)
+        quick = usual[number]
+        shown = quick(abs(value)) if quick else ""
+        shown = shown or _written(abs(value), section)
+        # What is rounded to zero has no sign.
+        is_signed = value < 0 and not _drops_sign(number, sections) and _NOT_ZERO.search(shown)
+        return f"{'-' if is_signed else ''}{shown}".strip()
 
     return write
 
 
-def _hidden(quoted: re.Match[str]) -> str:
-    return (quoted[1] or quoted[2] or "").translate(_HIDDEN)
+def shown_text(text: str, format: str) -> str:
+    """A text as its format shows it: `@"様"` adds 様.
+
+    >>> shown_text("山田", '0;-0;0;@"様"')
+    '山田様'
+    """
+    if "@" not in format or format == "@":
+        return text
+    section = parse_format(format)[-1]
+    if not section.has("text"):
+        return text
+    return "".join(text if token.kind == "text" else token.text for token in section.tokens).strip()
 
 
-class _Moved(dict[int, int]):
-    """Characters by so many places, those of the first plane only."""
+def _choose(value: float, sections: Sequence[FormatSection]) -> int | None:
+    """Which section shows a number; the fourth is for text."""
+    numbers = sections[:3]
+    if numbers[-1].has("text") and len(numbers) > 1:
+        numbers = numbers[:-1]
+    if any(section.operator for section in numbers):
+        for i, section in enumerate(numbers):
+            if not section.operator or _OPERATORS[section.operator](value, section.limit):
+                return i
+        return None
+    if value < 0 and len(numbers) > 1:
+        return 1
+    return 2 if value == 0 and len(numbers) > 2 else 0
 
-    def __init__(self, places: int) -> None:
-        super().__init__()
-        self._places = places
 
-    def __missing__(self, code: int) -> int:
-        moved = code + self._places
-        return moved if 0 <= min(code, moved) < _SHIFT <= max(code, moved) else code
+def _drops_sign(number: int, sections: Sequence[FormatSection]) -> bool:
+    """Whether a section is of negative numbers only, and writes their sign itself or none."""
+    section = sections[number]
+    if section.operator:
+        return section.operator.startswith("<") and section.limit <= 0
+    return number == 1 and not sections[0].operator
 
 
-_HIDDEN, _SHOWN = _Moved(_SHIFT), _Moved(-_SHIFT)
+def _written(value: float, section: FormatSection) -> str:
+    """A number that is not negative."""
+    tokens = section.tokens
+    if section.has("general") or not section.has("digits"):
+        shown = _numerals(plain_number(value), value, section)
+        is_shown = section.has("general") or section.has("text")
+        parts = [shown if t.kind in ("general", "text") else t.text for t in tokens]
+        # A section of words only, such as "なし" for zero, stands for the number.
+        return "".join(parts) if is_shown or tokens else shown
+    if section.has("exponent"):
+        return _scientific(value, tokens)
+    if (slash := _fraction_place(tokens)) is not None:
+        return _fraction(value, tokens, slash)
+    return _decimal(value, section)
+
+
+def _decimal(value: float, section: FormatSection) -> str:
+    """Digits in their places: thousands, decimals, and what stands between them."""
+    tokens = section.tokens
+    point = next((i for i, t in enumerate(tokens) if t.kind == "point"), len(tokens))
+    last = max((i for i, t in enumerate(tokens[:point]) if t.kind == "digits"), default=-1)
+    places = "".join(t.text for t in tokens[:point] if t.kind == "digits")
+    decimals = "".join(t.text for t in tokens[point:] if t.kind == "digits").replace(",", "")
+    # Each comma behind the digits shows thousands; those behind the decimals too.
+    behind = "".join(t.text for t in tokens if t.kind == "digits")
+    scale = len(places) - len(places.rstrip(",")) or len(behind) - len(behind.rstrip(","))
+    percents = sum(t.kind == "percent" for t in tokens)
+    number = Decimal(plain_number(value)).scaleb(2 * percents - 3 * scale)
+    rounded = (
+        number.quantize(Decimal(1).scaleb(-len(decimals)), ROUND_HALF_UP)
+        if number.adjusted() < 25
+        else number
+    )
+    whole, _, rest = f"{rounded:f}".partition(".")
+    whole = "" if whole == "0" else whole
+    if section.numerals == 1 and places.strip("#,") in ("", "0") and not decimals:
+        whole = kanji_number(int(whole or 0))
+        filled = {last: whole}
+    else:
+        filled = _fill(whole, tokens[:point], has_commas="," in places.rstrip(","))
+    shown = [
+        filled.get(i, "") if t.kind == "digits" else t.text for i, t in enumerate(tokens[:point])
+    ]
+    shown += _decimals(rest, tokens[point:])
+    return full_width("".join(shown)) if section.numerals == 3 else "".join(shown)
+
+
+def _rounded(number: Decimal, decimals: int) -> Decimal:
+    """As Excel rounds: a half away from zero."""
+    if number.adjusted() + decimals >= getcontext().prec:
+        return number
+    return number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+
+
+def _fill(whole: str, tokens: Sequence[Token], *, has_commas: bool) -> dict[int, str]:
+    """Digits for each run of places, from the last on; the first takes all that are left."""
+    runs = [i for i, token in enumerate(tokens) if token.kind == "digits"]
+    filled: dict[int, str] = {}
+    taken = 0
+    for i in reversed(runs):
+        digits = ""
+        for place in reversed(tokens[i].text.replace(",", "")):
+            if taken < len(whole):
+                digits = whole[-1 - taken] + digits
+            elif place == "0":
+                digits = "0" + digits
+            else:
+                break
+            taken += 1
+            if has_commas and taken % 3 == 0:
+                digits = "," + digits
+        filled[i] = digits
+    if runs:
+        rest = whole[: max(0, len(whole) - taken)]
+        if has_commas:
+            groups: list[str] = []
+            head = len(rest)
+            while head > 0:
+                # Up to the next comma, which the places that are filled have set.
+                size = 3 - (taken % 3)
+                groups.insert(0, rest[max(0, head - size) : head])
+                head -= size
+                taken += size
+            rest = ",".join(groups)
+        filled[runs[0]] = rest + filled[runs[0]]
+        for i in runs:
+            if filled[i]:
+                filled[i] = filled[i].lstrip(",")
+                break
+    return filled
+
+
+def _decimals(digits: str, tokens: Sequence[Token]) -> list[str]:
+    """What stands from the point on; zeros that # leaves out are not shown."""
+    places = "".join(t.text for t in tokens if t.kind == "digits").replace(",", "")
+    keep = len(digits.rstrip("0"))
+    keep = max([keep, *(i + 1 for i, place in enumerate(places) if place == "0")])
+    shown = iter(digits[:keep])
+    parts = []
+    for token in tokens:
+        if token.kind == "digits":
+            parts.append("".join(next(shown, "") for _ in token.text.replace(",", "")))
+        elif token.kind == "point":
+            parts.append("." if keep else "")
+        else:
+            parts.append(token.text)
+    return parts
+
+
+def _scientific(value: float, tokens: Sequence[Token]) -> str:
+    at = next(i for i, t in enumerate(tokens) if t.kind == "exponent")
+    point = next((i for i, t in enumerate(tokens[:at]) if t.kind == "point"), at)
+    places = sum(len(t.text) for t in tokens[:point] if t.kind == "digits")
+    decimals = sum(len(t.text) for t in tokens[point:at] if t.kind == "digits")
+    exponent = Decimal(plain_number(value)).adjusted() if value else 0
+    exponent -= exponent % max(1, places)
+    mantissa = Decimal(plain_number(value)).scaleb(-exponent)
+    digits = sum(len(t.text) for t in tokens[at:] if t.kind == "digits")
+    sign = "-" if exponent < 0 else "+" if tokens[at].text[-1] == "+" else ""
+    return f"{_rounded(mantissa, decimals):f}E{sign}{abs(exponent):0{digits}d}"
+
+
+def _fraction_place(tokens: Sequence[Token]) -> int | None:
+    return next((i for i, token in enumerate(tokens) if token.kind == "slash" and i), None)
+
+
+def _fraction(value: float, tokens: Sequence[Token], slash: int) -> str:
+    """1 3/4; the places behind the slash say how large a denominator may be, or which it is."""
+    has_whole = sum(t.kind == "digits" for t in tokens[:slash]) > 1
+    below = "".join(t.text for t in tokens[slash + 1 :])
+    number = Fraction(plain_number(value))
+    if below.strip().isdigit() and int(below):
+        numerator, denominator = round(number * int(below)), int(below)
+    else:
+        closest = number.limit_denominator(
+            10 ** max(1, min(5, below.count("?") + below.count("#"))) - 1
+        )
+        numerator, denominator = closest.numerator, closest.denominator
+    whole, rest = divmod(numerator, denominator) if has_whole else (0, numerator)
+    if not rest:
+        return str(whole)
+    return f"{whole} {rest}/{denominator}" if whole else f"{rest}/{denominator}"
+
+
+def _numerals(shown: str, value: float, section: FormatSection) -> str:
+    if section.numerals == 1 and float(value).is_integer():
+        return kanji_number(int(value))
+    return full_width(shown) if section.numerals == 3 else shown

@@ -153,7 +153,7 @@ def test_xlsx_rows_carry_their_headers():
     assert [(s.text, s.headings) for s in content.sections] == [
         (
             "品名: 加湿器、価格: 12800、改定日: 2026-04-01\n\n"
-            "品名: フィルター、価格: 1500.5、改定日: 2026-04-01 09:30",
+            "品名: フィルター、価格: 1500.5、改定日: 2026-04-01 9:30:00",
             ("価格表", "2026年度 価格表"),
         ),
         ("来期は据え置き。", ("メモ",)),
@@ -165,8 +165,9 @@ def test_xlsx_values_and_not_formulas():
     book.active.append(["税抜", "税込"])
     book.active.append([100, "=A2*1.1"])
     (content,) = read_content(saved(book), "式.xlsx")
-    # Excel has never computed it, so there is no value; the formula is not text.
-    assert content.sections[0].text == "税抜: 100\n\n空欄の列: 税込"
+    # Excel has never computed it, so there is no value.
+    assert content.sections[0].text == "税抜: 100、税込: （未計算: =A2*1.1）"
+    assert [(part.page, part.count, part.is_loss) for part in content.left_out] == [(1, 1, True)]
 
 
 # Records

@@ -60,7 +60,7 @@ def sections(data, name):
 FILES = [word, excel, slides]
 
 
-@pytest.mark.parametrize("made", [word, slides], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("made", FILES, ids=lambda f: f.__name__)
 def test_the_strict_form_is_read_as_the_usual_one(made):
     """As Office writes it with "Strict Open XML"; its parts name all else by these too."""
     data, name = made()

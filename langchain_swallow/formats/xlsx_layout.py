@@ -1,0 +1,279 @@
+"""Where the tables of a sheet are: their titles, their rows, and the notes between them.
+
+A sheet is read from the top. Blank rows divide it into blocks; a row of one cell above a table is
+a title (units such as （単位：円） too), one below it a note. Tables stand side by side where a
+blank column divides them and they differ in their rows or repeat a name. Behind a blank row a table
+goes on if what follows fits its columns and does not look like another head.
+"""
+
+import bisect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from langchain_swallow.formats.table_words import is_label, is_value
+from langchain_swallow.formats.xlsx_sheet import Sheet
+
+_MOST_TITLES = 3
+_LONGEST_TITLE = 60
+_LONGEST_VALUE = 20
+_SAMPLE = 30
+_NOTES = (
+    "※",
+    "＊",
+    "*",
+    "注",
+    "（注",
+    "(注",
+    "【注",
+    "備考",
+    "出典",
+    "資料",
+    "・",
+    "(参考",
+    "（参考",
+)
+# Cells that merged areas cover; an area may claim all of a sheet.
+_MOST_COVERED = 5_000_000
+
+
+class Line(NamedTuple):
+    """A text that stands alone in its row, or nearly so."""
+
+    row: int
+    text: str
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows of a sheet that belong together.
+
+    Args:
+        titles: What stands above it.
+        rows: Numbers of its rows; none where there are only notes.
+        columns: Numbers of the columns that have texts.
+        notes: What stands below it.
+    """
+
+    titles: list[Line] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    columns: list[int] = field(default_factory=list)
+    notes: list[Line] = field(default_factory=list)
+
+
+class Covered:
+    """Which cells of a sheet merged areas cover.
+
+    `spans` has, for the first cell of an area, the columns and rows behind its last.
+    """
+
+    def __init__(self, sheet: Sheet, numbers: Sequence[int]) -> None:
+        self.spans: dict[tuple[int, int], tuple[int, int]] = {}
+        self._columns: dict[int, set[int]] = {}
+        width = 1 + max((max(sheet.rows[row]) for row in numbers), default=0)
+        left = _MOST_COVERED
+        for area in sheet.merged:
+            if not sheet.rows.get(area.top, {}).get(area.left):
+                continue
+            self.spans[area.top, area.left] = area.right, area.bottom
+            first, last = (bisect.bisect_left(numbers, row) for row in (area.top, area.bottom))
+            columns = range(area.left, min(area.right, width))
+            left -= (last - first) * len(columns)
+            for row in numbers[first:last] if left > 0 else ():
+                self._columns.setdefault(row, set()).update(columns)
+
+    def columns(self, row: int) -> set[int]:
+        """Columns that an area stands in, in this row."""
+        return self._columns.get(row, _NOTHING)
+
+
+_NOTHING: set[int] = set()
+
+
+def find_tables(sheet: Sheet, covered: Covered) -> list[Table]:
+    """Tables and notes of a sheet, in reading order."""
+    found: list[Table] = []
+    for block in _blocks(sheet, covered):
+        for table in _of_block(sheet, covered, block):
+            if found and table.rows and _is_title(found[-1]):
+                table.titles[:0] = found.pop().notes
+            if found and table.rows and _goes_on(sheet, found[-1], table):
+                _join(found[-1], table)
+            else:
+                found.append(table)
+    return found
+
+
+def _blocks(sheet: Sheet, covered: Covered) -> Iterator[list[int]]:
+    """Numbers of rows without a blank row between them."""
+    block: list[int] = []
+    end = 0
+    for row in sorted(sheet.rows):
+        if block and row > end:
+            yield block
+            block = []
+        block.append(row)
+        bottoms = (covered.spans[row, c][1] for c in sheet.rows[row] if (row, c) in covered.spans)
+        end = max(end, row + 1, *bottoms) if covered.spans else row + 1
+    if block:
+        yield block
+
+
+def _of_block(sheet: Sheet, covered: Covered, block: list[int]) -> Iterator[Table]:
+    rows = sheet.rows
+    full = [i for i, row in enumerate(block) if len(rows[row]) > 1]
+    if not full:
+        yield Table(notes=_lines(sheet, block))
+        return
+    first, last = full[0], len(block)
+    if first and _is_row_of_pairs(sheet, block[first - 1], block[first]):
+        first -= 1
+    while last > full[-1] + 1 and _is_note(sheet, block[last - 1]):
+        last -= 1
+    titles, notes = _lines(sheet, block[:first]), _lines(sheet, block[last:])
+    if len(titles) > _MOST_TITLES:
+        yield Table(notes=titles[:-1])
+        titles = titles[-1:]
+    parts = list(_side_by_side(sheet, covered, block[first:last]))
+    for part in parts:
+        table = Table(columns=part, rows=[r for r in block[first:last] if _within(rows[r], part)])
+        table.titles = [*titles, *_take_titles(sheet, covered, table)]
+        table.notes = notes if part is parts[-1] else []
+        titles = []
+        yield table
+
+
+def _lines(sheet: Sheet, rows: Sequence[int]) -> list[Line]:
+    return [Line(row, text) for row in rows for text in sheet.rows[row].values()]
+
+
+def _within(texts: dict[int, str], columns: Sequence[int]) -> bool:
+    return any(columns[0] <= column <= columns[-1] for column in texts)
+
+
+def _is_row_of_pairs(sheet: Sheet, row: int, below: int) -> bool:
+    """Whether a cell alone is a name without a value, above one with a value."""
+    (column, text), *_ = sheet.rows[row].items()
+    names = sheet.rows[below]
+    values = [other for place, other in names.items() if place > column]
+    return (
+        column == min(names)
+        and is_label(text)
+        and is_label(names[column])
+        and not any(map(is_label, values))
+    )
+
+
+def _is_note(sheet: Sheet, row: int) -> bool:
+    texts = list(sheet.rows[row].values())
+    return len(texts) == 1 and (
+        len(texts[0]) > _LONGEST_VALUE
+        or texts[0].startswith(_NOTES)
+        or texts[0].endswith(("。", "）", ")"))
+    )
+
+
+def _is_title(table: Table) -> bool:
+    """Whether notes are few and short enough to be what the next table is called."""
+    return (
+        not table.rows
+        and len(table.notes) <= _MOST_TITLES
+        and all(len(line.text) <= _LONGEST_TITLE for line in table.notes)
+        and not _has_notes(table.notes)
+    )
+
+
+def _has_notes(lines: Sequence[Line]) -> bool:
+    return any(line.text.startswith(_NOTES) for line in lines)
+
+
+def _side_by_side(sheet: Sheet, covered: Covered, block: Sequence[int]) -> Iterator[list[int]]:
+    """Used columns of each table, from left to right."""
+    used: set[int] = set()
+    for row in block:
+        used |= sheet.rows[row].keys()
+    columns = sorted(used)
+    gaps = [i for i in range(1, len(columns)) if columns[i] - columns[i - 1] > 1]
+    if gaps:
+        for row in block:
+            used |= covered.columns(row)
+        gaps = [i for i in gaps if columns[i] - 1 not in used]
+    begin = 0
+    for gap in gaps:
+        rest = columns[gap : next((g for g in gaps if g > gap), len(columns))]
+        if _differ(sheet, block, columns[begin:gap], rest):
+            yield columns[begin:gap]
+            begin = gap
+    yield columns[begin:]
+
+
+def _differ(sheet: Sheet, block: Sequence[int], left: list[int], right: list[int]) -> bool:
+    """Whether cells beside each other are of two tables."""
+    if min(len(left), len(right)) < 2:
+        return False
+    sides = [
+        [{c: texts[c] for c in side if c in texts} for texts in map(sheet.rows.__getitem__, block)]
+        for side in (left, right)
+    ]
+    if [bool(row) for row in sides[0]] != [bool(row) for row in sides[1]]:
+        return True
+    names = [set(side[0].values()) for side in sides]
+    return not names[0].isdisjoint(names[1]) or min(map(len, names)) == 1
+
+
+def _take_titles(sheet: Sheet, covered: Covered, table: Table) -> list[Line]:
+    """Rows with few cells above a head, such as a title and its unit at the other end."""
+    titles: list[Line] = []
+    columns = set(table.columns)
+    while len(table.rows) > 2 and len(titles) < _MOST_TITLES:
+        row, below = table.rows[:2]
+        names = [text for c, text in sheet.rows[below].items() if c in columns]
+        taken, most = (
+            len((sheet.rows[r].keys() | covered.columns(r)) & columns) for r in (row, below)
+        )
+        if len(names) < 2 or any(map(is_value, names)) or 2 * taken > most:
+            break
+        titles += [Line(row, text) for c, text in sheet.rows[row].items() if c in columns]
+        del table.rows[0]
+    return titles
+
+
+def _goes_on(sheet: Sheet, table: Table, below: Table) -> bool:
+    """Whether rows behind a blank one are of the table above."""
+    if table.notes or not (
+        table.columns[0] <= below.columns[0] and below.columns[-1] <= table.columns[-1]
+    ):
+        return False
+    first = sheet.rows[below.rows[0]]
+    has_values = any(map(is_value, first.values()))
+    if below.titles and (not has_values or _has_notes(below.titles)):
+        return False
+    if not has_values and _is_head_like(sheet, table, below):
+        return False
+    body = table.rows[1 : 1 + _SAMPLE] or table.rows
+    for column, text in first.items():
+        above = [sheet.rows[row][column] for row in body if column in sheet.rows[row]]
+        if above and len(table.rows) > 1 and all(map(is_value, above)) and not is_value(text):
+            return False
+    return len(table.rows) > 1 or has_values or table.columns == below.columns
+
+
+def _is_head_like(sheet: Sheet, table: Table, below: Table) -> bool:
+    """Whether the first of these rows is set apart as the head of the table above is."""
+    looks = [
+        {sheet.looks.get(row, {}).get(column, 0) for column in sheet.rows[row]}
+        for row in (table.rows[0], table.rows[-1], below.rows[0])
+    ]
+    if looks[0] != looks[1]:
+        return looks[2] == looks[0]
+    labels = [
+        all(map(is_label, sheet.rows[row].values())) for row in (table.rows[-1], below.rows[0])
+    ]
+    return len(below.rows) > 1 and labels == [False, True]
+
+
+def _join(table: Table, below: Table) -> None:
+    """Rows of a group go on below its name, which is a row of its own."""
+    table.rows = sorted({*table.rows, *(line.row for line in below.titles), *below.rows})
+    table.columns = sorted({*table.columns, *below.columns})
+    table.notes += below.notes

@@ -1,0 +1,280 @@
+"""Cells of a sheet, read from its XML: texts by row and column, whatever it says of its size.
+
+Report writers leave a wrong `<dimension>`, or rows and cells without their places; neither matters
+here. Nothing is kept for cells without a text.
+"""
+
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from typing import Any
+
+from lxml import etree
+
+from langchain_swallow.errors import DocumentError
+from langchain_swallow.formats.xlsx_numbers import shown_number, shown_text
+from langchain_swallow.formats.xlsx_styles import MAIN, Style
+from langchain_swallow.formats.xml import without_strict_namespaces
+
+_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
+_RANGE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})(?::\$?([A-Z]{1,3})\$?([0-9]{1,7}))?")
+_MOST_SHOWN = 100_000
+# A text may be long, and stand in every cell.
+_MOST_CHARACTERS = 300_000_000
+_EPOCH = datetime(1899, 12, 30)
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """Cells in a rectangle: the first row and column, counted from 0, and those after the last."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+
+@dataclass(slots=True)
+class Sheet:
+    """What is on a sheet.
+
+    `rows` has texts by row and column, counted from 0; `looks` the same for cells that are bold or
+    filled; `uncomputed` is how many formulas have no value.
+    """
+
+    rows: dict[int, dict[int, str]] = field(default_factory=dict)
+    looks: dict[int, dict[int, int]] = field(default_factory=dict)
+    merged: list[Area] = field(default_factory=list)
+    uncomputed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What all sheets of a workbook share.
+
+    `is_never_computed` is whether the program that wrote it left the formulas to Excel, and zeros
+    in their places.
+    """
+
+    strings: Sequence[str] = ()
+    styles: Sequence[Style] = ()
+    is_1904: bool = False
+    is_never_computed: bool = False
+
+
+def read_area(text: str) -> Area | None:
+    """A range such as "A1:C3".
+
+    >>> read_area("B2:C4")
+    Area(top=1, left=1, bottom=4, right=3)
+    """
+    found = _RANGE.fullmatch(text)
+    if found is None:
+        return None
+    left, top, right, bottom = found.groups()
+    right, bottom = right or left, bottom or top
+    return Area(int(top) - 1, _column(left) - 1, int(bottom), _column(right))
+
+
+def _column(letters: str) -> int:
+    """A is 1, AA is 27."""
+    number = 0
+    for letter in letters:
+        number = 26 * number + ord(letter) - ord("A") + 1
+    return number
+
+
+def shared_strings(data: bytes, name: str) -> list[str]:
+    """Texts that cells refer to by number, without the readings that Excel keeps beside them."""
+    return [text_of(item) for item in _elements(data, name, f"{MAIN}si")]
+
+
+def text_of(item: Any) -> str:
+    """Text of a shared or inline string, of all its runs; `rPh` has the reading of kanji."""
+    parts: list[str] = []
+    for part in item:
+        if part.tag == f"{MAIN}t":
+            parts.append(part.text or "")
+        elif part.tag == f"{MAIN}r":
+            parts += [t.text or "" for t in part.iter(f"{MAIN}t")]
+    return _unescaped("".join(parts))
+
+
+def _unescaped(text: str) -> str:
+    if "_x" not in text:
+        return text.strip()
+    return _ESCAPED.sub(_character, text).replace("\r\n", "\n").replace("\r", "\n").strip()
+
+
+def _character(match: re.Match[str]) -> str:
+    """Excel writes so what XML cannot hold: control characters, which are left out here."""
+    character = chr(int(match[1], 16))
+    return character if character.isprintable() or character in "\n\r\t" else ""
+
+
+def _elements(data: bytes, name: str, *tags: str) -> Iterator[Any]:
+    """Elements one after another, freed behind: sheets are large."""
+    source = io.BytesIO(without_strict_namespaces(data))
+    try:
+        for _, element in etree.iterparse(
+            source, tag=tags, resolve_entities=False, no_network=True, load_dtd=False
+        ):
+            yield element
+            element.clear()
+            parent = element.getparent()
+            while parent is not None and element.getprevious() is not None:
+                del parent[0]
+    except etree.XMLSyntaxError as error:
+        raise DocumentError(f"{name} is damaged: {error}.") from error
+
+
+def read_sheet(data: bytes, name: str, book: Book) -> Sheet:
+    """Cells of a sheet.
+
+    Args:
+        data: Its XML.
+        name: What to call the file in an error.
+        book: The workbook.
+
+    Raises:
+        DocumentError: It is damaged.
+    """
+    sheet = Sheet()
+    reader = _CellReader(book)
+    row, characters = -1, 0
+    for element in _elements(data, name, f"{MAIN}row", f"{MAIN}mergeCell"):
+        if element.tag == f"{MAIN}mergeCell":
+            if area := read_area(element.get("ref", "")):
+                sheet.merged.append(area)
+            continue
+        number = element.get("r", "")
+        row = int(number) - 1 if number.isdigit() and int(number) else row + 1
+        texts, looks = reader.row(element)
+        characters += sum(map(len, texts.values()))
+        if characters > _MOST_CHARACTERS:
+            raise DocumentError(f"{name} has over {_MOST_CHARACTERS} characters on a sheet.")
+        if texts:
+            sheet.rows.setdefault(row, {}).update(texts)
+            if looks:
+                sheet.looks.setdefault(row, {}).update(looks)
+    sheet.uncomputed = reader.uncomputed
+    return sheet
+
+
+class _CellReader:
+    """Texts of cells as their reader sees them."""
+
+    def __init__(self, book: Book) -> None:
+        self.uncomputed = 0
+        self._book = book
+        self._columns: dict[str, int] = {}
+        # By value and style: dates and amounts recur.
+        self._shown: dict[tuple[str, str | None], str] = {}
+        self._by_type: dict[str | None, Callable[[str, Style], str]] = {
+            None: self._number,
+            "n": self._number,
+            "s": self._shared,
+            "b": lambda value, _: "TRUE" if value in ("1", "true") else "FALSE",
+            "d": self._date,
+        }
+
+    def row(self, row: Any) -> tuple[dict[int, str], dict[int, int]]:
+        """Texts and looks by column."""
+        texts: dict[int, str] = {}
+        looks: dict[int, int] = {}
+        column = -1
+        for cell in row:
+            place = cell.get("r")
+            column = column + 1 if place is None else self._place(place, column + 1)
+            style = cell.get("s")
+            if text := self._cell(cell, style):
+                texts[column] = text
+                if look := self._style(style).look:
+                    looks[column] = look
+        return texts, looks
+
+    def _place(self, reference: str, otherwise: int) -> int:
+        letters = reference.rstrip("0123456789")
+        column = self._columns.get(letters)
+        if column is None:
+            column = _column(letters) - 1 if re.fullmatch("[A-Z]{1,3}", letters) else otherwise
+            self._columns[letters] = column
+        return column
+
+    def _style(self, number: str | None) -> Style:
+        styles = self._book.styles
+        i = int(number) if number and number.isdigit() else 0
+        return styles[i] if i < len(styles) else _PLAIN
+
+    def _cell(self, cell: Any, style: str | None) -> str:
+        value, formula, inline = None, None, None
+        for part in cell:
+            if part.tag == _V:
+                value = part.text
+            elif part.tag == _F:
+                formula = part
+            elif part.tag == _IS:
+                inline = part
+        kind = cell.get("t")
+        if formula is not None and self._is_uncomputed(value, kind, formula):
+            self.uncomputed += 1
+            return f"（未計算{_written(formula)}）"
+        if inline is not None:
+            return shown_text(text_of(inline), self._style(style).format)
+        if value is None:
+            return ""
+        if kind is None or kind == "n":
+            key = (value, style)
+            shown = self._shown.get(key)
+            if shown is None:
+                shown = self._number(value, self._style(style))
+                if len(self._shown) < _MOST_SHOWN:
+                    self._shown[key] = shown
+            return shown
+        read = self._by_type.get(kind)
+        return _unescaped(value) if read is None else read(value, self._style(style))
+
+    def _is_uncomputed(self, value: str | None, kind: str | None, formula: Any) -> bool:
+        if value is None:
+            # An empty text is a value too, which says that it is a text.
+            return kind != "str"
+        return value == "0" and self._book.is_never_computed and kind in (None, "n")
+
+    def _number(self, value: str, style: Style) -> str:
+        if style.format == "General" and value.isdigit():
+            return str(int(value))
+        try:
+            number = float(value)
+        except ValueError:
+            return value.strip()
+        if number.is_integer():
+            number = int(number)
+        return shown_number(number, style.format, is_1904=self._book.is_1904)
+
+    def _shared(self, value: str, style: Style) -> str:
+        i = int(value) if value.isdigit() else -1
+        text = self._book.strings[i] if 0 <= i < len(self._book.strings) else ""
+        return text if style.format in ("General", "@") else shown_text(text, style.format)
+
+    def _date(self, value: str, style: Style) -> str:
+        """A date as ISO 8601 writes it, which the strict form has instead of numbers."""
+        try:
+            moment = datetime.fromisoformat(value.strip().removesuffix("Z"))
+        except ValueError:
+            return value.strip()
+        if style.format == "General":
+            return str(moment.date() if moment.time() == time() else moment)
+        days = (moment.replace(tzinfo=None) - _EPOCH).total_seconds() / 86400
+        return shown_number(days, style.format)
+
+
+_V, _F, _IS = f"{MAIN}v", f"{MAIN}f", f"{MAIN}is"
+_PLAIN = Style()
+
+
+def _written(formula: Any) -> str:
+    """A formula as Excel shows it; of one shared with other cells only the first is written."""
+    text = (formula.text or "").strip().replace("_xlfn.", "").replace("_xlws.", "")
+    return f": ={text}" if text else ""

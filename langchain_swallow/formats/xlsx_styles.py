@@ -1,0 +1,91 @@
+"""What a workbook's styles say of its cells: number formats, and whether a cell is set apart."""
+
+from dataclasses import dataclass
+from typing import Any
+
+MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+
+_DATE, _ERA = 'yyyy"年"m"月"d"日"', '[$-411]ggge"年"m"月"d"日"'
+_SHORT_ERA, _MONTH, _DAY = "[$-411]ge.m.d", 'yyyy"年"m"月"', 'm"月"d"日"'
+# Formats that files name by number only, as Japanese Excel shows them (18.8.30). Those of money
+# are without a sign: the country of the file's writer is not known.
+_BUILT_IN = {
+    0: "General", 1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00",
+    5: "#,##0;-#,##0", 6: "#,##0;-#,##0", 7: "#,##0.00;-#,##0.00", 8: "#,##0.00;-#,##0.00",
+    9: "0%", 10: "0.00%", 11: "0.00E+00", 12: "# ?/?", 13: "# ??/??",
+    14: "yyyy/m/d", 15: "d-mmm-yy", 16: "d-mmm", 17: "mmm-yy",
+    18: "h:mm AM/PM", 19: "h:mm:ss AM/PM", 20: "h:mm", 21: "h:mm:ss", 22: "yyyy/m/d h:mm",
+    27: _SHORT_ERA, 28: _ERA, 29: _ERA, 30: "m/d/yy", 31: _DATE,
+    32: 'h"時"mm"分"', 33: 'h"時"mm"分"ss"秒"', 34: _MONTH, 35: _DAY, 36: _SHORT_ERA,
+    37: "#,##0;-#,##0", 38: "#,##0;-#,##0", 39: "#,##0.00;-#,##0.00", 40: "#,##0.00;-#,##0.00",
+    41: '#,##0;-#,##0;"-"', 42: '#,##0;-#,##0;"-"', 43: '#,##0.00;-#,##0.00;"-"',
+    44: '#,##0.00;-#,##0.00;"-"', 45: "mm:ss", 46: "[h]:mm:ss", 47: "mm:ss.0", 48: "##0.0E+0",
+    49: "@", 50: _SHORT_ERA, 51: _ERA, 52: _MONTH, 53: _DAY, 54: _ERA, 55: _MONTH, 56: _DAY,
+    57: _SHORT_ERA, 58: _ERA, 59: "0", 60: "0.00", 61: "#,##0", 62: "#,##0.00", 67: "0%",
+    68: "0.00%", 69: "# ?/?", 70: "# ??/??", 71: "d/m/yyyy", 72: "d-mmm-yy", 73: "d-mmm",
+    74: "mmm-yy", 75: "h:mm", 76: "h:mm:ss", 77: "d/m/yyyy h:mm", 78: "mm:ss", 79: "[h]:mm:ss",
+    80: "mm:ss.0", 81: "d/m/yyyy",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a cell is shown; `look` is 0 for plain cells, and the same for cells set apart alike."""
+
+    format: str = "General"
+    look: int = 0
+
+
+def cell_styles(root: Any) -> list[Style]:
+    """Styles by their number in the cells.
+
+    Args:
+        root: Of `xl/styles.xml`.
+    """
+    formats = _BUILT_IN | {
+        int(e.get("numFmtId")): e.get("formatCode", "")
+        for e in root.iter(f"{MAIN}numFmt")
+        if e.get("numFmtId", "").isdigit()
+    }
+    fonts = [_is_bold(font) for font in _children(root, "fonts")]
+    fills = [_color(fill) for fill in _children(root, "fills")]
+    looks: dict[tuple[bool, str], int] = {(False, ""): 0}
+    styles = []
+    for xf in _children(root, "cellXfs"):
+        look = (_at(fonts, xf.get("fontId"), False), _at(fills, xf.get("fillId"), ""))
+        code = formats.get(_int(xf.get("numFmtId")), "General")
+        styles.append(Style(code or "General", looks.setdefault(look, len(looks))))
+    return styles
+
+
+def _children(root: Any, name: str) -> list[Any]:
+    found = root.find(f"{MAIN}{name}")
+    return [] if found is None else [e for e in found if isinstance(e.tag, str)]
+
+
+def _is_bold(font: Any) -> bool:
+    bold = font.find(f"{MAIN}b")
+    return bold is not None and bold.get("val", "1") not in ("0", "false")
+
+
+def _color(fill: Any) -> str:
+    """What a cell is filled with; empty for white, and where nothing is."""
+    pattern = fill.find(f"{MAIN}patternFill")
+    if pattern is None or pattern.get("patternType", "none") == "none":
+        return ""
+    color = pattern.find(f"{MAIN}fgColor")
+    if color is None:
+        return str(pattern.get("patternType"))
+    is_white = color.get("rgb", "").upper().endswith("FFFFFF") or (
+        color.get("theme") == "0" and color.get("tint") is None
+    )
+    return "" if is_white else str(sorted(color.attrib.items()))
+
+
+def _at(values: list[Any], number: str | None, default: Any) -> Any:
+    i = _int(number)
+    return values[i] if 0 <= i < len(values) else default
+
+
+def _int(text: str | None) -> int:
+    return int(text) if text and text.isdigit() else 0
