@@ -144,7 +144,7 @@ def sync_folder(
 def _targets(plan: Plan, *, reread: bool) -> "dict[str, _Target]":
     """The files to read, by path."""
     changed = {f: _Target(known.source, f.location) for f, known in plan.changed.items()}
-    added = {file: _Target(plan.sources[file], file.location) for file in plan.added}
+    added = {f: _Target(plan.sources[f], f.location, is_new=True) for f in plan.added}
     known = {f: _Target(old.source, f.location, True) for f, old in plan.unchanged.items()}
     moved = {file: _Target(plan.sources[file], file.location, True) for file in plan.moved}
     again = (known | moved) if reread else {}
@@ -222,11 +222,19 @@ class _Unread:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """What the passages of a file are stored as, and whether the store knows the file unchanged."""
+    """What the passages of a file are stored as.
+
+    Args:
+        source: Of their metadata.
+        location: Of the file.
+        is_known: Whether the store has the file as it is.
+        is_new: Whether the store has nothing of it.
+    """
 
     source: str
     location: str
     is_known: bool = False
+    is_new: bool = False
 
 
 def _update(
@@ -259,6 +267,10 @@ def _update(
         for document in file.documents:
             document.metadata["source"] = target.source
         split = splitter.split_documents(file.documents)
+        if target.is_new and not split:
+            # The store cannot know it: it would be added at every sync.
+            unread.left_out.setdefault(path, (LeftOut("the file has no text", is_loss=False),))
+            continue
         if target.is_known and _are_stored(store, target, split):
             continue
         done[path] = target

@@ -209,6 +209,7 @@ def _copy_missing(source: Path, target: Path) -> int:
 
 
 def _index(arguments: argparse.Namespace) -> int:
+    _check_output(arguments.output)
     counter = counter_of(arguments.model)
     on_error = "skip" if arguments.skip_errors else "raise"
     store = build_store(
@@ -224,10 +225,18 @@ def _index(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _check_output(path: Path) -> None:
+    """Refuse a place where no index can be written before anything is read and embedded."""
+    from langchain_swallow.index.folder import IndexFolder
+
+    IndexFolder(path).check()
+
+
 def _convert(arguments: argparse.Namespace) -> int:
     from langchain_swallow.embeddings import SwallowEmbeddings
     from langchain_swallow.migration import convert_langchain_faiss
 
+    _check_output(arguments.output)
     embeddings = SwallowEmbeddings(arguments.embeddings)
     store = convert_langchain_faiss(
         arguments.folder, embeddings, path=arguments.output, progress=True
@@ -244,6 +253,7 @@ def _sync(arguments: argparse.Namespace) -> int:
     from langchain_swallow.splitters import JapaneseTextSplitter
     from langchain_swallow.sync import sync_folder
 
+    _check_output(arguments.index)
     store = open_store(arguments.index, arguments.embeddings)
     splitter = JapaneseTextSplitter(arguments.max_tokens, counter_of(arguments.model))
     summary = sync_folder(

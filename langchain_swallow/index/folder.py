@@ -9,8 +9,8 @@ import contextlib
 import mmap
 import os
 import re
-import tempfile
-from collections.abc import Iterator
+import uuid
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -19,6 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from langchain_swallow.errors import IndexStoreError
+from langchain_swallow.index.files import check_writable, create, full_disk_explained, share_alike
 from langchain_swallow.index.lexical import Lexical
 from langchain_swallow.index.manifest import (
     NAME,
@@ -71,12 +72,8 @@ class IndexFolder:
             IndexStoreError: Another one wrote for longer than `wait_s`, or the folder holds
                 something that is no index.
         """
-        if self.signature() is None and self.path.exists():
-            others = [p.name for p in self.path.iterdir() if not self._is_own(p.name)]
-            if others:
-                raise IndexStoreError(
-                    f"{self.path} is no index and not empty. Choose another folder."
-                )
+        self.check()
+        is_new = not self.path.exists()
         self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / _LOCK, timeout=self._wait_s)
         try:
@@ -90,6 +87,30 @@ class IndexFolder:
             yield
         finally:
             lock.release()
+            if is_new and self.signature() is None:
+                self._remove_empty()
+
+    def _remove_empty(self) -> None:
+        """Remove the folder where nothing came to be written."""
+        with contextlib.suppress(OSError):
+            (self.path / _LOCK).unlink(missing_ok=True)
+            self.path.rmdir()
+
+    def check(self) -> None:
+        """Look whether an index can be written here, before there is one to write.
+
+        Raises:
+            IndexStoreError: The folder holds something that is not an index.
+            NotADirectoryError: It, or a folder above it, is a file.
+            PermissionError: This user may not write there.
+        """
+        check_writable(self.path)
+        if self.signature() is None and self.path.exists():
+            others = [p.name for p in self.path.iterdir() if not self._is_own(p.name)]
+            if others:
+                raise IndexStoreError(
+                    f"{self.path} is no index and not empty. Choose another folder."
+                )
 
     def read(self, known: Snapshot | None = None) -> Stored:
         """The index as it is now.
@@ -118,10 +139,24 @@ class IndexFolder:
     def write(self, snapshot: Snapshot, before: Manifest) -> Stored:
         """Make a snapshot the folder's index; within `writing`.
 
+        New files are for those to read for whom the index is, or else for whom the umask says.
+
         Args:
             snapshot: What is to be there.
             before: The manifest that is there, or the first one's facts.
+
+        Raises:
+            OSError: Also where the disk is full: the index is then as it was before.
         """
+        there = {path.name for path in self.path.iterdir()}
+        try:
+            with full_disk_explained(self.path):
+                return self._write(snapshot, before)
+        except BaseException:
+            self._remove_new(there)
+            raise
+
+    def _write(self, snapshot: Snapshot, before: Manifest) -> Stored:
         stored = {segment.name: segment for segment in before.segments}
         segments = [
             (stored.get(part.segment.name) or self._write_segment(part.segment)).with_alive(
@@ -136,7 +171,8 @@ class IndexFolder:
             change=before.change + 1,
             segments=tuple(segments),
         )
-        self._replace_manifest(manifest)
+        new = [s for s in segments if s.name not in stored]
+        self._replace_manifest(manifest, [self.path / name for s in new for name in s.files])
         self._remove_unnamed(before, manifest)
         # From now on from the files: what was built in memory can go.
         known = {p.segment.name: p.segment for p in snapshot.parts if p.segment.name in stored}
@@ -200,20 +236,47 @@ class IndexFolder:
             files={path.name: _stored_file(path) for path in files},
         )
 
-    def _replace_manifest(self, manifest: Manifest) -> None:
-        number, name = tempfile.mkstemp(dir=self.path, prefix=".manifest-")
-        with os.fdopen(number, "w", encoding="utf-8") as file:
+    def _replace_manifest(self, manifest: Manifest, beside: Sequence[Path]) -> None:
+        path = self.path / f".manifest-{uuid.uuid4().hex}"
+        with os.fdopen(create(path), "w", encoding="utf-8") as file:
             file.write(manifest.dumps())
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, self.path / NAME)
+        new = [path, *beside]
+        share_alike(new, self._rights(new) or path.stat())
+        os.replace(path, self.path / NAME)
         _sync_folder(self.path)
+
+    def _rights(self, new: Collection[Path]) -> os.stat_result | None:
+        """Whose the index is, by its manifest; `None` where there is none to go by."""
+        try:
+            rights = (self.path / NAME).stat()
+        except FileNotFoundError:
+            return None
+        # Earlier versions wrote a manifest for its owner alone beside texts for everyone.
+        old = (path for path in self._own_files() if path not in new)
+        if not rights.st_mode & 0o077 and any(path.stat().st_mode & 0o077 for path in old):
+            return None
+        return rights
+
+    def _own_files(self) -> list[Path]:
+        return [path for path in self.path.iterdir() if _OWN_FILE.fullmatch(path.name)]
+
+    def _remove_new(self, there: Collection[str]) -> None:
+        """Remove what was written after a listing, unless the manifest names it."""
+        named: set[str] = set()
+        with contextlib.suppress(FileNotFoundError, IndexStoreError):
+            named = {name for s in read_manifest(self.path).segments for name in s.files}
+        for path in self._own_files():
+            if path.name not in there and path.name not in named:
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
     def _remove_unnamed(self, before: Manifest, now: Manifest) -> None:
         """Remove files of neither manifest: a reader may be about to open those of the last."""
         named = {name for m in (before, now) for s in m.segments for name in s.files}
-        for path in self.path.iterdir():
-            if _OWN_FILE.fullmatch(path.name) and path.name not in named:
+        for path in self._own_files():
+            if path.name not in named:
                 # Windows does not remove what a reader has open; the next change will.
                 with contextlib.suppress(OSError):
                     path.unlink()

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from langchain_swallow.index.files import save_array
 from langchain_swallow.text.normalize import normalize
 
 Terms = Callable[[str], list[str]]
@@ -107,7 +108,7 @@ class Lexical:
         with path.open("wb") as file:
             for name in _NAMES:
                 file.write(bytes(-file.tell() % _ALIGNED))
-                np.save(file, getattr(self, name), allow_pickle=False)
+                save_array(file, getattr(self, name))
 
     @classmethod
     def read(cls, path: Path) -> "Lexical":

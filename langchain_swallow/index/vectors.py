@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from langchain_swallow.index.approximate import build_graph, build_lists, list_of_each
 from langchain_swallow.index.cores import in_parts
+from langchain_swallow.index.files import save_array
 from langchain_swallow.index.metric import Array, Metric, faiss_metric, similarity
 
 Kind = Literal["flat", "hnsw", "ivfpq", "auto"]
@@ -179,7 +180,7 @@ class Vectors:
         if self._order is None:
             return [exact, fast]
         with order.open("wb") as file:
-            np.save(file, self._order)
+            save_array(file, self._order)
         return [exact, fast, order]
 
     @classmethod

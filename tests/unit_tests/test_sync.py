@@ -237,3 +237,16 @@ def test_a_folder_is_wanted(store, folder):
         sync_folder(store, folder / "なし")
     with pytest.raises(NotADirectoryError, match=r"is a file\. Name its folder"):
         sync_folder(store, folder / "就業.txt")
+
+
+def test_a_file_without_text_is_not_added_at_every_sync(folder, store):
+    sync_folder(store, folder)
+    (folder / "空.txt").write_text("", encoding="utf-8")
+    for _ in range(2):
+        summary = sync_folder(store, folder)
+        assert (summary.added, summary.changed, len(summary.unchanged)) == ((), (), 2)
+        assert list(summary.left_out) == [str(folder / "空.txt")]
+    (folder / "就業.txt").write_text(" \n", encoding="utf-8")
+    assert sync_folder(store, folder).changed == (str(folder / "就業.txt"),)
+    assert texts(store) == ["会議\n\n3階です。"]
+    assert str(sync_folder(store, folder)) == "1 unchanged, 2 left_out"

@@ -1,0 +1,93 @@
+"""Writing an index's files: what a full disk says, and who may read what is written."""
+
+import contextlib
+import errno
+import os
+import sqlite3
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if os.name == "posix" else (errno.ENOSPC,)
+# Read and write, for all whom the umask leaves it.
+_ANYONE = 0o666
+
+
+class _Writer:
+    def __init__(self, file: BinaryIO) -> None:
+        self.write = file.write
+
+
+def save_array(file: BinaryIO, array: NDArray[Any]) -> None:
+    """Write an array in NumPy's format, without pickle.
+
+    NumPy writes to a file by itself, and then says of a full disk "8850 requested and 4512
+    written", without the reason.
+    """
+    np.save(_Writer(file), array, allow_pickle=False)
+
+
+@contextlib.contextmanager
+def full_disk_explained(folder: Path) -> Iterator[None]:
+    """Raise `OSError` with the reason where the block fails because nothing more can be written.
+
+    SQLite and FAISS have errors of their own for that.
+    """
+    try:
+        yield
+    except (OSError, sqlite3.Error, RuntimeError) as error:
+        number = _reason(error)
+        if number is None:
+            raise
+        raise OSError(
+            number,
+            f"{os.strerror(number)}. The index is as it was before. Free some space, and try again",
+            str(folder),
+        ) from error
+
+
+def _reason(error: BaseException) -> int | None:
+    if isinstance(error, OSError):
+        return error.errno if error.errno in _FULL else None
+    text = str(error)
+    if isinstance(error, sqlite3.Error):
+        return errno.ENOSPC if "disk is full" in text else None
+    return next((n for n in _FULL if os.strerror(n) in text), None)
+
+
+def create(path: Path) -> int:
+    """A descriptor of a new file that others may read as far as the umask says."""
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _ANYONE)
+
+
+def share_alike(paths: Iterable[Path], rights: os.stat_result) -> None:
+    """Give files the mode and, where this user may, the group of another one."""
+    if os.name != "posix":
+        return
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if path.stat().st_gid != rights.st_gid:
+                os.chown(path, -1, rights.st_gid)
+        path.chmod(stat.S_IMODE(rights.st_mode))
+
+
+def check_writable(folder: Path) -> None:
+    """Look whether a folder can be written, or made.
+
+    Raises:
+        NotADirectoryError: It, or a folder above it, is a file.
+        PermissionError: This user may not write there.
+    """
+    place = folder
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
+    effective = os.access in os.supports_effective_ids
+    if not os.access(place, os.W_OK | os.X_OK, effective_ids=effective):
+        reason = "It is read-only for this user: an index in it can be searched and not changed"
+        raise PermissionError(errno.EACCES, reason, str(place))
