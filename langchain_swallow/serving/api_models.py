@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from langchain_swallow.serving.settings import (
     BOUNDS,
@@ -11,6 +11,7 @@ from langchain_swallow.serving.settings import (
     Settings,
     rag_presets,
 )
+from langchain_swallow.text.surrogates import replace_surrogates_in
 
 _LONGEST_ID = 200
 
@@ -35,6 +36,12 @@ class Question(BaseModel):
     )
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _replace_surrogates(cls, data: Any) -> Any:
+        # Half an emoji, as JavaScript cuts it, is valid JSON and no valid string.
+        return replace_surrogates_in(data)
 
     @field_validator("preset")
     @classmethod

@@ -12,7 +12,9 @@ from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.engines.server_protocol import Flavor, payload_of
 from langchain_swallow.prompts import encode, encode_text, render, render_instruction
 from langchain_swallow.rerankers import SwallowReranker
+from langchain_swallow.serving.api import create_api
 from langchain_swallow.text.surrogates import replace_surrogates
+from tests.unit_tests.test_serving import assistant, client
 from tests.unit_tests.tokenizers import mistral_folder, mistral_tokenizer
 
 HALF, WHOLE = "\ud83d", "\ufffd"
@@ -99,7 +101,8 @@ async def test_streams_schemas_and_counts_take_one(engine):
         "type": "object",
         "properties": {f"a{HALF}": {"type": "string", "description": HALF}},
     }
-    assert llm.with_structured_output(schema).invoke(HALF)
+    answering = llm_of(FakeEngine(['{"a\ufffd": "x"}'], engine.tokenizer))
+    assert answering.with_structured_output(schema).invoke(HALF) == {"a\ufffd": "x"}
     assert llm.get_num_tokens(f"あ{HALF}") == llm.get_num_tokens(f"あ{WHOLE}")
     assert llm.get_num_tokens_from_messages(MESSAGES, tools=[TOOL])
 
@@ -121,6 +124,26 @@ def test_a_store_takes_one_in_a_text_and_in_a_question(tmp_path):
     loaded = SwallowFAISS.load_local(tmp_path, Strict(size=8))
     assert loaded.similarity_search(f"有給{HALF}", k=1)[0].page_content == "有給\ufffd"
     assert loaded.max_marginal_relevance_search(HALF, k=1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        r'{"question": "会議室は何階ですか\ud83d"}',
+        r'{"question": "会議室は何階ですか", "system_prompt": "\ud83d"}',
+        r'{"question": "会議室は何階ですか\ud83d", "stream": true}',
+    ],
+)
+async def test_the_api_takes_one(body):
+    app = create_api(assistant())
+    async with client(app) as http:
+        json = {"content-type": "application/json"}
+        got = await http.post("/v1/answers", content=body, headers=json)
+        assert got.status_code == 200
+        assert "3階" in got.text
+        unknown = await http.post("/v1/answers", content=r'{"\ud83d": 1}', headers=json)
+        assert unknown.status_code == 422
+        assert "Extra inputs" in unknown.text
 
 
 def test_an_encoder_and_a_reranker_are_given_the_replacement(monkeypatch, tmp_path):
