@@ -79,8 +79,8 @@ class BindableChatModel(BaseChatModel):
             schema: A pydantic class (v2 or v1), a TypedDict, a JSON schema or an OpenAI function.
             method: `"json_schema"` shows the model the schema and generates under it;
                 `"function_calling"` makes it call a tool with it, and a stream gives the object
-                once, when it is whole; `"json_mode"` makes sure of some
-                JSON object only, and the prompt must say which.
+                once, when it is whole; `"json_mode"` makes sure of some JSON object only, and the
+                prompt must say which.
             include_raw: Return a dict of `raw` (the message), `parsed` and `parsing_error`.
             strict: Accepted for OpenAI's sake: schemas are always enforced.
             **kwargs: Parameters of the calls.
@@ -91,12 +91,13 @@ class BindableChatModel(BaseChatModel):
             IncompleteOutputError: When called: `max_tokens` or a stop string came before the end;
                 it has the text.
         """
+        if method not in get_args(Method):
+            raise ValueError(f"Unknown method {method!r}. Use one of {get_args(Method)}.")
         traced = {
             "kwargs": {"method": method, "strict": strict},
             "schema": traced_schema(schema),
         }
-        is_class = isinstance(schema, type) and is_basemodel_subclass(schema)
-        parser = StructuredOutputParser(pydantic_class=schema if is_class else None)
+        asked = response_format(schema, "json_mode" if method == "json_mode" else "json_schema")
         if method == "function_calling":
             llm = self.bind_tools(
                 [schema],
@@ -105,10 +106,11 @@ class BindableChatModel(BaseChatModel):
                 ls_structured_output_format=traced,
                 **kwargs,
             )
-        elif method in get_args(Method):
-            asked = response_format(schema, method)
-            llm = self.bind(response_format=asked, ls_structured_output_format=traced, **kwargs)
-            parser.json_schema = None if is_class else answer_schema(asked)
         else:
-            raise ValueError(f"Unknown method {method!r}. Use one of {get_args(Method)}.")
+            llm = self.bind(response_format=asked, ls_structured_output_format=traced, **kwargs)
+        is_class = isinstance(schema, type) and is_basemodel_subclass(schema)
+        parser = StructuredOutputParser(
+            pydantic_class=schema if is_class else None,
+            json_schema=None if is_class else answer_schema(asked),
+        )
         return with_raw(llm, parser) if include_raw else llm | parser

@@ -147,6 +147,8 @@ def _describe(tool: dict[str, Any]) -> str:
     required = set(schema.get("required", ()))
     lines = [f"## {function['name']}", function.get("description", "")]
     for name, value in schema.get("properties", {}).items():
+        if value is False:
+            continue
         need = "必須" if name in required else "省略可"
         value = {} if value is True else value
         shown = {key: part for key, part in value.items() if key not in ("title", "description")}

@@ -118,11 +118,16 @@ def resolve(reference: str, schema: dict[str, Any]) -> Any:
 
 
 def root_resolved(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema whose root is only a reference, as what it refers to."""
-    target = resolve(schema["$ref"], schema) if isinstance(schema.get("$ref"), str) else None
-    if not isinstance(target, dict) or "properties" in schema:
+    """A schema whose root is only a reference, or `allOf` of one, as what that is."""
+    target, key = schema, ""
+    if isinstance(schema.get("$ref"), str):
+        target, key = resolve(schema["$ref"], schema), "$ref"
+    elif isinstance(schema.get("allOf"), list) and len(schema["allOf"]) == 1:
+        (target,), key = schema["allOf"], "allOf"
+    if not key or not isinstance(target, dict) or target is schema or "properties" in schema:
         return schema
-    return target | {key: part for key, part in schema.items() if key != "$ref"}
+    made = target | {name: part for name, part in schema.items() if name != key}
+    return root_resolved(made) if key == "allOf" else made
 
 
 # Closed
@@ -192,9 +197,10 @@ def _prepared(schema: Any, *, spell_out: bool) -> Any:
     types = types if isinstance(types, list) else [types]
     if {"number", "integer"} & {kind for kind in types if isinstance(kind, str)}:
         made |= _missing_limits(made)
-    if spell_out and "array" in types:
+    is_described = not (_KINDS - {"type"}) & made.keys()
+    if spell_out and is_described and "array" in types:
         made.setdefault("items", dict(_ANY))
-    if spell_out and "object" in types:
+    if spell_out and is_described and "object" in types:
         made.setdefault("additionalProperties", dict(_ANY))
     return made
 

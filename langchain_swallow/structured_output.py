@@ -86,11 +86,12 @@ def schema_instruction(schema: dict[str, Any]) -> str | None:
 
 
 def traced_schema(schema: Any) -> Any:
-    """The schema as LangSmith is told of it."""
+    """The schema as LangSmith is told of it; core converts what it is given once more."""
     try:
         return convert_to_json_schema(schema)
-    # A JSON schema without a title, or a class that core cannot convert.
-    except (ValueError, TypeError, LookupError, RecursionError):
+    except RecursionError:  # a TypedDict that contains itself
+        return to_json_schema(schema)
+    except (ValueError, TypeError, LookupError):  # such as a JSON schema without a title
         return schema
 
 

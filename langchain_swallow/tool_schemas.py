@@ -11,6 +11,7 @@ from typing import Any
 from langchain_core.tools import BaseTool, create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic.errors import PydanticUserError
+from typing_extensions import is_typeddict
 
 from langchain_swallow.errors import GrammarError
 from langchain_swallow.json_schemas import recursive_schema, root_resolved, without_titles
@@ -81,11 +82,15 @@ def _from_python(tool: Any) -> dict[str, Any]:
         schema = recursive_schema(_arguments_of(tool))
     except (ValueError, TypeError, NameError, PydanticUserError) as error:
         raise GrammarError(f"The tool {tool!r} has no JSON schema: {error}") from error
-    function = _converted(tool)
-    if schema is not None:
-        root = root_resolved(schema)
-        function["parameters"] = {k: v for k, v in root.items() if k not in _NAMING}
-    return function
+    if schema is None:
+        return _converted(tool)
+    root = root_resolved(schema)
+    parameters = {key: part for key, part in root.items() if key not in _NAMING}
+    if is_typeddict(tool):  # whose conversion by core has no end
+        named = {"name": tool.__name__, "description": root.get("description", "")}
+    else:
+        named = _converted(tool)
+    return {**named, "parameters": parameters}
 
 
 def _arguments_of(tool: Any) -> Any:

@@ -15,7 +15,6 @@ from pydantic import BaseModel
 from langchain_swallow import ChatSwallow
 from langchain_swallow.chat_tools import tool_use
 from langchain_swallow.engines.base import Chunk, Finish
-from langchain_swallow.engines.constraints import GrammarCompiler
 from langchain_swallow.errors import (
     EngineError,
     GenerationTimeoutError,
@@ -24,6 +23,7 @@ from langchain_swallow.errors import (
 from langchain_swallow.json_values import schema_error
 from langchain_swallow.tool_calls import CallRules, ToolCallReader, read_calls
 from langchain_swallow.tool_schemas import to_openai_tools
+from tests.unit_tests.byte_vocabulary import admits
 from tests.unit_tests.tokenizers import trained_tokenizer
 
 RULES = CallRules(
@@ -366,32 +366,6 @@ def test_a_second_line_that_is_not_a_call_is_an_invalid_one(second):
 
 
 # The grammar and the reading are one
-
-
-class Bytes:
-    """A vocabulary of the 256 bytes, and an end."""
-
-    all_special_ids = (256,)
-    bos_token_id = None
-    eos_token_id = 256
-
-    def __len__(self):
-        return 257
-
-    def convert_ids_to_tokens(self, token):
-        return "</s>"
-
-
-COMPILER = GrammarCompiler(
-    Bytes(), lambda token: bytes([token]), frozenset({256}), lambda text: list(text.encode())
-)
-
-
-def admits(grammar, text):
-    """Whether the grammar admits the text and then its end."""
-    matcher = COMPILER.mask(grammar)._matcher
-    data = list(text.encode())
-    return matcher.try_consume_tokens(data) == len(data) and matcher.is_accepting()
 
 
 LINES = [CALL, OTHER, *(text for text, _ in NO_CALLS.values() if len(text) < 200)]
