@@ -88,7 +88,8 @@ def load_documents(
     Returns:
         One Document per section, page, slide or sheet, in order of the paths. Metadata: `source`,
         `title`, `format`, `encoding`, `content_hash` of the file; where there are any `headings`
-        (章 > 節), `page`, the `line` it begins at in a text file, `inside` of an archive.
+        (章 > 節), `page`, the `line` it begins at in a text file, `inside` of an archive, and a
+        JSON record's fields beside its text.
         `source` is the path as it was written and opens the file, also where its name is not UTF-8
         (then it has lone surrogates, as everywhere in Python); `title` is such a name in CP932.
         In texts and headings lone surrogates become U+FFFD.
@@ -366,7 +367,10 @@ def load_bytes(
 
 
 def _place(section: Section) -> dict[str, Any]:
-    place: dict[str, Any] = {}
+    place: dict[str, Any] = {
+        replace_surrogates(name): replace_surrogates(value) if isinstance(value, str) else value
+        for name, value in section.fields
+    }
     if section.headings:
         place["headings"] = replace_surrogates(" > ".join(section.headings))
     if section.page is not None:

@@ -152,7 +152,14 @@ class _Reader:
 
 def _content(part: dict[str, Any]) -> Content:
     sections = tuple(
-        Section(s["text"], tuple(s["headings"]), s["page"], s["line"]) for s in part.pop("sections")
+        Section(
+            **section
+            | {
+                "headings": tuple(section["headings"]),
+                "fields": tuple(map(tuple, section["fields"])),
+            }
+        )
+        for section in part.pop("sections")
     )
     left_out = tuple(LeftOut(**one) for one in part.pop("left_out"))
     return Content(sections, left_out=left_out, **part)

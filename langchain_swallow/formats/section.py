@@ -10,12 +10,14 @@ class Section:
     """Text under one heading or on one page.
 
     `headings` is the path from the title down; `page`, and `line` of a text file, count from 1.
+    `fields` are a record's names and values that are not in its text.
     """
 
     text: str
     headings: tuple[str, ...] = ()
     page: int | None = None
     line: int | None = None
+    fields: tuple[tuple[str, str | int | float | bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

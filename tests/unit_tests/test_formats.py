@@ -190,6 +190,50 @@ def test_jsonl_records_are_their_text_or_their_fields():
         read_content(b'{"text": "a"}\n{', "a.jsonl")
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"text": "本文", "author": "山田"}', [("本文", {"author": "山田"})]),
+        ('{"text": "", "summary": "要約だけ"}', [("summary: 要約だけ", {})]),
+        ('{"text": null, "content": "内容", "n": 1}', [("内容", {"n": 1})]),
+        ('{"text": "一", "body": "二"}', [("一\n\n二", {})]),
+        ('{"text": ["一", "二"], "ok": true}', [("一\n二", {"ok": True})]),
+        (
+            '{"text": "本文", "tags": ["a", "b"], "by": {"name": "山田"}, "x": NaN}',
+            [("本文", {"tags": '["a", "b"]', "by": '{"name": "山田"}', "x": "NaN"})],
+        ),
+        ('{"text": "本文", "source": "/etc/passwd"}', [("本文", {"record_source": "/etc/passwd"})]),
+        ('{"text": "本文", "by": "甲", "by": "乙"}', [("本文", {"by": '["甲", "乙"]'})]),
+        ('[\n  {"text": "一"},\n  {"text": "二"}\n]\n', [("一", {}), ("二", {})]),
+        ('{\n  "text": "一"\n}\n{\n  "text": "二"\n}', [("一", {}), ("二", {})]),
+        ('\ufeff\n{"text": "一"}\n\n42\n', [("一", {}), ("42", {})]),
+        ('{"text": "  ", "title": "題"}', [("title: 題", {})]),
+    ],
+    ids=[
+        "other fields", "empty text", "no text", "two texts", "paragraphs", "nested", "reserved",
+        "repeated", "array", "over lines", "blank lines", "title alone",
+    ],
+)  # fmt: skip
+def test_no_field_of_a_json_record_is_lost(tmp_path, text, expected):
+    path = tmp_path / "a.jsonl"
+    path.write_text(text, encoding="utf-8")
+    own = {"source", "title", "format", "encoding", "content_hash", "line", "headings"}
+    found = [
+        (d.page_content, {k: v for k, v in d.metadata.items() if k not in own})
+        for d in load_documents(path)
+    ]
+    assert found == expected
+    with Sandbox(1) as sandbox:
+        data = text.encode()
+        assert sandbox.read(data, "a.jsonl") == read_content(data, "a.jsonl")
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"a": ' + "1" * 5000 + "}", '{"a": "b'])
+def test_json_that_cannot_be_read_is_refused(text):
+    with pytest.raises(DocumentError, match="Line 2 is no JSON"):
+        read_jsonl(f'{{"text": "a"}}\n{text}')
+
+
 # Aozora Bunko
 
 AOZORA = """坊っちゃん
