@@ -13,11 +13,12 @@ from functools import partial
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import LangSmithParams, ModelProfile
 from langchain_core.load.load import ALL_SERIALIZABLE_MAPPINGS
 from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
 from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult, LLMResult
 from pydantic import ConfigDict
 from typing_extensions import Self
 
@@ -298,6 +299,16 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
             for stream in streams:
                 stream.close()
         return to_result(answers, self._answered_by(engine, kwargs))
+
+    async def agenerate(
+        self, messages: list[list[BaseMessage]], *arguments: Any, **options: Any
+    ) -> LLMResult:
+        """Answer many prompts at once; see `BaseChatModel.agenerate`."""
+        passed = self._passed(options.get("model") or self.model)
+        if passed and (self.cache or get_llm_cache()):
+            # Weights take long to hash, and LangChain asks for the key on the event loop.
+            await asyncio.to_thread(passed.fingerprint)
+        return await super().agenerate(messages, *arguments, **options)
 
     async def _agenerate(
         self,

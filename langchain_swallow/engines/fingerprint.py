@@ -1,8 +1,7 @@
 """What tells the weights of a model in memory apart from all others, in any process.
 
-Every weight counts, so that a model that was tuned in memory is another one. Each block of a tensor
-is mixed, multiplied with fixed odd numbers and added up modulo 2⁶⁴ where the tensor lies: no copy
-to the CPU, and no single weight can change without the sum.
+Every weight counts, so that a model that was tuned in memory is another one. Hashing takes about a
+second for each GB, once, and only where LangChain has a cache to ask.
 """
 
 import hashlib
@@ -10,10 +9,6 @@ import uuid
 from typing import Any
 
 import torch
-
-_BLOCK_BYTES = 8 * 1024**2
-# 2⁶⁴ over the golden ratio, as a signed number.
-_FACTOR = -7046029254386353131
 
 
 class Fingerprint:
@@ -47,12 +42,12 @@ class Fingerprint:
         try:
             vocabulary = self._engine.tokenizer.backend_tokenizer.to_str()
             template = str(self._engine.tokenizer.chat_template)
-            digest = hashlib.blake2b(digest_size=16)
+            digest = hashlib.sha256()
             for text in (model.config.to_json_string(), vocabulary, template):
                 digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
             for name, tensor in sorted(state.items()):
                 digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
-                digest.update(_sums(tensor))
+                digest.update(_bytes(tensor))
         except (AttributeError, NotImplementedError, RuntimeError, TypeError):
             return self._unique
         return digest.hexdigest()
@@ -62,21 +57,6 @@ def _version(tensor: Any) -> tuple[int, int]:
     return tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version
 
 
-def _sums(tensor: torch.Tensor) -> bytes:
-    """The weighted sum of each block of a tensor's bytes."""
-    plain = tensor.detach().contiguous().reshape(-1).view(torch.uint8)
-    if padding := -len(plain) % 8:
-        plain = torch.nn.functional.pad(plain, (0, padding))
-    numbers = plain.view(torch.int64)
-    size = min(_BLOCK_BYTES // 8, len(numbers))
-    # Multiples of an odd constant with many bits set, made odd (Knuth's multiplicative hashing).
-    factors = torch.arange(1, size + 1, device=numbers.device) * _FACTOR | 1
-    sums = [(_mixed(block) * factors[: len(block)]).sum() for block in numbers.split(max(1, size))]
-    return torch.stack(sums).cpu().numpy().tobytes() if sums else b""
-
-
-def _mixed(numbers: torch.Tensor) -> torch.Tensor:
-    """One-to-one, so that high bits, which a product only moves out, reach the low ones."""
-    numbers = numbers * _FACTOR
-    # The shift copies the sign, which the mask takes away.
-    return numbers ^ (numbers >> 32 & 0xFFFFFFFF)
+def _bytes(tensor: torch.Tensor) -> Any:
+    """A tensor's bytes, as what `hashlib` takes: without a copy, if it is on the CPU."""
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()

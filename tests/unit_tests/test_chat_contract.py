@@ -36,6 +36,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from langchain_swallow import ChatSwallow
 from langchain_swallow.cache_keys import IRRELEVANT_FIELDS
 from langchain_swallow.engines.fake import FakeEngine
+from langchain_swallow.engines.fingerprint import Fingerprint, _bytes
 from langchain_swallow.errors import (
     ContextOverflowError,
     EngineError,
@@ -327,28 +328,41 @@ def test_weights_that_are_tuned_in_memory_are_another_model(checkpoint):
     assert llm.invoke("東京は？").text != first
 
 
-def test_no_two_weights_have_one_sum():
-    fingerprint = pytest.importorskip("langchain_swallow.engines.fingerprint")
-    tensor = torch.arange(1000, dtype=torch.bfloat16)
-    sums = {fingerprint._sums(tensor)}
-    for i in range(1000):
-        changed = tensor.clone()
-        changed[i] += 16
-        sums.add(fingerprint._sums(changed))
-    sums.add(fingerprint._sums(tensor.flip(0)))
-    assert len(sums) == 1002
-    for odd in (torch.zeros(3, dtype=torch.bool), torch.tensor(1.5), torch.zeros(0), tensor[::3]):
-        assert isinstance(fingerprint._sums(odd), bytes)
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.arange(6, dtype=torch.bfloat16),
+        torch.zeros(3, dtype=torch.bool),
+        torch.tensor(1.5),
+        torch.zeros(0),
+        torch.arange(9)[::3],
+        torch.ones(2, 3, requires_grad=True),
+    ],
+)
+def test_every_byte_of_a_tensor_counts(tensor):
+    assert len(_bytes(tensor).tobytes()) == tensor.nbytes
 
 
-def test_a_large_tensor_is_summed_in_blocks(monkeypatch):
-    fingerprint = pytest.importorskip("langchain_swallow.engines.fingerprint")
-    monkeypatch.setattr(fingerprint, "_BLOCK_BYTES", 64)
-    tensor = torch.arange(100)
-    changed = tensor.clone()
-    changed[99] += 1
-    assert len(fingerprint._sums(tensor)) == 13 * 8
-    assert fingerprint._sums(tensor) != fingerprint._sums(changed)
+def test_weights_that_cannot_be_read_have_a_fingerprint_of_their_own():
+    class Engine:
+        model, tokenizer = copy.deepcopy(tiny_llama()).to("meta"), trained_tokenizer()
+
+    one, other = Fingerprint(Engine()), Fingerprint(Engine())
+    assert one() == one() != other()
+
+
+def test_weights_are_hashed_off_the_event_loop(checkpoint):
+    threads = []
+
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    llm = ChatSwallow.from_model(tiny_llama(), tokenizer, max_tokens=3, cache=InMemoryCache())
+    compute = llm.loaded.fingerprint._compute
+    llm.loaded.fingerprint._compute = lambda *given: (
+        threads.append(threading.current_thread()) or compute(*given)
+    )
+    asyncio.run(llm.ainvoke("東京は？"))
+    assert len(threads) == 1
+    assert threads[0] is not threading.current_thread()
 
 
 # Contexts and callbacks
