@@ -3,9 +3,9 @@
 Browsers send a host's cookies to all its ports, and other programs write what they like in theirs.
 """
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
-from starlette.types import Scope
+from starlette.types import Message, Scope, Send
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -47,3 +47,14 @@ def cookie_header(
     return (
         f"{name}={value}; Path={path}; Max-Age={max_age_s}; HttpOnly; SameSite={same_site}{secure}"
     )
+
+
+def with_cookie(send: Send, cookie: str) -> Send:
+    """Sends what `send` does, with a `Set-Cookie` header."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).append("set-cookie", cookie)
+        await send(message)
+
+    return sending

@@ -1,16 +1,28 @@
 """Who may ask: hosts by name, a token, and what a browser may load with the page."""
 
-import hashlib
-import hmac
-from http.cookies import SimpleCookie
+from collections.abc import Sequence
 from ipaddress import ip_address
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_COOKIE = "swallow_token"
+from langchain_swallow.serving.cookies import (
+    cookie_header,
+    port_in_address,
+    read_cookies,
+    with_cookie,
+)
+from langchain_swallow.serving.login import FORM, Logins
+from langchain_swallow.serving.origins import host_name, is_from_another_site
+from langchain_swallow.serving.proxies import Proxies
+from langchain_swallow.serving.refusals import TooLargeError
+
+# What says no more than that the server runs is for everybody.
+_OPEN = frozenset({"/health", "/ready"})
+_MAX_LOGIN = 8 * 1024
 # Scripts and fonts of this server only, and nowhere to send anything to. Gradio's page has
 # scripts in it and makes functions from text.
 _POLICY = (
@@ -19,13 +31,6 @@ _POLICY = (
     "media-src 'self' data: blob:; connect-src 'self'; object-src 'none'; base-uri 'self'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
-_LOGIN = """<!doctype html><html lang="ja"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width"><title>langchain-swallow</title>
-<style>body{font-family:sans-serif;max-width:30em;margin:20vh auto;padding:0 1em}</style>
-<h1>トークンが必要です</h1><p>サーバーを起動した人から受け取ったトークンを入れてください。 /
-Enter the token of this server.</p><form method="get" action="/"><label>トークン / Token
-<input name="token" type="password" autofocus required></label> <button>開く / Open</button></form>
-<p role="alert">WRONG</p></html>"""
 
 
 class Guard:
@@ -33,11 +38,12 @@ class Guard:
 
     Args:
         app: What it guards.
-        token: What a request must have: `Authorization: Bearer …`, or once `?token=…`, which the
-            page keeps as a cookie. `None` asks for none.
+        token: What a request must have: `Authorization: Bearer …`, or the cookie of a browser that
+            has shown it (`POST /login`, or once `?token=…`). `None` asks for none.
         hosts: Names that the server may be called by. A page elsewhere that makes its own name
             point here (DNS rebinding) is refused. Empty allows all.
         max_body: Bytes of the largest request; what is larger is not read to its end.
+        proxies: Addresses of proxies whose `X-Forwarded-*` headers are believed.
     """
 
     def __init__(
@@ -47,69 +53,122 @@ class Guard:
         token: str | None = None,
         hosts: tuple[str, ...] = (),
         max_body: int = 500 * 1024**2,
+        proxies: Sequence[str] = (),
     ) -> None:
-        self._app, self._token, self._hosts, self._max_body = app, token, hosts, max_body
+        self._app, self._hosts, self._max_body = app, hosts, max_body
+        self._logins = Logins(token) if token else None
+        self._proxies = Proxies(proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or refuse."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        scope = self._proxies.unwrapped(scope)
         headers = Headers(scope=scope)
-        if self._hosts and _host_of(headers) not in self._hosts:
-            refusal = JSONResponse({"detail": "この名前では答えません。"}, status_code=421)
-            await refusal(scope, receive, send)
-            return
-        if _is_from_another_site(scope, headers):
-            refusal = JSONResponse({"detail": "ほかのサイトのページからは受け取りません。"}, 403)
-            await refusal(scope, receive, send)
-            return
-        if int(headers.get("content-length", "0") or 0) > self._max_body:
-            refusal = JSONResponse({"detail": "大きすぎます。"}, status_code=413)
+        if refusal := self._refusal(scope, headers):
             await refusal(scope, receive, send)
             return
         receive = _limited(receive, self._max_body)
-        given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
-        if self._is_right(given):
-            # The token goes out of the address, and of the browser's history.
-            answer = RedirectResponse(scope["path"], status_code=303)
-            answer.set_cookie(_COOKIE, _digest(given), httponly=True, samesite="strict")
-            await answer(scope, receive, send)
-        elif self._token is None or scope["path"] == "/health" or self._has_token(headers):
-            await self._app(scope, receive, _with_policy(send))
-        elif "text/html" in headers.get("accept", ""):
-            wrong = "トークンが違います。 / Wrong token." if given else ""
-            page = HTMLResponse(_LOGIN.replace("WRONG", wrong), status_code=401)
-            await page(scope, receive, _with_policy(send))
+        send = _with_policy(send)
+        try:
+            if self._logins is None:
+                await self._app(scope, receive, send)
+            else:
+                await self._if_known(self._logins, scope, receive, send)
+        except TooLargeError as error:
+            await JSONResponse({"detail": str(error)}, error.status)(scope, receive, send)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        if self._hosts and host_name(headers) not in self._hosts:
+            return JSONResponse(
+                {"detail": "この名前では答えません。 / Unknown host name."}, status_code=421
+            )
+        if is_from_another_site(scope, headers):
+            detail = (
+                "ほかのサイトのページからは受け取りません。 / The request is from another site."
+            )
+            return JSONResponse({"detail": detail}, status_code=403)
+        length = headers.get("content-length", "0")
+        if length.isascii() and length.isdigit() and int(length) <= self._max_body:
+            return None
+        return JSONResponse({"detail": "大きすぎます。 / The request is too large."}, 413)
+
+    async def _if_known(self, logins: Logins, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what shows the token or its cookie; let others log in."""
+        headers = Headers(scope=scope)
+        cookie = read_cookies(headers).get(_cookie_name(logins, scope, headers), "")
+        path, query = scope["path"], scope.get("query_string", b"").decode("latin-1")
+        given = parse_qs(query).get("token", [""])[0]
+        if path == "/login" and scope.get("method") == "POST":
+            given = await _token_of_form(scope, receive)
+        if path == "/logout" and scope.get("method") == "POST":
+            logins.log_out(cookie)
+            response = _login_page(scope, "ログアウトしました。 / Logged out.", status=200)
+            response.headers.append("set-cookie", _cookie(logins, scope, headers, ""))
+        elif logins.is_right(given):
+            # The token goes out of the address, and of the browser's history. To one place only:
+            # a path from the request may lead to another server.
+            response = RedirectResponse(scope.get("root_path", "") + "/", status_code=303)
+            entered = _cookie(logins, scope, headers, logins.new_cookie())
+            response.headers.append("set-cookie", entered)
+        elif path in _OPEN or _has_bearer(logins, headers):
+            await self._app(scope, receive, send)
+            return
+        elif logins.has_entered(cookie):
+            if logins.is_due(cookie):
+                renewed = _cookie(logins, scope, headers, logins.new_cookie())
+                send = with_cookie(send, renewed)
+            await self._app(scope, receive, send)
+            return
+        elif path == "/login" or "text/html" in headers.get("accept", ""):
+            response = _login_page(
+                scope, "トークンが違います。 / Wrong token." if given else "", status=401
+            )
         else:
-            detail = "Authorization: Bearer に、サーバーのトークンが必要です。"
-            await JSONResponse({"detail": detail}, status_code=401)(scope, receive, send)
+            detail = (
+                "Authorization: Bearer に、サーバーのトークンが必要です。 / "
+                "Authorization: Bearer must have the server's token."
+            )
+            response = JSONResponse({"detail": detail}, status_code=401)
+        await response(scope, receive, send)
 
-    def _has_token(self, headers: Headers) -> bool:
-        kind, _, bearer = headers.get("authorization", "").partition(" ")
-        cookie = SimpleCookie(headers.get("cookie", "")).get(_COOKIE)
-        if kind.lower() == "bearer" and self._is_right(_utf8(bearer.strip())):
-            return True
-        return (
-            cookie is not None
-            and self._token is not None
-            and hmac.compare_digest(cookie.value.encode(), _digest(self._token).encode())
-        )
 
-    def _is_right(self, given: str) -> bool:
-        if self._token is None or not given:
-            return False
-        return hmac.compare_digest(given.encode(), self._token.encode())
+def _login_page(scope: Scope, message: str, *, status: int) -> Response:
+    action = scope.get("root_path", "") + "/login"
+    page = FORM.replace("ACTION", action).replace("WRONG", message)
+    return HTMLResponse(page, status_code=status)
+
+
+def _cookie_name(logins: Logins, scope: Scope, headers: Headers) -> str:
+    """Another one for each port and token: servers of one host share their cookies."""
+    return f"{logins.cookie_name}_{port_in_address(scope, headers)}"
+
+
+def _cookie(logins: Logins, scope: Scope, headers: Headers, value: str) -> str:
+    name = _cookie_name(logins, scope, headers)
+    age_s = logins.lifetime_s if value else 0
+    return cookie_header(scope, headers, name, value, same_site="strict", max_age_s=age_s)
+
+
+async def _token_of_form(scope: Scope, receive: Receive) -> str:
+    """The token of a submitted login form."""
+    read = b""
+    async for part in Request(scope, receive).stream():
+        read += part
+        if len(read) > _MAX_LOGIN:
+            raise TooLargeError("大きすぎます。 / The request is too large.")
+    return parse_qs(read.decode("utf-8", "replace")).get("token", [""])[0]
+
+
+def _has_bearer(logins: Logins, headers: Headers) -> bool:
+    kind, _, bearer = headers.get("authorization", "").partition(" ")
+    return kind.lower() == "bearer" and logins.is_right(_utf8(bearer.strip()))
 
 
 def _utf8(header: str) -> str:
     """A header's text: HTTP has bytes there, which Starlette reads as Latin-1."""
     return header.encode("latin-1", "replace").decode("utf-8", "replace")
-
-
-def _digest(token: str) -> str:
-    """What a browser keeps: not the token, and ASCII whatever the token is."""
-    return hashlib.sha256(f"langchain-swallow\0{token}".encode()).hexdigest()
 
 
 def is_loopback(host: str) -> bool:
@@ -120,30 +179,17 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _is_from_another_site(scope: Scope, headers: Headers) -> bool:
-    """Whether a page of another site sends something; browsers say so, and programs say nothing.
-
-    Without a token, any page that this machine's browser shows could add documents otherwise.
-    """
-    changes = scope.get("method") not in ("GET", "HEAD", "OPTIONS")
-    return changes and headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
-
-
-def _host_of(headers: Headers) -> str:
-    """The name in the Host header, without its port."""
-    host = headers.get("host", "")
-    return host.rsplit("]", 1)[0].lstrip("[") if host.startswith("[") else host.rsplit(":", 1)[0]
-
-
-def _limited(receive: Receive, most: int) -> Receive:
-    """A body without a length that goes on for too long is as one whose sender has left."""
+def _limited(receive: Receive, limit: int) -> Receive:
+    """A body without a length, which is refused once it is too large."""
     read = 0
 
     async def receiving() -> Message:
         nonlocal read
         message = await receive()
         read += len(message.get("body", b""))
-        return message if read <= most else {"type": "http.disconnect"}
+        if read > limit:
+            raise TooLargeError("大きすぎます。 / The request is too large.")
+        return message
 
     return receiving
 

@@ -13,11 +13,16 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from langchain_swallow.serving.cookies import cookie_header, port_in_address, read_cookies
+from langchain_swallow.serving.cookies import (
+    cookie_header,
+    port_in_address,
+    read_cookies,
+    with_cookie,
+)
 from langchain_swallow.serving.failures import readable
 from langchain_swallow.serving.refusals import Refusal, TooLargeError
 
@@ -74,7 +79,7 @@ class PageDoor:
                 scope, headers, name, secrets.token_urlsafe(24), same_site="lax",
                 max_age_s=_VISITOR_S,
             )  # fmt: skip
-            send = _with_cookie(send, cookie)
+            send = with_cookie(send, cookie)
         try:
             passed = await self._admit(scope, receive, visitor)
         except Refusal as error:
@@ -214,12 +219,3 @@ def _with_body(scope: Scope, body: dict[str, Any], receive: Receive) -> _Request
         return messages.pop() if messages else await receive()
 
     return _Request({**scope, "headers": headers}, receiving)
-
-
-def _with_cookie(send: Send, cookie: str) -> Send:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).append("set-cookie", cookie)
-        await send(message)
-
-    return sending

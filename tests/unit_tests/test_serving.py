@@ -1,4 +1,4 @@
-"""Assistant, API and guard, without a socket: requests go through ASGI."""
+"""Assistant and API, without a socket: requests go through ASGI."""
 
 import asyncio
 import json
@@ -10,11 +10,9 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 
 from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
-from langchain_swallow.cli import main
 from langchain_swallow.rag import Answer
 from langchain_swallow.serving.api import create_api
 from langchain_swallow.serving.assistant import Assistant
-from langchain_swallow.serving.guard import Guard, is_loopback
 from langchain_swallow.serving.refusals import (
     BusyError,
     UnknownAnswerError,
@@ -411,109 +409,3 @@ async def test_an_answer_as_events():
     async with client(create_api(assistant())) as http:
         got = await http.post("/v1/answers", json={"question": " ", "stream": True})
     assert got.text.startswith("event: error\n")
-
-
-# Guard
-
-
-async def echo(scope, receive, send):
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"in"})
-
-
-async def test_a_token_lets_in():
-    async with client(Guard(echo, token="ひみつ123")) as http:
-        assert (await http.get("/")).status_code == 401
-        assert (await http.get("/health")).text == "in"
-        bearer = {"Authorization": "Bearer ひみつ123".encode()}
-        assert (await http.get("/", headers=bearer)).text == "in"
-        assert (await http.get("/", headers={"Authorization": "Bearer x"})).status_code == 401
-    async with client(Guard(echo, token="secret")) as http:
-        for wrong in ("Bearer secre", "Bearer secrets", "Basic secret", "secret", ""):
-            assert (await http.get("/", headers={"Authorization": wrong})).status_code == 401
-        assert (await http.get("/", headers={"Authorization": "Bearer secret"})).text == "in"
-        page = await http.get("/", headers={"Accept": "text/html"})
-        assert page.status_code == 401
-        assert "トークンが必要" in page.text
-        assert "違います" not in page.text
-        page = await http.get("/?token=wrong", headers={"Accept": "text/html"})
-        assert (page.status_code, "違います" in page.text) == (401, True)
-        entered = await http.get("/?token=secret")
-        assert (entered.status_code, entered.headers["location"]) == (303, "/")
-        cookie = entered.headers["set-cookie"]
-        assert "HttpOnly" in cookie
-        assert "samesite=strict" in cookie.lower()
-        assert (await http.get("/")).text == "in"
-
-
-async def test_other_names_are_refused():
-    """A page elsewhere may make its own name point to 127.0.0.1."""
-    async with client(Guard(echo, hosts=("127.0.0.1", "localhost", "::1"))) as http:
-        for host, status in (
-            ("127.0.0.1:7860", 200),
-            ("localhost", 200),
-            ("[::1]:7860", 200),
-            ("evil.example", 421),
-            ("127.0.0.1.evil.example:7860", 421),
-            ("", 421),
-        ):
-            assert (await http.get("/", headers={"Host": host})).status_code == status
-
-
-async def test_pages_of_other_sites_send_nothing():
-    async with client(Guard(echo)) as http:
-        for site, status in (
-            ("cross-site", 403),
-            ("same-site", 403),
-            ("same-origin", 200),
-            ("none", 200),
-        ):
-            headers = {"Sec-Fetch-Site": site}
-            assert (await http.post("/v1/answers", headers=headers)).status_code == status
-            # A link from elsewhere to the page is no harm.
-            assert (await http.get("/", headers=headers)).status_code == 200
-        assert (await http.post("/v1/answers")).status_code == 200
-
-
-async def test_large_requests_are_refused():
-    async def reading(scope, receive, send):
-        size, more = 0, True
-        while more:
-            message = await receive()
-            assert message["type"] == "http.request"
-            size, more = size + len(message["body"]), message.get("more_body", False)
-        await echo(scope, receive, send)
-
-    async def endless():
-        for _ in range(20):
-            yield b"x" * 10
-
-    async with client(Guard(reading, max_body=100)) as http:
-        assert (await http.post("/", content=b"x" * 100)).status_code == 200
-        assert (await http.post("/", content=b"x" * 101)).status_code == 413
-        with pytest.raises(AssertionError):
-            await http.post("/", content=endless())
-
-
-async def test_a_browser_loads_nothing_from_elsewhere():
-    async with client(Guard(echo)) as http:
-        policy = (await http.get("/")).headers["content-security-policy"]
-    assert "default-src 'self'" in policy
-    assert "http" not in policy
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "::"])
-def test_other_machines_need_a_token(host, capsys, tmp_path):
-    """Said before the model is loaded: this one is not there."""
-    wrong = ["serve", "-i", str(tmp_path / "索引"), "--model", str(tmp_path), "--host", host]
-    assert main(wrong) == 1
-    assert "SWALLOW_TOKEN" in capsys.readouterr().err
-
-
-def test_loopback():
-    assert [is_loopback(host) for host in ("127.0.0.1", "127.1.2.3", "::1", "localhost")] == [
-        True
-    ] * 4
-    assert [is_loopback(host) for host in ("0.0.0.0", "::", "192.168.0.1", "example.jp")] == [
-        False
-    ] * 4

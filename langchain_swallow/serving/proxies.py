@@ -1,0 +1,59 @@
+"""Requests as the browser has sent them, where a trusted proxy says so."""
+
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+
+class Proxies:
+    """Proxies whose `X-Forwarded-*` headers are believed.
+
+    Args:
+        addresses: IP addresses or networks of them; `*` is all.
+
+    Raises:
+        ValueError: One is neither.
+    """
+
+    def __init__(self, addresses: Sequence[str] = ()) -> None:
+        self._all = "*" in addresses
+        self._networks = [ip_network(a, strict=False) for a in addresses if a != "*"]
+
+    def unwrapped(self, scope: Scope) -> Scope:
+        """The scope with the browser's address, scheme and host name.
+
+        What others claim is not believed: the scope stays as it is.
+        """
+        client = scope.get("client")
+        if client is None or not self._is_trusted(client[0]):
+            return scope
+        headers = Headers(scope=scope)
+        changed = dict(scope)
+        if scheme := _last(headers, "x-forwarded-proto"):
+            changed["scheme"] = "https" if scheme in ("https", "wss") else "http"
+        if host := _last(headers, "x-forwarded-host"):
+            others = [(name, value) for name, value in scope["headers"] if name != b"host"]
+            changed["headers"] = [(b"host", host.encode("latin-1")), *others]
+        hops = [hop.strip() for hop in headers.get("x-forwarded-for", "").split(",")]
+        for hop in reversed(hops):
+            if hop:
+                changed["client"] = (hop, 0)
+            if not self._is_trusted(hop):
+                break
+        return changed
+
+    def _is_trusted(self, address: str) -> bool:
+        try:
+            known = ip_address(address)
+        except ValueError:
+            return False
+        return self._all or any(
+            known.version == network.version and known in network for network in self._networks
+        )
+
+
+def _last(headers: Headers, name: str) -> str:
+    """The value that the proxy nearest to this server has added."""
+    return headers.get(name, "").split(",")[-1].strip()
