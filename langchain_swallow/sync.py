@@ -80,10 +80,10 @@ def sync_folder(
         reread: Read files that have not changed, too, as after an upgrade of this package or with
             another splitter. Those whose passages are still the same are not embedded again.
         recursive: Whether to read folders inside folders.
-        allow_mass_deletion: Whether to go on where the folder is empty, where more than half of
-            five or more files are gone, or where three or more are gone from a folder inside it
-            that is empty now. Without it that is an error, because a share that is not mounted
-            looks like that.
+        allow_mass_deletion: Whether to go on where two or more files are gone and the folder is
+            empty, where more than half of five or more are gone, or where three or more are gone
+            from a folder inside it that is empty now. Without it that is an error, because a share
+            that is not mounted looks like that.
         max_file_mb: A larger file fails.
         progress: Show a bar on stderr.
 

@@ -3,6 +3,7 @@
 Files are compared by their locations (`locations`), whatever their sources are written like.
 """
 
+import contextlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,19 +12,30 @@ from pathlib import Path
 from langchain_swallow.errors import MassDeletionError
 from langchain_swallow.locations import file_location, folded, readable_path
 
-# More than half of so many files are not deleted without a question, nor all of so many in a folder
-# that is still there: a share that is not mounted looks like that.
+# Without being allowed to, nothing deletes more than half of so many files, all of so many that
+# leave the folder empty, or all of so many in a folder inside it that is still there: a share that
+# is not mounted looks like that.
 _MIN_FILES = 5
+_MIN_FILES_EMPTIED = 2
 _MIN_FILES_IN_FOLDER = 3
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file in a store: its source, its location if that is known, and the hashes it had."""
+    """A file in a store: its source, its location (`index.origins`), and the hashes it had.
+
+    `origin` is `None` in indexes of versions that did not keep it, and empty where the source was
+    not a file when it was added.
+    """
 
     source: str
     origin: str | None
     hashes: frozenset[str | None]
+
+    @property
+    def was_file(self) -> bool:
+        """Whether this was read from a file at its place, so that it can be gone."""
+        return self.hashes != {None} if self.origin is None else bool(self.origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +114,10 @@ def make_plan(
         else:
             changed[file] = kept
     gone = {
-        place: own
+        place: files
         for place, own in places.items()
         if _is_below(place, root)
+        and (files := [file for file in own if file.was_file])
         and (recursive or os.path.dirname(place) == root)
         and not any(_is_below(place, other) or place == other for other in unreadable)
     }
@@ -127,11 +140,9 @@ def _places(
     """The store's files by where they are now, as far as that is known."""
     places: dict[str, list[StoredFile]] = {}
     for file in stored:
-        if file.origin is not None:
-            places.setdefault(file.origin, []).append(file)
-        elif "://" not in file.source:
-            # Of a version that kept no locations: it was written as seen from here, most likely.
-            places.setdefault(file_location(file.source), []).append(file)
+        with contextlib.suppress(ValueError):  # no path has NUL, for example
+            # Without a location it was written as seen from here, most likely.
+            places.setdefault(file.origin or file_location(file.source), []).append(file)
     there = {file.location for file in listed}
     unknown = {place: own for place, own in places.items() if place not in there}
     missing = [file for file in listed if file.location not in places]
@@ -175,7 +186,7 @@ def _relocated(
     strangers = {
         place: own
         for place, own in places.items()
-        if not _is_below(place, root) or any(f.origin is None for f in own)
+        if not _is_below(place, root) or not all(file.origin for file in own)
     }
     votes: dict[str, list[str]] = {}
     for place, own in strangers.items():
@@ -216,7 +227,8 @@ def _without_moved(
 
 def _check_deletions(gone: Collection[str], known: int, there: Collection[str], root: str) -> None:
     # Of two entries of one file that is gone both are, and it counts once.
-    if not there or (known >= _MIN_FILES and 2 * len(gone) > known):
+    emptied = not there and known >= _MIN_FILES_EMPTIED
+    if emptied or (known >= _MIN_FILES and 2 * len(gone) > known):
         _refuse(root, gone, known)
     by_folder: dict[str, list[str]] = {}
     for place in gone:
@@ -225,8 +237,8 @@ def _check_deletions(gone: Collection[str], known: int, there: Collection[str], 
                 break
             by_folder.setdefault(folder, []).append(place)
     for folder, own in by_folder.items():
-        emptied = os.path.isdir(folder) and not any(_is_below(place, folder) for place in there)
-        if emptied and len(own) >= _MIN_FILES_IN_FOLDER:
+        is_empty = os.path.isdir(folder) and not any(_is_below(place, folder) for place in there)
+        if is_empty and len(own) >= _MIN_FILES_IN_FOLDER:
             _refuse(folder, own, len(own))
 
 

@@ -14,23 +14,18 @@ from langchain_swallow.locations import file_location
 
 
 def with_origins(passages: Iterable[Passage]) -> list[Passage]:
-    """Passages with the location of the file that their `source` names from here, if there is one.
+    """Passages with the location of the file that their `source` names from here.
 
-    Those that have a location keep it.
+    It is empty where that is not a file, such as an address or the name of an upload. Passages that
+    have a location keep it.
     """
-    found: dict[object, str | None] = {}
-
-    def origin(source: object) -> str | None:
-        if not isinstance(source, str) or not os.path.isfile(source):
-            return None
-        return file_location(source)
-
+    found: dict[str, str] = {}
     located = []
     for passage in passages:
         source = passage.metadata.get("source")
         if passage.origin is None and isinstance(source, str):
             if source not in found:
-                found[source] = origin(source)
+                found[source] = file_location(source) if os.path.isfile(source) else ""
             passage = replace(passage, origin=found[source])
         located.append(passage)
     return located

@@ -44,7 +44,7 @@ _MAPPED = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A stored passage; `origin` is the location of the file it is of (`origins`), if known."""
+    """A stored passage; `origin` is the location of its file (`origins`), `None` if not known."""
 
     id: str
     text: str
@@ -177,7 +177,7 @@ class Segment:
     def _column(self, key: str) -> Column:
         if key == ORIGIN:
             rows = self._select(f"SELECT {self._origin} FROM passages ORDER BY row", ())
-            return Column.of(({key: _read(name)} if name else {} for (name,) in rows), key)
+            return Column.of(({} if name is None else {key: _read(name)} for (name,) in rows), key)
         return Column.of((json.loads(metadata) for metadata in self._metadatas()), key)
 
     def _metadatas(self) -> Iterator[str]:

@@ -190,11 +190,32 @@ def test_two_paths_of_one_file_are_read_once(home):
     assert len(load_documents(paths)) == 3
 
 
-def test_sources_that_are_no_files_stay(home, store):
-    for source in ("https://example.jp/a.txt", "社内wiki:12", "", 7):
-        store.add_texts([f"{source}の文書"], [{"source": source}])
-    sync_folder(store, ".")
-    assert "https://example.jp/a.txt" in store.sources()
+@pytest.mark.parametrize("version", ["this", "before"])
+@pytest.mark.parametrize("spelling", [".", "{home}", "{home}/..", "規程"])
+def test_sources_that_are_no_files_stay(home, store, tmp_path, version, spelling):
+    others = ["https://example.jp/a.txt", "社内wiki:12", "", 7, "nul\0", "half\ud83d", "規程"]
+    for source in others:
+        store.add_texts([f"{source!r}の文書"], [{"source": source}])
+    if version == "this":
+        # As an upload to a shared index; before, only its place told it from a file that is gone.
+        store.add_texts(["送った文書"], [{"source": "a.txt", "content_hash": "0" * 64}])
+    else:
+        store = as_before(store, tmp_path / "索引")
+    count = len(store)
+    summary = sync_folder(store, spelling.format(home=home))
+    assert (len(summary.added), summary.changed, summary.deleted) == (3, (), ())
+    assert len(store) == count + 3
+
+
+@pytest.mark.parametrize("version", ["this", "before"])
+def test_sources_of_another_program_are_taken_over(home, store, tmp_path, version):
+    """As of LangChain's loaders, which keep no hash."""
+    metadatas = [{"source": str(Path("規程", name))} for name in FILES]
+    store.add_texts(list(FILES.values()), metadatas)
+    if version == "before":
+        store = as_before(store, tmp_path / "索引")
+    assert str(sync_folder(store, home / "規程")) == "3 changed"
+    assert len(store) == 3
 
 
 def test_of_two_versions_of_a_file_the_older_one_goes(home, store):
@@ -276,3 +297,12 @@ def test_the_command_refuses_with_exit_code_1(home, tmp_path, monkeypatch, capsy
     assert "--allow-deletions" in capsys.readouterr().err
     assert main([*sync, "--allow-deletions"]) == 0
     assert "3 deleted" in capsys.readouterr().err
+
+
+def test_the_only_file_of_a_folder_can_be_deleted(home, store):
+    fill(home / "一", {"a.txt": "本文。"})
+    sync_folder(store, "一")
+    sync_folder(store, home / "一")
+    (home / "一" / "a.txt").unlink()
+    assert sync_folder(store, home / "一").deleted == (str(Path("一/a.txt")),)
+    assert len(store) == 0
