@@ -20,6 +20,7 @@ from langchain_swallow.text.headings import split_at_headings
 from langchain_swallow.text.layout import join_wrapped_pages, remove_spacing
 from langchain_swallow.text.outline import outline_paths, set_apart
 from langchain_swallow.text.running_lines import split_running_lines
+from langchain_swallow.text.vertical import usual_punctuation
 
 _MAX_GARBAGE = 0.05
 _GARBAGE = re.compile(r"\(cid:\d+\)|[\ufffd\ue000-\uf8ff]|[\x00-\x08\x0e-\x1f]")
@@ -139,4 +140,4 @@ def _fewer_lines(reason: str, before: list[str], after: list[str]) -> Iterator[L
 def _plain(page: str) -> str:
     # pdfium marks a hyphen at a line's end with U+FFFE; tabs keep columns apart until here.
     lines = page.replace("\r\n", "\n").replace("\ufffe", "")
-    return remove_spacing(lines).replace("\t", " ")
+    return remove_spacing(usual_punctuation(lines)).replace("\t", " ")

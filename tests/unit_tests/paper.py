@@ -53,6 +53,20 @@ def print_pdf(
     return _file(objects)
 
 
+def columns(lines: list[str], left: int = 500, top: int = 760, size: int = 12) -> list[str]:
+    """Operators that write lines down the page, each left of the one before, for `drawn`."""
+    places = [(left - 2 * size * n, line) for n, line in enumerate(lines)]
+    return [
+        "".join(write(char, x, top - size * at, size) for at, char in enumerate(line))
+        for x, line in places
+    ]
+
+
+def write(text: str, x: float, y: float, size: int = 12) -> str:
+    """Operators that write a text across the page, for `drawn`."""
+    return f"BT /F1 {size} Tf {x} {y} Td <{text.encode('utf-16-be').hex()}> Tj ET\n"
+
+
 def _outline(bookmarks: list, own: int, pages: range, leading: int) -> list[bytes]:
     last = own + len(bookmarks)
     objects = [b"<< /Type /Outlines /First %d 0 R /Last %d 0 R >>" % (own + 1, last)]

@@ -1,0 +1,248 @@
+"""Pages in vertical writing: characters at their places → lines in reading order."""
+
+import re
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+# In characters' heights: how far the next one of a column may be to one side, as a comma is, and
+# below; a space takes one more.
+_ASIDE = 0.5
+_BELOW = 1.35
+_SPACE = 1.65
+_FARTHEST = 2.3
+_SAME_COLUMN = 0.35
+# How far columns and letters across are apart at most, blocks below each other, blocks beside.
+_NEXT = 1.6
+_BLOCK_BELOW = 1.3
+_BLOCK_BESIDE = 3.0
+# The readings beside characters are smaller; so are lines of other sizes apart.
+_RUBY = 0.65
+# So many figures stand side by side within a column.
+_FIGURES = 3
+_KANA = re.compile(r"[\u3041-\u30ffー]+")
+_FULL_WIDTH = re.compile(r"[\u3005-\u3007\u3041-\u30ff\u3400-\u9fff]")
+_FORMS = str.maketrans(
+    "︐︑︒︓︔︕︖︗︘︙︰︱︲︵︶︷︸︹︺︻︼︽︾︿﹀﹁﹂﹃﹄﹇﹈",
+    "，、。：；！？〖〗…‥—–（）｛｝〔〕【】《》〈〉「」『』［］",
+)
+
+
+class Box(NamedTuple):
+    """A rectangle, in points from the lower left corner of the page as it is turned."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    @property
+    def x(self) -> float:
+        return (self.left + self.right) / 2
+
+    @property
+    def y(self) -> float:
+        return (self.bottom + self.top) / 2
+
+    @property
+    def size(self) -> float:
+        return max(self.right - self.left, self.top - self.bottom)
+
+
+class Printed(NamedTuple):
+    """A character or a line, and where it is."""
+
+    text: str
+    box: Box
+
+
+def usual_punctuation(text: str) -> str:
+    """Punctuation marks of vertical writing as those of any.
+
+    >>> usual_punctuation("﹁会社﹂とは︑")
+    '「会社」とは、'
+    """
+    return text.translate(_FORMS)
+
+
+def is_vertical(pairs: Iterable[tuple[Printed, Printed]]) -> bool:
+    """Whether of characters that follow each other more are below each other than beside."""
+    below = beside = 0
+    for (one, here), (other, there) in pairs:
+        if _FULL_WIDTH.match(one) and _FULL_WIDTH.match(other):
+            size = max(here.size, there.size)
+            across, down = abs(there.x - here.x), here.y - there.y
+            below += across <= _ASIDE * size and _ASIDE * size < down <= _BELOW * size
+            beside += abs(down) <= _ASIDE * size and there.x > here.x
+    return below > beside
+
+
+def vertical_lines(characters: Sequence[Printed]) -> tuple[list[Printed], int]:
+    """Lines in reading order, and how many readings (ruby) beside them were left out.
+
+    Columns go from right to left, blocks of them from the top down; lines across, such as headers,
+    are lines of their own.
+
+    Args:
+        characters: As they follow each other in the file.
+    """
+    sizes = [box.size for text, box in characters if _FULL_WIDTH.match(text)]
+    em = statistics.median(sizes) if sizes else 1.0
+    runs = list(_runs(characters, em))
+    text = [run for run in runs if not _is_ruby(run, runs, em)]
+    lines: list[Printed] = []
+    last: _Line | None = None
+    for line in _ordered(_columns(text, em), em):
+        if last and (line.is_across != last.is_across or not _are_alike(last, line)):
+            # They are no parts of one sentence.
+            lines.append(Printed("", line.box))
+        lines.append(Printed(line.text, line.box))
+        last = line
+    return lines, len(runs) - len(text)
+
+
+@dataclass
+class _Line:
+    """Characters below each other, or across the page."""
+
+    characters: list[Printed]
+    size: float
+    is_across: bool = False
+    box: Box = field(init=False)
+
+    def __post_init__(self) -> None:
+        boxes = [box for _, box in self.characters]
+        self.box = Box(
+            min(box.left for box in boxes),
+            min(box.bottom for box in boxes),
+            max(box.right for box in boxes),
+            max(box.top for box in boxes),
+        )
+
+    @property
+    def text(self) -> str:
+        text = ""
+        above: Printed | None = None
+        for printed in self.characters:
+            is_far = above and above.box.y - printed.box.y >= _SPACE * self.size
+            if is_far and not self.is_across and not f"{text[-1]}{printed.text}".isspace():
+                text = f"{text.rstrip()}\u3000"
+            text += printed.text
+            above = printed
+        return text.strip()
+
+
+def _runs(characters: Sequence[Printed], em: float) -> Iterator[_Line]:
+    """Characters as long as they go down or across; two figures may stand side by side."""
+    run: list[Printed] = []
+    size = em
+    # Not known of one character.
+    is_across: bool | None = None
+    for printed in characters:
+        own = printed.box.size if _FULL_WIDTH.match(printed.text) else size
+        if run:
+            goes_across = _goes_across(run, printed, size, is_across)
+            is_alike = _RUBY * size < own < size / _RUBY
+            if goes_across is None or not is_alike:
+                yield _Line(run, size, bool(is_across))
+                run, is_across = [], None
+            else:
+                is_across = goes_across
+        run.append(printed)
+        size = own
+    if run:
+        yield _Line(run, size, bool(is_across))
+
+
+def _goes_across(
+    run: Sequence[Printed], printed: Printed, size: float, is_across: bool | None
+) -> bool | None:
+    """Whether a character goes on across, or down its column; `None` where it begins anew."""
+    last = run[-1].box
+    down, across = last.y - printed.box.y, printed.box.x - last.x
+    is_level = abs(down) <= _ASIDE / 2 * size
+    if is_across is not False and is_level and 0 < across <= _NEXT * size:
+        return True
+    is_in_column = abs(printed.box.x - run[0].box.x) <= _ASIDE * size
+    if not is_across and is_in_column and -_ASIDE / 2 * size <= down <= _FARTHEST * size:
+        return False
+    return None
+
+
+def _is_ruby(run: _Line, runs: Sequence[_Line], em: float) -> bool:
+    if run.size > _RUBY * em or not _KANA.fullmatch(run.text):
+        return False
+    return any(
+        0 < run.box.x - other.box.x <= _NEXT * other.size
+        and other.size * _RUBY >= run.size
+        and min(run.box.top, other.box.top) > max(run.box.bottom, other.box.bottom)
+        for other in runs
+    )
+
+
+def _columns(runs: Sequence[_Line], em: float) -> list[_Line]:
+    """Runs below each other put together, with figures side by side between them."""
+    lines = [run for run in runs if run.is_across and len(run.characters) > _FIGURES]
+    parts = [run for run in runs if not run.is_across or len(run.characters) <= _FIGURES]
+    parts.sort(key=lambda run: -run.box.x)
+    for group in _apart(parts, lambda run: (-run.box.x, -run.box.x), _SAME_COLUMN * em):
+        column: _Line | None = None
+        for run in sorted(group, key=lambda run: -run.box.top):
+            if column and column.box.bottom - run.box.top <= em and _are_alike(column, run):
+                size = max(column.size, run.size)
+                column = _Line([*column.characters, *run.characters], size)
+            else:
+                lines += [column] if column else []
+                column = run
+        lines += [column] if column else []
+    for line in lines:
+        # The number of a page.
+        line.is_across = line.is_across or not _FULL_WIDTH.search(line.text)
+    return lines
+
+
+def _are_alike(one: _Line, other: _Line) -> bool:
+    return _RUBY * one.size < other.size < one.size / _RUBY
+
+
+def _ordered(lines: list[_Line], em: float) -> Iterator[_Line]:
+    """Blocks from the top down and from right to left, and the lines of each."""
+    falling = sorted(lines, key=_downward)
+    blocks = list(_apart(falling, _downward, _BLOCK_BELOW * em))
+    if len(blocks) == 1:
+        leftward = sorted(lines, key=_leftward)
+        blocks = list(_apart(leftward, _leftward, _BLOCK_BESIDE * em))
+    if len(blocks) > 1:
+        for block in blocks:
+            yield from _ordered(block, em)
+    else:
+        across = [line for line in falling if line.is_across]
+        yield from across
+        columns = [line for line in falling if not line.is_across]
+        yield from sorted(columns, key=lambda line: -line.box.x)
+
+
+def _downward(line: _Line) -> tuple[float, float]:
+    return -line.box.top, -line.box.bottom
+
+
+def _leftward(line: _Line) -> tuple[float, float]:
+    return -line.box.right, -line.box.left
+
+
+def _apart(
+    lines: Sequence[_Line], extent: Callable[[_Line], tuple[float, float]], least: float
+) -> Iterator[list[_Line]]:
+    """Lines, sorted by where they begin, in groups with gaps between them."""
+    group: list[_Line] = []
+    end = 0.0
+    for line in lines:
+        begins, ends = extent(line)
+        if group and begins - end > least:
+            yield group
+            group = []
+        end = max(end, ends) if group else ends
+        group.append(line)
+    if group:
+        yield group

@@ -1,0 +1,39 @@
+"""Spaces of a PDF: those between columns stay, those of the typesetter go."""
+
+import pytest
+
+from langchain_swallow.formats.pdf import read_pdf
+from tests.unit_tests.paper import print_pdf, write
+
+
+def read(*rows):
+    """The text of a page on which pieces begin at these places; each letter is 12 points wide."""
+    drawn = "".join(
+        write(text, x, 700 - 20 * line) for line, row in enumerate(rows) for x, text in row
+    )
+    return "\n".join(section.text for section in read_pdf(print_pdf([[]], drawn={0: drawn}), "a"))
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        ([(40, "机"), (90, "赤、青"), (150, "十二")], "机 赤、青 十二"),
+        ([(40, "東京。"), (120, "大阪、京都。")], "東京。 大阪、京都。"),
+        ([(40, "品名"), (90, "色"), (130, "在庫")], "品名 色 在庫"),
+        ([(40, "就"), (64, "業"), (88, "規"), (112, "則")], "就業規則"),
+        ([(40, "6"), (54.4, "月の在庫は"), (116.8, "12"), (143.2, "個、")], "6月の在庫は12個、"),
+        ([(40, "第1条"), (88, "社員は、働く。")], "第1条 社員は、働く。"),
+    ],
+    ids=str,
+)
+def test_a_wide_gap_keeps_columns_apart_and_a_narrow_one_is_none(row, text):
+    assert read(row) == text
+
+
+def test_narrow_cells_are_apart_where_they_stand_below_each_other():
+    rows = [
+        [(40, "椅子"), (91, "白、黒")],
+        [(40, "机と台"), (91, "赤、青")],
+        [(40, "大きな机"), (91, "白、銀")],
+    ]
+    assert read(*rows) == "椅子 白、黒\n机と台 赤、青\n大きな机 白、銀"
