@@ -66,6 +66,7 @@ def read_pdf(data: bytes, name: str) -> Sections:
 def _unread(best: list[str], read: list[list[str]]) -> Iterator[LeftOut]:
     """What is in place of readable text on pages, as far as any extractor knows."""
     known = next((pages for pages in read if isinstance(pages, PdfPages)), None)
+    yield from (part for part in known.left_out if part.page is None) if known else ()
     for index, text in enumerate(best):
         own = [part for part in known.left_out if part.page == index + 1] if known else []
         if text.strip() and not _is_garbage(text):

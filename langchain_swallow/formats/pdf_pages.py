@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from contextlib import closing
 
+from langchain_swallow.formats.pdf_notes import page_notes
 from langchain_swallow.formats.pdf_outline import OutlineReader
 from langchain_swallow.formats.pdf_sheet import Sheet
 from langchain_swallow.formats.pdf_unread import why_unread
@@ -33,16 +34,22 @@ class PdfPages(list[str]):
 def read_pages(data: bytes) -> PdfPages:
     """All that pdfium knows of a PDF's pages; each is loaded once."""
     import pypdfium2
+    import pypdfium2.raw as pdfium
 
     texts: list[str] = []
     places: list[dict[int, Place]] = []
     left_out: list[LeftOut] = []
     with closing(pypdfium2.PdfDocument(data)) as document:
+        document.init_forms()
+        if document.get_formtype() == pdfium.FORMTYPE_XFA_FULL:
+            left_out.append(LeftOut("XFA form whose fields only Adobe's programs can read"))
         outline = OutlineReader(document)
         for index in range(len(document)):
             with closing(document[index]) as page, closing(page.get_textpage()) as textpage:
                 outline.look_at(index, textpage)
-                sheet = Sheet(page, textpage)
+                notes, comments = page_notes(page, index + 1)
+                sheet = Sheet(page, textpage, notes)
+                left_out += comments
                 texts.append(sheet.text)
                 places.append(sheet.places)
                 if sheet.ruby:

@@ -1,15 +1,21 @@
 """A page of a PDF: the text that pdfium has of it, put right by where its characters are."""
 
 import ctypes
+import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from langchain_swallow.formats.pdf_notes import Note
 from langchain_swallow.text.layout import JAPANESE
+from langchain_swallow.text.placing import anchor
 from langchain_swallow.text.running_lines import PLACES, Place
 from langchain_swallow.text.vertical import Box, Printed, is_vertical, vertical_lines
+
+# A line, and what finds its place.
+_Row = tuple[str, Callable[[], Place]]
 
 # In ems: word processors set Latin letters and Japanese a quarter apart, columns more than one.
 _NO_SPACE = 0.3
@@ -22,13 +28,20 @@ _NUMBER = re.compile(r"^\d{1,5}( +)(?=\S)|(?<=\S)( +)\d{1,5}$")
 _HYPHEN = "\ufffe"
 
 # Characters of a page that are looked at, for the direction of its writing.
-_SAMPLES = 40
+_SAMPLES = 30
+_FIRST_KANA = "\u3005"
 
 
 def _is_set_wide(line: str) -> bool:
     """Whether most letters are apart, 就 業 規 則."""
     apart, together = len(_APART.findall(line)), len(_TOGETHER.findall(line))
     return apart > together
+
+
+def _line_below(place: Place, rows: Sequence[_Row]) -> int:
+    """The index of the first line that is below a place."""
+    below = (at for at, (text, own) in enumerate(rows) if text and own().from_top > place.from_top)
+    return next(below, len(rows))
 
 
 class Sheet:
@@ -38,7 +51,7 @@ class Sheet:
     characters in vertical writing, which are not in the text.
     """
 
-    def __init__(self, page: Any, textpage: Any) -> None:
+    def __init__(self, page: Any, textpage: Any, notes: Sequence[Note] = ()) -> None:
         import pypdfium2.raw as pdfium
 
         self._pdfium = pdfium
@@ -52,21 +65,67 @@ class Sheet:
         self._is_wide = max(self._raw, default="") > "\uffff"
         self._lines = list(self._visible_lines())
         self.ruby = 0
+        self._inserted: dict[int, str] = {}
+        own = [self._turned(note) for note in notes if not self._is_printed(note)]
         if is_vertical(self._some_pairs()):
             lines, self.ruby = vertical_lines(list(self._characters()))
-            self.text = "\n".join(line for line, _ in lines)
-            places = [partial(self._place_of, box) for line, box in lines if line]
+            rows: list[_Row] = [(line, partial(self._place_of, box)) for line, box in lines]
         else:
             self._spaces = self._judged_spaces()
-            self.text = "\n".join(self._spaced(start, end) for start, end in self._lines)
-            filled = [line for line in self._lines if self._raw[slice(*line)].strip()]
-            places = [partial(self._place, *line) for line in filled]
+            own = self._insert(own) if own else []
+            rows = [(self._line(*line), partial(self._place, *line)) for line in self._lines]
+        for note in own:
+            named = f"{note.name}: {note.text}" if note.name else note.text
+            place = partial(self._place_of, note.box)
+            rows.insert(_line_below(place(), rows), (named, place))
+        self.text = "\n".join(text for text, _ in rows)
+        places = [place for text, place in rows if text.strip()]
         near = {*range(len(places))[:PLACES], *range(len(places))[-PLACES:]}
         self.places = {number: places[number]() for number in sorted(near)}
+
+    def _is_printed(self, note: Note) -> bool:
+        """Whether what was filled in is in the page's text already."""
+        there = "".join(self._textpage.get_text_bounded(*note.box).split())
+        return bool(there) and "".join(note.text.split()) in there
+
+    def _turned(self, note: Note) -> Note:
+        return note._replace(box=self._on_page(*note.box))
+
+    def _insert(self, notes: Iterable[Note]) -> list[Note]:
+        """Put values behind their labels; those that have none come back."""
+        loose = []
+        characters = [
+            (start + at, self._printed(start + at))
+            for start, end in self._lines
+            for at, char in enumerate(self._raw[start:end])
+            if not char.isspace()
+        ]
+        for note in sorted(notes, key=lambda note: (-note.box.top, note.box.left)):
+            found = None if note.is_text else anchor(note.box, characters, note.is_mark)
+            if found is None:
+                loose.append(note)
+            elif found.is_before:
+                told = note.text if note.is_mark else f"{note.text}\t"
+                self._inserted[found.at] = self._inserted.get(found.at, "") + told
+            else:
+                before = self._inserted.get(found.at + 1, "")
+                self._inserted[found.at + 1] = f"{before}\t{note.text}\t"
+        return loose
+
+    def _line(self, start: int, end: int) -> str:
+        cuts = sorted(at for at in self._inserted if start <= at <= end)
+        if not cuts:
+            return self._spaced(start, end)
+        pieces = [self._spaced(start, cuts[0])]
+        for at, following in itertools.pairwise([*cuts, end]):
+            pieces += [self._inserted[at], self._spaced(at, following)]
+        return re.sub(r" *\t[\t ]*", "\t", "".join(pieces)).strip("\t")
 
     def _some_pairs(self) -> Iterator[tuple[Printed, Printed]]:
         """Characters from all over the page, upright ones, with those that follow them."""
         for at in range(0, len(self._raw) - 1, len(self._raw) // _SAMPLES + 1):
+            if self._raw[at] < _FIRST_KANA:
+                continue
             rest = (at + ahead for ahead in range(1, 4))
             following = next((i for i in rest if not self._raw[i : i + 1].isspace()), at)
             if self._is_upright(at) and following < len(self._raw):
@@ -156,14 +215,17 @@ class Sheet:
         """The box of a character on the page as it is turned."""
         box = self._pdfium.FS_RECTF()
         self._pdfium.FPDFText_GetLooseCharBox(self._textpage, self._at(index), ctypes.byref(box))
+        return self._on_page(box.left, box.bottom, box.right, box.top)
+
+    def _on_page(self, x0: float, y0: float, x1: float, y1: float) -> Box:
         left, bottom, right, top = self._bounds
         if self._rotation == 90:
-            return Box(box.bottom - bottom, right - box.right, box.top - bottom, right - box.left)
+            return Box(y0 - bottom, right - x1, y1 - bottom, right - x0)
         if self._rotation == 180:
-            return Box(right - box.right, top - box.top, right - box.left, top - box.bottom)
+            return Box(right - x1, top - y1, right - x0, top - y0)
         if self._rotation == 270:
-            return Box(top - box.top, box.left - left, top - box.bottom, box.right - left)
-        return Box(box.left - left, box.bottom - bottom, box.right - left, box.top - bottom)
+            return Box(top - y1, x0 - left, top - y0, x1 - left)
+        return Box(x0 - left, y0 - bottom, x1 - left, y1 - bottom)
 
     def _at(self, index: int) -> int:
         """The index that pdfium has a character under."""
