@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from langchain_swallow.formats.archive import Archive, open_office_file
-from langchain_swallow.formats.drawing import A, shape_text
+from langchain_swallow.formats.drawing import A, remove_fallbacks, shape_text
+from langchain_swallow.formats.graphics import Graphics
 from langchain_swallow.formats.relations import main_part, relations
-from langchain_swallow.formats.section import Section, SectionBuilder
+from langchain_swallow.formats.section import LeftOut, Section, SectionBuilder, Sections
 from langchain_swallow.formats.table_cells import Cell, spanned_rows
 from langchain_swallow.formats.xml import parse_xml
 
@@ -17,8 +18,8 @@ _TITLES = ("title", "ctrTitle")
 _NOT_TEXT = ("sldNum", "dt", "ftr", "hdr", "sldImg")
 
 
-def read_pptx(data: bytes, name: str) -> list[Section]:
-    """Slides of a presentation, in order.
+def read_pptx(data: bytes, name: str) -> Sections:
+    """Slides of a presentation, in order, with their charts, SmartArt, notes and comments.
 
     Raises:
         DocumentError: It is no presentation, encrypted, or a decompression bomb.
@@ -28,25 +29,53 @@ def read_pptx(data: bytes, name: str) -> list[Section]:
     presentation = parse_xml(archive.read(main), name)
     targets = relations(archive, main, name)
     sections: list[Section] = []
+    left_out: list[LeftOut] = []
     for number, entry in enumerate(presentation.iter(f"{_P}sldId"), 1):
         target = targets.get(entry.get(f"{_R}id", ""))
         if target and target.path in archive:
-            sections += _slide(archive, target.path, number, name)
-    return sections
+            slide = _slide(archive, target.path, number, name)
+            sections += slide
+            left_out += slide.left_out
+    return Sections(sections, left_out)
 
 
-def _slide(archive: Archive, path: str, number: int, name: str) -> list[Section]:
+def _slide(archive: Archive, path: str, number: int, name: str) -> Sections:
     builder = SectionBuilder()
-    for text, is_title in _texts(parse_xml(archive.read(path), name)):
+    related = relations(archive, path, name)
+    root = _part(archive, path, name)
+    for text, is_title in _texts(root):
         if is_title:
             builder.heading(1, text.replace("\n", " "))
         else:
             builder.block(text)
-    for notes in relations(archive, path, name).values():
-        if notes.kind == "notesSlide" and notes.path in archive:
-            for text, _ in _texts(parse_xml(archive.read(notes.path), name)):
+    graphics = Graphics(archive, related, name)
+    for text in graphics.lines(root):
+        builder.block(text)
+    for part in related.values():
+        if part.kind == "notesSlide" and part.path in archive:
+            for text, _ in _texts(_part(archive, part.path, name)):
                 builder.block(text)
-    return [Section(s.text, s.headings, page=number) for s in builder.sections()]
+        elif part.kind == "comments" and part.path in archive:
+            for text in _comments(_part(archive, part.path, name)):
+                builder.block(f"（コメント: {text}）")
+    sections = (Section(s.text, s.headings, page=number) for s in builder.sections())
+    return Sections(sections, graphics.left_out(number))
+
+
+def _part(archive: Archive, path: str, name: str) -> Any:
+    root = parse_xml(archive.read(path), name)
+    remove_fallbacks(root)
+    return root
+
+
+def _comments(root: Any) -> Iterator[str]:
+    """Texts of comments, of older and newer kind, replies too."""
+    for element in root.iter():
+        tag = str(element.tag)
+        if tag == f"{_P}text" and element.text:
+            yield element.text.strip()
+        elif tag.endswith("}txBody") and (text := shape_text(element)):
+            yield text
 
 
 def _texts(root: Any) -> Iterator[tuple[str, bool]]:

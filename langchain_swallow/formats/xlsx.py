@@ -5,18 +5,17 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from langchain_swallow.formats.archive import Archive, open_office_file
-from langchain_swallow.formats.drawing import shape_text
 from langchain_swallow.formats.relations import Relation, main_part, relations
 from langchain_swallow.formats.section import LeftOut, Section, Sections
 from langchain_swallow.formats.table_cells import Cell, spanned_rows
 from langchain_swallow.formats.table_rows import columnar_rows, table_rows
+from langchain_swallow.formats.xlsx_drawings import read_comments, read_drawings
 from langchain_swallow.formats.xlsx_layout import Covered, Table, find_tables
 from langchain_swallow.formats.xlsx_sheet import Book, Sheet, read_sheet, shared_strings
 from langchain_swallow.formats.xlsx_styles import MAIN, cell_styles
 from langchain_swallow.formats.xml import parse_xml
 
 _ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-_DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing}"
 _UNCOMPUTED = "formula without a stored value; open the file in Excel and save it"
 # Rows whose marks tell what a large table is.
 _SAMPLE = 50
@@ -25,9 +24,10 @@ _SAMPLE = 50
 def read_xlsx(data: bytes, name: str) -> Sections:
     """Sheets of a workbook as their reader sees them: values, not formulas, with their units.
 
-    Hidden sheets too, and the texts of shapes. Merged cells stand in each row and column they
-    span. Rows of one cell above a table are its titles, and become headings. A formula that was
-    never computed is shown as （未計算: =B2*100）, and is left out as a loss.
+    Hidden sheets too, comments, and the texts of shapes, SmartArt and charts. Merged cells stand in
+    each row and column they span. Rows of one cell above a table are its titles, and become
+    headings. A formula that was never computed is shown as
+    （未計算: =B2*100）, and is left out as a loss.
 
     Raises:
         DocumentError: It is no workbook, encrypted, or a decompression bomb.
@@ -44,13 +44,17 @@ def read_xlsx(data: bytes, name: str) -> Sections:
         if part is None or part.path not in archive:
             continue
         title = entry.get("name", "")
+        sheet = Sheet()
         if part.kind != "chartsheet":
             sheet = read_sheet(archive.read(part.path), name, book)
             sections += _of_sheet(title, sheet)
             if sheet.uncomputed:
                 left_out.append(LeftOut(_UNCOMPUTED, number, sheet.uncomputed))
-        if shapes := _shapes(archive, part.path, name):
-            sections.append(Section("\n\n".join(shapes), (title,)))
+        related = relations(archive, part.path, name).values()
+        drawn = read_drawings(archive, related, name, number)
+        if lines := [*read_comments(archive, related, name, sheet), *drawn.lines]:
+            sections.append(Section("\n\n".join(lines), (title,)))
+        left_out += drawn.left_out
     return Sections(sections, left_out)
 
 
@@ -148,13 +152,3 @@ def _cells(
 
 def _near(rows: Sequence[int], top: int, bottom: int) -> Sequence[int]:
     return rows[bisect.bisect_left(rows, top) : bisect.bisect_left(rows, bottom)]
-
-
-def _shapes(archive: Archive, path: str, name: str) -> list[str]:
-    """Texts of the shapes on a sheet."""
-    found: list[str] = []
-    for _, drawing in relations(archive, path, name).values():
-        if "/drawings/" in drawing and drawing in archive:
-            shapes = parse_xml(archive.read(drawing), name).iter(f"{_DRAWING}sp")
-            found += filter(None, map(shape_text, shapes))
-    return found

@@ -1,0 +1,76 @@
+"""Tables of Word documents → cells, with those that the document sets apart as names."""
+
+from typing import Any
+
+from langchain_swallow.formats.docx_styles import W, int_of, value_of
+from langchain_swallow.formats.docx_text import Texts
+from langchain_swallow.formats.table_cells import Cell
+
+_NO_FILL = ("", "auto", "ffffff")
+_OFF = ("0", "false", "off")
+
+
+def table_cells(table: Any, texts: Texts) -> list[list[Cell]]:
+    """Cells by row; those that a cell from above goes on in are counted as its rows.
+
+    Names are the cells of rows that Word repeats on every page, and those as bold or shaded as the
+    first one.
+    """
+    rows: list[list[Cell]] = []
+    looks: dict[int, tuple[bool, str]] = {}
+    above: dict[int, Cell] = {}
+    for row in _own(table, "tr"):
+        properties = row.find(f"{W}trPr")
+        if properties is not None and properties.find(f"{W}del") is not None:
+            continue
+        cells: list[Cell] = []
+        column = int_of(value_of(properties, "gridBefore"), 0)
+        if column:
+            cells.append(Cell("", column))
+        for element in _own(row, "tc"):
+            columns = int_of(value_of(element.find(f"{W}tcPr"), "gridSpan"), 1)
+            merge = element.find(f"{W}tcPr/{W}vMerge")
+            goes_on = merge is not None and merge.get(f"{W}val") != "restart"
+            if goes_on and column in above:
+                above[column].rows += 1
+            else:
+                is_head = properties is not None and _is_on(properties.find(f"{W}tblHeader"))
+                cell = Cell(texts.of(element).strip(), columns, is_name=is_head)
+                looks[id(cell)] = _look(element)
+                above[column] = cell
+                cells.append(cell)
+            column += columns
+        rows.append(cells)
+    _mark(rows, looks)
+    return rows
+
+
+def _mark(rows: list[list[Cell]], looks: dict[int, tuple[bool, str]]) -> None:
+    cells = [cell for row in rows for cell in row if cell.text]
+    first = looks.get(id(cells[0]), _PLAIN) if cells else _PLAIN
+    if first == _PLAIN or any(cell.is_name for cell in cells):
+        return
+    for cell in cells:
+        cell.is_name = looks.get(id(cell)) == first
+
+
+_PLAIN = (False, "")
+
+
+def _look(cell: Any) -> tuple[bool, str]:
+    """Whether all letters of a cell are bold, and how it is shaded."""
+    shade = cell.find(f"{W}tcPr/{W}shd")
+    fill = "" if shade is None else shade.get(f"{W}fill", "").lower()
+    runs = [run for run in cell.iter(f"{W}r") if run.find(f"{W}t") is not None]
+    is_bold = bool(runs) and all(_is_on(run.find(f"{W}rPr/{W}b")) for run in runs)
+    return is_bold, "" if fill in _NO_FILL else fill
+
+
+def _is_on(element: Any) -> bool:
+    return element is not None and element.get(f"{W}val", "1") not in _OFF
+
+
+def _own(parent: Any, tag: str) -> list[Any]:
+    """Rows of a table, or cells of a row, without those of tables in it."""
+    within = parent.tag
+    return [e for e in parent.iter(f"{W}{tag}") if next(e.iterancestors(within)) is parent]

@@ -1,0 +1,103 @@
+"""Texts of Word's paragraphs and cells, with what Word shows in them: numbers, notes, equations."""
+
+from collections.abc import Callable
+from typing import Any
+
+from langchain_swallow.formats.docx_numbering import Numbering
+from langchain_swallow.formats.docx_styles import W, value_of
+from langchain_swallow.formats.math_text import M, math_text
+from langchain_swallow.formats.symbols import symbol
+
+_A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+_V = "{urn:schemas-microsoft-com:vml}"
+# The reading of ruby, what was deleted, and where a text that was moved stood.
+_UNREAD = frozenset({f"{W}rt", f"{W}moveFrom", f"{W}del"})
+_SIGNS = {
+    f"{W}br": "\n",
+    f"{W}cr": "\n",
+    f"{W}tab": "\t",
+    f"{W}ptab": "\t",
+    # U+2011, at which no line ends; a hyphen that is shown at the end of a line only is not text.
+    f"{W}noBreakHyphen": "\u2011",
+}
+
+
+class Texts:
+    """Texts of paragraphs and cells, with what Word shows in them.
+
+    Args:
+        document: Its root.
+        numbering: Counts the paragraphs, once and in order.
+        notes: Texts of footnotes and endnotes, by kind and id.
+    """
+
+    def __init__(
+        self, document: Any, numbering: Numbering, notes: dict[tuple[str, str], str]
+    ) -> None:
+        paragraphs = (p for p in document.iter(f"{W}p") if not _is_unread(p))
+        self._numbers = {p: numbering.number(p) for p in paragraphs}
+        self._notes = notes
+
+    def of(self, element: Any) -> str:
+        """Text of a paragraph or cell, in reading order."""
+        parts: list[str] = []
+        self._add(element, parts, is_first=True)
+        text = "".join(parts)
+        # A number alone is an empty item.
+        return text if text.strip() != self._numbers.get(element, "").strip() else ""
+
+    def _add(self, node: Any, parts: list[str], *, is_first: bool = False) -> None:
+        tag = node.tag
+        if tag == f"{W}t":
+            parts.append(node.text or "")
+        elif tag in _SIGNS:
+            # The stops of a paragraph are named like the characters.
+            if node.getparent().tag != f"{W}tabs":
+                parts.append(_SIGNS[tag])
+        elif tag in _WRITERS:
+            parts.append(_WRITERS[tag](node))
+        elif tag in (f"{W}footnoteReference", f"{W}endnoteReference"):
+            parts.append(self._note(node))
+        elif tag not in _UNREAD:
+            if tag == f"{W}p":
+                parts.append("\n" if parts and not is_first else "")
+                parts.append(self._numbers.get(node, ""))
+            for child in node:
+                self._add(child, parts)
+
+    def _note(self, reference: Any) -> str:
+        kind = reference.tag.removeprefix(W).removesuffix("Reference")
+        text = self._notes.get((kind, reference.get(f"{W}id", "")))
+        return f"（注: {text}）" if text else ""
+
+
+def _is_unread(node: Any) -> bool:
+    return any(ancestor.tag in _UNREAD for ancestor in node.iterancestors())
+
+
+def _symbol(node: Any) -> str:
+    return symbol(node.get(f"{W}font", ""), node.get(f"{W}char", ""))
+
+
+def _form_field(node: Any) -> str:
+    """A box that is checked or not, or the entry chosen of a list, in an old form."""
+    if (box := node.find(f"{W}checkBox")) is not None:
+        state = box.find(f"{W}checked")
+        state = box.find(f"{W}default") if state is None else state
+        is_on = state is not None and state.get(f"{W}val", "1") in ("1", "true", "on")
+        return "☑" if is_on else "☐"
+    if (options := node.find(f"{W}ddList")) is not None:
+        entries = [e.get(f"{W}val", "") for e in options.findall(f"{W}listEntry")]
+        chosen = value_of(options, "result") or value_of(options, "default") or "0"
+        return entries[int(chosen)] if chosen.isdigit() and int(chosen) < len(entries) else ""
+    return ""
+
+
+_WRITERS: dict[str, Callable[[Any], str]] = {
+    f"{W}sym": _symbol,
+    f"{W}ffData": _form_field,
+    f"{M}oMath": math_text,
+    # Shapes that no paragraphs of Word's own are in, and letters drawn as art.
+    f"{_A}t": lambda node: node.text or "",
+    f"{_V}textpath": lambda node: node.get("string", ""),
+}

@@ -1,0 +1,154 @@
+"""Charts, SmartArt, pictures and embedded objects of Office files → lines of text.
+
+Of charts the titles, and where the file has no sheet for them, their data; of SmartArt the texts;
+of pictures what their author wrote about them. The rest is counted.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from langchain_swallow.errors import DocumentError
+from langchain_swallow.formats.archive import Archive
+from langchain_swallow.formats.drawing import shape_text
+from langchain_swallow.formats.relations import Relation
+from langchain_swallow.formats.section import LeftOut
+from langchain_swallow.formats.table_rows import columnar_rows
+from langchain_swallow.formats.xlsx_numbers import shown_number
+from langchain_swallow.formats.xml import parse_xml
+
+R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
+_C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
+_DGM = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}"
+_WP = "{http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing}"
+_PICTURE = "picture without a description"
+_DAMAGED = "damaged chart or SmartArt"
+_OBJECT = "embedded object; its own program shows what is in it"
+# Names that programs give, and descriptions that they make up.
+_NO_DESCRIPTION = re.compile(
+    r"(?:図|画像|写真|グラフィックス?|picture|image|graphic)?\s*\d*|.*\.(?:png|jpe?g|gif|bmp|emf|wmf|tiff?|svg)"
+    r"|.*(?:自動的に生成された説明|automatically generated).*",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class Graphics:
+    """What is drawn in a part of a file.
+
+    Args:
+        archive: The file.
+        related: What the part refers to, by id.
+        name: What to call the file in an error.
+        has_data: Whether to read the data of charts, which a workbook has in its sheets.
+    """
+
+    def __init__(
+        self, archive: Archive, related: dict[str, Relation], name: str, *, has_data: bool = True
+    ) -> None:
+        self._archive, self._related, self._name = archive, related, name
+        self._has_data = has_data
+        self._left_out: Counter[str] = Counter()
+
+    def lines(self, element: Any) -> list[str]:
+        """Texts of what is drawn in an element of the part, in order."""
+        found: list[str] = []
+        for node in element.iter():
+            if not isinstance(node.tag, str):
+                continue
+            name = node.tag.rpartition("}")[2]
+            if name == "chart" and (root := self._root(node.get(f"{R}id"))) is not None:
+                found += chart_lines(root, has_data=self._has_data)
+            elif name == "relIds" and (root := self._root(node.get(f"{R}dm"))) is not None:
+                found += diagram_lines(root)
+            elif name == "pic" or node.tag == "{urn:schemas-microsoft-com:vml}imagedata":
+                found += self._picture(node)
+            elif name in ("oleObj", "OLEObject"):
+                self._left_out[_OBJECT] += 1
+        return found
+
+    def left_out(self, page: int | None = None) -> Iterator[LeftOut]:
+        """What of the elements so far is in no line."""
+        for reason, count in self._left_out.items():
+            yield LeftOut(reason, page, count, is_loss=reason != _PICTURE)
+
+    def _root(self, identity: str | None) -> Any:
+        part = self._related.get(identity or "")
+        if part is None or part.path not in self._archive:
+            return None
+        try:
+            return parse_xml(self._archive.read(part.path), self._name)
+        except DocumentError:
+            # The text around it is worth reading all the same.
+            self._left_out[_DAMAGED] += 1
+            return None
+
+    def _picture(self, node: Any) -> list[str]:
+        if any(ancestor.tag.endswith(("}object", "}oleObj")) for ancestor in node.iterancestors()):
+            return []
+        description = _description(node)
+        if description:
+            return [f"（図: {description}）"]
+        self._left_out[_PICTURE] += 1
+        return []
+
+
+def _description(node: Any) -> str:
+    """What the author of a file wrote about a picture; empty where no one did."""
+    written = [e.get("descr", "") for e in node.iter() if str(e.tag).endswith("}cNvPr")]
+    for ancestor in node.iterancestors():
+        if ancestor.tag in (f"{_WP}inline", f"{_WP}anchor"):
+            written += [e.get("descr", "") for e in ancestor.iter(f"{_WP}docPr")]
+        if ancestor.tag == "{urn:schemas-microsoft-com:vml}shape":
+            written.append(ancestor.get("alt", ""))
+    texts = (text.strip() for text in written)
+    return next((text for text in texts if text and not _NO_DESCRIPTION.fullmatch(text)), "")
+
+
+def diagram_lines(root: Any) -> list[str]:
+    """Texts of SmartArt, one a node."""
+    points = (e for e in root.iter(f"{_DGM}pt") if e.get("type", "node") in ("node", "asst"))
+    return list(filter(None, map(shape_text, points)))
+
+
+def chart_lines(root: Any, *, has_data: bool) -> list[str]:
+    """Titles of a chart and its axes; with data, a row for each category."""
+    titles = [shape_text(title) for title in root.iter() if str(title.tag).endswith("}title")]
+    lines = list(dict.fromkeys(filter(None, titles)))
+    series = list(root.iter(f"{_C}ser"))
+    if not has_data or not series:
+        return lines
+    names = ["", *("".join(_points(one.find(f"{_C}tx")).values()) for one in series)]
+    categories: dict[int, str] = {}
+    for one in series:
+        for kind in ("cat", "xVal"):
+            categories |= _points(one.find(f"{_C}{kind}"))
+    values = [_points(_first(one, "val", "yVal")) for one in series]
+    places = sorted({*categories, *(i for one in values for i in one)})
+    rows = [[categories.get(i, ""), *(one.get(i, "") for one in values)] for i in places]
+    return [*lines, *(columnar_rows(names, rows) if rows else filter(None, names))]
+
+
+def _first(element: Any, *names: str) -> Any:
+    found = (element.find(f"{_C}{name}") for name in names)
+    return next((one for one in found if one is not None), None)
+
+
+def _points(element: Any) -> dict[int, str]:
+    """Values that are kept for a series, by their places."""
+    if element is None:
+        return {}
+    found: dict[int, str] = {}
+    code = element.findtext(f".//{_C}formatCode") or "General"
+    for point in element.iter(f"{_C}pt"):
+        value = point.findtext(f"{_C}v")
+        if value and point.get("idx", "").isdigit():
+            found.setdefault(int(point.get("idx")), _shown(value.strip(), code))
+    return found
+
+
+def _shown(value: str, code: str) -> str:
+    try:
+        return value if code == "General" else shown_number(float(value), code)
+    except ValueError:
+        return value
