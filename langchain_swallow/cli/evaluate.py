@@ -150,6 +150,7 @@ def _add_judge(parser: argparse.ArgumentParser) -> None:
 
 def _mt_bench(arguments: argparse.Namespace) -> int:
     from langchain_swallow.evaluation import mt_bench
+    from langchain_swallow.evaluation.plots import require_matplotlib
     from langchain_swallow.evaluation.run_file import RunFile, read_records
 
     questions, prompts = _inputs(arguments)
@@ -164,6 +165,7 @@ def _mt_bench(arguments: argparse.Namespace) -> int:
     _estimate(arguments, read_records(path), questions, prompts, settings, judging)
     if arguments.dry_run:
         return 0
+    require_matplotlib()
     model, judge = _two_models(arguments)
     with RunFile(path) as run:
         failed = mt_bench.answer_questions(

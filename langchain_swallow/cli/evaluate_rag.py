@@ -155,9 +155,11 @@ def _add_questions(parser: argparse.ArgumentParser, *, required: bool) -> None:
 
 def _rag(arguments: argparse.Namespace) -> int:
     from langchain_swallow.evaluation import rag
+    from langchain_swallow.evaluation.plots import require_matplotlib
     from langchain_swallow.evaluation.run_file import RunFile
     from langchain_swallow.retrievers import HybridRetriever
 
+    require_matplotlib()
     store, examples = _store_and_examples(arguments)
     options = {"lexical_weight": arguments.lexical_weight, "preset": arguments.preset}
     settings = {
@@ -203,10 +205,12 @@ def _report(
 def _sweep(arguments: argparse.Namespace) -> int:
     from langchain_swallow.chat_models import ChatSwallow
     from langchain_swallow.evaluation import rag
+    from langchain_swallow.evaluation.plots import require_matplotlib
     from langchain_swallow.evaluation.rag.report import report_as_dict
     from langchain_swallow.evaluation.rag.sweep import configurations, plot_sweep, sweep_table
     from langchain_swallow.evaluation.tables import write_figures
 
+    require_matplotlib()
     examples = _drawn(rag.read_examples(arguments.questions), arguments)
     model = _model(arguments)
     # Another model's own count would fetch GPT-2's tokenizer.

@@ -166,6 +166,20 @@ def japanese_font() -> str:
     return "IPAexGothic"
 
 
+def require_matplotlib() -> None:
+    """Find out before a long measurement whether figures can be drawn.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(
+            'Plots need matplotlib: pip install "langchain-swallow[plots]".'
+        ) from error
+
+
 def check_plot(path: Path) -> None:
     """Find out before a long measurement whether its figure can be drawn and saved.
 
@@ -173,13 +187,9 @@ def check_plot(path: Path) -> None:
         MissingDependencyError: matplotlib is not installed.
         EvaluationError: The ending is of no format, or the folder does not exist.
     """
-    try:
-        import matplotlib  # noqa: F401
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingDependencyError(
-            'Plots need matplotlib: pip install "langchain-swallow[plots]".'
-        ) from error
+    require_matplotlib()
+    from matplotlib.figure import Figure
+
     formats = sorted(Figure().canvas.get_supported_filetypes())
     if path.suffix.lower().removeprefix(".") not in formats:
         raise EvaluationError(
