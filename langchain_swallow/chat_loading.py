@@ -1,5 +1,6 @@
 """Which checkpoint a chat model is, and how it is loaded; nothing is loaded here."""
 
+import os
 import uuid
 from collections.abc import Callable
 from typing import Any, Literal
@@ -21,6 +22,18 @@ class HubToken(SecretStr):
 def _token_from_environment() -> SecretStr | None:
     token = secret_from_env("HF_TOKEN", default=None)()
     return None if token is None else HubToken(token.get_secret_value())
+
+
+def hub_token(fields: dict[str, Any]) -> dict[str, Any]:
+    """The field `token` as the hub's, if it is: LangChain's `load` passes it as if it were given.
+
+    >>> hub_token({"api_key": "key"})
+    {}
+    """
+    token = fields.get("token")
+    if not isinstance(token, str) or token != os.environ.get("HF_TOKEN"):
+        return {}
+    return {"token": HubToken(token)}
 
 
 class LoadedEngine:

@@ -28,7 +28,7 @@ from langchain_swallow.catalog import DEMO, PromptFormat, chat_model_info
 from langchain_swallow.chat_batches import BatchedChatModel
 from langchain_swallow.chat_binding import BindableChatModel
 from langchain_swallow.chat_engines import EngineOwner
-from langchain_swallow.chat_loading import LoadedEngine, model_profile
+from langchain_swallow.chat_loading import LoadedEngine, hub_token, model_profile
 from langchain_swallow.chat_requests import (
     GenerationParameters,
     form_of_call,
@@ -79,7 +79,7 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
             for 10 minutes has failed. What a server serves is found out before its first answer,
             within as many seconds, and within 30 at most.
         token: For gated checkpoints and for servers, also as `api_key`; by default the
-            environment's `HF_TOKEN`.
+            environment's `HF_TOKEN`, which goes to a server only if it is passed as `api_key`.
         engine: `"transformers"`, `"vllm"` (in this process), `"server"` (OpenAI-compatible);
             `"auto"` takes a server if there is a `base_url`, vLLM where it and a CUDA device are
             there, else transformers. An answer's metadata say which.
@@ -122,7 +122,7 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
         is_loaded = isinstance(loaded, LoadedEngine) and loaded.model == name
         if isinstance(name, str) and not is_loaded:
             chat_model_info(name)
-        super().__init__(**fields)
+        super().__init__(**fields | hub_token(fields))
 
     @classmethod
     def from_model(cls, model: Any, tokenizer: Any, **fields: Any) -> Self:

@@ -163,6 +163,15 @@ def test_the_hubs_token_stays_the_hubs(monkeypatch):
     for one in (llm, again, copy.deepcopy(llm), pickle.loads(pickle.dumps(llm))):
         settings = one.load_settings("demo")
         assert (settings.token, settings.api_key) == ("hf_secret", None)
+    loaded = loads(
+        dumps(llm),
+        valid_namespaces=["langchain_swallow"],
+        allowed_objects=[ChatSwallow],
+        secrets_map={"HF_TOKEN": "hf_secret"},
+    )
+    assert loaded.load_settings("demo").api_key is None
+    hubs = ChatSwallow(model="demo", base_url="http://a.example/v1", api_key="hf_secret")
+    assert hubs.load_settings("demo").api_key == "hf_secret"
     given = ChatSwallow(model="demo", base_url="http://a.example/v1", api_key="key")
     again, _ = given.configurable_fields(temperature=ConfigurableField(id="t"))._prepare(
         {"configurable": {"t": 0.5}}
