@@ -8,6 +8,8 @@ from typing import Any
 from langchain_core.documents import Document
 from langchain_core.messages.ai import UsageMetadata, add_usage
 
+from langchain_swallow.locations import readable_path
+
 
 @dataclass(frozen=True, slots=True)
 class Citation:
@@ -38,7 +40,7 @@ class Citation:
     def place(self) -> str:
         """Where the passage stands, for people: file, heading path, page."""
         metadata = self.document.metadata
-        name = PurePath(str(metadata.get("source", ""))).name
+        name = PurePath(readable_path(str(metadata.get("source", "")))).name
         page = f"{metadata['page']}頁" if "page" in metadata else None
         parts = [name, metadata.get("inside"), metadata.get("headings"), page]
         return " ".join(str(part) for part in parts if part)

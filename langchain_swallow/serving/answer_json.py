@@ -3,6 +3,7 @@
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
+from langchain_swallow.locations import readable_path
 from langchain_swallow.rag import Answer
 from langchain_swallow.serving.failures import readable
 
@@ -29,7 +30,7 @@ def _public(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name(path: Any) -> Any:
-    return PureWindowsPath(path).name if isinstance(path, str) else path
+    return PureWindowsPath(readable_path(path)).name if isinstance(path, str) else path
 
 
 def _is_absolute(value: Any) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import threading
 import time
 from collections import Counter
@@ -29,6 +28,7 @@ from langchain_swallow.serving.sessions import Session, Sessions
 from langchain_swallow.serving.settings import LONGEST_QUESTION, Settings
 from langchain_swallow.serving.uploads import Limits, Received, Uploaded, Worker
 from langchain_swallow.splitters import JapaneseTextSplitter
+from langchain_swallow.text.json_text import json_text
 from langchain_swallow.vectorstores import SwallowFAISS
 
 
@@ -230,7 +230,7 @@ class Assistant:
         with self._writing:
             self._feedback.parent.mkdir(parents=True, exist_ok=True)
             with self._feedback.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                file.write(json_text(row) + "\n")
 
     def close(self) -> None:
         """Forget all sessions and end the work on their files."""

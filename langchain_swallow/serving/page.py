@@ -15,6 +15,7 @@ from typing import Any
 import gradio as gr
 
 from langchain_swallow.formats.reading import SUFFIXES
+from langchain_swallow.locations import readable_path
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.page_texts import FILE_OWNERS, FILE_PICKER, SCRIPT_TEXTS, TEXTS
 from langchain_swallow.serving.page_turns import PageTurns
@@ -178,7 +179,7 @@ def suggestions(store: SwallowFAISS) -> list[str]:
         named = _IN_BRACKETS.search(last)
         subject = (named[1] if named else last).strip(_MARKS)
         if source and subject and source not in headings:
-            title = PurePath(str(source)).stem
+            title = PurePath(readable_path(str(source))).stem
             headings[str(source)] = f"{title}の{subject}について教えてください。"
     return list(headings.values())[:_MAX_SUGGESTIONS]
 

@@ -7,12 +7,15 @@ import zipfile
 
 import openpyxl
 import pytest
+from langchain_core.documents import Document
 
 from langchain_swallow import HybridRetriever, SwallowFAISS, load_documents, sync_folder
 from langchain_swallow.cli import main
 from langchain_swallow.cli.common import print_json
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.locations import readable_path
+from langchain_swallow.rag.answer import Answer, Citation
+from langchain_swallow.serving.answer_json import answer_json
 from langchain_swallow.text.json_text import json_text
 from tests.unit_tests.embeddings import CharacterEmbeddings
 
@@ -175,3 +178,14 @@ def test_an_index_in_a_folder_of_such_a_name(folder):
     path = os.path.join(folder, os.fsdecode("索引".encode("cp932")))
     SwallowFAISS.from_texts(["本文。"], CharacterEmbeddings()).save_local(path)
     assert len(SwallowFAISS.load_local(path, CharacterEmbeddings())) == 1
+
+
+def test_citations_name_the_file_in_characters(folder):
+    source = os.path.join(folder, os.fsdecode("表.txt".encode("cp932")))
+    citation = Citation(1, Document("本文。", metadata={"source": source}))
+    assert citation.place == "表.txt"
+    sent = answer_json(
+        Answer(text="本文[1]。", documents=[citation.document], citations=[citation])
+    )
+    assert {d["metadata"]["source"] for d in sent["documents"]} == {"表.txt"}
+    assert json.dumps(sent, ensure_ascii=False).encode()
