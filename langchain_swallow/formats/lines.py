@@ -20,9 +20,13 @@ def with_lines(sections: Iterable[Section], text: str) -> Iterator[Section]:
         text: A file's text, before a reader joined wrapped lines and took marks away.
 
     A section whose beginning a reader has rewritten, such as a row of a table, gets none.
+    One that has its line already keeps it.
     """
     position, line = 0, 1
     for section in sections:
+        if section.line is not None:
+            yield section
+            continue
         found = _beginning(section.text).search(text, position)
         if found is None:
             yield section

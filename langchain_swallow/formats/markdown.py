@@ -1,67 +1,192 @@
-"""Markdown → sections by ATX headings; fenced code is no place for headings."""
+"""Markdown → sections by its headings.
 
+markdown-it finds the blocks; what stands in a section is the source itself, so that it can be
+quoted, with wrapped lines joined and the rows of tables under their names.
+"""
+
+import functools
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from langchain_swallow.formats.section import Section, SectionBuilder
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from langchain_swallow.formats.lines import with_lines
+from langchain_swallow.formats.section import LeftOut, Section, SectionBuilder, Sections
 from langchain_swallow.formats.table_rows import table_rows
 
-_HEADING = re.compile(r"(#{1,6})\s+(.+?)\s*#*$")
-_FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?\n---[ \t]*\n", re.DOTALL)
-_FENCE = re.compile(r"\s*(```|~~~)")
+_FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?\n)?\1[ \t]*(?:\n|\Z)", re.DOTALL)
+_TITLE = re.compile(r"^title\s*[:=]\s*(.*?)\s*$", re.MULTILINE | re.IGNORECASE)
+# Japanese input methods write such a space; the parser knows only the other.
+_WIDE_SPACE = re.compile(r"^( {0,3}#{1,6})\u3000", re.MULTILINE)
 # An entry of a table of contents.
 _LINK = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+\[[^\]]*\]\(#[^)]+\)\s*")
-_LEAST_LINKS = 3
-_TABLE_RULE = re.compile(r"\s*\|?[\s:|-]+\|[\s:|-]*$")
+_MIN_LINKS = 3
+# A paragraph above a rule, by mistake without an empty line, is not a heading.
+_MAX_UNDERLINED = 80
 
 
-def read_markdown(text: str) -> list[Section]:
+def read_markdown(text: str) -> Sections:
     """Sections of a Markdown text; a table becomes rows that carry their headers.
 
-    Lists of nothing but links to headings, as tables of contents are, are left out.
+    Lists of nothing but links to headings, as tables of contents are, are left out. The `title`
+    of the front matter is above all headings where none is of the first level; what else is in
+    the front matter is text.
     """
-    builder = SectionBuilder()
-    block: list[str] = []
-    fenced = False
+    front = _FRONT_MATTER.match(text)
+    fields = (front[2] or "") if front else ""
+    reader = _Reader(_WIDE_SPACE.sub(r"\1 ", text[front.end() :] if front else text))
+    # Before the title is put there, which stands elsewhere in the file.
+    sections = list(with_lines(reader.sections(), text))
+    by_design = LeftOut("tables of contents", count=reader.contents, is_loss=False)
+    return Sections(
+        _with_front_matter(sections, fields, is_titled=reader.is_titled)
+        if fields.strip()
+        else sections,
+        [by_design] if reader.contents else [],
+    )
 
-    def flush() -> None:
-        if len(block) < _LEAST_LINKS or not all(map(_LINK.fullmatch, block)):
-            for part in _split_tables(block):
-                builder.block(part)
-        block.clear()
 
-    for line in _FRONT_MATTER.sub("", text).split("\n"):
-        if _FENCE.match(line):
-            if fenced:
-                builder.block("\n".join([*block, line]))
-                block.clear()
+def _with_front_matter(
+    sections: Sequence[Section], fields: str, *, is_titled: bool
+) -> list[Section]:
+    """Sections with what stands above the text in `fields`; `is_titled` by a heading."""
+    named = _TITLE.search(fields)
+    title = named[1].strip("\"'") if named else ""
+    others = fields[: named.start()] + fields[named.end() :] if named else fields
+    beginning, *rest = sections or [Section("")]
+    first = [line for line in others.split("\n") if line.strip()]
+    if not beginning.text.startswith(title):
+        first.insert(0, title)
+    text = "\n\n".join(filter(None, ["\n".join(first), beginning.text]))
+    found = [replace(beginning, text=text), *rest]
+    if is_titled or not title:
+        return found
+    return [
+        section
+        if section.headings[:1] == (title,)
+        else replace(section, headings=(title, *section.headings))
+        for section in found
+    ]
+
+
+class _Reader:
+    """The blocks of one text, from the first line to the last."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = text.split("\n")
+        self._tokens = _parser().parse(text)
+        self._builder = SectionBuilder()
+        self._block: list[str] = []
+        self.contents = 0
+        self.is_titled = any(token.tag == "h1" for token in self._tokens)
+
+    def sections(self) -> list[Section]:
+        self._read()
+        return self._builder.sections()
+
+    def _read(self) -> None:
+        starts = self._starts()
+        line = 0
+        while line < len(self._lines):
+            if line in starts:
+                line = self._add(starts[line])
+            elif self._lines[line].strip():
+                # Marks of lists alone, definitions of links, HTML: as they stand.
+                self._block.append(self._lines[line])
+                line += 1
             else:
-                flush()
-                block.append(line)
-            fenced = not fenced
-        elif not fenced and (heading := _HEADING.match(line)):
-            flush()
-            builder.heading(len(heading[1]), heading[2])
-        elif line.strip() or fenced:
-            block.append(line)
+                self._flush()
+                line += 1
+        self._flush()
+
+    def _starts(self) -> dict[int, int]:
+        """Line → index of the token that begins there, of those that are not read line by line."""
+        starts: dict[int, int] = {}
+        for index, token in enumerate(self._tokens):
+            is_block = token.type in ("paragraph_open", "table_open", "fence", "code_block")
+            if token.map and (is_block or (token.type == "heading_open" and not token.level)):
+                starts.setdefault(token.map[0], index)
+        return starts
+
+    def _add(self, index: int) -> int:
+        """Read a block, and return the line behind it."""
+        token = self._tokens[index]
+        assert token.map is not None
+        first, behind = token.map
+        lines = self._lines[first:behind]
+        if token.type == "paragraph_open":
+            self._block.append(_joined(lines, self._tokens[index + 1].content))
+        elif token.type == "table_open":
+            self._flush()
+            # The parser takes text below a table for a row.
+            rows = list(itertools.takewhile(lambda line: "|" in line, lines))
+            behind = first + len(rows)
+            cells = itertools.islice(_table(self._tokens[index:]), len(rows) - 1)
+            for row in table_rows(list(cells)):
+                self._builder.block(row)
+        elif token.type == "heading_open":
+            self._heading(token, self._tokens[index + 1].content, lines)
         else:
-            flush()
-    flush()
-    return builder.sections()
+            self._flush()
+            self._builder.block("\n".join(lines))
+        return max(behind, first + 1)
+
+    def _heading(self, token: Token, title: str, lines: Sequence[str]) -> None:
+        is_underlined = token.markup in ("-", "=")
+        if is_underlined and ("。" in title or len(title) > _MAX_UNDERLINED):
+            self._block.append(_joined(lines[:-1], title))
+            self._flush()
+            return
+        self._flush()
+        if title := " ".join(title.split("\n")).strip():
+            self._builder.heading(int(token.tag[1]), title)
+
+    def _flush(self) -> None:
+        if len(self._block) >= _MIN_LINKS and all(map(_LINK.fullmatch, self._block)):
+            self.contents += 1
+        else:
+            self._builder.block("\n".join(self._block))
+        self._block.clear()
 
 
-def _split_tables(lines: list[str]) -> Iterator[str]:
-    """Text and tables of a block; a table may follow its paragraph without a blank line."""
-    rules = (i for i, line in enumerate(lines) if i and _TABLE_RULE.match(line))
-    header = next((i - 1 for i in rules if "|" in lines[i - 1]), len(lines))
-    yield "\n".join(lines[:header])
-    table = list(itertools.takewhile(lambda line: "|" in line, lines[header:]))
-    if table:
-        rows = [
-            [cell.strip() for cell in line.strip().strip("|").split("|")]
-            for i, line in enumerate(table)
-            if i != 1
-        ]
-        yield "\n\n".join(table_rows(rows))
-        yield from _split_tables(lines[header + len(table) :])
+@functools.cache
+def _parser() -> MarkdownIt:
+    """Blocks only: what is inside them stays as it is written."""
+    parser = MarkdownIt("commonmark").enable("table")
+    parser.core.ruler.enableOnly(["normalize", "block"])
+    return parser
+
+
+def _joined(lines: Sequence[str], content: str) -> str:
+    """A paragraph whose lines were wrapped, behind the mark of its list or quotation."""
+    first, *others = content.split("\n")
+    start = lines[0].find(first)
+    if start < 0 or not others:
+        return "\n".join(lines)
+    text = lines[0][:start] + first
+    for line in others:
+        text = _with_next(text, line.lstrip())
+    return text.rstrip()
+
+
+def _with_next(text: str, line: str) -> str:
+    if text.endswith(("  ", "\\")):
+        # A line break that is meant.
+        return f"{text.rstrip()}\n{line}"
+    text = text.rstrip()
+    is_japanese = text[-1:] > "\u2e7f" and line[:1] > "\u2e7f"
+    return f"{text}{line}" if is_japanese else f"{text} {line}"
+
+
+def _table(tokens: Sequence[Token]) -> Iterator[list[str]]:
+    inside = itertools.takewhile(lambda token: token.type != "table_close", tokens)
+    row: list[str] = []
+    for token in inside:
+        if token.type == "inline":
+            row.append(token.content.strip())
+        elif token.type == "tr_close":
+            yield row
+            row = []
