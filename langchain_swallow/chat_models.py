@@ -72,7 +72,7 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
             transformers; attention must take masks: `"sdpa"` (the default) or `"eager"`.
         prompt_format: `None` takes the checkpoint's own.
         on_control_text: What to do with turn markers in a message: `"escape"`, `"error"`,
-            `"allow"`; see `prompts.encode`.
+            `"allow"`; see `prompts.encode`. Control tokens in a message are plain text always.
         on_overflow: `"error"` raises when prompt and `max_tokens` exceed the context window;
             `"drop_oldest"` leaves out the oldest turns, whole, and keeps the system prompt.
         timeout: Seconds an answer may take; `None` is no limit, but a server that sends nothing

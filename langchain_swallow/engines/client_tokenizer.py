@@ -90,13 +90,14 @@ class ClientTokenizer:
                 f"{str(folder)!r} has neither tokenizer.json nor tokenizer.model. Pass tokenizer= "
                 "with a folder that has one."
             )
+        self._size = len(self._backend)
         self._names = {**self._backend.defaults, **_special_tokens(named)}
         template = folder / "chat_template.jinja"
         written = template.read_text("utf-8") if template.is_file() else None
         self.chat_template: str | None = written or _template(self._config.get("chat_template"))
 
     def __len__(self) -> int:
-        return len(self._backend)
+        return self._size
 
     @property
     def bos_token(self) -> str | None:
@@ -317,7 +318,7 @@ class _SentencePieceBackend:
     def encode(self, text: str, controls: dict[str, ControlToken]) -> list[int]:
         ids: list[int] = []
         start = 0
-        pattern = control_pattern(controls)
+        pattern = control_pattern(t for t in controls.values() if t.text in text)
         for match in pattern.finditer(text) if pattern else ():
             ids += self._segment(text[start : match.start()], is_first=not ids)
             ids.append(self.id_of(match[0] if match[0] in controls else match[0].strip()))

@@ -6,6 +6,7 @@ ordinary text.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,12 +54,10 @@ def control_tokens(tokenizer: Any) -> dict[str, ControlToken]:
     return found
 
 
-def control_pattern(tokens: dict[str, ControlToken]) -> re.Pattern[str] | None:
-    """Finds the tokens' texts as a tokenizer does: leftmost, longest; the token is group 1."""
-    if not tokens:
-        return None
-    longest_first = sorted(tokens.values(), key=lambda token: len(token.text), reverse=True)
-    return re.compile("|".join(map(_pattern, longest_first)))
+def control_pattern(tokens: Iterable[ControlToken]) -> re.Pattern[str] | None:
+    """Finds the tokens' texts as a tokenizer does: leftmost, longest; `None` for no tokens."""
+    longest_first = sorted(tokens, key=lambda token: len(token.text), reverse=True)
+    return re.compile("|".join(map(_pattern, longest_first))) if longest_first else None
 
 
 def _pattern(token: ControlToken) -> str:

@@ -26,10 +26,11 @@ from langchain_swallow.catalog import PromptFormat
 from langchain_swallow.errors import PromptError
 from langchain_swallow.prompts.chat_template import TemplatedPrompt
 from langchain_swallow.prompts.control_text import OnControlText, guard, marker_pattern
-from langchain_swallow.prompts.control_tokens import control_pattern, control_tokens
+from langchain_swallow.prompts.control_tokens import control_pattern
 from langchain_swallow.prompts.tokenization import (
     encode_inside,
     encode_text,
+    known_control_tokens,
     prefixes_text_after,
 )
 from langchain_swallow.text.surrogates import replace_surrogates
@@ -199,7 +200,7 @@ def _parts(
 
 
 def _control_texts(tokenizer: Any) -> tuple[str, ...]:
-    return ("<s>", "</s>", "<unk>") if tokenizer is None else tuple(control_tokens(tokenizer))
+    return ("<s>", "</s>", "<unk>") if tokenizer is None else tuple(known_control_tokens(tokenizer))
 
 
 def _ver01(turns: Sequence[Turn], bos: Special, eos: Special) -> list[Part]:
@@ -232,8 +233,8 @@ def _from_template(
     prompt: TemplatedPrompt, guarded: Callable[[str, str], str], tokenizer: Any
 ) -> list[Part]:
     """The tokenizer's own template: its control tokens, and between them text."""
-    controls = control_tokens(tokenizer)
-    pattern = control_pattern(controls)
+    controls = known_control_tokens(tokenizer)
+    pattern = control_pattern(t for t in controls.values() if t.text in prompt.rendered)
     # Control tokens need no breaking, so they are not searched in the texts.
     own_text = pattern.sub("\n", prompt.own_text) if pattern else prompt.own_text
     prompt.change_texts(lambda text: guarded(text, own_text))
@@ -248,7 +249,7 @@ def _from_template(
 
 
 def _encode_parts(parts: Iterable[Part], tokenizer: Any) -> list[int]:
-    controls = control_tokens(tokenizer)
+    controls = known_control_tokens(tokenizer)
     ids: list[int] = []
     before: str | None = None
     for part in parts:

@@ -27,14 +27,19 @@ _ANCHORS = ("\n", "\r", "\x1f")
 
 @dataclass
 class _Known:
-    """What is known of a tokenizer that had so many tokens.
+    """What is known of a tokenizer.
 
-    `backend` is what tells how text after a control token is encoded.
+    Args:
+        state: What it was known of: number of tokens, BOS and EOS.
+        controls: Its control tokens, by their text.
+        encode: Encodes a plain text.
+        backend: Tells how text after a control token is encoded; `None` asks the tokenizer.
     """
 
-    size: int
+    state: tuple[Any, ...]
+    controls: dict[str, ControlToken]
     encode: _Encode
-    backend: Any
+    backend: Any = None
     prefixes: dict[str, bool] = field(default_factory=dict)
 
 
@@ -59,12 +64,17 @@ def encode_inside(text: str, tokenizer: Any) -> list[int]:
     # is encoded as in the middle of a text. Other vocabularies put nothing before a text.
     for anchor in _ANCHORS:
         before = encode_text(anchor, tokenizer)
-        if not str(tokenizer.convert_ids_to_tokens(before[0])).startswith("▁"):
+        if not before or not str(tokenizer.convert_ids_to_tokens(before[0])).startswith("▁"):
             break
         ids = encode_text(anchor + text, tokenizer)
         if ids[: len(before)] == before:
             return ids[len(before) :]
     return encode_text(text, tokenizer)
+
+
+def known_control_tokens(tokenizer: Any) -> dict[str, ControlToken]:
+    """`control_tokens`, looked up once: Gemma has 6,322."""
+    return _what_is_known(tokenizer).controls
 
 
 def prefixes_text_after(token: str, tokenizer: Any) -> bool:
@@ -75,16 +85,16 @@ def prefixes_text_after(token: str, tokenizer: Any) -> bool:
     """
     known = _what_is_known(tokenizer)
     if token not in known.prefixes:
-        after = _after(token, tokenizer, known.backend)
+        after = _after(token, tokenizer, known)
         known.prefixes[token] = after == encode_text("a", tokenizer)
     return known.prefixes[token]
 
 
-def _after(token: str, tokenizer: Any, backend: Any) -> list[int]:
+def _after(token: str, tokenizer: Any, known: _Known) -> list[int]:
     """Ids of the text `a` after a control token; none if the token is not found there."""
-    token_id = control_tokens(tokenizer)[token].id
-    if backend is not None:
-        ids = backend.encode(f"{token}a", add_special_tokens=False).ids
+    token_id = known.controls[token].id
+    if known.backend is not None:
+        ids = known.backend.encode(f"{token}a", add_special_tokens=False).ids
         if ids[0] == token_id:
             return list(ids[1:])
     # Whether a fast tokenizer looks for control tokens is state of its Rust object: a thread of
@@ -102,31 +112,35 @@ def _after(token: str, tokenizer: Any, backend: Any) -> list[int]:
 def _what_is_known(tokenizer: Any) -> _Known:
     # Tokens may be added after the first text.
     size = len(tokenizer) if isinstance(tokenizer, Sized) else 0
+    state = (size, tokenizer.bos_token_id, tokenizer.eos_token_id)
     known = _known.get(tokenizer)
-    if known is None or known.size != size:
+    if known is None or known.state != state:
         with _lock:
-            known = _known[tokenizer] = _look_at(tokenizer, size)
+            known = _known[tokenizer] = _look_at(tokenizer, state)
     return known
 
 
-def _look_at(tokenizer: Any, size: int) -> _Known:
+def _look_at(tokenizer: Any, state: tuple[Any, ...]) -> _Known:
     controls = control_tokens(tokenizer)
     if own := getattr(tokenizer, "plain_encoder", None):
-        return _Known(size, _checked(lambda _, text: own(text), tokenizer, controls), None)
+        return _Known(state, controls, _checked(lambda _, text: own(text), tokenizer, controls))
     written = _file_backend(tokenizer)
     backend = written or getattr(tokenizer, "backend_tokenizer", None)
     encode = _plain_encoder(tokenizer, backend, controls)
-    return _Known(size, _checked(encode, tokenizer, controls), written)
+    return _Known(state, controls, _checked(encode, tokenizer, controls), written)
 
 
 def _file_backend(tokenizer: Any) -> Any:
     """The tokenizer.json that transformers read; `None` if there is none, or it is another one.
 
-    Of its rules transformers 5 takes the vocabulary only, and those for spaces from its own
-    classes: not always the same.
+    Of a SentencePiece tokenizer's rules transformers 5 takes the vocabulary only, and those for
+    spaces from its own classes: not always the same.
     """
-    from tokenizers import Tokenizer
+    from tokenizers import Tokenizer, pre_tokenizers
 
+    backend: Any = getattr(tokenizer, "backend_tokenizer", None)
+    if not isinstance(getattr(backend, "pre_tokenizer", None), pre_tokenizers.Metaspace):
+        return None
     file = Path(getattr(tokenizer, "name_or_path", None) or "") / "tokenizer.json"
     if not file.is_file():
         return None
