@@ -56,7 +56,7 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
             the hub's, or `"demo"`.
         system_prompt: Used when the conversation has no system message; `None` adds none.
         max_tokens: Most tokens of an answer.
-        temperature: 0 is greedy; up to 2.
+        temperature: 0, and anything below 1e-5, is greedy; up to 2.
         top_p: Sample from the smallest set of tokens with this probability, in (0, 1].
         top_k: Sample from this many tokens; 0 from all.
         repetition_penalty: Above 1 makes tokens seen before less likely.
