@@ -36,7 +36,7 @@ def cache_key(
     Args:
         fields: The chat model, as it is now.
         call: What a call says beside its messages.
-        form: What the answer may be, as the model is told and held to it.
+        form: The instructions and the grammar that a call's tools or schema become.
         loaded: Weights that are in this process, if they answer.
     """
     relevant = sorted(type(fields).model_fields.keys() - IRRELEVANT_FIELDS)

@@ -90,7 +90,7 @@ class BatchedChatModel(BaseChatModel):
         )
 
     def _group(self, config: Any, count: int, call: dict[str, Any]) -> AnswerGroup:
-        """Threads for so many prompts, with the cores left to the engine."""
+        """Threads for `count` prompts, with the cores left to the engine."""
         # What is wrong with the model every call says for itself.
         with contextlib.suppress(SwallowError):
             self._make_way(call)

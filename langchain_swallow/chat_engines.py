@@ -53,7 +53,7 @@ class EngineOwner(LoadingParameters, GenerationParameters):
         return engine
 
     def _timeout(self, call: dict[str, Any]) -> float | None:
-        """The limit of a call; what is no limit at all is refused with the other parameters."""
+        """The limit of a call. A wrong value is refused later, with the other parameters."""
         limit = call.get("timeout", self.timeout)
         return limit if isinstance(limit, int | float) and limit > 0 else None
 

@@ -75,9 +75,9 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
             `"allow"`; see `prompts.encode`. Control tokens in a message are plain text always.
         on_overflow: `"error"` raises when prompt and `max_tokens` exceed the context window;
             `"drop_oldest"` leaves out the oldest turns, whole, and keeps the system prompt.
-        timeout: Seconds an answer may take; `None` is no limit, but a server that sends nothing
-            for 10 minutes has failed. What a server serves is found out before its first answer,
-            within as many seconds, and within 30 at most.
+        timeout: Seconds an answer may take; `None` sets no limit, but a server that sends
+            nothing for 10 minutes has failed. Before its first answer a server is asked what it
+            serves: that takes as many seconds at most, and never more than 30.
         token: For gated checkpoints and for servers, also as `api_key`; by default the
             environment's `HF_TOKEN`, which goes to a server only if it is passed as `api_key`.
         engine: `"transformers"`, `"vllm"` (in this process), `"server"` (OpenAI-compatible);

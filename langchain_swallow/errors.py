@@ -14,7 +14,7 @@
     │   ├── GenerationTimeoutError(ModelTimeoutError, TimeoutError)
     │   ├── ServerConnectionError(ModelConnectionError, ConnectionError)
     │   ├── ServerBusyError(ModelRateLimitError)           429 and 503, after all retries
-    │   ├── ServerError(ModelAPIError)                     5xx, or an answer that is none
+    │   ├── ServerError(ModelAPIError)                     5xx, or not a completion
     │   ├── AuthenticationError(ModelAuthenticationError, PermissionError)  401 and 403
     │   └── InvalidRequestError(ModelInvalidRequestError, ValueError)       400, 422
     ├── IncompleteOutputError(OutputParserException)       cut before its end
@@ -162,7 +162,7 @@ class ServerBusyError(EngineError, ModelRateLimitError):
 
 
 class ServerError(EngineError, ModelAPIError):
-    """A server failed, or sent what is no completion."""
+    """A server failed, or sent what is not a completion."""
 
 
 class AuthenticationError(EngineError, ModelAuthenticationError, PermissionError):

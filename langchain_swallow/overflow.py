@@ -83,21 +83,30 @@ def _beginnings(messages: Sequence[BaseMessage]) -> list[int]:
 
     At a user's message, and nowhere between a tool call and its last result.
     """
-    last_result = {
-        message.tool_call_id: i
-        for i, message in enumerate(messages)
-        if isinstance(message, ToolMessage)
-    }
+    last_results = _last_results(messages)
     found: list[int] = []
-    open_until = -1
+    open_until = 0
     for i, message in enumerate(messages):
-        if i > max(0, open_until) and _is_users(message):
+        if i > open_until and _is_users(message):
             found.append(i)
+        open_until = max(open_until, last_results.get(i, 0))
+    return found
+
+
+def _last_results(messages: Sequence[BaseMessage]) -> dict[int, int]:
+    """Where the last result of each message with tool calls is.
+
+    A result belongs to the last call of its id before it: some models use ids again.
+    """
+    callers: dict[str | None, int] = {}
+    last: dict[int, int] = {}
+    for i, message in enumerate(messages):
         if isinstance(message, AIMessage):
             calls = [*message.tool_calls, *message.invalid_tool_calls]
-            results = [last_result.get(str(call["id"]), -1) for call in calls]
-            open_until = max([open_until, *results])
-    return found
+            callers |= {call["id"]: i for call in calls}
+        elif isinstance(message, ToolMessage) and message.tool_call_id in callers:
+            last[callers[message.tool_call_id]] = i
+    return last
 
 
 def _is_users(message: BaseMessage) -> bool:

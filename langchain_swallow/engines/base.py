@@ -122,7 +122,11 @@ class Ticket(Protocol):
 
 
 class Engine(Protocol):
-    """Anything that continues token ids; safe to call from any thread."""
+    """Anything that continues token ids; safe to call from any thread.
+
+    An engine may also have `prepare` (see `Preparing`) and `fingerprint()`: a text that is the
+    same for the same weights in any process, so that a cache serves them all.
+    """
 
     name: str
     tokenizer: Any

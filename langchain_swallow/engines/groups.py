@@ -27,8 +27,8 @@ class AnswerGroup:
         workers: How many calls run at once.
 
     An exception of a call is raised after the calls that run have ended, as LangChain's pools do;
-    calls that have not begun are dropped. `KeyboardInterrupt`, and whatever else is no
-    `Exception`, does not wait for anything.
+    calls that have not begun are dropped. `KeyboardInterrupt`, like every exception that does not
+    derive from `Exception`, does not wait for anything.
     """
 
     def __init__(self, workers: int) -> None:

@@ -41,7 +41,7 @@ _SEND_TIMEOUT_S = 60.0
 # the limit of OpenAI's client, for requests without a `timeout` of their own.
 SILENCE_LIMIT_S = 600.0
 _ERROR_BODY_LIMIT_S = 5.0
-# What a body may be that is read whole because it is no event stream.
+# The longest body that is read whole because it is not an event stream.
 _MAX_BODY_BYTES = 32 * 1024**2
 
 # What a stream of messages has where the server says that all were sent.
@@ -99,7 +99,7 @@ class Connection:
         """A whole response, of any status.
 
         Raises:
-            ServerConnectionError: There is none within `limit_s` seconds.
+            ServerConnectionError: No response comes within `limit_s` seconds.
             ServerError: Its body cannot be decoded.
         """
         content = None if body is None else json.dumps(body).encode()

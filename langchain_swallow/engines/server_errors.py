@@ -107,7 +107,7 @@ def error_from_message(url: str, data: Any, *, is_error: bool = False) -> Engine
     Args:
         url: Where the request went.
         data: `{"error": {…}}`, `{"error": "…"}`, `{"object": "error", "message": …}`,
-            `{"detail": …}` or `{"message": …}` is an error; anything else is none.
+            `{"detail": …}` or `{"message": …}` is an error; anything else is not.
         is_error: The message was sent as an error, so whatever it is, it is one.
     """
     found = _error_in(data)
@@ -121,7 +121,7 @@ def error_from_message(url: str, data: Any, *, is_error: bool = False) -> Engine
 
 
 def _error_in(data: Any) -> Any:
-    """What a message says of an error; `None` if it is none."""
+    """What a message says of an error; `None` if it is not one."""
     if not isinstance(data, dict):
         return None
     if data.get("error"):
@@ -183,7 +183,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     if value is None:
         return None
     try:
-        # NaN and negative numbers are no time to wait for.
+        # Nobody can wait for NaN or a negative number of seconds.
         return max(0.0, float(value)) if float(value) == float(value) else None
     except ValueError:
         with contextlib.suppress(TypeError, ValueError, OverflowError):

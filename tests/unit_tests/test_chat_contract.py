@@ -712,6 +712,19 @@ def test_what_is_left_is_whole(monkeypatch):
     assert seen == {5, 7, 12, 17}
 
 
+def test_ids_of_calls_may_be_used_again():
+    llm, engine = fake("a", context_window=300, max_tokens=100, on_overflow="drop_oldest")
+    call = {"name": "f", "args": {}, "id": "call_0"}
+    turn = [
+        HumanMessage("質問" * 9),
+        AIMessage("", tool_calls=[call]),
+        ToolMessage("結果", tool_call_id="call_0"),
+        AIMessage("回答" * 9),
+    ]
+    llm.invoke([*turn * 9, HumanMessage("最後")])
+    assert 100 < len(engine.requests[0].prompt_ids) <= 200
+
+
 def test_the_most_that_fits_is_kept():
     llm, engine = fake("a", context_window=700, max_tokens=100, on_overflow="drop_oldest")
     history = _history(40, 12)
