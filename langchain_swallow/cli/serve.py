@@ -12,6 +12,7 @@ from langchain_swallow.cli.common import (
     open_store,
     say,
 )
+from langchain_swallow.cli.numbers import at_least, between
 from langchain_swallow.cli.running import add_running, running
 
 
@@ -36,7 +37,7 @@ def add_parsers(commands: Any) -> None:
         "--host", default="127.0.0.1", help="待ち受けるアドレス / address to listen on (127.0.0.1)"
     )
     serve.add_argument(
-        "--port", type=int, default=7860, help="待ち受けるポート / port to listen on (7860)"
+        "--port", type=_port, default=7860, help="待ち受けるポート / port to listen on (7860)"
     )
     serve.add_argument("--token", help="使う人が示すトークン / what users must show")
     serve.add_argument(
@@ -49,15 +50,31 @@ def add_parsers(commands: Any) -> None:
     )
     serve.add_argument(
         "--max-files",
-        type=int,
+        type=at_least(1),
         default=20,
         help="一つの会話に追加できるファイルの数 / uploads of a session (20)",
     )
     serve.add_argument(
-        "--max-file-mb", type=float, default=20.0, help="その大きさ / size of one, MiB (20)"
+        "--max-file-mb",
+        type=between(0.001),
+        default=20.0,
+        help="その大きさ / size of one, MiB (20)",
     )
     serve.add_argument(
         "--feedback", type=Path, metavar="FILE", help="評価を書くファイル / JSON lines of ratings"
+    )
+    serve.add_argument(
+        "--grace-s",
+        type=between(0),
+        default=5.0,
+        help="止めるときに回答の終わりを待つ秒数 / seconds that answers may go on at a stop (5)",
+    )
+    serve.add_argument(
+        "--forwarded-allow-ips",
+        nargs="+",
+        default=[],
+        metavar="IP",
+        help="X-Forwarded-* を信じるプロキシ / proxies whose X-Forwarded-* headers are believed",
     )
     add_model(serve)
     add_running(serve)
@@ -68,6 +85,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     try:
         from langchain_swallow.serving.app import listen, serve
         from langchain_swallow.serving.assistant import Assistant
+        from langchain_swallow.serving.proxies import Proxies
         from langchain_swallow.serving.uploads import Limits
     except ImportError as error:
         from langchain_swallow.errors import MissingDependencyError
@@ -77,7 +95,11 @@ def _serve(arguments: argparse.Namespace) -> int:
             "Install it using `pip install langchain-swallow[serve]`."
         ) from error
     from langchain_swallow.chat_models import ChatSwallow
+    from langchain_swallow.index.manifest import read_manifest
 
+    # Mistyped, it would be a new and empty index, and every answer a refusal.
+    read_manifest(arguments.index)
+    Proxies(arguments.forwarded_allow_ips)
     listening = listen(arguments.host, arguments.port, token=arguments.token)
     llm = ChatSwallow(model=arguments.model, **running(arguments))
     llm.load()
@@ -90,5 +112,19 @@ def _serve(arguments: argparse.Namespace) -> int:
         feedback=arguments.feedback,
     )
     say(f"{len(store)} passages; http://{arguments.host}:{arguments.port}/ (Ctrl-C: 終わる)")
-    serve(assistant, listening, page=not arguments.api, token=arguments.token)
+    serve(
+        assistant,
+        listening,
+        page=not arguments.api,
+        token=arguments.token,
+        proxies=arguments.forwarded_allow_ips,
+        grace_s=arguments.grace_s,
+    )
     return 0
+
+
+def _port(text: str) -> int:
+    port = between(0, 65535)(text)
+    if not port.is_integer():
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}")
+    return int(port)

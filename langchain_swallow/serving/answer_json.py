@@ -5,7 +5,7 @@ from typing import Any
 
 from langchain_swallow.locations import readable_path
 from langchain_swallow.rag import Answer
-from langchain_swallow.serving.failures import readable
+from langchain_swallow.text.surrogates import replace_surrogates_in
 
 _CODES_OF_SERVER = frozenset({"content_hash"})
 
@@ -17,7 +17,7 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         {**document, "metadata": _public(document["metadata"])} for document in shown["documents"]
     ]
     shown["citations"] = [_public(citation) for citation in shown["citations"]]
-    plain: dict[str, Any] = _plain(shown)
+    plain: dict[str, Any] = replace_surrogates_in(shown)
     return plain
 
 
@@ -40,14 +40,3 @@ def _is_absolute(value: Any) -> bool:
         and "\n" not in value
         and (PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute())
     )
-
-
-def _plain(value: Any) -> Any:
-    """The value with every text in a form that can be sent."""
-    if isinstance(value, str):
-        return readable(value)
-    if isinstance(value, dict):
-        return {readable(str(key)): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value if value is None or isinstance(value, int | float) else readable(str(value))

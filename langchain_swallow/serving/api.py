@@ -6,9 +6,10 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.security import HTTPBearer
 from starlette.requests import ClientDisconnect
 
 from langchain_swallow._version import __version__
@@ -27,12 +28,13 @@ from langchain_swallow.serving.api_models import (
     problems,
 )
 from langchain_swallow.serving.assistant import Assistant
-from langchain_swallow.serving.failures import failure, readable
+from langchain_swallow.serving.failures import failure
 from langchain_swallow.serving.forms import FORM_SCHEMA, received_files
 from langchain_swallow.serving.leaving import ClientLeftError, unless_left
 from langchain_swallow.serving.readiness import Readiness
 from langchain_swallow.serving.sessions import Session
 from langchain_swallow.serving.uploads import Uploaded
+from langchain_swallow.text.surrogates import replace_surrogates
 
 _EVENTS = {
     "description": "JSON; with `stream`, server-sent events: `documents`, several `text`, then "
@@ -53,7 +55,14 @@ def create_api(assistant: Assistant) -> FastAPI:
     * `GET /health`: whether the server runs; `GET /ready`: whether it can answer.
     """
     # The pages of Swagger and ReDoc load scripts from elsewhere.
-    app = FastAPI(title="langchain-swallow", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="langchain-swallow",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        # The guard asks for it, where the server has one.
+        dependencies=[Security(HTTPBearer(auto_error=False, description="the server's token"))],
+    )
     _add_handlers(app)
     _add_probes(app, assistant)
     _add_sessions(app, assistant)
@@ -105,7 +114,7 @@ def _add_sessions(app: FastAPI, assistant: Assistant) -> None:
                 adding = assistant.add_files(owner, files, shared=shared)
                 results = await unless_left(request, _all(adding))
         return [
-            FileResult(name=row.name, passages=row.passages, error=readable(row.error))
+            FileResult(name=row.name, passages=row.passages, error=replace_surrogates(row.error))
             for row in results
         ]
 
@@ -137,8 +146,11 @@ def _add_handlers(app: FastAPI) -> None:
         # Without what was sent: it may not be what can be sent back.
         rows = [
             {
-                "loc": [readable(part) if isinstance(part, str) else part for part in row["loc"]],
-                "msg": readable(row["msg"]),
+                "loc": [
+                    replace_surrogates(part) if isinstance(part, str) else part
+                    for part in row["loc"]
+                ],
+                "msg": replace_surrogates(row["msg"]),
                 "type": row["type"],
             }
             for row in error.errors()
@@ -196,4 +208,4 @@ async def _events(pieces: AsyncIterator[Answer]) -> AsyncIterator[str]:
 
 
 def _event(kind: str, data: dict[str, Any]) -> str:
-    return f"event: {kind}\ndata: {readable(json.dumps(data, ensure_ascii=False))}\n\n"
+    return f"event: {kind}\ndata: {replace_surrogates(json.dumps(data, ensure_ascii=False))}\n\n"

@@ -2,9 +2,9 @@
 
 import contextlib
 import socket
+from collections.abc import Sequence
 
 import gradio as gr
-import uvicorn
 from fastapi import FastAPI
 from starlette.routing import Mount
 from starlette.types import ASGIApp
@@ -15,8 +15,10 @@ from langchain_swallow.serving.forms import largest_form
 from langchain_swallow.serving.guard import Guard, is_loopback
 from langchain_swallow.serving.page import create_page, mount_options, server_events
 from langchain_swallow.serving.page_door import PageDoor
+from langchain_swallow.serving.server import make_server
 
 _LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
+_MAX_PORT = 65535
 
 
 def create_app(
@@ -25,6 +27,7 @@ def create_app(
     page: bool = True,
     token: str | None = None,
     hosts: tuple[str, ...] = (),
+    proxies: Sequence[str] = (),
 ) -> ASGIApp:
     """The application.
 
@@ -33,11 +36,13 @@ def create_app(
         page: Whether to serve the chat page beside the API.
         token: What every request must have; `None` asks for none.
         hosts: Names that the server may be called by; empty allows all.
+        proxies: Addresses of proxies whose `X-Forwarded-*` headers are believed.
     """
     app = create_api(assistant)
     if page:
         _add_page(app, assistant)
-    return Guard(app, token=token, hosts=hosts, max_body=largest_form(assistant.limits))
+    max_body = largest_form(assistant.limits)
+    return Guard(app, token=token, hosts=hosts, max_body=max_body, proxies=proxies)
 
 
 def _add_page(app: FastAPI, assistant: Assistant) -> None:
@@ -52,7 +57,8 @@ def listen(host: str = "127.0.0.1", port: int = 7860, *, token: str | None = Non
     """A socket to serve from; made first, so that nobody waits for a model to be told no.
 
     Raises:
-        ValueError: The host can be reached from other machines, and there is no token.
+        ValueError: The host can be reached from other machines, and there is no token; or the
+            port is none.
         OSError: The address cannot be listened on.
     """
     if not is_loopback(host) and not token:
@@ -60,6 +66,8 @@ def listen(host: str = "127.0.0.1", port: int = 7860, *, token: str | None = Non
             f"--host {host} lets other machines ask, and read what the index holds: give a token "
             "with --token or SWALLOW_TOKEN. Without one only 127.0.0.1 is served."
         )
+    if not 0 <= port <= _MAX_PORT:
+        raise ValueError(f"--port must be from 0 to {_MAX_PORT}, not {port!r}.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
@@ -71,12 +79,30 @@ def listen(host: str = "127.0.0.1", port: int = 7860, *, token: str | None = Non
 
 
 def serve(
-    assistant: Assistant, listening: socket.socket, *, page: bool = True, token: str | None = None
+    assistant: Assistant,
+    listening: socket.socket,
+    *,
+    page: bool = True,
+    token: str | None = None,
+    proxies: Sequence[str] = (),
+    grace_s: float = 5.0,
 ) -> None:
-    """Serve from a socket until interrupted."""
+    """Serve from a socket until interrupted.
+
+    Args:
+        assistant: What answers.
+        listening: The socket.
+        page: Whether to serve the chat page beside the API.
+        token: What every request must have; `None` asks for none.
+        proxies: Addresses of proxies whose `X-Forwarded-*` headers are believed.
+        grace_s: How long answers may go on after SIGTERM or Ctrl-C; then they end with an error.
+    """
     # Behind a token any name will do; without one a page elsewhere must not come in by its own.
     hosts = () if token else _LOCAL_NAMES
-    app = create_app(assistant, page=page, token=token, hosts=hosts)
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3)
-    with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listening])
+    app = create_app(assistant, page=page, token=token, hosts=hosts, proxies=proxies)
+    server = make_server(app, assistant.end_answers, grace_s=grace_s)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets=[listening])
+    finally:
+        assistant.close()

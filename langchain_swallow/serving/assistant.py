@@ -17,10 +17,12 @@ from langchain_swallow.query_expansion import fused
 from langchain_swallow.rag import Answer, create_rag_chain
 from langchain_swallow.rag.conversation import astream_turn
 from langchain_swallow.retrievers import HybridRetriever
+from langchain_swallow.serving.leaving import until
 from langchain_swallow.serving.refusals import (
     BusyError,
     InvalidValueError,
     NotPermittedError,
+    StoppingError,
     UnknownAnswerError,
     UnknownDocumentError,
 )
@@ -64,6 +66,7 @@ class Assistant:
             splitter or JapaneseTextSplitter(300, llm), self.limits, lambda: self._answering > 0
         )
         self._answering = 0
+        self._ending = asyncio.Event()
         self._uploading: Counter[str] = Counter()
         self._feedback = feedback
         self._writing = threading.Lock()
@@ -105,10 +108,10 @@ class Assistant:
                 session.history.take_back(question)
             self._answering += 1
             try:
-                async with contextlib.aclosing(
-                    astream_turn(chain, question, session.history)
-                ) as pieces:
-                    async for piece in pieces:
+                turn = astream_turn(chain, question, session.history)
+                pieces = until(self._ending, turn, StoppingError)
+                async with contextlib.aclosing(pieces) as open_pieces:  # type: ignore[type-var]
+                    async for piece in open_pieces:
                         yield piece
             finally:
                 self._answering -= 1
@@ -231,6 +234,10 @@ class Assistant:
             self._feedback.parent.mkdir(parents=True, exist_ok=True)
             with self._feedback.open("a", encoding="utf-8") as file:
                 file.write(json_text(row) + "\n")
+
+    def end_answers(self) -> None:
+        """Make all answers that go on, and later ones, end with a `StoppingError`."""
+        self._ending.set()
 
     def close(self) -> None:
         """Forget all sessions and end the work on their files."""

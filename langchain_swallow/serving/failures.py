@@ -4,7 +4,6 @@ The rest is in the log.
 """
 
 import logging
-import re
 from dataclasses import dataclass
 
 from langchain_swallow.errors import (
@@ -14,10 +13,9 @@ from langchain_swallow.errors import (
     SwallowError,
 )
 from langchain_swallow.serving.refusals import Refusal
+from langchain_swallow.text.surrogates import replace_surrogates
 
 logger = logging.getLogger(__name__)
-
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +35,9 @@ class Failure:
 def failure(error: Exception) -> Failure:
     """What a client is told of an error; what it is not told is logged."""
     if isinstance(error, Refusal):
-        return Failure(error.status, readable(str(error)), error.retry_after_s)
+        return Failure(error.status, replace_surrogates(str(error)), error.retry_after_s)
     if isinstance(error, PromptOverflowError):
-        return Failure(422, readable(str(error)))
+        return Failure(422, replace_surrogates(str(error)))
     logger.error("A request failed.", exc_info=error)
     if isinstance(error, ServerBusyError):
         return Failure(503, "モデルのサーバーが混んでいます。 / The model's server is busy.", 5)
@@ -49,8 +47,3 @@ def failure(error: Exception) -> Failure:
         detail = "モデルから回答がありません。 / The model does not answer. Try again later."
         return Failure(503, detail, 30)
     return Failure(500, "サーバーのエラーです。 / The server failed; its log says why.")
-
-
-def readable(text: str) -> str:
-    """A text that can be sent: half a surrogate pair has no bytes in UTF-8."""
-    return _SURROGATES.sub("\ufffd", text)

@@ -1,11 +1,12 @@
 """Files of a multipart form, read within limits."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from langchain_swallow.serving.refusals import Refusal, TooLargeError
@@ -14,6 +15,8 @@ from langchain_swallow.serving.uploads import Limits, Received, file_name
 # What stands between the files.
 _OVERHEAD = 64 * 1024
 _MAX_FIELDS = 10
+# It has one of few places while it comes.
+_TIMEOUT_S = 120
 
 FORM_SCHEMA: dict[str, Any] = {
     "requestBody": {
@@ -31,6 +34,15 @@ FORM_SCHEMA: dict[str, Any] = {
         },
     }
 }
+
+
+class SlowFormError(Refusal):
+    """A form took too long to come."""
+
+    status = 408
+
+    def __init__(self) -> None:
+        super().__init__(f"{_TIMEOUT_S} 秒以内に届きませんでした。 / The form took too long.")
 
 
 class FormError(Refusal):
@@ -58,7 +70,10 @@ async def received_files(request: Request, limits: Limits) -> AsyncIterator[list
             f"A request may have {limits.files} files of {limits.file_mb:g} MiB each."
         )
     try:
-        form = await request.form(max_files=limits.files, max_fields=_MAX_FIELDS)
+        reading = request.form(max_files=limits.files, max_fields=_MAX_FIELDS)
+        form = await asyncio.wait_for(_awaited(reading), _TIMEOUT_S)
+    except asyncio.TimeoutError as error:
+        raise SlowFormError from error
     except HTTPException as error:
         raise FormError(
             f"フォームを読めません（{limits.files} 個まで）。 / The form cannot be read; it "
@@ -73,6 +88,10 @@ async def received_files(request: Request, limits: Limits) -> AsyncIterator[list
         yield files
     finally:
         await form.close()
+
+
+async def _awaited(reading: Awaitable[FormData]) -> FormData:
+    return await reading
 
 
 def _received(file: UploadFile) -> Received:

@@ -1,12 +1,14 @@
 """Work that ends when the client that waits for it leaves."""
 
 import asyncio
-from collections.abc import Coroutine
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
 from fastapi import Request
 
 T = TypeVar("T")
+_END: Any = object()
 
 
 class ClientLeftError(Exception):
@@ -32,6 +34,41 @@ async def unless_left(request: Request, work: Coroutine[Any, Any, T]) -> T:
         task.cancel()
         leaving.cancel()
         await asyncio.gather(task, leaving, return_exceptions=True)
+
+
+async def until(
+    event: asyncio.Event, items: AsyncGenerator[T, None], error: type[Exception]
+) -> AsyncIterator[T]:
+    """The items of an iterator, until an event is set: then an error, whatever is waited for.
+
+    One task makes all items, each when it is asked for: a generator must not change its task.
+    """
+    made: asyncio.Queue[Any] = asyncio.Queue()
+    wanted = asyncio.Semaphore(0)
+
+    async def make() -> None:
+        try:
+            async with contextlib.aclosing(items):
+                async for item in items:
+                    made.put_nowait(item)
+                    await wanted.acquire()
+        finally:
+            made.put_nowait(_END)
+
+    making = asyncio.ensure_future(make())
+    ending = asyncio.ensure_future(event.wait())
+    ending.add_done_callback(lambda _: making.cancel())
+    try:
+        while (item := await made.get()) is not _END:
+            yield item
+            wanted.release()
+        if event.is_set():
+            raise error
+        await making
+    finally:
+        ending.cancel()
+        making.cancel()
+        await asyncio.gather(making, return_exceptions=True)
 
 
 async def _until_left(request: Request) -> None:

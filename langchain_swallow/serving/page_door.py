@@ -23,8 +23,8 @@ from langchain_swallow.serving.cookies import (
     read_cookies,
     with_cookie,
 )
-from langchain_swallow.serving.failures import readable
 from langchain_swallow.serving.refusals import Refusal, TooLargeError
+from langchain_swallow.text.surrogates import replace_surrogates
 
 _API = "/gradio_api"
 _PAGES = frozenset({"/", "/theme.css", "/favicon.ico", f"{_API}/app_id"})
@@ -169,14 +169,14 @@ def _event_data(sent: Any) -> dict[str, Any] | None:
     if isinstance(value, list):
         value = "\n".join(part for part in value if isinstance(part, str))
     if isinstance(value, str):
-        kept["value"] = readable(value)
+        kept["value"] = replace_surrogates(value)
     return kept
 
 
 def _plain(value: Any) -> Any:
     """A value that names no file: Gradio looks for files in lists and objects."""
     if isinstance(value, str):
-        return readable(value)
+        return replace_surrogates(value)
     if value is None or isinstance(value, bool | int | float):
         return value
     raise DoorError("data must be a list of plain values: text, numbers, true, false, null.")

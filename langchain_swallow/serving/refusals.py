@@ -21,6 +21,16 @@ class InvalidValueError(Refusal, ValueError):
     status = 422
 
 
+class StoppingError(Refusal):
+    """The server stops: answers end."""
+
+    status = 503
+    retry_after_s = 10
+
+    def __init__(self) -> None:
+        super().__init__("サーバーが停止します。 / The server is stopping.")
+
+
 class UnknownSessionError(Refusal):
     """The server has not handed out this session, or has forgotten it."""
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import time
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -10,6 +12,7 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 
 from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
+from langchain_swallow.errors import IndexStoreError, ServerConnectionError
 from langchain_swallow.rag import Answer
 from langchain_swallow.serving.api import create_api
 from langchain_swallow.serving.assistant import Assistant
@@ -21,7 +24,7 @@ from langchain_swallow.serving.refusals import (
 )
 from langchain_swallow.serving.sessions import Sessions
 from langchain_swallow.serving.settings import Settings
-from langchain_swallow.serving.uploads import Limits, Received
+from langchain_swallow.serving.uploads import Limits, Received, file_name
 from tests.unit_tests.embeddings import CharacterEmbeddings
 
 TEXTS = ["会議室は3階にある。", "食堂のカレーは500円。", "出張の日当は3,000円とする。"]
@@ -32,8 +35,8 @@ def store():
     return SwallowFAISS.from_texts(TEXTS, CharacterEmbeddings(), metadatas)
 
 
-def assistant(*answers, **options):
-    llm = FakeListChatModel(responses=list(answers) or ["3階 [1]"])
+def assistant(*answers, sleep=None, **options):
+    llm = FakeListChatModel(responses=list(answers) or ["3階 [1]"], sleep=sleep)
     return Assistant(llm, store(), splitter=JapaneseTextSplitter(100), **options)
 
 
@@ -409,3 +412,235 @@ async def test_an_answer_as_events():
     async with client(create_api(assistant())) as http:
         got = await http.post("/v1/answers", json={"question": " ", "stream": True})
     assert got.text.startswith("event: error\n")
+
+
+async def test_answers_end_with_an_error_when_the_server_stops():
+    made = assistant("一 二 三 四 五 六 七 八", sleep=0.05)
+    body = {"question": "会議室は何階ですか。"}
+    async with client(create_api(made)) as http:
+        stream = asyncio.create_task(http.post("/v1/answers", json={**body, "stream": True}))
+        whole = asyncio.create_task(http.post("/v1/answers", json=body))
+        await asyncio.sleep(0.2)
+        made.end_answers()
+        events = (await stream).text.strip().split("\n\n")
+        assert events[-1].startswith("event: error\n")
+        assert "サーバーが停止します" in events[-1]
+        assert (await whole).status_code == 503
+        assert (await http.post("/v1/answers", json=body)).status_code == 503
+
+
+async def left(app, path, body, after_s, content_type=b"application/json"):
+    """Send a request, and leave before its answer."""
+    messages = asyncio.Queue()
+    messages.put_nowait({"type": "http.request", "body": body, "more_body": False})
+    headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "scheme": "http",
+        "query_string": b"",
+        "headers": [(b"host", b"127.0.0.1"), *headers],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+    }
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    asking = asyncio.create_task(app(scope, messages.get, send))
+    await asyncio.sleep(after_s)
+    messages.put_nowait({"type": "http.disconnect"})
+    began = time.monotonic()
+    await asyncio.wait_for(asking, 5)
+    return time.monotonic() - began, sent
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["json", "events"])
+async def test_a_client_that_leaves_ends_its_answer(stream):
+    made = assistant("あ" * 200, sleep=0.05)
+    body = json.dumps({"question": "会議室は何階ですか。", "stream": stream}).encode()
+    waited, _ = await left(create_api(made), "/v1/answers", body, 0.5)
+    assert waited < 1
+    assert made._answering == 0
+
+
+async def test_a_client_that_leaves_while_it_waits_for_its_turn_asks_nothing():
+    made = assistant("一")
+    session = session_of(made)
+    body = {"question": "会議室は何階ですか。", "session": session.id}
+    async with session.lock:
+        waited, _ = await left(create_api(made), "/v1/answers", json.dumps(body).encode(), 0.2)
+        assert waited < 1
+    await asyncio.sleep(0.1)
+    assert session.history.messages == []
+
+
+class SlowEmbeddings(CharacterEmbeddings):
+    """Takes a tenth of a second for each text."""
+
+    def embed_documents(self, texts):
+        self.number = getattr(self, "number", 0) + len(texts)
+        time.sleep(0.1 * len(texts))
+        return super().embed_documents(texts)
+
+
+def form(name, data):
+    head = f'--b\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'
+    return head.encode() + data + b"\r\n--b--\r\n"
+
+
+async def test_a_client_that_leaves_ends_its_upload():
+    embeddings = SlowEmbeddings()
+    store = SwallowFAISS.from_texts(["何か。"], embeddings)
+    made = Assistant(FakeListChatModel(responses=["一"]), store, splitter=JapaneseTextSplitter(20))
+    session = session_of(made)
+    text = "\n\n".join(f"第{i}条。これは長い文です。" for i in range(300)).encode()
+    path = f"/v1/sessions/{session.id}/documents"
+    content = b"multipart/form-data; boundary=b"
+    waited, _ = await left(create_api(made), path, form("長い.txt", text), 4.0, content)
+    assert waited < 1
+    await asyncio.sleep(2)
+    embedded = embeddings.number
+    await asyncio.sleep(1)
+    # Neither is it added, nor does the work go on.
+    assert embeddings.number == embedded < 200
+    assert session.files == {}
+    assert session.uploading == 0
+    assert not made._uploading
+
+
+async def test_uploads_have_places_and_those_without_one_are_told_to_wait():
+    made = assistant(limits=Limits(at_once=3, client_at_once=2))
+    async with client(create_api(made)) as http:
+        mine, other = await new_session(http), made.sessions.create("10.0.0.2")
+        third = made.sessions.create("10.0.0.3")
+        files = [("files", ("備品.txt", "電球は12個。".encode()))]
+        path = f"/v1/sessions/{mine}/documents"
+        with made.admitted(made.sessions.find(mine)), made.admitted(made.sessions.find(mine)):
+            got = await http.post(path, files=files)
+            assert (got.status_code, got.headers["retry-after"]) == (429, "5")
+            with made.admitted(other):
+                got = await http.post(f"/v1/sessions/{third.id}/documents", files=files)
+                assert (got.status_code, got.headers["retry-after"]) == (503, "10")
+        assert (await http.post(path, files=files)).status_code == 200
+        assert not made._uploading
+
+
+NAMES = {
+    "..": "..",
+    ".": ".",
+    "": "file",
+    "../../etc/passwd": "passwd",
+    "..\\..\\boot.txt": "boot.txt",
+    "CON.txt": "CON.txt",
+    "備品.txt...": "備品.txt...",
+    "あ" * 300 + ".txt": "あ" * 251 + ".txt",
+    "a\x00b.txt": "a\ufffdb.txt",
+    "a\nb.txt": "a\ufffdb.txt",
+    "\ud83d.txt": "\ufffd.txt",
+    " .txt": ".txt",
+}
+
+
+@pytest.mark.parametrize(("sent", "name"), NAMES.items(), ids=range(len(NAMES)))
+async def test_names_of_files_are_names_only(sent, name):
+    made = assistant()
+    assert file_name(sent) == name
+    file = Received(file_name(sent), 10, "電球は12個。".encode)
+    (result,) = [row async for row in made.add_files(session_of(made), [file])]
+    assert result.name == name
+    assert bool(result.passages) != bool(result.error)
+
+
+@pytest.mark.parametrize("name", ["..", "a" * 300 + ".txt", "CON.txt", "x"])
+async def test_a_file_with_any_name_fails_alone(name):
+    made = assistant()
+    files = [("files", (name, b"x")), ("files", ("備品.txt", "電球は12個。".encode()))]
+    async with client(create_api(made)) as http:
+        got = await http.post(f"/v1/sessions/{await new_session(http)}/documents", files=files)
+    assert got.status_code == 200
+    assert got.json()[1] == {"name": "備品.txt", "passages": 1, "error": ""}
+
+
+@pytest.mark.parametrize("field", ["question", "session", "preset", "system_prompt", "k", "\ud83d"])
+@pytest.mark.parametrize("value", ["\ud83d", "a\udc00b", "\udfff\ud800"])
+async def test_half_a_surrogate_pair_is_no_error_of_the_server(field, value):
+    body = {"question": "会議室は何階ですか。", field: value}
+    async with client(create_api(assistant())) as http:
+        sent = {"Content-Type": "application/json"}
+        got = await http.post("/v1/answers", content=json.dumps(body), headers=sent)
+    assert got.status_code in (200, 404, 422)
+
+
+class Failing(FakeListChatModel):
+    error: Exception
+
+    async def _astream(self, *args, **options):
+        raise self.error
+        yield
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServerConnectionError(
+            "http://10.0.0.7:8000/v1/completions cannot be reached: ConnectError"
+        ),
+        IndexStoreError("/srv/索引/manifest.json is damaged"),
+        OSError(30, "Read-only file system", "/srv/索引/.lock"),
+        ValueError("/root/.cache/huggingface has no x"),
+        RuntimeError("secret internals of http://10.0.0.7"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("stream", [False, True], ids=["json", "events"])
+async def test_clients_are_not_told_where_things_are(error, stream, caplog):
+    made = assistant()
+    made.llm = Failing(responses=["x"], error=error)
+    transport = httpx.ASGITransport(create_api(made), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+        got = await http.post("/v1/answers", json={"question": "会議室は？", "stream": stream})
+    assert got.status_code in ((200,) if stream else (500, 503))
+    assert "detail" in got.text
+    for part in ("10.0.0.7", "/srv", "/root", "Error", "secret", "Read-only"):
+        assert part not in got.text
+    # The operator is.
+    assert str(error) in caplog.text
+
+
+async def test_readiness_is_not_health(tmp_path):
+    made = assistant()
+    async with client(create_api(made)) as http:
+        assert (await http.get("/ready")).json() == {"status": "ok", "index": True, "model": True}
+    made.llm = SimpleNamespace(base_url=["http://127.0.0.1:9/v1"])
+    async with client(create_api(made)) as http:
+        got = await http.get("/ready")
+        assert got.status_code == 503
+        assert got.json() == {"status": "unavailable", "index": True, "model": False}
+        assert (await http.get("/health")).status_code == 200
+
+
+async def test_the_schema_says_what_comes_back():
+    async with client(create_api(assistant())) as http:
+        schema = (await http.get("/openapi.json")).json()
+    answers = schema["paths"]["/v1/answers"]["post"]
+    assert {"200", "400", "401", "403", "404", "413", "421", "422", "503"} <= set(
+        answers["responses"]
+    )
+    assert "text/event-stream" in answers["responses"]["200"]["content"]
+    assert answers["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+    fields = schema["components"]["schemas"]["Question"]["properties"]
+    assert (fields["k"]["minimum"], fields["k"]["maximum"]) == (1, 10)
+    assert (fields["max_tokens"]["minimum"], fields["max_tokens"]["maximum"]) == (16, 1024)
+    assert schema["components"]["securitySchemes"]
+    for path, methods in schema["paths"].items():
+        for method, what in methods.items():
+            for status, response in what["responses"].items():
+                if status not in ("204",):
+                    assert response.get("content"), (path, method, status)

@@ -1,0 +1,152 @@
+"""The HTTP server: it does not wait for ever for requests, and ends answers in order."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+_HEADERS_TIMEOUT_S = 10.0
+_MAX_CONNECTIONS = 800
+# After their end answers need a moment to say so.
+_LAST_WORDS_S = 2.0
+
+
+class _Protocol(H11Protocol):
+    """Closes connections that take too long to send a request's headers."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._late is not None:
+            self._late.cancel()
+
+    def _watch(self) -> None:
+        if not self._is_waiting():
+            if self._late is not None:
+                self._late.cancel()
+                self._late = None
+        elif self._late is None:
+            loop = asyncio.get_running_loop()
+            self._late = loop.call_later(_HEADERS_TIMEOUT_S, self._give_up)
+
+    def _is_waiting(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _give_up(self) -> None:
+        self._late = None
+        if self._is_waiting():
+            self.transport.close()
+
+
+class Stopping:
+    """ASGI middleware that ends what is going on when the server stops.
+
+    Args:
+        app: The application.
+        end_answers: Makes the answers that are being sent end with an error.
+    """
+
+    def __init__(self, app: ASGIApp, end_answers: Callable[[], None]) -> None:
+        self._app, self._end_answers = app, end_answers
+        self._tasks: dict[asyncio.Task[None], bool] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; a request that is ended here has an end for its client too."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        state = {"started": False, "ended": False}
+
+        async def sending(message: Message) -> None:
+            await send(message)
+            state["started"] = True
+            is_body = message["type"] == "http.response.body"
+            state["ended"] = is_body and not message.get("more_body", False)
+
+        task = asyncio.ensure_future(self._app(scope, receive, sending))
+        # A page's heartbeat goes on for as long as the page is open.
+        self._tasks[task] = "/heartbeat/" in scope["path"]
+        try:
+            await asyncio.wait({task})
+        finally:
+            del self._tasks[task]
+            if not task.done():
+                task.cancel()
+        if not task.cancelled():
+            task.result()
+        elif state["started"] and not state["ended"]:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def end(self, grace_s: float) -> None:
+        """Let answers go on for a while, then end them."""
+        self._cancel(lambda is_endless: is_endless)
+        await self._wait(grace_s)
+        self._end_answers()
+        await self._wait(_LAST_WORDS_S)
+        self._cancel(lambda _: True)
+
+    async def _wait(self, seconds: float) -> None:
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=seconds)
+
+    def _cancel(self, which: Callable[[bool], bool]) -> None:
+        for task, is_endless in list(self._tasks.items()):
+            if which(is_endless):
+                task.cancel()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, stopping: Stopping, grace_s: float) -> None:
+        super().__init__(config)
+        self._stopping, self._grace_s = stopping, grace_s
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what is going on, then the rest."""
+        for server in self.servers:
+            server.close()
+        ending = asyncio.ensure_future(self._stopping.end(self._grace_s))
+        # A second signal ends it at once.
+        while not ending.done() and not self.force_exit:
+            await asyncio.wait({ending}, timeout=0.1)
+        ending.cancel()
+        await super().shutdown(sockets)
+
+
+def make_server(
+    app: ASGIApp, end_answers: Callable[[], None], *, grace_s: float, **options: Any
+) -> uvicorn.Server:
+    """A server of an application.
+
+    Args:
+        app: The application.
+        end_answers: Makes the answers that are being sent end with an error.
+        grace_s: How long answers may go on when the server is to stop.
+        **options: Of `uvicorn.Config`.
+    """
+    stopping = Stopping(app, end_answers)
+    config = uvicorn.Config(
+        stopping,
+        http=_Protocol,
+        ws="none",
+        log_level="warning",
+        # What proxies say is read by the guard, from those that are trusted.
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=_MAX_CONNECTIONS,
+        timeout_graceful_shutdown=1,
+        **options,
+    )
+    return _Server(config, stopping, grace_s)

@@ -1,0 +1,103 @@
+"""How the server ends: in order, with a word to those who wait, and without tracebacks."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import pytest
+
+SERVER = """
+import socket, sys
+from langchain_core.language_models import FakeListChatModel
+from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
+from langchain_swallow.serving import server
+from langchain_swallow.serving.app import listen, serve
+from langchain_swallow.serving.assistant import Assistant
+from tests.unit_tests.embeddings import CharacterEmbeddings
+
+server._HEADERS_TIMEOUT_S = 1.5
+store = SwallowFAISS.from_texts(["会議室は3階にある。"], CharacterEmbeddings())
+llm = FakeListChatModel(responses=["あ" * 300], sleep=0.1)
+made = Assistant(llm, store, splitter=JapaneseTextSplitter(100))
+serve(made, listen(port=int(sys.argv[1])), grace_s=float(sys.argv[2]))
+"""
+
+
+@contextlib.contextmanager
+def started(grace_s):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-c", SERVER, str(port), str(grace_s)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while True:
+                with contextlib.suppress(httpx.TransportError):
+                    httpx.get(f"http://127.0.0.1:{port}/health")
+                    break
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            yield process, f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+
+
+def stream(url, events):
+    body = {"question": "会議室は何階ですか。", "stream": True}
+    with httpx.stream("POST", f"{url}/v1/answers", json=body, timeout=60) as got:
+        events += [line for line in got.iter_lines() if line.startswith(("event", "data"))]
+
+
+def heartbeat(url, ended):
+    with httpx.stream("GET", f"{url}/gradio_api/heartbeat/abc", timeout=60) as got:
+        for _ in got.iter_lines():
+            pass
+    ended.append(True)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_ends_answers_with_an_error_and_no_traceback(how):
+    with started(1) as (process, url):
+        events, ended = [], []
+        threads = [
+            threading.Thread(target=stream, args=(url, events)),
+            threading.Thread(target=heartbeat, args=(url, ended)),
+        ]
+        for thread in threads:
+            thread.start()
+        time.sleep(3)
+        began = time.monotonic()
+        process.send_signal(how)
+        for thread in threads:
+            thread.join(20)
+        process.wait(20)
+        assert time.monotonic() - began < 15
+        assert events[-2] == "event: error"
+        assert "停止" in events[-1]
+        assert ended == [True]
+        assert "Traceback" not in process.stderr.read().decode()
+
+
+def test_who_sends_no_request_is_sent_away():
+    with started(0) as (_, url):
+        port = int(url.rsplit(":", 1)[1])
+        idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(30)]
+        for number, connection in enumerate(idle):
+            connection.sendall([b"", b"GET / HTTP/1.1\r\n", b"POST /v1/ans"][number % 3])
+        later = socket.create_connection(("127.0.0.1", port))
+        later.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /hea")
+        time.sleep(4)
+        for connection in [*idle, later]:
+            connection.settimeout(5)
+            while connection.recv(1000):
+                pass
+            connection.close()
+        assert httpx.get(f"{url}/health").status_code == 200
