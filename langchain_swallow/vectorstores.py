@@ -194,11 +194,10 @@ class SwallowFAISS(VectorStore):
     def move_source(self, old: str, new: str) -> None:
         """Give the documents of one source another one, without embedding them again."""
 
-        def moved(passage: Passage) -> Passage:
-            metadata = {**passage.metadata, "source": new}
-            return with_origins([replace(passage, metadata=metadata, origin=None)])[0]
+        def moved(p: Passage) -> Passage:
+            return replace(p, metadata={**p.metadata, "source": new}, origin=None)
 
-        self.change(lambda before: before.changing([old], moved))
+        self.change(lambda before: before.changing([old], lambda p: with_origins([moved(p)])[0]))
 
     def optimize(self) -> None:
         """Join all segments and drop what was deleted; searches are then at their fastest."""
@@ -235,13 +234,11 @@ class SwallowFAISS(VectorStore):
         It is `None` where a source has none, or several: its documents are of different versions.
         """
         hashes: dict[str, set[str | None]] = {}
-        for source, found in self.snapshot().distinct("source", "content_hash"):
+        for source, digest in self.snapshot().distinct("source", "content_hash"):
             if source is not None:
-                hashes.setdefault(str(source), set()).add(found)
-        return {
-            source: next(iter(hashes[source])) if len(hashes[source]) == 1 else None
-            for source in sorted(hashes)
-        }
+                hashes.setdefault(str(source), set()).add(digest)
+        found = sorted(hashes.items())
+        return {source: own.pop() if len(own) == 1 else None for source, own in found}
 
     # Searching
 
