@@ -3,7 +3,6 @@
 import ctypes
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from langchain_swallow.formats.section import LeftOut
@@ -42,8 +41,10 @@ def page_notes(page: Any, number: int) -> tuple[list[Note], list[LeftOut]]:
     notes: list[Note] = []
     left_out: Counter[str] = Counter()
     for index in range(pdfium.FPDFPage_GetAnnotCount(page.raw)):
-        with _annotation(page, index) as annotation:
+        annotation = pdfium.FPDFPage_GetAnnot(page.raw, index)
+        try:
             kind = pdfium.FPDFAnnot_GetSubtype(annotation)
+            # Manuals have thousands of links.
             if kind in (pdfium.FPDF_ANNOT_LINK, pdfium.FPDF_ANNOT_POPUP):
                 continue
             if pdfium.FPDFAnnot_GetFlags(annotation) & _UNSEEN:
@@ -58,18 +59,9 @@ def page_notes(page: Any, number: int) -> tuple[list[Note], list[LeftOut]]:
                 left_out["stamp whose text cannot be read"] += 1
             elif contents:
                 left_out["comment"] += 1
+        finally:
+            pdfium.FPDFPage_CloseAnnot(annotation)
     return notes, [LeftOut(reason, number, count) for reason, count in left_out.items()]
-
-
-@contextmanager
-def _annotation(page: Any, index: int) -> Iterator[Any]:
-    import pypdfium2.raw as pdfium
-
-    annotation = pdfium.FPDFPage_GetAnnot(page.raw, index)
-    try:
-        yield annotation
-    finally:
-        pdfium.FPDFPage_CloseAnnot(annotation)
 
 
 def _field(form: Any, annotation: Any) -> Note | None:

@@ -28,7 +28,7 @@ _NUMBER = re.compile(r"^\d{1,5}( +)(?=\S)|(?<=\S)( +)\d{1,5}$")
 _HYPHEN = "\ufffe"
 
 # Characters of a page that are looked at, for the direction of its writing.
-_SAMPLES = 30
+_SAMPLES = 20
 _FIRST_KANA = "\u3005"
 
 
@@ -36,6 +36,13 @@ def _is_set_wide(line: str) -> bool:
     """Whether most letters are apart, 就 業 規 則."""
     apart, together = len(_APART.findall(line)), len(_TOGETHER.findall(line))
     return apart > together
+
+
+def _gap(one: Box, other: Box) -> float:
+    """How far two characters are apart, in ems, along the line or across it."""
+    across = max(other.left - one.right, one.left - other.right)
+    gap = max(across, other.bottom - one.top, one.bottom - other.top)
+    return gap / (max(one.size, other.size) or 1.0)
 
 
 def _line_below(place: Place, rows: Sequence[_Row]) -> int:
@@ -56,6 +63,10 @@ class Sheet:
 
         self._pdfium = pdfium
         self._textpage = textpage
+        # Asked for thousands of times.
+        self._handle = textpage.raw
+        self._found = pdfium.FS_RECTF()
+        self._place_found = ctypes.byref(self._found)
         self._bounds = page.get_bbox()
         self._rotation = page.get_rotation()
         left, bottom, right, top = self._bounds
@@ -63,6 +74,7 @@ class Sheet:
         # Characters keep the index that they have here, in which they are counted as in UTF-16.
         self._raw = textpage.get_text_range()
         self._is_wide = max(self._raw, default="") > "\uffff"
+        self._is_plain = not self._is_wide and textpage.count_chars() == len(self._raw)
         self._lines = list(self._visible_lines())
         self.ruby = 0
         self._inserted: dict[int, str] = {}
@@ -128,7 +140,7 @@ class Sheet:
                 continue
             rest = (at + ahead for ahead in range(1, 4))
             following = next((i for i in rest if not self._raw[i : i + 1].isspace()), at)
-            if self._is_upright(at) and following < len(self._raw):
+            if following < len(self._raw) and self._is_upright(at):
                 yield self._printed(at), self._printed(following)
 
     def _characters(self) -> Iterator[Printed]:
@@ -141,7 +153,7 @@ class Sheet:
         return Printed(self._raw[index], self._character(index))
 
     def _is_upright(self, index: int) -> bool:
-        angle = self._pdfium.FPDFText_GetCharAngle(self._textpage, self._at(index))
+        angle = self._pdfium.FPDFText_GetCharAngle(self._handle, self._at(index))
         return abs(math.sin(angle - math.radians(self._rotation))) < 0.3
 
     def _visible_lines(self) -> Iterator[tuple[int, int]]:
@@ -168,25 +180,22 @@ class Sheet:
 
     def _judged_spaces(self) -> dict[int, str]:
         """What the spaces beside Japanese are that pdfium put where there is a gap."""
-        gaps = {}
+        gaps: dict[int, tuple[float, int, float]] = {}
         for start, end in self._lines:
             line = self._raw[start:end]
             found = [start + space.start() for space in _SPACE.finditer(line)]
             least = _FAR if found and _is_set_wide(line) else _COLUMN
-            for at in found:
-                if self._is_generated(at):
-                    gaps[at] = self._gap(at - 1, at + 1), least
-        columns = {self._left(at + 1) for at, (gap, least) in gaps.items() if gap >= least}
+            for at in filter(self._is_generated, found):
+                after = self._character(at + 1)
+                # Cells of a column begin at one place, to a fifth of a point.
+                gaps[at] = _gap(self._character(at - 1), after), round(5 * after.left), least
+        columns = {left for gap, left, least in gaps.values() if gap >= least}
         told = {}
-        for at, (gap, least) in gaps.items():
+        for at, (gap, left, least) in gaps.items():
             # Narrow cells are hardly apart, but stand below each other.
-            is_column = gap >= least or self._left(at + 1) in columns
+            is_column = gap >= least or left in columns
             told[at] = "\t" if is_column else "" if gap < _NO_SPACE else " "
         return told
-
-    def _left(self, index: int) -> int:
-        """The place of a character along its line, to a fifth of a point."""
-        return round(5 * self._character(index)[0])
 
     def _place(self, start: int, end: int) -> Place:
         line = self._raw[start:end]
@@ -195,26 +204,19 @@ class Sheet:
         if not (number := _NUMBER.search(line)):
             return place
         before, after = number.span(number.lastindex or 0)
-        is_apart = self._gap(start + before - 1, start + after) >= _FAR
-        return place._replace(number_apart=is_apart)
+        one, other = self._character(start + before - 1), self._character(start + after)
+        return place._replace(number_apart=_gap(one, other) >= _FAR)
 
     def _place_of(self, box: Box) -> Place:
         return Place(box.top - box.bottom, self._height - box.top, box.bottom)
 
-    def _gap(self, before: int, after: int) -> float:
-        """How far two characters are apart, in ems."""
-        one, other = self._character(before), self._character(after)
-        apart = (other[0] - one[2], one[0] - other[2], other[1] - one[3], one[1] - other[3])
-        size = max(one.size, other.size)
-        return max(apart) / size if size else 0.0
-
     def _is_generated(self, index: int) -> bool:
-        return self._pdfium.FPDFText_IsGenerated(self._textpage, self._at(index)) == 1
+        return self._pdfium.FPDFText_IsGenerated(self._handle, self._at(index)) == 1
 
     def _character(self, index: int) -> Box:
         """The box of a character on the page as it is turned."""
-        box = self._pdfium.FS_RECTF()
-        self._pdfium.FPDFText_GetLooseCharBox(self._textpage, self._at(index), ctypes.byref(box))
+        box = self._found
+        self._pdfium.FPDFText_GetLooseCharBox(self._handle, self._at(index), self._place_found)
         return self._on_page(box.left, box.bottom, box.right, box.top)
 
     def _on_page(self, x0: float, y0: float, x1: float, y1: float) -> Box:
@@ -229,6 +231,8 @@ class Sheet:
 
     def _at(self, index: int) -> int:
         """The index that pdfium has a character under."""
+        if self._is_plain:
+            return index
         if self._is_wide:
             index = len(self._raw[:index].encode("utf-16-le")) // 2
-        return self._pdfium.FPDFText_GetCharIndexFromTextIndex(self._textpage, index)
+        return self._pdfium.FPDFText_GetCharIndexFromTextIndex(self._handle, index)
