@@ -9,7 +9,7 @@ It has the part of transformers' interface that `prompts` and `detokenizer` use.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,10 +177,10 @@ class ClientTokenizer:
             return self.plain_encoder(text)
         return self._backend.encode(text, control_tokens(self))
 
-    def decode(self, ids: Sequence[int], *, skip_special_tokens: bool = False) -> str:
-        """Text of ids."""
+    def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = False) -> str:
+        """Text of ids, which may be a tensor."""
         skipped = set(self.all_special_ids) if skip_special_tokens else set()
-        return self._backend.decode([i for i in ids if i not in skipped])
+        return self._backend.decode([i for i in map(int, ids) if i not in skipped])
 
     def apply_chat_template(
         self, messages: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sentencepiece import SentencePieceProcessor
@@ -158,3 +159,4 @@ def test_decoded_text_is_the_text():
         ids = [1, *encode_text(CODE, tokenizer), 2]
         assert tokenizer.decode(ids) == f"<s>{CODE}</s>"
         assert tokenizer.decode(ids, skip_special_tokens=True) == CODE
+        assert tokenizer.decode(torch.tensor(ids), skip_special_tokens=True) == CODE
