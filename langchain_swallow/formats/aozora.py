@@ -6,12 +6,14 @@ begins; notes ［＃…］; characters outside JIS ※［＃「…」、U+9AD9�
 
 import re
 
-from langchain_swallow.formats.section import Section, SectionBuilder
+from langchain_swallow.formats.section import LeftOut, SectionBuilder, Sections
 
 _MARKS = re.compile(r"［＃|【テキスト中に現れる記号について】|^底本：", re.MULTILINE)
 _HEADER = re.compile(r"^-{20,}\n.*?^-{20,}\n", re.DOTALL | re.MULTILINE)
 _COLOPHON = re.compile(r"^底本：", re.MULTILINE)
 _CODE_POINT = re.compile(r"※［＃[^］]*?U\+([0-9A-Fa-f]{4,6})[^］]*］")
+# Plane, row and cell of JIS X 0213, as in 第3水準1-14-87 and 二の字点、1-2-22.
+_JIS_CODE = re.compile(r"※［＃[^］]*?(?<![0-9-])([12])-([0-9]{1,2})-([0-9]{1,2})(?![0-9-])[^］]*］")
 _UNKNOWN = re.compile(r"※［＃「([^」]*)」[^］]*］")
 _RUBY = re.compile(r"《[^》\n]*》")
 _HEADING = re.compile(r"^(.*)［＃「[^」]*」は(大|中|小)見出し］\s*$")
@@ -25,8 +27,11 @@ def is_aozora(text: str) -> bool:
     return bool(_MARKS.search(text)) and ("《" in text or "［＃" in text)
 
 
-def read_aozora(text: str) -> list[Section]:
-    """Sections by the text's headings; the first line, its title, is above them all."""
+def read_aozora(text: str) -> Sections:
+    """Sections by the text's headings; the first line, its title, is above them all.
+
+    Readings, notes on the layout, the legend and the colophon are left out, and counted.
+    """
     body = _HEADER.sub("", text, count=1)
     colophon = _COLOPHON.search(body)
     body = body[: colophon.start()] if colophon else body
@@ -40,12 +45,28 @@ def read_aozora(text: str) -> list[Section]:
             builder.heading(_LEVELS[heading[2]], _plain(heading[1]))
         else:
             builder.block(_plain(line))
-    return builder.sections()
+    counts = {
+        "readings (ruby)": len(_RUBY.findall(body)),
+        "legend and colophon of Aozora Bunko": bool(colophon) + bool(_HEADER.search(text)),
+    }
+    by_design = [LeftOut(reason, count=n, is_loss=False) for reason, n in counts.items() if n]
+    return Sections(builder.sections(), by_design)
 
 
 def _plain(line: str) -> str:
     """A line as it is read aloud by no one: bases without readings, text without notes."""
     line = _CODE_POINT.sub(lambda code: chr(int(code[1], 16)), line)
+    line = _JIS_CODE.sub(_jis_character, line)
     # A character that no code point stands for is described; keep the description.
     line = _UNKNOWN.sub(r"〔\1〕", line)
     return _NOTE.sub("", _RUBY.sub("", line)).replace("｜", "").strip()
+
+
+def _jis_character(code: re.Match[str]) -> str:
+    """The character of a code of JIS X 0213; the note as it is where there is none."""
+    plane, row, cell = map(int, code.groups())
+    try:
+        data = bytes([*([0x8F] if plane == 2 else []), 0xA0 + row, 0xA0 + cell])
+        return data.decode("euc_jis_2004")
+    except (UnicodeDecodeError, ValueError):
+        return code[0]

@@ -109,6 +109,8 @@ def read_content(data: bytes, name: str) -> list[Content]:
     except DocumentError as error:
         raise DocumentError(f"{name}: {error}") from error
     left_out = _left_out(sections)
+    if not sections:
+        left_out += (LeftOut("the file has no text", is_loss=False),)
     if suffix in _VERBATIM:
         sections = list(with_lines(sections, plain))
     return [Content(tuple(sections), encoding=decoded.encoding, left_out=left_out)]

@@ -9,7 +9,25 @@ import unicodedata
 from dataclasses import dataclass
 
 _DASHES = dict.fromkeys(map(ord, "−‐‑–—―"), "-")
-_UNIFIED = {**_DASHES, ord("〜"): "~", ord("～"): "~", ord("﨑"): "崎", ord("髙"): "高"}
+# Radicals, which PDFs have for the kanji of the same shape, and their kanji: of the CJK Radicals
+# Supplement, by Unicode's EquivalentUnifiedIdeograph, for NFKC leaves nearly all of them.
+_RADICALS = (
+    "⺁厂⺂乛⺃乚⺄乙⺅亻⺆冂⺇𠘨⺈刀⺉刂⺊卜⺋㔾⺌小⺍小⺎兀⺏尣⺐尢⺑𡯂⺒巳⺓幺⺔彑⺕彐⺖忄⺗心"
+    "⺘扌⺙攵⺛旡⺜日⺝月⺞歺⺟母⺠民⺡氵⺢氺⺣灬⺤爫⺥爫⺦丬⺧牛⺨犭⺩王⺪𤴔⺫目⺬示⺭礻⺮𥫗⺯糹"
+    "⺰纟⺱罓⺲罒⺳㓁⺴冗⺵𦉫⺶羊⺷𦍌⺸𦍋⺹耂⺺肀⺻聿⺼肉⺽𦥑⺾艹⺿艹⻀艹⻁虎⻂衤⻃覀⻄西⻅见⻆角"
+    "⻇𧢲⻈讠⻉贝⻊𧾷⻋车⻌辶⻍辶⻎辶⻏邑⻐钅⻑長⻒镸⻓长⻔门⻕𨸏⻖阝⻗雨⻘青⻙韦⻚页⻛风⻜飞⻝食"
+    "⻞𩙿⻟飠⻠饣⻡𩠐⻢马⻣骨⻤鬼⻥鱼⻦鸟⻧卤⻨麦⻩黄⻪黾⻫斉⻬齐⻭歯⻮齿⻯竜⻰龙⻱龜⻲亀⻳龟"
+    # Of those that NFKC maps to old forms, which Japanese texts do not have.
+    "⼾戸⾭青⿈黄⿊黒"
+)
+_UNIFIED = {
+    **_DASHES,
+    **dict(zip(map(ord, _RADICALS[::2]), _RADICALS[1::2], strict=True)),
+    ord("〜"): "~",
+    ord("～"): "~",
+    ord("﨑"): "崎",
+    ord("髙"): "高",
+}
 _IS_UNIFIED = re.compile(f"[{''.join(map(chr, _UNIFIED))}]")
 
 

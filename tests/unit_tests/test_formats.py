@@ -265,7 +265,7 @@ def test_aozora_ruby_and_notes_are_removed_and_headings_kept():
         ("坊っちゃん\n\n夏目漱石", ("坊っちゃん",)),
         (
             "一\n\n親譲りの無鉄砲で小供の時から損ばかりしている。\n\n"
-            "母が大な眼をした。\U0002a2b2を食った。\n\n「清」と〔口＋愛〕を云った。",
+            "母が大な眼をした。\U0002a2b2を食った。\n\n「清」と噯を云った。",
             ("坊っちゃん", "一"),
         ),
         ("二\n\nぶうと云って汽船がとまった。", ("坊っちゃん", "二")),
@@ -273,6 +273,33 @@ def test_aozora_ruby_and_notes_are_removed_and_headings_kept():
     (content,) = read_content(AOZORA.encode("cp932", "ignore"), "坊っちゃん.txt")
     assert content.encoding == "cp932"
     assert content.sections[1].headings == ("坊っちゃん", "一")
+
+
+@pytest.mark.parametrize(
+    ("note", "char"),
+    [
+        ("※［＃「口＋云」、第3水準1-14-87］", "呍"),
+        ("※［＃「口＋愛」、第3水準1-15-23、12-3］", "噯"),
+        ("※［＃「てへん＋丑」、第4水準2-12-93］", "扭"),
+        ("※［＃二の字点、1-2-22］", "〻"),
+        ("※［＃ローマ数字2、1-13-22］", "Ⅱ"),
+        ("※［＃「火＋喜」、U+71BA、12-3］", "熺"),
+        ("※［＃「魚＋何か」、12-3］", "〔魚＋何か〕"),
+        ("※［＃「何か」、第3水準1-99-99］", "〔何か〕"),
+    ],
+    ids=["level 3", "with a page", "level 4", "mark", "numeral", "code point", "no code", "none"],
+)
+def test_aozora_characters_outside_jis(note, char):
+    (section,) = read_aozora(f"坊っちゃん\n\n《》\nこれは{note}です。")
+    assert f"これは{char}です。" in section.text
+
+
+def test_what_is_left_out_of_aozora_and_empty_files_is_said():
+    parts = read_content(AOZORA.encode(), "a.txt")[0].left_out
+    assert [(part.count, part.is_loss) for part in parts] == [(3, False), (2, False)]
+    for name in ("a.txt", "a.md", "a.html", "a.csv", "a.jsonl"):
+        (part,) = read_content(b" \n", name)[0].left_out
+        assert (part.reason, part.is_loss) == ("the file has no text", False)
 
 
 def test_double_angle_brackets_of_other_texts_stay():

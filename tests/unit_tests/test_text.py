@@ -218,6 +218,10 @@ def test_search_key_offsets_point_into_the_original(text):
 
 def test_search_key_unifies_what_nfkc_leaves_apart():
     assert normalize("１０〜２０−３０㈱ＡＢＣ") == "10~20-30(株)abc"
+    # Radicals of both blocks; the old forms 戶 and 黑 are no one's in Japanese texts.
+    assert normalize("⻑⺠⻄⻘⻩⻭⻯⻲⼾⿊⾭⿈⾼⽊") == "長民西青黄歯竜亀戸黒青黄高木"
+    key = normalize_with_offsets("第⻑は⺠の⼾")
+    assert (key.text, key.origin) == ("第長は民の戸", (0, 1, 2, 3, 4, 5))
     original = "価格は㈱甲で１，０００円"
     key = normalize_with_offsets(original)
     start = key.text.index("1,000円")
