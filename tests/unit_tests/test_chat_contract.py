@@ -713,7 +713,7 @@ def test_what_is_left_is_whole(monkeypatch):
 
 
 def test_ids_of_calls_may_be_used_again():
-    llm, engine = fake("a", context_window=300, max_tokens=100, on_overflow="drop_oldest")
+    llm, engine = fake("a", context_window=1000, max_tokens=100, on_overflow="drop_oldest")
     call = {"name": "f", "args": {}, "id": "call_0"}
     turn = [
         HumanMessage("質問" * 9),
@@ -721,8 +721,10 @@ def test_ids_of_calls_may_be_used_again():
         ToolMessage("結果", tool_call_id="call_0"),
         AIMessage("回答" * 9),
     ]
-    llm.invoke([*turn * 9, HumanMessage("最後")])
-    assert 100 < len(engine.requests[0].prompt_ids) <= 200
+    llm.invoke([*turn * 30, HumanMessage("最後")])
+    # As many whole turns as fit, and not none because all hang together.
+    one_less = llm.get_num_tokens_from_messages([*turn, HumanMessage("最後")])
+    assert one_less < len(engine.requests[0].prompt_ids) <= 900
 
 
 def test_the_most_that_fits_is_kept():
