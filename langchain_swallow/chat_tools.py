@@ -20,7 +20,13 @@ from typing import Any
 from langchain_swallow.engines.base import Grammar
 from langchain_swallow.engines.constraints import check_grammar
 from langchain_swallow.errors import GrammarError
-from langchain_swallow.json_schemas import closed, for_grammar, root_resolved, without_titles
+from langchain_swallow.json_schemas import (
+    closed,
+    for_grammar,
+    refuse_malformed,
+    root_resolved,
+    without_titles,
+)
 from langchain_swallow.text.surrogates import replace_surrogates_in
 from langchain_swallow.tool_calls import BLANK, NOT_BLANK_NOR_BRACE, CallRules, call_head
 from langchain_swallow.tool_schemas import to_openai_tools
@@ -125,15 +131,18 @@ def tool_use(
     use = ToolUse(tuple(written), choice, bool(parallel), answer)
     if use.choice == "none":
         return None
-    check_grammar(use.grammar)
+    with refuse_malformed():
+        use.description  # noqa: B018
+        check_grammar(use.grammar)
     return use
 
 
 def _choice(tool_choice: Any) -> str:
     if isinstance(tool_choice, dict):
         # OpenAI's form, or Anthropic's: {"type": "any"}, {"type": "tool", "name": …}
-        named = tool_choice.get("function", tool_choice)
-        return _choice(named.get("name") or tool_choice.get("type"))
+        function = tool_choice.get("function")
+        named = function if isinstance(function, dict) else tool_choice
+        return _choice(named.get("name") or str(tool_choice.get("type")))
     if tool_choice is None:
         return "auto"
     if isinstance(tool_choice, bool):

@@ -5,6 +5,7 @@ JSON schema, closed: objects have the properties they name and no others, since 
 nobody asked for is only noise to whoever reads the answer.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -15,6 +16,8 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticUserError
 from pydantic.v1 import BaseModel as BaseModelV1
 from typing_extensions import is_typeddict
+
+from langchain_swallow.errors import GrammarError
 
 # How JSON is written, as Python's json does; a model has then one way to go on, not ten.
 JSON_STYLE = {
@@ -36,6 +39,15 @@ _ANY_NAME = "any_json"
 _ANY = {"$ref": f"#/$defs/{_ANY_NAME}"}
 # Integers that every JSON reader takes exactly (RFC 8259, section 6).
 _LARGEST_NUMBER = 2**53 - 1
+
+
+@contextlib.contextmanager
+def refuse_malformed() -> Iterator[None]:
+    """Within it, what a dict that is not a JSON schema makes code raise is a `GrammarError`."""
+    try:
+        yield
+    except (TypeError, AttributeError, LookupError, RecursionError) as error:
+        raise GrammarError(f"This is not a JSON schema: {error}. Correct it.") from error
 
 
 def to_json_schema(schema: Any) -> dict[str, Any]:
@@ -138,7 +150,8 @@ def closed(schema: Any) -> Any:
 
     A schema that puts objects together, such as with `allOf`, is left as it is.
     """
-    return schema if is_combined(schema) else _rebuilt(schema, _close)
+    with refuse_malformed():
+        return schema if is_combined(schema) else _rebuilt(schema, _close)
 
 
 def is_combined(schema: Any) -> bool:
@@ -176,9 +189,11 @@ def for_grammar(schema: dict[str, Any]) -> dict[str, Any]:
     `1e999`, which is infinite. Where a schema allows any value, it is spelled out what that is, so
     that numbers have a size there too.
     """
-    made = _rebuilt(schema, partial(_prepared, spell_out=not is_combined(schema)))
-    if any(isinstance(part, dict) and part.get("$ref") == _ANY["$ref"] for part in _schemas(made)):
-        made["$defs"] = {**made.get("$defs", {}), _ANY_NAME: _prepared({}, spell_out=True)}
+    with refuse_malformed():
+        made = _rebuilt(schema, partial(_prepared, spell_out=not is_combined(schema)))
+        parts = (part for part in _schemas(made) if isinstance(part, dict))
+        if any(part.get("$ref") == _ANY["$ref"] for part in parts):
+            made["$defs"] = {**made.get("$defs", {}), _ANY_NAME: _prepared({}, spell_out=True)}
     return {**made, "x-guidance": JSON_STYLE}
 
 

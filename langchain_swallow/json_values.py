@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.exceptions import best_match
 from jsonschema.validators import extend, validator_for
+from pydantic_core import SchemaError, SchemaValidator, core_schema
+from pydantic_core import ValidationError as PydanticValidationError
 from referencing import Registry
 
 # Those that `jsonschema` checks as their standards say and without further packages.
@@ -46,10 +48,7 @@ def parse_json(text: str) -> Any:
 
 
 def schema_error(value: Any, schema: Any) -> str | None:
-    """Where a value does not match its JSON schema, and why; `None` if it does.
-
-    A pattern that Python's `re` cannot read is not checked; the grammar enforces it.
-    """
+    """Where a value does not match its JSON schema, and why; `None` if it does."""
     try:
         error = best_match(_validator(schema).iter_errors(value))
     except RecursionError:
@@ -94,12 +93,20 @@ def _lenient(dialect: Any) -> Any:
 
 
 def _check_pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
+    if isinstance(value, str) and (matcher := _matcher(pattern)) is not None:
+        try:
+            matcher.validate_python(value)
+        except PydanticValidationError:
+            yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+@functools.lru_cache(maxsize=256)
+def _matcher(pattern: str) -> SchemaValidator | None:
+    # Rust's regular expressions, as in the grammar: no pattern takes them exponential time.
     try:
-        matches = not isinstance(value, str) or re.search(pattern, value)
-    except re.error:  # such as `\p{Han}`
-        return
-    if not matches:
-        yield ValidationError(f"{value!r} does not match {pattern!r}")
+        return SchemaValidator(core_schema.str_schema(pattern=pattern))
+    except SchemaError:  # such as look-around, which the grammar refuses
+        return None
 
 
 def _check_multiple(_: Any, factor: float, value: Any, __: Any) -> Iterator[ValidationError]:

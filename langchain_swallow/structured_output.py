@@ -91,7 +91,7 @@ def traced_schema(schema: Any) -> Any:
         return convert_to_json_schema(schema)
     except RecursionError:  # a TypedDict that contains itself
         return to_json_schema(schema)
-    except (ValueError, TypeError, LookupError):  # such as a JSON schema without a title
+    except (ValueError, TypeError, AttributeError, LookupError):  # such as a schema without a title
         return schema
 
 

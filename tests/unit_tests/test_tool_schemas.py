@@ -453,6 +453,54 @@ def test_what_is_not_a_tool_is_refused_and_the_error_says_what_is(tools, message
         llm.invoke("q", tools=tools)
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": None},
+        {"properties": {"x": "string"}},
+        {"properties": {"x": None}},
+        {"properties": {}, "required": 3},
+        {"properties": {"x": {"type": "integer", "minimum": "0"}}},
+        {"properties": {"x": {"anyOf": 3}}},
+        {"properties": {"x": {}}, "$defs": None},
+        {"type": 3},
+        {"$ref": 3},
+    ],
+    ids=str,
+)
+def test_what_is_not_a_json_schema_is_refused_when_bound(schema):
+    llm, _ = fake("{}")
+    with pytest.raises(GrammarError):
+        llm.bind_tools([described(schema)])
+    with pytest.raises(GrammarError):
+        llm.with_structured_output({"title": "t", "type": "object", **schema})
+
+
+def test_no_pattern_takes_long_to_check():
+    schema = {"properties": {"x": {"type": "string", "pattern": "^(a+)+$"}}}
+    llm, _ = fake(call("f", {"x": "a" * 50 + "b"}))
+    message = llm.bind_tools([described(schema)]).invoke("q")
+    assert "does not match '^(a+)+$'" in message.invalid_tool_calls[0]["error"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "good", "bad"),
+    [
+        ({"type": "string", "pattern": r"^\p{Han}+$"}, "東京", "とうきょう"),
+        ({"type": "number", "multipleOf": 0.01}, 19.99, 19.995),
+        ({"type": "string", "format": "date"}, "2026-02-28", "2026-02-29"),
+        ({"type": "string", "format": "uuid"}, "00000000-0000-0000-0000-000000000003", "3"),
+    ],
+    ids=["pattern", "multiple", "date", "uuid"],
+)
+def test_values_are_checked_as_the_grammar_has_them(schema, good, bad):
+    llm, engine = fake(call("f", {"x": good}), call("f", {"x": bad}))
+    bound = llm.bind_tools([described({"properties": {"x": schema}})], tool_choice="any")
+    assert bound.invoke("q").tool_calls[0]["args"] == {"x": good}
+    assert bound.invoke("q").tool_calls == []
+    assert admits(engine.requests[0].grammar, call("f", {"x": good}))
+
+
 def test_the_dicts_of_other_providers_are_tools():
     schema = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
     tools = [
