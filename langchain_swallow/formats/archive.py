@@ -89,8 +89,7 @@ class Archive:
         for path, info in entries.items():
             if info.flag_bits & 1:
                 raise DocumentError(f"{self._name} is encrypted. Save it without a password.")
-            parts = PurePosixPath(path)
-            if parts.is_absolute() or ".." in parts.parts or path[1:2] == ":":
+            if path.startswith("/") or ".." in path.split("/") or path[1:2] == ":":
                 raise DocumentError(f"{self._name} has a path that leads out of it: {path!r}.")
 
     def _check_sizes(self) -> None:
@@ -137,6 +136,9 @@ def _name(info: zipfile.ZipInfo) -> str:
                 name = raw.decode(codec)
                 break
     path = name.replace("\\", "/")
+    if "//" not in path and "/." not in path and not path.startswith(("/", ".")):
+        # As it is; paths are objects that take a while for thousands of names.
+        return path
     folder = "/" if path.endswith("/") else ""
     return f"{PurePosixPath(path)}{folder}" if path.strip("./") else folder
 

@@ -10,8 +10,12 @@ from langchain_swallow.formats.symbols import symbol
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _V = "{urn:schemas-microsoft-com:vml}"
+_PARAGRAPH, _TEXT = f"{W}p", f"{W}t"
+_NOTES = (f"{W}footnoteReference", f"{W}endnoteReference")
 # The reading of ruby, what was deleted, and where a text that was moved stood.
-_UNREAD = frozenset({f"{W}rt", f"{W}moveFrom", f"{W}del"})
+_HIDDEN = frozenset({f"{W}rt", f"{W}moveFrom", f"{W}del"})
+# Properties, too, in which stops are named like the signs of a text.
+_UNREAD = _HIDDEN | {f"{W}{name}" for name in ("pPr", "rPr", "tcPr", "trPr", "tblPr", "sdtPr")}
 _SIGNS = {
     f"{W}br": "\n",
     f"{W}cr": "\n",
@@ -41,6 +45,8 @@ class Texts:
     def of(self, element: Any) -> str:
         """Text of a paragraph or cell, in reading order."""
         parts: list[str] = []
+        if element.tag in _WRITERS:
+            return _WRITERS[element.tag](element)
         self._add(element, parts, is_first=True)
         text = "".join(parts)
         # A number alone is an empty item.
@@ -48,21 +54,20 @@ class Texts:
 
     def _add(self, node: Any, parts: list[str], *, is_first: bool = False) -> None:
         tag = node.tag
-        if tag == f"{W}t":
-            parts.append(node.text or "")
-        elif tag in _SIGNS:
-            # The stops of a paragraph are named like the characters.
-            if node.getparent().tag != f"{W}tabs":
+        if tag == _PARAGRAPH:
+            parts.append("\n" if parts and not is_first else "")
+            parts.append(self._numbers.get(node, ""))
+        for child in node:
+            tag = child.tag
+            if tag == _TEXT:
+                parts.append(child.text or "")
+            elif tag in _SIGNS:
                 parts.append(_SIGNS[tag])
-        elif tag in _WRITERS:
-            parts.append(_WRITERS[tag](node))
-        elif tag in (f"{W}footnoteReference", f"{W}endnoteReference"):
-            parts.append(self._note(node))
-        elif tag not in _UNREAD:
-            if tag == f"{W}p":
-                parts.append("\n" if parts and not is_first else "")
-                parts.append(self._numbers.get(node, ""))
-            for child in node:
+            elif tag in _WRITERS:
+                parts.append(_WRITERS[tag](child))
+            elif tag in _NOTES:
+                parts.append(self._note(child))
+            elif tag not in _UNREAD:
                 self._add(child, parts)
 
     def _note(self, reference: Any) -> str:
@@ -72,7 +77,7 @@ class Texts:
 
 
 def _is_unread(node: Any) -> bool:
-    return any(ancestor.tag in _UNREAD for ancestor in node.iterancestors())
+    return any(ancestor.tag in _HIDDEN for ancestor in node.iterancestors())
 
 
 def _symbol(node: Any) -> str:

@@ -22,6 +22,9 @@ R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 _DGM = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}"
 _WP = "{http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing}"
+_DRAWN = tuple(
+    f"{{*}}{name}" for name in ("chart", "relIds", "pic", "imagedata", "oleObj", "OLEObject")
+)
 _PICTURE = "picture without a description"
 _DAMAGED = "damaged chart or SmartArt"
 _OBJECT = "embedded object; its own program shows what is in it"
@@ -53,15 +56,13 @@ class Graphics:
     def lines(self, element: Any) -> list[str]:
         """Texts of what is drawn in an element of the part, in order."""
         found: list[str] = []
-        for node in element.iter():
-            if not isinstance(node.tag, str):
-                continue
+        for node in element.iter(*_DRAWN):
             name = node.tag.rpartition("}")[2]
             if name == "chart" and (root := self._root(node.get(f"{R}id"))) is not None:
                 found += chart_lines(root, has_data=self._has_data)
             elif name == "relIds" and (root := self._root(node.get(f"{R}dm"))) is not None:
                 found += diagram_lines(root)
-            elif name == "pic" or node.tag == "{urn:schemas-microsoft-com:vml}imagedata":
+            elif name in ("pic", "imagedata"):
                 found += self._picture(node)
             elif name in ("oleObj", "OLEObject"):
                 self._left_out[_OBJECT] += 1
