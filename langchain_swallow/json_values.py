@@ -21,7 +21,7 @@ from referencing import Registry
 
 # Those that `jsonschema` checks as their standards say and without further packages.
 _FORMATS = FormatChecker(formats=("date", "email", "ipv4", "ipv6", "uuid"))
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 _MAX_MESSAGE = 300
 
 

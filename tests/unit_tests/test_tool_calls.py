@@ -309,6 +309,15 @@ def test_what_is_whole_but_not_valid_is_an_invalid_call(text, reason, choice):
     assert len(joined.invalid_tool_calls) == 1
 
 
+@pytest.mark.parametrize("half", ["\ud83d", "\\ud83d", "\\uDE00", "a\udce3"], ids=ascii)
+def test_half_of_a_character_is_not_an_argument(half):
+    text = f'{{"name": "delete", "arguments": {{"path": "{half}"}}}}'
+    (read,) = read_calls(text, RULES)
+    assert "surrogate" in read.error
+    whole = text.replace(half, "\\ud83d\\ude00")
+    assert read_calls(whole, RULES)[0].arguments == {"path": "😀"}
+
+
 def test_a_tool_that_was_not_chosen_is_not_called():
     bound = scripted(OTHER).bind_tools(BOUND, tool_choice="delete")
     (call,) = bound.invoke("q").invalid_tool_calls
