@@ -43,7 +43,7 @@ _UNMARKED = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 # More than this a character, and it is not text but chance.
 _MAX_BITS_OF_TEXT = 14.0
 # Less a byte, and it is Japanese without doubt: kana and kanji of two bytes.
-_SURE_BITS = 4.9
+_SURE_BITS = 5.6
 # More a character, and another encoding than those listed is looked for.
 _UNSURE_BITS = 12.5
 _JAPANESE = ("utf-8", "cp932", "euc_jp")
@@ -59,7 +59,7 @@ _OTHERS = tuple(
 _FOREIGN = 18.0
 # What a byte that an encoding does not have costs somewhere behind the sample.
 _BAD_BYTE = 60.0
-_SAMPLE_BYTES = 8_000
+_SAMPLE_BYTES = 4_000
 # More bad bytes among the characters than this, and it is not text with an error.
 _MAX_BAD = 0.3
 _ASCII = re.compile("[\x00-\x7f]+")
