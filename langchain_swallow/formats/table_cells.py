@@ -89,10 +89,16 @@ def _marked_rows(grid: Sequence[Sequence[Cell]]) -> int:
     """How many of the first rows have marked cells only, and are no values below a head."""
     count = 0
     for line in grid:
-        if not _is_marked(line) or (count and any(is_value(cell.text) for cell in line)):
+        if not _is_marked(line) or (count and not _may_go_on(line)):
             break
         count += 1
     return count if count < len(grid) else 0
+
+
+def _may_go_on(line: Sequence[Cell]) -> bool:
+    """Whether a row may be a second one of a head, and not the name of a group or a total."""
+    names = {id(cell): cell.text for cell in line if cell.text}
+    return len(names) > 1 and not any(map(is_value, names.values()))
 
 
 def _is_marked(line: Sequence[Cell]) -> bool:

@@ -161,12 +161,17 @@ def test_two_columns_without_a_sign_are_told_by_row(written):
         ),
         ("<tr><th>甲<th>乙<tr><td>い<td>1<tr><th>計<th>1", ["甲: い、乙: 1", "甲: 計、乙: 1"]),
         ("<tr><th>甲<th>乙<tr><td><td>", ["甲、乙"]),
+        (
+            "<tr><th>甲<th>乙<tr><th colspan=2>関東<tr><td>い<td>ろ",
+            ["関東", "甲: い、乙: ろ"],
+        ),
         ("<tr><td>案内<tr><td>本文", ["案内", "本文"]),
         ("<tr><th>備考<tr><td>本文", ["備考: 本文"]),
     ],
     ids=[
         "rows", "pairs", "columns", "both", "empty form", "groups", "form over a table",
-        "group row", "marked total", "empty rows", "box of text", "one column",
+        "group row", "marked total", "empty rows", "group below the head", "box of text",
+        "one column",
     ],
 )  # fmt: skip
 def test_html_marks_its_names(table, expected):
