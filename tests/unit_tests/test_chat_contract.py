@@ -518,9 +518,9 @@ def test_ctrl_c_ends_everything_at_once(name):
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         INTERRUPTED[name](llm)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
     # The threads that waited end too: Python would wait for them when it exits.
-    while (threading.active_count() > before or engine.running) and time.monotonic() - start < 5:
+    while (threading.active_count() > before or engine.running) and time.monotonic() - start < 20:
         time.sleep(0.01)
     assert engine.running == 0
     assert threading.active_count() <= before
@@ -540,7 +540,7 @@ def test_leaving_answers_as_they_come_cancels_the_others():
     for _, answer in llm.batch_as_completed(["問"] * 4):
         assert answer.text == "a"
         break
-    end = time.monotonic() + 5
+    end = time.monotonic() + 20
     while engine.running and time.monotonic() < end:
         time.sleep(0.01)
     assert engine.running == 0
@@ -558,7 +558,7 @@ def test_after_ctrl_c_the_engine_is_free(checkpoint):
     threading.Thread(target=press).start()
     with contextlib.suppress(KeyboardInterrupt):
         llm.batch(["東京は？"] * 64)
-    end = time.monotonic() + 5
+    end = time.monotonic() + 20
     while (schedule.running or schedule.waiting) and time.monotonic() < end:
         time.sleep(0.01)
     assert not schedule.running

@@ -471,7 +471,7 @@ def _hangs(one, where):
 def test_a_timeout_holds_wherever_a_server_hangs(serve, ask, where, way):
     llm = ask(_hangs(serve(), where), timeout=0.5)
     with pytest.raises(GenerationTimeoutError, match=r"timeout=0\.5 s"):
-        assert _seconds(way, llm) < 5
+        assert _seconds(way, llm) < 20
     with pytest.raises(GenerationTimeoutError):
         llm.invoke("q", timeout=0.1)
 
@@ -484,7 +484,7 @@ def test_without_a_timeout_meeting_has_a_limit(serve, ask, monkeypatch, where):
     start = time.monotonic()
     with pytest.raises(ServerConnectionError, match=r"did not answer within 0\.3 s"):
         _invoke(llm)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
 
 
 def test_without_a_timeout_silence_has_a_limit(serve, ask, monkeypatch):
@@ -512,7 +512,7 @@ def test_those_who_wait_for_a_hung_server_wait_at_once(serve, ask):
     for thread in threads:
         thread.join(20)
     assert len(waited) == 8
-    assert max(waited) - start < 5
+    assert max(waited) - start < 20
 
 
 @pytest.mark.parametrize("where", ["models", "probe", "answer"])
@@ -523,7 +523,7 @@ def test_giving_up_ends_the_event_loop(serve, ask, where):
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(llm.ainvoke("q"), 0.3)
 
-    assert _seconds(asyncio.run, give_up()) < 5
+    assert _seconds(asyncio.run, give_up()) < 20
 
 
 def test_unloading_ends_those_who_wait_for_a_hung_server(serve, ask):
@@ -540,7 +540,7 @@ def test_unloading_ends_those_who_wait_for_a_hung_server(serve, ask):
     thread.start()
     time.sleep(0.3)
     llm.unload()
-    thread.join(5)
+    thread.join(20)
     assert [type(error) for error in caught] == [EngineError]
 
 
@@ -550,10 +550,10 @@ def test_a_whole_answer_does_not_wait_for_the_end_of_the_body(serve, ask, last, 
     one = serve()
     whole = text_events("はい").removesuffix(b"data: [DONE]\n\n") + last.encode()
     one.post = Reply(whole, after=one.hang)
-    llm = ask(one, timeout=4)
+    llm = ask(one, timeout=30)
     start = time.monotonic()
     assert way(llm) == "はい"
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 15
 
 
 def test_a_whole_answer_of_llama_cpp_does_not_wait_either(serve, ask):
@@ -561,7 +561,7 @@ def test_a_whole_answer_of_llama_cpp_does_not_wait_either(serve, ask):
     body = events({"content": "はい"}, {"content": "", "stop": True}, end="")
     answers = itertools.chain([Reply({"content": "x"})], [Reply(body, after=one.hang)] * 2)
     one.post = lambda _: next(answers)
-    assert _invoke(ask(one, timeout=3)) == "はい"
+    assert _invoke(ask(one, timeout=30)) == "はい"
 
 
 def test_a_whole_answer_is_given_though_its_body_ends_too_soon(serve, ask):
@@ -583,7 +583,7 @@ def test_a_server_that_goes_on_after_done_is_not_read_for_ever(serve, ask):
         return Reply(text_events("はい"), after=lambda: chatter(handler))
 
     one.post = post
-    assert _seconds(_invoke, ask(one)) < 5
+    assert _seconds(_invoke, ask(one)) < 15
 
 
 def test_an_error_whose_body_does_not_come_is_an_error(serve, ask):
@@ -720,7 +720,7 @@ def test_waiting_for_vectors_has_a_limit(serve, monkeypatch):
         start = time.monotonic()
         with pytest.raises(ServerConnectionError, match=r"did not answer within 0\.3 s"):
             embedding_server.EmbeddingServers([one.url], "m", max_retries=3).encode(["a"])
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < 10
 
 
 def test_half_an_emoji_is_sent_as_json_writes_it(serve, ask):
