@@ -1,14 +1,19 @@
 """Errors as the package raises them, for worker processes: imports nothing else."""
 
-from langchain_swallow.errors import IncompleteOutputError, SwallowError
+import contextlib
+
+from langchain_swallow.errors import SwallowError
 
 
 def made(kind):
-    """An error as the package raises it, with what may be added to one."""
-    arguments = ("東京", '{"a": "x') if issubclass(kind, IncompleteOutputError) else ("東京",)
-    error = kind(*arguments)
-    error.retry_after_s = 1.5
-    return error
+    """An error as the package raises it, whatever its constructor takes, and what may be added."""
+    for arguments in (("東京",), ("東京", "京都"), ()):
+        for options in ({}, {"status": 503, "retry_after_s": 9}):
+            with contextlib.suppress(TypeError):
+                error = kind(*arguments, **options)
+                error.retry_after_s = 1.5
+                return error
+    raise AssertionError(f"{kind.__name__} takes other arguments than these.")
 
 
 def caught_with_cause(kind):
