@@ -23,6 +23,8 @@ from langchain_swallow.text.running_lines import split_running_lines
 from langchain_swallow.text.vertical import usual_punctuation
 
 _MAX_GARBAGE = 0.05
+# pdfium's FPDF_ERR_PASSWORD.
+_PASSWORD_ERROR = 4
 _GARBAGE = re.compile(r"\(cid:\d+\)|[\ufffd\ue000-\uf8ff]|[\x00-\x08\x0e-\x1f]")
 
 
@@ -99,9 +101,7 @@ def _pdfminer_pages(data: bytes) -> list[str]:
 
 
 def _needs_password(error: Exception) -> bool:
-    import pypdfium2.raw as pdfium
-
-    return getattr(error, "err_code", None) == pdfium.FPDF_ERR_PASSWORD
+    return getattr(error, "err_code", None) == _PASSWORD_ERROR
 
 
 def _is_garbage(text: str) -> bool:

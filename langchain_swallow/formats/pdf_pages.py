@@ -11,6 +11,9 @@ from langchain_swallow.formats.section import LeftOut
 from langchain_swallow.text.outline import Bookmark
 from langchain_swallow.text.running_lines import Place
 
+# pdfium's FORMTYPE_XFA_FULL: its pages are made by a program that reads the form.
+_DYNAMIC_XFA = 2
+
 
 class PdfPages(list[str]):
     """Texts of pages, in which tabs keep columns apart.
@@ -34,14 +37,13 @@ class PdfPages(list[str]):
 def read_pages(data: bytes) -> PdfPages:
     """All that pdfium knows of a PDF's pages; each is loaded once."""
     import pypdfium2
-    import pypdfium2.raw as pdfium
 
     texts: list[str] = []
     places: list[dict[int, Place]] = []
     left_out: list[LeftOut] = []
     with closing(pypdfium2.PdfDocument(data)) as document:
         document.init_forms()
-        if document.get_formtype() == pdfium.FORMTYPE_XFA_FULL:
+        if document.get_formtype() == _DYNAMIC_XFA:
             left_out.append(LeftOut("XFA form whose fields only Adobe's programs can read"))
         outline = OutlineReader(document)
         for index in range(len(document)):
