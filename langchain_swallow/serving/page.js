@@ -7,6 +7,7 @@ window.swallow = (() => {
   let turns = [];
   // What an answer is being made for: "asked", "picked", "again", or "".
   let busy = "";
+  let askedAt = 0;
   const escape = text => {
     const node = document.createElement("p");
     node.textContent = text;
@@ -36,8 +37,11 @@ window.swallow = (() => {
   // [question box, text for the server, session, conversation]
   const ask = (text, how) => {
     const asked = (text || "").trim();
+    // Gradio says nothing of a question that it could not send.
+    if (busy && !last()?.id && Date.now() - askedAt > 15000) done(busy, "");
     if (busy || !asked) return [text, "", session, shown()];
     busy = how;
+    askedAt = Date.now();
     turns.push({id: "", user: escape(asked), asked, bot: ""});
     return ["", asked, session, shown()];
   };
@@ -45,6 +49,7 @@ window.swallow = (() => {
     const turn = last();
     if (!turn) return ["", session, shown()];
     busy = "again";
+    askedAt = Date.now();
     turns = turns.filter(other => other !== turn);
     turns.push({...turn, id: "", bot: ""});
     return [turn.asked, session, shown()];
