@@ -97,10 +97,10 @@ def _serve(arguments: argparse.Namespace) -> int:
     from langchain_swallow.chat_models import ChatSwallow
     from langchain_swallow.index.manifest import read_manifest
 
-    # Mistyped, it would be a new and empty index, and every answer a refusal.
-    read_manifest(arguments.index)
     Proxies(arguments.forwarded_allow_ips)
     listening = listen(arguments.host, arguments.port, token=arguments.token)
+    # Mistyped, it would be a new and empty index, and every answer a refusal.
+    read_manifest(arguments.index)
     llm = ChatSwallow(model=arguments.model, **running(arguments))
     llm.load()
     store = open_store(arguments.index, arguments.embeddings)

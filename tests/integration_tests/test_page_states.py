@@ -131,7 +131,6 @@ def test_a_question_that_does_not_arrive_does_not_block_the_next(browser):
         page.wait_for_timeout(16_000)
         page.unroute("**/queue/join*")
         ask(page, "食堂のカレーはいくらですか。")
-        assert page.get_by_text("届きませんでした").count() == 1
 
 
 def test_files_one_by_one(browser, tmp_path):

@@ -12,6 +12,8 @@ import time
 import httpx
 import pytest
 
+from langchain_swallow.cli import main
+
 SERVER = """
 import socket, sys
 from langchain_core.language_models import FakeListChatModel
@@ -101,3 +103,9 @@ def test_who_sends_no_request_is_sent_away():
                 pass
             connection.close()
         assert httpx.get(f"{url}/health").status_code == 200
+
+
+def test_a_mistyped_index_is_not_made(capsys, tmp_path):
+    assert main(["serve", "-i", str(tmp_path / "ない"), "--port", "0", "--model", "x"]) == 1
+    assert "ない" in capsys.readouterr().err
+    assert not (tmp_path / "ない").exists()

@@ -291,3 +291,10 @@ def test_loopback():
     assert [is_loopback(host) for host in ("0.0.0.0", "::", "192.168.0.1", "example.jp")] == [
         False
     ] * 4
+
+
+@pytest.mark.parametrize("port", ["80000", "65536", "-1", "1.5", "x", "1e9"])
+def test_a_port_that_is_none_is_refused_with_a_sentence(port, capsys, tmp_path):
+    with pytest.raises(SystemExit):
+        main(["serve", "-i", str(tmp_path), "--port", port])
+    assert "must be a" in capsys.readouterr().err
