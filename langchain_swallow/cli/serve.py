@@ -98,28 +98,28 @@ def _serve(arguments: argparse.Namespace) -> int:
     from langchain_swallow.index.manifest import read_manifest
 
     Proxies(arguments.forwarded_allow_ips)
-    listening = listen(arguments.host, arguments.port, token=arguments.token)
-    # Mistyped, it would be a new and empty index, and every answer a refusal.
-    read_manifest(arguments.index)
-    llm = ChatSwallow(model=arguments.model, **running(arguments))
-    llm.load()
-    store = open_store(arguments.index, arguments.embeddings)
-    assistant = Assistant(
-        llm,
-        store,
-        limits=Limits(arguments.max_files, arguments.max_file_mb),
-        shared_uploads=arguments.shared_uploads,
-        feedback=arguments.feedback,
-    )
-    say(f"{len(store)} passages; http://{arguments.host}:{arguments.port}/ (Ctrl-C: 終わる)")
-    serve(
-        assistant,
-        listening,
-        page=not arguments.api,
-        token=arguments.token,
-        proxies=arguments.forwarded_allow_ips,
-        grace_s=arguments.grace_s,
-    )
+    with listen(arguments.host, arguments.port, token=arguments.token) as listening:
+        # Mistyped, it would be a new and empty index, and every answer a refusal.
+        read_manifest(arguments.index)
+        llm = ChatSwallow(model=arguments.model, **running(arguments))
+        llm.load()
+        store = open_store(arguments.index, arguments.embeddings)
+        assistant = Assistant(
+            llm,
+            store,
+            limits=Limits(arguments.max_files, arguments.max_file_mb),
+            shared_uploads=arguments.shared_uploads,
+            feedback=arguments.feedback,
+        )
+        say(f"{len(store)} passages; http://{arguments.host}:{arguments.port}/ (Ctrl-C: 終わる)")
+        serve(
+            assistant,
+            listening,
+            page=not arguments.api,
+            token=arguments.token,
+            proxies=arguments.forwarded_allow_ips,
+            grace_s=arguments.grace_s,
+        )
     return 0
 
 
