@@ -14,12 +14,16 @@ from langchain_swallow.text.quantities import Quantity, quantities
 from langchain_swallow.text.sentences import sentence_spans
 
 _CLAUSE = re.compile(r"(?<=[、,，;；])(?![0-9])|\n")
+_CLAUSE_END = re.compile(r"[、。,;\n]|が(?=、)")
 _LIST_MARK = re.compile(r"^\s*(?:[0-9]{1,2}[.)]\s|[-*・●○■□]\s*)")
-_CONTENT = re.compile(r"[一-龯々ァ-ヶー]+|[a-z]{2,}")
+_CONTENT = re.compile(r"[一-龯々ァ-ヶー]+|[a-z]+")
 
 # A negation that says no "not": obligation, guess, emphasis, and words that only look like one.
 _NOT_NEGATIONS = re.compile(
-    r"な(?:けれ|くて)ばなら(?:な[いくか]|ぬ|ず|ません)|な(?:けれ|くて)ばいけ(?:な[いくか]|ません)"
+    r"[0-9一-九十百千万億][^\s、。]{0,6}(?:超え|下回)(?:ら?ない|ら?ず|ません|りません"
+    r"|っ?ては(?:なら|いけ)(?:な[いくか]|ず|ません)|ることは?(?:でき)?(?:な[いくか]|ません))"
+    r"|\b(?:no|not) (?:more|less|fewer|later|earlier) than\b|\bnot only\b"
+    r"|な(?:けれ|くて)ばなら(?:な[いくか]|ぬ|ず|ません)|な(?:けれ|くて)ばいけ(?:な[いくか]|ません)"
     r"|なくては(?:なら|いけ)(?:な[いくか]|ません)|ねばなら(?:な[いくか]|ぬ|ず|ません)"
     r"|ないと(?:なら|いけ)(?:な[いくか]|ません)|ざるを得(?:な[いくか]|ず|ません)"
     r"|かもしれ(?:な[いくか]|ません)|に(?:違い|ちがい)(?:な[いくか]|ありません)"
@@ -46,13 +50,15 @@ _SAYS_SOMETHING = re.compile(
 _OPPOSITES = tuple(
     tuple(pair.split("/"))
     for pair in (
-        "増加/減少 増え/減っ 増やす/減らす 上昇/下降 値上げ/値下げ 引き上げ/引き下げ 黒字/赤字 "
+        "増/減 上昇/下降 上昇/低下 上昇/下落 向上/低下 上げ/下げ 上が/下が 高い/低い 黒字/赤字 "
         "賛成/反対 可決/否決 承認/却下 許可/禁止 必須/任意 開始/終了 上限/下限 最大/最小 最高/最低 "
-        "出席/欠席 参加/欠席 成功/失敗 入社/退社 採用/解雇 就職/退職 午前/午後 平日/休日 以前/以後 "
-        "の前に/の後に 北側/南側 東側/西側 右側/左側 屋内/屋外 国内/海外 増額/減額 加算/減算 "
-        "延長/短縮 拡大/縮小"
+        "出席/欠席 参加/欠席 成功/失敗 入社/退社 採用/解雇 就職/退職 平日/休日 平日/土日 全員/一部 "
+        "全社員/一部 すべて/一部 全て/一部 全部/一部 北側/南側 東側/西側 右側/左側 屋内/屋外 "
+        "国内/海外 加算/減算 延長/短縮 拡大/縮小 increase/decrease before/after maximum/minimum"
     ).split()
 )
+
+_BEFORE_OR_AFTER = re.compile("(?<=([一-龯の]))[前後]")
 
 
 def agrees(claim: str, passage: str, quoted: tuple[int, int], context: str = "") -> bool:
@@ -136,28 +142,37 @@ def _shared(content: set[str], text: str) -> float:
 def _polarity_agrees(claim: str, sentence: str) -> bool:
     if not _SAYS_SOMETHING.search(claim):
         return True
-    window = _window(claim, sentence)
-    if _negations(claim) % 2 != _negations(window) % 2:
+    start, end = _window(claim, sentence)
+    if _negations(claim) % 2 != _negations(sentence[start:end]) % 2:
         return False
+    # 上限 and 下限 share a character, so that the words which both have may begin inside one.
+    start = max((mark.end() for mark in _CLAUSE_END.finditer(sentence, 0, start)), default=0)
+    clauses = sentence[start:end]
     return not any(
-        (one in claim) != (one in window)
-        and (other in claim) != (other in window)
+        (one in claim) != (one in clauses)
+        and (other in claim) != (other in clauses)
         and (one in claim) != (other in claim)
-        for one, other in _OPPOSITES
+        for one, other in (*_OPPOSITES, *_befores_and_afters(claim))
     )
 
 
-def _window(claim: str, sentence: str) -> str:
+def _befores_and_afters(claim: str) -> Iterator[tuple[str, str]]:
+    """3日前 is the opposite of 3日後, as 食前 is of 食後, and 前年 of nothing."""
+    for match in _BEFORE_OR_AFTER.finditer(claim):
+        yield f"{match[1]}前", f"{match[1]}後"
+
+
+def _window(claim: str, sentence: str) -> tuple[int, int]:
     """What of a sentence a claim is about: from the first words that both have to the end of the
     clause after the last.
     """
     matcher = SequenceMatcher(None, claim, sentence, autojunk=False)
     blocks = [block for block in matcher.get_matching_blocks() if block.size >= 2]
     if not blocks:
-        return sentence
+        return 0, len(sentence)
     start, end = blocks[0].b, blocks[-1].b + blocks[-1].size
-    clause_end = re.compile(r"[、。,;\n]|が(?=、)").search(sentence, end)
-    return sentence[start : clause_end.start() if clause_end else len(sentence)]
+    clause_end = _CLAUSE_END.search(sentence, end)
+    return start, clause_end.start() if clause_end else len(sentence)
 
 
 def _negations(text: str) -> int:

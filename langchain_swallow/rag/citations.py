@@ -20,6 +20,9 @@ _MARKS_AT_END = re.compile(f"(?:{MARK_PATTERN})+$")
 _CLAUSE_END = re.compile(rf"[、。，．,;；!?！？\n)）」』]|{MARK_PATTERN}")
 # Shorter common runs are particles and chance.
 _SHORTEST_QUOTE = 4
+# A shorter rest, such as は, names no subject.
+_SHORTEST_WORDS = 3
+_IN_WORD = re.compile("[一-龯々ァ-ヶーa-z]{2}")
 # With their quantities cut out, two sentences that say the same share most of what is left.
 _SAME_WORDS = 0.6
 # A shorter claim stands in too many passages to say which was meant.
@@ -161,7 +164,7 @@ def _check(
     others = ((sentence, _quoted(sentence, key)) for sentence in before)
     if (span and contradicts(said, span)) or any(at and contradicts(s, at) for s, at in others):
         return Citation(number, document, contradicted=True)
-    if span is None:
+    if span is None or _names_another(claim, key.text):
         return Citation(number, document)
     start, end = span
     quote = document.page_content[start:end]
@@ -183,10 +186,29 @@ def _quoted(claim: str, key: SearchKey) -> tuple[int, int] | None:
     return key.span(*span) if span else None
 
 
+def _names_another(claim: str, passage: str) -> bool:
+    """Whether what both have begins or ends inside two words: 東京本社 is not 大阪本社."""
+    wanted = normalize(claim).strip("。 、")
+    run = SequenceMatcher(None, wanted, passage, autojunk=False).find_longest_match()
+    both = ((wanted, run.a), (passage, run.b))
+    begins = all(_is_in_word(text, i) and not _ends_a_quantity(text[:i]) for text, i in both)
+    return begins or all(_is_in_word(text, i + run.size) for text, i in both)
+
+
+def _is_in_word(text: str, i: int) -> bool:
+    return i > 0 and bool(_IN_WORD.match(text, i - 1))
+
+
+def _ends_a_quantity(text: str) -> bool:
+    """Units are compared by value: 6か月以上 is 半年以上."""
+    last = text[-20:]
+    return not without_quantities(last).endswith(last[-1])
+
+
 def _same_sentence(claim: str, passage: str) -> tuple[int, int] | None:
     """The sentence that differs from a claim in how its quantities are written: 3千円, 3,000円."""
     words = without_quantities(claim)
-    if len(words) < _SHORTEST_QUOTE:
+    if len(words) < _SHORTEST_WORDS:
         return None
     shares = {
         span: _share(words, without_quantities(passage[slice(*span)]))

@@ -24,7 +24,6 @@ _UNITS: dict[str, tuple[str, int]] = {
     **dict.fromkeys(("ドル", "usd"), ("ドル", 1)),
     **dict.fromkeys(("ユーロ", "eur"), ("ユーロ", 1)),
     **dict.fromkeys(("%", "パーセント", "percent"), ("%", 1)),
-    "割": ("%", 10),
     **dict.fromkeys(("ポイント", "pt"), ("ポイント", 1)),
     **dict.fromkeys(("年間", "年", "か年", "ヶ年", "カ年", "箇年", "years", "year"), ("月", 12)),
     **dict.fromkeys(
@@ -45,7 +44,8 @@ _UNITS: dict[str, tuple[str, int]] = {
     ),
     **dict.fromkeys(("週間", "週", "weeks", "week"), ("日", 7)),
     **dict.fromkeys(("日間", "日", "days", "day"), ("日", 1)),
-    **dict.fromkeys(("泊",), ("泊", 1)),
+    **dict.fromkeys(("営業日", "稼働日", "business days", "business day"), ("営業日", 1)),
+    "泊": ("泊", 1),
     **dict.fromkeys(("時間", "hours", "hour"), ("秒", 3600)),
     **dict.fromkeys(("分間", "分", "minutes", "minute", "min"), ("秒", 60)),
     **dict.fromkeys(("秒間", "秒", "seconds", "second", "sec"), ("秒", 1)),
@@ -53,15 +53,15 @@ _UNITS: dict[str, tuple[str, int]] = {
     **dict.fromkeys(("歳", "才", "years old"), ("歳", 1)),
     **dict.fromkeys(("人", "名様", "名", "people", "persons"), ("人", 1)),
     **dict.fromkeys(("個", "箇所", "か所", "カ所", "ヶ所"), ("個", 1)),
-    **dict.fromkeys(("キロメートル", "km"), ("m", 1000)),
-    **dict.fromkeys(("メートル", "m"), ("m", 1)),
-    **dict.fromkeys(("センチメートル", "センチ", "cm"), ("cm", 1)),
+    **dict.fromkeys(("キロメートル", "km"), ("mm", 10**6)),
+    **dict.fromkeys(("メートル", "m"), ("mm", 1000)),
+    **dict.fromkeys(("センチメートル", "センチ", "cm"), ("mm", 10)),
     **dict.fromkeys(("ミリメートル", "ミリ", "mm"), ("mm", 1)),
-    **dict.fromkeys(("キログラム", "kg"), ("g", 1000)),
-    **dict.fromkeys(("グラム", "g"), ("g", 1)),
+    **dict.fromkeys(("トン", "t"), ("mg", 10**9)),
+    **dict.fromkeys(("キログラム", "kg"), ("mg", 10**6)),
+    **dict.fromkeys(("グラム", "g"), ("mg", 1000)),
     **dict.fromkeys(("ミリグラム", "mg"), ("mg", 1)),
-    **dict.fromkeys(("トン", "t"), ("トン", 1)),
-    **dict.fromkeys(("リットル", "l"), ("l", 1)),
+    **dict.fromkeys(("リットル", "l"), ("ml", 1000)),
     **dict.fromkeys(("ミリリットル", "ml", "cc"), ("ml", 1)),
     **dict.fromkeys(("平方メートル", "平米", "m2"), ("m2", 1)),
     **dict.fromkeys(("立方メートル", "立米", "m3"), ("m3", 1)),
@@ -89,6 +89,13 @@ _KANJI_WORDS = re.compile(
 )
 # 二〇二五年四月一日, 第十二条: digits in their place, so that one pattern reads both.
 _KANJI_DATE = re.compile(rf"(?<![{_KANJI}])[{_KANJI}]{{1,30}}(?=[年月日時条章](?!中|間|市))")
+# 2割5分, 3分5厘, 三分の二: shares, as hundredths. 5分 alone are minutes.
+_DIGIT = rf"[0-9{''.join(_DIGITS)}]"
+_SHARES = rf"""
+    (?P<tenths>[0-9]{{1,2}}(?:\.[0-9]{{1,3}})?|{_DIGIT})割(?:(?P<bu>{_DIGIT})分(?!間|の))?
+  | (?P<bu_alone>{_DIGIT})分(?P<rin>{_DIGIT})厘
+  | (?P<denominator>[0-9]{{1,9}}|[{_KANJI}]{{1,9}})分の(?P<numerator>[0-9]{{1,9}}|[{_KANJI}]{{1,9}})
+"""
 _YEAR = rf"(?P<era>{'|'.join(_ERAS)})(?P<era_year>元|[0-9]{{1,2}})年|(?P<year>[0-9]{{4}})年"
 _PATTERN = re.compile(
     rf"""
@@ -101,22 +108,45 @@ _PATTERN = re.compile(
   | (?<![0-9])(?P<m4>1[0-2]|0?[1-9])月(?!間)(?:(?P<d4>[0-9]{{1,2}})日(?!間))?
   | (?<![0-9])(?P<digits>[0-9]{{1,6}}(?:\.[0-9]{{1,6}}){{2,6}}(?![0-9])
         |[0-9]{{2,5}}(?:-[0-9]{{2,5}}){{1,4}}(?![0-9]))
+  | (?<![0-9/])(?P<m5>1[0-2]|0?[1-9])/(?P<d5>3[01]|[12][0-9]|0?[1-9])(?![0-9/])
+  | {_SHARES}
   | (?P<half>午前|午後|am\ ?|pm\ ?)?(?<![0-9.,])(?P<hour>[0-9]{{1,2}})
         (?:時(?!間)(?:(?P<minute>[0-9]{{1,2}})分|(?P<and_half>半))?|:(?P<colon>[0-5][0-9])(?![0-9]))
   | (?<![a-z0-9])(?P<code>[a-z][a-z0-9]{{0,20}}-?[0-9][a-z0-9]{{0,20}}(?:-[a-z0-9]{{1,20}}){{0,5}})
-  | (?:(?P<currency>[¥$€])\ ?)?(?<![0-9.])(?P<number>{_NUMBER})(?P<large>{_LARGE_PART})?
+  | (?P<minus>(?<=[はがをのにと:、( ])-(?=[0-9¥$€])|[△▲]\ ?|マイナス\ ?)?
+        (?:(?P<currency>[¥$€])\ ?)?(?<![0-9.])(?P<number>{_NUMBER})(?P<large>{_LARGE_PART})?
         \ ?(?P<unit>{_UNIT})?(?P<and_a_half>半)?
   | (?P<kanji>[{_KANJI}]{{1,30}})(?P<kanji_unit>{_KANJI_UNIT})(?P<kanji_half>半)?
   | 半(?P<half_unit>年|月|日|時間|額|数)
     """,
     re.VERBOSE,
 )
+_MUST_NOT = "(?:ない|ず|ません|ては(?:なら|いけ)な|ることは(?:でき)?な|ることができな)"
 _BOUNDS = {
-    "以上": ">=", "から": ">=", "以降": ">=", "以後": ">=", "より": "", "超": ">", "を超": ">",
-    "以下": "<=", "以内": "<=", "まで": "<=", "以前": "<=", "未満": "<", "を下回": "<",
+    rf"を?超え{_MUST_NOT}": "<=", rf"を?下回(?:ら{_MUST_NOT}|って(?:は(?:なら|いけ)な))": ">=",
+    "以上|から|以降|以後": ">=", "を?超": ">",
+    "以下|以内|まで|以前": "<=", "未満|を下回": "<",
 }  # fmt: skip
-_BOUND = re.compile("|".join(map(re.escape, sorted(_BOUNDS, key=len, reverse=True))))
-_OPPOSITE = {">=": "<", ">": "<", "<=": ">", "<": ">"}
+_BOUNDS_BEFORE = {
+    "at least|no (?:less|fewer|earlier) than|a minimum of|from": ">=",
+    "at most|no (?:more|later) than|not (?:more|later) than|up to|within|a maximum of": "<=",
+    "more than|over|above": ">", "less than|fewer than|under|below": "<",
+}  # fmt: skip
+_BOUND = re.compile("|".join(f"({spelling})" for spelling in _BOUNDS))
+_BOUND_BEFORE = re.compile(rf"\b(?:{'|'.join(f'({spelling})' for spelling in _BOUNDS_BEFORE)})\ $")
+# Of a loss, the sign may be said in words.
+_LOSS = re.compile("赤字|減|損失|低下|下落|下が|氷点下|零下|loss|decrease|below zero")
+_ENGLISH_NUMBERS = {
+    word: value
+    for value, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+        "fifteen sixteen seventeen eighteen nineteen twenty".split()
+    )
+} | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
+_ENGLISH_NUMBER = re.compile(rf"\b({'|'.join(_ENGLISH_NUMBERS)})(?=[ -](?:{_UNIT})\b)")
+# As in contracts; 参加 and 拾う are words.
+_FORMAL = re.compile(r"[壱弐萬]|参(?=[拾十百千万萬円])|拾(?=[壱弐参一-九百千万萬円])")
+_FORMAL_DIGITS = dict(zip("壱弐参拾萬", "一二三十万", strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,19 +159,23 @@ class Quantity:
             since midnight; the code itself.
         unit: Of an amount; empty where none is known.
         bound: `">="`, `">"`, `"<="` or `"<"` where the text says 以上, 未満 and the like.
+        is_afternoon: Whether a time of day is said with 午後; 3時 may mean it.
+        is_unsigned: Whether the text speaks of a loss, so that 500万円 may be △500万円.
     """
 
     kind: str
     value: object
     unit: str = ""
     bound: str = ""
+    is_afternoon: bool = False
+    is_unsigned: bool = False
 
     def agrees_with(self, other: "Quantity") -> bool:
         """Whether another text's quantity can be this one.
 
         A unit, a part of a date or a bound that only one of them has is no contradiction.
         """
-        if _OPPOSITE.get(self.bound, "")[:1] == other.bound[:1] != "":
+        if self.bound and other.bound and self.bound != other.bound:
             return False
         if self.kind == other.kind == "date":
             return _same_date(self.value, other.value)
@@ -149,9 +183,19 @@ class Quantity:
             # 10日 of a month, or 2025 of 2025年.
             part = {"日": other.value[2], "": other.value[0]}.get(self.unit)
             return part == self.value
-        if self.kind != other.kind or self.value != other.value:
+        if self.kind != other.kind or not self._has_value_of(other):
             return False
         return self.unit == other.unit or not (self.unit and other.unit)
+
+    def _has_value_of(self, other: "Quantity") -> bool:
+        one, two = self.value, other.value
+        if isinstance(one, Fraction) and isinstance(two, Fraction):
+            return one == two or ((self.is_unsigned or other.is_unsigned) and abs(one) == abs(two))
+        if isinstance(one, int) and isinstance(two, int):
+            later, earlier = (self, other) if one > two else (other, self)
+            is_said_short = later.is_afternoon and not earlier.is_afternoon
+            return one == two or (is_said_short and abs(one - two) == 12 * 60)
+        return one == two
 
 
 def _same_date(one: object, other: object) -> bool:
@@ -187,7 +231,9 @@ def without_quantities(text: str) -> str:
 
 
 def _key(text: str) -> str:
-    return _KANJI_DATE.sub(_in_digits, normalize(text))
+    text = _FORMAL.sub(lambda match: _FORMAL_DIGITS[match[0]], normalize(text))
+    text = _ENGLISH_NUMBER.sub(lambda match: str(_ENGLISH_NUMBERS[match[0]]), text)
+    return _KANJI_DATE.sub(_in_digits, text)
 
 
 def _in_digits(match: re.Match[str]) -> str:
@@ -202,12 +248,23 @@ def _in_digits(match: re.Match[str]) -> str:
 
 
 def _found(text: str) -> Iterator[Quantity]:
+    is_loss = bool(_LOSS.search(text))
     for match in _PATTERN.finditer(text):
         if (read := _read(match)) is None:
             continue
         kind, value, unit = read
-        bound = _BOUND.match(text, match.end())
-        yield Quantity(kind, value, unit, _BOUNDS[bound[0]] if bound else "")
+        is_afternoon = kind == "time" and (match["half"] or "").strip() in ("午後", "pm")
+        yield Quantity(kind, value, unit, _bound(text, match), is_afternoon, is_loss)
+
+
+def _bound(text: str, match: re.Match[str]) -> str:
+    for forms, found in (
+        (_BOUNDS, _BOUND.match(text, match.end())),
+        (_BOUNDS_BEFORE, _BOUND_BEFORE.search(text[max(0, match.start() - 20) : match.start()])),
+    ):
+        if found:
+            return list(forms.values())[(found.lastindex or 1) - 1]
+    return ""
 
 
 def _read(match: re.Match[str]) -> tuple[str, object, str] | None:
@@ -217,6 +274,8 @@ def _read(match: re.Match[str]) -> tuple[str, object, str] | None:
         return "date", date, ""
     if found["hour"]:
         return _time(found)
+    if (share := _share(found)) is not None:
+        return "amount", share * 100, "%"
     if code := found["code"] or found["digits"]:
         return "code", code, ""
     if found["number"]:
@@ -243,7 +302,25 @@ def _date(found: dict[str, str | None]) -> tuple[int | None, int | None, int | N
         return int(found["y3"]), _int(found["m3"]), _int(found["d3"])
     if found["m4"]:
         return None, int(found["m4"]), _int(found["d4"])
+    if found["m5"]:
+        return None, int(found["m5"]), _int(found["d5"])
     return None
+
+
+def _share(found: dict[str, str | None]) -> Fraction | None:
+    """2割5分 is a fourth, as 4分の1 is."""
+    if found["denominator"]:
+        below, above = _whole(found["denominator"]), _whole(found["numerator"])
+        return above / below if below else None
+    if found["bu_alone"]:
+        return _whole(found["bu_alone"]) / 100 + _whole(found["rin"]) / 1000
+    if found["tenths"]:
+        return _whole(found["tenths"]) / 10 + _whole(found["bu"]) / 100
+    return None
+
+
+def _whole(text: str | None) -> Fraction:
+    return Fraction(text or "0") if (text or "0")[0].isascii() else _kanji_number(text or "")
 
 
 def _time(found: dict[str, str | None]) -> tuple[str, object, str]:
@@ -259,6 +336,8 @@ def _amount(found: dict[str, str | None]) -> tuple[str, object, str]:
     value = Fraction((found["number"] or "0").replace(",", ""))
     if found["large"]:
         value = _with_large(value, found["large"])
+    if found["minus"]:
+        value = -value
     unit = found["unit"] or _CURRENCY.get(found["currency"] or "", "")
     return _in_unit(value, unit, found["and_a_half"])
 
