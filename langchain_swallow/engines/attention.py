@@ -14,8 +14,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from langchain_swallow.engines.shared_beginning import attend_at_once, shared_tokens
-from langchain_swallow.engines.tiling import Tiles, attend_in_tiles, current_tiles
+from langchain_swallow.engines.kv_memory import Pieces
 
 _NAME = "swallow_sdpa"
 # Where torch's kernels are known to take queries so.
@@ -49,41 +48,24 @@ def _attend(
     Args:
         module: The layer.
         query: Shape (rows, heads, new, head dim); of pieces one row, one piece after another.
-        key: Shape (rows, kv heads, known, head dim); of pieces a tuple of tensors of one row.
+        key: Shape (rows, kv heads, known, head dim), or `Pieces` with one row each.
         value: The same.
         attention_mask: Shape (rows, 1, new, known), added to the scores, or true for what is seen.
-            Of pieces it has the queries that are asked, one piece after another, and the keys of
-            the longest.
+            Of pieces it has the keys of the longest.
         options: For `sdpa_attention_forward`.
 
     Returns:
         Shape (rows, new, heads, head dim), and no weights.
     """
-    if attention_mask is None or isinstance(key, torch.Tensor):
+    if attention_mask is None or not isinstance(key, Pieces):
         return _attend_rows(module, query, key, value, attention_mask, **options), None
-    tiles = current_tiles() or ()
-    queries = query.split([t.count for t in tiles], 2)
-    masks = attention_mask.split([len(t.positions) for t in tiles], 2)
+    queries = query.split(key.counts, 2)
+    masks = attention_mask.split(key.counts, 2)
     attended = [
-        _attend_piece(module, q, k, v, mask[..., : k.shape[2]], t, **options)
-        for q, k, v, mask, t in zip(queries, key, value, masks, tiles, strict=True)
+        _attend_rows(module, q, k, v, mask[..., : k.shape[2]], **options)
+        for q, k, v, mask in zip(queries, key.rows, value.rows, masks, strict=True)
     ]
     return attended[0] if len(attended) == 1 else torch.cat(attended, 1), None
-
-
-def _attend_piece(
-    module: Any,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    mask: torch.Tensor,
-    tiles: Tiles,
-    **options: Any,
-) -> torch.Tensor:
-    if tiles.tiling and _is_known(options):
-        return attend_in_tiles(query, key, value, mask, tiles, options.get("scaling"))
-    mask = mask[:, :, tiles.before :][:, :, : tiles.count]
-    return _attend_rows(module, query, key, value, mask, **options)
 
 
 def _attend_rows(
@@ -107,12 +89,9 @@ def _attend_rows(
         mask = mask.repeat(1, 1, group, 1)
     if group * new == 1 and query.dtype == torch.bfloat16 and device == "cpu":
         queries = queries.repeat(1, 1, 2, 1)
-    if shared := shared_tokens(key, value):
-        attended = attend_at_once(queries, key, value, mask, shared, scale)
-    else:
-        attended = torch.nn.functional.scaled_dot_product_attention(
-            queries, key, value, attn_mask=mask, scale=scale
-        )
+    attended = torch.nn.functional.scaled_dot_product_attention(
+        queries, key, value, attn_mask=mask, scale=scale
+    )
     attended = attended[:, :, : group * new].reshape(rows, heads, new, -1)
     return attended.transpose(1, 2).contiguous()
 

@@ -73,11 +73,6 @@ def is_on_cpu(model: Any) -> bool:
     return {parameter.device.type for parameter in model.parameters()} == {"cpu"}
 
 
-def is_float32(model: Any) -> bool:
-    """Whether a model computes in float32 with weights of float32, not with fewer bits."""
-    return {parameter.dtype for parameter in model.parameters()} == {torch.float32}
-
-
 def is_quantized(model: Any) -> bool:
     """Whether any of its weights are integers."""
     return not all(parameter.is_floating_point() for parameter in model.parameters())

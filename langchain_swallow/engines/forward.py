@@ -10,8 +10,6 @@ import torch
 from langchain_swallow.engines.attention import attends_quickly
 from langchain_swallow.engines.kv_cache import KVCache, Slot
 from langchain_swallow.engines.kv_memory import Window, Windows
-from langchain_swallow.engines.shared_beginning import asked_at_once
-from langchain_swallow.engines.tiling import Tiles, Tiling, asked_in
 
 
 def decode(model: Any, cache: KVCache, slots: list[Slot], new: list[list[int]]) -> torch.Tensor:
@@ -30,19 +28,11 @@ def decode(model: Any, cache: KVCache, slots: list[Slot], new: list[list[int]]) 
     window = Window(cache.memory, slots[0].row, starts, len(new[0]))
     first = torch.tensor(starts, device=model.device)[:, None]
     positions = first + torch.arange(window.count, device=model.device)
-    # With a window a mask hides some of the beginning.
-    shared = 0 if _window(model) else cache.shared_by(slots)
-    with asked_at_once(shared, len(slots)):
-        return _pass(model, new, positions, positions, window, window.count)
+    return _pass(model, new, positions, window, window.count)
 
 
 def prefill(
-    model: Any,
-    cache: KVCache,
-    pieces: list[tuple[Slot, list[int]]],
-    last: list[int],
-    *,
-    tiling: Tiling | None = None,
+    model: Any, cache: KVCache, pieces: list[tuple[Slot, list[int]]], last: list[int]
 ) -> torch.Tensor:
     """Compute pieces of prompts in one pass.
 
@@ -51,46 +41,22 @@ def prefill(
         cache: Where the slots' keys and values lie.
         pieces: Slots, and the token ids behind those that they have.
         last: Which pieces end a prompt.
-        tiling: How to ask queries so that the bits of a token do not depend on its company.
 
     Returns:
         Logits of shape (last, vocabulary) of the tokens that end a prompt.
     """
-    tiles = [Tiles(len(slot.ids), len(ids), tiling) for slot, ids in pieces]
-    windows = [
-        Window(cache.memory, slot.row, [t.first], t.count, t.keys)
-        for (slot, _), t in zip(pieces, tiles, strict=True)
-    ]
+    windows = [Window(cache.memory, slot.row, [len(slot.ids)], len(ids)) for slot, ids in pieces]
     ids = [token for _, piece in pieces for token in piece]
-    positions = [range(t.first, t.first + t.count) for t in tiles]
-    ends = list(itertools.accumulate(t.count for t in tiles))
-    kept = [ends[i] - 1 for i in last]
-    if tiling and len(kept) == 1:
-        # One row would be multiplied otherwise than several.
-        kept.insert(0, kept[0] - 1)
-    attends_to_each = attends_quickly(model)
-    with asked_in(tuple(tiles) if attends_to_each else None):
-        logits = _pass(
-            model,
-            [ids],
-            _row(positions, model.device),
-            _row([t.positions for t in tiles], model.device),
-            Windows(windows) if attends_to_each else windows[0],
-            kept,
-        )[0]
-    return logits[len(kept) - len(last) :]
-
-
-def _row(ranges: list[range], device: torch.device) -> torch.Tensor:
-    """Shape (1, numbers of all ranges)."""
-    return torch.cat([torch.arange(r.start, r.stop, device=device) for r in ranges])[None]
+    positions = torch.cat([torch.arange(w.starts[0], w.end, device=model.device) for w in windows])
+    ends = list(itertools.accumulate(window.count for window in windows))
+    window = Windows(windows) if attends_quickly(model) else windows[0]
+    return _pass(model, [ids], positions[None], window, [ends[i] - 1 for i in last])[0]
 
 
 def _pass(
     model: Any,
     ids: list[list[int]],
     positions: torch.Tensor,
-    asked: torch.Tensor,
     window: Window | Windows,
     logits_of: int | list[int],
 ) -> torch.Tensor:
@@ -100,7 +66,6 @@ def _pass(
         model: A causal language model.
         ids: Tokens, the same number in each row.
         positions: Of the tokens, in their texts.
-        asked: Of the queries that attention asks.
         window: Where the model's keys and values are.
         logits_of: How many of the last tokens of a row are wanted, or which; no tensor, since the
             last layer may be on another device than the first.
@@ -108,7 +73,7 @@ def _pass(
     output = model(
         input_ids=torch.tensor(ids, device=model.device),
         position_ids=positions,
-        attention_mask=_masks(model, asked, window.end),
+        attention_mask=_masks(model, positions, window.end),
         use_cache=True,
         logits_to_keep=logits_of,
         **{_cache_parameter(model.__class__): window},

@@ -5,13 +5,9 @@ sequence begins or ends, and only if it lies apart.
 
 A finished sequence leaves its tokens behind. The next prompt that begins with the same tokens
 takes the row over (the next turn of a chat) or copies the shared part (the same instructions with
-other passages), and computes only the rest. What was not used for longest is forgotten first.
-
-The same token comes out differently in the last bits when it is computed in a pass of another size.
-So that what is shared is never rounded otherwise than if it were computed alone, prompts are
-computed in blocks on a fixed grid, and shared in whole blocks. Where the passes of prompts do not
-differ (see `invariance`), the grid is 1: they are of any size, and shared to the token. Without a
-grid all that is known is shared, what decode steps computed too.
+other passages), and computes only the rest. All that is known is shared, whether it was computed as
+a prompt or as an answer; in passes of another size it may differ in the last bits. What was not
+used for longest is forgotten first.
 """
 
 from collections.abc import Collection
@@ -24,22 +20,19 @@ from langchain_swallow.engines.kv_memory import KVMemory
 # Rows and tokens of a row, to begin with, where they are made longer by copying.
 _FIRST_ROWS = 8
 _FIRST_CAPACITY = 1024
-# A pass on a grid of 1 is no longer than `invariance` has tried.
-_LONGEST_PASS = 512
 
 
 @dataclass(slots=True, eq=False)
 class Slot:
     """One row: the tokens whose keys and values it holds, and whether a sequence uses it.
 
-    The first `exact` of them were computed as a prompt, in blocks if there is a grid; where that is
-    a whole prompt, `logits` are those of its next token. A sequence that uses the row may come to
-    `length` tokens.
+    Where the first `prompt_length` of them are a whole prompt, `logits` are those of its next
+    token. A sequence that uses the row may come to `length` tokens.
     """
 
     row: int
     ids: list[int] = field(default_factory=list)
-    exact: int = 0
+    prompt_length: int = 0
     logits: torch.Tensor | None = None
     in_use: bool = False
     length: int = 0
@@ -54,8 +47,6 @@ class KVCache:
         max_slots: Most sequences at once, idle beginnings included.
         max_tokens: Most tokens of one sequence.
         budget_bytes: Most memory to take; grown into, not allocated ahead.
-        grid: Prompts are computed, and shared, in multiples of this many tokens; `None`: no grid.
-        block: Where that leaves a choice, they are computed in no fewer, unless fewer are left.
         lazy: Memory is taken when it is written to; see `KVMemory`.
     """
 
@@ -66,12 +57,8 @@ class KVCache:
         max_slots: int,
         max_tokens: int,
         budget_bytes: int,
-        grid: int | None,
-        block: int = 128,
         lazy: bool = False,
     ) -> None:
-        self.grid = grid
-        self._block = block
         self.memory = KVMemory(lazy=lazy)
         self._bytes_per_token = bytes_per_token
         self._max_slots = max_slots
@@ -79,7 +66,6 @@ class KVCache:
         self._budget = budget_bytes // bytes_per_token
         self._clock = 0
         self._slots: list[Slot] = []
-        self._alike: tuple[list[Slot], int] | None = None
 
     def acquire(self, prompt_ids: tuple[int, ...], length: int) -> Slot | None:
         """A slot for a sequence of up to `length` tokens, or `None` while there is no room.
@@ -99,7 +85,6 @@ class KVCache:
             )
         if not self._has_room(length):
             return None
-        self._alike = None
         source, shared = self._longest_beginning(prompt_ids)
         # Taking the row over spares a copy, and loses what follows the shared part.
         if source is not None and not source.in_use and 2 * shared > len(source.ids):
@@ -112,7 +97,7 @@ class KVCache:
             source, shared = None, 0
         elif slot is not source:
             self.memory.copy(source.row, slot.row, shared)
-        slot.exact = min(source.exact, shared) if source and self.grid else shared
+        slot.prompt_length = shared
         slot.logits = source.logits if source and shared == len(prompt_ids) else None
         slot.ids = list(prompt_ids[:shared])
         slot.in_use = True
@@ -123,25 +108,6 @@ class KVCache:
         """How many tokens of a prompt would be found."""
         return self._longest_beginning(prompt_ids)[1]
 
-    def next_pass(self, slot: Slot, most: int, left: int) -> int:
-        """How many of the `left` prompt tokens to compute at once, where `most` would suit.
-
-        What follows an answer is off the grid, and of no use to others: it goes in one pass.
-        """
-        if self.grid is None or slot.exact < len(slot.ids):
-            return max(most, self._block)
-        if self.grid > 1:
-            return self.grid - slot.exact % self.grid
-        count = min(max(most, self._block), _LONGEST_PASS)
-        # A last token alone would be multiplied otherwise than several.
-        return count - 1 if left - count == 1 else count
-
-    def append(self, slot: Slot, ids: list[int], *, of_prompt: bool) -> None:
-        """Note tokens whose keys and values were just written."""
-        if of_prompt and slot.exact == len(slot.ids):
-            slot.exact += len(ids)
-        slot.ids += ids
-
     def release(self, slot: Slot) -> None:
         """End of a sequence; its tokens stay as a beginning for later ones."""
         self._clock += 1
@@ -151,7 +117,6 @@ class KVCache:
     def discard(self, slot: Slot) -> None:
         """End of a sequence whose keys and values may be incomplete, or are not kept any longer."""
         slot.ids = []
-        slot.exact = 0
         slot.logits = None
         slot.in_use = False
         slot.last_used = 0
@@ -169,21 +134,10 @@ class KVCache:
                     self._exchange(slot, free.pop())
         return sorted(slots, key=lambda slot: slot.row)
 
-    def shared_by(self, slots: list[Slot]) -> int:
-        """How many tokens slots begin with alike; looked for when one has begun or ended."""
-        if len(slots) == 1:
-            return 0
-        if self._alike is None or self._alike[0] != slots:
-            ids = [slot.ids for slot in slots]
-            # What the first and the last in order share, all between them do.
-            self._alike = slots, shared_length(min(ids), tuple(max(ids)))
-        return self._alike[1]
-
     def clear(self) -> None:
         """Forget everything and free the memory."""
         self.memory.clear()
         self._slots.clear()
-        self._alike = None
 
     def _exchange(self, slot: Slot, row: int) -> None:
         other = next(s for s in self._slots if s.row == row)
@@ -198,11 +152,10 @@ class KVCache:
     def _usable(self, slot: Slot, prompt_ids: tuple[int, ...]) -> int:
         """How many of a slot's tokens this prompt may begin with."""
         shared = shared_length(slot.ids, prompt_ids)
-        if slot.logits is not None and shared == slot.exact == len(prompt_ids):
+        if slot.logits is not None and shared == slot.prompt_length == len(prompt_ids):
             return shared
-        # The last token is left to compute, for its logits, and not alone (see `next_pass`).
-        shared = max(0, min(shared, len(prompt_ids) - (2 if self.grid == 1 else 1)))
-        return min(shared, slot.exact) // self.grid * self.grid if self.grid else shared
+        # The last token is left to compute, for its logits.
+        return max(0, min(shared, len(prompt_ids) - 1))
 
     def _least_useful(self, length: int) -> Slot:
         """An empty row while the budget has room for it, or what was not used for longest.

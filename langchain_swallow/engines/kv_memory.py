@@ -13,6 +13,7 @@ import contextlib
 import math
 import mmap
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -165,18 +166,18 @@ class Window:
         row: First row.
         starts: For each row, the position of its first new token.
         count: New tokens per row.
-        end: How many tokens of a row are read; `None`: no more than there are.
+
+    Attributes:
+        end: How many tokens of a row are read.
     """
 
-    def __init__(
-        self, memory: KVMemory, row: int, starts: list[int], count: int, end: int | None = None
-    ) -> None:
+    def __init__(self, memory: KVMemory, row: int, starts: list[int], count: int) -> None:
         self._memory = memory
         self.row = row
         self.rows = len(starts)
         self.starts = starts
         self.count = count
-        self.end = max(starts) + count if end is None else end
+        self.end = max(starts) + count
         for i, start in enumerate(starts):
             memory.note(row + i, start + count)
         self._index: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -207,6 +208,19 @@ class Window:
         tensor[rows, :, positions] = new.transpose(1, 2)
 
 
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Keys or values of several prompts in one pass.
+
+    Attributes:
+        rows: All of each row, shape (1, kv heads, known, head dim).
+        counts: How many of each are new.
+    """
+
+    rows: tuple[torch.Tensor, ...]
+    counts: list[int]
+
+
 class Windows:
     """Windows of one row each, whose new tokens follow each other in one row of a pass."""
 
@@ -217,11 +231,12 @@ class Windows:
 
     def update(
         self, keys: torch.Tensor, values: torch.Tensor, layer_idx: int, *_: Any, **__: Any
-    ) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
+    ) -> tuple[Pieces, Pieces]:
         """As a window's, with all of each row apart."""
         new = zip(keys.split(self._counts, 2), values.split(self._counts, 2), strict=True)
         stored = [w.update(*own, layer_idx) for w, own in zip(self._windows, new, strict=True)]
-        return tuple(keys for keys, _ in stored), tuple(values for _, values in stored)
+        known, weighed = zip(*stored, strict=True)
+        return Pieces(known, self._counts), Pieces(weighed, self._counts)
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Transformers' cache protocol: tokens stored before this pass."""

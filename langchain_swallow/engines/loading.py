@@ -8,7 +8,6 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from langchain_swallow.catalog import DEMO
-from langchain_swallow.engines.activation import use_even_activation
 from langchain_swallow.engines.attention import attends_quickly, use_quick_attention
 from langchain_swallow.engines.base import Engine
 from langchain_swallow.engines.client_tokenizer import load_client_tokenizer
@@ -21,7 +20,6 @@ from langchain_swallow.engines.devices import (
     keep_to_allowed_cores,
 )
 from langchain_swallow.engines.fitting import BITS, check_memory, kv_budget, too_large
-from langchain_swallow.engines.invariance import invariant_tiling
 from langchain_swallow.engines.local import LocalEngine
 from langchain_swallow.engines.packing import pack_linear_layers
 from langchain_swallow.engines.quantized import has_kernels, quantize_linear_layers
@@ -84,13 +82,11 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
         quantize_linear_layers(model, bits, dtype)
     if settings.device_map is None and quantization is None:
         pack_linear_layers(model)
-    use_even_activation(model)
     return engine_from(
         model,
         tokenizer,
         settings.max_model_len or settings.context_window,
         prompt_lookup=settings.speculative is not None,
-        is_prepared=True,
     )
 
 
@@ -100,7 +96,6 @@ def engine_from(
     context_window: int | None = None,
     *,
     prompt_lookup: bool = True,
-    is_prepared: bool = False,
 ) -> LocalEngine:
     """An engine around a model that is loaded already.
 
@@ -109,7 +104,6 @@ def engine_from(
         tokenizer: Its tokenizer.
         context_window: Most tokens of prompt and answer; `None`, or more than its own: its own.
         prompt_lookup: See `LocalEngine`.
-        is_prepared: Its layers have been replaced for inference (see `invariance`).
 
     Raises:
         ValueError: Its attention takes no masks.
@@ -125,7 +119,6 @@ def engine_from(
         context_window=min(context_window or limit, limit),
         kv_budget_bytes=kv_budget(model),
         prompt_lookup=prompt_lookup,
-        tiling=invariant_tiling(model) if is_prepared else None,
     )
 
 

@@ -21,7 +21,6 @@ from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.engines.devices import (
     empty_device_caches,
     failure,
-    is_float32,
     is_on_cpu,
     is_out_of_memory,
     is_quantized,
@@ -35,7 +34,6 @@ from langchain_swallow.engines.lookup import MAX_GUESS, PromptLookup
 from langchain_swallow.engines.sampling import Sampler, token_logprob
 from langchain_swallow.engines.schedule import Schedule
 from langchain_swallow.engines.sequence import Sequence
-from langchain_swallow.engines.tiling import Tiling
 from langchain_swallow.errors import EngineError, PromptOverflowError
 from langchain_swallow.forks import begin_anew_in_children
 from langchain_swallow.prompts import encode_inside
@@ -43,8 +41,7 @@ from langchain_swallow.prompts import encode_inside
 # What a step computes of prompts. A longer prompt takes half of itself, so that its first token
 # comes after its own prefill and at most two decode steps of the others.
 _PREFILL_TOKENS_PER_STEP = 512
-# Prompts are computed in blocks of this many tokens (see `kv_cache`): as many as keep the device
-# busy, and no more, since a beginning is shared in whole blocks.
+# No pass over a prompt has fewer tokens, unless fewer are left: as many as keep the device busy.
 _BLOCK = {"cpu": 128}
 _BLOCK_GPU = 256
 # Guessed tokens are free while a decode pass is bound by reading the weights: up to this many.
@@ -86,10 +83,9 @@ class LocalEngine:
         context_window: Most tokens of prompt and answer together.
         max_batch: Most sequences that decode at once.
         kv_budget_bytes: Memory for keys and values.
-        block: Prompts are computed and shared in multiples of this many tokens in float32, and
-            computed in no fewer with fewer bits; `None` takes what suits the device.
+        block: The fewest tokens of a prompt to compute at once, unless fewer are left; `None` takes
+            what suits the device.
         prompt_lookup: Guess tokens that repeat earlier ones, and verify them; see `lookup`.
-        tiling: How to ask prompts' queries so that passes may be of any size; see `invariance`.
     """
 
     name = "transformers"
@@ -104,7 +100,6 @@ class LocalEngine:
         kv_budget_bytes: int = 4 * 1024**3,
         block: int | None = None,
         prompt_lookup: bool = True,
-        tiling: Tiling | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
@@ -112,7 +107,6 @@ class LocalEngine:
         self._is_on_cpu = is_on_cpu(model)
         self.context_window = context_window
         self._max_batch = max_batch
-        self._tiling = tiling
         self._to_bytes = token_bytes(tokenizer)
         self._end_ids = end_ids(model, tokenizer)
         self._grammars = GrammarCompiler(
@@ -120,19 +114,15 @@ class LocalEngine:
         )
         per_token = kv_bytes_per_token(model)
         slots, longest = max_batch + _IDLE_SLOTS, context_window + MAX_GUESS
-        self._block = block = block or _BLOCK.get(self._device.type, _BLOCK_GPU)
-        # In float32 a turn is to equal a cold run bit by bit; fewer bits are rounded anyway.
-        grid = None if not is_float32(model) else 1 if tiling else block
+        self._block = block or _BLOCK.get(self._device.type, _BLOCK_GPU)
         self._cache = KVCache(
             bytes_per_token=per_token,
             max_slots=slots,
-            max_tokens=tiling.whole_blocks(longest) if tiling else longest,
+            max_tokens=longest,
             budget_bytes=kv_budget_bytes,
-            grid=grid,
-            block=block,
             lazy=self._is_on_cpu and can_reserve(slots * longest * per_token),
         )
-        self._joins_prompts = grid in (None, 1) and attends_quickly(model)
+        self._joins_prompts = attends_quickly(model)
         tokens = _DECODE_TOKENS.get(self._device.type, _DECODE_TOKENS_GPU)
         if self._is_on_cpu and is_quantized(model):
             tokens = _DECODE_TOKENS_QUANTIZED
@@ -280,8 +270,8 @@ class LocalEngine:
         slot = sequence.slot
         assert slot is not None
         start = len(slot.ids)
-        count = self._cache.next_pass(slot, most, len(sequence.ids) - start)
-        return _Piece(sequence, slot, sequence.ids[start : start + count])
+        end = start + max(most, self._block)
+        return _Piece(sequence, slot, sequence.ids[start:end])
 
     def _compute(self, pieces: list[_Piece]) -> None:
         """Compute a pass, and choose the first tokens of the answers whose prompts it ends."""
@@ -290,15 +280,16 @@ class LocalEngine:
         if new:
             work = [(piece.slot, piece.ids) for piece in new]
             try:
-                logits = prefill(self.model, self._cache, work, last, tiling=self._tiling)
+                logits = prefill(self.model, self._cache, work, last)
             except Exception as error:
                 self._blame(pieces, error)
                 return
             for slot, ids in work:
-                self._cache.append(slot, ids, of_prompt=True)
+                slot.ids += ids
                 slot.logits = None
             for i, own in zip(last, logits, strict=True):
                 new[i].slot.logits = own
+                new[i].slot.prompt_length = len(new[i].slot.ids)
         for piece in pieces:
             if piece.slot.logits is not None:
                 self._choose_first(piece.sequence, piece.slot.logits)
@@ -361,7 +352,7 @@ class LocalEngine:
         slot = sequence.slot
         assert slot is not None
         for position, guessed in enumerate([*guess, None]):
-            self._cache.append(slot, sequence.ids[-1:], of_prompt=False)
+            slot.ids.append(sequence.ids[-1])
             if self._choose(sequence, logits[position], best[position]):
                 return position
             if sequence.ids[-1] != guessed:

@@ -10,8 +10,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from langchain_swallow.engines import attention
 from langchain_swallow.engines.attention import _attend, use_quick_attention
-from langchain_swallow.engines.shared_beginning import asked_at_once, shared_tokens
-from langchain_swallow.engines.tiling import TILINGS, Tiles, asked_in, current_tiles
+from langchain_swallow.engines.kv_memory import Pieces
 from tests.unit_tests.tiny_models import tiny
 
 
@@ -75,58 +74,32 @@ def test_keys_and_values_are_not_copied(new):
     assert (theirs.size > keys) == (new > 1 or not hasattr(sdpa_attention, "pack_gqa"))
 
 
-@pytest.mark.parametrize("tiling", TILINGS, ids=str)
-@pytest.mark.parametrize("group", [1, 2, 4])
-@pytest.mark.parametrize(("first", "count"), [(0, 1), (0, 70), (45, 3), (300, 400), (512, 512)])
-def test_in_tiles_it_is_transformers_attention(first, count, group, tiling):
-    tiles = Tiles(first, count, tiling)
-    asked = tiles.positions
-    assert set(range(first, first + count)) <= set(asked)
-    made = torch.Generator().manual_seed(first + count)
-    key, value = torch.randn(2, 1, 2, 1024, 16, generator=made)[:, :, :, : tiles.keys]
-    query = torch.randn(1, 2 * group, count, 16, generator=made)
-    seen = torch.arange(tiles.keys) <= torch.tensor(asked)[:, None]
-    mask = torch.zeros(seen.shape).masked_fill(~seen, torch.finfo(torch.float32).min)[None, None]
-    with asked_in((tiles,)):
-        got, _ = _attend(Layer(group), query, (key,), (value,), mask, scaling=0.3)
-        assert current_tiles() == (tiles,)
-    assert current_tiles() is None
-    own = mask[:, :, first - asked.start :][:, :, :count]
-    wanted, _ = sdpa_attention_forward(Layer(group), query, key, value, own, scaling=0.3)
-    assert got.is_contiguous()
-    torch.testing.assert_close(got, wanted)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("new", [1, 2])
-@pytest.mark.parametrize("group", [1, 4])
-def test_a_beginning_that_rows_share_is_asked_once(group, new, dtype):
-    rows, shared, known = 9, 150, 200
-    query, key, value, mask = inputs(group, new, dtype, rows=rows, known=known)
-    for tensor in (key, value):
-        tensor[:, :, :shared] = tensor[:1, :, :shared].clone()
-    mask[..., :shared] = 0
-    mask[..., -1] = 0
-    given = [tensor.float() for tensor in (query, key, value, mask)]
-    wanted, _ = sdpa_attention_forward(Layer(group), *given, scaling=0.3)
-    # The others' copies are not read.
-    key[1:, :, :shared] = value[1:, :, :shared] = torch.nan
-    with asked_at_once(shared, rows):
-        got, _ = _attend(Layer(group), query, key, value, mask, scaling=0.3)
-    # Both parts are rounded, and their sum.
-    tolerance = 2e-6 if dtype == torch.float32 else 0.01
-    torch.testing.assert_close(got.float(), wanted, atol=tolerance, rtol=0)
-
-
-def test_a_short_beginning_or_few_rows_are_not_worth_it():
-    given = inputs(1, 1, torch.float32)
-    with asked_at_once(400, 3):
-        assert shared_tokens(*given[1:3]) == 0
-    with asked_at_once(400, 4):
-        assert shared_tokens(*given[1:3]) == 400
-        # Torch's kernel takes keys and values of one width.
-        assert shared_tokens(given[1], given[2][..., :8]) == 0
-    assert shared_tokens(*given[1:3]) == 0
+def test_pieces_of_prompts_attend_each_to_its_own():
+    made = torch.Generator().manual_seed(5)
+    counts, known = [3, 1, 8], [10, 4, 8]
+    queries = [torch.randn(1, 4, count, 16, generator=made) for count in counts]
+    keys, values = (
+        tuple(torch.randn(1, 2, length, 16, generator=made) for length in known) for _ in range(2)
+    )
+    masks = []
+    for count, length in zip(counts, known, strict=True):
+        hidden = torch.arange(10) > torch.arange(length - count, length)[:, None]
+        masks.append(torch.zeros(count, 10).masked_fill(hidden, torch.finfo(torch.float32).min))
+    got, _ = _attend(
+        Layer(2),
+        torch.cat(queries, 2),
+        Pieces(keys, counts),
+        Pieces(values, counts),
+        torch.cat(masks)[None, None],
+        scaling=0.3,
+    )
+    wanted = [
+        sdpa_attention_forward(
+            Layer(2), query, key, value, mask[None, None, :, : key.shape[2]], scaling=0.3
+        )[0]
+        for query, key, value, mask in zip(queries, keys, values, masks, strict=True)
+    ]
+    torch.testing.assert_close(got, torch.cat(wanted, 1))
 
 
 def test_what_it_does_not_know_is_transformers_matter():

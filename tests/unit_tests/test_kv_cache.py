@@ -14,7 +14,7 @@ LAYERS = 2
 
 
 def cache_of(**options):
-    wanted = {"max_slots": 6, "max_tokens": 64, "budget_bytes": 10**6, "grid": 4, "block": 4}
+    wanted = {"max_slots": 6, "max_tokens": 64, "budget_bytes": 10**6}
     return KVCache(bytes_per_token=1, **{**wanted, **options})
 
 
@@ -25,7 +25,7 @@ def compute(cache, slots, new):
     for layer in range(LAYERS):
         window.update(keys + layer, -keys - layer, layer)
     for slot, ids in zip(slots, new, strict=True):
-        cache.append(slot, ids, of_prompt=True)
+        slot.ids += ids
 
 
 def holds(cache, slot):
@@ -59,14 +59,13 @@ def test_rows_keep_their_content_when_they_move():
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("grid", [4, 1, None])
 @pytest.mark.parametrize("lazy", [True, False])
-def test_whatever_happens_each_slot_holds_its_tokens_within_the_budget(lazy, grid, seed):
+def test_whatever_happens_each_slot_holds_its_tokens_within_the_budget(lazy, seed):
     if lazy and not can_reserve(1):
         pytest.skip("memory is not given lazily here")
     chance = random.Random(seed)
     budget = 100
-    cache = cache_of(lazy=lazy, grid=grid, max_tokens=64, budget_bytes=budget)
+    cache = cache_of(lazy=lazy, max_tokens=64, budget_bytes=budget)
     beginnings = [chance.choices(range(100), k=12) for _ in range(3)]
     running, known, waited = [], 0, 0
     for _ in range(300):
@@ -83,8 +82,6 @@ def test_whatever_happens_each_slot_holds_its_tokens_within_the_budget(lazy, gri
             waited += 1
         if running:
             slots = cache.gather(running)
-            alike = cache.shared_by(slots)
-            assert len({tuple(slot.ids[:alike]) for slot in slots}) == 1
             compute(cache, slots, [[chance.randrange(200)] for _ in slots])
         for slot in cache._slots:
             holds(cache, slot)
@@ -99,12 +96,12 @@ def test_all_of_a_prompt_is_known_only_with_its_logits():
     cache, prompt = cache_of(), tuple(range(8))
     slot = cache.acquire((*prompt, 8, 9), 20)
     compute(cache, [slot], [list(prompt)])
-    # Cancelled between two blocks.
+    # Cancelled between two passes.
     cache.release(slot)
     slot = cache.acquire(prompt, 20)
-    assert slot.ids == list(prompt[:4])
-    compute(cache, [slot], [list(prompt[4:])])
-    slot.logits = torch.zeros(3)
+    assert slot.ids == list(prompt[:7])
+    compute(cache, [slot], [list(prompt[7:])])
+    slot.logits, slot.prompt_length = torch.zeros(3), 8
     cache.release(slot)
     again = [cache.acquire(prompt, 20) for _ in range(2)]
     assert [other.ids for other in again] == [list(prompt)] * 2
@@ -114,57 +111,11 @@ def test_all_of_a_prompt_is_known_only_with_its_logits():
     assert longer.logits is None
 
 
-def test_what_slots_begin_with_alike_is_looked_for_again_when_one_is_taken_anew():
-    cache = cache_of()
-    prompts = [(1, 2, 3, 4, 5, i, 7) for i in range(3)]
-    slots = [cache.acquire(prompt, 20) for prompt in prompts]
-    for slot, prompt in zip(slots, prompts, strict=True):
-        compute(cache, [slot], [list(prompt[len(slot.ids) :])])
-    slots = cache.gather(slots)
-    assert cache.shared_by(slots) == 5
-    assert cache.shared_by(slots[:1]) == 0
-    assert cache.shared_by(slots) == 5
-    taken = slots[0]
-    cache.release(taken)
-    while (again := cache.acquire((1, 2, 9), 20)) is not taken:
-        again.length = 0
-    compute(cache, [again], [[1, 2, 9][len(again.ids) :]])
-    assert cache.shared_by(slots) == 2
-
-
-def test_prompts_are_computed_up_to_the_next_line_of_the_grid():
+def test_all_that_is_known_is_shared():
     cache, prompt = cache_of(), tuple(range(11))
     slot = cache.acquire(prompt, 20)
-    compute(cache, [slot], [[0]])
-    assert cache.next_pass(slot, 9, 10) == 3
-    compute(cache, [slot], [list(prompt[1:4])])
-    cache.append(slot, [90], of_prompt=False)
-    # Behind an answer there is no grid, and no pass is shorter than a block.
-    assert [cache.next_pass(slot, most, 9) for most in (9, 2)] == [9, 4]
-
-
-def test_on_a_grid_of_one_prompts_are_shared_to_the_token_and_none_is_computed_alone():
-    cache, prompt = cache_of(grid=1, max_tokens=2048), tuple(range(1100))
-    slot = cache.acquire(prompt, 1200)
-    # No longer than was tried, no shorter than a block, and no last token alone.
-    assert [cache.next_pass(slot, most, 1100) for most in (2000, 300, 2)] == [512, 300, 4]
-    assert [cache.next_pass(slot, 300, left) for left in (302, 301, 300)] == [300, 299, 300]
     compute(cache, [slot], [list(prompt)])
-    cache.append(slot, [5000], of_prompt=False)
-    cache.release(slot)
-    assert cache.acquire((*prompt[:7], 0, 1), 20).ids == list(prompt[:7])
-    assert cache.acquire(prompt[:6], 20).ids == list(prompt[:4])
-    assert cache.acquire((0,), 20).ids == []
-    # What decode steps computed may differ.
-    assert cache.acquire((*prompt, 5000, 1, 2), 1200).ids == list(prompt)
-
-
-def test_without_a_grid_all_that_is_known_is_shared():
-    cache, prompt = cache_of(grid=None), tuple(range(11))
-    slot = cache.acquire(prompt, 20)
-    assert cache.next_pass(slot, 9, 11) == 9
-    compute(cache, [slot], [list(prompt)])
-    cache.append(slot, [90], of_prompt=False)
+    slot.ids.append(90)
     cache.release(slot)
     assert cache.acquire((*prompt[:6], 80, 81), 20).ids == list(prompt[:6])
     assert cache.acquire((*prompt, 90, 80), 20).ids == [*prompt, 90]

@@ -11,7 +11,7 @@ import pytest
 import torch
 from accelerate import dispatch_model
 
-from langchain_swallow.engines import attention, kv_cache, local
+from langchain_swallow.engines import kv_cache, local
 from langchain_swallow.engines.attention import use_quick_attention
 from langchain_swallow.engines.base import AsyncStream, Chunk, Finish, Request, Stream
 from langchain_swallow.engines.kv_cache import shared_length
@@ -155,12 +155,7 @@ def test_a_model_in_several_places_gives_the_same_tokens(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["llama", "mistral"])
-def test_rows_that_begin_alike_give_the_tokens_of_generate(kind, monkeypatch):
-    asked = []
-    at_once = attention.attend_at_once
-    monkeypatch.setattr(
-        attention, "attend_at_once", lambda *given: asked.append(given[4]) or at_once(*given)
-    )
+def test_rows_that_begin_alike_give_the_tokens_of_generate(kind):
     model, wanted = tiny(kind), prompts(9, shared=160)
     use_quick_attention(model)
     engine = engine_of(model)
@@ -174,8 +169,6 @@ def test_rows_that_begin_alike_give_the_tokens_of_generate(kind, monkeypatch):
     engine.close()
     for prompt, count, found in zip(wanted, tokens, ids, strict=True):
         assert found[len(prompt) :] == expected(tiny(kind), prompt, count)
-    # With a window a mask hides the beginning; on other devices attention is transformers'.
-    assert set(asked) == ({161} if kind == "llama" and Here.device == "cpu" else set())
 
 
 def test_requests_that_run_together_share_each_forward_pass():
@@ -195,7 +188,7 @@ def test_known_beginnings_are_not_computed_again(engine):
     _, events = run(engine, Request(prompt_ids=first, max_tokens=4))
     assert events[-1].cached_tokens == 0
     ids, events = run(engine, Request(prompt_ids=second, max_tokens=4))
-    assert events[-1].cached_tokens == shared_length(list(first), second) == 21  # three blocks
+    assert events[-1].cached_tokens == shared_length(list(first), second) == 21
     assert ids == expected(tiny_llama(), second, 4)
 
 
@@ -203,8 +196,16 @@ def logprobs(events):
     return [chunk.logprobs for chunk in events[:-1]]
 
 
+def assert_alike(events, others):
+    """The same tokens, as likely but for rounding: a pass of another size may round otherwise."""
+    for chunk, other in zip(events[:-1], others[:-1], strict=True):
+        for one, two in zip(chunk.logprobs, other.logprobs, strict=True):
+            assert one.logprob == pytest.approx(two.logprob, abs=1e-4)
+    assert [chunk.text for chunk in events[:-1]] == [chunk.text for chunk in others[:-1]]
+
+
 @pytest.mark.parametrize("shared", [6, 7, 20, 48])
-def test_shared_beginnings_give_the_logits_of_a_cold_run_bit_by_bit(shared):
+def test_shared_beginnings_give_the_logits_of_a_cold_run(shared):
     first, second = prompts(2, shared=shared)
     options = {"max_tokens": 5, "logprobs": 3}
     warm, cold = engine_of(tiny("llama", seed=3)), engine_of(tiny("llama", seed=3))
@@ -213,16 +214,16 @@ def test_shared_beginnings_give_the_logits_of_a_cold_run_bit_by_bit(shared):
     _, without = run(cold, Request(prompt_ids=second, **options))
     warm.close()
     cold.close()
-    assert with_cache[-1].cached_tokens == (shared + 1) // 7 * 7
-    assert logprobs(with_cache) == logprobs(without)
+    assert with_cache[-1].cached_tokens == shared + 1
+    assert_alike(with_cache, without)
 
 
-def test_the_beginning_of_a_longer_prompt_is_shared_in_whole_blocks(engine):
+def test_the_beginning_of_a_longer_prompt_is_shared_but_for_its_last_token(engine):
     first = prompts(1)[0]
     run(engine, Request(prompt_ids=first, max_tokens=5))
     ids, events = run(engine, Request(prompt_ids=first[:12], max_tokens=4))
-    # The second block was computed with tokens that are not of this prompt.
-    assert events[-1].cached_tokens == 7
+    # Its logits are not known.
+    assert events[-1].cached_tokens == 11
     assert ids == expected(tiny_llama(), first[:12], 4)
 
 
@@ -231,22 +232,22 @@ def test_a_beginning_in_use_is_shared_while_it_is_generated_from(engine):
     with Stream(engine, Request(prompt_ids=first, max_tokens=150, logprobs=0)) as running:
         next(iter(running))
         ids, events = run(engine, Request(prompt_ids=second, max_tokens=5))
-        assert events[-1].cached_tokens == 35
+        assert events[-1].cached_tokens == 41
         assert ids == expected(tiny_llama(), second, 5)
 
 
-def test_turns_after_answers_give_the_logits_of_a_cold_run_bit_by_bit(engine):
+def test_turns_after_answers_give_the_logits_of_a_cold_run(engine):
     prompt, known = prompts(1)[0], 0
     for _ in range(3):
         request = Request(prompt_ids=prompt, max_tokens=9, logprobs=3)
         cold = engine_of(tiny_llama())
         (answer, with_cache), (_, without) = run(engine, request), run(cold, request)
         cold.close()
-        # Whole blocks of the turn before; its answer is computed again.
-        assert with_cache[-1].cached_tokens == known // 7 * 7
-        assert logprobs(with_cache) == logprobs(without)
+        assert with_cache[-1].cached_tokens == known
+        assert_alike(with_cache, without)
         assert answer == expected(tiny_llama(), prompt, 9)
-        known = len(prompt)
+        # The last token of an answer was never fed back.
+        known = len(prompt) + len(answer) - 1
         prompt = (*prompt, *answer, 77, 78)
 
 

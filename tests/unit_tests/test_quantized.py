@@ -97,7 +97,6 @@ def test_a_cpu_without_bfloat16_takes_torchs_kernels(checkpoint, monkeypatch, qu
 
 @pytest.mark.parametrize("bits", [8, 4])
 def test_a_turn_begins_with_the_answer_before_in_float32_too(bits):
-    """Weights of fewer bits are rounded: no turn has to equal a cold run bit by bit."""
     model = tiny(hidden_size=64, intermediate_size=128).to(torch.bfloat16)
     quantized.quantize_linear_layers(model, bits, torch.float32)
     engine = engine_of(model, block=7)
