@@ -27,12 +27,12 @@ from langchain_swallow.engines.devices import (
     release_freed_memory,
     release_openmp_threads,
 )
-from langchain_swallow.engines.forward import decode, end_ids, kv_bytes_per_token, prefill
+from langchain_swallow.engines.model_runner import decode, end_ids, kv_bytes_per_token, prefill
 from langchain_swallow.engines.kv_cache import KVCache, Slot
 from langchain_swallow.engines.kv_memory import can_reserve
 from langchain_swallow.engines.lookup import MAX_GUESS, PromptLookup
 from langchain_swallow.engines.sampling import Sampler, token_logprob
-from langchain_swallow.engines.schedule import Schedule
+from langchain_swallow.engines.scheduler import Scheduler
 from langchain_swallow.engines.sequence import Sequence
 from langchain_swallow.errors import EngineError, PromptOverflowError
 from langchain_swallow.forks import begin_anew_in_children
