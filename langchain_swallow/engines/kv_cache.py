@@ -12,10 +12,7 @@ used for longest is forgotten first.
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-
-import torch
-
-from langchain_swallow.engines.kv_memory import KVMemory
+from typing import Any, Protocol
 
 # Rows and tokens of a row, to begin with, where they are made longer by copying.
 _FIRST_ROWS = 8
@@ -33,33 +30,56 @@ class Slot:
     row: int
     ids: list[int] = field(default_factory=list)
     prompt_length: int = 0
-    logits: torch.Tensor | None = None
+    logits: Any = None
     in_use: bool = False
     length: int = 0
     last_used: int = 0
+
+
+class Memory(Protocol):
+    """Where keys and values are; see `KVMemory`."""
+
+    lazy: bool
+    capacity: int
+    written: list[int]
+
+    def resize(self, rows: int, capacity: int, kept: list[tuple[int, int]]) -> None:
+        """Make so many rows of this capacity; the first are copies of those kept."""
+
+    def copy(self, source: int, target: int, tokens: int) -> None:
+        """Copy the first tokens of a row to another."""
+
+    def exchange(self, row: int, tokens: int, other: int, others: int) -> None:
+        """Exchange two rows, of which so many tokens are in use."""
+
+    def release(self, row: int) -> None:
+        """Give the memory of a row back."""
+
+    def clear(self) -> None:
+        """Free it all."""
 
 
 class KVCache:
     """Slots for up to `max_slots` sequences within `budget_bytes`.
 
     Args:
+        memory: Where keys and values are. If it is `lazy`, memory is taken when it is written to.
         bytes_per_token: Keys and values of one token, all layers.
         max_slots: Most sequences at once, idle beginnings included.
         max_tokens: Most tokens of one sequence.
         budget_bytes: Most memory to take; grown into, not allocated ahead.
-        lazy: Memory is taken when it is written to; see `KVMemory`.
     """
 
     def __init__(
         self,
+        memory: Memory,
         *,
         bytes_per_token: int,
         max_slots: int,
         max_tokens: int,
         budget_bytes: int,
-        lazy: bool = False,
     ) -> None:
-        self.memory = KVMemory(lazy=lazy)
+        self.memory = memory
         self._bytes_per_token = bytes_per_token
         self._max_slots = max_slots
         self._max_tokens = max_tokens

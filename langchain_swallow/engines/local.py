@@ -10,12 +10,11 @@ import threading
 import time
 import weakref
 from collections import deque
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
-from langchain_swallow.engines.attention import attends_quickly
-from langchain_swallow.engines.base import UNLOADED, Request, Sink
+from langchain_swallow.engines.base import UNLOADED, Request, Sink, TokenLogprob
 from langchain_swallow.engines.constraints import GrammarCompiler
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.engines.devices import (
@@ -27,20 +26,22 @@ from langchain_swallow.engines.devices import (
     release_freed_memory,
     release_openmp_threads,
 )
-from langchain_swallow.engines.model_runner import decode, end_ids, kv_bytes_per_token, prefill
-from langchain_swallow.engines.kv_cache import KVCache, Slot
-from langchain_swallow.engines.kv_memory import can_reserve
+from langchain_swallow.engines.kv_cache import KVCache
+from langchain_swallow.engines.kv_memory import KVMemory, can_reserve
 from langchain_swallow.engines.lookup import MAX_GUESS, PromptLookup
+from langchain_swallow.engines.model_runner import (
+    ModelRunner,
+    Output,
+    end_ids,
+    kv_bytes_per_token,
+)
 from langchain_swallow.engines.sampling import Sampler, token_logprob
-from langchain_swallow.engines.scheduler import Scheduler
+from langchain_swallow.engines.scheduler import Scheduler, Work
 from langchain_swallow.engines.sequence import Sequence
 from langchain_swallow.errors import EngineError, PromptOverflowError
 from langchain_swallow.forks import begin_anew_in_children
 from langchain_swallow.prompts import encode_inside
 
-# What a step computes of prompts. A longer prompt takes half of itself, so that its first token
-# comes after its own prefill and at most two decode steps of the others.
-_PREFILL_TOKENS_PER_STEP = 512
 # No pass over a prompt has fewer tokens, unless fewer are left: as many as keep the device busy.
 _BLOCK = {"cpu": 128}
 _BLOCK_GPU = 256
@@ -64,14 +65,6 @@ def _close_engines() -> None:
     """Stop the threads before Python ends them: inside torch that aborts the process."""
     for engine in list(_open_engines):
         engine.close()
-
-
-class _Piece(NamedTuple):
-    """The next tokens of a prompt; none where even the logits are known."""
-
-    sequence: Sequence
-    slot: Slot
-    ids: list[int]
 
 
 class LocalEngine:
@@ -115,14 +108,15 @@ class LocalEngine:
         per_token = kv_bytes_per_token(model)
         slots, longest = max_batch + _IDLE_SLOTS, context_window + MAX_GUESS
         self._block = block or _BLOCK.get(self._device.type, _BLOCK_GPU)
+        memory = KVMemory(lazy=self._is_on_cpu and can_reserve(slots * longest * per_token))
+        self._runner = ModelRunner(model, memory)
         self._cache = KVCache(
+            memory,
             bytes_per_token=per_token,
             max_slots=slots,
             max_tokens=longest,
             budget_bytes=kv_budget_bytes,
-            lazy=self._is_on_cpu and can_reserve(slots * longest * per_token),
         )
-        self._joins_prompts = attends_quickly(model)
         tokens = _DECODE_TOKENS.get(self._device.type, _DECODE_TOKENS_GPU)
         if self._is_on_cpu and is_quantized(model):
             tokens = _DECODE_TOKENS_QUANTIZED
@@ -135,7 +129,14 @@ class LocalEngine:
     def _begin(self) -> None:
         self._wake = threading.Condition()
         self._incoming: deque[Sequence] = deque()
-        self._schedule = Schedule(self._cache, self._max_batch)
+        self.scheduler = Scheduler(
+            self._cache,
+            self._max_batch,
+            block=self._block,
+            decode_tokens=self._decode_tokens,
+            joins_prompts=self._runner.joins_prompts,
+            failure=_failure,
+        )
         self._thread: threading.Thread | None = None
 
     def begin_anew(self) -> None:
@@ -144,7 +145,7 @@ class LocalEngine:
             self._cache.clear()
         else:
             self._closed_because = _ON_PARENTS_GPU
-        left = [*self._schedule.running, *self._schedule.waiting, *self._incoming]
+        left = [*self.scheduler.running, *self.scheduler.waiting, *self._incoming]
         self._begin()
         for sequence in left:
             sequence.wake = self._wake
@@ -186,6 +187,7 @@ class LocalEngine:
         _open_engines.discard(self)
         self._cache.clear()
         self.model = None
+        del self._runner
         release_freed_memory()
 
     def _sequence(self, request: Request, sink: Sink) -> Sequence:
@@ -220,158 +222,92 @@ class LocalEngine:
     def _fail_all(self, error: Exception) -> None:
         with self._wake:
             self._take_incoming()
-        self._schedule.fail_all(error)
+        self.scheduler.fail_all(error)
 
     def _has_work(self) -> bool:
         """Wait for work; `False` when the engine is closed."""
         with self._wake:
             self._wake.wait_for(
-                lambda: self._closed_because or self._incoming or self._schedule.has_work
+                lambda: self._closed_because or self._incoming or self.scheduler.has_work
             )
             self._take_incoming()
             return not self._closed_because
 
     def _take_incoming(self) -> None:
-        self._schedule.waiting.extend(self._incoming)
+        self.scheduler.waiting.extend(self._incoming)
         self._incoming.clear()
 
     def _step(self) -> None:
-        self._schedule.drop_ended()
-        self._prefill()
-        self._decode()
+        work = self.scheduler.schedule(time.monotonic())
+        if work:
+            self._compute(work)
 
-    def _prefill(self) -> None:
-        """Compute a step's share of the prompts, and choose the first tokens of their answers."""
-        budget = _PREFILL_TOKENS_PER_STEP
-        # What is left of it at the end, less than a block, is not worth a pass.
-        while budget >= self._block and (sequence := self._schedule.next_prompt()) is not None:
-            share = max(budget, sequence.prefill_share)
-            budget -= share
-            while share > 0 and sequence.slot is not None and sequence.generated == 0:
-                pieces = self._next_pass(sequence, share)
-                share -= sum(len(piece.ids) for piece in pieces)
-                self._compute(pieces)
-            budget += max(0, share)
+    def _compute(self, work: list[Work]) -> None:
+        try:
+            outputs = self._runner.run(work)
+        except Exception as error:
+            self._blame(work, error)
+            return
+        for one, output in zip(work, outputs, strict=True):
+            self._accept(one, output)
 
-    def _next_pass(self, sequence: Sequence, most: int) -> list[_Piece]:
-        """A piece of a prompt, and of those that wait where there is room for them."""
-        pieces = [self._piece(sequence, most)]
-        room = min(most, _PREFILL_TOKENS_PER_STEP) - len(pieces[0].ids)
-        while self._joins_prompts and room > 0:
-            other = self._schedule.companion([piece.sequence for piece in pieces])
-            # One that has no room in this pass is the next one's.
-            if other is None or len((piece := self._piece(other, room)).ids) > room:
-                break
-            pieces.append(piece)
-            room -= len(piece.ids)
-        return pieces
-
-    def _piece(self, sequence: Sequence, most: int) -> _Piece:
-        slot = sequence.slot
-        assert slot is not None
-        start = len(slot.ids)
-        end = start + max(most, self._block)
-        return _Piece(sequence, slot, sequence.ids[start:end])
-
-    def _compute(self, pieces: list[_Piece]) -> None:
-        """Compute a pass, and choose the first tokens of the answers whose prompts it ends."""
-        new = [piece for piece in pieces if piece.ids]
-        last = [i for i, piece in enumerate(new) if len(piece.ids) == piece.sequence.to_prefill]
-        if new:
-            work = [(piece.slot, piece.ids) for piece in new]
-            try:
-                logits = prefill(self.model, self._cache, work, last)
-            except Exception as error:
-                self._blame(pieces, error)
-                return
-            for slot, ids in work:
-                slot.ids += ids
-                slot.logits = None
-            for i, own in zip(last, logits, strict=True):
-                new[i].slot.logits = own
-                new[i].slot.prompt_length = len(new[i].slot.ids)
-        for piece in pieces:
-            if piece.slot.logits is not None:
-                self._choose_first(piece.sequence, piece.slot.logits)
-
-    def _blame(self, pieces: list[_Piece], error: Exception) -> None:
+    def _blame(self, work: list[Work], error: Exception) -> None:
         """Find the request with which a pass fails: its caller must hear of it, others go on."""
-        if len(pieces) == 1:
-            self._schedule.fail(pieces[0].sequence, error)
-            return
-        empty_device_caches()
-        for piece in pieces:
-            self._compute([piece])
-
-    def _choose_first(self, sequence: Sequence, logits: torch.Tensor) -> None:
-        try:
-            self._choose(sequence, logits, int(_best(logits)))
-        except Exception as error:  # of its grammar, or its sampling
-            self._schedule.fail(sequence, error)
-
-    def _decode(self) -> None:
-        """Compute the next tokens of all sequences whose prompts are computed."""
-        running = self._schedule.decoding()
-        if not running:
-            return
-        slots = [sequence.slot for sequence in running if sequence.slot]
-        most = min(MAX_GUESS, self._decode_tokens // len(running) - 1)
-        guesses = [sequence.guess(most) for sequence in running]
-        count = 1 + max(map(len, guesses))
-        # Rows with a shorter guess are filled up; what is beyond a guess is not looked at.
-        new = [
-            [sequence.ids[-1], *guess, *[sequence.ids[-1]] * (count - 1 - len(guess))]
-            for sequence, guess in zip(running, guesses, strict=True)
-        ]
-        try:
-            logits = decode(self.model, self._cache, slots, new)
-        except RuntimeError as error:
+        if work[0].is_answer:
             if not is_out_of_memory(error):
-                raise
-            latest = next(s for s in reversed(self._schedule.running) if s.generated > 0)
-            self._schedule.fail(latest, error)
+                raise error
+            answers = {one.sequence for one in work}
+            latest = next(s for s in reversed(self.scheduler.running) if s in answers)
+            self.scheduler.fail(latest, error)
+        elif len(work) == 1:
+            self.scheduler.fail(work[0].sequence, error)
+        else:
+            empty_device_caches()
+            for one in work:
+                self._compute([one])
+
+    def _accept(self, work: Work, output: Output | None) -> None:
+        """Choose tokens, and tell the scheduler and the caller."""
+        tokens: list[int] = []
+        is_last = False
+        try:
+            if output is not None:
+                tokens, is_last = self._choose(work, output)
+        except Exception as error:  # of its grammar, or its sampling
+            self.scheduler.fail(work.sequence, error)
             return
-        best = _best(logits).tolist()
-        for row, (sequence, guess) in enumerate(zip(running, guesses, strict=True)):
-            try:
-                right = self._accept(sequence, guess, logits[row], best[row])
-            except Exception as error:  # of its grammar, or its sampling
-                self._schedule.fail(sequence, error)
-                continue
-            if guess:
-                sequence.lookup.learn(len(guess), right)
+        self.scheduler.accept(work, tokens)
+        if not work.is_answer:
+            work.slot.logits = None if output is None else output.logits[0]
+        if is_last:
+            self.scheduler.end(work.sequence)
 
-    def _accept(
-        self, sequence: Sequence, guess: list[int], logits: torch.Tensor, best: list[int]
-    ) -> int:
-        """Choose one token after another for as long as they are the guessed ones; how many were.
+    def _choose(self, work: Work, output: Output) -> tuple[list[int], bool]:
+        """One token after another for as long as they are the drafts; whether the last ends it.
 
-        A guess that holds is the token that would have been chosen without it, greedy or drawn,
+        A draft that holds is the token that would have been chosen without it, greedy or drawn,
         so the answer is the same and its distribution too.
         """
-        slot = sequence.slot
-        assert slot is not None
-        for position, guessed in enumerate([*guess, None]):
-            slot.ids.append(sequence.ids[-1])
-            if self._choose(sequence, logits[position], best[position]):
-                return position
-            if sequence.ids[-1] != guessed:
-                return position
-        return len(guess)
+        sequence, tokens, is_last = work.sequence, list[int](), False
+        for position, draft in enumerate([*work.drafts, None]):
+            logits = output.logits[position]
+            token = output.best[position]
+            if not sequence.sampler.is_greedy:
+                token = sequence.sampler.choose(logits.clone())
+            tokens.append(token)
+            is_last = sequence.take(token, self._logprob(sequence, logits, token), self._end_ids)
+            if is_last or token != draft:
+                break
+        if work.drafts:
+            sequence.lookup.learn(len(work.drafts), len(tokens) - 1)
+        return tokens, is_last
 
-    def _choose(self, sequence: Sequence, logits: torch.Tensor, best: int) -> bool:
-        """Choose the next token for logits of shape (vocabulary,); `True` when it was the last."""
-        token = sequence.choose(logits, best)
-        logprob = None
-        if sequence.request.logprobs is not None:
-            top = sequence.request.logprobs
-            logprob = token_logprob(logits, token, top, self.tokenizer)
-        is_last = sequence.take(token, logprob, self._end_ids)
-        if is_last:
-            self._schedule.end(sequence)
-        return is_last
+    def _logprob(self, sequence: Sequence, logits: torch.Tensor, token: int) -> TokenLogprob | None:
+        top = sequence.request.logprobs
+        return None if top is None else token_logprob(logits, token, top, self.tokenizer)
 
 
-def _best(logits: torch.Tensor) -> torch.Tensor:
-    """Arg max over the vocabulary, which `argmax` takes four times as long for in bfloat16."""
-    return logits.max(-1).indices
+def _failure(error: Exception) -> Exception:
+    """What a caller hears; a device that was full has its room back."""
+    empty_device_caches()
+    return failure(error)

@@ -1,56 +1,92 @@
-"""Passes of a transformers model over rows of a `KVCache`: of prompts, and of answers."""
+"""Work of the scheduler → one pass of a transformers model over rows of keys and values."""
 
 import functools
 import inspect
 import itertools
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from langchain_swallow.engines.attention import attends_quickly
-from langchain_swallow.engines.kv_cache import KVCache, Slot
-from langchain_swallow.engines.kv_memory import Window, Windows
+from langchain_swallow.engines.kv_memory import KVMemory, Window, Windows
+from langchain_swallow.engines.scheduler import Work
 
 
-def decode(model: Any, cache: KVCache, slots: list[Slot], new: list[list[int]]) -> torch.Tensor:
-    """Compute new tokens of several rows, the same number for each.
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a pass says about the next tokens of one request.
+
+    Attributes:
+        logits: Shape (tokens, vocabulary): behind each token of an answer's work, or the last of a
+            prompt.
+        best: The most probable token for each.
+    """
+
+    logits: torch.Tensor
+    best: list[int]
+
+
+class ModelRunner:
+    """A causal language model of transformers, whose keys and values are in a `KVMemory`.
 
     Args:
-        model: A causal language model.
-        cache: Where the slots' keys and values lie.
-        slots: In neighbouring rows, in their order.
-        new: Token ids behind those that a slot has, one list per slot.
-
-    Returns:
-        Logits of shape (slots, new, vocabulary).
+        model: In evaluation mode. If it attends quickly, one pass may have several prompts.
+        memory: Where keys and values are.
     """
-    starts = [len(slot.ids) for slot in slots]
-    window = Window(cache.memory, slots[0].row, starts, len(new[0]))
-    first = torch.tensor(starts, device=model.device)[:, None]
-    positions = first + torch.arange(window.count, device=model.device)
-    return _pass(model, new, positions, window, window.count)
+
+    def __init__(self, model: Any, memory: KVMemory) -> None:
+        self._model = model
+        self._memory = memory
+        self.joins_prompts = attends_quickly(model)
+
+    def run(self, work: list[Work]) -> list[Output | None]:
+        """Compute one pass.
+
+        Args:
+            work: As `Scheduler.schedule` gives it.
+
+        Returns:
+            One output for each; `None` for a prompt that is not whole yet.
+        """
+        return self._answers(work) if work[0].is_answer else self._prompts(work)
+
+    def _answers(self, work: list[Work]) -> list[Output | None]:
+        """The same number of tokens for each of neighbouring rows."""
+        starts = [len(one.slot.ids) for one in work]
+        window = Window(self._memory, work[0].slot.row, starts, len(work[0].ids))
+        first = torch.tensor(starts, device=self._model.device)[:, None]
+        positions = first + torch.arange(window.count, device=self._model.device)
+        ids = [one.ids for one in work]
+        logits = _pass(self._model, ids, positions, window, window.count)
+        return list(map(Output, logits, _best(logits)))
+
+    def _prompts(self, work: list[Work]) -> list[Output | None]:
+        """Pieces of prompts, one after another in one row."""
+        new = [one for one in work if one.ids]
+        outputs = dict(zip(map(id, new), self._pieces(new), strict=True)) if new else {}
+        known = {id(one): one.slot.logits[None] for one in work if not one.ids}
+        outputs |= {key: Output(logits, _best(logits)) for key, logits in known.items()}
+        return [outputs[id(one)] for one in work]
+
+    def _pieces(self, work: list[Work]) -> list[Output | None]:
+        windows = [
+            Window(self._memory, one.slot.row, [len(one.slot.ids)], len(one.ids)) for one in work
+        ]
+        ids = [token for one in work for token in one.ids]
+        device = self._model.device
+        positions = torch.cat([torch.arange(w.starts[0], w.end, device=device) for w in windows])
+        ends = list(itertools.accumulate(window.count for window in windows))
+        wanted = [end - 1 for end, one in zip(ends, work, strict=True) if one.ends_prompt]
+        window = Windows(windows) if self.joins_prompts else windows[0]
+        logits = _pass(self._model, [ids], positions[None], window, wanted)[0]
+        found = iter(map(Output, logits[:, None], _best(logits[:, None])) if wanted else ())
+        return [next(found) if one.ends_prompt else None for one in work]
 
 
-def prefill(
-    model: Any, cache: KVCache, pieces: list[tuple[Slot, list[int]]], last: list[int]
-) -> torch.Tensor:
-    """Compute pieces of prompts in one pass.
-
-    Args:
-        model: A causal language model; for several pieces one that attends quickly.
-        cache: Where the slots' keys and values lie.
-        pieces: Slots, and the token ids behind those that they have.
-        last: Which pieces end a prompt.
-
-    Returns:
-        Logits of shape (last, vocabulary) of the tokens that end a prompt.
-    """
-    windows = [Window(cache.memory, slot.row, [len(slot.ids)], len(ids)) for slot, ids in pieces]
-    ids = [token for _, piece in pieces for token in piece]
-    positions = torch.cat([torch.arange(w.starts[0], w.end, device=model.device) for w in windows])
-    ends = list(itertools.accumulate(window.count for window in windows))
-    window = Windows(windows) if attends_quickly(model) else windows[0]
-    return _pass(model, [ids], positions[None], window, [ends[i] - 1 for i in last])[0]
+def _best(logits: torch.Tensor) -> Any:
+    """Arg max over the vocabulary, which `argmax` takes four times as long for in bfloat16."""
+    return logits.max(-1).indices.tolist()
 
 
 def _pass(

@@ -1,17 +1,17 @@
 """A request on its way through `LocalEngine`, from its prompt to its last token."""
 
 import threading
-import time
 from dataclasses import dataclass, field
-
-import torch
+from typing import TYPE_CHECKING
 
 from langchain_swallow.engines.base import Chunk, Event, Finish, Request, Sink, TokenLogprob
 from langchain_swallow.engines.detokenizer import Detokenizer
 from langchain_swallow.engines.kv_cache import Slot
 from langchain_swallow.engines.lookup import PromptLookup
-from langchain_swallow.engines.sampling import Sampler
 from langchain_swallow.errors import GenerationTimeoutError
+
+if TYPE_CHECKING:
+    from langchain_swallow.engines.sampling import Sampler
 
 
 @dataclass(slots=True, eq=False)
@@ -24,7 +24,7 @@ class Sequence:
     request: Request
     sink: Sink
     detokenizer: Detokenizer
-    sampler: Sampler
+    sampler: "Sampler"
     ids: list[int]
     lookup: PromptLookup
     deadline: float | None
@@ -57,9 +57,9 @@ class Sequence:
         most = min(most, self.request.max_tokens - self.generated - 1)
         return self.lookup.guess(most) if most > 0 else []
 
-    def ending(self) -> Event | None:
+    def ending(self, now: float) -> Event | None:
         """Why this sequence must stop before its end: out of time."""
-        if self.deadline is None or time.monotonic() <= self.deadline:
+        if self.deadline is None or now <= self.deadline:
             return None
         return GenerationTimeoutError(
             f"No complete answer within timeout={self.request.timeout_s} s after "
@@ -81,10 +81,6 @@ class Sequence:
         if finished:
             self.sink(self._finish("stop" if stopped else "length"))
         return finished
-
-    def choose(self, logits: torch.Tensor, best: int) -> int:
-        """The next token for logits of shape (vocabulary,), whose arg max is `best`."""
-        return best if self.sampler.is_greedy else self.sampler.choose(logits.clone())
 
     def _finish(self, reason: str) -> Finish:
         return Finish(

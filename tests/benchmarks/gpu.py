@@ -20,7 +20,7 @@ import torch
 from transformers import AutoTokenizer, GenerationConfig, LlamaForCausalLM
 
 from langchain_swallow import ChatSwallow, benchmark
-from langchain_swallow.engines import local
+from langchain_swallow.engines import scheduler
 from langchain_swallow.engines.base import Request, Stream
 from langchain_swallow.evaluation.tables import Table, write_figures
 from tests.benchmarks.engine import SHAPE, SHORT, padded_generate, prompts_of, random_llama
@@ -88,7 +88,7 @@ def stream(llm: ChatSwallow, model: LlamaForCausalLM, tokens: int) -> list[float
 
 def share(llm: ChatSwallow, tokens: int, sizes: benchmark.Sizes) -> list[str]:
     """A row of the second table: new prompts, while a stream runs."""
-    local._PREFILL_TOKENS_PER_STEP = tokens
+    scheduler.PROMPT_TOKENS = tokens
     texts = [f"{tokens}、{i}。" + text for i, text in enumerate(benchmark.shared_prompts(sizes))]
     times: list[float] = []
 

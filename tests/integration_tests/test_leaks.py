@@ -31,10 +31,10 @@ def test_a_thousand_cancelled_streams_leave_nothing():
             if i % 2:
                 next(iter(events))
     deadline = time.monotonic() + 30
-    while (engine._schedule.has_work or engine._incoming) and time.monotonic() < deadline:
+    while (engine.scheduler.has_work or engine._incoming) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not engine._schedule.running
-    assert not engine._schedule.waiting
+    assert not engine.scheduler.running
+    assert not engine.scheduler.waiting
     assert threading.active_count() <= before + 1
     assert not [slot for slot in engine._cache._slots if slot.in_use]
     with Stream(engine, Request(prompt_ids=(1, 300), max_tokens=3)) as events:

@@ -293,7 +293,7 @@ def running(engine, wanted, seconds=5.0):
     """Whether the engine comes to have this many requests."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if len(engine._schedule.running) + len(engine._schedule.waiting) == wanted:
+        if len(engine.scheduler.running) + len(engine.scheduler.waiting) == wanted:
             return True
         time.sleep(0.02)
     return False
@@ -332,9 +332,9 @@ def test_answering_again_ends_the_generation(slow, visit):
     page = visit(slow.url)
     begin(page)
     assert running(slow.engine, 1), page.locator(".conversation").inner_text()
-    (first,) = slow.engine._schedule.running
+    (first,) = slow.engine.scheduler.running
     page.click("#again")
-    wait_until(lambda: slow.engine._schedule.running and first not in slow.engine._schedule.running)
+    wait_until(lambda: slow.engine.scheduler.running and first not in slow.engine.scheduler.running)
     assert first.cancelled
     assert running(slow.engine, 1), page.locator(".conversation").inner_text()
     page.wait_for_timeout(1000)

@@ -509,7 +509,7 @@ def test_closing_a_stream_stops_generation(llm):
 async def test_cancelling_a_call_stops_generation(llm):
     engine = llm.load()
     task = asyncio.create_task(llm.ainvoke("東京は？", max_tokens=400))
-    while not engine._schedule.running:
+    while not engine.scheduler.running:
         await asyncio.sleep(0.005)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -519,7 +519,7 @@ async def test_cancelling_a_call_stops_generation(llm):
 
 def _is_idle(engine):
     for _ in range(100):
-        if not engine._schedule.running and not engine._schedule.waiting:
+        if not engine.scheduler.running and not engine.scheduler.waiting:
             return True
         threading.Event().wait(0.02)
     return False

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from langchain_swallow.engines import local
 from langchain_swallow.engines.attention import use_quick_attention
 from langchain_swallow.engines.base import Request, Stream
 from langchain_swallow.engines.loading import engine_from
 from langchain_swallow.engines.local import LocalEngine
+from langchain_swallow.engines.model_runner import ModelRunner
 from langchain_swallow.errors import EngineError, OutOfMemoryError, SwallowError
 from tests.unit_tests import tiny_models
 from tests.unit_tests.test_local_engine import NoEnd, logprobs
@@ -24,12 +24,13 @@ def passes(monkeypatch):
     """How many tokens of which pieces each pass computes."""
     computed = []
 
-    def noted(model, cache, pieces, last, **options):
-        computed.append([len(ids) for _, ids in pieces])
-        return prefill(model, cache, pieces, last, **options)
+    def noted(runner, work):
+        if not work[0].is_answer:
+            computed.append([len(one.ids) for one in work])
+        return run(runner, work)
 
-    prefill = local.prefill
-    monkeypatch.setattr(local, "prefill", noted)
+    run = ModelRunner.run
+    monkeypatch.setattr(ModelRunner, "run", noted)
     return computed
 
 
@@ -126,8 +127,8 @@ def test_short_prompts_go_together_before_the_rest_of_a_long_one(passes, device)
     engine = engine_of(device)
     ask_together(engine, prompts([1499, *[19] * 12]))
     engine.close()
-    # Half of it first; what is left waits for none but them.
-    assert passes == [[750], [19] * 12, [750]]
+    # A pass of it first; what is left of it waits for none but them.
+    assert passes == [[512], [19] * 12, [10], [512], [238], [228]]
 
 
 def test_a_prompt_that_cannot_be_computed_fails_alone(passes, device):
@@ -169,13 +170,13 @@ def test_however_many_requests_are_too_large_the_next_one_is_answered(device):
 
 
 def test_when_a_pass_is_more_than_the_device_has_room_for_it_is_divided(monkeypatch, device):
-    def limited(model, cache, pieces, last, **options):
-        if len(pieces) > 1:
+    def limited(runner, work):
+        if len(work) > 1 and not work[0].is_answer:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return prefill(model, cache, pieces, last, **options)
+        return run(runner, work)
 
-    prefill = local.prefill
-    monkeypatch.setattr(local, "prefill", limited)
+    run = ModelRunner.run
+    monkeypatch.setattr(ModelRunner, "run", limited)
     engine = engine_of(device)
     answers = ask_together(engine, prompts([9] * 5))
     engine.close()

@@ -8,14 +8,15 @@ import pytest
 import torch
 
 from langchain_swallow.engines.kv_cache import KVCache
-from langchain_swallow.engines.kv_memory import Window, can_reserve
+from langchain_swallow.engines.kv_memory import KVMemory, Window, can_reserve
 
 LAYERS = 2
 
 
 def cache_of(**options):
     wanted = {"max_slots": 6, "max_tokens": 64, "budget_bytes": 10**6}
-    return KVCache(bytes_per_token=1, **{**wanted, **options})
+    memory = KVMemory(lazy=options.pop("lazy", False))
+    return KVCache(memory, bytes_per_token=1, **{**wanted, **options})
 
 
 def compute(cache, slots, new):

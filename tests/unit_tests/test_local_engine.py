@@ -18,6 +18,7 @@ from langchain_swallow.engines.kv_cache import shared_length
 from langchain_swallow.engines.kv_memory import KVMemory, can_reserve
 from langchain_swallow.engines.local import LocalEngine
 from langchain_swallow.engines.lookup import MAX_GUESS, PromptLookup
+from langchain_swallow.engines.model_runner import ModelRunner
 from langchain_swallow.engines.packing import pack_linear_layers
 from langchain_swallow.errors import (
     EngineError,
@@ -436,15 +437,16 @@ def test_when_the_device_is_full_the_latest_fails_and_the_others_go_on(engine, m
     answer, _ = run(engine, Request(prompt_ids=first, max_tokens=6))
     held, released = threading.Event(), threading.Event()
 
-    def full(model, cache, slots, new):
-        if held.is_set():
-            released.wait(30)
-        if len(slots) > 1:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        return decode(model, cache, slots, new)
+    def full(runner, work):
+        if work[0].is_answer:
+            if held.is_set():
+                released.wait(30)
+            if len(work) > 1:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+        return compute(runner, work)
 
-    decode = local.decode
-    monkeypatch.setattr(local, "decode", full)
+    compute = ModelRunner.run
+    monkeypatch.setattr(ModelRunner, "run", full)
     running = iter(Stream(engine, Request(prompt_ids=other, max_tokens=200, logprobs=0)))
     next(running)
     held.set()
@@ -649,38 +651,6 @@ def test_guesses_grow_while_they_hold_and_shrink_while_they_fail():
     for _ in range(5):
         lookup.learn(8, 0)
     assert lookup.guess(8) == [3]
-
-
-def test_a_short_prompt_goes_before_a_long_one_and_none_starves():
-    model = tiny("llama", seed=1)
-    engine = LocalEngine(model, NoEnd(), context_window=2048, block=16)
-    lengths = [1500, *[20] * 12]
-    computed, left, done = [], list(lengths), threading.Event()
-
-    def sink(event):
-        if not isinstance(event, Chunk):
-            left.pop()
-            if not left:
-                done.set()
-
-    def noted():
-        if (sequence := next_prompt()) is not None:
-            computed.append(len(sequence.request.prompt_ids))
-        return sequence
-
-    # All wait when the first step begins.
-    engine._step, step = lambda: time.sleep(0.05), engine._step
-    schedule = engine._schedule
-    schedule.next_prompt, next_prompt = noted, schedule.next_prompt
-    for i, length in enumerate(lengths):
-        prompt = (1, *[70 + i] * (length - 1))
-        engine.submit(Request(prompt_ids=prompt, max_tokens=1), sink)
-    time.sleep(0.1)
-    engine._step = step
-    assert done.wait(60)
-    engine.close()
-    # Half of the long one, eight short ones, the other half of it, the rest.
-    assert computed == [1500, *[20] * 8, 1500, *[20] * 4]
 
 
 def test_packed_layers_give_the_tokens_of_plain_ones():
