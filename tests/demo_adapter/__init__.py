@@ -1,0 +1,1 @@
+"""How the demo model's adapter is trained: data, split, recipe."""
