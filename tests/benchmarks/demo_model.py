@@ -20,8 +20,8 @@ from langchain_swallow import ChatSwallow, get_preset
 from langchain_swallow.evaluation.tables import Table, write_figures
 from langchain_swallow.evaluation.text_metrics import character_f1, exact_match
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
-from demo_adapter_split import split_articles, to_notices
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.demo_adapter.split import split_articles, to_notices
 
 REFUSED = "分かりません"
 _CITED = re.compile(r"\s*\[(\d+)\]\s*$")

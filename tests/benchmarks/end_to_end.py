@@ -34,8 +34,8 @@ from langchain_swallow.evaluation.run_file import RunFile
 from langchain_swallow.evaluation.tables import Table, write_figures
 from langchain_swallow.evaluation.text_metrics import answer_key
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
-from demo_adapter_split import split_articles
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.demo_adapter.split import split_articles
 
 K = 4
 Hidden = Literal["paragraph", "article"] | None

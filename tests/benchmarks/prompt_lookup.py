@@ -16,9 +16,10 @@ from pathlib import Path
 from langchain_swallow import ChatSwallow, get_preset
 from langchain_swallow.evaluation.tables import Table, write_figures
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
-from demo_adapter_split import split_articles
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from demo_model import cases
+
+from tests.demo_adapter.split import split_articles
 
 QUESTIONS = 50
 

@@ -1,6 +1,6 @@
 """A point between two adapters of one training line, weight by weight.
 
-    python examples/average_adapters.py runs/second/adapter.safetensors \
+    python -m tests.demo_adapter.average runs/second/adapter.safetensors \
         runs/third/adapter.safetensors --share .25 --output runs/mean
 
 Between two points that one run leads through lie some that are better than either (model soups,

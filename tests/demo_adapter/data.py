@@ -5,7 +5,7 @@ also sees those shapes: `notices(rng)` fills templates of invented places (a lib
 gym …) with random values. None of them describes the company of `examples/documents`.
 `CHAT` is ordinary conversation, so that the demo model stays one to talk to.
 
-Written for this project; no third-party text. Used by `train_demo_adapter.py` only.
+Written for this project; no third-party text. Used by `train.py` only.
 """
 
 import random

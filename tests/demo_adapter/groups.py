@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from demo_adapter_data import CHAT, Notice, notices
-from demo_tool_data import TOOLS, Tool
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
@@ -19,6 +17,8 @@ from langchain_swallow.presets import REFUSAL, SYSTEM_PROMPT, get_preset
 from langchain_swallow.prompts import encode
 from langchain_swallow.rag.packing import fenced
 from langchain_swallow.text.passages import passage_text
+from tests.demo_adapter.data import CHAT, Notice, notices
+from tests.demo_adapter.tool_data import TOOLS, Tool
 
 MAX_PREFIX_TOKENS = 900
 

@@ -1,6 +1,6 @@
-"""Make the folder that train_demo_adapter.py starts from: the demo model without its adapter.
+"""Make the folder that train.py starts from: the demo model without its adapter.
 
-python examples/make_demo_base.py runs/demo-base
+python -m tests.demo_adapter.make_base runs/demo-base
 """
 
 import argparse

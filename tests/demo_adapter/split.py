@@ -4,7 +4,7 @@ import collections
 import hashlib
 from typing import Any
 
-from demo_adapter_data import Notice
+from tests.demo_adapter.data import Notice
 
 EVALUATION_ARTICLES = 12
 

@@ -3,7 +3,7 @@
 Each entry of `TOOLS` is a tool with ways to ask for it; `draw` fills in invented values. Names,
 descriptions and questions come in Japanese and English, because tools in code mostly are English.
 
-Written for this project; no third-party text. Used by `train_demo_adapter.py` only.
+Written for this project; no third-party text. Used by `train.py` only.
 """
 
 import random

@@ -1,9 +1,9 @@
 r"""Train the adapter of the demo model: Gemma 3 270M learns Ver0.1, cited answers, refusals, tools.
 
-    python examples/train_demo_adapter.py valid-v1.3.json --base BASE --output runs/first
-    python examples/train_demo_adapter.py valid-v1.3.json --base BASE --output runs/second \
+    python -m tests.demo_adapter.train valid-v1.3.json --base BASE --output runs/first
+    python -m tests.demo_adapter.train valid-v1.3.json --base BASE --output runs/second \
         --start runs/first/adapter.safetensors --tools .45 --steps 90 --learning-rate 2e-4 --seed 1
-    python examples/train_demo_adapter.py valid-v1.3.json --base BASE --output runs/third \
+    python -m tests.demo_adapter.train valid-v1.3.json --base BASE --output runs/third \
         --start runs/second/adapter.safetensors --tools .2 --retrieved .75 --steps 160 \
         --learning-rate 3e-4 --seed 2
 
@@ -31,11 +31,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from demo_adapter_groups import Group, GroupMaker
-from demo_adapter_split import split_articles, to_notices
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from tests.demo_adapter.groups import Group, GroupMaker
+from tests.demo_adapter.split import split_articles, to_notices
 
 
 @dataclass(frozen=True, slots=True)
