@@ -187,7 +187,7 @@ class LocalEngine:
         _open_engines.discard(self)
         self._cache.clear()
         self.model = None
-        del self._runner
+        self._runner.model = None
         release_freed_memory()
 
     def _sequence(self, request: Request, sink: Sink) -> Sequence:

@@ -36,7 +36,7 @@ class ModelRunner:
     """
 
     def __init__(self, model: Any, memory: KVMemory) -> None:
-        self._model = model
+        self.model = model
         self._memory = memory
         self.joins_prompts = attends_quickly(model)
 
@@ -55,10 +55,10 @@ class ModelRunner:
         """The same number of tokens for each of neighbouring rows."""
         starts = [len(one.slot.ids) for one in work]
         window = Window(self._memory, work[0].slot.row, starts, len(work[0].ids))
-        first = torch.tensor(starts, device=self._model.device)[:, None]
-        positions = first + torch.arange(window.count, device=self._model.device)
+        first = torch.tensor(starts, device=self.model.device)[:, None]
+        positions = first + torch.arange(window.count, device=self.model.device)
         ids = [one.ids for one in work]
-        logits = _pass(self._model, ids, positions, window, window.count)
+        logits = _pass(self.model, ids, positions, window, window.count)
         return list(map(Output, logits, _best(logits)))
 
     def _prompts(self, work: list[Work]) -> list[Output | None]:
@@ -74,12 +74,12 @@ class ModelRunner:
             Window(self._memory, one.slot.row, [len(one.slot.ids)], len(one.ids)) for one in work
         ]
         ids = [token for one in work for token in one.ids]
-        device = self._model.device
+        device = self.model.device
         positions = torch.cat([torch.arange(w.starts[0], w.end, device=device) for w in windows])
         ends = list(itertools.accumulate(window.count for window in windows))
         wanted = [end - 1 for end, one in zip(ends, work, strict=True) if one.ends_prompt]
         window = Windows(windows) if self.joins_prompts else windows[0]
-        logits = _pass(self._model, [ids], positions[None], window, wanted)[0]
+        logits = _pass(self.model, [ids], positions[None], window, wanted)[0]
         found = iter(map(Output, logits[:, None], _best(logits[:, None])) if wanted else ())
         return [next(found) if one.ends_prompt else None for one in work]
 
