@@ -548,7 +548,7 @@ def test_leaving_answers_as_they_come_cancels_the_others():
 
 def test_after_ctrl_c_the_engine_is_free(checkpoint):
     llm = ChatSwallow(model=str(checkpoint), max_tokens=400, dtype="float32", device="cpu")
-    schedule = llm.load()._schedule
+    schedule = llm.load().scheduler
 
     def press():
         while not schedule.running:
