@@ -237,7 +237,7 @@ def test_whatever_arrives_and_leaves_everybody_is_served(data):
         for _ in range(steps):
             if not requests.scheduler.has_work:
                 break
-            if not any(s.generated for s in requests.scheduler.running):
+            if not any(s.generated and not s.cancelled for s in requests.scheduler.running):
                 between = 0
             work = requests.step()
             assert work or not requests.scheduler.has_work
