@@ -429,7 +429,10 @@ def test_a_file_that_harms_its_reader_is_an_error_and_the_next_one_is_read(
     """
     if code == FILL:
         pytest.importorskip("resource", reason="this system cannot limit a process's memory")
-    (tmp_path / "pypdfium2.py").write_text(f"def PdfDocument(data):\n    {code}\n", "utf-8")
+    parser = tmp_path / "pypdfium2"
+    parser.mkdir()
+    (parser / "__init__.py").write_text(f"def PdfDocument(data):\n    {code}\n", "utf-8")
+    (parser / "raw.py").write_text("", "utf-8")
     (tmp_path / "pypdf.py").write_text("", "utf-8")
     installed = isolated.trusted_path()
     monkeypatch.setattr(isolated, "trusted_path", lambda: [str(tmp_path), *installed])
