@@ -18,6 +18,7 @@ from pydantic.v1 import BaseModel as BaseModelV1
 from typing_extensions import is_typeddict
 
 from langchain_swallow.errors import GrammarError
+from langchain_swallow.typed_dicts import as_pydantic_takes_it, contains_itself, has_optional_keys
 
 # How JSON is written, as Python's json does; a model has then one way to go on, not ten.
 JSON_STYLE = {
@@ -34,6 +35,8 @@ _SINGLE |= {"if", "then", "else", "unevaluatedItems", "unevaluatedProperties"}
 # What says of which types a value may be.
 _KINDS = {"type", "enum", "const", "$ref", "anyOf", "oneOf", "allOf", "not", "if"}
 _TYPES = ["null", "boolean", "string", "number", "array", "object"]
+# What constrains nothing, and may hold what is not JSON: `float("inf")`, a date.
+_NOTES = {"default", "examples", "example"}
 # How a grammar's schema names any JSON value.
 _ANY_NAME = "any_json"
 _ANY = {"$ref": f"#/$defs/{_ANY_NAME}"}
@@ -60,13 +63,14 @@ def to_json_schema(schema: Any) -> dict[str, Any]:
         return dict(closed(schema))
     if isinstance(schema, type) and issubclass(schema, BaseModel):
         return dict(closed(schema.model_json_schema()))
-    # Core's conversion writes references out, and a recursive class has no end.
-    with_references = recursive_schema(schema)
-    return dict(closed(with_references or convert_to_json_schema(schema)))
+    return dict(closed(schema_beyond_core(schema) or convert_to_json_schema(schema)))
 
 
-def recursive_schema(kind: Any) -> dict[str, Any] | None:
-    """The JSON schema of a class that contains itself, with its references; `None` of others.
+def schema_beyond_core(kind: Any) -> dict[str, Any] | None:
+    """The JSON schema of what LangChain's conversion cannot take; `None` of all others.
+
+    That conversion writes references out, and a class that contains itself has no end; and it has
+    no optional keys of a TypedDict.
 
     Raises:
         ValueError: A recursive `typing.TypedDict`, which pydantic takes from Python 3.12 on.
@@ -78,24 +82,23 @@ def recursive_schema(kind: Any) -> dict[str, Any] | None:
     elif isinstance(kind, type) and issubclass(kind, BaseModelV1):
         schema = kind.schema()
     elif is_typeddict(kind):
-        try:
-            schema = TypeAdapter(kind).json_schema()
-        except PydanticUserError:
-            _refuse_recursive(kind)
-            return None
+        return _typed_dict_schema(kind)
     else:
         return None
     return schema if _is_recursive(schema) else None
 
 
-def _refuse_recursive(kind: Any) -> None:
-    try:
-        convert_to_json_schema(kind)
-    except RecursionError:
-        raise ValueError(
-            f"The TypedDict {kind.__name__} contains itself. Derive it from "
-            "typing_extensions.TypedDict, or write it as a pydantic class."
-        ) from None
+def _typed_dict_schema(kind: Any) -> dict[str, Any] | None:
+    if contains_itself(kind):
+        try:
+            return TypeAdapter(kind).json_schema()
+        except PydanticUserError:
+            raise ValueError(
+                f"The TypedDict {kind.__name__} contains itself. Derive it from "
+                "typing_extensions.TypedDict, or write it as a pydantic class."
+            ) from None
+    schema = TypeAdapter(as_pydantic_takes_it(kind)).json_schema()
+    return schema if has_optional_keys(kind) or _is_recursive(schema) else None
 
 
 def _is_recursive(schema: dict[str, Any]) -> bool:
@@ -202,7 +205,7 @@ def _prepared(schema: Any, *, spell_out: bool) -> Any:
         return dict(_ANY)
     if not isinstance(schema, dict):
         return schema
-    made = dict(schema)
+    made = {key: part for key, part in schema.items() if key not in _NOTES}
     if isinstance(made.get("$ref"), str):
         # Pydantic writes 社員 as it is; a reference is a URI.
         made["$ref"] = quote(made["$ref"], safe="#/%~:?&=+,;@!$'()*")

@@ -23,7 +23,10 @@ from langchain_swallow.errors import PromptError
 from langchain_swallow.text.surrogates import replace_surrogates_in
 
 _CHAT_ROLES = {"human": "user", "ai": "assistant"}
-_CALLS = ("tool_use", "tool_call", "invalid_tool_call")
+# Content blocks of LangChain, Anthropic, Amazon and OpenAI: a history may begin with their models.
+_CALLS = ("tool_use", "tool_call", "invalid_tool_call", "function_call")
+_TEXTS = ("text", "input_text", "output_text")
+_REASONING = ("reasoning", "thinking", "redacted_thinking", "reasoning_content")
 
 
 def to_turns(messages: Sequence[BaseMessage], system_prompt: str | None) -> list[tuple[str, str]]:
@@ -71,7 +74,7 @@ def _calls(message: AIMessage) -> Iterator[str]:
         blocks = [block for block in message.content if isinstance(block, dict)]
         calls = [block for block in blocks if block.get("type") in _CALLS]
     for call in calls:
-        arguments = call.get("args", call.get("input"))
+        arguments = call.get("args", call.get("input", call.get("arguments")))
         # The arguments of a call that is not valid are text as the model wrote it.
         if not isinstance(arguments, str):
             arguments = _json({} if arguments is None else arguments)
@@ -122,13 +125,15 @@ def _block(block: Any) -> str:
         return block
     kind = block.get("type")
     # LangChain's name for a file that is text; other such files have a URL or base64.
-    if kind == "text" or (kind == "text-plain" and block.get("text") is not None):
+    if kind in _TEXTS or (kind == "text-plain" and block.get("text") is not None):
         if not isinstance(block.get("text"), str):
             raise PromptError(f"A message has a text block without text: {block!r}. Remove it.")
         return str(block["text"])
     # Calls are read from `tool_calls`; a model's reasoning is not sent back to it.
-    if kind in (*_CALLS, "tool_call_chunk", "reasoning", "thinking"):
+    if kind in (*_CALLS, *_REASONING, "tool_call_chunk"):
         return ""
+    if kind == "refusal" and isinstance(block.get("refusal"), str):
+        return str(block["refusal"])
     if kind == "tool_result":
         return _text(block.get("content") or "")
     raise PromptError(f"Swallow models read text only; a message has a {kind!r} block. Remove it.")

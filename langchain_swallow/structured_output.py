@@ -20,7 +20,13 @@ from pydantic import BaseModel
 from langchain_swallow.engines.base import Grammar
 from langchain_swallow.engines.constraints import check_grammar
 from langchain_swallow.errors import GrammarError, IncompleteOutputError
-from langchain_swallow.json_schemas import closed, for_grammar, to_json_schema, without_titles
+from langchain_swallow.json_schemas import (
+    closed,
+    for_grammar,
+    refuse_malformed,
+    to_json_schema,
+    without_titles,
+)
 from langchain_swallow.json_values import parse_json, schema_error
 from langchain_swallow.text.surrogates import replace_surrogates_in
 from langchain_swallow.tool_calls import written_arguments
@@ -40,7 +46,9 @@ def response_format(schema: Any, method: Method) -> dict[str, Any]:
     if method == "json_mode":
         return {"type": "json_object"}
     made = replace_surrogates_in(to_json_schema(schema))
-    check_grammar(_grammar(made))
+    with refuse_malformed():
+        schema_instruction(made)
+        check_grammar(_grammar(made))
     return {
         "type": "json_schema",
         "json_schema": {"name": made.get("title", "answer"), "schema": made},
@@ -89,9 +97,10 @@ def traced_schema(schema: Any) -> Any:
     """The schema as LangSmith is told of it; core converts what it is given once more."""
     try:
         return convert_to_json_schema(schema)
-    except RecursionError:  # a TypedDict that contains itself
+    # A TypedDict that contains itself, or has optional keys.
+    except (RecursionError, TypeError):
         return to_json_schema(schema)
-    except (ValueError, TypeError, AttributeError, LookupError):  # such as a schema without a title
+    except (ValueError, AttributeError, LookupError):  # such as a schema without a title
         return schema
 
 

@@ -14,7 +14,7 @@ from pydantic.errors import PydanticUserError
 from typing_extensions import is_typeddict
 
 from langchain_swallow.errors import GrammarError
-from langchain_swallow.json_schemas import recursive_schema, root_resolved, without_titles
+from langchain_swallow.json_schemas import root_resolved, schema_beyond_core, without_titles
 
 _NAMING = ("title", "description")
 _ACCEPTED = (
@@ -79,7 +79,7 @@ def _from_python(tool: Any) -> dict[str, Any]:
     if not callable(tool) and not isinstance(tool, BaseTool):
         raise GrammarError(f"{tool!r} is not a tool. {_ACCEPTED}")
     try:
-        schema = recursive_schema(_arguments_of(tool))
+        schema = schema_beyond_core(_arguments_of(tool))
     except (ValueError, TypeError, NameError, PydanticUserError) as error:
         raise GrammarError(f"The tool {tool!r} has no JSON schema: {error}") from error
     if schema is None:

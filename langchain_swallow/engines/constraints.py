@@ -5,7 +5,6 @@ several byte tokens is admitted byte by byte, in JSON keys and values as anywher
 """
 
 import functools
-import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -138,7 +137,7 @@ def check_grammar(grammar: Grammar) -> None:
 def _source(grammar: Grammar) -> str:
     if grammar.kind == "lark":
         return str(llguidance.LLMatcher.grammar_from_lark(grammar.text))
-    return str(llguidance.LLMatcher.grammar_from_json_schema(json.loads(grammar.text)))
+    return str(llguidance.LLMatcher.grammar_from_json_schema(grammar.text))
 
 
 def _refusal(reason: str) -> str:

@@ -1,5 +1,6 @@
 """A `Request` as the body of `/v1/completions`, and its server-sent events as `Event`s; pure."""
 
+import codecs
 import itertools
 import json
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from langchain_swallow.prompts.control_tokens import control_tokens
 _KNOWN = ("vllm", "sglang", "llamacpp")
 _SEND_IDS = ("vllm", "sglang")
 _OFF = {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
+# Why an answer ended that the server did not finish.
+_BROKEN_OFF = ("abort", "content_filter", "error")
 # What reading a message of other types than expected raises.
 _MISREAD = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError)
 
@@ -187,6 +190,8 @@ class Answer:
         self._reason: str | None = None
         self._stop_sequence: str | None = None
         self._at_start = True
+        # Half of a character may come in one message and the other half in the next.
+        self._joiner = codecs.getincrementaldecoder("utf-16-le")("replace")
         self._got_ids = False
         self._received = 0
         self._usage: dict[str, Any] = {}
@@ -222,6 +227,11 @@ class Answer:
                 yield chunk
             if choice.get("finish_reason"):
                 self._reason = choice["finish_reason"]
+                if self._reason in _BROKEN_OFF:
+                    raise ServerError(
+                        "The server broke off the answer: its finish_reason is "
+                        f"{self._reason!r}. Ask again, or see the server's log."
+                    )
                 # In vLLM's word, and in SGLang's; a number is the token that ended it.
                 stop = choice.get("stop_reason") or choice.get("matched_stop")
                 self._stop_sequence = stop if isinstance(stop, str) else None
@@ -230,7 +240,7 @@ class Answer:
 
     def end(self) -> Iterator[Event]:
         """What was held back, and the end."""
-        if held := self._detokenizer.finish():
+        if held := self._detokenizer.finish() + self._joiner.decode(b"", True):
             yield Chunk(held)
         stopped = self._detokenizer.stop_sequence
         usage = self._usage
@@ -250,16 +260,33 @@ class Answer:
         if self._has_ids and ids is not None and (ids or self._got_ids or not choice.get("text")):
             self._got_ids = self._got_ids or bool(ids)
             self._received += len(ids)
+            self._check_ids(ids, choice.get("text"))
             text = "".join(map(self._detokenizer.push, ids))
         else:
-            text = choice.get("text") or ""
-            if not isinstance(text, str):
-                raise TypeError(f"text is {text!r}")
+            text = self._text(choice)
             self._received += 1
             if self._at_start and text:
                 text, self._at_start = text.removeprefix(" "), False
         logprobs = self._logprobs(choice.get("logprobs"))
         return Chunk(text, logprobs) if text or logprobs else None
+
+    def _text(self, choice: dict[str, Any]) -> str:
+        if "text" not in choice and ("message" in choice or "delta" in choice):
+            raise TypeError("this is a chat completion")
+        text = choice.get("text") or ""
+        if not isinstance(text, str):
+            raise TypeError(f"text is {text!r}")
+        return self._joiner.decode(text.encode("utf-16-le", "surrogatepass"))
+
+    def _check_ids(self, ids: list[int], text: Any) -> None:
+        """Raise an error for tokens that are text to the server, and nothing to our tokenizer."""
+        size = len(self._tokenizer)
+        unknown = [i for i in ids if not 0 <= i < size]
+        if unknown and text:
+            raise ValueError(
+                f"token {unknown[0]} is not in the tokenizer, which has {size} tokens: pass the "
+                "tokenizer of the model that the server has as tokenizer="
+            )
 
     def _logprobs(self, given: dict[str, Any] | None) -> tuple[TokenLogprob, ...]:
         if given is None or self._request.logprobs is None:

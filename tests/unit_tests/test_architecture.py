@@ -24,6 +24,7 @@ LAYERS = {
     "messages": 2,
     "overflow": 2,
     "json_schemas": 1,
+    "typed_dicts": 0,
     "json_values": 1,
     "tool_calls": 2,
     "tool_schemas": 2,

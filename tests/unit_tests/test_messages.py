@@ -154,6 +154,23 @@ def test_a_text_file_that_is_elsewhere_is_not_text():
         to_turns([HumanMessage([block])], None)
 
 
+@pytest.mark.parametrize(
+    ("blocks", "text"),
+    [
+        ([{"type": "reasoning", "summary": []}, {"type": "output_text", "text": "晴れ"}], "晴れ"),
+        ([{"type": "redacted_thinking", "data": "x"}, {"type": "text", "text": "晴れ"}], "晴れ"),
+        ([{"type": "reasoning_content", "reasoning_content": {}}, "晴れ"], "晴れ"),
+        ([{"type": "refusal", "refusal": "答えられません。"}], "答えられません。"),
+        (
+            [{"type": "function_call", "name": "f", "arguments": '{"a": 1}', "call_id": "1"}],
+            '{"name": "f", "arguments": {"a": 1}}',
+        ),
+    ],
+)
+def test_an_answer_of_another_model_is_read_in_its_own_form(blocks, text):
+    assert to_turns([HumanMessage("問"), AIMessage(blocks)], None)[1] == ("assistant", text)
+
+
 @pytest.mark.parametrize("kind", ["image_url", "image", "audio", "file"])
 def test_what_is_not_text_is_an_error_that_says_so(kind):
     with pytest.raises(PromptError, match=f"read text only; a message has a '{kind}' block"):

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import itertools
+import json
 import threading
 import time
 
@@ -186,6 +187,22 @@ def test_an_answer_may_come_in_any_pieces(serve, ask, size):
     assert _invoke(ask(serve(Reply(parts)))) == LINE_LIKE
 
 
+@WAYS
+@pytest.mark.parametrize(
+    ("texts", "read"),
+    [
+        (["了解\ud83d"], "了解\ufffd"),
+        (["\ud83d", "\ude00。"], "😀。"),
+        (["\ude00", "a\ud83d", "b"], "\ufffda\ufffdb"),
+    ],
+    ids=ascii,
+)
+def test_half_a_character_in_an_answer_is_joined_or_replaced(serve, ask, texts, read, way):
+    parts = [{"choices": [{"text": text}]} for text in texts]
+    body = "".join(f"data: {json.dumps(part)}\n\n" for part in parts).encode()
+    assert way(ask(serve(Reply(body + text_events())))) == read
+
+
 def test_a_completion_that_is_not_streamed_is_read(serve, ask):
     whole = {"choices": [{"text": "はい", "finish_reason": "stop"}], "usage": {"prompt_tokens": 7}}
     one = serve(Reply(whole))
@@ -227,6 +244,15 @@ COMPLETIONS = {
     "text that is a list": Reply(events({"choices": [{"text": ["x"]}]})),
     "ids that are text": Reply(events({"choices": [{"token_ids": ["x"]}]})),
     "ids that are none": Reply(events({"choices": [{"token_ids": [10**12, -5]}]})),
+    "ids of another tokenizer": Reply(events({"choices": [{"text": "字", "token_ids": [10**6],
+                                                            "finish_reason": "stop"}]})),
+    "a chat completion": Reply({"choices": [{"message": {"content": "x"},
+                                              "finish_reason": "stop"}]}),
+    "parts of a chat completion": Reply(events({"choices": [{"delta": {"content": "x"}}]},
+                                               {"choices": [{"finish_reason": "stop"}]})),
+    "abort": Reply(events(BEGUN, {"choices": [{"text": "", "finish_reason": "abort"}]})),
+    "error": Reply(events(BEGUN, {"choices": [{"text": "", "finish_reason": "error"}]})),
+    "a filter": Reply(events({"choices": [{"text": "x", "finish_reason": "content_filter"}]})),
     "ids that are a number": Reply(events({"choices": [{"token_ids": 3}]})),
     "not UTF-8": Reply(b"data: " + NOT_UTF8 + b"\n\n"),
     "not gzip": Reply(b"data: x", headers={"content-encoding": "gzip"}),

@@ -1,6 +1,7 @@
 """Tools and schemas of every kind: enforced as they are, or refused when they are bound."""
 
 import json
+import math
 import typing
 from typing import Annotated, Any, Optional
 
@@ -641,3 +642,83 @@ def test_whatever_random_weights_say_a_call_is_valid(random_llm, choice):
         # What is not valid was cut, and nothing else.
         assert all("max_tokens" in c["error"] for c in whole.invalid_tool_calls)
     assert cut or valid or choice == "auto"
+
+
+# Keys of a TypedDict that may be left out, and what constrains nothing
+
+
+class Part(typing.TypedDict):
+    """部分"""
+
+    name: typing_extensions.NotRequired[str]
+    size: typing.Annotated[int, ..., "大きさ"]
+
+
+class Order(typing.TypedDict):
+    """注文"""
+
+    parts: list[Part]
+    note: typing_extensions.NotRequired[typing.Annotated[str, ..., "備考"]]
+
+
+class Loose(typing_extensions.TypedDict, total=False):
+    """ゆるい"""
+
+    parts: "typing_extensions.Required[dict[str, Part] | list[Part]]"
+    note: str | None
+
+
+GIVEN = [{"parts": [{"size": 3}]}, {"parts": [{"name": "軸", "size": 3}], "note": "急ぎ"}]
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
+@pytest.mark.parametrize("kind", [Order, Loose])
+@pytest.mark.parametrize("given", GIVEN)
+def test_keys_of_a_typed_dict_may_be_left_out(kind, method, given):
+    text = json.dumps(given, ensure_ascii=False)
+    call = f'{{"name": "{kind.__name__}", "arguments": {text}}}'
+    llm, _ = fake(call if method == "function_calling" else text)
+    assert llm.with_structured_output(kind, method=method).invoke("q") == given
+
+
+@pytest.mark.parametrize("kind", [Order, Loose])
+def test_the_other_keys_of_a_typed_dict_are_required(kind):
+    (tool,) = to_openai_tools([kind])
+    schema = tool["function"]["parameters"]
+    assert tool["function"]["description"] == kind.__doc__
+    assert schema["required"] == ["parts"]
+    assert schema["$defs"]["Part"]["required"] == ["size"]
+    assert schema["$defs"]["Part"]["properties"]["size"]["description"] == "大きさ"
+
+
+def no_limit(most: float = math.inf) -> str:
+    """探す"""
+
+
+class NoLimit(BaseModel):
+    """探す"""
+
+    most: int = Field(default=1, le=2**128)
+    least: float = -math.inf
+
+
+def test_what_constrains_nothing_need_not_be_json():
+    llm, _ = fake('{"name": "no_limit", "arguments": {"most": 2}}')
+    assert llm.bind_tools([no_limit]).invoke("q").tool_calls[0]["args"] == {"most": 2}
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+def test_limits_may_be_longer_than_a_machine_word(method):
+    text = '{"most": 3, "least": -1.5}'
+    call = f'{{"name": "NoLimit", "arguments": {text}}}'
+    llm, _ = fake(call if method == "function_calling" else text)
+    made = llm.with_structured_output(NoLimit, method=method).invoke("q")
+    assert made == NoLimit(most=3, least=-1.5)
+
+
+@pytest.mark.parametrize("key", ["default", "maximum", "enum"])
+def test_a_schema_that_is_not_json_is_refused_when_bound(key):
+    schema = {"title": "A", "type": "object", "properties": {"x": {"type": "number", key: {1}}}}
+    llm, _ = fake()
+    with pytest.raises(GrammarError):
+        llm.with_structured_output(schema)
