@@ -32,11 +32,17 @@ def relations(archive: Archive, path: str, name: str) -> dict[str, Relation]:
     return {
         relation.get("Id", ""): Relation(
             posixpath.basename(relation.get("Type", "")),
-            posixpath.normpath(posixpath.join("/", folder, relation.get("Target", ""))).lstrip("/"),
+            _path(folder, relation.get("Target", "")),
         )
         for relation in parse_xml(archive.read(written), name)
         if isinstance(relation.tag, str) and relation.get("TargetMode") != "External"
     }
+
+
+def _path(folder: str, target: str) -> str:
+    # Some programs write a folder as Windows does.
+    target = target.replace("\\", "/")
+    return posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
 
 
 def main_part(archive: Archive, name: str, usual: str) -> str:

@@ -101,12 +101,15 @@ def _asks(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _begins_with_values(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row holds a value above values of its kind, so that it names nothing."""
+    """Whether the first row holds a value above nothing but values of its kind.
+
+    Such a row names nothing.
+    """
     first, *body = rows
     if not first[0] or any(map(is_label, first)):
         return False
     columns = [(text, [kind_of(row[i]) for row in body if row[i]]) for i, text in enumerate(first)]
     return any(
-        is_value(text) and not is_period(text) and set(below) == {kind_of(text)}
+        is_value(text) and not is_period(text) and set(below) <= {kind_of(text)}
         for text, below in columns
     )

@@ -17,6 +17,7 @@ from langchain_swallow.formats.xml import parse_xml
 
 _ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _UNCOMPUTED = "formula without a stored value; open the file in Excel and save it"
+_MISSING = "sheet that the file names and does not have; the file may be damaged"
 # Rows whose marks tell what a large table is.
 _SAMPLE = 50
 
@@ -42,6 +43,7 @@ def read_xlsx(data: bytes, name: str) -> Sections:
     for number, entry in enumerate(workbook.iter(f"{MAIN}sheet"), 1):
         part = parts.get(entry.get(_ID, ""))
         if part is None or part.path not in archive:
+            left_out.append(LeftOut(_MISSING, number))
             continue
         title = entry.get("name", "")
         sheet = Sheet()

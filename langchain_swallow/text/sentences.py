@@ -13,8 +13,9 @@ from collections.abc import Iterator
 _OPENING = "「『（【〔［(《〈"
 _CLOSING = "」』）】〕］)》〉"
 _PAIRS = dict(zip(_CLOSING, _OPENING, strict=True))
-# A Latin mark ends a sentence before a space, the end, or what is not Latin (えっ!?と).
-_LATIN_END = r"[!?](?=[!?\"')\]]*(?:\s|\Z|[^\x00-\x7f]))|\.(?=[.\"'”’»)\]]*(?:\s|\Z))"
+# A Latin mark ends a sentence before a space, the end, or what is not Latin (えっ!?と). Bounded:
+# each dot of a leader would look for its end. The last ones of a longer run end it as well.
+_LATIN_END = r"[!?](?=[!?\"')\]]{0,20}(?:\s|\Z|[^\x00-\x7f]))|\.(?=[.\"'”’»)\]]{0,20}(?:\s|\Z))"
 _EVENT = re.compile(
     rf"[。！？．]|{_LATIN_END}|\n[ \t\u3000]*\n\s*|[「『（【〔［(《〈」』）】〕］)》〉]"
 )

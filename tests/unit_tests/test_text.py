@@ -170,6 +170,9 @@ FAMILIES = {
     "commas": lambda n: "、" * 2 * n,
     "abbreviations": lambda n: "e.g. A" * n,
     "points": lambda n: ". " * n,
+    "dot leaders": lambda n: "." * n + "1",
+    "points and brackets": lambda n: ".)" * n + "a",
+    "exclamations": lambda n: "!?" * n + "a",
     "numbers": lambda n: "1,234," * n,
 }
 

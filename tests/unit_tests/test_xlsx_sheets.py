@@ -234,6 +234,10 @@ LAYOUTS = {
         [["請求書"], ["発行日", date(2025, 4, 1)], [], ["品名", "数", "金額"], ["机", 2, 1800]],
         [(("請求書",), ["発行日、2025-04-01"]), ((), ["品名: 机、数: 2、金額: 1800"])],
     ),
+    "an estimate, its date beside the customer": (
+        [["株式会社青空 御中", None, "2025年4月1日"], [], ["合計金額", 110000]],
+        [((), ["株式会社青空 御中、2025年4月1日", "合計金額、110000"])],
+    ),
     "a column of notes": (
         [["この表は毎月更新する。"], ["担当は総務部である。"]],
         [((), ["この表は毎月更新する。", "担当は総務部である。"])],
@@ -244,6 +248,25 @@ LAYOUTS = {
 @pytest.mark.parametrize(("rows", "expected"), LAYOUTS.values(), ids=LAYOUTS)
 def test_tables_of_a_sheet(rows, expected):
     assert told(saved(book_of(*rows))) == expected
+
+
+def relating(old, new):
+    """A workbook whose relations name its sheet otherwise."""
+
+    def change(part, content):
+        return content.replace(old, new) if part.endswith("workbook.xml.rels") else content
+
+    return changed(saved(book_of(["品名"])), change)
+
+
+def test_folders_inside_the_file_may_be_written_as_windows_does():
+    assert blocks(relating("worksheets/sheet1", "worksheets\\sheet1")) == ["品名"]
+
+
+def test_a_sheet_that_is_not_in_the_file_is_reported():
+    (part,) = read_xlsx(relating("sheet1", "sheet9"), "a.xlsx").left_out
+    assert (part.page, part.is_loss) == (1, True)
+    assert "does not have" in part.reason
 
 
 def test_cells_set_apart_are_names():
