@@ -137,7 +137,7 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
             return self._make(message.tool_calls[0]["args"], partial=partial)
         cut = _cut(message.response_metadata)
         if message.invalid_tool_calls and not partial:
-            raise _not_whole(_call_text(message), cut, message.invalid_tool_calls[0]["error"])
+            raise _not_whole(*_broken_call(message, cut))
         return self._parse_text(message.text, cut, partial=partial)
 
     def parse(self, text: str) -> Any:
@@ -211,11 +211,13 @@ def with_raw(llm: Runnable[Any, AIMessage], parser: StructuredOutputParser) -> R
     return raw | parsed.with_fallbacks([failed], exception_key="parsing_error")
 
 
-def _call_text(message: AIMessage) -> str:
-    if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
-        return written_arguments(message.tool_call_chunks[0]["args"] or "")
-    broken = message.invalid_tool_calls
-    return (broken[0]["args"] or "") if broken else ""
+def _broken_call(message: AIMessage, cut: str | None) -> tuple[str, str | None, str | None]:
+    """The arguments of a call that is not valid, what cut the answer, and what is wrong."""
+    call = message.invalid_tool_calls[0]
+    text, reason = call["args"] or "", call["error"]
+    if isinstance(message, AIMessageChunk) and reason is None:
+        reason, text = text.strip().rpartition("\n")[0], written_arguments(text)
+    return text, cut, reason
 
 
 def _grammar(schema: dict[str, Any]) -> Grammar:

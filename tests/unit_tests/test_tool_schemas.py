@@ -722,3 +722,18 @@ def test_a_schema_that_is_not_json_is_refused_when_bound(key):
     llm, _ = fake()
     with pytest.raises(GrammarError):
         llm.with_structured_output(schema)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [('{"size": "大"}}', "'大' is not of type 'integer'"), ('{"size": ', "ended within the call")],
+)
+def test_a_stream_says_as_invoke_does_what_is_wrong_with_a_call(arguments, reason):
+    call = f'{{"name": "Part", "arguments": {arguments}'
+    llm, _ = fake(call, call)
+    made = llm.with_structured_output(Part, method="function_calling")
+    with pytest.raises(OutputParserException, match=reason) as invoked:
+        made.invoke("q")
+    with pytest.raises(OutputParserException, match=reason) as streamed:
+        list(made.stream("q"))
+    assert str(streamed.value) == str(invoked.value)
