@@ -106,7 +106,7 @@ def make_plan(
             continue
         kept, *others = sorted(own, key=lambda known: _rank(known, file))
         doubled |= dict.fromkeys(others, kept)
-        if os.path.isabs(kept.source) and not _names(kept.source, file):
+        if _is_elsewhere(kept, file):
             # The folder itself was moved.
             moved[file] = kept
         elif kept.hashes == {file.digest}:
@@ -259,6 +259,18 @@ def _rank(known: StoredFile, file: ListedFile) -> tuple[bool, bool, str]:
 def _names(source: str, file: ListedFile) -> bool:
     location = file_location(source)
     return location == file.location or _is_same_file(location, file.location)
+
+
+def _is_elsewhere(known: StoredFile, file: ListedFile) -> bool:
+    """Whether a source does not name its file any more, wherever it was seen from."""
+    if _names(known.source, file):
+        return False
+    if os.path.isabs(known.source):
+        return True
+    # The folder that a relative source is seen from may have been moved as well.
+    named = os.path.normpath(known.source).replace(os.pardir + os.sep, "")
+    is_below = folded(file.location).endswith(folded(os.sep + named))
+    return known.origin not in (None, file.location) and not is_below
 
 
 def _is_below(place: str, folder: str) -> bool:

@@ -173,6 +173,15 @@ def test_a_folder_that_was_moved_as_a_whole(home, store, tmp_path, monkeypatch, 
     assert all(Path(source).is_file() for source in store.sources())
 
 
+def test_a_folder_that_was_renamed_beside_us(home, store):
+    """A relative source names the file from here, where it is not any more."""
+    sync_folder(store, "規程")
+    Path("規程").rename("新規程")
+    assert str(sync_folder(store, "新規程")) == "3 moved"
+    assert all(Path(source).is_file() for source in store.sources())
+    assert str(sync_folder(store, "新規程")) == "3 unchanged"
+
+
 def test_names_in_another_unicode_composition(home, store):
     """As after a copy from macOS: 「が」 as one character and as two."""
     composed, apart = (unicodedata.normalize(form, "がぎ.txt") for form in ("NFC", "NFD"))
