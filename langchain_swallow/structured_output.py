@@ -12,7 +12,7 @@ from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
-from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.json import parse_partial_json
 from pydantic import BaseModel
@@ -208,7 +208,9 @@ def with_raw(llm: Runnable[Any, AIMessage], parser: StructuredOutputParser) -> R
     failed = RunnablePassthrough.assign(parsed=lambda _: None)
     # The model comes first: it is to get what is given with a call.
     raw: Runnable[Any, Any] = llm | RunnableMap(raw=RunnablePassthrough())
-    return raw | parsed.with_fallbacks([failed], exception_key="parsing_error")
+    outcome = parsed.with_fallbacks([failed], exception_key="parsing_error")
+    # In a stream a fallback takes over before the first chunk only, and that is the message.
+    return raw | RunnableLambda(outcome.invoke, outcome.ainvoke, name="parse")
 
 
 def _broken_call(message: AIMessage, cut: str | None) -> tuple[str, str | None, str | None]:

@@ -1,5 +1,6 @@
 """Tools and schemas of every kind: enforced as they are, or refused when they are bound."""
 
+import asyncio
 import json
 import math
 import typing
@@ -737,3 +738,21 @@ def test_a_stream_says_as_invoke_does_what_is_wrong_with_a_call(arguments, reaso
     with pytest.raises(OutputParserException, match=reason) as streamed:
         list(made.stream("q"))
     assert str(streamed.value) == str(invoked.value)
+
+
+@pytest.mark.parametrize("text", ['{"size": 3}', '{"size": "大"}', '{"size": '])
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+def test_with_raw_a_stream_gives_the_error_as_invoke_does(method, text):
+    call = f'{{"name": "Part", "arguments": {text}' + "}" * text.endswith("}")
+    given = call if method == "function_calling" else text
+    llm, _ = fake(given, given, given)
+    made = llm.with_structured_output(Part, method=method, include_raw=True)
+
+    async def astream():
+        return [part async for part in made.astream("q")]
+
+    invoked = made.invoke("q")
+    for (streamed,) in (list(made.stream("q")), asyncio.run(astream())):
+        assert streamed.keys() == invoked.keys() == {"raw", "parsed", "parsing_error"}
+        assert streamed["parsed"] == invoked["parsed"]
+        assert repr(streamed["parsing_error"]) == repr(invoked["parsing_error"])
