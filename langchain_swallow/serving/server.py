@@ -10,15 +10,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _HEADERS_TIMEOUT_S = 10.0
+# All of a body; forms, which have their own limit, answer before.
+_BODY_TIMEOUT_S = 150.0
 _MAX_CONNECTIONS = 800
 # After their end answers need a moment to say so.
 _LAST_WORDS_S = 2.0
 
 
 class _Protocol(H11Protocol):
-    """Closes connections that take too long to send a request's headers."""
+    """Closes connections that take too long to send a request's headers, or its body."""
 
     _late: asyncio.TimerHandle | None = None
+    _awaited_s = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -33,21 +36,31 @@ class _Protocol(H11Protocol):
         if self._late is not None:
             self._late.cancel()
 
-    def _watch(self) -> None:
-        if not self._is_waiting():
-            if self._late is not None:
-                self._late.cancel()
-                self._late = None
-        elif self._late is None:
-            loop = asyncio.get_running_loop()
-            self._late = loop.call_later(_HEADERS_TIMEOUT_S, self._give_up)
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        # The next request may have come with this one, in part.
+        self._watch()
 
-    def _is_waiting(self) -> bool:
-        return self.cycle is None or self.cycle.response_complete
+    def _watch(self) -> None:
+        seconds = self._may_take_s()
+        if seconds == self._awaited_s:
+            return
+        self._awaited_s = seconds
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+        if seconds:
+            self._late = asyncio.get_running_loop().call_later(seconds, self._give_up)
+
+    def _may_take_s(self) -> float:
+        """Seconds for what the client has to send next; 0 while it waits for the answer."""
+        if self.cycle is None or self.cycle.response_complete:
+            return _HEADERS_TIMEOUT_S
+        return _BODY_TIMEOUT_S if self.cycle.more_body else 0.0
 
     def _give_up(self) -> None:
-        self._late = None
-        if self._is_waiting():
+        waited_s, self._awaited_s, self._late = self._awaited_s, 0.0, None
+        if self._may_take_s() == waited_s:
             self.transport.close()
 
 

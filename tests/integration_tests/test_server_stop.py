@@ -24,6 +24,7 @@ from langchain_swallow.serving.assistant import Assistant
 from tests.unit_tests.embeddings import CharacterEmbeddings
 
 server._HEADERS_TIMEOUT_S = 1.5
+server._BODY_TIMEOUT_S = 2.5
 store = SwallowFAISS.from_texts(["会議室は3階にある。"], CharacterEmbeddings())
 llm = FakeListChatModel(responses=["あ" * 300], sleep=0.1)
 made = Assistant(llm, store, splitter=JapaneseTextSplitter(100))
@@ -103,6 +104,47 @@ def test_who_sends_no_request_is_sent_away():
                 pass
             connection.close()
         assert httpx.get(f"{url}/health").status_code == 200
+
+
+ANSWERS = b"POST /v1/answers HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+BODIES = {
+    "length": ANSWERS + b"Content-Length: 100\r\n\r\n{",
+    "chunked": ANSWERS + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+    "expect": ANSWERS + b"Expect: 100-continue\r\nContent-Length: 100\r\n\r\n",
+    "page": b"POST /gradio_api/queue/join HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n",
+    "pipelined": b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    + ANSWERS
+    + b"Content-Length: 100\r\n\r\n{",
+}
+
+
+def test_who_sends_half_a_body_is_sent_away():
+    with started(0) as (process, url):
+        port = int(url.rsplit(":", 1)[1])
+        slow = {name: socket.create_connection(("127.0.0.1", port)) for name in BODIES}
+        for name, connection in slow.items():
+            connection.sendall(BODIES[name])
+        # A byte now and then keeps nothing open.
+        for _ in range(5):
+            time.sleep(1)
+            with contextlib.suppress(OSError):
+                slow["length"].sendall(b" ")
+        for name, connection in slow.items():
+            connection.settimeout(0.5)
+            with contextlib.suppress(ConnectionResetError):
+                try:
+                    while connection.recv(1000):
+                        pass
+                except TimeoutError:
+                    pytest.fail(f"{name}: the connection is still open")
+            connection.close()
+        events = []
+        stream(url, events)
+        # An answer takes longer than that, and is not cut.
+        assert events[-2] == "event: answer"
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+        assert "Traceback" not in process.stderr.read().decode()
 
 
 def test_a_mistyped_index_is_not_made(capsys, tmp_path):
