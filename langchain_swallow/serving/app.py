@@ -41,8 +41,8 @@ def create_app(
     app = create_api(assistant)
     if page:
         _add_page(app, assistant)
-    max_body = largest_form(assistant.limits)
-    return Guard(app, token=token, hosts=hosts, max_body=max_body, proxies=proxies)
+    max_form = largest_form(assistant.limits)
+    return Guard(app, token=token, hosts=hosts, max_form=max_form, proxies=proxies)
 
 
 def _add_page(app: FastAPI, assistant: Assistant) -> None:

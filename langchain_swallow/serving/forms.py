@@ -1,6 +1,7 @@
 """Files of a multipart form, read within limits."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,6 +18,7 @@ _OVERHEAD = 64 * 1024
 _MAX_FIELDS = 10
 # It has one of few places while it comes.
 _TIMEOUT_S = 120
+_PATH = re.compile(r"/v1/sessions/[^/]+/documents")
 
 FORM_SCHEMA: dict[str, Any] = {
     "requestBody": {
@@ -54,6 +56,11 @@ class FormError(Refusal):
 def largest_form(limits: Limits) -> int:
     """Bytes of a request with as many files as a session may have."""
     return limits.files * limits.file_bytes + _OVERHEAD
+
+
+def takes_files(path: str) -> bool:
+    """Whether a request to this path may be as large as documents are."""
+    return _PATH.fullmatch(path) is not None
 
 
 @asynccontextmanager

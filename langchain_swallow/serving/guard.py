@@ -15,6 +15,7 @@ from langchain_swallow.serving.cookies import (
     read_cookies,
     with_cookie,
 )
+from langchain_swallow.serving.forms import takes_files
 from langchain_swallow.serving.login import FORM, Logins
 from langchain_swallow.serving.origins import host_name, is_from_another_site
 from langchain_swallow.serving.proxies import Proxies
@@ -43,6 +44,7 @@ class Guard:
         hosts: Names that the server may be called by. A page elsewhere that makes its own name
             point here (DNS rebinding) is refused. Empty allows all.
         max_body: Bytes of the largest request; what is larger is not read to its end.
+        max_form: The same of requests with documents; others are held in memory and parsed whole.
         proxies: Addresses of proxies whose `X-Forwarded-*` headers are believed.
     """
 
@@ -52,10 +54,12 @@ class Guard:
         *,
         token: str | None = None,
         hosts: tuple[str, ...] = (),
-        max_body: int = 500 * 1024**2,
+        max_body: int = 1024**2,
+        max_form: int = 500 * 1024**2,
         proxies: Sequence[str] = (),
     ) -> None:
-        self._app, self._hosts, self._max_body = app, hosts, max_body
+        self._app, self._hosts = app, hosts
+        self._max_body, self._max_form = max_body, max_form
         self._logins = Logins(token) if token else None
         self._proxies = Proxies(proxies)
 
@@ -69,7 +73,7 @@ class Guard:
         if refusal := self._refusal(scope, headers):
             await refusal(scope, receive, send)
             return
-        receive = _limited(receive, self._max_body)
+        receive = _limited(receive, self._largest(scope))
         send = _with_policy(send)
         try:
             if self._logins is None:
@@ -90,9 +94,12 @@ class Guard:
             )
             return JSONResponse({"detail": detail}, status_code=403)
         length = headers.get("content-length", "0")
-        if length.isascii() and length.isdigit() and int(length) <= self._max_body:
+        if length.isascii() and length.isdigit() and int(length) <= self._largest(scope):
             return None
         return JSONResponse({"detail": "大きすぎます。 / The request is too large."}, 413)
+
+    def _largest(self, scope: Scope) -> int:
+        return self._max_form if takes_files(scope["path"]) else self._max_body
 
     async def _if_known(self, logins: Logins, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what shows the token or its cookie; let others log in."""

@@ -269,6 +269,29 @@ async def test_large_requests_are_refused():
             assert (await http.post("/", headers=sent)).status_code == 413
 
 
+async def test_only_documents_may_be_large():
+    """All other bodies are held in memory, and parsed while everybody waits."""
+
+    async def reading(scope, receive, send):
+        while (await receive()).get("more_body", False):
+            pass
+        await echo(scope, receive, send)
+
+    async def parts():
+        for _ in range(20):
+            yield b"x" * 100_000
+
+    async with client(Guard(reading)) as http:
+        for path in ("/v1/answers", "/v1/sessions", "/gradio_api/queue/join", "/", "/health"):
+            assert (await http.post(path, content=b"x" * 2_000_000)).status_code == 413
+            assert (await http.post(path, content=parts())).status_code == 413
+            assert (await http.post(path, content=b"x" * 100_000)).status_code == 200
+        for path in ("/v1/sessions/a/documents/b", "/x/v1/sessions/a/documents"):
+            assert (await http.post(path, content=b"x" * 2_000_000)).status_code == 413
+        documents = await http.post("/v1/sessions/a/documents", content=b"x" * 2_000_000)
+        assert documents.status_code == 200
+
+
 async def test_a_browser_loads_nothing_from_elsewhere():
     async with client(Guard(echo)) as http:
         policy = (await http.get("/")).headers["content-security-policy"]
