@@ -17,7 +17,7 @@ from langchain_core.documents import Document
 from langchain_text_splitters import TextSplitter
 
 from langchain_swallow.documents import load_bytes
-from langchain_swallow.errors import DocumentError, SwallowError
+from langchain_swallow.errors import DocumentError
 from langchain_swallow.formats.reading import SUFFIXES
 from langchain_swallow.formats.sandbox import Sandbox
 from langchain_swallow.serving.blocks import split_in_blocks
@@ -159,9 +159,9 @@ class _Job:
             self._store_chunks(chunks)
         except _Stopped:
             return Uploaded(name, error=f"{name}: 中止しました。 / Stopped.")
-        except (DocumentError, ValueError) as error:
+        except DocumentError as error:
             return Uploaded(name, error=str(error))
-        except (SwallowError, OSError) as error:
+        except Exception as error:  # whatever it is, the other files are not to blame
             logger.warning("%r was not added.", name, exc_info=error)
             return Uploaded(name, error=f"{name}: 追加できませんでした。 / It could not be added.")
         return Uploaded(name, passages=len(chunks))
@@ -170,9 +170,9 @@ class _Job:
         name, limits = self._file.name, self._limits
         if (suffix := PurePosixPath(name).suffix.lower()) not in SUFFIXES:
             known = "、".join(sorted(SUFFIXES))
-            raise ValueError(f"{name}: 読めない形式です（{suffix}）。{known} が読めます。")
+            raise DocumentError(f"{name}: 読めない形式です（{suffix}）。{known} が読めます。")
         if self._file.size > limits.file_bytes:
-            raise ValueError(f"{name}: 大きさが {limits.file_mb:g} MiB を超えます。")
+            raise DocumentError(f"{name}: 大きさが {limits.file_mb:g} MiB を超えます。")
         self._look()
         documents = self._documents()
         chunks: list[Document] = []
@@ -181,12 +181,12 @@ class _Job:
             self._look()
             chunks += block.chunks
             if (expected := block.expected(len(chunks))) > room:
-                raise ValueError(
+                raise DocumentError(
                     f"{name}: 約 {expected} 箇所あり、{room} を超えます。 / About {expected} "
                     f"chunks; there is room for {room}."
                 )
         if not chunks:
-            raise ValueError(f"{name}: 文字がありません。")
+            raise DocumentError(f"{name}: 文字がありません。")
         return chunks
 
     def _documents(self) -> Sequence[Document]:

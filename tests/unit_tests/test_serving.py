@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 import time
 from types import SimpleNamespace
 
@@ -513,6 +514,44 @@ async def test_a_client_that_leaves_ends_its_upload():
     assert session.files == {}
     assert session.uploading == 0
     assert not made._uploading
+
+
+class FailingEmbeddings(CharacterEmbeddings):
+    """Cannot embed some texts, as a GPU without memory cannot."""
+
+    error: Exception = RuntimeError("out of memory in /srv/models")
+
+    def embed_documents(self, texts):
+        if any("象" in text for text in texts):
+            raise self.error
+        return super().embed_documents(texts)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA out of memory: /srv/models"),
+        ValueError("/srv/models/config.json is wrong"),
+        MemoryError(),
+        sqlite3.OperationalError("/srv/索引 is read-only"),
+        KeyError("/srv"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_a_file_that_fails_takes_no_other_with_it(error):
+    embeddings = FailingEmbeddings()
+    embeddings.error = error
+    kept = SwallowFAISS.from_texts(["何か。"], embeddings)
+    made = Assistant(FakeListChatModel(responses=["一"]), kept, splitter=JapaneseTextSplitter(100))
+    texts = {"一.txt": "電球は12個。", "二.txt": "象は重い。", "三.txt": "机は4台。"}
+    files = [("files", (name, text.encode())) for name, text in texts.items()]
+    async with client(create_api(made)) as http:
+        session = await new_session(http)
+        got = await http.post(f"/v1/sessions/{session}/documents", files=files)
+    assert got.status_code == 200
+    assert [row["passages"] for row in got.json()] == [1, 0, 1]
+    assert "追加できません" in got.json()[1]["error"]
+    assert "/srv" not in got.text
 
 
 async def test_uploads_have_places_and_those_without_one_are_told_to_wait():
