@@ -21,6 +21,7 @@ _FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?\n)?\1[ \t]*(?:\n|\Z)", r
 _TITLE = re.compile(r"^title\s*[:=]\s*(.*?)\s*$", re.MULTILINE | re.IGNORECASE)
 # Japanese input methods write such a space; the parser knows only the other.
 _WIDE_SPACE = re.compile(r"^( {0,3}#{1,6})\u3000", re.MULTILINE)
+_CELL_END = re.compile(r"(?<!\\)\|")
 # An entry of a table of contents.
 _LINK = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+\[[^\]]*\]\(#[^)]+\)\s*")
 _MIN_LINKS = 3
@@ -122,11 +123,14 @@ class _Reader:
         elif token.type == "table_open":
             self._flush()
             # The parser takes text below a table for a row.
-            rows = list(itertools.takewhile(lambda line: "|" in line, lines))
+            below = itertools.takewhile(lambda line: "|" in line, lines[2:])
+            rows = [*lines[:2], *below]
             behind = first + len(rows)
-            cells = itertools.islice(_table(self._tokens[index:]), len(rows) - 1)
-            for row in table_rows(list(cells)):
-                self._builder.block(row)
+            cells = list(itertools.islice(_table(self._tokens[index:]), len(rows) - 1))
+            for row, line in zip(cells[1:], rows[2:], strict=True):
+                row += _cells_too_many(line, len(cells[0]))
+            for told in table_rows(cells):
+                self._builder.block(told)
         elif token.type == "heading_open":
             self._heading(token, self._tokens[index + 1].content, lines)
         else:
@@ -190,3 +194,9 @@ def _table(tokens: Sequence[Token]) -> Iterator[list[str]]:
         elif token.type == "tr_close":
             yield row
             row = []
+
+
+def _cells_too_many(line: str, width: int) -> list[str]:
+    """Cells of a row behind the last column, which the parser leaves out."""
+    cells = _CELL_END.split(line.strip(" \t>").removeprefix("|").removesuffix("|"))
+    return [cell.strip().replace("\\|", "|") for cell in cells[width:]]

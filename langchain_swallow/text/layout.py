@@ -22,7 +22,8 @@ _BEGINS_ITEM = re.compile(
     r"[ \t\u3000]*(?:[・•●■◆○◇□▪▼※\-*|]|[(（]?[0-9０-９①-⑳一二三四五六七八九十]+[)）.．、章節条項]"
     r"|第[0-9０-９一二三四五六七八九十百]+|【|Q[.．:：]|A[.．:：]|質問|回答)"
 )
-_ENDS_LINE = re.compile(r"[。．！？!?」』）】:：]$")
+# Behind a leader stands the last cell of a row: ボルト ........ 120円.
+_ENDS_LINE = re.compile(r"[。．！？!?」』）】:：]$|[.．…‥・･_]{3} {0,3}[^.．…‥・･_]{1,12}$")
 # What is longer, or has no such end, is a table, code or Latin text: it is cut at the page's end.
 _LONGEST_SENTENCE = 400
 _ENDS_SENTENCE = re.compile(r"[。．！？!?][」』）】〕］)》〉\"'”’]*\s*$")

@@ -31,6 +31,11 @@ CASES = {
     ),
     "only a title": ("---\ntitle: 休業\n---\n", [("休業", ("休業",))]),
     "escaped bars": ("| A | B |\n|---|---|\n| a\\|b | `x\\|y` |", [("A: a|b、B: `x|y`", ())]),
+    "one column, its rule without bars": ("| A |\n---\n| 1 |", [("A: 1", ())]),
+    "rows longer than the head": (
+        "| A | B |\n|---|---|\n| 1 | 2 | 三 |\n| 4 | 5 | 六\\|七 | 八",
+        [("A: 1、B: 2、三\n\nA: 4、B: 5、六|七、八", ())],
+    ),
     "table without outer bars": ("A | B\n--|:-:\n1 | 2", [("A: 1、B: 2", ())]),
     "table in a paragraph": (
         "前\n| A | B |\n|---|---|\n| 1 | 2 |\n後",

@@ -241,6 +241,15 @@ def test_wrapped_lines_are_joined_without_a_space():
     )
 
 
+def test_rows_whose_last_cell_is_behind_a_leader_stay_apart():
+    rows = [
+        "ボルト（六角）……………１２０円",
+        "Nut ..................... 80",
+        "座金（平）・・・・・・３０円",
+    ]
+    assert join_wrapped_lines("\n".join(rows)).split("\n") == rows
+
+
 def test_a_long_line_does_not_hide_where_the_others_are_wrapped():
     """As in the Debian FAQ: indented, wrapped at 72 columns, with an address that is longer."""
     line = "あ" * 36
