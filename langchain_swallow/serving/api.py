@@ -103,7 +103,7 @@ def _add_sessions(app: FastAPI, assistant: Assistant) -> None:
 
     @app.post(
         "/v1/sessions/{session}/documents",
-        responses=problems(404, 429, 503),
+        responses=problems(404, 408, 429, 503),
         openapi_extra=FORM_SCHEMA,
     )
     async def upload(request: Request, session: str, shared: bool = False) -> list[FileResult]:

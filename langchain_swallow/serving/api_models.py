@@ -149,6 +149,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         401: "The token is missing or wrong.",
         403: "The request comes from another site, or is not permitted.",
         404: "The server does not have this session, document or path.",
+        408: "The form took too long to come.",
         413: "The request is too large.",
         421: "The server is not called by this host name.",
         429: "This client has reached a limit; see Retry-After.",

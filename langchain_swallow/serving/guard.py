@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -80,6 +80,9 @@ class Guard:
                 await self._app(scope, receive, send)
             else:
                 await self._if_known(self._logins, scope, receive, send)
+        except ClientDisconnect:
+            # In the middle of a login form: nobody is there to be told.
+            return
         except TooLargeError as error:
             await JSONResponse({"detail": str(error)}, error.status)(scope, receive, send)
 

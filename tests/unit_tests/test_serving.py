@@ -673,6 +673,8 @@ async def test_the_schema_says_what_comes_back():
         answers["responses"]
     )
     assert "text/event-stream" in answers["responses"]["200"]["content"]
+    upload = schema["paths"]["/v1/sessions/{session}/documents"]["post"]
+    assert {"200", "400", "404", "408", "413", "429", "503"} <= set(upload["responses"])
     assert answers["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
     fields = schema["components"]["schemas"]["Question"]["properties"]
     assert (fields["k"]["minimum"], fields["k"]["maximum"]) == (1, 10)

@@ -269,6 +269,23 @@ async def test_large_requests_are_refused():
             assert (await http.post("/", headers=sent)).status_code == 413
 
 
+async def test_who_leaves_a_login_form_leaves_no_traceback():
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    for parts in ([], [{"type": "http.request", "body": b"token=s", "more_body": True}]):
+        messages = [*parts, {"type": "http.disconnect"}]
+
+        async def receive(messages=messages):
+            return messages.pop(0)
+
+        scope = {"type": "http", "method": "POST", "path": "/login", "headers": []}
+        await Guard(echo, token="secret")(scope, receive, send)
+    assert sent == []
+
+
 async def test_only_documents_may_be_large():
     """All other bodies are held in memory, and parsed while everybody waits."""
 
