@@ -15,6 +15,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
 from langchain_swallow.errors import IndexStoreError, ServerConnectionError
 from langchain_swallow.rag import Answer
+from langchain_swallow.serving.answer_json import _public
 from langchain_swallow.serving.api import create_api
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.refusals import (
@@ -663,6 +664,25 @@ async def test_readiness_is_not_health(tmp_path):
         assert got.status_code == 503
         assert got.json() == {"status": "unavailable", "index": True, "model": False}
         assert (await http.get("/health")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("metadata", "shown"),
+    [
+        ({"file_path": "file:///srv/秘/a.md"}, {"file_path": "a.md"}),
+        ({"file_path": "~/秘/a.md"}, {"file_path": "a.md"}),
+        ({"loc": {"source": "秘/a.md", "line": 3}}, {"loc": {"source": "a.md", "line": 3}}),
+        ({"paths": ["/srv/秘/a.md", "x"]}, {"paths": ["a.md", "x"]}),
+        ({"root": "D:\\秘\\a.md"}, {"root": "a.md"}),
+        ({"headings": "/v1/answers > 例"}, {"headings": "/v1/answers > 例"}),
+        ({"quote": "/v1/health は空く", "start": 0}, {"quote": "/v1/health は空く", "start": 0}),
+        ({"title": "/etc の説明"}, {"title": "/etc の説明"}),
+    ],
+    ids=["file", "home", "nested", "list", "windows", "headings", "quote", "title"],
+)
+def test_folders_are_left_out_and_texts_are_not(metadata, shown):
+    """Loaders of others write paths under any name; a text may begin as a path does."""
+    assert _public(metadata) == shown
 
 
 async def test_the_schema_says_what_comes_back():
