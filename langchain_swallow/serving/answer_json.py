@@ -1,6 +1,6 @@
 """An answer as JSON, with names of files in place of the server's paths."""
 
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import PureWindowsPath
 from typing import Any
 
 from langchain_swallow.locations import readable_path
@@ -8,8 +8,11 @@ from langchain_swallow.rag import Answer
 from langchain_swallow.text.surrogates import replace_surrogates_in
 
 _CODES_OF_SERVER = frozenset({"content_hash"})
-# Of documents: what begins with "/" here is no path, and offsets count its characters.
-_TEXTS = frozenset({"headings", "quote", "title"})
+# What loaders call the place of a file. Under other names a text may begin as a path does:
+# a title, a field of a record, or a quote, whose characters the offsets of a citation count.
+_PATHS = frozenset(
+    {"source", "path", "paths", "file", "file_path", "filepath", "file_directory", "directory"}
+)
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
@@ -18,40 +21,31 @@ def answer_json(answer: Answer) -> dict[str, Any]:
     shown["documents"] = [
         {**document, "metadata": _public(document["metadata"])} for document in shown["documents"]
     ]
-    shown["citations"] = [_public(citation) for citation in shown["citations"]]
+    shown["citations"] = [
+        {**citation, "source": _name(citation["source"])} for citation in shown["citations"]
+    ]
     plain: dict[str, Any] = replace_surrogates_in(shown)
     return plain
 
 
-def _public(values: dict[str, Any]) -> dict[str, Any]:
+def _public(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Metadata without the server's folders, also where a loader has them in values of values."""
+    # In files that were read here the other names are of the file's own records.
+    paths = frozenset({"source"}) if "content_hash" in metadata else _PATHS
     return {
-        name: _name(value) if name == "source" else value if name in _TEXTS else _without(value)
-        for name, value in values.items()
+        name: _name(value) if name in paths else _public_parts(value)
+        for name, value in metadata.items()
         if name not in _CODES_OF_SERVER
     }
 
 
-def _without(value: Any) -> Any:
-    """A value of a loader's metadata without the server's folders, however deep they are in it."""
+def _public_parts(value: Any) -> Any:
     if isinstance(value, dict):
         return _public(value)
-    if isinstance(value, list | tuple):
-        return [_without(part) for part in value]
-    return _name(value) if _is_absolute(value) else value
+    return [_public_parts(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _name(path: Any) -> Any:
+    if isinstance(path, list | tuple):
+        return [_name(part) for part in path]
     return PureWindowsPath(readable_path(path)).name if isinstance(path, str) else path
-
-
-def _is_absolute(value: Any) -> bool:
-    """Whether a value is a path or address of a file that begins at a root or home folder."""
-    return (
-        isinstance(value, str)
-        and "\n" not in value
-        and (
-            value.startswith(("file:/", "~/"))
-            or PurePosixPath(value).is_absolute()
-            or PureWindowsPath(value).is_absolute()
-        )
-    )

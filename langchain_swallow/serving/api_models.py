@@ -92,6 +92,9 @@ class Citation(BaseModel):
     start: int
     end: int
     verified: bool
+    contradicted: bool = Field(
+        description="whether the passage says the opposite, or has other numbers, dates or units"
+    )
 
 
 class AnswerBody(BaseModel):

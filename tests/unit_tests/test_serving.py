@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+from langchain_core.documents import Document
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage
@@ -15,8 +16,10 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
 from langchain_swallow.errors import IndexStoreError, ServerConnectionError
 from langchain_swallow.rag import Answer
-from langchain_swallow.serving.answer_json import _public
+from langchain_swallow.rag.answer import Citation
+from langchain_swallow.serving.answer_json import _public, answer_json
 from langchain_swallow.serving.api import create_api
+from langchain_swallow.serving.api_models import AnswerBody
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.refusals import (
     BusyError,
@@ -673,16 +676,41 @@ async def test_readiness_is_not_health(tmp_path):
         ({"file_path": "~/秘/a.md"}, {"file_path": "a.md"}),
         ({"loc": {"source": "秘/a.md", "line": 3}}, {"loc": {"source": "a.md", "line": 3}}),
         ({"paths": ["/srv/秘/a.md", "x"]}, {"paths": ["a.md", "x"]}),
-        ({"root": "D:\\秘\\a.md"}, {"root": "a.md"}),
+        ({"path": "D:\\秘\\a.md"}, {"path": "a.md"}),
+        ({"endpoint": "/health", "tags": ["/a/b"]}, {"endpoint": "/health", "tags": ["/a/b"]}),
+        ({"endpoint": "~/.bashrc を読む"}, {"endpoint": "~/.bashrc を読む"}),
+        ({"content_hash": "0", "path": "/v1/health"}, {"path": "/v1/health"}),
         ({"headings": "/v1/answers > 例"}, {"headings": "/v1/answers > 例"}),
-        ({"quote": "/v1/health は空く", "start": 0}, {"quote": "/v1/health は空く", "start": 0}),
         ({"title": "/etc の説明"}, {"title": "/etc の説明"}),
     ],
-    ids=["file", "home", "nested", "list", "windows", "headings", "quote", "title"],
+    ids=[
+        *("file", "home", "nested", "list", "windows", "field", "home in a field", "record"),
+        *("headings", "title"),
+    ],
 )
 def test_folders_are_left_out_and_texts_are_not(metadata, shown):
-    """Loaders of others write paths under any name; a text may begin as a path does."""
+    """Loaders of others have names of their own for paths; a text may begin as a path does."""
     assert _public(metadata) == shown
+
+
+@pytest.mark.parametrize(
+    "quote", ["/health は状態を返す", "C:\\Temp を消す", "file:///etc を開く", "~/a/b"]
+)
+def test_a_quote_is_sent_as_its_offsets_count_it(quote):
+    document = Document(f"説明。{quote}。", metadata={"source": "/srv/秘/a.md", "title": quote})
+    citation = Citation(1, document, quote, 3, 3 + len(quote), verified=True)
+    sent = answer_json(Answer("一 [1]", (citation,), (document,)))
+    (cited,), (shown,) = sent["citations"], sent["documents"]
+    assert cited["quote"] == shown["text"][cited["start"] : cited["end"]] == quote
+    assert cited["source"] == "a.md"
+    assert shown["metadata"] == {"source": "a.md", "title": quote}
+
+
+def test_the_schema_has_all_that_is_sent_of_an_answer():
+    document = Document("電球は9個。", metadata={"source": "a.md"})
+    citation = Citation(1, document, contradicted=True)
+    sent = answer_json(Answer("電球は12個 [1]", (citation,), (document,)))
+    assert AnswerBody.model_validate(sent).model_dump() == sent
 
 
 async def test_the_schema_says_what_comes_back():
