@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.request import getproxies
 
 import httpx
 
@@ -20,6 +21,7 @@ from langchain_swallow.engines.server_errors import (
     UnreadableAnswerError,
     error_from_message,
     error_from_response,
+    may_hold_password,
     parse_json,
     shorten,
     shown_url,
@@ -176,6 +178,7 @@ class NotJsonError(ServerError):
 
 
 _JSON = {"Content-Type": "application/json"}
+_ENCODE = "Write characters such as / # @ in a user's name or password as %2F %23 %40. "
 
 
 def _timeout(silence_s: float) -> httpx.Timeout:
@@ -265,9 +268,13 @@ def checked_url(text: str) -> str:
         url = httpx.URL(text.strip())
         port = url.port
     except (httpx.InvalidURL, ValueError, TypeError) as error:
+        # httpx takes half of a password for a port, and names it.
+        is_secret = may_hold_password(str(text))
+        why = "" if is_secret else f": {error}"
         raise ServerConnectionError(
-            f"base_url={shown_url(str(text))!r} is not a URL: {error}. {expected}"
-        ) from error
+            f"base_url={shown_url(str(text))!r} is not a URL{why}. "
+            f"{_ENCODE if is_secret else ''}{expected}"
+        ) from (None if is_secret else error)
     if url.scheme not in ("http", "https") or not url.host:
         wrong = "does not begin with http:// or https:// and a host"
     elif port is not None and not 0 < port < 65536:
@@ -305,7 +312,11 @@ def typed_settings() -> Iterator[None]:
     try:
         yield
     except (httpx.InvalidURL, ValueError, ImportError, OSError) as error:
+        is_secret = isinstance(error, httpx.InvalidURL | ValueError) and any(
+            map(may_hold_password, getproxies().values())
+        )
+        why = f"a proxy's address is not valid. {_ENCODE.strip()}" if is_secret else f"{error}."
         raise ServerConnectionError(
-            f"The settings for proxies or certificates in the environment cannot be used: {error}. "
+            f"The settings for proxies or certificates in the environment cannot be used: {why} "
             "Check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."
-        ) from error
+        ) from (None if is_secret else error)

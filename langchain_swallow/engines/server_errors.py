@@ -30,7 +30,8 @@ _OVERFLOW = re.compile(
     r"(context|model's)|longer than the model's context|exceed_context_size",
     re.IGNORECASE,
 )
-_USER_INFO = re.compile(r"(?<=//)[^/@]*@")
+# All before the last `@`, a full-width one too: a password may itself have `/`, `#` or `@`.
+_USER_INFO = re.compile(r"^(\w[\w+.-]*:/+)?.*[@＠]", re.DOTALL)
 _MAX_SHOWN = 600
 CHECK_URL = "Check base_url; it usually ends in /v1."
 
@@ -53,7 +54,12 @@ class _Overflow(PromptOverflowError, EngineError):
 
 def shown_url(url: str) -> str:
     """A URL as errors show it: without a user's name and password."""
-    return _USER_INFO.sub("", url)
+    return _USER_INFO.sub(r"\1", url)
+
+
+def may_hold_password(url: str) -> bool:
+    """Whether there may be a password in a URL, or in what a library says of it."""
+    return _USER_INFO.match(url) is not None
 
 
 def shorten(value: Any) -> str:

@@ -6,6 +6,7 @@ import itertools
 import json
 import threading
 import time
+import traceback
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import pytest_socket
 
 from langchain_swallow import ChatSwallow
 from langchain_swallow.embeddings import SwallowEmbeddings, unit_vectors
-from langchain_swallow.engines import embedding_server, server, server_connection
+from langchain_swallow.engines import embedding_server, server, server_connection, server_errors
 from langchain_swallow.engines.event_stream import EventDecoder, ServerSentEvent
 from langchain_swallow.errors import (
     AuthenticationError,
@@ -472,6 +473,44 @@ def test_a_password_in_an_address_is_not_shown(serve, ask):
     with pytest.raises(ServerError) as met:
         _invoke(ask(url, max_retries=0))
     assert "pass" not in str(met.value)
+
+
+SECRETS = [
+    "http://u:hunter2#x@host/v1", "http://u:se/hunter2@host", "http://hunter2@x:y@host:x",
+    "http://u:hunter2＠host/v1", "user:hunter2@host:8000", "http:/u:hunter2@host", "u:hunter2?@h",
+    "http://u:hunter2@host:99999/v1", "ftp://u:hunter2@host", "http://u:x/hunter2@[::1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", SECRETS, ids=ascii)
+def test_an_address_that_is_none_is_shown_without_its_password(url):
+    with pytest.raises(ServerConnectionError) as met:
+        server_connection.checked_url(url)
+    assert "hunter2" not in "".join(traceback.format_exception(met.value))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://u:p@ss@host", "http://host"),
+        ("http://u:se/cret@host/v1", "http://host/v1"),
+        ("http://u:a\nb@host", "http://host"),
+        ("http://host:8000/v1", "http://host:8000/v1"),
+    ],
+)
+def test_what_is_before_the_host_is_not_shown(url, shown):
+    assert server_errors.shown_url(url) == shown
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "http_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize(
+    "proxy", ["http://user:hunter2#1@proxy:3128", "http://u:hunter2/@p", "foo://u:hunter2@p"]
+)
+def test_a_password_of_a_proxy_is_not_shown(monkeypatch, name, proxy):
+    monkeypatch.setenv(name, proxy)
+    with pytest.raises(ServerConnectionError, match="HTTPS_PROXY") as met:
+        embedding_server.EmbeddingServers(["http://127.0.0.1:1/v1"], "m")
+    assert "hunter2" not in "".join(traceback.format_exception(met.value))
 
 
 # Waiting
