@@ -50,11 +50,13 @@ _SAYS_SOMETHING = re.compile(
 _OPPOSITES = tuple(
     tuple(pair.split("/"))
     for pair in (
-        "増/減 上昇/下降 上昇/低下 上昇/下落 向上/低下 上げ/下げ 上が/下が 高い/低い 黒字/赤字 "
-        "賛成/反対 可決/否決 承認/却下 許可/禁止 必須/任意 開始/終了 上限/下限 最大/最小 最高/最低 "
-        "出席/欠席 参加/欠席 成功/失敗 入社/退社 採用/解雇 就職/退職 平日/休日 平日/土日 全員/一部 "
-        "全社員/一部 すべて/一部 全て/一部 全部/一部 北側/南側 東側/西側 右側/左側 屋内/屋外 "
-        "国内/海外 加算/減算 延長/短縮 拡大/縮小 increase/decrease before/after maximum/minimum"
+        "増/減 上昇/下降 上昇/低下 上昇/下落 向上/低下 上げ/下げ 上が/下が 高い/低い "
+        "黒字/赤字 賛成/反対 可決/否決 承認/却下 許可/禁止 必須/任意 開始/終了 上限/下限 "
+        "最大/最小 最高/最低 出席/欠席 参加/欠席 成功/失敗 入社/退社 採用/解雇 就職/退職 "
+        "平日/休日 平日/土日 全員/一部 全社員/一部 全従/一部 全職/一部 全製/一部 全商/一部 "
+        "全店/一部 全学/一部 全額/一部 全面/一部 税込/税抜 税込/税別 内税/外税 送料込/送料別 "
+        "すべて/一部 全て/一部 全部/一部 北側/南側 東側/西側 右側/左側 屋内/屋外 国内/海外 "
+        "加算/減算 延長/短縮 拡大/縮小 increase/decrease before/after maximum/minimum"
     ).split()
 )
 
@@ -105,15 +107,25 @@ def _quantities_agree(clause: str, at_quote: str, sentences: list[str], context:
     wanted = quantities(clause)
     if not wanted:
         return True
-    content = _content(clause)
     told = quantities(context)
     having = [s for s in (at_quote, *sentences) if _has_all(quantities(s) + told, wanted)]
     if not having:
         return False
+    content = _content(clause)
+    parts = [part for sentence in sentences for part in _CLAUSE.split(sentence)]
+    # 東京は30人、大阪は50人: one sentence has both, and each clause its own.
+    return all(_is_nearest(content, wanted, texts, context) for texts in (sentences, parts))
+
+
+def _is_nearest(content: set[str], wanted: list[Quantity], texts: list[str], context: str) -> bool:
+    """Whether no text with other values shares more of the words than one with these."""
     if not content:
         return True
-    best = max(_shared(content, sentence + context) for sentence in having)
-    rivals = (s for s in sentences if s not in having and _has_rival(quantities(s), wanted))
+    found = {text: quantities(text) for text in texts}
+    told = quantities(context)
+    having = [text for text in texts if _has_all(found[text] + told, wanted)]
+    best = max((_shared(content, text + context) for text in having), default=1.0)
+    rivals = (t for t in texts if t not in having and _has_rival(found[t], wanted))
     return all(_shared(content, rival + context) <= best for rival in rivals)
 
 

@@ -99,7 +99,8 @@ _SHARES = rf"""
 _YEAR = rf"(?P<era>{'|'.join(_ERAS)})(?P<era_year>元|[0-9]{{1,2}})年|(?P<year>[0-9]{{4}})年"
 _PATTERN = re.compile(
     rf"""
-    (?:{_YEAR})(?P<fiscal>度)?
+    (?P<weekday>[月火水木金土日](?=曜))曜日?|(?<=日)\((?P<weekday2>[月火水木金土日])\)
+  | (?:{_YEAR})(?P<fiscal>度)?
         (?:の?(?P<month>[0-9]{{1,2}})月(?!間)(?:(?P<day>[0-9]{{1,2}})日(?!間))?)?
   | (?P<era2>(?<![a-z])[rhs])(?P<y2>[0-9]{{1,2}})
         \.(?P<m2>[0-9]{{1,2}})\.(?P<d2>[0-9]{{1,2}})(?![0-9])
@@ -151,10 +152,10 @@ _FORMAL_DIGITS = dict(zip("壱弐参拾萬", "一二三十万", strict=True))
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """An amount, a date, a time of day or a code.
+    """An amount, a date, a day of the week, a time of day or a code.
 
     Args:
-        kind: `"amount"`, `"date"`, `"time"` or `"code"`.
+        kind: `"amount"`, `"date"`, `"weekday"`, `"time"` or `"code"`.
         value: An amount in its unit; (year, month, day) of a date, each possibly `None`; minutes
             since midnight; the code itself.
         unit: Of an amount; empty where none is known.
@@ -270,6 +271,8 @@ def _bound(text: str, match: re.Match[str]) -> str:
 def _read(match: re.Match[str]) -> tuple[str, object, str] | None:
     """Kind, value and unit of what was found."""
     found = match.groupdict()
+    if weekday := found["weekday"] or found["weekday2"]:
+        return "weekday", weekday, ""
     if date := _date(found):
         return "date", date, ""
     if found["hour"]:
