@@ -67,6 +67,8 @@ def shown_date(value: float, section: FormatSection, *, is_1904: bool = False) -
         return None
     decimals = max((len(t.text.partition(".")[2]) for t in tokens if t.kind == "date"), default=0)
     moment = _moment(abs(serial), decimals)
+    if moment is None:
+        return None
     if not moment.seconds and not is_elapsed:
         tokens = _without_midnight(tokens)
     parts = [
@@ -83,12 +85,14 @@ def _system_tokens(locale: str) -> tuple[Token, ...]:
     return parse_format(_SYSTEM[locale])[0].tokens
 
 
-def _moment(serial: float, decimals: int) -> _Moment:
+def _moment(serial: float, decimals: int) -> _Moment | None:
     """Excel counts a 29 February 1900 that there was not, and a day before the first."""
     days = math.floor(serial)
     seconds = round((serial - days) * 86400, decimals)
     if seconds >= 86400:
         days, seconds = days + 1, 0
+    if days >= _END:
+        return None
     if days in (0, 60):
         month, day = (1, 0) if days == 0 else (2, 29)
         return _Moment(1900, month, day, (days + 5) % 7, seconds, days)

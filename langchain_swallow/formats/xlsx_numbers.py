@@ -7,7 +7,7 @@ import functools
 import operator
 import re
 from collections.abc import Callable, Sequence
-from decimal import ROUND_HALF_UP, Decimal, getcontext
+from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 
 from langchain_swallow.formats.xlsx_dates import shown_date
@@ -21,20 +21,26 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }  # fmt: skip
 _NOT_ZERO = re.compile("[1-9１-９一二三四五六七八九十百千]")
 _GENERAL = parse_format("General")[0]
+# Enough for 1E308 with as many decimals as Excel allows.
+_EXACT = Context(prec=2000, rounding=ROUND_HALF_UP)
 
 
 def shown_number(value: float, format: str, *, is_1904: bool = False) -> str:
-    """A number as its format shows it; as it is where the format hides it.
+    """A number as its format shows it; as it is where the format hides it or cannot show it.
 
     Args:
-        value: As the cell holds it, days for dates.
+        value: As the cell holds it, days for dates; finite.
         format: Its code, such as `#,##0"円"`.
         is_1904: Whether the workbook counts its days from 1904.
 
     >>> shown_number(0.08, "0%"), shown_number(12800, '#,##0"円"'), shown_number(3.0, "General")
     ('8%', '12,800円', '3')
     """
-    return _writer(format, is_1904)(value)
+    try:
+        return _writer(format, is_1904)(value)
+    except (ArithmeticError, ValueError):
+        # Such as with thousands of decimals; one cell does not make a workbook unreadable.
+        return plain_number(value)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -130,12 +136,7 @@ def _decimal(value: float, section: FormatSection) -> str:
     scale = len(places) - len(places.rstrip(",")) or len(behind) - len(behind.rstrip(","))
     percents = sum(t.kind == "percent" for t in tokens)
     number = Decimal(plain_number(value)).scaleb(2 * percents - 3 * scale)
-    rounded = (
-        number.quantize(Decimal(1).scaleb(-len(decimals)), ROUND_HALF_UP)
-        if number.adjusted() < 25
-        else number
-    )
-    whole, _, rest = f"{rounded:f}".partition(".")
+    whole, _, rest = f"{_rounded(number, len(decimals)):f}".partition(".")
     whole = "" if whole == "0" else whole
     if section.numerals == 1 and places.strip("#,") in ("", "0") and not decimals:
         whole = kanji_number(int(whole or 0))
@@ -151,9 +152,7 @@ def _decimal(value: float, section: FormatSection) -> str:
 
 def _rounded(number: Decimal, decimals: int) -> Decimal:
     """As Excel rounds: a half away from zero."""
-    if number.adjusted() + decimals >= getcontext().prec:
-        return number
-    return number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+    return number.quantize(Decimal(1).scaleb(-decimals), context=_EXACT)
 
 
 def _fill(whole: str, tokens: Sequence[Token], *, has_commas: bool) -> dict[int, str]:
@@ -214,14 +213,19 @@ def _decimals(digits: str, tokens: Sequence[Token]) -> list[str]:
 def _scientific(value: float, tokens: Sequence[Token]) -> str:
     at = next(i for i, t in enumerate(tokens) if t.kind == "exponent")
     point = next((i for i, t in enumerate(tokens[:at]) if t.kind == "point"), at)
-    places = sum(len(t.text) for t in tokens[:point] if t.kind == "digits")
+    places = max(1, sum(len(t.text) for t in tokens[:point] if t.kind == "digits"))
     decimals = sum(len(t.text) for t in tokens[point:at] if t.kind == "digits")
-    exponent = Decimal(plain_number(value)).adjusted() if value else 0
-    exponent -= exponent % max(1, places)
-    mantissa = Decimal(plain_number(value)).scaleb(-exponent)
+    number = Decimal(plain_number(value))
+    exponent = number.adjusted() if value else 0
+    exponent -= exponent % places
+    mantissa = _rounded(number.scaleb(-exponent), decimals)
+    if mantissa.adjusted() >= places:
+        # 9.99 is rounded to 10.
+        exponent += places
+        mantissa = _rounded(number.scaleb(-exponent), decimals)
     digits = sum(len(t.text) for t in tokens[at:] if t.kind == "digits")
     sign = "-" if exponent < 0 else "+" if tokens[at].text[-1] == "+" else ""
-    return f"{_rounded(mantissa, decimals):f}E{sign}{abs(exponent):0{digits}d}"
+    return f"{mantissa:f}E{sign}{abs(exponent):0{digits}d}"
 
 
 def _fraction_place(tokens: Sequence[Token]) -> int | None:
@@ -233,7 +237,7 @@ def _fraction(value: float, tokens: Sequence[Token], slash: int) -> str:
     has_whole = sum(t.kind == "digits" for t in tokens[:slash]) > 1
     below = "".join(t.text for t in tokens[slash + 1 :])
     number = Fraction(plain_number(value))
-    if below.strip().isdigit() and int(below):
+    if below.strip().isdecimal() and int(below):
         numerator, denominator = round(number * int(below)), int(below)
     else:
         closest = number.limit_denominator(

@@ -5,6 +5,7 @@ here. Nothing is kept for cells without a text.
 """
 
 import io
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -150,7 +151,7 @@ def read_sheet(data: bytes, name: str, book: Book) -> Sheet:
                 sheet.merged.append(area)
             continue
         number = element.get("r", "")
-        row = int(number) - 1 if number.isdigit() and int(number) else row + 1
+        row = int(number) - 1 if number.isdecimal() and int(number) else row + 1
         texts, looks = reader.row(element)
         characters += sum(map(len, texts.values()))
         if characters > _MOST_CHARACTERS:
@@ -205,7 +206,7 @@ class _CellReader:
 
     def _style(self, number: str | None) -> Style:
         styles = self._book.styles
-        i = int(number) if number and number.isdigit() else 0
+        i = int(number) if number and number.isdecimal() else 0
         return styles[i] if i < len(styles) else _PLAIN
 
     def _cell(self, cell: Any, style: str | None) -> str:
@@ -243,18 +244,21 @@ class _CellReader:
         return value == "0" and self._book.is_never_computed and kind in (None, "n")
 
     def _number(self, value: str, style: Style) -> str:
-        if style.format == "General" and value.isdigit():
-            return str(int(value))
         try:
             number = float(value)
         except ValueError:
             return value.strip()
+        if not math.isfinite(number):
+            # Such as 1E400, which Excel has no number for.
+            return value.strip()
+        if style.format == "General" and value.isdecimal():
+            return str(int(value))
         if number.is_integer():
             number = int(number)
         return shown_number(number, style.format, is_1904=self._book.is_1904)
 
     def _shared(self, value: str, style: Style) -> str:
-        i = int(value) if value.isdigit() else -1
+        i = int(value) if value.isdecimal() else -1
         text = self._book.strings[i] if 0 <= i < len(self._book.strings) else ""
         return text if style.format in ("General", "@") else shown_text(text, style.format)
 

@@ -45,7 +45,7 @@ def cell_styles(root: Any) -> list[Style]:
     formats = _BUILT_IN | {
         int(e.get("numFmtId")): e.get("formatCode", "")
         for e in root.iter(f"{MAIN}numFmt")
-        if e.get("numFmtId", "").isdigit()
+        if e.get("numFmtId", "").isdecimal()
     }
     fonts = [_is_bold(font) for font in _children(root, "fonts")]
     fills = [_color(fill) for fill in _children(root, "fills")]
@@ -88,4 +88,4 @@ def _at(values: list[Any], number: str | None, default: Any) -> Any:
 
 
 def _int(text: str | None) -> int:
-    return int(text) if text and text.isdigit() else 0
+    return int(text) if text and text.isdecimal() else 0

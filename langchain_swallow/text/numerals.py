@@ -1,6 +1,7 @@
 """Numbers in Japanese letters."""
 
 _DIGITS = "〇一二三四五六七八九"
+_MYRIADS = ("", "万", "億", "兆", "京")
 _FULL_WIDTH = {ord("0") + i: ord("０") + i for i in range(10)}
 
 
@@ -14,13 +15,24 @@ def full_width(digits: str) -> str:
 
 
 def kanji_number(number: int) -> str:
-    """十二, 百五: as one counts, below ten thousand; digits from there on.
+    """十二, 百五, 一万二千: as one counts; digits where there is no word for so many.
 
-    >>> [kanji_number(n) for n in (0, 12, 105, 2025)]
-    ['〇', '十二', '百五', '二千二十五']
+    >>> [kanji_number(n) for n in (0, 12, 105, 2025, 12345, 10_000_000)]
+    ['〇', '十二', '百五', '二千二十五', '一万二千三百四十五', '一千万']
     """
-    if not 0 < number < 10_000:
+    if not 0 < number < 10 ** (4 * len(_MYRIADS)):
         return _DIGITS[0] if number == 0 else str(number)
+    told = ""
+    for unit in _MYRIADS:
+        number, part = divmod(number, 10_000)
+        if part:
+            # 千, but 一千万.
+            one = _DIGITS[1] if unit and 1000 <= part < 2000 else ""
+            told = f"{one}{_below_myriad(part)}{unit}{told}"
+    return told
+
+
+def _below_myriad(number: int) -> str:
     parts = []
     for value, unit in ((1000, "千"), (100, "百"), (10, "十")):
         digit, number = divmod(number, value)

@@ -9,6 +9,7 @@ import pytest
 from langchain_swallow.formats.xlsx import read_xlsx
 from langchain_swallow.formats.xlsx_format_code import parse_format
 from langchain_swallow.formats.xlsx_numbers import _written, shown_number, shown_text
+from langchain_swallow.formats.xlsx_styles import _BUILT_IN
 from langchain_swallow.formats.xlsx_usual_numbers import usual_number
 
 SHOWN = [
@@ -108,12 +109,36 @@ SHOWN = [
     (1, '"第"0"回"', "第1回"),
     (0.0625, 'h"時間"m"分"', "1時間30分"),
     (123456789, '#,##0.0,,"百万"', "123.5百万"),
+    (2958465.5, "yyyy/m/d h:mm:ss", "9999/12/31 12:00:00"),
+    # It would be the first second of the year 10000.
+    (2958465.99999999, "yyyy/m/d h:mm:ss", "2958465.99999999"),
+    (2958465.99999999, "ggge", "2958465.99999999"),
+    (0.5, f"0.{'0' * 3000}", "0.5"),
+    (12345, "[DBNum1]General", "一万二千三百四十五"),
+    (10000, "[DBNum1]General", "一万"),
+    (100000000, "[DBNum1]General", "一億"),
+    (300200010, "[DBNum1]General", "三億二十万十"),
+    (9.999, "0.0E+0", "1.0E+1"),
+    (0.09996, "0.00E+00", "1.00E-01"),
+    (999.96, "##0.0E+0", "1.0E+3"),
+    (9.94, "0.0E+0", "9.9E+0"),
+    (10**30, "#,##0.00", f"1{',000' * 10}.00"),
+    (10**27, "0.0%", f"1{'0' * 29}.0%"),
 ]
 
 
 @pytest.mark.parametrize(("value", "format", "shown"), SHOWN)
 def test_a_number_is_shown_as_its_format_says(value, format, shown):
     assert shown_number(value, format) == shown
+
+
+@pytest.mark.parametrize("format", sorted({*_BUILT_IN.values(), "yyyy/m/d h:mm:ss", "[s].00"}))
+def test_no_number_is_too_large_or_small_to_be_shown(format):
+    extremes = (5e-324, 1e-300, 0.99999999999, 59.9999999999, 2958465.99999999, 1e15, 1e25, 1e308)
+    for value in extremes:
+        assert shown_number(value, format)
+        assert shown_number(-value, format)
+        assert shown_number(value, format, is_1904=True)
 
 
 @pytest.mark.parametrize(
@@ -154,6 +179,22 @@ def test_the_quick_way_writes_what_the_careful_one_does(format):
     assert quick is not None
     for value in (0, 0.004, 0.1, 1, 1.25, 7.5, 12, 99.99, 999.999, 1234567.891, 10**9):
         assert quick(value) in ("", _written(value, section))
+
+
+@pytest.mark.parametrize(
+    "value", ["1E400", "-1E400", "NaN", "INF", "²", "2958465.99999999", "1" * 5000]
+)
+@pytest.mark.parametrize("number", [0, 1, 2, 14, 22, 46, 48])
+def test_a_cell_that_has_no_such_number_shows_what_is_written(number, value):
+    book = with_format(number, 123456789)
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(book)) as old, zipfile.ZipFile(changed, "w") as new:
+        for part in old.namelist():
+            new.writestr(part, old.read(part).replace(b"123456789", value.encode()))
+    (section,) = read_xlsx(changed.getvalue(), "a.xlsx")
+    assert section.text.startswith("項目: 改定、値: ")
+    is_number = value == "2958465.99999999"
+    assert is_number or section.text == f"項目: 改定、値: {value}"
 
 
 def with_format(number, value):
