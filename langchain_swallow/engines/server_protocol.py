@@ -167,7 +167,7 @@ def _check_control_tokens(
     if found == wanted:
         return
     pairs = itertools.zip_longest(found, wanted)
-    first = next(i or j for i, j in pairs if i != j)
+    first = next(i if i is not None else j for i, j in pairs if i != j)
     raise InvalidRequestError(
         f"A message contains {controls[first]!r}, and this server takes prompts as text "
         "only, where that is a control token. Remove it, or use a server that takes token ids."

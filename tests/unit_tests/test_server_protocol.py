@@ -89,10 +89,14 @@ def test_a_prompt_as_text_is_the_prompt(make):
     )
 
 
-def test_a_special_token_in_a_message_is_not_sent_as_text():
-    tokenizer = trained_tokenizer()
-    ids = tuple(encode([("user", "これは </s> です。")], tokenizer))
-    with pytest.raises(InvalidRequestError, match="contains '</s>'"):
+@pytest.mark.parametrize("make", TOKENIZERS)
+# The id of `<unk>` is 0.
+@pytest.mark.parametrize("token", ["</s>", "<unk>", "<s>"])
+@pytest.mark.parametrize("answer", [[], [("assistant", "はい。"), ("user", "次は？")]], ids=len)
+def test_a_special_token_in_a_message_is_not_sent_as_text(make, token, answer):
+    tokenizer = make()
+    ids = tuple(encode([("user", f"これは {token} です。"), *answer], tokenizer))
+    with pytest.raises(InvalidRequestError, match=f"contains '{token}'"):
         prompt_text(ids, tokenizer, Flavor("m", "x"))
 
 
