@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from decimal import Decimal
+from fractions import Fraction
 from typing import Any, NoReturn
 
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
@@ -110,7 +110,11 @@ def _matcher(pattern: str) -> SchemaValidator | None:
 
 
 def _check_multiple(_: Any, factor: float, value: Any, __: Any) -> Iterator[ValidationError]:
-    # In decimal: 19.99 is a multiple of 0.01, and as binary fractions it is not.
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if is_number and Decimal(str(value)) % Decimal(str(factor)) != 0:
+    if is_number and _as_written(value) % _as_written(factor) != 0:
         yield ValidationError(f"{value!r} is not a multiple of {factor!r}")
+
+
+def _as_written(number: float) -> Fraction:
+    """A number's decimal digits: 19.99 is a multiple of 0.01, and in binary it is not."""
+    return Fraction(number if isinstance(number, int) else str(number))

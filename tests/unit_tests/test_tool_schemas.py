@@ -19,6 +19,7 @@ from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.engines.local import LocalEngine
 from langchain_swallow.errors import GrammarError, IncompleteOutputError
 from langchain_swallow.json_schemas import closed, to_json_schema
+from langchain_swallow.json_values import schema_error
 from langchain_swallow.structured_output import answer_grammar
 from langchain_swallow.tool_schemas import to_openai_tools
 from tests.unit_tests.byte_vocabulary import admits
@@ -501,6 +502,21 @@ def test_values_are_checked_as_the_grammar_has_them(schema, good, bad):
     assert bound.invoke("q").tool_calls[0]["args"] == {"x": good}
     assert bound.invoke("q").tool_calls == []
     assert admits(engine.requests[0].grammar, call("f", {"x": good}))
+
+
+@pytest.mark.parametrize("factor", [0.01, 1e-300, 5, 0.5])
+@pytest.mark.parametrize("value", [1e26, 1e308, -1e300, 10**30, 10**4000, 0, 0.0, True])
+def test_large_numbers_are_multiples(value, factor):
+    assert schema_error(value, {"multipleOf": factor}) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "factor"),
+    [(10**30 + 1, 7), (1e300, 7), (10**200 + 1, 10), (10**40 + 1, 3.5), (1e-300, 0.01)],
+    ids=["int", "float", "200 digits", "of a float", "small"],
+)
+def test_large_numbers_that_are_no_multiples_are_errors(value, factor):
+    assert "is not a multiple of" in schema_error(value, {"multipleOf": factor})
 
 
 def test_the_dicts_of_other_providers_are_tools():
