@@ -96,7 +96,9 @@ class EmbeddingServers:
         self._connect()
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors of shape (n, dim), in the order of the texts."""
+        """Vectors of shape (n, dim), in the order of the texts; (0, 0) for no texts."""
+        if not texts:
+            return np.empty((0, 0), np.float32)
         size = self._batch_size
         batches = [list(texts[i : i + size]) for i in range(0, len(texts), size)]
         pool = ThreadPoolExecutor(_AT_ONCE * len(self._urls))

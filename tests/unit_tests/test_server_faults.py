@@ -732,6 +732,13 @@ def test_a_failed_meeting_is_begun_again(serve, ask):
 
 # Embeddings
 
+
+def test_no_texts_have_no_vectors():
+    vectors = embedding_server.EmbeddingServers(["http://127.0.0.1:1/v1"], "m").encode([])
+    assert (vectors.shape, vectors.dtype) == ((0, 0), np.float32)
+    assert SwallowEmbeddings("m", base_url="http://127.0.0.1:1/v1").embed_documents([]) == []
+
+
 VECTORS = {"data": [{"index": 0, "embedding": [3.0, 4.0]}, {"index": 1, "embedding": [0.0, 1.0]}]}
 
 
