@@ -23,6 +23,13 @@ class EngineOwner(LoadingParameters, GenerationParameters):
     def load(self, model: str | None = None) -> Engine:
         """Load the model now instead of at the first call; the shared engine.
 
+        The engine's `tokenizer` is a `ClientTokenizer`, not a transformers tokenizer, wherever the
+        files are enough for one, so that a server and this process get the same ids. It has
+        `encode` (without BOS), `decode`, `convert_tokens_to_ids`, `convert_ids_to_tokens` and
+        `apply_chat_template(messages, tokenize=False, add_generation_prompt=…)`, and it cannot be
+        called. For all else use `transformers.AutoTokenizer.from_pretrained`. vLLM in this process
+        and `from_model` keep the tokenizer they have.
+
         Raises:
             ModelUnavailableError: The files cannot be had: offline, gated, incomplete.
             DeviceError: No such device, or a dtype that does not go with it.
