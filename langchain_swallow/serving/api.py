@@ -114,7 +114,12 @@ def _add_sessions(app: FastAPI, assistant: Assistant) -> None:
                 adding = assistant.add_files(owner, files, shared=shared)
                 results = await unless_left(request, _all(adding))
         return [
-            FileResult(name=row.name, passages=row.passages, error=replace_surrogates(row.error))
+            FileResult(
+                name=row.name,
+                passages=row.passages,
+                error=replace_surrogates(row.error),
+                left_out=[replace_surrogates(line) for line in row.left_out],
+            )
             for row in results
         ]
 

@@ -67,6 +67,9 @@ class FileResult(BaseModel):
     name: str
     passages: int = Field(description="chunks of the file; 0 where it was not added")
     error: str = Field(description="why it was not added; empty where it was")
+    left_out: list[str] = Field(
+        description="what of it could not be read, such as pages without text; the rest was added"
+    )
 
 
 class FileKept(BaseModel):

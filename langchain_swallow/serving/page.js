@@ -32,7 +32,8 @@ window.swallow = (() => {
     else session = made;
   };
   begin();
-  addEventListener("pagehide", () => forget(session));
+  // The back button shows a page that the browser has kept, with its conversation.
+  addEventListener("pagehide", event => event.persisted || forget(session));
 
   // [question box, text for the server, session, conversation]
   const ask = (text, how) => {
@@ -111,6 +112,10 @@ window.swallow = (() => {
     const rows = uploads.filter(file => file.result).map(file => {
       const row = document.createElement("p");
       row.textContent = `${file.name}: ${state(file)}`;
+      for (const line of file.result.left_out || []) {
+        const lost = row.appendChild(document.createElement("small"));
+        lost.textContent = `⚠ ${texts.leftOut}: ${line}`;
+      }
       if (!file.shared || file.result.error) {
         const button = row.appendChild(document.createElement("button"));
         button.textContent = "×";

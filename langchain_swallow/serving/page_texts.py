@@ -34,6 +34,7 @@ SCRIPT_TEXTS = {
         "No answer has arrived. Ask again.",
     ),
     "chunks": ("箇所", "chunks"),
+    "leftOut": ("読めなかった部分", "Not read"),
     "remove": ("削除", "Remove"),
     "failed": (
         "送れませんでした。もう一度追加してください。",

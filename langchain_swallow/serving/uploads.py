@@ -8,7 +8,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -16,10 +16,11 @@ from pathlib import PurePosixPath
 from langchain_core.documents import Document
 from langchain_text_splitters import TextSplitter
 
-from langchain_swallow.documents import load_bytes
+from langchain_swallow.documents import LoadedFile, load_bytes
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.reading import SUFFIXES
+from langchain_swallow.formats.reading import SUFFIXES, is_document, is_hidden, what_to_do
 from langchain_swallow.formats.sandbox import Sandbox
+from langchain_swallow.formats.section import describe_left_out
 from langchain_swallow.serving.blocks import split_in_blocks
 from langchain_swallow.text.passages import passage_text
 from langchain_swallow.vectorstores import SwallowFAISS
@@ -72,11 +73,16 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """What became of a file: its passages, or why it has none."""
+    """What became of a file: its passages, or why it has none.
+
+    `left_out` says what of the file is in none of its passages: pages that need OCR, and in an
+    archive the files that cannot be read.
+    """
 
     name: str
     passages: int = 0
     error: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 class _Stopped(Exception):
@@ -143,6 +149,7 @@ class _Job:
         self.is_wanted: Callable[[], bool] = lambda: True
         self.is_answering: Callable[[], bool] = lambda: False
         self._stopped = threading.Event()
+        self._left_out: tuple[str, ...] = ()
         self._sandbox = Sandbox(1, timeout_s=_READING_TIMEOUT_S)
         self._looked = time.monotonic()
 
@@ -160,11 +167,11 @@ class _Job:
         except _Stopped:
             return Uploaded(name, error=f"{name}: 中止しました。 / Stopped.")
         except DocumentError as error:
-            return Uploaded(name, error=str(error))
+            return Uploaded(name, error=str(error), left_out=self._left_out)
         except Exception as error:  # whatever it is, the other files are not to blame
             logger.warning("%r was not added.", name, exc_info=error)
             return Uploaded(name, error=f"{name}: 追加できませんでした。 / It could not be added.")
-        return Uploaded(name, passages=len(chunks))
+        return Uploaded(name, passages=len(chunks), left_out=self._left_out)
 
     def _chunks(self) -> list[Document]:
         name, limits = self._file.name, self._limits
@@ -194,8 +201,12 @@ class _Job:
         with self._sandbox as sandbox:
             loaded = load_bytes(self._file.read(), PurePosixPath(name), sandbox.read)
         self._look()
-        for reason in loaded.failed.values():
-            raise DocumentError(reason)
+        reasons = list(loaded.failed.values())
+        if reasons and not loaded.documents:
+            # The first is the error; it is not said twice.
+            self._left_out = tuple(reasons[1:])
+            raise DocumentError(reasons[0])
+        self._left_out = (*reasons, *_losses(loaded))
         return loaded.documents
 
     def _store_chunks(self, chunks: list[Document]) -> None:
@@ -221,6 +232,16 @@ class _Job:
         if self.is_answering():
             self._stopped.wait(min(1.0, time.monotonic() - self._looked))
         self._looked = time.monotonic()
+
+
+def _losses(loaded: LoadedFile) -> Iterator[str]:
+    """What is missing of the files that were read, and documents in formats that are not."""
+    for where, parts in loaded.left_out.items():
+        for line in describe_left_out(part for part in parts if part.is_loss):
+            yield f"{where}: {line}"
+    for path in map(PurePosixPath, loaded.ignored):
+        if is_document(path.suffix.lower()) and not any(map(is_hidden, path.parts)):
+            yield f"{path}: {what_to_do(path.suffix.lower())}"
 
 
 def file_name(sent: str | None) -> str:

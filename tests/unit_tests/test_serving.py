@@ -608,7 +608,7 @@ async def test_a_file_with_any_name_fails_alone(name):
     async with client(create_api(made)) as http:
         got = await http.post(f"/v1/sessions/{await new_session(http)}/documents", files=files)
     assert got.status_code == 200
-    assert got.json()[1] == {"name": "備品.txt", "passages": 1, "error": ""}
+    assert got.json()[1] == {"name": "備品.txt", "passages": 1, "error": "", "left_out": []}
 
 
 @pytest.mark.parametrize("field", ["question", "session", "preset", "system_prompt", "k", "\ud83d"])

@@ -1,0 +1,91 @@
+"""What becomes of files that users add, without a socket."""
+
+import io
+import zipfile
+
+import pytest
+from langchain_core.language_models import FakeListChatModel
+
+from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
+from langchain_swallow.serving.api import create_api
+from langchain_swallow.serving.assistant import Assistant
+from langchain_swallow.serving.uploads import Received
+from tests.unit_tests.embeddings import CharacterEmbeddings
+from tests.unit_tests.test_serving import client, new_session
+
+TEXT = "電球は12個。".encode()
+
+
+def assistant(store=None, **options):
+    llm = FakeListChatModel(responses=["12個 [1]"])
+    kept = store or SwallowFAISS.from_texts(["何か。"], CharacterEmbeddings())
+    return Assistant(llm, kept, splitter=JapaneseTextSplitter(100), **options)
+
+
+async def add(made, session, name, data, **options):
+    file = Received(name, len(data), lambda: data)
+    (result,) = [row async for row in made.add_files(session, [file], **options)]
+    return result
+
+
+def zipped(**files):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return stream.getvalue()
+
+
+def word(body):
+    namespace = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    document = f'<w:document xmlns:w="{namespace}"><w:body>{body}</w:body></w:document>'
+    return zipped(**{"word/document.xml": document})
+
+
+@pytest.mark.parametrize(
+    ("files", "lines"),
+    [
+        ({}, []),
+        ({"壊.pdf": b"%PDF-1.4 nothing"}, ["壊.pdf"]),
+        ({"中.zip": zipped()}, ["中.zip is an archive in an archive"]),
+        ({"壊.docx": b"PK", "壊.xlsx": b"PK"}, ["壊.docx", "壊.xlsx"]),
+        ({"旧.doc": b"1"}, ["Save .doc as .docx"]),
+        ({"~$旧.doc": b"1", "絵.png": b"1"}, []),
+    ],
+    ids=["none", "pdf", "zip", "office", "old office", "no documents"],
+)
+async def test_a_file_of_an_archive_that_cannot_be_read_takes_no_other_with_it(files, lines):
+    made = assistant()
+    data = zipped(**{"備品.txt": TEXT, **files})
+    async with client(create_api(made)) as http:
+        session = await new_session(http)
+        sent = [("files", ("全部.zip", data))]
+        (row,) = (await http.post(f"/v1/sessions/{session}/documents", files=sent)).json()
+    assert (row["passages"], row["error"]) == (1, "")
+    assert len(row["left_out"]) == len(lines)
+    assert all(line in said for line, said in zip(lines, row["left_out"], strict=True))
+
+
+async def test_only_a_file_without_any_document_fails():
+    made = assistant()
+    session = made.sessions.create()
+    data = zipped(**{"壊.pdf": b"%PDF-1.4 nothing", "壊.docx": b"PK"})
+    result = await add(made, session, "全部.zip", data)
+    assert "壊.pdf" in result.error
+    assert "壊.docx" in result.left_out[0]
+    assert session.files == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "where"), [("報告.docx", "報告.docx: "), ("全部.zip", "全部.zip/報告.docx: ")]
+)
+async def test_what_a_reader_lost_is_said(name, where):
+    made = assistant()
+    data = word("<w:p><w:r><w:t>電球は12個。</w:t></w:r></w:p><w:altChunk/>")
+    if name.endswith(".zip"):
+        data = zipped(**{"報告.docx": data})
+    result = await add(made, made.sessions.create(), name, data)
+    assert (result.passages, result.error) == (1, "")
+    (line,) = result.left_out
+    assert line.startswith(where)
+    assert "altChunk" in line
