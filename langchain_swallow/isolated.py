@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -113,17 +114,53 @@ def forget_working_directory() -> None:
 
 @contextlib.contextmanager
 def working_directory_forgotten() -> Iterator[None]:
-    """As `forget_working_directory`, while processes of other libraries are started."""
-    path, before = list(sys.path), os.environ.get("PYTHONSAFEPATH")
-    forget_working_directory()
+    """As `forget_working_directory`, while processes of other libraries are started.
+
+    Both settings are the whole process's: where several threads do this at once, the last one that
+    ends restores them.
+    """
+    _forgotten.begin()
     try:
         yield
     finally:
-        sys.path[:] = path
-        if before is None:
-            del os.environ["PYTHONSAFEPATH"]
-        else:
-            os.environ["PYTHONSAFEPATH"] = before
+        _forgotten.end()
+
+
+class _Forgotten:
+    """What is to be restored when nobody starts processes any more."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+        self._removed: list[tuple[int, str]] = []
+        self._safe_path: str | None = None
+
+    def begin(self) -> None:
+        with self._lock:
+            if self._count == 0:
+                self._safe_path = os.environ.get("PYTHONSAFEPATH")
+            self._count += 1
+            before = list(sys.path)
+            forget_working_directory()
+            gone = [(i, entry) for i, entry in enumerate(before) if entry not in sys.path]
+            # Taken from the end, each comes back to where it was.
+            self._removed += reversed(gone)
+
+    def end(self) -> None:
+        with self._lock:
+            self._count -= 1
+            if self._count:
+                return
+            # Whatever else has been added or removed meanwhile stays so.
+            while self._removed:
+                sys.path.insert(*self._removed.pop())
+            if self._safe_path is None:
+                os.environ.pop("PYTHONSAFEPATH", None)
+            else:
+                os.environ["PYTHONSAFEPATH"] = self._safe_path
+
+
+_forgotten = _Forgotten()
 
 
 def _without_working_directory(path: list[str]) -> list[str]:

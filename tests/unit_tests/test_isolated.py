@@ -174,3 +174,31 @@ def test_processes_of_other_libraries_do_not_search_the_working_directory(hostil
     assert sys.path == path
     assert "PYTHONSAFEPATH" not in os.environ
     assert not mark.exists(), mark.read_text()
+
+
+@pytest.mark.parametrize("safe_path", [None, "", "1"])
+@pytest.mark.parametrize("is_nested", [True, False], ids=["nested", "overlapping"])
+def test_the_working_directory_is_searched_again_when_the_last_has_ended(
+    hostile, monkeypatch, is_nested, safe_path
+):
+    documents, _ = hostile
+    monkeypatch.chdir(documents)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    if safe_path is not None:
+        monkeypatch.setenv("PYTHONSAFEPATH", safe_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path, ".", str(documents)])
+    path = list(sys.path)
+    one, other = working_directory_forgotten(), working_directory_forgotten()
+    one.__enter__()
+    assert sys.path == path[1:-2]
+    # Of another thread, such as pytest's.
+    sys.path.append("later")
+    other.__enter__()
+    sys.path.append("/added")
+    (other if is_nested else one).__exit__(None, None, None)
+    assert sys.path == [*path[1:-2], "/added"]
+    assert os.environ["PYTHONSAFEPATH"] == "1"
+    (one if is_nested else other).__exit__(None, None, None)
+    assert [entry for entry in sys.path if entry in path] == path
+    assert sorted(set(sys.path) - set(path)) == ["/added", "later"]
+    assert os.environ.get("PYTHONSAFEPATH") == safe_path
