@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from lxml import etree
 
 from langchain_swallow.formats.section import LeftOut
+from langchain_swallow.text.titles import Titles
 
 _SCRIPTS = frozenset("script style noscript template".split())
 _READINGS = frozenset(("rt", "rp"))
@@ -164,13 +165,16 @@ def _reason(element: Any, contents: set[Any]) -> str:
 
 
 def _contents(root: Any, targets: set[str]) -> set[Any]:
-    """Lists of nothing but places of the page: tables of contents that are not marked as such.
+    """Lists of nothing but headings of the page: tables of contents that are not marked as such.
 
+    The list of an entry that is not a heading stays, since its text may stand nowhere else.
     One pass, counting letters: lists may be nested as deep as the parser allows.
     """
     links = {link for link in root.iter("a") if _leads_inside(link, targets)}
     if len(links) < _MIN_LINKS:
         return set()
+    titles = Titles(text_content(h) for h in root.iter(*_HEADINGS) if not _is_link(h, links))
+    links = {link for link in links if text_content(link) in titles}
     outer = [
         e
         for e in ancestors(links)
@@ -199,6 +203,13 @@ def _contents_in(root: Any, links: set[Any]) -> Iterator[Any]:
             size = _letters(element.tail)
         letters += size
         linked += size if inside else 0
+
+
+def _is_link(heading: Any, links: set[Any]) -> bool:
+    """Whether a heading is an entry itself, and not what an entry leads to."""
+    size = _letters(text_content(heading))
+    inside = any(_letters(text_content(a)) == size for a in heading.iter("a") if a in links)
+    return inside or any(a in links for a in heading.iterancestors("a"))
 
 
 def _leads_inside(link: Any, targets: set[str]) -> bool:

@@ -16,6 +16,7 @@ from markdown_it.token import Token
 from langchain_swallow.formats.lines import with_lines
 from langchain_swallow.formats.section import LeftOut, Section, SectionBuilder, Sections
 from langchain_swallow.formats.table_rows import table_rows
+from langchain_swallow.text.titles import Titles
 
 _FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?\n)?\1[ \t]*(?:\n|\Z)", re.DOTALL)
 _TITLE = re.compile(r"^title\s*[:=]\s*(.*?)\s*$", re.MULTILINE | re.IGNORECASE)
@@ -23,7 +24,9 @@ _TITLE = re.compile(r"^title\s*[:=]\s*(.*?)\s*$", re.MULTILINE | re.IGNORECASE)
 _WIDE_SPACE = re.compile(r"^( {0,3}#{1,6})\u3000", re.MULTILINE)
 _CELL_END = re.compile(r"(?<!\\)\|")
 # An entry of a table of contents.
-_LINK = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+\[[^\]]*\]\(#[^)]+\)\s*")
+_LINK = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+\[([^\]]*)\]\(#[^)]+\)\s*")
+# Of bold or italic words and code in a heading or an entry.
+_MARKS = re.compile(r"[*_`]")
 _MIN_LINKS = 3
 # A paragraph above a rule, by mistake without an empty line, is not a heading.
 _MAX_UNDERLINED = 80
@@ -32,7 +35,8 @@ _MAX_UNDERLINED = 80
 def read_markdown(text: str) -> Sections:
     """Sections of a Markdown text; a table becomes rows that carry their headers.
 
-    Lists of nothing but links to headings, as tables of contents are, are left out. The `title`
+    Of lists of nothing but links, as tables of contents are, the entries that repeat a heading of
+    the text are left out. The `title`
     of the front matter is above all headings where none is of the first level; what else is in
     the front matter is text.
     """
@@ -82,6 +86,11 @@ class _Reader:
         self._builder = SectionBuilder()
         self._block: list[str] = []
         self.contents = 0
+        self._titles = Titles(
+            _MARKS.sub("", inline.content)
+            for token, inline in itertools.pairwise(self._tokens)
+            if token.type == "heading_open"
+        )
         self.is_titled = any(token.tag == "h1" for token in self._tokens)
 
     def sections(self) -> list[Section]:
@@ -150,10 +159,15 @@ class _Reader:
 
     def _flush(self) -> None:
         if len(self._block) >= _MIN_LINKS and all(map(_LINK.fullmatch, self._block)):
-            self.contents += 1
-        else:
-            self._builder.block("\n".join(self._block))
+            entries = self._block
+            self._block = [entry for entry in entries if not self._is_title(entry)]
+            self.contents += len(self._block) < len(entries)
+        self._builder.block("\n".join(self._block))
         self._block.clear()
+
+    def _is_title(self, entry: str) -> bool:
+        link = _LINK.fullmatch(entry)
+        return link is not None and _MARKS.sub("", link[1]) in self._titles
 
 
 @functools.cache

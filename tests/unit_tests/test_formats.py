@@ -125,10 +125,53 @@ def test_contents_of_markdown_are_left_out():
         "- [休暇](#休暇)または[附則](#附則)\n- [総則](#総則)と[休暇](#休暇)\n"
         "- [総則](#総則)や[附則](#附則)"
     )
-    (content,) = read_content(f"# 規程\n\n{contents}\n\n## 総則\n\n{told}".encode(), "a.md")
+    rest = "## 1. 休暇（年休）\n\n10日。\n\n## 附則"
+    text = f"# 規程\n\n{contents}\n\n## 総則\n\n{told}\n\n{rest}"
+    (content,) = read_content(text.encode(), "a.md")
     assert [(s.headings, s.text) for s in content.sections] == [
-        (("規程", "総則"), f"総則\n\n{told}")
+        (("規程", "総則"), f"総則\n\n{told}"),
+        (("規程", "1. 休暇（年休）"), "1. 休暇（年休）\n\n10日。"),
+        (("規程", "附則"), "附則"),
     ]
+
+
+ENTRIES = ["返品は7日以内", "送料は500円", "問い合わせは 03-1234-5678"]
+
+
+def test_links_of_markdown_that_are_no_headings_stay():
+    def read(entries, headings=""):
+        text = "\n".join(f"- [{entry}](#a)" for entry in entries)
+        (content,) = read_content(f"# 案内\n\n{text}\n\n{headings}".encode(), "a.md")
+        return "\n".join(s.text for s in content.sections), content.left_out
+
+    for entries in (ENTRIES, ["2023年", "2024年", "2025年"], ["案", "内", "図"]):
+        text, left_out = read(entries, "## 2022年")
+        assert all(entry in text for entry in entries)
+        assert not left_out
+    text, left_out = read([*ENTRIES, "**総則**", "第2章 休暇"], "## 総則\n\n## 休暇")
+    assert [entry in text for entry in (*ENTRIES, "[**総則**]", "第2章")] == [1, 1, 1, 0, 0]
+    assert [part.is_loss for part in left_out] == [False]
+
+
+@pytest.mark.parametrize(
+    ("entry", "place"),
+    [
+        ("<li><a href='#{0}'>{1}</a>", "<p id='{0}'>手続</p>"),
+        ("<li><a href='#{0}'>{1}</a>", "<h2 id='{0}'>手続</h2>"),
+        ("<li><a href='#{0}'><h3>{1}</h3></a>", "<p id='{0}'>手続</p>"),
+        ("<li><h3><a href='#{0}'>{1}</a></h3>", "<p id='{0}'>手続</p>"),
+        ("<li><a href='#{0}'><img alt='{1}'></a>", "<h2 id='{0}'>手続</h2>"),
+        ("<li id='{0}'><a href='#{0}'>{1}</a>", ""),
+    ],
+)
+def test_links_of_pages_that_are_no_headings_stay(entry, place):
+    places = list(enumerate(ENTRIES))
+    links = "".join(entry.format(i, text) for i, text in places)
+    page = f"<h1>案内</h1><ul>{links}</ul>{''.join(place.format(i, '') for i, _ in places)}"
+    (content,) = read_content(page.encode(), "a.html")
+    text = "\n".join(s.text for s in content.sections)
+    assert all(entry in text for entry in ENTRIES)
+    assert not content.left_out
 
 
 # Sheets

@@ -71,12 +71,15 @@ def test_blocks_of_markdown(name):
 
 def test_sections_have_their_lines_and_contents_are_counted():
     contents = "- [一](#一)\n- [二](#二)\n- [三](#三)\n"
-    text = f"---\ntitle: 題\n---\n\n{contents}\n前文の\n続き。\n\n## 一\n甲。\n\n二\n--\n乙。\n"
+    text = (
+        f"---\ntitle: 題\n---\n\n{contents}\n前文の\n続き。\n\n## 一\n甲。\n\n二\n--\n乙。\n## 三"
+    )
     (content,) = read_content(text.encode(), "a.md")
     assert [(s.line, s.headings) for s in content.sections] == [
         (9, ("題",)),
         (12, ("題", "一")),
         (15, ("題", "二")),
+        (18, ("題", "三")),
     ]
     (part,) = content.left_out
     assert (part.reason, part.count, part.is_loss) == ("tables of contents", 1, False)

@@ -1,0 +1,30 @@
+"""The headings of a file, to tell which entries of its lists of links only repeat them."""
+
+from collections.abc import Iterable
+
+from langchain_swallow.text.normalize import normalize
+from langchain_swallow.text.outline import without_number
+
+
+class Titles:
+    """Headings, which are known with the number that they begin with and without it.
+
+    >>> titles = Titles(["第1章 総則", "休暇", "2024年"])
+    >>> [entry in titles for entry in ("総則", "2. 休暇", "2025年", "返品は7日以内")]
+    [True, True, False, False]
+    """
+
+    def __init__(self, titles: Iterable[str]) -> None:
+        keys = [_keys(title) for title in titles]
+        self._whole = {whole for whole, _ in keys if whole}
+        self._known = self._whole | {bare for _, bare in keys if bare}
+
+    def __contains__(self, entry: str) -> bool:
+        """Whether it is a heading; two that have different numbers are not the same."""
+        whole, bare = _keys(entry)
+        return whole in self._known or bare in self._whole
+
+
+def _keys(title: str) -> tuple[str, str]:
+    title = normalize(title).strip()
+    return "".join(title.split()), without_number(title)
