@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from langchain_core.documents import Document
@@ -21,6 +21,7 @@ from langchain_swallow.errors import DocumentError
 from langchain_swallow.formats.reading import SUFFIXES, is_document, is_hidden, what_to_do
 from langchain_swallow.formats.sandbox import Sandbox
 from langchain_swallow.formats.section import describe_left_out
+from langchain_swallow.index.segment import passages_of
 from langchain_swallow.serving.blocks import split_in_blocks
 from langchain_swallow.text.passages import passage_text
 from langchain_swallow.vectorstores import SwallowFAISS
@@ -32,6 +33,8 @@ _READING_TIMEOUT_S = 60
 # Chunks embedded between two looks at whether to go on.
 _EMBEDDED_TOGETHER = 16
 _LONGEST_NAME = 255
+# In the metadata of what users have added to everyone's documents.
+_MARK = "uploaded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class Worker:
     async def add(
         self, store: SwallowFAISS, file: Received, *, room: int, is_wanted: Callable[[], bool]
     ) -> Uploaded:
-        """Add one file to a store; one of the same name is replaced.
+        """Add one file to a store; an upload of the same name is replaced, and nothing else.
 
         Cancelling this ends the work, wherever it is.
 
@@ -181,6 +184,7 @@ class _Job:
         if self._file.size > limits.file_bytes:
             raise DocumentError(f"{name}: 大きさが {limits.file_mb:g} MiB を超えます。")
         self._look()
+        self._refuse_documents_of_others()
         documents = self._documents()
         chunks: list[Document] = []
         room = min(limits.passages, self._room)
@@ -218,11 +222,23 @@ class _Job:
             vectors += self._store.embeddings.embed_documents(part)
         self._look()
         texts = [chunk.page_content for chunk in chunks]
+        metadatas = [{**chunk.metadata, _MARK: True} for chunk in chunks]
+        # A file of this name in the server's folder is another one.
+        passages = [replace(made, origin="") for made in passages_of(texts, metadatas, None)]
         # Embedded before: others wait for their changes while a transaction goes on.
         with self._store.transaction():
+            self._refuse_documents_of_others()
             self._store.delete(source=self._file.name)
-            self._store.add_embeddings(
-                zip(texts, vectors, strict=True), [chunk.metadata for chunk in chunks]
+            self._store.add_passages(passages, vectors)
+
+    def _refuse_documents_of_others(self) -> None:
+        name = self._file.name
+        same, _ = self._store.snapshot().of_sources([name])
+        if any(passage.origin or passage.metadata.get(_MARK) is not True for passage in same):
+            raise DocumentError(
+                f"{name}: 同じ名前の文書が索引にあります。名前を変えて追加してください。 / "
+                "The index has a document of this name that was not uploaded. Rename the file "
+                "to add it."
             )
 
     def _look(self) -> None:

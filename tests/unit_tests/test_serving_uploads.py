@@ -89,3 +89,35 @@ async def test_what_a_reader_lost_is_said(name, where):
     (line,) = result.left_out
     assert line.startswith(where)
     assert "altChunk" in line
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{}, {"uploaded": "yes"}, {"uploaded": True}],
+    ids=["a document", "with a field", "of a file"],
+)
+async def test_no_user_replaces_the_owners_documents(metadata, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if metadata.get("uploaded") is True:
+        (tmp_path / "規程.txt").write_text("日当は3,000円。", encoding="utf-8")
+    own = {"source": "規程.txt", **metadata}
+    store = SwallowFAISS.from_texts(["日当は3,000円。"], CharacterEmbeddings(), [own])
+    made = assistant(store, shared_uploads=True)
+    result = await add(made, made.sessions.create(), "規程.txt", TEXT, shared=True)
+    assert result.passages == 0
+    assert "Rename the file" in result.error
+    assert [document.page_content for document in store.documents] == ["日当は3,000円。"]
+
+
+async def test_uploads_of_everyone_are_replaced_and_are_no_files_of_the_server(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "備品.txt").write_text("倉庫の表。", encoding="utf-8")
+    made = assistant(shared_uploads=True)
+    for text in ("電球は12個。", "電球は9個。"):
+        session = made.sessions.create()
+        result = await add(made, session, "備品.txt", text.encode(), shared=True)
+        assert not result.error
+    passages, _ = made.store.snapshot().of_sources(["備品.txt"])
+    assert [(p.text, p.origin) for p in passages] == [("電球は9個。", "")]
