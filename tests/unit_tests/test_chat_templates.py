@@ -134,7 +134,8 @@ def test_what_a_template_does_not_take_is_an_error_with_its_reason(tokenizer, te
 
 
 def llm_of(template, **fields):
-    tokenizer = client(qwen3_folder)
+    # One of its own: the shared one keeps its template for the other tests.
+    tokenizer = ClientTokenizer(qwen3_folder())
     tokenizer.chat_template = template
     engine = FakeEngine(['{"name": "Add", "arguments": {"a": 1}}'] * 3, tokenizer)
     return engine, ChatSwallow.from_engine(
@@ -198,8 +199,10 @@ def test_the_client_renders_as_transformers(template):
         made = make.values[0]()
         before, made.chat_template = made.chat_template, template
         turns = [*TURNS, ("assistant", ""), ("user", " \n")]
-        rendered.append(render(turns, format="tokenizer", tokenizer=made))
-        made.chat_template = before
+        try:
+            rendered.append(render(turns, format="tokenizer", tokenizer=made))
+        finally:
+            made.chat_template = before
     assert rendered[0] == rendered[1]
 
 
