@@ -136,18 +136,26 @@ def _drop(root: Any) -> list[LeftOut]:
         if element.getparent() is not None:
             has_text = next(filter(str.strip, element.itertext()), None) is not None
             counts[reason] += has_text and element.tag != "head"
-            _take_out(element)
+    _take_out([element for element, _ in dropped])
     return [LeftOut(reason, count=n, is_loss=False) for reason, n in counts.items() if n]
 
 
-def _take_out(element: Any) -> None:
-    """Remove an element; what follows it stays."""
-    before, parent = element.getprevious(), element.getparent()
-    if element.tail and before is not None:
-        before.tail = (before.tail or "") + element.tail
-    elif element.tail:
-        parent.text = (parent.text or "") + element.tail
-    parent.remove(element)
+def _take_out(elements: Iterable[Any]) -> None:
+    """Remove elements, which are in the order of the page; what follows them stays.
+
+    Texts are joined once for each place: there may be thousands of elements side by side.
+    """
+    tails: dict[tuple[Any, Any], list[str]] = {}
+    for element in elements:
+        before, parent = element.getprevious(), element.getparent()
+        if parent is not None:
+            tails.setdefault((before, parent), []).append(element.tail or "")
+            parent.remove(element)
+    for (before, parent), texts in tails.items():
+        if before is not None:
+            before.tail = "".join([before.tail or "", *texts])
+        else:
+            parent.text = "".join([parent.text or "", *texts])
 
 
 def _reason(element: Any, contents: set[Any]) -> str:

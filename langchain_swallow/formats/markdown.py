@@ -19,6 +19,10 @@ from langchain_swallow.formats.table_rows import table_rows
 from langchain_swallow.text.titles import Titles
 
 _FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?\n)?\1[ \t]*(?:\n|\Z)", re.DOTALL)
+# What may begin a line of it: a name, an entry, a comment, more of the line above.
+_FIELD = re.compile(r"[^\s:=#-][^:=]*[:=]|[ \t#\[\]{}]|- |\Z")
+_NAME = re.compile(r"^[^\s:=#-][^:=\n]*[:=]", re.MULTILINE)
+_HEADING_IN_IT = re.compile(r"(?:\A|\n)[ \t]*\n {0,3}#{1,6}[ \t\u3000]")
 _TITLE = re.compile(r"^title\s*[:=]\s*(.*?)\s*$", re.MULTILINE | re.IGNORECASE)
 # Japanese input methods write such a space; the parser knows only the other.
 _WIDE_SPACE = re.compile(r"^( {0,3}#{1,6})\u3000", re.MULTILINE)
@@ -40,7 +44,7 @@ def read_markdown(text: str) -> Sections:
     of the front matter is above all headings where none is of the first level; what else is in
     the front matter is text.
     """
-    front = _FRONT_MATTER.match(text)
+    front = _front_matter(text)
     fields = (front[2] or "") if front else ""
     reader = _Reader(_WIDE_SPACE.sub(r"\1 ", text[front.end() :] if front else text))
     # Before the title is put there, which stands elsewhere in the file.
@@ -52,6 +56,18 @@ def read_markdown(text: str) -> Sections:
         else sections,
         [by_design] if reader.contents else [],
     )
+
+
+def _front_matter(text: str) -> re.Match[str] | None:
+    """Names and values above the text; a rule may stand in the first line too."""
+    front = _FRONT_MATTER.match(text)
+    fields = (front[2] or "") if front else ""
+    is_text = fields.strip() and (
+        not _NAME.search(fields)
+        or _HEADING_IN_IT.search(fields)
+        or not all(map(_FIELD.match, fields.split("\n")))
+    )
+    return None if is_text else front
 
 
 def _with_front_matter(

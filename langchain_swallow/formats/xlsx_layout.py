@@ -274,6 +274,9 @@ def _is_head_like(sheet: Sheet, table: Table, below: Table) -> bool:
 
 def _join(table: Table, below: Table) -> None:
     """Rows of a group go on below its name, which is a row of its own."""
-    table.rows = sorted({*table.rows, *(line.row for line in below.titles), *below.rows})
+    added = {*(line.row for line in below.titles), *below.rows}
+    # Only the last rows can be behind these; to sort all of them for each block takes long.
+    place = bisect.bisect_left(table.rows, min(added))
+    table.rows[place:] = sorted(added.union(table.rows[place:]))
     table.columns = sorted({*table.columns, *below.columns})
     table.notes += below.notes

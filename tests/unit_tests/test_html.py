@@ -48,6 +48,17 @@ def test_text_behind_and_inside_closed_elements_is_read(name):
     assert "".join(text_of(page).split()) == "前。中。後。"
 
 
+def test_what_is_taken_out_side_by_side_leaves_its_neighbors_in_order():
+    page = (
+        "<p>前<b>甲</b>乙<script>x</script>丙<!-- --><script>x</script>丁<style></style>戊<i>己</i>"
+    )
+    assert text_of(f"<script>x</script>{page}<script>x</script>庚") == "前甲乙丙丁戊己庚"
+    begun = time.process_time()
+    pieces = "".join(f"字{i}<script>x</script>" for i in range(40_000))
+    assert text_of(f"<p>{pieces}") == "".join(f"字{i}" for i in range(40_000))
+    assert time.process_time() - begun < 5
+
+
 LONG = {
     "pre": "<pre>{}</pre>",
     "paragraph": "<p>{}</p>",

@@ -29,6 +29,27 @@ CASES = {
         '---\ntitle: "規則（2025年版）"\n---\n# 規則\n本文。',
         [("規則（2025年版）\n\n規則\n\n本文。", ("規則",))],
     ),
+    "rules above chapters": (
+        "---\n\n# 第1章\n\n本文A\n\n---\n\n# 第2章\n\n本文B",
+        [
+            ("---", ()),
+            ("第1章\n\n本文A\n\n---", ("第1章",)),
+            ("第2章\n\n本文B", ("第2章",)),
+        ],
+    ),
+    "rules around a sentence": ("---\n前文。\n\n---\n本文。", [("---\n前文。\n\n---\n本文。", ())]),
+    "rules around a chapter with a name": (
+        "---\n\n# 第1章\n\n担当: 山田\n\n---\n\n本文",
+        [("---", ()), ("第1章\n\n担当: 山田\n\n---\n\n本文", ("第1章",))],
+    ),
+    "comment and list": (
+        "---\n# 設定\n\ntitle: 題\ntags:\n- 規程\n  - 休暇\n---\n本文。",
+        [("題\n# 設定\ntags:\n- 規程\n  - 休暇\n\n本文。", ("題",))],
+    ),
+    "TOML": (
+        '+++\ntitle = "題"\n[extra]\nx = 1\n+++\n本文。',
+        [("題\n[extra]\nx = 1\n\n本文。", ("題",))],
+    ),
     "only a title": ("---\ntitle: 休業\n---\n", [("休業", ("休業",))]),
     "escaped bars": ("| A | B |\n|---|---|\n| a\\|b | `x\\|y` |", [("A: a|b、B: `x|y`", ())]),
     "one column, its rule without bars": ("| A |\n---\n| 1 |", [("A: 1", ())]),

@@ -1,6 +1,7 @@
 """Sheets as programs write them: where cells are, what they hold, and which tables they make."""
 
 import io
+import time
 import zipfile
 from datetime import date
 
@@ -299,3 +300,14 @@ def test_merged_columns_of_graph_paper_are_said_once():
         "品名: 机、単価: 900、備考: 白",
         "品名: 椅子、単価: 500、備考: 黒",
     ]
+
+
+def test_time_grows_with_the_number_of_blank_rows():
+    rows = "".join(
+        f'<row r="{2 * i + 1}"><c t="inlineStr"><is><t>品{i}</t></is></c><c><v>{i}</v></c></row>'
+        for i in range(30_000)
+    )
+    data = with_sheet(f"<sheetData>{rows}</sheetData>")
+    begun = time.process_time()
+    assert len(blocks(data)) > 29_000
+    assert time.process_time() - begun < 10
