@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import threading
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ from langchain_swallow.rag import Answer, create_rag_chain
 from langchain_swallow.rag.conversation import astream_turn
 from langchain_swallow.retrievers import HybridRetriever
 from langchain_swallow.serving.leaving import until
+from langchain_swallow.serving.ledger import Entry, Ledger
 from langchain_swallow.serving.refusals import (
     BusyError,
     InvalidValueError,
@@ -62,6 +64,7 @@ class Assistant:
         self.shared_uploads = shared_uploads
         self.takes_ratings = feedback is not None
         self.sessions = Sessions()
+        self._ledger = Ledger(self.limits, self.sessions)
         self._worker = Worker(
             splitter or JapaneseTextSplitter(300, llm), self.limits, lambda: self._answering > 0
         )
@@ -182,23 +185,18 @@ class Assistant:
             # A new conversation has other documents.
             return not session.closed and (shared or session.documents is store)
 
+        entry = Entry(session, name, shared)
+        claim = functools.partial(self._ledger.claim, entry)
         session.uploading += 1
         try:
-            room = self._room(session, name)
-            result = await self._worker.add(store, file, room=room, is_wanted=is_wanted)
+            result = await self._worker.add(store, file, claim=claim, is_wanted=is_wanted)
         finally:
             session.uploading -= 1
-        if not result.error and is_wanted():
-            kept[name] = result.passages
+            self._ledger.release(entry)
+        # Everyone's documents have it, whether or not the session is still there.
+        if not result.error and (shared or is_wanted()):
+            self._ledger.keep(entry, result.passages)
         return result
-
-    def _room(self, session: Session, name: str) -> int:
-        """Chunks that a file may have, of the session's and of all sessions' share."""
-        own = sum(session.files.values()) - session.files.get(name, 0)
-        return min(
-            self.limits.session_passages - own,
-            self.limits.all_passages - self.sessions.passages(),
-        )
 
     def remove_file(self, session: Session, name: str) -> None:
         """Remove one of a session's own documents.

@@ -69,6 +69,7 @@ class Session:
         files: Chunks of each file of `documents`, by name; failed files are not in it.
         shared: The same of the files that this session has added to everyone's documents.
         uploading: Files that are being read now; they count too.
+        pending: Chunks of them, as far as they have been read.
     """
 
     id: str = field(default_factory=_new_id)
@@ -79,6 +80,7 @@ class Session:
     files: dict[str, int] = field(default_factory=dict)
     shared: dict[str, int] = field(default_factory=dict)
     uploading: int = 0
+    pending: dict[object, int] = field(default_factory=dict)
     # One answer at a time, so that a conversation has an order.
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     used: float = field(default_factory=time.monotonic)
@@ -99,6 +101,12 @@ class Session:
         self.turns.clear()
         self.documents = None
         self.files.clear()
+
+    def passages(self) -> int:
+        """Chunks of its uploads, also of those that are being read or were for everyone."""
+        # Copies: files are read in other threads.
+        counted = (self.files, self.shared, self.pending)
+        return sum(sum(list(chunks.values())) for chunks in counted)
 
     def is_in_use(self) -> bool:
         """Whether somebody would miss it."""
@@ -187,8 +195,14 @@ class Sessions:
             session.clear()
 
     def passages(self) -> int:
-        """Chunks of all sessions' own documents."""
-        return sum(sum(session.files.values()) for session in self._sessions.values())
+        """Chunks of all sessions' uploads, without those that were for everyone."""
+        every = list(self._sessions.values())
+        return sum(session.passages() - sum(list(session.shared.values())) for session in every)
+
+    def forget_shared(self, name: str) -> None:
+        """Count a file of everyone's documents for no session any more: it was replaced."""
+        for session in list(self._sessions.values()):
+            session.shared.pop(name, None)
 
     def close(self) -> None:
         """Forget all."""

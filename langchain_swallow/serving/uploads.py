@@ -109,7 +109,12 @@ class Worker:
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="upload")
 
     async def add(
-        self, store: SwallowFAISS, file: Received, *, room: int, is_wanted: Callable[[], bool]
+        self,
+        store: SwallowFAISS,
+        file: Received,
+        *,
+        claim: Callable[[int], None],
+        is_wanted: Callable[[], bool],
     ) -> Uploaded:
         """Add one file to a store; an upload of the same name is replaced, and nothing else.
 
@@ -118,10 +123,10 @@ class Worker:
         Args:
             store: Where the chunks go.
             file: What is added.
-            room: Chunks that there is room for.
+            claim: Takes room for so many chunks in all, or raises a `DocumentError`.
             is_wanted: Whether the store is still somebody's.
         """
-        job = _Job(store, file, self._splitter, self._limits, room)
+        job = _Job(store, file, self._splitter, self._limits, claim)
         job.is_wanted, job.is_answering = is_wanted, self._is_answering
         future = self._pool.submit(job.run)
         try:
@@ -145,10 +150,10 @@ class _Job:
         file: Received,
         splitter: TextSplitter,
         limits: Limits,
-        room: int,
+        claim: Callable[[int], None],
     ) -> None:
         self._store, self._file, self._splitter = store, file, splitter
-        self._limits, self._room = limits, room
+        self._limits, self._claim = limits, claim
         self.is_wanted: Callable[[], bool] = lambda: True
         self.is_answering: Callable[[], bool] = lambda: False
         self._stopped = threading.Event()
@@ -187,15 +192,10 @@ class _Job:
         self._refuse_documents_of_others()
         documents = self._documents()
         chunks: list[Document] = []
-        room = min(limits.passages, self._room)
         for block in split_in_blocks(documents, self._splitter):
             self._look()
             chunks += block.chunks
-            if (expected := block.expected(len(chunks))) > room:
-                raise DocumentError(
-                    f"{name}: 約 {expected} 箇所あり、{room} を超えます。 / About {expected} "
-                    f"chunks; there is room for {room}."
-                )
+            self._claim(block.expected(len(chunks)))
         if not chunks:
             raise DocumentError(f"{name}: 文字がありません。")
         return chunks

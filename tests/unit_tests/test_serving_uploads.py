@@ -1,6 +1,8 @@
 """What becomes of files that users add, without a socket."""
 
+import asyncio
 import io
+import time
 import zipfile
 
 import pytest
@@ -9,7 +11,7 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
 from langchain_swallow.serving.api import create_api
 from langchain_swallow.serving.assistant import Assistant
-from langchain_swallow.serving.uploads import Received
+from langchain_swallow.serving.uploads import Limits, Received
 from tests.unit_tests.embeddings import CharacterEmbeddings
 from tests.unit_tests.test_serving import client, new_session
 
@@ -121,3 +123,52 @@ async def test_uploads_of_everyone_are_replaced_and_are_no_files_of_the_server(
         assert not result.error
     passages, _ = made.store.snapshot().of_sources(["備品.txt"])
     assert [(p.text, p.origin) for p in passages] == [("電球は9個。", "")]
+
+
+def sections(count):
+    return "\n\n".join(f"# 見出し{i}\n\n電球は{i}個。" for i in range(count)).encode()
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["own", "everyone's"])
+async def test_a_full_share_lets_files_be_replaced_and_none_be_added(shared):
+    made = assistant(limits=Limits(all_passages=3), shared_uploads=True)
+    first, second = made.sessions.create(), made.sessions.create()
+    for _ in range(2):
+        assert (await add(made, first, "一.md", sections(3), shared=shared)).passages == 3
+    for other in (False, True):
+        result = await add(made, second, "二.md", TEXT, shared=other)
+        assert "there is room for 0" in result.error
+    made.sessions.forget(first.id)
+    # Everyone's documents are still there.
+    assert bool((await add(made, second, "二.md", TEXT)).error) == shared
+    assert bool((await add(made, second, "一.md", sections(2), shared=shared)).error) is False
+
+
+async def test_files_for_everyone_count_for_their_session():
+    made = assistant(limits=Limits(session_passages=3), shared_uploads=True)
+    session = made.sessions.create()
+    assert (await add(made, session, "一.md", sections(3), shared=True)).passages == 3
+    assert "there is room for 0" in (await add(made, session, "二.md", TEXT)).error
+    assert (await add(made, made.sessions.create(), "一.md", TEXT, shared=True)).passages == 1
+    assert (await add(made, session, "二.md", TEXT)).passages == 1
+
+
+class SlowEmbeddings(CharacterEmbeddings):
+    """Takes its time, so that two files are read at the same time."""
+
+    def embed_documents(self, texts):
+        time.sleep(0.3)
+        return super().embed_documents(texts)
+
+
+async def test_files_that_are_being_read_count():
+    store = SwallowFAISS.from_texts(["何か。"], SlowEmbeddings())
+    made = assistant(store, limits=Limits(all_passages=3))
+    sessions = [made.sessions.create() for _ in range(2)]
+    adding = (add(made, session, "一.md", sections(3)) for session in sessions)
+    results = await asyncio.gather(*adding)
+    assert sorted(result.passages for result in results) == [0, 3]
+    assert [session.pending for session in sessions] == [{}, {}]
+    # What failed gives its room back.
+    made.sessions.forget(next(s.id for s in sessions if s.files))
+    assert (await add(made, made.sessions.create(), "二.md", sections(3))).passages == 3
