@@ -1,10 +1,13 @@
 """Word documents → sections by heading styles, without their tables of contents.
 
+An entry of such a table stays where no paragraph has its text.
+
 Ruby keeps its base and loses the reading.
 Read from the XML itself: docx2txt prints the reading before the base, python-docx loses the base,
 and both lose the numbers that Word writes by itself (第１条).
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,7 +34,10 @@ from langchain_swallow.formats.math_text import M
 from langchain_swallow.formats.relations import main_part
 from langchain_swallow.formats.section import LeftOut, Section, SectionBuilder, Sections
 from langchain_swallow.formats.table_cells import spanned_rows
+from langchain_swallow.text.contents import names_contents
 from langchain_swallow.text.headings import split_at_headings
+from langchain_swallow.text.normalize import normalize
+from langchain_swallow.text.titles import Titles
 
 # What only wraps paragraphs and tables.
 _WRAPPERS = frozenset(
@@ -39,6 +45,8 @@ _WRAPPERS = frozenset(
 )
 _READ = frozenset((f"{W}p", f"{W}tbl", f"{W}altChunk", f"{M}oMathPara", f"{M}oMath"))
 _CHOICES = ("AlternateContent", "Choice", "Fallback")
+_LONGEST_TITLE = 200
+_PAGE = re.compile(r"\s+[0-9ivxlc]+\s*\Z")
 _IMPORTED = "document imported at opening (altChunk)"
 
 
@@ -62,9 +70,10 @@ def read_docx(data: bytes, name: str) -> Sections:
     levels, contents = heading_levels(styles), contents_styles(styles)
     builder = SectionBuilder()
     body = document.find(f"{W}body")
+    titles = _titles(body, contents)
     imported = 0
     for element in () if body is None else _blocks(body):
-        if value_of(element.find(f"{W}pPr"), "pStyle") in contents:
+        if _style(element) in contents and _is_repeated(texts.of(element), titles):
             continue
         if element.tag == f"{W}tbl":
             for row in spanned_rows(table_cells(element, texts)):
@@ -84,6 +93,25 @@ def read_docx(data: bytes, name: str) -> Sections:
         sections.append(Section("\n\n".join(running)))
     left_out = [LeftOut(_IMPORTED, count=imported)] if imported else []
     return Sections(sections, [*left_out, *graphics.left_out()])
+
+
+def _style(element: Any) -> str | None:
+    return value_of(element.find(f"{W}pPr"), "pStyle")
+
+
+def _titles(body: Any, contents: frozenset[str]) -> Titles:
+    """What entries of tables of contents may repeat: headings and captions, without numbers."""
+    paragraphs = [] if body is None else list(body.iter(f"{W}p"))
+    others = [p for p in paragraphs if _style(p) not in contents]
+    if len(others) == len(paragraphs):
+        return Titles([])
+    told = ("".join(t.text or "" for t in p.iter(f"{W}t")) for p in others)
+    return Titles(text for text in told if len(text) <= _LONGEST_TITLE)
+
+
+def _is_repeated(entry: str, titles: Titles) -> bool:
+    without_page = _PAGE.sub("", entry)
+    return without_page in titles or entry in titles or names_contents(normalize(entry))
 
 
 def _with_headings(sections: list[Section]) -> Iterator[Section]:

@@ -257,8 +257,13 @@ def _of_amounts(lines: Sequence[_Line]) -> bool:
     return any(_AMOUNTS.search(line.key) for line in lines)
 
 
+def names_contents(line: str) -> bool:
+    """Whether a line, normalised, only says that a table of contents follows: 目次."""
+    return "".join(line.split()) in _NAMES
+
+
 def _is_name(line: _Line) -> bool:
-    return "".join(line.key.split()) in _NAMES
+    return names_contents(line.key)
 
 
 def _numbers_left(lines: Sequence[_Line], gone: set[_Line]) -> set[_Line]:

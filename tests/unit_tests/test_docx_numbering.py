@@ -258,5 +258,16 @@ def test_a_table_of_contents_is_not_read(read):
         + control.format("Cover Pages", paragraph("就業規則"))
         + paragraph("総則", '<w:pStyle w:val="社内の章"/>')
         + paragraph("本文。")
+        + paragraph("休暇", '<w:pStyle w:val="社内の章"/>')
     )
-    assert lines(documents) == ["就業規則", "第１章 総則", "本文。"]
+    assert lines(documents) == ["就業規則", "第１章 総則", "本文。", "第２章 休暇"]
+
+
+def test_an_entry_of_a_table_of_contents_that_is_nowhere_else_stays(read):
+    entries = ["第１章\t総則\t1", "図 1 構成図\t3", "返品は7日以内", "送料は500円\t2"]
+    documents = read(
+        "".join(paragraph(entry, '<w:pStyle w:val="21"/>') for entry in entries)
+        + paragraph("総則", '<w:pStyle w:val="社内の章"/>')
+        + paragraph("図 1 構成図")
+    )
+    assert lines(documents) == ["返品は7日以内", "送料は500円\t2", "第１章 総則", "図 1 構成図"]
