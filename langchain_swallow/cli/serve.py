@@ -111,7 +111,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             shared_uploads=arguments.shared_uploads,
             feedback=arguments.feedback,
         )
-        say(f"{len(store)} passages; http://{arguments.host}:{arguments.port}/ (Ctrl-C: 終わる)")
+        say(f"{len(store)} passages; {_address(listening.getsockname())} (Ctrl-C: 終わる)")
         serve(
             assistant,
             listening,
@@ -121,6 +121,12 @@ def _serve(arguments: argparse.Namespace) -> int:
             grace_s=arguments.grace_s,
         )
     return 0
+
+
+def _address(name: tuple[Any, ...]) -> str:
+    """Where the page is; of port 0 only the socket's name says what became of it."""
+    host, port = name[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 def _port(text: str) -> int:

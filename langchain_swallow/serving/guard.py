@@ -73,21 +73,23 @@ class Guard:
         if refusal := self._refusal(scope, headers):
             await refusal(scope, receive, send)
             return
-        receive = _limited(receive, self._largest(scope))
+        body = _Limited(receive, self._largest(scope))
         send = _with_policy(send)
+        receive, answer = body.receive, body.answering(send)
         try:
             if self._logins is None:
-                await self._app(scope, receive, send)
+                await self._app(scope, receive, answer)
             else:
-                await self._if_known(self._logins, scope, receive, send)
+                await self._if_known(self._logins, scope, receive, answer)
         except ClientDisconnect:
             # In the middle of a login form: nobody is there to be told.
             return
         except TooLargeError as error:
-            await JSONResponse({"detail": str(error)}, error.status)(scope, receive, send)
+            refused = JSONResponse({"detail": str(error)}, error.status)
+            await refused(scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
-        if self._hosts and host_name(headers) not in self._hosts:
+        if self._hosts and not self._is_known(host_name(headers)):
             return JSONResponse(
                 {"detail": "この名前では答えません。 / Unknown host name."}, status_code=421
             )
@@ -100,6 +102,10 @@ class Guard:
         if length.isascii() and length.isdigit() and int(length) <= self._largest(scope):
             return None
         return JSONResponse({"detail": "大きすぎます。 / The request is too large."}, 413)
+
+    def _is_known(self, name: str) -> bool:
+        # An address of this machine is no name, which a page elsewhere could point here.
+        return name in self._hosts or is_loopback(name)
 
     def _largest(self, scope: Scope) -> int:
         return self._max_form if takes_files(scope["path"]) else self._max_body
@@ -186,22 +192,41 @@ def is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host.lower() == "localhost"
 
 
-def _limited(receive: Receive, limit: int) -> Receive:
+class _Limited:
     """A body without a length, which is refused once it is too large."""
-    read = 0
 
-    async def receiving() -> Message:
-        nonlocal read
-        message = await receive()
-        read += len(message.get("body", b""))
-        if read > limit:
-            raise TooLargeError("大きすぎます。 / The request is too large.")
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive, self._left = receive, limit
+
+    async def receive(self) -> Message:
+        """The next part of the body."""
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        self._check()
         return message
 
-    return receiving
+    def answering(self, send: Send) -> Send:
+        """Send no answer of an application that took the refusal for an error of its own.
+
+        FastAPI answers 400 to whatever is raised while it reads JSON.
+        """
+        began = False
+
+        async def sending(message: Message) -> None:
+            nonlocal began
+            if message["type"] == "http.response.start" and not began:
+                self._check()
+                began = True
+            await send(message)
+
+        return sending
+
+    def _check(self) -> None:
+        if self._left < 0:
+            raise TooLargeError("大きすぎます。 / The request is too large.")
 
 
 def _with_policy(send: Send) -> Send:

@@ -23,8 +23,8 @@ def is_from_another_site(scope: Scope, headers: Headers) -> bool:
 
 
 def host_name(headers: Headers) -> str:
-    """The name in the Host header, without its port."""
-    host = headers.get("host", "")
+    """The name in the Host header in lower case, without its port."""
+    host = headers.get("host", "").lower()
     return host.rsplit("]", 1)[0].lstrip("[") if host.startswith("[") else host.rsplit(":", 1)[0]
 
 

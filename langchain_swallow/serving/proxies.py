@@ -1,5 +1,6 @@
 """Requests as the browser has sent them, where a trusted proxy says so."""
 
+import contextlib
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
@@ -38,9 +39,11 @@ class Proxies:
             changed["headers"] = [(b"host", host.encode("latin-1")), *others]
         hops = [hop.strip() for hop in headers.get("x-forwarded-for", "").split(",")]
         for hop in reversed(hops):
-            if hop:
-                changed["client"] = (hop, 0)
-            if not self._is_trusted(hop):
+            # What is before a hop that is no address, such as "unknown", may be anybody's.
+            if not (address := _address(hop)):
+                break
+            changed["client"] = (address, 0)
+            if not self._is_trusted(address):
                 break
         return changed
 
@@ -52,6 +55,16 @@ class Proxies:
         return self._all or any(
             known.version == network.version and known in network for network in self._networks
         )
+
+
+def _address(hop: str) -> str:
+    """The IP address of a hop without port and brackets; empty where it has none."""
+    inside, bracket, _ = hop.removeprefix("[").partition("]")
+    host, _, port = hop.rpartition(":")
+    for address in (hop, inside if hop.startswith("[") and bracket else "", host if port else ""):
+        with contextlib.suppress(ValueError):
+            return str(ip_address(address))
+    return ""
 
 
 def _last(headers: Headers, name: str) -> str:

@@ -1,12 +1,17 @@
 """Who may ask: the guard in front of page and API, without a socket."""
 
+from typing import Any
+
 import httpx
 import pytest
+from fastapi import FastAPI
 from starlette.requests import Request
 
 from langchain_swallow.cli import main
+from langchain_swallow.cli.serve import _address
 from langchain_swallow.serving.guard import Guard, is_loopback
 from langchain_swallow.serving.login import Logins
+from langchain_swallow.serving.proxies import Proxies
 
 
 def client(app, **options):
@@ -167,6 +172,9 @@ async def test_other_names_are_refused():
             ("127.0.0.1:7860", 200),
             ("localhost", 200),
             ("[::1]:7860", 200),
+            ("LOCALHOST:7860", 200),
+            ("127.0.0.2:7860", 200),
+            ("192.168.0.1", 421),
             ("evil.example", 421),
             ("127.0.0.1.evil.example:7860", 421),
             ("", 421),
@@ -338,3 +346,51 @@ def test_a_port_that_is_none_is_refused_with_a_sentence(port, capsys, tmp_path):
     with pytest.raises(SystemExit):
         main(["serve", "-i", str(tmp_path), "--port", port])
     assert "must be a" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("hops", "client_host"),
+    [
+        ("1.1.1.1:5555", "1.1.1.1"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("6.6.6.6, unknown", "127.0.0.1"),
+        ("6.6.6.6, 1.1.1.1:80, 127.0.0.3:90", "1.1.1.1"),
+        ("6.6.6.6, _hidden, 127.0.0.3", "127.0.0.3"),
+        ("", "127.0.0.1"),
+    ],
+)
+def test_hops_are_addresses_without_ports(hops, client_host):
+    headers = [(b"x-forwarded-for", hops.encode())]
+    scope = {"type": "http", "client": ("127.0.0.1", 1), "headers": headers}
+    assert Proxies(["127.0.0.0/8"]).unwrapped(scope)["client"][0] == client_host
+
+
+@pytest.mark.parametrize("token", [None, "secret"])
+async def test_json_that_turns_out_too_large_is_413(token):
+    app = FastAPI()
+
+    @app.post("/v1/answers")
+    async def answers(body: dict[str, Any]) -> None:
+        """Reads JSON."""
+
+    async def parts():
+        for _ in range(20):
+            yield b" " * 100_000
+
+    headers = {"Content-Type": "application/json", "Authorization": "Bearer secret"}
+    async with client(Guard(app, token=token), headers=headers) as http:
+        got = await http.post("/v1/answers", content=parts())
+    assert got.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (("127.0.0.2", 41234), "http://127.0.0.2:41234/"),
+        (("::1", 41234, 0, 0), "http://[::1]:41234/"),
+    ],
+)
+def test_the_address_that_is_printed_leads_there(name, shown):
+    assert _address(name) == shown
