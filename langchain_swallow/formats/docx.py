@@ -47,6 +47,7 @@ _READ = frozenset((f"{W}p", f"{W}tbl", f"{W}altChunk", f"{M}oMathPara", f"{M}oMa
 _CHOICES = ("AlternateContent", "Choice", "Fallback")
 _LONGEST_TITLE = 200
 _PAGE = re.compile(r"\s+[0-9ivxlc]+\s*\Z")
+_CONTENTS = "entry of a table of contents"
 _IMPORTED = "document imported at opening (altChunk)"
 
 
@@ -70,10 +71,12 @@ def read_docx(data: bytes, name: str) -> Sections:
     levels, contents = heading_levels(styles), contents_styles(styles)
     builder = SectionBuilder()
     body = document.find(f"{W}body")
-    titles = _titles(body, contents)
-    imported = 0
+    entries = _contents_entries(body, contents)
+    titles = _titles(body, entries)
+    imported = repeated = 0
     for element in () if body is None else _blocks(body):
-        if _style(element) in contents and _is_repeated(texts.of(element), titles):
+        if element in entries and _is_repeated(texts.of(element), titles):
+            repeated += bool(texts.of(element).strip())
             continue
         if element.tag == f"{W}tbl":
             for row in spanned_rows(table_cells(element, texts)):
@@ -92,6 +95,8 @@ def read_docx(data: bytes, name: str) -> Sections:
     if running := running_texts(parts, "\n".join(section.text for section in sections)):
         sections.append(Section("\n\n".join(running)))
     left_out = [LeftOut(_IMPORTED, count=imported)] if imported else []
+    if repeated:
+        left_out.append(LeftOut(_CONTENTS, count=repeated, is_loss=False))
     return Sections(sections, [*left_out, *graphics.left_out()])
 
 
@@ -99,12 +104,23 @@ def _style(element: Any) -> str | None:
     return value_of(element.find(f"{W}pPr"), "pStyle")
 
 
-def _titles(body: Any, contents: frozenset[str]) -> Titles:
+def _contents_entries(body: Any, contents: frozenset[str]) -> set[Any]:
+    """Paragraphs of tables of contents: in a style of theirs, or in a control that Word fills."""
+    if body is None:
+        return set()
+    entries = {p for p in body.iter(f"{W}p") if _style(p) in contents}
+    for control in body.iter(f"{W}sdt"):
+        part = control.find(f"{W}sdtPr/{W}docPartObj")
+        if value_of(part, "docPartGallery") == "Table of Contents":
+            entries.update(control.iter(f"{W}p"))
+    return entries
+
+
+def _titles(body: Any, entries: set[Any]) -> Titles:
     """What entries of tables of contents may repeat: headings and captions, without numbers."""
-    paragraphs = [] if body is None else list(body.iter(f"{W}p"))
-    others = [p for p in paragraphs if _style(p) not in contents]
-    if len(others) == len(paragraphs):
+    if not entries:
         return Titles([])
+    others = [p for p in body.iter(f"{W}p") if p not in entries]
     told = ("".join(t.text or "" for t in p.iter(f"{W}t")) for p in others)
     return Titles(text for text in told if len(text) <= _LONGEST_TITLE)
 
@@ -130,9 +146,6 @@ def _blocks(parent: Any) -> Iterator[Any]:
         if not isinstance(element.tag, str):
             continue
         if element.tag == f"{W}sdt":
-            part = element.find(f"{W}sdtPr/{W}docPartObj")
-            if value_of(part, "docPartGallery") == "Table of Contents":
-                continue
             content = element.find(f"{W}sdtContent")
             yield from () if content is None else _blocks(content)
         elif element.tag in _WRAPPERS or element.tag.endswith(_CHOICES):

@@ -254,13 +254,16 @@ def test_a_table_of_contents_is_not_read(read):
         paragraph("目次", '<w:pStyle w:val="af3"/>')
         + entry
         + paragraph("休暇\t2", '<w:pStyle w:val="社内の目次"/>')
-        + control.format("Table of Contents", paragraph("手で整えた目次"))
+        + control.format("Table of Contents", paragraph("総則\t1") + paragraph("別表は12頁"))
         + control.format("Cover Pages", paragraph("就業規則"))
         + paragraph("総則", '<w:pStyle w:val="社内の章"/>')
         + paragraph("本文。")
         + paragraph("休暇", '<w:pStyle w:val="社内の章"/>')
     )
-    assert lines(documents) == ["就業規則", "第１章 総則", "本文。", "第２章 休暇"]
+    # What Word's control has and nothing else repeats is text.
+    assert lines(documents) == ["別表は12頁", "就業規則", "第１章 総則", "本文。", "第２章 休暇"]
+    ((part,),) = documents.left_out.values()
+    assert (part.count, part.is_loss) == (4, False)
 
 
 def test_an_entry_of_a_table_of_contents_that_is_nowhere_else_stays(read):
