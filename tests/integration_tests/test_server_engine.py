@@ -13,7 +13,7 @@ from typing import Literal
 import pytest
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.engines.base import Finish, Request, Stream
+from langchain_swallow.engines.base import Finish, Request, Stream, wait_until_ready
 from langchain_swallow.engines.client_tokenizer import load_client_tokenizer
 from langchain_swallow.engines.server import ServerEngine
 from langchain_swallow.errors import (
@@ -149,6 +149,8 @@ def test_leaving_a_stream_aborts_on_the_server(checkpoint, servers):
 def test_requests_go_to_the_server_with_the_fewest(checkpoint, servers):
     before = [s.metric("vllm:request_success_total") for s in servers]
     with closing(connect(checkpoint, *(s.base_url for s in servers))) as engine:
+        # What the servers are is asked on the loop that is held up next.
+        wait_until_ready(engine, 60)
         # All are there when the first is sent: this thread may have to wait for a core.
         all_there = threading.Event()
         engine._loop.call_soon_threadsafe(all_there.wait)
