@@ -6,7 +6,7 @@ python examples/03_presets.py
 import argparse
 
 from langchain_swallow import ChatSwallow, get_preset, list_presets, register_preset
-from langchain_swallow.presets import Preset
+from langchain_swallow.prompts.presets import Preset
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--model", default="demo")

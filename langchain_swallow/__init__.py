@@ -7,51 +7,51 @@ Names are imported when first used: `import langchain_swallow` loads neither tor
 transformers.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 # Importing it is what registers its handlers.
-import langchain_swallow.forks  # noqa: F401
+import langchain_swallow._system.forks  # noqa: F401
+from langchain_swallow._system.lazy import lazy_names
 from langchain_swallow._version import __version__
 
 if TYPE_CHECKING:
     from langchain_swallow.catalog import ModelInfo, list_models, resolve_model
-    from langchain_swallow.chat_models import ChatSwallow
-    from langchain_swallow.documents import load_documents
-    from langchain_swallow.embeddings import SwallowEmbeddings
+    from langchain_swallow.chat_models.chat_swallow import ChatSwallow
+    from langchain_swallow.documents.load import load_documents
+    from langchain_swallow.documents.split import JapaneseTextSplitter
     from langchain_swallow.errors import SwallowError
-    from langchain_swallow.presets import (
+    from langchain_swallow.prompts.presets import (
         SYSTEM_PROMPT,
         get_preset,
         list_presets,
         register_preset,
     )
     from langchain_swallow.rag import Answer, create_rag_chain
-    from langchain_swallow.rerankers import SwallowReranker
-    from langchain_swallow.retrievers import HybridRetriever
-    from langchain_swallow.splitters import JapaneseTextSplitter
-    from langchain_swallow.sync import sync_folder
-    from langchain_swallow.vectorstores import SwallowFAISS
+    from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
+    from langchain_swallow.retrieval.hybrid import HybridRetriever
+    from langchain_swallow.retrieval.rerankers import SwallowReranker
+    from langchain_swallow.retrieval.sync import sync_folder
+    from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
 _HOME = {
     "Answer": "rag",
     "ChatSwallow": "chat_models",
-    "HybridRetriever": "retrievers",
-    "JapaneseTextSplitter": "splitters",
+    "HybridRetriever": "retrieval",
+    "JapaneseTextSplitter": "documents",
     "ModelInfo": "catalog",
-    "SYSTEM_PROMPT": "presets",
-    "SwallowEmbeddings": "embeddings",
+    "SYSTEM_PROMPT": "prompts.presets",
+    "SwallowEmbeddings": "retrieval.embeddings",
     "SwallowError": "errors",
-    "SwallowFAISS": "vectorstores",
-    "SwallowReranker": "rerankers",
+    "SwallowFAISS": "retrieval",
+    "SwallowReranker": "retrieval",
     "create_rag_chain": "rag",
-    "get_preset": "presets",
+    "get_preset": "prompts.presets",
     "list_models": "catalog",
-    "list_presets": "presets",
+    "list_presets": "prompts.presets",
     "load_documents": "documents",
-    "register_preset": "presets",
+    "register_preset": "prompts.presets",
     "resolve_model": "catalog",
-    "sync_folder": "sync",
+    "sync_folder": "retrieval",
 }
 
 __all__ = [
@@ -77,10 +77,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

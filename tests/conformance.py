@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from langchain_swallow.engines.base import AsyncStream, Chunk, Finish, Grammar, Request, Stream
+from langchain_swallow.engines.protocol import AsyncStream, Chunk, Finish, Grammar, Request, Stream
 from langchain_swallow.errors import EngineError, GenerationTimeoutError, PromptOverflowError
 from tests.children import in_child
 
@@ -39,7 +39,7 @@ def save_checkpoint(folder):
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from tests.unit_tests.tokenizers import trained_tokenizer
+    from tests.support.tokenizers import trained_tokenizer
 
     torch.manual_seed(0)
     config = LlamaConfig(

@@ -13,7 +13,7 @@ import torch
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
-from tests.unit_tests import tiny_models
+from tests.support import tiny_models
 
 NAME = "apart"
 _HOST = torch.device("cpu")

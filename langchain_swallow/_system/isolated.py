@@ -37,7 +37,7 @@ _NEEDED = (
 )
 _INSTALLED = ("site-packages", "dist-packages")
 # At import: the path of a package that was found in an archive may be a relative one.
-_OWN_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_OWN_ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 # This package comes from where it is here, whatever has the same name in an installed place.
 _START = f"""
 import json, runpy, sys

@@ -10,8 +10,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
-from langchain_swallow.chat_tools import tool_use
-from langchain_swallow.structured_output import (
+from langchain_swallow.chat_models.structured_output import (
     Method,
     StructuredOutputParser,
     answer_schema,
@@ -19,11 +18,12 @@ from langchain_swallow.structured_output import (
     traced_schema,
     with_raw,
 )
-from langchain_swallow.tool_schemas import to_openai_tools
+from langchain_swallow.chat_models.tool_schemas import to_openai_tools
+from langchain_swallow.chat_models.tools import tool_use
 
 
 class BindableChatModel(BaseChatModel):
-    """Binds what `chat_requests` reads: `tools`, `tool_choice`, `response_format`."""
+    """Binds what `requests` reads: `tools`, `tool_choice`, `response_format`."""
 
     def bind_tools(
         self,

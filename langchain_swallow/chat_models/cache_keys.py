@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from langchain_swallow._version import __version__
-from langchain_swallow.chat_loading import LoadedEngine
+from langchain_swallow.chat_models.options import LoadedEngine
 
 # Fields that change no answer: how a model is called, watched, loaded or limited.
 IRRELEVANT_FIELDS = frozenset(

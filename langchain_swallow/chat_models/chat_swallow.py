@@ -23,23 +23,23 @@ from pydantic import ConfigDict
 from typing_extensions import Self
 
 from langchain_swallow._version import __version__
-from langchain_swallow.cache_keys import cache_key
 from langchain_swallow.catalog import DEMO, PromptFormat, chat_model_info
-from langchain_swallow.chat_batches import BatchedChatModel
-from langchain_swallow.chat_binding import BindableChatModel
-from langchain_swallow.chat_engines import EngineOwner
-from langchain_swallow.chat_loading import LoadedEngine, hub_token, model_profile
-from langchain_swallow.chat_requests import (
+from langchain_swallow.chat_models.batches import BatchedChatModel
+from langchain_swallow.chat_models.binding import BindableChatModel
+from langchain_swallow.chat_models.cache_keys import cache_key
+from langchain_swallow.chat_models.engines import EngineOwner
+from langchain_swallow.chat_models.options import LoadedEngine, hub_token, model_profile
+from langchain_swallow.chat_models.overflow import fit_prompt
+from langchain_swallow.chat_models.requests import (
     GenerationParameters,
     form_of_call,
     parameters_of_call,
     requests_for,
 )
-from langchain_swallow.chat_results import AnsweredBy, ChunkWriter, to_result
-from langchain_swallow.engines.base import AsyncStream, Engine, Request, Stream
-from langchain_swallow.messages import to_turns
-from langchain_swallow.overflow import fit_prompt
+from langchain_swallow.chat_models.results import AnsweredBy, ChunkWriter, to_result
+from langchain_swallow.engines.protocol import AsyncStream, Engine, Request, Stream
 from langchain_swallow.prompts import Turn, encode, encode_text
+from langchain_swallow.prompts.messages import to_turns
 
 
 class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
@@ -133,7 +133,7 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
             tokenizer: Its tokenizer.
             **fields: Any field of `ChatSwallow` but those for loading.
         """
-        loading = importlib.import_module("langchain_swallow.engines.loading")
+        loading = importlib.import_module("langchain_swallow.engines.local.loading")
         fingerprint = importlib.import_module("langchain_swallow.engines.fingerprint")
         name = fields.setdefault("model", model.config.name_or_path or type(model).__name__)
         engine = loading.engine_from(model, tokenizer)

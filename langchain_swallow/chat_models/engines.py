@@ -5,11 +5,11 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from langchain_swallow.cache_keys import forget_files
-from langchain_swallow.chat_loading import LoadedEngine, LoadingParameters
-from langchain_swallow.chat_requests import GenerationParameters
-from langchain_swallow.engines.base import Engine, until_ready, wait_until_ready
-from langchain_swallow.engines.shared import shared_engine, started_engine, unload_engine
+from langchain_swallow.chat_models.cache_keys import forget_files
+from langchain_swallow.chat_models.options import LoadedEngine, LoadingParameters
+from langchain_swallow.chat_models.requests import GenerationParameters
+from langchain_swallow.engines.protocol import Engine, until_ready, wait_until_ready
+from langchain_swallow.engines.registry import shared_engine, started_engine, unload_engine
 
 
 class EngineOwner(LoadingParameters, GenerationParameters):

@@ -17,8 +17,12 @@ from pydantic.errors import PydanticUserError
 from pydantic.v1 import BaseModel as BaseModelV1
 from typing_extensions import is_typeddict
 
+from langchain_swallow.chat_models.typed_dicts import (
+    as_pydantic_takes_it,
+    contains_itself,
+    has_optional_keys,
+)
 from langchain_swallow.errors import GrammarError
-from langchain_swallow.typed_dicts import as_pydantic_takes_it, contains_itself, has_optional_keys
 
 # How JSON is written, as Python's json does; a model has then one way to go on, not ten.
 JSON_STYLE = {

@@ -10,8 +10,8 @@ from langchain_core.utils import secret_from_env
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from langchain_swallow.catalog import DEMO, PromptFormat, chat_model_info
-from langchain_swallow.engines.base import Engine
-from langchain_swallow.engines.shared import EngineName, LoadSettings
+from langchain_swallow.engines.protocol import Engine
+from langchain_swallow.engines.registry import EngineName, LoadSettings
 from langchain_swallow.errors import EngineError
 
 

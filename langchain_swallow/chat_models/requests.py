@@ -5,11 +5,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from langchain_swallow.chat_tools import ToolUse, tool_use
-from langchain_swallow.engines.base import Grammar, Request
-from langchain_swallow.presets import SYSTEM_PROMPT
+from langchain_swallow.chat_models.structured_output import (
+    answer_grammar,
+    answer_schema,
+    schema_instruction,
+)
+from langchain_swallow.chat_models.tools import ToolUse, tool_use
+from langchain_swallow.engines.protocol import Grammar, Request
 from langchain_swallow.prompts import OnControlText, Turn
-from langchain_swallow.structured_output import answer_grammar, answer_schema, schema_instruction
+from langchain_swallow.prompts.presets import SYSTEM_PROMPT
 from langchain_swallow.text.surrogates import replace_surrogates
 
 

@@ -9,8 +9,8 @@ from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from langchain_swallow.engines.base import Chunk, Finish, TokenLogprob
-from langchain_swallow.tool_calls import CallRules, ToolCallReader, read_calls
+from langchain_swallow.chat_models.tool_calls import CallRules, ToolCallReader, read_calls
+from langchain_swallow.engines.protocol import Chunk, Finish, TokenLogprob
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,19 +17,19 @@ from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.json import parse_partial_json
 from pydantic import BaseModel
 
-from langchain_swallow.engines.base import Grammar
-from langchain_swallow.engines.constraints import check_grammar
-from langchain_swallow.errors import GrammarError, IncompleteOutputError
-from langchain_swallow.json_schemas import (
+from langchain_swallow.chat_models.json_schemas import (
     closed,
     for_grammar,
     refuse_malformed,
     to_json_schema,
     without_titles,
 )
-from langchain_swallow.json_values import parse_json, schema_error
+from langchain_swallow.chat_models.json_values import parse_json, schema_error
+from langchain_swallow.chat_models.tool_calls import written_arguments
+from langchain_swallow.engines.grammar import check_grammar
+from langchain_swallow.engines.protocol import Grammar
+from langchain_swallow.errors import GrammarError, IncompleteOutputError
 from langchain_swallow.text.surrogates import replace_surrogates_in
-from langchain_swallow.tool_calls import written_arguments
 
 Method = Literal["json_schema", "function_calling", "json_mode"]
 

@@ -4,7 +4,7 @@ A call is one line of JSON, and an answer that begins with a brace is calls, one
 
     {"name": "get_weather", "arguments": {"location": "東京"}}
 
-The grammar of an answer (`chat_tools`) is made of the same parts, so that what is read as a call
+The grammar of an answer (`tools`) is made of the same parts, so that what is read as a call
 was generated under its schema. Nothing relies on that: a line is a call only if it is whole, names
 a tool that may be called, and has arguments that are valid under its schema. What is not becomes an
 `InvalidToolCall`, with the reason.
@@ -28,7 +28,7 @@ from langchain_core.messages.tool import (
     tool_call_chunk,
 )
 
-from langchain_swallow.json_values import parse_json, schema_error
+from langchain_swallow.chat_models.json_values import parse_json, schema_error
 
 # Before an answer's first brace, or its first word: white space and characters that show nothing.
 # As a class of characters, for Python and for the regular expressions of a grammar.

@@ -13,8 +13,12 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic.errors import PydanticUserError
 from typing_extensions import is_typeddict
 
+from langchain_swallow.chat_models.json_schemas import (
+    root_resolved,
+    schema_beyond_core,
+    without_titles,
+)
 from langchain_swallow.errors import GrammarError
-from langchain_swallow.json_schemas import root_resolved, schema_beyond_core, without_titles
 
 _NAMING = ("title", "description")
 _ACCEPTED = (

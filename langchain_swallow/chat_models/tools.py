@@ -17,19 +17,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_swallow.engines.base import Grammar
-from langchain_swallow.engines.constraints import check_grammar
-from langchain_swallow.errors import GrammarError
-from langchain_swallow.json_schemas import (
+from langchain_swallow.chat_models.json_schemas import (
     closed,
     for_grammar,
     refuse_malformed,
     root_resolved,
     without_titles,
 )
+from langchain_swallow.chat_models.tool_calls import (
+    BLANK,
+    NOT_BLANK_NOR_BRACE,
+    CallRules,
+    call_head,
+)
+from langchain_swallow.chat_models.tool_schemas import to_openai_tools
+from langchain_swallow.engines.grammar import check_grammar
+from langchain_swallow.engines.protocol import Grammar
+from langchain_swallow.errors import GrammarError
 from langchain_swallow.text.surrogates import replace_surrogates_in
-from langchain_swallow.tool_calls import BLANK, NOT_BLANK_NOR_BRACE, CallRules, call_head
-from langchain_swallow.tool_schemas import to_openai_tools
 
 _INTRODUCTION = """次のツールを使えます。使うときは、呼び出しだけを次の形の JSON で書いてください。
 {"name": "ツールの名前", "arguments": {"引数の名前": 値}}

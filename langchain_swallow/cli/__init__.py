@@ -9,6 +9,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 
+from langchain_swallow._system.isolated import forget_working_directory
 from langchain_swallow._version import __version__
 from langchain_swallow.cli import (
     bench,
@@ -22,7 +23,6 @@ from langchain_swallow.cli import (
     serve,
 )
 from langchain_swallow.cli.common import error_text, print_all_characters
-from langchain_swallow.isolated import forget_working_directory
 
 _EXAMPLES = """\
 はじめに / to begin:

@@ -47,8 +47,8 @@ def add_parsers(commands: Any) -> None:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
-    from langchain_swallow import benchmark
-    from langchain_swallow.chat_models import ChatSwallow
+    from langchain_swallow.chat_models.chat_swallow import ChatSwallow
+    from langchain_swallow.evaluation import speed as benchmark
     from langchain_swallow.evaluation.plots import check_plot
 
     # Before minutes of measuring.

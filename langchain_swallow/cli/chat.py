@@ -48,7 +48,7 @@ def add_parsers(commands: Any) -> None:
 
 
 def _chat(arguments: argparse.Namespace) -> int:
-    from langchain_swallow.chat_models import ChatSwallow
+    from langchain_swallow.chat_models.chat_swallow import ChatSwallow
     from langchain_swallow.cli.conversation import COMMANDS, Conversation
     from langchain_swallow.cli.terminal import Plain, terminal
     from langchain_swallow.errors import SwallowError

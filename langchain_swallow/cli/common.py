@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_swallow.cli.numbers import at_least
-from langchain_swallow.locations import readable_path
+from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.text.json_text import json_text
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
 
-    from langchain_swallow.formats.section import LeftOut
+    from langchain_swallow.documents.readers.section import LeftOut
     from langchain_swallow.rag import Answer
-    from langchain_swallow.vectorstores import SwallowFAISS
+    from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
 # As HybridRetriever has it, which takes a second to import.
 LEXICAL_WEIGHT = 0.68
@@ -125,7 +125,7 @@ def say_unread(
     left_out: Mapping[str, Sequence["LeftOut"]],
 ) -> None:
     """Which files, and which parts of files, are not in the index, and why."""
-    from langchain_swallow.formats.section import describe_left_out
+    from langchain_swallow.documents.readers.section import describe_left_out
 
     for source, reason in failed.items():
         say(f"not read: {readable_path(source)}: {reason}")
@@ -141,10 +141,10 @@ def build_store(
     paths: list[Path], embeddings: str, max_tokens: int, counter: Any, on_error: Any
 ) -> "SwallowFAISS":
     """Documents read, split and embedded."""
-    from langchain_swallow.documents import load_documents
-    from langchain_swallow.embeddings import SwallowEmbeddings
-    from langchain_swallow.splitters import JapaneseTextSplitter
-    from langchain_swallow.vectorstores import SwallowFAISS
+    from langchain_swallow.documents.load import load_documents
+    from langchain_swallow.documents.split import JapaneseTextSplitter
+    from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
+    from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
     documents = load_documents(paths, on_error=on_error, progress=True)
     say_unread(documents.failed, documents.ignored, documents.left_out)
@@ -158,16 +158,16 @@ def counter_of(model: str | None) -> Any:
     """How tokens are counted: by a model's tokenizer, or estimated."""
     if model is None:
         return None
-    from langchain_swallow.chat_models import ChatSwallow
+    from langchain_swallow.chat_models.chat_swallow import ChatSwallow
 
     return ChatSwallow(model=model).get_num_tokens
 
 
 def open_store(index: Path, embeddings: str) -> "SwallowFAISS":
     """A store that keeps its changes in a folder; a new one is made with this encoder."""
-    from langchain_swallow.embeddings import SwallowEmbeddings
-    from langchain_swallow.index.manifest import NAME, read_manifest
-    from langchain_swallow.vectorstores import SwallowFAISS
+    from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
+    from langchain_swallow.retrieval.index.manifest import NAME, read_manifest
+    from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
     if (index / NAME).exists():
         embeddings = read_manifest(index).embedding.get("model", embeddings)
@@ -176,9 +176,9 @@ def open_store(index: Path, embeddings: str) -> "SwallowFAISS":
 
 def load_store(index: Path) -> "SwallowFAISS":
     """A saved index, with the encoder it was made with."""
-    from langchain_swallow.embeddings import SwallowEmbeddings
-    from langchain_swallow.index.manifest import read_manifest
-    from langchain_swallow.vectorstores import SwallowFAISS
+    from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
+    from langchain_swallow.retrieval.index.manifest import read_manifest
+    from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
     made_with = read_manifest(index).embedding
     return SwallowFAISS.load_local(index, SwallowEmbeddings(made_with.get("model", "")))
@@ -194,7 +194,7 @@ def rag_chain(
 ) -> "Runnable[Any, Answer]":
     """The chain with hybrid retrieval over a store."""
     from langchain_swallow.rag import create_rag_chain
-    from langchain_swallow.retrievers import HybridRetriever
+    from langchain_swallow.retrieval.hybrid import HybridRetriever
 
     retriever = HybridRetriever(store=store, k=k, lexical_weight=lexical_weight)
     return create_rag_chain(llm, retriever, preset=preset)

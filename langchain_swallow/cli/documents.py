@@ -176,7 +176,7 @@ def add_parsers(commands: Any) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from langchain_swallow.chat_models import ChatSwallow
+    from langchain_swallow.chat_models.chat_swallow import ChatSwallow
 
     if not arguments.documents.is_dir():
         raise FileNotFoundError(f"{arguments.documents} is not a folder. Name one of documents.")
@@ -227,14 +227,14 @@ def _index(arguments: argparse.Namespace) -> int:
 
 def _check_output(path: Path) -> None:
     """Refuse a place where no index can be written before anything is read and embedded."""
-    from langchain_swallow.index.folder import IndexFolder
+    from langchain_swallow.retrieval.index.folder import IndexFolder
 
     IndexFolder(path).check()
 
 
 def _convert(arguments: argparse.Namespace) -> int:
-    from langchain_swallow.embeddings import SwallowEmbeddings
-    from langchain_swallow.migration import convert_langchain_faiss
+    from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
+    from langchain_swallow.retrieval.migration import convert_langchain_faiss
 
     _check_output(arguments.output)
     embeddings = SwallowEmbeddings(arguments.embeddings)
@@ -250,8 +250,8 @@ def _convert(arguments: argparse.Namespace) -> int:
 
 
 def _sync(arguments: argparse.Namespace) -> int:
-    from langchain_swallow.splitters import JapaneseTextSplitter
-    from langchain_swallow.sync import sync_folder
+    from langchain_swallow.documents.split import JapaneseTextSplitter
+    from langchain_swallow.retrieval.sync import sync_folder
 
     _check_output(arguments.index)
     store = open_store(arguments.index, arguments.embeddings)
@@ -273,7 +273,7 @@ def _sync(arguments: argparse.Namespace) -> int:
 
 
 def _ask(arguments: argparse.Namespace) -> int:
-    from langchain_swallow.chat_models import ChatSwallow
+    from langchain_swallow.chat_models.chat_swallow import ChatSwallow
     from langchain_swallow.rag import create_rag_chain
 
     store = load_store(arguments.index)

@@ -308,7 +308,7 @@ def chat_model(name: str, **parameters: Any) -> "BaseChatModel":
     Raises:
         MissingDependencyError: LangChain, or the provider's integration, is not installed.
     """
-    from langchain_swallow.chat_models import ChatSwallow
+    from langchain_swallow.chat_models.chat_swallow import ChatSwallow
     from langchain_swallow.errors import MissingDependencyError
 
     if is_ours(name):

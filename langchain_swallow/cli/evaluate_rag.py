@@ -24,7 +24,7 @@ from langchain_swallow.cli.running import add_running, model_name
 
 if TYPE_CHECKING:
     from langchain_swallow.evaluation.rag import Example
-    from langchain_swallow.vectorstores import SwallowFAISS
+    from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
 _RUN_FILE = "run.jsonl"
 _PRESET = "質問応答"
@@ -157,7 +157,7 @@ def _rag(arguments: argparse.Namespace) -> int:
     from langchain_swallow.evaluation import rag
     from langchain_swallow.evaluation.plots import require_matplotlib
     from langchain_swallow.evaluation.run_file import RunFile
-    from langchain_swallow.retrievers import HybridRetriever
+    from langchain_swallow.retrieval.hybrid import HybridRetriever
 
     require_matplotlib()
     store, examples = _store_and_examples(arguments)
@@ -203,7 +203,7 @@ def _report(
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
-    from langchain_swallow.chat_models import ChatSwallow
+    from langchain_swallow.chat_models.chat_swallow import ChatSwallow
     from langchain_swallow.evaluation import rag
     from langchain_swallow.evaluation.plots import require_matplotlib
     from langchain_swallow.evaluation.rag.report import report_as_dict
@@ -271,8 +271,8 @@ def _store_and_examples(
 
 def _jsquad_store(arguments: argparse.Namespace, documents: Any) -> "SwallowFAISS":
     """The saved index, or one of JSQuAD's paragraphs, saved where an index was named."""
-    from langchain_swallow.embeddings import SwallowEmbeddings
-    from langchain_swallow.vectorstores import SwallowFAISS
+    from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
+    from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
     if arguments.index and arguments.index.exists():
         return load_store(arguments.index)
@@ -290,7 +290,7 @@ def _drawn(examples: "list[Example]", arguments: argparse.Namespace) -> "list[Ex
 
 def _model(arguments: argparse.Namespace) -> Any:
     """The model, loaded: the first question's latency is to be that of the others."""
-    from langchain_swallow.chat_models import ChatSwallow
+    from langchain_swallow.chat_models.chat_swallow import ChatSwallow
 
     model = asked_model(arguments, max_tokens=arguments.max_tokens)
     if isinstance(model, ChatSwallow):

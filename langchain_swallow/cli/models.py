@@ -22,7 +22,7 @@ def add_parsers(commands: Any) -> None:
 
 def _models(arguments: argparse.Namespace) -> int:
     from langchain_swallow.catalog import list_models
-    from langchain_swallow.engines.devices import choose_device, free_gib
+    from langchain_swallow.engines.local.devices import choose_device, free_gib
 
     device = choose_device(None)
     free = free_gib(device)
@@ -45,8 +45,8 @@ def _models(arguments: argparse.Namespace) -> int:
 
 def _fitting(info: "ModelInfo", device: str) -> list[str]:
     """Precisions in which a checkpoint fits the device."""
-    from langchain_swallow.engines.devices import choose_dtype
-    from langchain_swallow.engines.fitting import BITS, fits
+    from langchain_swallow.engines.local.devices import choose_dtype
+    from langchain_swallow.engines.local.fitting import BITS, fits
 
     dtype = choose_dtype("auto", device)
     precisions = {str(dtype).removeprefix("torch."): 16, **BITS}

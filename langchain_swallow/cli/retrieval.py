@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_swallow.cli.numbers import at_least
 
 if TYPE_CHECKING:
-    from langchain_swallow.vectorstores import SwallowFAISS
+    from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
 
 def add_retrieval(parser: argparse.ArgumentParser) -> None:
@@ -54,9 +54,9 @@ def add_retrieval(parser: argparse.ArgumentParser) -> None:
 
 def retriever_of(arguments: argparse.Namespace, store: "SwallowFAISS", llm: Any) -> Any:
     """The retriever over a store that the options describe."""
-    from langchain_swallow.query_expansion import HyDERetriever, MultiQueryRetriever
-    from langchain_swallow.rerankers import SwallowReranker
-    from langchain_swallow.retrievers import HybridRetriever
+    from langchain_swallow.retrieval.hybrid import HybridRetriever
+    from langchain_swallow.retrieval.query_expansion import HyDERetriever, MultiQueryRetriever
+    from langchain_swallow.retrieval.rerankers import SwallowReranker
 
     retriever = HybridRetriever(
         store=store,

@@ -94,8 +94,8 @@ def _serve(arguments: argparse.Namespace) -> int:
             f"The chat page needs {error.name}, which is not installed. "
             "Install it using `pip install langchain-swallow[serve]`."
         ) from error
-    from langchain_swallow.chat_models import ChatSwallow
-    from langchain_swallow.index.manifest import read_manifest
+    from langchain_swallow.chat_models.chat_swallow import ChatSwallow
+    from langchain_swallow.retrieval.index.manifest import read_manifest
 
     Proxies(arguments.forwarded_allow_ips)
     with listen(arguments.host, arguments.port, token=arguments.token) as listening:

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from langchain_swallow.documents.iso2022 import EUC_REPLACE, EUC_STRICT, decode_iso_2022_jp
+from langchain_swallow.documents.likelihood import ASCII_COST, bits
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.text.iso2022 import EUC_REPLACE, EUC_STRICT, decode_iso_2022_jp
-from langchain_swallow.text.likelihood import ASCII_COST, bits
 
 
 @dataclass(frozen=True, slots=True)

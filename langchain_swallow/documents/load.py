@@ -20,8 +20,9 @@ from typing import Any, Literal
 from langchain_core.documents import Document
 from tqdm import tqdm
 
-from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.reading import (
+from langchain_swallow._system.machine import allowed_cores
+from langchain_swallow.documents.locations import file_location, readable_path
+from langchain_swallow.documents.readers.registry import (
     SUFFIXES,
     UNTRUSTED,
     Content,
@@ -30,10 +31,9 @@ from langchain_swallow.formats.reading import (
     read_content,
     what_to_do,
 )
-from langchain_swallow.formats.sandbox import Sandbox
-from langchain_swallow.formats.section import LeftOut, Section, describe_left_out
-from langchain_swallow.locations import file_location, readable_path
-from langchain_swallow.machine import allowed_cores
+from langchain_swallow.documents.readers.sandbox import Sandbox
+from langchain_swallow.documents.readers.section import LeftOut, Section, describe_left_out
+from langchain_swallow.errors import DocumentError
 from langchain_swallow.text.surrogates import replace_surrogates
 
 logger = logging.getLogger(__name__)

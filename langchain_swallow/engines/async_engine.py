@@ -6,14 +6,14 @@ import threading
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
-from langchain_swallow.engines.base import UNLOADED, Event, Request, Sink
+from langchain_swallow._system.forks import begin_anew_in_children, leave_to_parent
+from langchain_swallow.engines.protocol import UNLOADED, Event, Request, Sink
 from langchain_swallow.errors import (
     EngineError,
     GenerationTimeoutError,
     PromptOverflowError,
     SwallowError,
 )
-from langchain_swallow.forks import begin_anew_in_children, leave_to_parent
 
 T = TypeVar("T")
 _LAST_WAIT_S = 1.0

@@ -21,9 +21,9 @@ import torch
 from filelock import FileLock
 from tqdm import tqdm
 
-from langchain_swallow.engines.devices import cpu_has_bfloat16
+from langchain_swallow._system.isolated import python_child
+from langchain_swallow.engines.local.devices import cpu_has_bfloat16
 from langchain_swallow.errors import MissingDependencyError, ModelUnavailableError
-from langchain_swallow.isolated import python_child
 
 ADAPTER = files("langchain_swallow") / "data" / "demo_adapter.safetensors"
 _GGUF = "model.gguf"

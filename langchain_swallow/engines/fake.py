@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-from langchain_swallow.engines.base import Chunk, Finish, Request, Sink
+from langchain_swallow.engines.protocol import Chunk, Finish, Request, Sink
 from langchain_swallow.errors import EngineError
 from langchain_swallow.prompts import encode_text
 

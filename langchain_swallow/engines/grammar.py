@@ -12,7 +12,7 @@ from typing import Any
 import llguidance
 import numpy as np
 
-from langchain_swallow.engines.base import Grammar
+from langchain_swallow.engines.protocol import Grammar
 from langchain_swallow.errors import EngineError, GrammarError
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from langchain_swallow.catalog import DEMO
-from langchain_swallow.engines.base import Engine
+from langchain_swallow.engines.protocol import Engine
 
 EngineName = Literal["auto", "transformers", "vllm", "server"]
 
@@ -113,14 +113,14 @@ def _start(settings: LoadSettings) -> Engine:
     if settings.engine == "server" or (settings.engine == "auto" and settings.base_urls):
         return _connect(settings)
     # Everything else loads torch.
-    loading = importlib.import_module("langchain_swallow.engines.loading")
+    loading = importlib.import_module("langchain_swallow.engines.local.loading")
     engine: Engine = loading.load_engine(settings)
     return engine
 
 
 def _connect(settings: LoadSettings) -> Engine:
-    from langchain_swallow.engines.client_tokenizer import load_client_tokenizer
-    from langchain_swallow.engines.server import ServerEngine
+    from langchain_swallow.engines.server.client import ServerEngine
+    from langchain_swallow.engines.server.tokenizer import load_client_tokenizer
 
     if not settings.base_urls:
         raise ValueError('engine="server" needs base_url, such as "http://localhost:8000/v1".')

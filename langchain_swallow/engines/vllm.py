@@ -10,10 +10,12 @@ import itertools
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from langchain_swallow.engines.base import Chunk, Event, Finish, Request, TokenLogprob
+from langchain_swallow._system.forks import leave_to_parent
+from langchain_swallow._system.isolated import working_directory_forgotten
+from langchain_swallow.engines.async_engine import LoopEngine
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
-from langchain_swallow.engines.loop import LoopEngine
-from langchain_swallow.engines.shared import LoadSettings
+from langchain_swallow.engines.protocol import Chunk, Event, Finish, Request, TokenLogprob
+from langchain_swallow.engines.registry import LoadSettings
 from langchain_swallow.errors import (
     DeviceError,
     EngineError,
@@ -21,8 +23,6 @@ from langchain_swallow.errors import (
     ModelUnavailableError,
     OutOfMemoryError,
 )
-from langchain_swallow.forks import leave_to_parent
-from langchain_swallow.isolated import working_directory_forgotten
 
 _QUANTIZATION = {"8bit": "fp8", "4bit": "bitsandbytes"}
 _PROMPT_LOOKUP = {

@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from langchain_swallow.machine import allowed_cores, allowed_memory
+from langchain_swallow._system.machine import allowed_cores, allowed_memory
 from langchain_swallow.text.json_text import json_text
 
 _PACKAGES = ("langchain-swallow", "langchain-core", "torch", "transformers", "faiss-cpu", "vllm")

@@ -8,7 +8,7 @@ from typing import Any
 from langchain_core.documents import Document
 from langchain_core.messages.ai import UsageMetadata, add_usage
 
-from langchain_swallow.locations import readable_path
+from langchain_swallow.documents.locations import readable_path
 
 
 @dataclass(frozen=True, slots=True)

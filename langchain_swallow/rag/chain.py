@@ -11,8 +11,8 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
 from langchain_core.runnables.base import coerce_to_runnable
 
 from langchain_swallow.errors import PromptOverflowError
-from langchain_swallow.messages import said
-from langchain_swallow.presets import REFUSAL, Preset, get_preset
+from langchain_swallow.prompts.messages import said
+from langchain_swallow.prompts.presets import REFUSAL, Preset, get_preset
 from langchain_swallow.rag.answer import Answer, is_supported
 from langchain_swallow.rag.budget import prompt_budget
 from langchain_swallow.rag.citations import CitationFilter, find_citations

@@ -9,7 +9,7 @@ from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
 
-from langchain_swallow.presets import Preset
+from langchain_swallow.prompts.presets import Preset
 from langchain_swallow.rag.answer import Answer
 from langchain_swallow.rag.chain import RagInput, asked_of, create_rag_chain
 

@@ -14,9 +14,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
+from langchain_swallow.chat_models.json_schemas import to_json_schema
 from langchain_swallow.errors import PromptOverflowError
-from langchain_swallow.json_schemas import to_json_schema
-from langchain_swallow.presets import Preset, get_preset
+from langchain_swallow.prompts.presets import Preset, get_preset
 from langchain_swallow.rag.budget import Budget, prompt_budget
 from langchain_swallow.text.chunks import chunk_spans
 

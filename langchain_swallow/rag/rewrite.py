@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from langchain_swallow.presets import get_preset
-from langchain_swallow.text.lexical import character_ngrams
+from langchain_swallow.prompts.presets import get_preset
+from langchain_swallow.text.terms import character_ngrams
 
 # Words that point back, and beginnings that go on from the last answer.
 _POINTS_BACK = re.compile(

@@ -18,14 +18,14 @@ from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 
-from langchain_swallow.index.neighbours import with_neighbours
-from langchain_swallow.index.segment import Passage
-from langchain_swallow.index.snapshot import Snapshot
-from langchain_swallow.rerankers import Reranker
-from langchain_swallow.text.lexical import sudachi_terms, without_asking
+from langchain_swallow.retrieval.index.neighbours import with_neighbours
+from langchain_swallow.retrieval.index.segment import Passage
+from langchain_swallow.retrieval.index.snapshot import Snapshot
+from langchain_swallow.retrieval.rerankers import Reranker
+from langchain_swallow.retrieval.vectorstore import Filter, SwallowFAISS, condition_of
 from langchain_swallow.text.passages import copy_key, passage_text
 from langchain_swallow.text.surrogates import replace_surrogates
-from langchain_swallow.vectorstores import Filter, SwallowFAISS, condition_of
+from langchain_swallow.text.terms import sudachi_terms, without_asking
 
 Scores = NDArray[np.float32]
 

@@ -17,9 +17,9 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from langchain_swallow._system.isolated import python_child
+from langchain_swallow.documents.readers.sandbox import limit_memory
 from langchain_swallow.errors import IndexStoreError
-from langchain_swallow.formats.sandbox import limit_memory
-from langchain_swallow.isolated import python_child
 
 _TIMEOUT_S = 600.0
 _MEMORY_BYTES = 64 * 2**30

@@ -7,9 +7,9 @@ from langchain_core.embeddings import Embeddings
 from tqdm import tqdm
 
 from langchain_swallow.errors import IndexStoreError
-from langchain_swallow.formats.langchain_faiss import Converted, read_langchain_faiss
-from langchain_swallow.index.metric import Metric, prepared
-from langchain_swallow.vectorstores import SwallowFAISS
+from langchain_swallow.retrieval.index.metric import Metric, prepared
+from langchain_swallow.retrieval.langchain_faiss import Converted, read_langchain_faiss
+from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
 # An encoder in another precision gives nearly the same vector; another encoder does not.
 _SAME = 0.98

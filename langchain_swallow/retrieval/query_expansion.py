@@ -18,9 +18,9 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable
 from pydantic import ConfigDict, Field
 
-from langchain_swallow.messages import said
-from langchain_swallow.presets import get_preset
-from langchain_swallow.retrievers import HybridRetriever
+from langchain_swallow.prompts.messages import said
+from langchain_swallow.prompts.presets import get_preset
+from langchain_swallow.retrieval.hybrid import HybridRetriever
 
 # Of reciprocal rank fusion: Cormack, Clarke and Büttcher (2009).
 _RANK_CONSTANT = 60

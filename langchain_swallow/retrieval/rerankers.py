@@ -56,7 +56,7 @@ class SwallowReranker:
     def _encoder(self) -> Any:
         from sentence_transformers import CrossEncoder
 
-        from langchain_swallow.engines.devices import keep_to_allowed_cores
+        from langchain_swallow.engines.local.devices import keep_to_allowed_cores
 
         keep_to_allowed_cores()
         return CrossEncoder(self.model, device=self._device)

@@ -18,15 +18,15 @@ from langchain_core.documents import Document
 from langchain_text_splitters import TextSplitter
 from tqdm import tqdm
 
-from langchain_swallow.batches import embed_by_length
-from langchain_swallow.documents import LoadedFile, list_files, read_files
-from langchain_swallow.formats.section import LeftOut
-from langchain_swallow.index.segment import ORIGIN, Passage, passages_of
-from langchain_swallow.locations import file_location, readable_path
-from langchain_swallow.splitters import JapaneseTextSplitter
-from langchain_swallow.sync_plan import ListedFile, Plan, StoredFile, make_plan
+from langchain_swallow.documents.load import LoadedFile, list_files, read_files
+from langchain_swallow.documents.locations import file_location, readable_path
+from langchain_swallow.documents.readers.section import LeftOut
+from langchain_swallow.documents.split import JapaneseTextSplitter
+from langchain_swallow.retrieval.embeddings.batches import embed_by_length
+from langchain_swallow.retrieval.index.segment import ORIGIN, Passage, passages_of
+from langchain_swallow.retrieval.sync_plan import ListedFile, Plan, StoredFile, make_plan
+from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.text.passages import passage_text
-from langchain_swallow.vectorstores import SwallowFAISS
 
 # Passages of one change: enough to fill the encoder's batches, and lost if it is interrupted.
 _AT_ONCE = 256

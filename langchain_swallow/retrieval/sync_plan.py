@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from langchain_swallow.documents.locations import file_location, folded, readable_path
 from langchain_swallow.errors import MassDeletionError
-from langchain_swallow.locations import file_location, folded, readable_path
 
 # Without being allowed to, nothing deletes more than half of so many files, all of so many that
 # leave the folder empty, or all of so many in a folder inside it that is still there: a share that

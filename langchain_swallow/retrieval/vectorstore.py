@@ -18,16 +18,16 @@ from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from langchain_swallow.batches import embed_by_length
 from langchain_swallow.errors import IndexStoreError
-from langchain_swallow.index import snapshot as snapshots
-from langchain_swallow.index.folder import IndexFolder, Stored
-from langchain_swallow.index.manifest import Manifest, describe_encoder
-from langchain_swallow.index.metric import Metric, prepared, prepared_query
-from langchain_swallow.index.origins import with_origins
-from langchain_swallow.index.segment import Passage, passages_of
-from langchain_swallow.index.snapshot import Found, Snapshot
-from langchain_swallow.index.vectors import Kind
+from langchain_swallow.retrieval.embeddings.batches import embed_by_length
+from langchain_swallow.retrieval.index import snapshot as snapshots
+from langchain_swallow.retrieval.index.folder import IndexFolder, Stored
+from langchain_swallow.retrieval.index.manifest import Manifest, describe_encoder
+from langchain_swallow.retrieval.index.metric import Metric, prepared, prepared_query
+from langchain_swallow.retrieval.index.origins import with_origins
+from langchain_swallow.retrieval.index.segment import Passage, passages_of
+from langchain_swallow.retrieval.index.snapshot import Found, Snapshot
+from langchain_swallow.retrieval.index.vectors import Kind
 from langchain_swallow.text.passages import passage_text
 from langchain_swallow.text.surrogates import replace_surrogates
 

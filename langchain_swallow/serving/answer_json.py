@@ -3,7 +3,7 @@
 from pathlib import PureWindowsPath
 from typing import Any
 
-from langchain_swallow.locations import readable_path
+from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.rag import Answer
 from langchain_swallow.text.surrogates import replace_surrogates_in
 

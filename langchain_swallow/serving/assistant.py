@@ -14,10 +14,12 @@ from langchain_core.documents import Document
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_text_splitters import TextSplitter
 
-from langchain_swallow.query_expansion import fused
+from langchain_swallow.documents.split import JapaneseTextSplitter
 from langchain_swallow.rag import Answer, create_rag_chain
 from langchain_swallow.rag.conversation import astream_turn
-from langchain_swallow.retrievers import HybridRetriever
+from langchain_swallow.retrieval.hybrid import HybridRetriever
+from langchain_swallow.retrieval.query_expansion import fused
+from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.serving.leaving import until
 from langchain_swallow.serving.ledger import Entry, Ledger
 from langchain_swallow.serving.refusals import (
@@ -31,9 +33,7 @@ from langchain_swallow.serving.refusals import (
 from langchain_swallow.serving.sessions import Session, Sessions
 from langchain_swallow.serving.settings import LONGEST_QUESTION, Settings
 from langchain_swallow.serving.uploads import Limits, Received, Uploaded, Worker
-from langchain_swallow.splitters import JapaneseTextSplitter
 from langchain_swallow.text.json_text import json_text
-from langchain_swallow.vectorstores import SwallowFAISS
 
 
 class Assistant:

@@ -14,13 +14,13 @@ from typing import Any
 
 import gradio as gr
 
-from langchain_swallow.formats.reading import SUFFIXES
-from langchain_swallow.locations import readable_path
+from langchain_swallow.documents.locations import readable_path
+from langchain_swallow.documents.readers.registry import SUFFIXES
+from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.page_texts import FILE_OWNERS, FILE_PICKER, SCRIPT_TEXTS, TEXTS
 from langchain_swallow.serving.page_turns import PageTurns
 from langchain_swallow.serving.settings import BOUNDS, rag_presets
-from langchain_swallow.vectorstores import SwallowFAISS
 
 _MAX_SUGGESTIONS = 4
 # 第3条（領収書） is about 領収書, and so is ■領収書.

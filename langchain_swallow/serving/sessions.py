@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage, HumanMessage
 
+from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.serving.refusals import BusyError, UnknownSessionError
-from langchain_swallow.vectorstores import SwallowFAISS
 
 _MAX_MESSAGES = 40
 _MAX_TURNS = 100

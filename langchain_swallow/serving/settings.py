@@ -5,7 +5,7 @@ from typing import Any
 
 from langchain_core.runnables import Runnable
 
-from langchain_swallow.presets import Preset, get_preset, list_presets
+from langchain_swallow.prompts.presets import Preset, get_preset, list_presets
 from langchain_swallow.serving.refusals import InvalidValueError
 
 LONGEST_QUESTION = 2000

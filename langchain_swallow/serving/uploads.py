@@ -16,15 +16,20 @@ from pathlib import PurePosixPath
 from langchain_core.documents import Document
 from langchain_text_splitters import TextSplitter
 
-from langchain_swallow.documents import LoadedFile, load_bytes
+from langchain_swallow.documents.load import LoadedFile, load_bytes
+from langchain_swallow.documents.readers.registry import (
+    SUFFIXES,
+    is_document,
+    is_hidden,
+    what_to_do,
+)
+from langchain_swallow.documents.readers.sandbox import Sandbox
+from langchain_swallow.documents.readers.section import describe_left_out
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.reading import SUFFIXES, is_document, is_hidden, what_to_do
-from langchain_swallow.formats.sandbox import Sandbox
-from langchain_swallow.formats.section import describe_left_out
-from langchain_swallow.index.segment import passages_of
+from langchain_swallow.retrieval.index.segment import passages_of
+from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.serving.blocks import split_in_blocks
 from langchain_swallow.text.passages import passage_text
-from langchain_swallow.vectorstores import SwallowFAISS
 
 logger = logging.getLogger(__name__)
 

@@ -22,9 +22,9 @@ from langchain_swallow import (
     SwallowEmbeddings,
     SwallowFAISS,
 )
+from langchain_swallow.documents.readers import pdf
+from langchain_swallow.documents.readers.pdf_outline import pdf_outline
 from langchain_swallow.evaluation.tables import Table, write_figures
-from langchain_swallow.formats import pdf
-from langchain_swallow.formats.pdf_outline import pdf_outline
 
 MANUALS = (
     "debian-reference.ja.pdf",

@@ -25,8 +25,8 @@ from langchain_swallow import (
     load_documents,
 )
 from langchain_swallow.evaluation.tables import Table, write_figures
-from langchain_swallow.retrievers import Ranked
-from langchain_swallow.text.lexical import without_asking
+from langchain_swallow.retrieval.hybrid import Ranked
+from langchain_swallow.text.terms import without_asking
 from tests.benchmarks.retrieval import read
 
 CUTOFFS = (1, 3, 5, 10)

@@ -3,10 +3,10 @@
     python tests/benchmarks/engine.py LLAMA2_TOKENIZER_FOLDER --output docs/runs/engine.json
 
 12 layers of 768, Swallow's vocabulary size (43,176), float32, greedy, 2 threads. The workloads are
-`langchain_swallow.benchmark`'s; added are a padded `generate` of the batch, users one after the
-other, a batch that samples, one of 64 short questions, a second turn by token ids (text of random
-weights does not encode to the ids it came from), and the cost of a grammar's mask. All in one
-process, so that ratios hold on a busy machine.
+`evaluation.speed`'s; added are a padded `generate` of the batch, users one after the other, a batch
+that samples, one of 64 short questions, a second turn by token ids (text of random weights does not
+encode to the ids it came from), and the cost of a grammar's mask. All in one process, so that
+ratios hold on a busy machine.
 """
 
 import argparse
@@ -20,11 +20,12 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from langchain_swallow import ChatSwallow, benchmark
-from langchain_swallow.engines.base import Engine, Request, Stream
+from langchain_swallow import ChatSwallow
+from langchain_swallow.chat_models.structured_output import answer_grammar
+from langchain_swallow.engines.protocol import Engine, Request, Stream
+from langchain_swallow.evaluation import speed as benchmark
 from langchain_swallow.evaluation.tables import Table, write_figures
 from langchain_swallow.prompts import encode
-from langchain_swallow.structured_output import answer_grammar
 
 # About 350 to 500 tokens that share 300, and a first turn of 1,500.
 SIZES = benchmark.Sizes(shared=180, own=90, known=1150)

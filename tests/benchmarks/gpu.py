@@ -3,8 +3,8 @@
     python tests/benchmarks/gpu.py LLAMA2_TOKENIZER_FOLDER --output docs/runs/gpu.json
 
 Random weights, made on the device, bfloat16, greedy; one model for all, in turn. The workloads are
-`langchain_swallow.benchmark`'s and 64 short questions; peers are a padded `generate`, `generate` of
-one prompt, and transformers' continuous batching (`generate_batch`). A second table says what a
+`evaluation.speed`'s and 64 short questions; peers are a padded `generate`, `generate` of one
+prompt, and transformers' continuous batching (`generate_batch`). A second table says what a
 step's share of prompts should be: more takes fewer passes, and holds running streams up longer.
 `--shape 151m --device cpu --prompts 8` tries it out without a GPU.
 """
@@ -19,9 +19,10 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, GenerationConfig, LlamaForCausalLM
 
-from langchain_swallow import ChatSwallow, benchmark
-from langchain_swallow.engines import scheduler
-from langchain_swallow.engines.base import Request, Stream
+from langchain_swallow import ChatSwallow
+from langchain_swallow.engines.local import scheduler
+from langchain_swallow.engines.protocol import Request, Stream
+from langchain_swallow.evaluation import speed as benchmark
 from langchain_swallow.evaluation.tables import Table, write_figures
 from tests.benchmarks.engine import SHAPE, SHORT, padded_generate, prompts_of, random_llama
 

@@ -23,9 +23,9 @@ from langchain_swallow import (
     load_documents,
 )
 from langchain_swallow.evaluation.tables import Table, write_figures
-from langchain_swallow.retrievers import Ranked
-from langchain_swallow.text.lexical import without_asking
+from langchain_swallow.retrieval.hybrid import Ranked
 from langchain_swallow.text.passages import passage_text
+from langchain_swallow.text.terms import without_asking
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FILES = ("questions.jsonl", "questions_paraphrased.jsonl")

@@ -19,11 +19,11 @@ from tqdm import tqdm
 from langchain_swallow import HybridRetriever, SwallowEmbeddings, SwallowFAISS
 from langchain_swallow.evaluation.rag import read_jsquad
 from langchain_swallow.evaluation.tables import Table, write_figures
-from langchain_swallow.index.snapshot import Snapshot
-from langchain_swallow.retrievers import _READ as READ
-from langchain_swallow.retrievers import Ranked
-from langchain_swallow.text.lexical import sudachi_terms, without_asking
+from langchain_swallow.retrieval.hybrid import _READ as READ
+from langchain_swallow.retrieval.hybrid import Ranked
+from langchain_swallow.retrieval.index.snapshot import Snapshot
 from langchain_swallow.text.passages import passage_text
+from langchain_swallow.text.terms import sudachi_terms, without_asking
 
 CUTOFFS = (1, 3, 5, 10)
 WEIGHTS = [round(0.02 * i, 2) for i in range(51)]

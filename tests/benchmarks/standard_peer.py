@@ -19,8 +19,8 @@ from langchain_huggingface import ChatHuggingFace
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from langchain_swallow.benchmark import chathuggingface
 from langchain_swallow.engines.demo import demo_model_folder
+from langchain_swallow.evaluation.speed import chathuggingface
 from langchain_swallow.evaluation.tables import Table, write_figures
 
 MAX_TOKENS = 64

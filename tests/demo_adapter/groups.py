@@ -10,12 +10,12 @@ from typing import Any
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-from langchain_swallow.chat_tools import ToolUse
-from langchain_swallow.index.lexical import BM25Scorer, Lexical, Part, ngram_weights
-from langchain_swallow.messages import to_turns
-from langchain_swallow.presets import REFUSAL, SYSTEM_PROMPT, get_preset
+from langchain_swallow.chat_models.tools import ToolUse
 from langchain_swallow.prompts import encode
+from langchain_swallow.prompts.messages import to_turns
+from langchain_swallow.prompts.presets import REFUSAL, SYSTEM_PROMPT, get_preset
 from langchain_swallow.rag.packing import fenced
+from langchain_swallow.retrieval.index.bm25 import BM25Scorer, Lexical, Part, ngram_weights
 from langchain_swallow.text.passages import passage_text
 from tests.demo_adapter.data import CHAT, Notice, notices
 from tests.demo_adapter.tool_data import TOOLS, Tool

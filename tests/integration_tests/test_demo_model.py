@@ -26,9 +26,9 @@ from langchain_swallow import (
 )
 from langchain_swallow.engines import demo
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
-from langchain_swallow.engines.devices import cpu_has_bfloat16
-from langchain_swallow.presets import REFUSAL
+from langchain_swallow.engines.local.devices import cpu_has_bfloat16
 from langchain_swallow.prompts import encode, encode_text
+from langchain_swallow.prompts.presets import REFUSAL
 from tests.children import in_child
 
 CONTEXT = "[1] 有給休暇は入社から半年後に10日付与する。\n\n[2] 慶弔休暇は、結婚の場合5日とする。"

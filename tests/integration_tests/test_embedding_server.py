@@ -22,7 +22,7 @@ from langchain_swallow.errors import (
 from tests.children import in_child
 from tests.conformance import save_checkpoint
 from tests.integration_tests.vllm_server import VLLMServer, vllm_python
-from tests.unit_tests.embeddings import static_encoder
+from tests.support.embeddings import static_encoder
 
 
 class EmbeddingServer:
@@ -139,7 +139,7 @@ def test_a_forked_child_has_connections_of_its_own(servers):
 
 
 def test_a_server_that_is_not_there(monkeypatch):
-    monkeypatch.setattr("langchain_swallow.engines.embedding_server._FIRST_BACKOFF_S", 0.0)
+    monkeypatch.setattr("langchain_swallow.retrieval.embeddings.server._FIRST_BACKOFF_S", 0.0)
     made = SwallowEmbeddings("m", base_url="http://127.0.0.1:9/v1")
     with pytest.raises(ServerConnectionError, match=r"127\.0\.0\.1:9/v1 cannot be reached"):
         made.embed_query("東京")

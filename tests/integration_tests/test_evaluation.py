@@ -143,7 +143,7 @@ import os, sys, time
 from pathlib import Path
 from langchain_swallow.evaluation import mt_bench
 from langchain_swallow.evaluation.run_file import RunFile
-from tests.unit_tests.judges import RuleModel, echo
+from tests.support.judges import RuleModel, echo
 
 log = os.open(sys.argv[2], os.O_CREAT | os.O_APPEND | os.O_WRONLY)
 

@@ -11,9 +11,9 @@ from langchain_core.embeddings import Embeddings
 
 from langchain_swallow import SwallowFAISS
 from langchain_swallow.errors import IndexStoreError
-from langchain_swallow.index.metric import prepared
-from langchain_swallow.index.vectors import Vectors
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from langchain_swallow.retrieval.index.metric import prepared
+from langchain_swallow.retrieval.index.vectors import Vectors
+from tests.support.embeddings import CharacterEmbeddings
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,7 +80,7 @@ import os, random, signal, sys, time
 from pathlib import Path
 import faiss
 from langchain_swallow import SwallowFAISS
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from tests.support.embeddings import CharacterEmbeddings
 
 faiss.omp_set_num_threads(1)
 folder, kills = Path(sys.argv[1]), int(sys.argv[2])
@@ -202,7 +202,7 @@ def test_1000_mutations_are_refused_or_harmless(tmp_path):
 READER = """
 import sys, time
 from langchain_swallow import SwallowFAISS
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from tests.support.embeddings import CharacterEmbeddings
 store = SwallowFAISS(CharacterEmbeddings(), path=sys.argv[1])
 seen = set()
 ends = time.monotonic() + 60

@@ -8,10 +8,10 @@ import time
 import pytest
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from langchain_swallow.engines.base import Request, Stream
-from langchain_swallow.engines.local import LocalEngine
-from tests.unit_tests.tiny_models import tiny
-from tests.unit_tests.tokenizers import trained_tokenizer
+from langchain_swallow.engines.local.engine import LocalEngine
+from langchain_swallow.engines.protocol import Request, Stream
+from tests.support.tiny_models import tiny
+from tests.support.tokenizers import trained_tokenizer
 
 SIZES = {
     "vocab_size": 600,

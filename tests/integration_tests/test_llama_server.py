@@ -9,9 +9,9 @@ import time
 import pytest
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.engines.base import Grammar, Request, Stream
-from langchain_swallow.engines.client_tokenizer import load_client_tokenizer
-from langchain_swallow.engines.server import ServerEngine
+from langchain_swallow.engines.protocol import Grammar, Request, Stream
+from langchain_swallow.engines.server.client import ServerEngine
+from langchain_swallow.engines.server.tokenizer import load_client_tokenizer
 from langchain_swallow.errors import AuthenticationError, GrammarError, PromptOverflowError
 from tests.conformance import (
     LENGTH,

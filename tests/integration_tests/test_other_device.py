@@ -15,9 +15,9 @@ pytestmark = pytest.mark.skipif(
 WAITS = """
 import json
 from tests.device_apart import Apart, NAME
-from langchain_swallow.engines.base import Request, Stream
+from langchain_swallow.engines.protocol import Request, Stream
 from tests.unit_tests.test_local_engine import engine_of, prompts
-from tests.unit_tests.tiny_models import tiny
+from tests.support.tiny_models import tiny
 
 model, passes = tiny(device=NAME), []
 model.register_forward_hook(lambda *_: passes.append(1))

@@ -6,8 +6,8 @@ import sys
 
 WITHOUT_AVX512 = """
 import torch
-from langchain_swallow.engines.packing import PackedLinear, pack_linear_layers
-from tests.unit_tests.tiny_models import tiny_llama
+from langchain_swallow.engines.local.packing import PackedLinear, pack_linear_layers
+from tests.support.tiny_models import tiny_llama
 
 model = tiny_llama().to(torch.bfloat16)
 pack_linear_layers(model)

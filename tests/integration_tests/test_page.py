@@ -20,8 +20,8 @@ from langchain_swallow.serving.settings import Settings
 from langchain_swallow.serving.uploads import Limits
 from tests.integration_tests.served import Served
 from tests.integration_tests.test_readme import ROOT
-from tests.unit_tests.tiny_models import tiny
-from tests.unit_tests.tokenizers import trained_tokenizer
+from tests.support.tiny_models import tiny
+from tests.support.tokenizers import trained_tokenizer
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 # Gradio and its dependencies warn about each other.

@@ -19,7 +19,7 @@ from starlette.routing import Mount
 from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
 from langchain_swallow.serving.assistant import Assistant
 from tests.integration_tests.served import Served
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from tests.support.embeddings import CharacterEmbeddings
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -11,7 +11,7 @@ from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.uploads import Limits
 from tests.integration_tests.served import Served, serving
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from tests.support.embeddings import CharacterEmbeddings
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")

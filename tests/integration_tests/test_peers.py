@@ -15,8 +15,8 @@ from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 from langchain_swallow import HybridRetriever, JapaneseTextSplitter, SwallowFAISS, load_documents
 from langchain_swallow.errors import IndexStoreError
-from langchain_swallow.migration import convert_langchain_faiss
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from langchain_swallow.retrieval.migration import convert_langchain_faiss
+from tests.support.embeddings import CharacterEmbeddings
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.engines import loading
+from langchain_swallow.engines.local import loading
 
 QUESTION = "日本の首都は？"
 

@@ -7,12 +7,12 @@ import string
 import jsonschema
 import pytest
 
-from langchain_swallow.engines.base import Chunk, Finish, Grammar, Request, Stream
-from langchain_swallow.engines.local import LocalEngine
-from langchain_swallow.json_schemas import for_grammar
-from langchain_swallow.structured_output import answer_grammar
-from tests.unit_tests.tiny_models import tiny
-from tests.unit_tests.tokenizers import byte_level_tokenizer, trained_tokenizer
+from langchain_swallow.chat_models.json_schemas import for_grammar
+from langchain_swallow.chat_models.structured_output import answer_grammar
+from langchain_swallow.engines.local.engine import LocalEngine
+from langchain_swallow.engines.protocol import Chunk, Finish, Grammar, Request, Stream
+from tests.support.tiny_models import tiny
+from tests.support.tokenizers import byte_level_tokenizer, trained_tokenizer
 
 KEYS = "名前 年齢 住所 備考 数量 単価 日付 title count tags 🌸 薔薇".split()
 FORMATS = ("date", "uuid", "ipv4")

@@ -13,9 +13,9 @@ from typing import Literal
 import pytest
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.engines.base import Finish, Request, Stream, wait_until_ready
-from langchain_swallow.engines.client_tokenizer import load_client_tokenizer
-from langchain_swallow.engines.server import ServerEngine
+from langchain_swallow.engines.protocol import Finish, Request, Stream, wait_until_ready
+from langchain_swallow.engines.server.client import ServerEngine
+from langchain_swallow.engines.server.tokenizer import load_client_tokenizer
 from langchain_swallow.errors import (
     AuthenticationError,
     EngineError,

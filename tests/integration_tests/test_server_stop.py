@@ -21,7 +21,7 @@ from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
 from langchain_swallow.serving import server
 from langchain_swallow.serving.app import listen, serve
 from langchain_swallow.serving.assistant import Assistant
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from tests.support.embeddings import CharacterEmbeddings
 
 server._HEADERS_TIMEOUT_S = 1.5
 server._BODY_TIMEOUT_S = 2.5

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from langchain_swallow.text.lexical import Tokenizer, character_ngrams
+from langchain_swallow.text.terms import Tokenizer, character_ngrams
 
 _K1, _B = 1.2, 0.75
 _NOWHERE = (np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32))

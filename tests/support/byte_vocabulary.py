@@ -1,6 +1,6 @@
 """What a grammar admits, whatever the tokenizer: over a vocabulary of the 256 bytes."""
 
-from langchain_swallow.engines.constraints import GrammarCompiler
+from langchain_swallow.engines.grammar import GrammarCompiler
 
 
 class _Bytes:

@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
-from tests.unit_tests.tokenizers import trained_tokenizer
+from tests.support.tokenizers import trained_tokenizer
 
 DIMENSION = 256
 

@@ -6,8 +6,8 @@ import pytest
 import pytest_socket
 import torch
 
-from tests.unit_tests.tiny_models import tiny
-from tests.unit_tests.tokenizers import trained_tokenizer
+from tests.support.tiny_models import tiny
+from tests.support.tokenizers import trained_tokenizer
 
 
 @pytest.fixture(autouse=True, scope="module")

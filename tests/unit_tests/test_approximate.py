@@ -4,9 +4,9 @@ import faiss
 import numpy as np
 import pytest
 
-from langchain_swallow.index.approximate import build_graph, build_lists, list_of_each
-from langchain_swallow.index.metric import faiss_metric, prepared, similarity
-from langchain_swallow.index.vectors import Vectors
+from langchain_swallow.retrieval.index.approximate import build_graph, build_lists, list_of_each
+from langchain_swallow.retrieval.index.metric import faiss_metric, prepared, similarity
+from langchain_swallow.retrieval.index.vectors import Vectors
 
 INNER_PRODUCT = faiss.METRIC_INNER_PRODUCT
 BUILDS = {"hnsw": build_graph, "ivfpq": build_lists}
@@ -83,7 +83,7 @@ def test_scores_of_all_rows_come_in_the_order_of_the_rows(rows, kind, metric):
 def test_scores_are_the_same_bits_however_many_cores_there_are(rows, metric, monkeypatch):
     vectors = Vectors.build(rows, metric, "flat")
     found = []
-    monkeypatch.setattr("langchain_swallow.index.vectors._OF_A_CORE", rows.shape[1] * 100)
+    monkeypatch.setattr("langchain_swallow.retrieval.index.vectors._OF_A_CORE", rows.shape[1] * 100)
     for cores in (1, 2, 7):
         monkeypatch.setattr(faiss, "omp_get_max_threads", lambda cores=cores: cores)
         found.append(vectors.scores(rows[7]).tobytes())

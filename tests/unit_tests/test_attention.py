@@ -8,10 +8,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers.integrations import sdpa_attention
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from langchain_swallow.engines import attention
-from langchain_swallow.engines.attention import _attend, use_quick_attention
-from langchain_swallow.engines.kv_memory import Pieces
-from tests.unit_tests.tiny_models import tiny
+from langchain_swallow.engines.local import attention
+from langchain_swallow.engines.local.attention import _attend, use_quick_attention
+from langchain_swallow.engines.local.kv_memory import Pieces
+from tests.support.tiny_models import tiny
 
 
 class Layer:

@@ -6,8 +6,8 @@ import docx
 import pptx
 import pytest
 
-from langchain_swallow.formats.reading import read_content
-from langchain_swallow.formats.section import SectionBuilder
+from langchain_swallow.documents.readers.registry import read_content
+from langchain_swallow.documents.readers.section import SectionBuilder
 
 
 def saved(document):

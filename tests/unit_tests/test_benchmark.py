@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from langchain_swallow import ChatSwallow, benchmark
-from langchain_swallow.benchmark import Figures, Sizes
+from langchain_swallow import ChatSwallow
 from langchain_swallow.engines.fake import FakeEngine
-from tests.unit_tests.tokenizers import trained_tokenizer
+from langchain_swallow.evaluation import speed as benchmark
+from langchain_swallow.evaluation.speed import Figures, Sizes
+from tests.support.tokenizers import trained_tokenizer
 
 OURS = Figures("ours", 2.0, 50.0, 0.1, 0.2, 0.01, 4.0, 0.5)
 PEER = Figures("peer", 6.0, 20.0, 1.2, 0.3, 0.02, None, None)

@@ -34,7 +34,7 @@ from pydantic import SecretStr
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.cache_keys import IRRELEVANT_FIELDS
+from langchain_swallow.chat_models.cache_keys import IRRELEVANT_FIELDS
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.engines.fingerprint import Fingerprint, _bytes
 from langchain_swallow.errors import (
@@ -43,8 +43,8 @@ from langchain_swallow.errors import (
     PromptOverflowError,
     UnknownModelError,
 )
-from tests.unit_tests.tiny_models import tiny_llama
-from tests.unit_tests.tokenizers import trained_tokenizer
+from tests.support.tiny_models import tiny_llama
+from tests.support.tokenizers import trained_tokenizer
 
 
 def fake(*answers, model="x", **fields):
@@ -677,7 +677,7 @@ def _with_tools():
 
 
 def test_what_is_left_is_whole(monkeypatch):
-    from langchain_swallow.overflow import fit_prompt
+    from langchain_swallow.chat_models.overflow import fit_prompt
 
     messages, seen = _with_tools(), set()
 

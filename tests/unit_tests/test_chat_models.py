@@ -18,9 +18,10 @@ from langchain_core.runnables import RunnableLambda
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.engines import devices, loading, shared
-from langchain_swallow.engines.base import Request
+from langchain_swallow.engines import registry as shared
 from langchain_swallow.engines.fake import FakeEngine
+from langchain_swallow.engines.local import devices, loading
+from langchain_swallow.engines.protocol import Request
 from langchain_swallow.errors import (
     BaseModelError,
     ContextOverflowError,
@@ -34,10 +35,10 @@ from langchain_swallow.errors import (
     PromptOverflowError,
     UnknownModelError,
 )
-from langchain_swallow.presets import SYSTEM_PROMPT
 from langchain_swallow.prompts import encode
-from tests.unit_tests.tiny_models import tiny, tiny_llama
-from tests.unit_tests.tokenizers import trained_tokenizer
+from langchain_swallow.prompts.presets import SYSTEM_PROMPT
+from tests.support.tiny_models import tiny, tiny_llama
+from tests.support.tokenizers import trained_tokenizer
 
 QUESTIONS = ["東京は？", "会議室は何階ですか。", "有給休暇", "fox", "指示"]
 

@@ -8,12 +8,12 @@ from langchain_core.messages import HumanMessage
 from pydantic import BaseModel
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.engines.client_tokenizer import ClientTokenizer
 from langchain_swallow.engines.fake import FakeEngine
+from langchain_swallow.engines.server.tokenizer import ClientTokenizer
 from langchain_swallow.errors import PromptError
 from langchain_swallow.prompts import encode, render
+from tests.support.tokenizers import LLAMA2, llama2_tokenizer
 from tests.unit_tests.test_control_tokens import client, fast, qwen3_folder
-from tests.unit_tests.tokenizers import LLAMA2, llama2_tokenizer
 
 # Written after the published ones' documentation.
 GEMMA2 = (

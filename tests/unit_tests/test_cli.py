@@ -16,7 +16,7 @@ from langchain_swallow.cli.common import print_json
 from langchain_swallow.cli.evaluate import chat_model
 from langchain_swallow.cli.retrieval import retriever_of
 from langchain_swallow.errors import MissingDependencyError, UnknownModelError
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from tests.support.embeddings import CharacterEmbeddings
 
 
 def run(capsys, *arguments):

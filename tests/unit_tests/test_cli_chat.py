@@ -14,7 +14,7 @@ from langchain_swallow import HybridRetriever, SwallowFAISS
 from langchain_swallow.cli import common
 from langchain_swallow.cli.conversation import COMMANDS, Conversation
 from langchain_swallow.cli.terminal import Plain, Rich, terminal
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from tests.support.embeddings import CharacterEmbeddings
 
 TEXTS = ["会議室は3階にある。", "食堂のカレーは500円。"]
 

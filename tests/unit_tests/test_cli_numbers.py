@@ -11,7 +11,7 @@ from langchain_swallow.cli import main
 from langchain_swallow.cli.common import error_text
 from langchain_swallow.cli.numbers import at_least, between
 from langchain_swallow.engines import demo
-from langchain_swallow.engines.shared import shared_engine
+from langchain_swallow.engines.registry import shared_engine
 from langchain_swallow.errors import EvaluationError, MissingDependencyError
 from langchain_swallow.evaluation.plots import check_plot
 

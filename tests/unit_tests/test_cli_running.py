@@ -9,8 +9,8 @@ import pytest
 from langchain_swallow import ChatSwallow
 from langchain_swallow.cli import _parser, evaluate, main
 from langchain_swallow.cli.running import model_name, running
-from langchain_swallow.engines import shared
-from langchain_swallow.engines.devices import is_quantized
+from langchain_swallow.engines import registry as shared
+from langchain_swallow.engines.local.devices import is_quantized
 
 URL, OTHER = "http://a:8000/v1", "http://b:8000/v1"
 COMMANDS = {

@@ -2,10 +2,10 @@
 
 import pytest
 
-from langchain_swallow.engines.loading import load_local_engine
-from langchain_swallow.engines.shared import LoadSettings
+from langchain_swallow.engines.local.loading import load_local_engine
+from langchain_swallow.engines.registry import LoadSettings
 from tests.conformance import ClosingConformance, EngineConformance, save_checkpoint
-from tests.unit_tests.tiny_models import DEVICES
+from tests.support.tiny_models import DEVICES
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_swallow.formats.pdf import read_pdf
-from langchain_swallow.formats.section import LeftOut
-from langchain_swallow.text.contents import without_contents
-from tests.unit_tests.paper import print_pdf
+from langchain_swallow.documents.layout.contents import without_contents
+from langchain_swallow.documents.readers.pdf import read_pdf
+from langchain_swallow.documents.readers.section import LeftOut
+from tests.support.paper import print_pdf
 
 CHAPTERS = ["第1章 総則\n本文。", "第2章 休暇\n本文。", "第3章 附則\n本文。"]
 

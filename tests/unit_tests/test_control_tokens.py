@@ -24,13 +24,13 @@ from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 from transformers.tokenization_utils_sentencepiece import SentencePieceBackend
 
 from langchain_swallow import ChatSwallow, create_rag_chain
-from langchain_swallow.engines.client_tokenizer import ClientTokenizer
 from langchain_swallow.engines.fake import FakeEngine
-from langchain_swallow.engines.server_protocol import Flavor, prompt_text
+from langchain_swallow.engines.server.protocol import Flavor, prompt_text
+from langchain_swallow.engines.server.tokenizer import ClientTokenizer
 from langchain_swallow.errors import ControlTextError, InvalidRequestError
 from langchain_swallow.prompts import encode, encode_text
 from langchain_swallow.prompts.control_tokens import control_tokens
-from tests.unit_tests.tokenizers import CORPUS, mistral_folder, mistral_tokenizer
+from tests.support.tokenizers import CORPUS, mistral_folder, mistral_tokenizer
 
 SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 # As Qwen3's: not special, and control the model all the same.

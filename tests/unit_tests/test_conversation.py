@@ -10,7 +10,7 @@ from langchain_core.runnables import RunnableLambda
 from langchain_swallow import ChatSwallow
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.rag import create_conversational_rag_chain
-from tests.unit_tests.tokenizers import trained_tokenizer
+from tests.support.tokenizers import trained_tokenizer
 
 PASSAGES = [Document("有給休暇は入社半年後に10日付与する。", metadata={"source": "就業規則.md"})]
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import faiss
 import pytest
 
-from langchain_swallow.index import cores
+from langchain_swallow.retrieval.index import cores
 
 
 @pytest.fixture(autouse=True)

@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
+from langchain_swallow.documents.readers.csv import read_csv, read_tsv
+from langchain_swallow.documents.readers.registry import read_content
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.reading import read_content
-from langchain_swallow.formats.tables import read_csv, read_tsv
 
 
 def rows(text, name="a.csv"):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.prompts import encode_text
-from tests.unit_tests.tokenizers import TOKENIZERS, byte_level_tokenizer
+from tests.support.tokenizers import TOKENIZERS, byte_level_tokenizer
 
 ALL = [*TOKENIZERS, pytest.param(byte_level_tokenizer, id="byte level")]
 texts = st.text(

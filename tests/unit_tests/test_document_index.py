@@ -14,7 +14,7 @@ from langchain_tests.integration_tests.indexer import (
 )
 
 from langchain_swallow import SwallowFAISS
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from tests.support.embeddings import CharacterEmbeddings
 
 
 class StoreIndex(DocumentIndex):

@@ -9,12 +9,12 @@ import pytest
 from langchain_core.documents import Document
 
 from langchain_swallow import JapaneseTextSplitter, load_documents
-from langchain_swallow.documents import SUFFIXES, lazy_load_documents
+from langchain_swallow.documents.load import SUFFIXES, lazy_load_documents
+from langchain_swallow.documents.split import as_counter
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.splitters import as_counter
 from langchain_swallow.text.chunks import estimate_tokens
-from tests.unit_tests.tokenizers import trained_tokenizer
-from tests.unit_tests.unreadable import shared_folder, unreadable
+from tests.support.tokenizers import trained_tokenizer
+from tests.support.unreadable import shared_folder, unreadable
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "documents"
 
@@ -241,7 +241,7 @@ def test_what_a_parser_stumbles_over_does_not_lose_the_others(tmp_path, monkeypa
     def stumble(data, name):
         raise RecursionError("too deep")
 
-    monkeypatch.setattr("langchain_swallow.documents.read_content", stumble)
+    monkeypatch.setattr("langchain_swallow.documents.load.read_content", stumble)
     (tmp_path / "a.txt").write_text("文書。", encoding="utf-8")
     found = load_documents(tmp_path, on_error="skip")
     assert "RecursionError('too deep')" in found.failed[str(tmp_path / "a.txt")]

@@ -6,7 +6,7 @@ import docx
 import pytest
 
 from langchain_swallow import load_documents
-from langchain_swallow.formats.docx_numbering import _written
+from langchain_swallow.documents.readers.docx_numbering import _written
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 

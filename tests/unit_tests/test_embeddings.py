@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from langchain_swallow import SwallowEmbeddings, embeddings
-from langchain_swallow.embeddings import prefixes, unit_vectors
+from langchain_swallow import SwallowEmbeddings
 from langchain_swallow.errors import EmbeddingError, MissingDependencyError
-from tests.unit_tests.embeddings import static_encoder, transformer_encoder
+from langchain_swallow.retrieval.embeddings import local as embeddings
+from langchain_swallow.retrieval.embeddings.local import prefixes, unit_vectors
+from tests.support.embeddings import static_encoder, transformer_encoder
 
 
 @pytest.mark.parametrize(

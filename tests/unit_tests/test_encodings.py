@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from langchain_swallow.documents.encoding import decode
+from langchain_swallow.documents.likelihood import bits
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.text.encoding import decode
-from langchain_swallow.text.likelihood import bits
 
 TEXTS = {
     "rules": "┌──┬──┐\n│品名│単価│\n└──┴──┘\n",

@@ -12,7 +12,7 @@ import pytest
 import langchain_swallow
 from langchain_swallow import errors
 from langchain_swallow.errors import IncompleteOutputError, ServerConnectionError, SwallowError
-from tests.unit_tests.raising import caught_with_cause, fail, made
+from tests.support.raising import caught_with_cause, fail, made
 
 # Modules that start something when they are imported.
 _PROGRAMS = {"langchain_swallow.cli.__main__"}

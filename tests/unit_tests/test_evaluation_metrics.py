@@ -19,7 +19,7 @@ from langchain_swallow.evaluation import ranking, text_metrics
 from langchain_swallow.evaluation.calls import rate_limiter
 from langchain_swallow.evaluation.intervals import compare_paired, estimate_mean, estimate_ratio
 from langchain_swallow.evaluation.judging import ask_rating, read_rating, read_verdict
-from tests.unit_tests.judges import RuleModel
+from tests.support.judges import RuleModel
 
 # Ranking
 

@@ -5,10 +5,10 @@ import torch
 
 from langchain_swallow import ChatSwallow, resolve_model
 from langchain_swallow.catalog import GIB, ModelInfo, Shape
-from langchain_swallow.engines import fitting, packing
-from langchain_swallow.engines.quantized import has_kernels, quantize_linear_layers
+from langchain_swallow.engines.local import fitting, packing
+from langchain_swallow.engines.local.quantized import has_kernels, quantize_linear_layers
 from langchain_swallow.errors import OutOfMemoryError
-from tests.unit_tests.tiny_models import tiny
+from tests.support.tiny_models import tiny
 
 SEVEN = "tokyotech-llm/Swallow-7b-instruct-v0.1"
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from langchain_swallow.engines import local
-from langchain_swallow.engines.base import Chunk, Finish, Request, Stream
-from langchain_swallow.engines.local import LocalEngine
+from langchain_swallow.engines.local import engine as local
+from langchain_swallow.engines.local.engine import LocalEngine
+from langchain_swallow.engines.protocol import Chunk, Finish, Request, Stream
 from langchain_swallow.errors import EngineError
 from tests.children import in_child
-from tests.unit_tests.tiny_models import tiny_llama
-from tests.unit_tests.tokenizers import trained_tokenizer
+from tests.support.tiny_models import tiny_llama
+from tests.support.tokenizers import trained_tokenizer
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="other systems do not fork by default"

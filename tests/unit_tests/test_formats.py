@@ -12,15 +12,15 @@ import pptx
 import pytest
 from pptx.util import Inches
 
-from langchain_swallow import isolated
-from langchain_swallow.documents import lazy_load_documents, load_documents
+from langchain_swallow._system import isolated
+from langchain_swallow.documents.load import lazy_load_documents, load_documents
+from langchain_swallow.documents.readers import pdf
+from langchain_swallow.documents.readers.aozora import read_aozora
+from langchain_swallow.documents.readers.archive import Archive
+from langchain_swallow.documents.readers.jsonl import read_jsonl
+from langchain_swallow.documents.readers.registry import read_content
+from langchain_swallow.documents.readers.sandbox import Sandbox
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats import pdf
-from langchain_swallow.formats.aozora import read_aozora
-from langchain_swallow.formats.archive import Archive
-from langchain_swallow.formats.jsonl import read_jsonl
-from langchain_swallow.formats.reading import read_content
-from langchain_swallow.formats.sandbox import Sandbox
 
 DOCUMENTS = Path(__file__).parents[2] / "examples" / "documents"
 

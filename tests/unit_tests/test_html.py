@@ -4,10 +4,10 @@ import time
 
 import pytest
 
+from langchain_swallow.documents.readers.html import read_html
+from langchain_swallow.documents.readers.registry import read_content
+from langchain_swallow.documents.readers.xml import parse_xml
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.html import read_html
-from langchain_swallow.formats.reading import read_content
-from langchain_swallow.formats.xml import parse_xml
 
 
 def text_of(page):

@@ -12,10 +12,10 @@ import pytest
 
 from langchain_swallow import SwallowFAISS
 from langchain_swallow.cli import main
-from langchain_swallow.index.files import full_disk_explained
-from langchain_swallow.index.manifest import NAME
-from tests.unit_tests.embeddings import CharacterEmbeddings
-from tests.unit_tests.unreadable import shared_folder
+from langchain_swallow.retrieval.index.files import full_disk_explained
+from langchain_swallow.retrieval.index.manifest import NAME
+from tests.support.embeddings import CharacterEmbeddings
+from tests.support.unreadable import shared_folder
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="rights are another matter here")
 
@@ -180,8 +180,8 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_work(
     def load(*_, **__):
         raise AssertionError("this takes long")
 
-    monkeypatch.setattr("langchain_swallow.embeddings.SwallowEmbeddings", load)
-    monkeypatch.setattr("langchain_swallow.documents.load_documents", load)
+    monkeypatch.setattr("langchain_swallow.retrieval.embeddings.local.SwallowEmbeddings", load)
+    monkeypatch.setattr("langchain_swallow.documents.load.load_documents", load)
     with shared_folder() as folder:
         (folder / "ファイル.txt").write_text("x")
         (folder / "文書").mkdir()

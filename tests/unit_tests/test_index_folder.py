@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from langchain_swallow import SwallowEmbeddings, SwallowFAISS
 from langchain_swallow.errors import IndexStoreError
-from langchain_swallow.index.filters import Column
-from langchain_swallow.index.folder import IndexFolder
-from langchain_swallow.index.lexical import Lexical
-from langchain_swallow.index.manifest import StoredSegment, read_manifest
-from langchain_swallow.index.segment import Segment
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from langchain_swallow.retrieval.index.bm25 import Lexical
+from langchain_swallow.retrieval.index.filters import Column
+from langchain_swallow.retrieval.index.folder import IndexFolder
+from langchain_swallow.retrieval.index.manifest import StoredSegment, read_manifest
+from langchain_swallow.retrieval.index.segment import Segment
+from tests.support.embeddings import CharacterEmbeddings
 
 TEXTS = [
     "有給休暇は10日です。",
@@ -113,7 +113,9 @@ def test_the_old_index_survives_a_failed_save(store, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr("langchain_swallow.index.folder.IndexFolder._replace_manifest", fail)
+    monkeypatch.setattr(
+        "langchain_swallow.retrieval.index.folder.IndexFolder._replace_manifest", fail
+    )
     store.delete(["a"])
     with pytest.raises(OSError, match="disk full"):
         store.save_local(tmp_path / "i")
@@ -213,7 +215,7 @@ def test_prefixes_are_part_of_the_index(tmp_path):
 
 WRITER = """
 import sys, time
-from langchain_swallow.index.folder import IndexFolder
+from langchain_swallow.retrieval.index.folder import IndexFolder
 from pathlib import Path
 with IndexFolder(Path(sys.argv[1])).writing():
     print("writing", flush=True)

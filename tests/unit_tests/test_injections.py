@@ -11,7 +11,7 @@ from langchain_core.documents import Document
 from langchain_swallow import ChatSwallow, create_rag_chain, list_presets
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.rag.as_data import as_data
-from tests.unit_tests.tokenizers import trained_tokenizer
+from tests.support.tokenizers import trained_tokenizer
 
 PATH = Path(__file__).parents[1] / "data" / "injections.jsonl"
 ATTACKS = [json.loads(line) for line in PATH.read_text("utf-8").splitlines()]

@@ -16,9 +16,9 @@ from langchain_core.documents import Document
 
 import langchain_swallow
 from langchain_swallow import load_documents
-from langchain_swallow.formats.langchain_faiss import read_langchain_faiss
-from langchain_swallow.isolated import trusted_path, working_directory_forgotten
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from langchain_swallow._system.isolated import trusted_path, working_directory_forgotten
+from langchain_swallow.retrieval.langchain_faiss import read_langchain_faiss
+from tests.support.embeddings import CharacterEmbeddings
 
 PACKAGE = Path(langchain_swallow.__file__).parent
 EXAMPLES = PACKAGE.parent / "examples" / "documents"
@@ -119,7 +119,7 @@ PARENT = """
 import subprocess, sys
 sys.path.insert(0, sys.argv[1])
 from langchain_swallow import load_documents
-from langchain_swallow.isolated import python_child
+from langchain_swallow._system.isolated import python_child
 assert load_documents(sys.argv[2])
 subprocess.run(**python_child("langchain_swallow.probe"), check=True)
 """

@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from langchain_swallow.engines.attention import use_quick_attention
-from langchain_swallow.engines.base import Request, Stream
-from langchain_swallow.engines.loading import engine_from
-from langchain_swallow.engines.local import LocalEngine
-from langchain_swallow.engines.model_runner import ModelRunner
+from langchain_swallow.engines.local.attention import use_quick_attention
+from langchain_swallow.engines.local.engine import LocalEngine
+from langchain_swallow.engines.local.loading import engine_from
+from langchain_swallow.engines.local.model_runner import ModelRunner
+from langchain_swallow.engines.protocol import Request, Stream
 from langchain_swallow.errors import EngineError, OutOfMemoryError, SwallowError
-from tests.unit_tests import tiny_models
+from tests.support import tiny_models
+from tests.support.tiny_models import tiny
 from tests.unit_tests.test_local_engine import NoEnd, logprobs
-from tests.unit_tests.tiny_models import tiny
 
 
 @pytest.fixture(params=tiny_models.DEVICES)

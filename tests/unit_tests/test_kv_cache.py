@@ -7,8 +7,8 @@ import psutil
 import pytest
 import torch
 
-from langchain_swallow.engines.kv_cache import KVCache
-from langchain_swallow.engines.kv_memory import KVMemory, Window, can_reserve
+from langchain_swallow.engines.local.kv_cache import KVCache
+from langchain_swallow.engines.local.kv_memory import KVMemory, Window, can_reserve
 
 LAYERS = 2
 

@@ -7,10 +7,10 @@ import zipfile
 import pytest
 
 from langchain_swallow import SwallowFAISS, load_documents, sync_folder
-from langchain_swallow.documents import list_files
+from langchain_swallow.documents.load import list_files
+from langchain_swallow.documents.readers.archive import Archive
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.archive import Archive
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from tests.support.embeddings import CharacterEmbeddings
 
 OTHERS = [
     ".DS_Store",

@@ -11,23 +11,24 @@ import pytest
 import torch
 from accelerate import dispatch_model
 
-from langchain_swallow.engines import kv_cache, local
-from langchain_swallow.engines.attention import use_quick_attention
-from langchain_swallow.engines.base import AsyncStream, Chunk, Finish, Request, Stream
-from langchain_swallow.engines.kv_cache import shared_length
-from langchain_swallow.engines.kv_memory import KVMemory, can_reserve
-from langchain_swallow.engines.local import LocalEngine
-from langchain_swallow.engines.lookup import MAX_GUESS, PromptLookup
-from langchain_swallow.engines.model_runner import ModelRunner
-from langchain_swallow.engines.packing import pack_linear_layers
+from langchain_swallow.engines.local import engine as local
+from langchain_swallow.engines.local import kv_cache
+from langchain_swallow.engines.local.attention import use_quick_attention
+from langchain_swallow.engines.local.engine import LocalEngine
+from langchain_swallow.engines.local.kv_cache import shared_length
+from langchain_swallow.engines.local.kv_memory import KVMemory, can_reserve
+from langchain_swallow.engines.local.lookup import MAX_GUESS, PromptLookup
+from langchain_swallow.engines.local.model_runner import ModelRunner
+from langchain_swallow.engines.local.packing import pack_linear_layers
+from langchain_swallow.engines.protocol import AsyncStream, Chunk, Finish, Request, Stream
 from langchain_swallow.errors import (
     EngineError,
     GenerationTimeoutError,
     OutOfMemoryError,
     PromptOverflowError,
 )
-from tests.unit_tests import tiny_models
-from tests.unit_tests.tokenizers import trained_tokenizer
+from tests.support import tiny_models
+from tests.support.tokenizers import trained_tokenizer
 
 # Keys and values of a token: 3 layers of 2 heads of 16, in float32.
 BYTES = 2 * 3 * 2 * 16 * 4

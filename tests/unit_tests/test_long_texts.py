@@ -11,15 +11,15 @@ from pydantic import BaseModel
 from langchain_swallow import ChatSwallow
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.errors import PromptOverflowError
-from langchain_swallow.presets import get_preset
+from langchain_swallow.prompts.presets import get_preset
 from langchain_swallow.rag import (
     create_extraction_chain,
     create_summary_chain,
     create_translation_chain,
 )
 from langchain_swallow.rag.long_texts import _Prompt
-from tests.unit_tests.judges import RuleModel
-from tests.unit_tests.tokenizers import trained_tokenizer
+from tests.support.judges import RuleModel
+from tests.support.tokenizers import trained_tokenizer
 
 
 class Windowed(RuleModel):

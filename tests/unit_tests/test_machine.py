@@ -5,8 +5,8 @@ import psutil
 import pytest
 import torch
 
-from langchain_swallow import machine
-from langchain_swallow.engines import devices
+from langchain_swallow._system import machine
+from langchain_swallow.engines.local import devices
 
 GIB = 1024**3
 NO_LIMIT = 9223372036854771712

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_swallow.formats.markdown import read_markdown
-from langchain_swallow.formats.reading import read_content
+from langchain_swallow.documents.readers.markdown import read_markdown
+from langchain_swallow.documents.readers.registry import read_content
 
 CASES = {
     "underlined headings": (

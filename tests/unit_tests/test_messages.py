@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from pydantic.v1 import BaseModel as BaseModelV1
 
 from langchain_swallow.errors import PromptError
-from langchain_swallow.messages import to_turns
+from langchain_swallow.prompts.messages import to_turns
 
 CALL = {"name": "検索", "args": {"語": "休暇"}, "id": "1"}
 BROKEN = {"name": "検索", "args": '{"語": "休', "id": "1", "error": "max_tokens was reached."}

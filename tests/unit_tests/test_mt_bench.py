@@ -23,7 +23,7 @@ from langchain_swallow.evaluation.mt_bench.report import (
 from langchain_swallow.evaluation.mt_bench.run import Key, calls_left, key_of
 from langchain_swallow.evaluation.mt_bench.scores import average_of_categories
 from langchain_swallow.evaluation.run_file import RunFile, read_records
-from tests.unit_tests.judges import RuleModel, echo
+from tests.support.judges import RuleModel, echo
 
 QUESTIONS = Path(__file__).parents[1] / "data" / "two_turn_questions.jsonl"
 BUILT_IN = JudgePrompts.built_in()

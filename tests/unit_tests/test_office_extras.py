@@ -13,7 +13,7 @@ from pptx.chart.data import CategoryChartData
 from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches
 
-from langchain_swallow.formats.reading import read_content
+from langchain_swallow.documents.readers.registry import read_content
 
 NAMESPACES = " ".join(
     f'xmlns:{prefix}="{uri}"'

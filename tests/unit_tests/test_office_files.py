@@ -8,8 +8,8 @@ import openpyxl
 import pptx
 import pytest
 
+from langchain_swallow.documents.readers.registry import read_content
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.reading import read_content
 
 
 def word():

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_swallow.formats.pdf import read_pdf
-from langchain_swallow.text.outline import Bookmark, outline_paths, set_apart
-from tests.unit_tests.paper import print_pdf
+from langchain_swallow.documents.layout.outline import Bookmark, outline_paths, set_apart
+from langchain_swallow.documents.readers.pdf import read_pdf
+from tests.support.paper import print_pdf
 
 WRAPPED = "この規程は、社員が会社の機器を使って社外で働くときに守ること"
 TEXT = [WRAPPED, "を定める。", "機器は持ち帰る。"]

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from langchain_swallow.documents.layout.headings import split_at_headings
+from langchain_swallow.documents.layout.layout import join_wrapped_pages
+from langchain_swallow.documents.layout.running_lines import Place, split_running_lines
+from langchain_swallow.documents.readers import pdf
+from langchain_swallow.documents.readers.section import LeftOut, Section
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats import pdf
-from langchain_swallow.formats.section import LeftOut, Section
-from langchain_swallow.text.headings import split_at_headings
-from langchain_swallow.text.layout import join_wrapped_pages
-from langchain_swallow.text.running_lines import Place, split_running_lines
-from tests.unit_tests.paper import PICTURE, print_pdf
+from tests.support.paper import PICTURE, print_pdf
 
 WRAPPED = "社員は、年次有給休暇を取る日の三日前までに、所定の申請書を所"
 PAGE = f"第5条\n{WRAPPED}\n{WRAPPED}"

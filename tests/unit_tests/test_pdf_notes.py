@@ -14,8 +14,8 @@ from pypdf.generic import (
     TextStringObject,
 )
 
-from langchain_swallow.formats.pdf import read_pdf
-from tests.unit_tests.paper import print_pdf, write
+from langchain_swallow.documents.readers.pdf import read_pdf
+from tests.support.paper import print_pdf, write
 
 LINES = ["休暇申請書", "氏名", "期間", "次のとおり申請します。"]
 

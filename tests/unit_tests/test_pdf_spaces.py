@@ -2,8 +2,8 @@
 
 import pytest
 
-from langchain_swallow.formats.pdf import read_pdf
-from tests.unit_tests.paper import print_pdf, write
+from langchain_swallow.documents.readers.pdf import read_pdf
+from tests.support.paper import print_pdf, write
 
 
 def read(*rows):

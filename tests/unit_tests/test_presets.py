@@ -4,9 +4,9 @@
 import pytest
 
 from langchain_swallow import SYSTEM_PROMPT, get_preset, list_presets, register_preset
-from langchain_swallow.messages import to_turns
-from langchain_swallow.presets import REFUSAL, Preset
 from langchain_swallow.prompts import render
+from langchain_swallow.prompts.messages import to_turns
+from langchain_swallow.prompts.presets import REFUSAL, Preset
 
 CONTEXT = "[1] 有給休暇は入社半年後に10日付与する。\n\n[2] 慶弔休暇は5日とする。"
 # The user message of each preset's example.

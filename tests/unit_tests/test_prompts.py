@@ -21,7 +21,7 @@ from langchain_swallow.prompts import (
     render,
     render_instruction,
 )
-from tests.unit_tests.tokenizers import TOKENIZERS, byte_level_tokenizer, llama2_tokenizer
+from tests.support.tokenizers import TOKENIZERS, byte_level_tokenizer, llama2_tokenizer
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 TEMPLATES = SHARED / "chat_templates"

@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_swallow import HybridRetriever, SwallowFAISS, retrievers
-from langchain_swallow.index.lexical import ngram_weights, ngrams
-from langchain_swallow.index.proximity import _WINDOW, proximities
+from langchain_swallow import HybridRetriever, SwallowFAISS
+from langchain_swallow.retrieval import hybrid as retrievers
+from langchain_swallow.retrieval.index.bm25 import ngram_weights, ngrams
+from langchain_swallow.retrieval.index.proximity import _WINDOW, proximities
 from langchain_swallow.text.normalize import normalize
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from tests.support.embeddings import CharacterEmbeddings
 
 LETTERS = "あいう漢字ＡB1 。-①\n"
 

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.engines import loading, quantized
-from langchain_swallow.engines.base import Request
-from langchain_swallow.engines.quantized import Int4Linear, Int8Linear
+from langchain_swallow.engines.local import loading, quantized
+from langchain_swallow.engines.local.quantized import Int4Linear, Int8Linear
+from langchain_swallow.engines.protocol import Request
+from tests.support.tiny_models import tiny
 from tests.unit_tests.test_local_engine import engine_of, run
-from tests.unit_tests.tiny_models import tiny
 
 pytestmark = pytest.mark.skipif(
     not (quantized.has_kernels(8) and quantized.has_kernels(4)), reason="torch has no such kernels"

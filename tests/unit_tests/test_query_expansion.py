@@ -7,8 +7,8 @@ from langchain_core.runnables import RunnableLambda
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 
 from langchain_swallow import HybridRetriever, SwallowFAISS
-from langchain_swallow.query_expansion import HyDERetriever, MultiQueryRetriever, fused
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from langchain_swallow.retrieval.query_expansion import HyDERetriever, MultiQueryRetriever, fused
+from tests.support.embeddings import CharacterEmbeddings
 
 TEXTS = [
     "食堂のカレーは500円。",

@@ -24,12 +24,12 @@ from langchain_swallow import (
 )
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.errors import PromptOverflowError
-from langchain_swallow.presets import REFUSAL, Preset, get_preset
+from langchain_swallow.prompts.presets import REFUSAL, Preset, get_preset
 from langchain_swallow.rag.citations import CitationFilter, find_citations
 from langchain_swallow.rag.packing import best_at_both_ends, fenced, merged, numbered, pack
 from langchain_swallow.rag.rewrite import stands_alone
-from tests.unit_tests.embeddings import CharacterEmbeddings
-from tests.unit_tests.tokenizers import trained_tokenizer
+from tests.support.embeddings import CharacterEmbeddings
+from tests.support.tokenizers import trained_tokenizer
 
 PASSAGES = [
     Document("有給休暇は入社半年後に10日付与する。", metadata={"source": "就業規則.md"}),

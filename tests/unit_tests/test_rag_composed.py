@@ -12,8 +12,8 @@ from langgraph.graph import START, StateGraph
 from langchain_swallow import Answer, ChatSwallow, HybridRetriever, SwallowFAISS, create_rag_chain
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.rag import Citation
-from tests.unit_tests.embeddings import CharacterEmbeddings
-from tests.unit_tests.tokenizers import trained_tokenizer
+from tests.support.embeddings import CharacterEmbeddings
+from tests.support.tokenizers import trained_tokenizer
 
 QUESTION, TEXT = "有給休暇は何日ですか。", "10日です。[1]"
 

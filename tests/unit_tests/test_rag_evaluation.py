@@ -27,7 +27,7 @@ from langchain_swallow.evaluation.rag.scores import is_document, ranked_names
 from langchain_swallow.evaluation.rag.sweep import configurations, plot_sweep
 from langchain_swallow.evaluation.run_file import RunFile, read_records
 from langchain_swallow.rag import Answer, Citation
-from tests.unit_tests.judges import RuleModel
+from tests.support.judges import RuleModel
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = [

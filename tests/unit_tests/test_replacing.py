@@ -5,8 +5,8 @@ import weakref
 import torch
 from torch import nn
 
-from langchain_swallow.engines.replacing import replace_modules
-from tests.unit_tests.tiny_models import tiny
+from langchain_swallow.engines.local.replacing import replace_modules
+from tests.support.tiny_models import tiny
 
 
 def test_what_is_made_stands_in_the_place_and_the_rest_stays():

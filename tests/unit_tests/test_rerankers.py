@@ -5,7 +5,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
 from langchain_swallow import HybridRetriever, SwallowFAISS, SwallowReranker
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from tests.support.embeddings import CharacterEmbeddings
 
 TEXTS = ["有給休暇は10日。", "会議室は3階。", "日当は3,000円。"]
 

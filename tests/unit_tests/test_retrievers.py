@@ -12,10 +12,10 @@ from langchain_tests.integration_tests import RetrieversIntegrationTests
 from langchain_swallow import HybridRetriever, JapaneseTextSplitter, SwallowFAISS
 from langchain_swallow.cli.common import LEXICAL_WEIGHT
 from langchain_swallow.errors import MissingDependencyError
-from langchain_swallow.retrievers import Ranked
-from langchain_swallow.text.lexical import sudachi_terms
-from tests.unit_tests.bm25 import BM25
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from langchain_swallow.retrieval.hybrid import Ranked
+from langchain_swallow.text.terms import sudachi_terms
+from tests.support.bm25 import BM25
+from tests.support.embeddings import CharacterEmbeddings
 
 TEXTS = [
     "有給休暇は入社半年後に10日付与する。",

@@ -11,8 +11,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from langchain_swallow.engines.base import Request
-from langchain_swallow.engines.sampling import Sampler
+from langchain_swallow.engines.local.sampling import Sampler
+from langchain_swallow.engines.protocol import Request
 
 DRAWS = 500
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_swallow.engines.base import Request
-from langchain_swallow.engines.kv_cache import KVCache
-from langchain_swallow.engines.lookup import MAX_GUESS, PromptLookup
-from langchain_swallow.engines.scheduler import PROMPT_TOKENS, Scheduler
-from langchain_swallow.engines.sequence import Sequence
+from langchain_swallow.engines.local.kv_cache import KVCache
+from langchain_swallow.engines.local.lookup import MAX_GUESS, PromptLookup
+from langchain_swallow.engines.local.scheduler import PROMPT_TOKENS, Scheduler
+from langchain_swallow.engines.local.sequence import Sequence
+from langchain_swallow.engines.protocol import Request
 from langchain_swallow.errors import GenerationTimeoutError
 
 
@@ -106,7 +106,9 @@ def sizes(passes):
 
 
 def test_it_needs_no_torch():
-    code = "import sys, langchain_swallow.engines.scheduler; assert 'torch' not in sys.modules"
+    code = (
+        "import sys, langchain_swallow.engines.local.scheduler; assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

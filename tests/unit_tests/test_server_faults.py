@@ -13,9 +13,10 @@ import pytest
 import pytest_socket
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.embeddings import SwallowEmbeddings, unit_vectors
-from langchain_swallow.engines import embedding_server, server, server_connection, server_errors
-from langchain_swallow.engines.event_stream import EventDecoder, ServerSentEvent
+from langchain_swallow.engines.server import client as server
+from langchain_swallow.engines.server import connection as server_connection
+from langchain_swallow.engines.server import errors as server_errors
+from langchain_swallow.engines.server.event_stream import EventDecoder, ServerSentEvent
 from langchain_swallow.errors import (
     AuthenticationError,
     EngineError,
@@ -28,7 +29,9 @@ from langchain_swallow.errors import (
     ServerError,
     SwallowError,
 )
-from tests.unit_tests.broken_servers import (
+from langchain_swallow.retrieval.embeddings import server as embedding_server
+from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings, unit_vectors
+from tests.support.broken_servers import (
     MODELS,
     UNKNOWN_MODELS,
     Reply,
@@ -543,8 +546,8 @@ def test_a_timeout_holds_wherever_a_server_hangs(serve, ask, where, way):
 
 @pytest.mark.parametrize("where", ["models", "probe"])
 def test_without_a_timeout_meeting_has_a_limit(serve, ask, monkeypatch, where):
-    monkeypatch.setattr("langchain_swallow.engines.server_meeting.CONNECT_TIMEOUT_S", 0.3)
-    monkeypatch.setattr("langchain_swallow.engines.server_meeting._PROBE_LIMIT_S", 0.3)
+    monkeypatch.setattr("langchain_swallow.engines.server.meeting.CONNECT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("langchain_swallow.engines.server.meeting._PROBE_LIMIT_S", 0.3)
     llm = ask(_hangs(serve(), where))
     start = time.monotonic()
     with pytest.raises(ServerConnectionError, match=r"did not answer within 0\.3 s"):

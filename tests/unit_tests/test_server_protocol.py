@@ -8,11 +8,11 @@ import time
 import pytest
 import pytest_socket
 
-from langchain_swallow.engines.base import Chunk, Finish, Grammar, Request, Stream
-from langchain_swallow.engines.client_tokenizer import ClientTokenizer
-from langchain_swallow.engines.grammar_probe import grammars_of, probe_of
-from langchain_swallow.engines.server import ServerEngine
-from langchain_swallow.engines.server_protocol import Answer, Flavor, payload_of, prompt_text
+from langchain_swallow.engines.protocol import Chunk, Finish, Grammar, Request, Stream
+from langchain_swallow.engines.server.client import ServerEngine
+from langchain_swallow.engines.server.grammar_probe import grammars_of, probe_of
+from langchain_swallow.engines.server.protocol import Answer, Flavor, payload_of, prompt_text
+from langchain_swallow.engines.server.tokenizer import ClientTokenizer
 from langchain_swallow.errors import (
     GrammarError,
     InvalidRequestError,
@@ -22,7 +22,7 @@ from langchain_swallow.errors import (
     ServerError,
 )
 from langchain_swallow.prompts import encode
-from tests.unit_tests.tokenizers import LLAMA2, TOKENIZERS, llama2_tokenizer, trained_tokenizer
+from tests.support.tokenizers import LLAMA2, TOKENIZERS, llama2_tokenizer, trained_tokenizer
 
 VLLM = Flavor("m", "vllm", grammars="lark")
 OTHER = Flavor("m", "somebody")

@@ -30,7 +30,7 @@ from langchain_swallow.serving.refusals import (
 from langchain_swallow.serving.sessions import Sessions
 from langchain_swallow.serving.settings import Settings
 from langchain_swallow.serving.uploads import Limits, Received, file_name
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from tests.support.embeddings import CharacterEmbeddings
 
 TEXTS = ["会議室は3階にある。", "食堂のカレーは500円。", "出張の日当は3,000円とする。"]
 

@@ -12,12 +12,12 @@ from langchain_core.documents import Document
 from langchain_swallow import HybridRetriever, SwallowFAISS, load_documents, sync_folder
 from langchain_swallow.cli import main
 from langchain_swallow.cli.common import print_json
+from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.locations import readable_path
 from langchain_swallow.rag.answer import Answer, Citation
 from langchain_swallow.serving.answer_json import answer_json
 from langchain_swallow.text.json_text import json_text
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from tests.support.embeddings import CharacterEmbeddings
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="other systems have no names that are not Unicode"
@@ -155,7 +155,8 @@ def test_a_store_takes_them_anywhere(tmp_path, path):
 
 def test_the_command_prints_what_it_did(folder, tmp_path, monkeypatch, capsysbinary):
     monkeypatch.setattr(
-        "langchain_swallow.embeddings.SwallowEmbeddings", lambda model: CharacterEmbeddings()
+        "langchain_swallow.retrieval.embeddings.local.SwallowEmbeddings",
+        lambda model: CharacterEmbeddings(),
     )
     assert main(["sync", folder, "-i", str(tmp_path / "索引"), "--json"]) == 0
     added = json.loads(capsysbinary.readouterr().out.decode("utf-8"))["added"]

@@ -7,15 +7,15 @@ from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
 from langchain_swallow import ChatSwallow, SwallowEmbeddings, SwallowFAISS, create_rag_chain
-from langchain_swallow.engines.client_tokenizer import ClientTokenizer
 from langchain_swallow.engines.fake import FakeEngine
-from langchain_swallow.engines.server_protocol import Flavor, payload_of
+from langchain_swallow.engines.server.protocol import Flavor, payload_of
+from langchain_swallow.engines.server.tokenizer import ClientTokenizer
 from langchain_swallow.prompts import encode, encode_text, render, render_instruction
-from langchain_swallow.rerankers import SwallowReranker
+from langchain_swallow.retrieval.rerankers import SwallowReranker
 from langchain_swallow.serving.api import create_api
 from langchain_swallow.text.surrogates import replace_surrogates
+from tests.support.tokenizers import mistral_folder, mistral_tokenizer
 from tests.unit_tests.test_serving import assistant, client
-from tests.unit_tests.tokenizers import mistral_folder, mistral_tokenizer
 
 HALF, WHOLE = "\ud83d", "\ufffd"
 TOKENIZERS = [

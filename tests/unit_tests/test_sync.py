@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from langchain_swallow import SwallowFAISS, sync_folder
-from tests.unit_tests.embeddings import CharacterEmbeddings
-from tests.unit_tests.unreadable import shared_folder, unreadable
+from tests.support.embeddings import CharacterEmbeddings
+from tests.support.unreadable import shared_folder, unreadable
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_many_files_are_read_by_a_few_processes(folder, store, monkeypatch):
 
 
 def test_interrupted_it_goes_on_without_doing_work_twice(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("langchain_swallow.sync._AT_ONCE", 1)
+    monkeypatch.setattr("langchain_swallow.retrieval.sync._AT_ONCE", 1)
     for i in range(10):
         (folder / f"{i}.txt").write_text(f"文書{i}。", encoding="utf-8")
 

@@ -13,10 +13,10 @@ import pytest
 
 from langchain_swallow import SwallowFAISS, load_documents, sync_folder
 from langchain_swallow.cli import main
+from langchain_swallow.documents.locations import folded
 from langchain_swallow.errors import MassDeletionError
-from langchain_swallow.index.manifest import NAME, StoredFile, read_manifest
-from langchain_swallow.locations import folded
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from langchain_swallow.retrieval.index.manifest import NAME, StoredFile, read_manifest
+from tests.support.embeddings import CharacterEmbeddings
 
 FILES = {
     "就業.txt": "試用期間は3か月。",
@@ -296,7 +296,8 @@ def test_moved_files_are_not_gone(home, store):
 
 def test_the_command_refuses_with_exit_code_1(home, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
-        "langchain_swallow.embeddings.SwallowEmbeddings", lambda model: CharacterEmbeddings()
+        "langchain_swallow.retrieval.embeddings.local.SwallowEmbeddings",
+        lambda model: CharacterEmbeddings(),
     )
     sync = ["sync", "規程", "-i", str(tmp_path / "索引")]
     assert main(sync) == 0

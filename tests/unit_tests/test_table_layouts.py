@@ -8,9 +8,9 @@ import openpyxl
 import pptx
 import pytest
 
-from langchain_swallow.formats.reading import read_content
-from langchain_swallow.formats.table_cells import Cell, spanned_rows
-from langchain_swallow.formats.table_rows import table_rows
+from langchain_swallow.documents.readers.registry import read_content
+from langchain_swallow.documents.readers.table_cells import Cell, spanned_rows
+from langchain_swallow.documents.readers.table_rows import table_rows
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 

@@ -7,12 +7,12 @@ import openpyxl
 import pptx
 import pytest
 
-from langchain_swallow.formats.docx import read_docx
-from langchain_swallow.formats.html import read_html
-from langchain_swallow.formats.pptx import read_pptx
-from langchain_swallow.formats.table_cells import Cell, spanned_rows
-from langchain_swallow.formats.xlsx import read_xlsx
-from langchain_swallow.formats.xlsx_numbers import shown_number
+from langchain_swallow.documents.readers.docx import read_docx
+from langchain_swallow.documents.readers.html import read_html
+from langchain_swallow.documents.readers.pptx import read_pptx
+from langchain_swallow.documents.readers.table_cells import Cell, spanned_rows
+from langchain_swallow.documents.readers.xlsx import read_xlsx
+from langchain_swallow.documents.readers.xlsx_numbers import shown_number
 
 # Whose head has two rows, whose first column is merged over two, and with a row for a whole group.
 WANTED = [

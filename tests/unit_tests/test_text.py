@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_swallow.errors import DocumentError
-from langchain_swallow.text.chunks import chunk_spans, estimate_tokens
-from langchain_swallow.text.encoding import decode
-from langchain_swallow.text.headings import split_at_headings
-from langchain_swallow.text.layout import (
+from langchain_swallow.documents.encoding import decode
+from langchain_swallow.documents.layout.headings import split_at_headings
+from langchain_swallow.documents.layout.layout import (
     display_width,
     join_wrapped_lines,
     remove_spacing,
 )
-from langchain_swallow.text.lexical import character_ngrams, without_asking
+from langchain_swallow.errors import DocumentError
+from langchain_swallow.text.chunks import chunk_spans, estimate_tokens
 from langchain_swallow.text.normalize import normalize, normalize_with_offsets
 from langchain_swallow.text.sentences import sentence_spans
-from tests.unit_tests.bm25 import BM25
+from langchain_swallow.text.terms import character_ngrams, without_asking
+from tests.support.bm25 import BM25
 
 TEXTS = {
     "short": "休暇",
@@ -344,7 +344,7 @@ def test_character_ngrams_do_not_cross_punctuation():
 
 
 def test_token_estimate_is_from_above():
-    from tests.unit_tests.tokenizers import mistral_tokenizer
+    from tests.support.tokenizers import mistral_tokenizer
 
     # A vocabulary without Japanese pieces falls back to bytes; Swallow's takes half of this.
     text = "The quick brown fox jumps over the lazy dog. " * 5

@@ -13,11 +13,11 @@ from sentencepiece import SentencePieceProcessor
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 from transformers import AutoTokenizer
 
-from langchain_swallow.engines.client_tokenizer import ClientTokenizer
-from langchain_swallow.engines.loading import _load_tokenizer
+from langchain_swallow.engines.local.loading import _load_tokenizer
+from langchain_swallow.engines.server.tokenizer import ClientTokenizer
 from langchain_swallow.errors import ModelUnavailableError
 from langchain_swallow.prompts import encode, encode_text
-from tests.unit_tests.tokenizers import LLAMA2, mistral_folder
+from tests.support.tokenizers import LLAMA2, mistral_folder
 
 CODE = "def f():\n    return 1\n\n- 項目\n  - 子項目"
 TEXTS = st.lists(

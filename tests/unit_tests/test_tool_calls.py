@@ -13,18 +13,18 @@ from langchain_core.output_parsers.openai_tools import PydanticToolsParser
 from pydantic import BaseModel
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.chat_tools import tool_use
-from langchain_swallow.engines.base import Chunk, Finish
+from langchain_swallow.chat_models.json_values import schema_error
+from langchain_swallow.chat_models.tool_calls import CallRules, ToolCallReader, read_calls
+from langchain_swallow.chat_models.tool_schemas import to_openai_tools
+from langchain_swallow.chat_models.tools import tool_use
+from langchain_swallow.engines.protocol import Chunk, Finish
 from langchain_swallow.errors import (
     EngineError,
     GenerationTimeoutError,
     ServerConnectionError,
 )
-from langchain_swallow.json_values import schema_error
-from langchain_swallow.tool_calls import CallRules, ToolCallReader, read_calls
-from langchain_swallow.tool_schemas import to_openai_tools
-from tests.unit_tests.byte_vocabulary import admits
-from tests.unit_tests.tokenizers import trained_tokenizer
+from tests.support.byte_vocabulary import admits
+from tests.support.tokenizers import trained_tokenizer
 
 RULES = CallRules(
     {

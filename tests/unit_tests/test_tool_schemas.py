@@ -15,16 +15,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.v1 import BaseModel as BaseModelV1
 
 from langchain_swallow import ChatSwallow
+from langchain_swallow.chat_models.json_schemas import closed, to_json_schema
+from langchain_swallow.chat_models.json_values import schema_error
+from langchain_swallow.chat_models.structured_output import answer_grammar
+from langchain_swallow.chat_models.tool_schemas import to_openai_tools
 from langchain_swallow.engines.fake import FakeEngine
-from langchain_swallow.engines.local import LocalEngine
+from langchain_swallow.engines.local.engine import LocalEngine
 from langchain_swallow.errors import GrammarError, IncompleteOutputError
-from langchain_swallow.json_schemas import closed, to_json_schema
-from langchain_swallow.json_values import schema_error
-from langchain_swallow.structured_output import answer_grammar
-from langchain_swallow.tool_schemas import to_openai_tools
-from tests.unit_tests.byte_vocabulary import admits
-from tests.unit_tests.tiny_models import tiny
-from tests.unit_tests.tokenizers import trained_tokenizer
+from tests.support.byte_vocabulary import admits
+from tests.support.tiny_models import tiny
+from tests.support.tokenizers import trained_tokenizer
 
 
 def fake(*answers, **fields):

@@ -10,14 +10,14 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic.v1 import BaseModel as BaseModelV1
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.chat_tools import ToolUse
+from langchain_swallow.chat_models.json_schemas import closed, to_json_schema
+from langchain_swallow.chat_models.tool_calls import CallRules, ToolCallReader, read_calls
+from langchain_swallow.chat_models.tools import ToolUse
 from langchain_swallow.engines.fake import FakeEngine
-from langchain_swallow.engines.local import LocalEngine
+from langchain_swallow.engines.local.engine import LocalEngine
 from langchain_swallow.errors import GrammarError, IncompleteOutputError
-from langchain_swallow.json_schemas import closed, to_json_schema
-from langchain_swallow.tool_calls import CallRules, ToolCallReader, read_calls
-from tests.unit_tests.tiny_models import tiny
-from tests.unit_tests.tokenizers import trained_tokenizer
+from tests.support.tiny_models import tiny
+from tests.support.tokenizers import trained_tokenizer
 
 
 @tool

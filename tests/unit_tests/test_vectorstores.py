@@ -13,9 +13,9 @@ from langchain_tests.integration_tests import VectorStoreIntegrationTests
 
 from langchain_swallow import SwallowFAISS
 from langchain_swallow.errors import EmbeddingError
-from langchain_swallow.index.segment import Passage
+from langchain_swallow.retrieval.index.segment import Passage
 from langchain_swallow.text.passages import passage_text
-from tests.unit_tests.embeddings import CharacterEmbeddings
+from tests.support.embeddings import CharacterEmbeddings
 
 TEXTS = [
     "有給休暇は10日です。",

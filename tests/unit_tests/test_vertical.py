@@ -2,9 +2,9 @@
 
 import pytest
 
-from langchain_swallow.formats.pdf import read_pdf
-from langchain_swallow.text.vertical import usual_punctuation
-from tests.unit_tests.paper import columns, print_pdf, write
+from langchain_swallow.documents.layout.vertical import usual_punctuation
+from langchain_swallow.documents.readers.pdf import read_pdf
+from tests.support.paper import columns, print_pdf, write
 
 UPPER = ["第一条　この規程は、社員の", "就業に関する事項を定める。", "第二条　社員は、十日の有給"]
 LOWER = ["休暇を取ることができる。", "第三条　申請は三日前までに", "所属長に出すものとする。"]

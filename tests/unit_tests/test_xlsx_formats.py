@@ -6,11 +6,11 @@ import zipfile
 import openpyxl
 import pytest
 
-from langchain_swallow.formats.xlsx import read_xlsx
-from langchain_swallow.formats.xlsx_format_code import parse_format
-from langchain_swallow.formats.xlsx_numbers import _written, shown_number, shown_text
-from langchain_swallow.formats.xlsx_styles import _BUILT_IN
-from langchain_swallow.formats.xlsx_usual_numbers import usual_number
+from langchain_swallow.documents.readers.xlsx import read_xlsx
+from langchain_swallow.documents.readers.xlsx_format_code import parse_format
+from langchain_swallow.documents.readers.xlsx_numbers import _written, shown_number, shown_text
+from langchain_swallow.documents.readers.xlsx_styles import _BUILT_IN
+from langchain_swallow.documents.readers.xlsx_usual_numbers import usual_number
 
 SHOWN = [
     (0.125, "0.0%", "12.5%"),

@@ -10,8 +10,8 @@ import pytest
 import xlsxwriter
 from openpyxl.styles import Font, PatternFill
 
+from langchain_swallow.documents.readers.xlsx import read_xlsx
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.xlsx import read_xlsx
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 

@@ -10,8 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from langchain_swallow.documents.layout.outline import without_number
 from langchain_swallow.text.normalize import normalize
-from langchain_swallow.text.outline import without_number
 
 _LEADERS = ".・·-─_"
 # Front matter is numbered in roman numerals.

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from langchain_swallow.text.outline import Paths
+from langchain_swallow.documents.layout.outline import Paths
 
 _NUMERAL = r"[0-9０-９一二三四五六七八九十百]+"
 _ARTICLE = rf"第{_NUMERAL}[節条](?:の[0-9０-９二三四五]+)?"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from langchain_swallow.text.vertical import Box, Printed
+from langchain_swallow.documents.layout.vertical import Box, Printed
 
 # How far a label may be above its field, in heights of its characters, and right of it, in the
 # field's.

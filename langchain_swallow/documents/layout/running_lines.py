@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from langchain_swallow.text.forms import are_forms, says_something
-from langchain_swallow.text.page_numbers import (
+from langchain_swallow.documents.layout.forms import are_forms, says_something
+from langchain_swallow.documents.layout.page_numbers import (
     EDGES,
     LEAST_PAGES,
     SHARE,

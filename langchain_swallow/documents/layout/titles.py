@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from langchain_swallow.documents.layout.outline import without_number
 from langchain_swallow.text.normalize import normalize
-from langchain_swallow.text.outline import without_number
 
 
 class Titles:

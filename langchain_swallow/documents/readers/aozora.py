@@ -6,7 +6,7 @@ begins; notes ［＃…］; characters outside JIS ※［＃「…」、U+9AD9�
 
 import re
 
-from langchain_swallow.formats.section import LeftOut, SectionBuilder, Sections
+from langchain_swallow.documents.readers.section import LeftOut, SectionBuilder, Sections
 
 _MARKS = re.compile(r"［＃|【テキスト中に現れる記号について】|^底本：", re.MULTILINE)
 _HEADER = re.compile(r"^-{20,}\n.*?^-{20,}\n", re.DOTALL | re.MULTILINE)

@@ -6,11 +6,11 @@ import re
 import threading
 from collections import Counter
 
+from langchain_swallow.documents.readers.delimiters import find_delimiter, without_declaration
+from langchain_swallow.documents.readers.section import Section
+from langchain_swallow.documents.readers.table_rows import table_rows
+from langchain_swallow.documents.readers.table_words import is_value
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.delimiters import find_delimiter, without_declaration
-from langchain_swallow.formats.section import Section
-from langchain_swallow.formats.table_rows import table_rows
-from langchain_swallow.formats.table_words import is_value
 
 # The limit of a cell is a setting of the whole process.
 _LIMIT = threading.Lock()

@@ -11,33 +11,33 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from langchain_swallow.formats.archive import open_office_file
-from langchain_swallow.formats.docx_numbering import Numbering
-from langchain_swallow.formats.docx_parts import (
+from langchain_swallow.documents.layout.contents import names_contents
+from langchain_swallow.documents.layout.headings import split_at_headings
+from langchain_swallow.documents.layout.titles import Titles
+from langchain_swallow.documents.readers.archive import open_office_file
+from langchain_swallow.documents.readers.docx_numbering import Numbering
+from langchain_swallow.documents.readers.docx_parts import (
     Parts,
     comments_in,
     comments_of,
     notes_of,
     running_texts,
 )
-from langchain_swallow.formats.docx_styles import (
+from langchain_swallow.documents.readers.docx_styles import (
     W,
     contents_styles,
     heading_levels,
     level_of,
     value_of,
 )
-from langchain_swallow.formats.docx_tables import table_cells
-from langchain_swallow.formats.docx_text import Texts
-from langchain_swallow.formats.graphics import Graphics
-from langchain_swallow.formats.math_text import M
-from langchain_swallow.formats.relations import main_part
-from langchain_swallow.formats.section import LeftOut, Section, SectionBuilder, Sections
-from langchain_swallow.formats.table_cells import spanned_rows
-from langchain_swallow.text.contents import names_contents
-from langchain_swallow.text.headings import split_at_headings
+from langchain_swallow.documents.readers.docx_tables import table_cells
+from langchain_swallow.documents.readers.docx_text import Texts
+from langchain_swallow.documents.readers.graphics import Graphics
+from langchain_swallow.documents.readers.math_text import M
+from langchain_swallow.documents.readers.relations import main_part
+from langchain_swallow.documents.readers.section import LeftOut, Section, SectionBuilder, Sections
+from langchain_swallow.documents.readers.table_cells import spanned_rows
 from langchain_swallow.text.normalize import normalize
-from langchain_swallow.text.titles import Titles
 
 # What only wraps paragraphs and tables.
 _WRAPPERS = frozenset(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_swallow.formats.docx_styles import W, int_of, of_styles, value_of
+from langchain_swallow.documents.readers.docx_styles import W, int_of, of_styles, value_of
 from langchain_swallow.text.numerals import full_width, kanji_number
 
 _LEVELS = 9

@@ -5,12 +5,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from langchain_swallow.documents.readers.archive import Archive
+from langchain_swallow.documents.readers.docx_styles import W
+from langchain_swallow.documents.readers.drawing import remove_fallbacks
+from langchain_swallow.documents.readers.relations import relations
+from langchain_swallow.documents.readers.xml import parse_xml
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.archive import Archive
-from langchain_swallow.formats.docx_styles import W
-from langchain_swallow.formats.drawing import remove_fallbacks
-from langchain_swallow.formats.relations import relations
-from langchain_swallow.formats.xml import parse_xml
 
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _PAGE = re.compile(r"\s*(?:PAGE|NUMPAGES|SECTIONPAGES|SECTION)\b", re.IGNORECASE)

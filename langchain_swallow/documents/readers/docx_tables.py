@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from langchain_swallow.formats.docx_styles import W, int_of, value_of
-from langchain_swallow.formats.docx_text import Texts
-from langchain_swallow.formats.table_cells import Cell
+from langchain_swallow.documents.readers.docx_styles import W, int_of, value_of
+from langchain_swallow.documents.readers.docx_text import Texts
+from langchain_swallow.documents.readers.table_cells import Cell
 
 _NO_FILL = ("", "auto", "ffffff")
 _OFF = ("0", "false", "off")

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from langchain_swallow.formats.docx_numbering import Numbering
-from langchain_swallow.formats.docx_styles import W, value_of
-from langchain_swallow.formats.math_text import M, math_text
-from langchain_swallow.formats.symbols import symbol
+from langchain_swallow.documents.readers.docx_numbering import Numbering
+from langchain_swallow.documents.readers.docx_styles import W, value_of
+from langchain_swallow.documents.readers.math_text import M, math_text
+from langchain_swallow.documents.readers.symbols import symbol
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _V = "{urn:schemas-microsoft-com:vml}"

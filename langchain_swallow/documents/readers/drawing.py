@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from langchain_swallow.formats.math_text import M, math_text
+from langchain_swallow.documents.readers.math_text import M, math_text
 
 A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"

@@ -9,14 +9,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from langchain_swallow.documents.readers.archive import Archive
+from langchain_swallow.documents.readers.drawing import shape_text
+from langchain_swallow.documents.readers.relations import Relation
+from langchain_swallow.documents.readers.section import LeftOut
+from langchain_swallow.documents.readers.table_rows import columnar_rows
+from langchain_swallow.documents.readers.xlsx_numbers import shown_number
+from langchain_swallow.documents.readers.xml import parse_xml
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.archive import Archive
-from langchain_swallow.formats.drawing import shape_text
-from langchain_swallow.formats.relations import Relation
-from langchain_swallow.formats.section import LeftOut
-from langchain_swallow.formats.table_rows import columnar_rows
-from langchain_swallow.formats.xlsx_numbers import shown_number
-from langchain_swallow.formats.xml import parse_xml
 
 R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"

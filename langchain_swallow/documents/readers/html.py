@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from langchain_swallow.formats.html_tree import ancestors, parse_page, text_content
-from langchain_swallow.formats.section import Section, SectionBuilder, Sections
-from langchain_swallow.formats.table_cells import Cell, spanned_rows
+from langchain_swallow.documents.readers.html_tree import ancestors, parse_page, text_content
+from langchain_swallow.documents.readers.section import Section, SectionBuilder, Sections
+from langchain_swallow.documents.readers.table_cells import Cell, spanned_rows
 
 # A line break of the page; those of its source are white space.
 _LINE_SEPARATOR = "\u2028"

@@ -14,8 +14,8 @@ from urllib.parse import unquote
 
 from lxml import etree
 
-from langchain_swallow.formats.section import LeftOut
-from langchain_swallow.text.titles import Titles
+from langchain_swallow.documents.layout.titles import Titles
+from langchain_swallow.documents.readers.section import LeftOut
 
 _SCRIPTS = frozenset("script style noscript template".split())
 _READINGS = frozenset(("rt", "rp"))

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from langchain_swallow.documents.readers.section import Section
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.section import Section
 
 _TEXTS = ("text", "content", "page_content", "body", "本文", "内容")
 _TITLES = ("title", "題名", "タイトル")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from langchain_swallow.formats.section import Section
+from langchain_swallow.documents.readers.section import Section
 
 # So many characters of a section's first line are looked for.
 _LOOKED_FOR = 30

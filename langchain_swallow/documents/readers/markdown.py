@@ -13,10 +13,10 @@ from dataclasses import replace
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from langchain_swallow.formats.lines import with_lines
-from langchain_swallow.formats.section import LeftOut, Section, SectionBuilder, Sections
-from langchain_swallow.formats.table_rows import table_rows
-from langchain_swallow.text.titles import Titles
+from langchain_swallow.documents.layout.titles import Titles
+from langchain_swallow.documents.readers.lines import with_lines
+from langchain_swallow.documents.readers.section import LeftOut, Section, SectionBuilder, Sections
+from langchain_swallow.documents.readers.table_rows import table_rows
 
 _FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?\n)?\1[ \t]*(?:\n|\Z)", re.DOTALL)
 # What may begin a line of it: a name, an entry, a comment, more of the line above.

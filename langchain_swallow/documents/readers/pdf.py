@@ -11,16 +11,16 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from langchain_swallow.documents.layout.contents import without_contents
+from langchain_swallow.documents.layout.headings import split_at_headings
+from langchain_swallow.documents.layout.layout import join_wrapped_pages, remove_spacing
+from langchain_swallow.documents.layout.outline import outline_paths, set_apart
+from langchain_swallow.documents.layout.running_lines import split_running_lines
+from langchain_swallow.documents.layout.vertical import usual_punctuation
+from langchain_swallow.documents.readers.pdf_outline import pdf_outline
+from langchain_swallow.documents.readers.pdf_pages import PdfPages, read_pages
+from langchain_swallow.documents.readers.section import LeftOut, Section, Sections
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.pdf_outline import pdf_outline
-from langchain_swallow.formats.pdf_pages import PdfPages, read_pages
-from langchain_swallow.formats.section import LeftOut, Section, Sections
-from langchain_swallow.text.contents import without_contents
-from langchain_swallow.text.headings import split_at_headings
-from langchain_swallow.text.layout import join_wrapped_pages, remove_spacing
-from langchain_swallow.text.outline import outline_paths, set_apart
-from langchain_swallow.text.running_lines import split_running_lines
-from langchain_swallow.text.vertical import usual_punctuation
 
 _MAX_GARBAGE = 0.05
 # pdfium's FPDF_ERR_PASSWORD.

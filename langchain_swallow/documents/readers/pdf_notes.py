@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from langchain_swallow.formats.section import LeftOut
-from langchain_swallow.text.vertical import Box
+from langchain_swallow.documents.layout.vertical import Box
+from langchain_swallow.documents.readers.section import LeftOut
 
 # Hidden, or not shown on a screen.
 _UNSEEN = 2 | 32

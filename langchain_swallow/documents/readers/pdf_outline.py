@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
 
-from langchain_swallow.text.outline import Bookmark
+from langchain_swallow.documents.layout.outline import Bookmark
 
 # Up to a tenth of a document's characters may be headings.
 _TEXT_SHARE = 0.9

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from contextlib import closing
 
-from langchain_swallow.formats.pdf_notes import page_notes
-from langchain_swallow.formats.pdf_outline import OutlineReader
-from langchain_swallow.formats.pdf_sheet import Sheet
-from langchain_swallow.formats.pdf_unread import why_unread
-from langchain_swallow.formats.section import LeftOut
-from langchain_swallow.text.outline import Bookmark
-from langchain_swallow.text.running_lines import Place
+from langchain_swallow.documents.layout.outline import Bookmark
+from langchain_swallow.documents.layout.running_lines import Place
+from langchain_swallow.documents.readers.pdf_notes import page_notes
+from langchain_swallow.documents.readers.pdf_outline import OutlineReader
+from langchain_swallow.documents.readers.pdf_sheet import Sheet
+from langchain_swallow.documents.readers.pdf_unread import why_unread
+from langchain_swallow.documents.readers.section import LeftOut
 
 # pdfium's FORMTYPE_XFA_FULL: its pages are made by a program that reads the form.
 _DYNAMIC_XFA = 2

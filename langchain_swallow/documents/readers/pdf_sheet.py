@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from langchain_swallow.formats.pdf_notes import Note
-from langchain_swallow.text.layout import JAPANESE
-from langchain_swallow.text.placing import anchor
-from langchain_swallow.text.running_lines import PLACES, Place
-from langchain_swallow.text.vertical import Box, Printed, is_vertical, vertical_lines
+from langchain_swallow.documents.layout.layout import JAPANESE
+from langchain_swallow.documents.layout.placing import anchor
+from langchain_swallow.documents.layout.running_lines import PLACES, Place
+from langchain_swallow.documents.layout.vertical import Box, Printed, is_vertical, vertical_lines
+from langchain_swallow.documents.readers.pdf_notes import Note
 
 # A line, and what finds its place.
 _Row = tuple[str, Callable[[], Place]]

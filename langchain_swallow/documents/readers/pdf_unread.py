@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from langchain_swallow.formats.section import LeftOut
+from langchain_swallow.documents.readers.section import LeftOut
 
 # More text than a stamp, a fax's head line or a page's number is a text layer.
 _FEW_CHARACTERS = 200

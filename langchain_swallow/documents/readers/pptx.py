@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from langchain_swallow.formats.archive import Archive, open_office_file
-from langchain_swallow.formats.drawing import A, remove_fallbacks, shape_text
-from langchain_swallow.formats.graphics import Graphics
-from langchain_swallow.formats.relations import main_part, relations
-from langchain_swallow.formats.section import LeftOut, Section, SectionBuilder, Sections
-from langchain_swallow.formats.table_cells import Cell, spanned_rows
-from langchain_swallow.formats.xml import parse_xml
+from langchain_swallow.documents.readers.archive import Archive, open_office_file
+from langchain_swallow.documents.readers.drawing import A, remove_fallbacks, shape_text
+from langchain_swallow.documents.readers.graphics import Graphics
+from langchain_swallow.documents.readers.relations import main_part, relations
+from langchain_swallow.documents.readers.section import LeftOut, Section, SectionBuilder, Sections
+from langchain_swallow.documents.readers.table_cells import Cell, spanned_rows
+from langchain_swallow.documents.readers.xml import parse_xml
 
 _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"

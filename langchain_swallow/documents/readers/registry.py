@@ -4,22 +4,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from langchain_swallow.documents.encoding import decode
+from langchain_swallow.documents.layout.headings import split_at_headings
+from langchain_swallow.documents.layout.layout import join_wrapped_lines
+from langchain_swallow.documents.readers.aozora import is_aozora, read_aozora
+from langchain_swallow.documents.readers.archive import Archive
+from langchain_swallow.documents.readers.csv import read_csv, read_tsv
+from langchain_swallow.documents.readers.docx import read_docx
+from langchain_swallow.documents.readers.html import read_html
+from langchain_swallow.documents.readers.jsonl import read_jsonl
+from langchain_swallow.documents.readers.lines import with_lines
+from langchain_swallow.documents.readers.markdown import read_markdown
+from langchain_swallow.documents.readers.pdf import read_pdf
+from langchain_swallow.documents.readers.pptx import read_pptx
+from langchain_swallow.documents.readers.section import LeftOut, Section, Sections
+from langchain_swallow.documents.readers.xlsx import read_xlsx
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.aozora import is_aozora, read_aozora
-from langchain_swallow.formats.archive import Archive
-from langchain_swallow.formats.docx import read_docx
-from langchain_swallow.formats.html import read_html
-from langchain_swallow.formats.jsonl import read_jsonl
-from langchain_swallow.formats.lines import with_lines
-from langchain_swallow.formats.markdown import read_markdown
-from langchain_swallow.formats.pdf import read_pdf
-from langchain_swallow.formats.pptx import read_pptx
-from langchain_swallow.formats.section import LeftOut, Section, Sections
-from langchain_swallow.formats.tables import read_csv, read_tsv
-from langchain_swallow.formats.xlsx import read_xlsx
-from langchain_swallow.text.encoding import decode
-from langchain_swallow.text.headings import split_at_headings
-from langchain_swallow.text.layout import join_wrapped_lines
 
 _ZIP = ".zip"
 

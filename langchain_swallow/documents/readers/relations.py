@@ -3,8 +3,8 @@
 import posixpath
 from typing import NamedTuple
 
-from langchain_swallow.formats.archive import Archive
-from langchain_swallow.formats.xml import parse_xml
+from langchain_swallow.documents.readers.archive import Archive
+from langchain_swallow.documents.readers.xml import parse_xml
 
 
 class Relation(NamedTuple):

@@ -17,10 +17,10 @@ from typing import Any
 
 from typing_extensions import Self
 
+from langchain_swallow._system.isolated import python_child
+from langchain_swallow.documents.readers.registry import Content, read_content
+from langchain_swallow.documents.readers.section import LeftOut, Section
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.reading import Content, read_content
-from langchain_swallow.formats.section import LeftOut, Section
-from langchain_swallow.isolated import python_child
 
 _MEMORY_GIB = 4
 _TIMEOUT_S = 120.0
@@ -97,7 +97,7 @@ class _Reader:
 
     def __init__(self, memory_gib: float) -> None:
         self._process = subprocess.Popen(
-            **python_child("langchain_swallow.formats.sandbox", str(memory_gib)),
+            **python_child("langchain_swallow.documents.readers.sandbox", str(memory_gib)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

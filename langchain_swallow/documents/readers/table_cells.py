@@ -4,9 +4,9 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from langchain_swallow.formats.table_layout import Layout, layout_of
-from langchain_swallow.formats.table_rows import columnar_rows, pairs
-from langchain_swallow.formats.table_words import is_value
+from langchain_swallow.documents.readers.table_layout import Layout, layout_of
+from langchain_swallow.documents.readers.table_rows import columnar_rows, pairs
+from langchain_swallow.documents.readers.table_words import is_value
 
 # A page may claim any width for a cell.
 _MOST_COLUMNS = 200

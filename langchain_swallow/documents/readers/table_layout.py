@@ -13,7 +13,7 @@ is the head, unless what the cells say speaks against it:
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from langchain_swallow.formats.table_words import is_label, is_period, is_value, kind_of
+from langchain_swallow.documents.readers.table_words import is_label, is_period, is_value, kind_of
 
 # Enough of a long table to tell what it is.
 _SAMPLE = 50

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from langchain_swallow.formats.table_layout import layout_of
+from langchain_swallow.documents.readers.table_layout import layout_of
 
 
 def table_rows(rows: Sequence[Sequence[str]], *, has_header: bool = True) -> list[str]:

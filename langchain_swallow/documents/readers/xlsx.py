@@ -4,16 +4,16 @@ import bisect
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from langchain_swallow.formats.archive import Archive, open_office_file
-from langchain_swallow.formats.relations import Relation, main_part, relations
-from langchain_swallow.formats.section import LeftOut, Section, Sections
-from langchain_swallow.formats.table_cells import Cell, spanned_rows
-from langchain_swallow.formats.table_rows import columnar_rows, table_rows
-from langchain_swallow.formats.xlsx_drawings import read_comments, read_drawings
-from langchain_swallow.formats.xlsx_layout import Covered, Table, find_tables
-from langchain_swallow.formats.xlsx_sheet import Book, Sheet, read_sheet, shared_strings
-from langchain_swallow.formats.xlsx_styles import MAIN, cell_styles
-from langchain_swallow.formats.xml import parse_xml
+from langchain_swallow.documents.readers.archive import Archive, open_office_file
+from langchain_swallow.documents.readers.relations import Relation, main_part, relations
+from langchain_swallow.documents.readers.section import LeftOut, Section, Sections
+from langchain_swallow.documents.readers.table_cells import Cell, spanned_rows
+from langchain_swallow.documents.readers.table_rows import columnar_rows, table_rows
+from langchain_swallow.documents.readers.xlsx_drawings import read_comments, read_drawings
+from langchain_swallow.documents.readers.xlsx_layout import Covered, Table, find_tables
+from langchain_swallow.documents.readers.xlsx_sheet import Book, Sheet, read_sheet, shared_strings
+from langchain_swallow.documents.readers.xlsx_styles import MAIN, cell_styles
+from langchain_swallow.documents.readers.xml import parse_xml
 
 _ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _UNCOMPUTED = "formula without a stored value; open the file in Excel and save it"

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from langchain_swallow.formats.xlsx_format_code import FormatSection, Token, parse_format
+from langchain_swallow.documents.readers.xlsx_format_code import FormatSection, Token, parse_format
 from langchain_swallow.text.numerals import full_width, kanji_number
 
 # The day after 9999-12-31; Excel shows no dates from there on, nor before 1900.

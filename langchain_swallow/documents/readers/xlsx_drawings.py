@@ -3,14 +3,14 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
-from langchain_swallow.formats.archive import Archive
-from langchain_swallow.formats.drawing import remove_fallbacks, shape_text
-from langchain_swallow.formats.graphics import Graphics
-from langchain_swallow.formats.relations import Relation, relations
-from langchain_swallow.formats.section import LeftOut
-from langchain_swallow.formats.xlsx_sheet import Sheet, read_area, text_of
-from langchain_swallow.formats.xlsx_styles import MAIN
-from langchain_swallow.formats.xml import parse_xml
+from langchain_swallow.documents.readers.archive import Archive
+from langchain_swallow.documents.readers.drawing import remove_fallbacks, shape_text
+from langchain_swallow.documents.readers.graphics import Graphics
+from langchain_swallow.documents.readers.relations import Relation, relations
+from langchain_swallow.documents.readers.section import LeftOut
+from langchain_swallow.documents.readers.xlsx_sheet import Sheet, read_area, text_of
+from langchain_swallow.documents.readers.xlsx_styles import MAIN
+from langchain_swallow.documents.readers.xml import parse_xml
 
 _SHAPE = "{http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing}sp"
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from langchain_swallow.formats.table_words import is_label, is_value
-from langchain_swallow.formats.xlsx_sheet import Sheet
+from langchain_swallow.documents.readers.table_words import is_label, is_value
+from langchain_swallow.documents.readers.xlsx_sheet import Sheet
 
 _MOST_TITLES = 3
 _LONGEST_TITLE = 60

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 
-from langchain_swallow.formats.xlsx_dates import shown_date
-from langchain_swallow.formats.xlsx_format_code import FormatSection, Token, parse_format
-from langchain_swallow.formats.xlsx_usual_numbers import plain_number, usual_number
+from langchain_swallow.documents.readers.xlsx_dates import shown_date
+from langchain_swallow.documents.readers.xlsx_format_code import FormatSection, Token, parse_format
+from langchain_swallow.documents.readers.xlsx_usual_numbers import plain_number, usual_number
 from langchain_swallow.text.numerals import full_width, kanji_number
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {

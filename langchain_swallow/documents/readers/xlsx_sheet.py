@@ -14,10 +14,10 @@ from typing import Any
 
 from lxml import etree
 
+from langchain_swallow.documents.readers.xlsx_numbers import shown_number, shown_text
+from langchain_swallow.documents.readers.xlsx_styles import MAIN, Style
+from langchain_swallow.documents.readers.xml import without_strict_namespaces
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.formats.xlsx_numbers import shown_number, shown_text
-from langchain_swallow.formats.xlsx_styles import MAIN, Style
-from langchain_swallow.formats.xml import without_strict_namespaces
 
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _RANGE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})(?::\$?([A-Z]{1,3})\$?([0-9]{1,7}))?")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from langchain_swallow.formats.xlsx_format_code import FormatSection
+from langchain_swallow.documents.readers.xlsx_format_code import FormatSection
 
 # Excel keeps this many digits of a number.
 _SIGNIFICANT = 15

@@ -14,7 +14,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from langchain_swallow.engines.kv_memory import Pieces
+from langchain_swallow.engines.local.kv_memory import Pieces
 
 _NAME = "swallow_sdpa"
 # Where torch's kernels are known to take queries so.

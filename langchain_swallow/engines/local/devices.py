@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from langchain_swallow._system.machine import allowed_cores, allowed_memory
 from langchain_swallow.errors import DeviceError, EngineError, OutOfMemoryError, SwallowError
-from langchain_swallow.machine import allowed_cores, allowed_memory
 
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 

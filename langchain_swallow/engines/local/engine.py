@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from langchain_swallow.engines.base import UNLOADED, Request, Sink, TokenLogprob
-from langchain_swallow.engines.constraints import GrammarCompiler
+from langchain_swallow._system.forks import begin_anew_in_children
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
-from langchain_swallow.engines.devices import (
+from langchain_swallow.engines.grammar import GrammarCompiler
+from langchain_swallow.engines.local.devices import (
     empty_device_caches,
     failure,
     is_on_cpu,
@@ -26,20 +26,20 @@ from langchain_swallow.engines.devices import (
     release_freed_memory,
     release_openmp_threads,
 )
-from langchain_swallow.engines.kv_cache import KVCache
-from langchain_swallow.engines.kv_memory import KVMemory, can_reserve
-from langchain_swallow.engines.lookup import MAX_GUESS, PromptLookup
-from langchain_swallow.engines.model_runner import (
+from langchain_swallow.engines.local.kv_cache import KVCache
+from langchain_swallow.engines.local.kv_memory import KVMemory, can_reserve
+from langchain_swallow.engines.local.lookup import MAX_GUESS, PromptLookup
+from langchain_swallow.engines.local.model_runner import (
     ModelRunner,
     Output,
     end_ids,
     kv_bytes_per_token,
 )
-from langchain_swallow.engines.sampling import Sampler, token_logprob
-from langchain_swallow.engines.scheduler import Scheduler, Work
-from langchain_swallow.engines.sequence import Sequence
+from langchain_swallow.engines.local.sampling import Sampler, token_logprob
+from langchain_swallow.engines.local.scheduler import Scheduler, Work
+from langchain_swallow.engines.local.sequence import Sequence
+from langchain_swallow.engines.protocol import UNLOADED, Request, Sink, TokenLogprob
 from langchain_swallow.errors import EngineError, PromptOverflowError
-from langchain_swallow.forks import begin_anew_in_children
 from langchain_swallow.prompts import encode_inside
 
 # No pass over a prompt has fewer tokens, unless fewer are left: as many as keep the device busy.

@@ -8,22 +8,22 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from langchain_swallow.catalog import DEMO
-from langchain_swallow.engines.attention import attends_quickly, use_quick_attention
-from langchain_swallow.engines.base import Engine
-from langchain_swallow.engines.client_tokenizer import load_client_tokenizer
 from langchain_swallow.engines.demo import demo_model_folder
-from langchain_swallow.engines.devices import (
+from langchain_swallow.engines.local.attention import attends_quickly, use_quick_attention
+from langchain_swallow.engines.local.devices import (
     choose_device,
     choose_dtype,
     cpu_has_bfloat16,
     is_out_of_memory,
     keep_to_allowed_cores,
 )
-from langchain_swallow.engines.fitting import BITS, check_memory, kv_budget, too_large
-from langchain_swallow.engines.local import LocalEngine
-from langchain_swallow.engines.packing import pack_linear_layers
-from langchain_swallow.engines.quantized import has_kernels, quantize_linear_layers
-from langchain_swallow.engines.shared import LoadSettings
+from langchain_swallow.engines.local.engine import LocalEngine
+from langchain_swallow.engines.local.fitting import BITS, check_memory, kv_budget, too_large
+from langchain_swallow.engines.local.packing import pack_linear_layers
+from langchain_swallow.engines.local.quantized import has_kernels, quantize_linear_layers
+from langchain_swallow.engines.protocol import Engine
+from langchain_swallow.engines.registry import LoadSettings
+from langchain_swallow.engines.server.tokenizer import load_client_tokenizer
 from langchain_swallow.engines.vllm import load_vllm_engine, vllm_is_installed
 from langchain_swallow.errors import (
     MissingDependencyError,

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from langchain_swallow.engines.attention import attends_quickly
-from langchain_swallow.engines.kv_memory import KVMemory, Window, Windows
-from langchain_swallow.engines.scheduler import Work
+from langchain_swallow.engines.local.attention import attends_quickly
+from langchain_swallow.engines.local.kv_memory import KVMemory, Window, Windows
+from langchain_swallow.engines.local.scheduler import Work
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from langchain_swallow.engines.replacing import replace_modules
+from langchain_swallow.engines.local.replacing import replace_modules
 
 # oneDNN chooses the order for this many rows; other numbers work with it all the same.
 _ROWS = 16

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 from transformers.utils import logging
 
-from langchain_swallow.engines.packing import is_supported, product
-from langchain_swallow.engines.replacing import replace_modules
+from langchain_swallow.engines.local.packing import is_supported, product
+from langchain_swallow.engines.local.replacing import replace_modules
 
 # Above so many rows, writing the weights out takes less time than the kernels for few rows.
 _FEW_ROWS = {8: 32, 4: 96}

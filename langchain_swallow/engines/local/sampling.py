@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from langchain_swallow.engines.base import Request, TokenLogprob
-from langchain_swallow.engines.constraints import TokenMask
+from langchain_swallow.engines.grammar import TokenMask
+from langchain_swallow.engines.protocol import Request, TokenLogprob
 from langchain_swallow.errors import EngineError
 
 Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]

@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from langchain_swallow.engines.base import Event
-from langchain_swallow.engines.kv_cache import KVCache, Slot, shared_length
-from langchain_swallow.engines.lookup import MAX_GUESS
-from langchain_swallow.engines.sequence import Sequence
+from langchain_swallow.engines.local.kv_cache import KVCache, Slot, shared_length
+from langchain_swallow.engines.local.lookup import MAX_GUESS
+from langchain_swallow.engines.local.sequence import Sequence
+from langchain_swallow.engines.protocol import Event
 
 # Tokens of prompts between two passes over the running answers, and in one pass. A longer prompt
 # takes half of itself between two, so that its first token comes after its own passes and at most

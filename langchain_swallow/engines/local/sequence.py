@@ -4,14 +4,14 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from langchain_swallow.engines.base import Chunk, Event, Finish, Request, Sink, TokenLogprob
 from langchain_swallow.engines.detokenizer import Detokenizer
-from langchain_swallow.engines.kv_cache import Slot
-from langchain_swallow.engines.lookup import PromptLookup
+from langchain_swallow.engines.local.kv_cache import Slot
+from langchain_swallow.engines.local.lookup import PromptLookup
+from langchain_swallow.engines.protocol import Chunk, Event, Finish, Request, Sink, TokenLogprob
 from langchain_swallow.errors import GenerationTimeoutError
 
 if TYPE_CHECKING:
-    from langchain_swallow.engines.sampling import Sampler
+    from langchain_swallow.engines.local.sampling import Sampler
 
 
 @dataclass(slots=True, eq=False)

@@ -22,16 +22,16 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_swallow.engines.base import UNLOADED, Event, Request
-from langchain_swallow.engines.loop import LoopEngine
-from langchain_swallow.engines.server_connection import DONE, Connection, checked_url, no_answer
-from langchain_swallow.engines.server_errors import (
+from langchain_swallow.engines.async_engine import LoopEngine
+from langchain_swallow.engines.protocol import UNLOADED, Event, Request
+from langchain_swallow.engines.server.connection import DONE, Connection, checked_url, no_answer
+from langchain_swallow.engines.server.errors import (
     SilentServerError,
     UnreadableAnswerError,
     shown_url,
 )
-from langchain_swallow.engines.server_meeting import meet
-from langchain_swallow.engines.server_protocol import Answer, Flavor, payload_of
+from langchain_swallow.engines.server.meeting import meet
+from langchain_swallow.engines.server.protocol import Answer, Flavor, payload_of
 from langchain_swallow.errors import (
     AuthenticationError,
     EngineError,

@@ -14,8 +14,8 @@ from urllib.request import getproxies
 
 import httpx
 
-from langchain_swallow.engines.event_stream import EventDecoder, ServerSentEvent
-from langchain_swallow.engines.server_errors import (
+from langchain_swallow._system.forks import leave_to_parent
+from langchain_swallow.engines.server.errors import (
     CHECK_URL,
     SilentServerError,
     UnreadableAnswerError,
@@ -27,6 +27,7 @@ from langchain_swallow.engines.server_errors import (
     shown_url,
     transport_error,
 )
+from langchain_swallow.engines.server.event_stream import EventDecoder, ServerSentEvent
 from langchain_swallow.errors import (
     AuthenticationError,
     GenerationTimeoutError,
@@ -34,7 +35,6 @@ from langchain_swallow.errors import (
     ServerError,
     SwallowError,
 )
-from langchain_swallow.forks import leave_to_parent
 
 CONNECT_TIMEOUT_S = 10.0
 # A server that reads nothing of a request for so long has stopped.

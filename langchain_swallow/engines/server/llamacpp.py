@@ -7,8 +7,8 @@ samplers run in another order than everyone else's and are on by default, so all
 import json
 from typing import Any
 
-from langchain_swallow.engines.base import Grammar, Request
-from langchain_swallow.engines.grammar_probe import Grammars
+from langchain_swallow.engines.protocol import Grammar, Request
+from langchain_swallow.engines.server.grammar_probe import Grammars
 
 
 def completion_url(base_url: str) -> str:

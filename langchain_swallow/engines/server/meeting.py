@@ -3,16 +3,16 @@
 from dataclasses import replace
 from typing import Any
 
-from langchain_swallow.engines.grammar_probe import Grammars, grammars_of, probe_of
-from langchain_swallow.engines.server_connection import CONNECT_TIMEOUT_S, Connection, Reply
-from langchain_swallow.engines.server_errors import (
+from langchain_swallow.engines.server.connection import CONNECT_TIMEOUT_S, Connection, Reply
+from langchain_swallow.engines.server.errors import (
     CHECK_URL,
     error_from_response,
     parse_json,
     shorten,
     shown_url,
 )
-from langchain_swallow.engines.server_protocol import Flavor, parse_count, prompt_text
+from langchain_swallow.engines.server.grammar_probe import Grammars, grammars_of, probe_of
+from langchain_swallow.engines.server.protocol import Flavor, parse_count, prompt_text
 from langchain_swallow.errors import ModelUnavailableError, ServerError
 
 # A completion of a few tokens, of a server that may have others to finish before.

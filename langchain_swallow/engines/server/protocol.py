@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_swallow.engines import llamacpp_protocol
-from langchain_swallow.engines.base import Chunk, Event, Finish, Grammar, Request, TokenLogprob
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
-from langchain_swallow.engines.grammar_probe import Grammars
+from langchain_swallow.engines.protocol import Chunk, Event, Finish, Grammar, Request, TokenLogprob
+from langchain_swallow.engines.server import llamacpp as llamacpp_protocol
+from langchain_swallow.engines.server.grammar_probe import Grammars
 from langchain_swallow.errors import GrammarError, InvalidRequestError, ServerError
 from langchain_swallow.prompts.control_tokens import control_tokens
 

@@ -9,7 +9,7 @@ from langchain_core.documents import Document
 from langchain_core.runnables import Runnable
 
 from langchain_swallow.evaluation.run_file import Record
-from langchain_swallow.presets import REFUSAL
+from langchain_swallow.prompts.presets import REFUSAL
 
 
 @dataclass(frozen=True, slots=True)

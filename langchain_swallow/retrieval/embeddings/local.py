@@ -17,12 +17,12 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
+from langchain_swallow._system.machine import allowed_cores
 from langchain_swallow.catalog import DEMO
-from langchain_swallow.engines.embedding_server import EmbeddingServers
 from langchain_swallow.errors import EmbeddingError, MissingDependencyError
-from langchain_swallow.machine import allowed_cores
+from langchain_swallow.retrieval.embeddings.server import EmbeddingServers
+from langchain_swallow.retrieval.embeddings.vector_cache import VectorCache
 from langchain_swallow.text.surrogates import replace_surrogates
-from langchain_swallow.vector_cache import VectorCache
 
 Vectors = NDArray[np.float32]
 
@@ -170,14 +170,14 @@ def unit_vectors(vectors: Any, count: int, model: str) -> Vectors:
 
 
 def _default_model(device: str | None) -> str:
-    from langchain_swallow.engines.devices import choose_device
+    from langchain_swallow.engines.local.devices import choose_device
 
     return _GPU_MODEL if (device or choose_device(None)).startswith("cuda") else _CPU_MODEL
 
 
 def _dtype_on(device: str) -> Any:
     """Of the weights; `None` is the model's own."""
-    from langchain_swallow.engines.devices import choose_dtype
+    from langchain_swallow.engines.local.devices import choose_dtype
 
     return choose_dtype("auto", device) if device.startswith("cuda") else None
 
@@ -187,7 +187,7 @@ def _sentence_transformer(
 ) -> Callable[[list[str]], Any]:
     from sentence_transformers import SentenceTransformer
 
-    from langchain_swallow.engines.devices import choose_device, keep_to_allowed_cores
+    from langchain_swallow.engines.local.devices import choose_device, keep_to_allowed_cores
 
     keep_to_allowed_cores()
     chosen = device or choose_device(None)

@@ -12,14 +12,15 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from langchain_swallow.engines.server_connection import (
+from langchain_swallow._system.forks import begin_anew_in_children, leave_to_parent
+from langchain_swallow.engines.server.connection import (
     CONNECT_TIMEOUT_S,
     authorization,
     checked_url,
     no_answer,
     typed_settings,
 )
-from langchain_swallow.engines.server_errors import (
+from langchain_swallow.engines.server.errors import (
     SilentServerError,
     UnreadableAnswerError,
     error_from_response,
@@ -34,7 +35,6 @@ from langchain_swallow.errors import (
     ServerError,
     SwallowError,
 )
-from langchain_swallow.forks import begin_anew_in_children, leave_to_parent
 
 # Requests under way at each server: one that is computed, one that waits, one that travels.
 _AT_ONCE = 3

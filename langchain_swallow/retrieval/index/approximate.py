@@ -15,7 +15,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from langchain_swallow.index.cores import keep_to_allowed_cores
+from langchain_swallow.retrieval.index.cores import keep_to_allowed_cores
 
 # An approximate index, the exact vectors at its places, and which row stands at each, shape (n,).
 Built = tuple[Any, Any, NDArray[np.int64]]

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from langchain_swallow.index.files import save_array
+from langchain_swallow.retrieval.index.files import save_array
 from langchain_swallow.text.normalize import normalize
 
 Terms = Callable[[str], list[str]]

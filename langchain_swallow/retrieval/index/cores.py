@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import faiss
 
-from langchain_swallow.machine import allowed_cores
+from langchain_swallow._system.machine import allowed_cores
 
 _lock = threading.Lock()
 _busy = 0

@@ -19,18 +19,23 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from langchain_swallow.errors import IndexStoreError
-from langchain_swallow.index.files import check_writable, create, full_disk_explained, share_alike
-from langchain_swallow.index.lexical import Lexical
-from langchain_swallow.index.manifest import (
+from langchain_swallow.retrieval.index.bm25 import Lexical
+from langchain_swallow.retrieval.index.files import (
+    check_writable,
+    create,
+    full_disk_explained,
+    share_alike,
+)
+from langchain_swallow.retrieval.index.manifest import (
     NAME,
     Manifest,
     StoredFile,
     StoredSegment,
     read_manifest,
 )
-from langchain_swallow.index.segment import Living, Segment
-from langchain_swallow.index.snapshot import Snapshot
-from langchain_swallow.index.vectors import Vectors
+from langchain_swallow.retrieval.index.segment import Living, Segment
+from langchain_swallow.retrieval.index.snapshot import Snapshot
+from langchain_swallow.retrieval.index.vectors import Vectors
 
 _LOCK = ".lock"
 _OWN_FILE = re.compile(r"[0-9a-f]{16}\.(sqlite|vectors|fast|order|terms)(-journal)?|\.manifest-.*")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from langchain_swallow.errors import IndexStoreError
-from langchain_swallow.index.filters import Mask
+from langchain_swallow.retrieval.index.filters import Mask
 from langchain_swallow.text.json_text import json_text
 
 FORMAT_VERSION = 3

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from langchain_swallow.index.segment import Living, Passage
-from langchain_swallow.index.snapshot import Found, Snapshot
+from langchain_swallow.retrieval.index.segment import Living, Passage
+from langchain_swallow.retrieval.index.snapshot import Found, Snapshot
 from langchain_swallow.text.passages import joined
 
 

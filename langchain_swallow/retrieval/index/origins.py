@@ -9,8 +9,8 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 
-from langchain_swallow.index.segment import Passage
-from langchain_swallow.locations import file_location
+from langchain_swallow.documents.locations import file_location
+from langchain_swallow.retrieval.index.segment import Passage
 
 
 def with_origins(passages: Iterable[Passage]) -> list[Passage]:

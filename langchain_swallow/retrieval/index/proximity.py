@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from langchain_swallow.index.lexical import ngrams
+from langchain_swallow.retrieval.index.bm25 import ngrams
 from langchain_swallow.text.normalize import normalize
 
 # Characters of a window: a Japanese sentence has 40 to 50.

@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from langchain_swallow.index.filters import Column, Mask, admitted_rows
-from langchain_swallow.index.lexical import Lexical, Terms
-from langchain_swallow.index.metric import Array, Metric
-from langchain_swallow.index.vectors import Kind, Vectors
+from langchain_swallow.retrieval.index.bm25 import Lexical, Terms
+from langchain_swallow.retrieval.index.filters import Column, Mask, admitted_rows
+from langchain_swallow.retrieval.index.metric import Array, Metric
+from langchain_swallow.retrieval.index.vectors import Kind, Vectors
 from langchain_swallow.text.json_text import json_text
 from langchain_swallow.text.passages import passage_text
 from langchain_swallow.text.surrogates import replace_surrogates

@@ -13,12 +13,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from langchain_swallow.errors import EmbeddingError
-from langchain_swallow.index.filters import Mask
-from langchain_swallow.index.lexical import BM25Scorer, Part, Terms, ngram_weights, word_weights
-from langchain_swallow.index.metric import Array, Metric
-from langchain_swallow.index.proximity import proximities
-from langchain_swallow.index.segment import Living, Passage, Segment
-from langchain_swallow.index.vectors import Kind
+from langchain_swallow.retrieval.index.bm25 import (
+    BM25Scorer,
+    Part,
+    Terms,
+    ngram_weights,
+    word_weights,
+)
+from langchain_swallow.retrieval.index.filters import Mask
+from langchain_swallow.retrieval.index.metric import Array, Metric
+from langchain_swallow.retrieval.index.proximity import proximities
+from langchain_swallow.retrieval.index.segment import Living, Passage, Segment
+from langchain_swallow.retrieval.index.vectors import Kind
 
 Filter = Mapping[str, Any] | Callable[[Passage], bool]
 

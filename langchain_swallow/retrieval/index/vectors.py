@@ -15,10 +15,10 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from langchain_swallow.index.approximate import build_graph, build_lists, list_of_each
-from langchain_swallow.index.cores import in_parts
-from langchain_swallow.index.files import save_array
-from langchain_swallow.index.metric import Array, Metric, faiss_metric, similarity
+from langchain_swallow.retrieval.index.approximate import build_graph, build_lists, list_of_each
+from langchain_swallow.retrieval.index.cores import in_parts
+from langchain_swallow.retrieval.index.files import save_array
+from langchain_swallow.retrieval.index.metric import Array, Metric, faiss_metric, similarity
 
 Kind = Literal["flat", "hnsw", "ivfpq", "auto"]
 Mask = NDArray[np.bool_]

@@ -1,0 +1,1 @@
+"""What this package knows of the machine and of its own processes."""
