@@ -1,6 +1,6 @@
 """A device that is not the CPU, for machines without one: a pytest plugin, for a run of its own.
 
-    pytest -p tests.device_apart tests/unit_tests/test_local_engine.py
+    pytest -p tests.device_apart tests/unit_tests/engines/local/test_engine.py
 
 Its tensors are computed on the CPU, out of reach: an operation that mixes them with the host's is
 an error, as on a GPU, and what makes the host wait for the device is counted. What it cannot show

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[1]
+from tests.support.paths import ROOT
+
 DOCS = ROOT / "docs"
 # Guides; the others hold figures, help texts or drawings.
 GUIDES = ("index", "howto", "models", "rag", "serve", "evaluation", "scaling", "security",

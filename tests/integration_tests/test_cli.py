@@ -5,14 +5,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.integration_tests.server_process import ServerProcess
-
-DOCUMENTS = Path(__file__).parents[2] / "examples" / "documents"
+from tests.support.paths import DOCUMENTS
 
 
 def run(*arguments, stdin=None):

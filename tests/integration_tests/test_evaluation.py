@@ -6,14 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from langchain_swallow.evaluation.mt_bench.run import key_of
 from langchain_swallow.evaluation.run_file import read_records
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 QUESTIONS = ROOT / "tests" / "data" / "two_turn_questions.jsonl"
 EXAMPLES = ROOT / "examples"
 

@@ -3,7 +3,6 @@
 import random
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +13,7 @@ from langchain_swallow.errors import IndexStoreError
 from langchain_swallow.retrieval.index.metric import prepared
 from langchain_swallow.retrieval.index.vectors import Vectors
 from tests.support.embeddings import CharacterEmbeddings
-
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
 
 
 class Rows(Embeddings):

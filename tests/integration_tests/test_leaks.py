@@ -84,7 +84,9 @@ print(before, loaded, rss())
 def test_a_program_may_end_while_an_answer_is_generated(ending):
     code = f"""
 import sys
-from tests.unit_tests.test_local_engine import Request, Stream, engine_of, prompts, tiny_llama
+from langchain_swallow.engines.protocol import Request, Stream
+from tests.support.local_engines import engine_of, prompts
+from tests.support.tiny_models import tiny_llama
 request = Request(prompt_ids=prompts(1)[0], max_tokens=200, logprobs=0)
 stream = Stream(engine_of(tiny_llama()), request)
 next(iter(stream))

@@ -5,7 +5,7 @@ import ast
 import pytest
 
 import langchain_swallow
-from tests.integration_tests.test_readme import ROOT
+from tests.support.paths import ROOT
 
 nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
 # Jupyter's client warns about event loops of its own.

@@ -16,7 +16,7 @@ WAITS = """
 import json
 from tests.device_apart import Apart, NAME
 from langchain_swallow.engines.protocol import Request, Stream
-from tests.unit_tests.test_local_engine import engine_of, prompts
+from tests.support.local_engines import engine_of, prompts
 from tests.support.tiny_models import tiny
 
 model, passes = tiny(device=NAME), []
@@ -42,8 +42,8 @@ def run(*arguments):
 
 def test_the_engines_tests_pass_there():
     done = run("-m", "pytest", "-q", "-p", "tests.device_apart", "-p", "no:cacheprovider",
-               "tests/unit_tests/test_local_engine.py",
-               "tests/unit_tests/test_joint_prefill.py")  # fmt: skip
+               "tests/unit_tests/engines/local/test_engine.py",
+               "tests/unit_tests/engines/local/test_joint_prefill.py")  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:]
     assert " passed" in done.stdout
 

@@ -11,8 +11,8 @@ from langchain_core.language_models import FakeListChatModel
 
 from langchain_swallow import JapaneseTextSplitter, SwallowFAISS, create_rag_chain, load_documents
 from langchain_swallow.retrieval.query_expansion import MultiQueryRetriever
-from tests.integration_tests.test_readme import ROOT
 from tests.support.embeddings import DIMENSION, CharacterEmbeddings
+from tests.support.paths import ROOT
 
 PLACES = ("東京", "大阪", "京都", "札幌", "那覇", "仙台")
 THINGS = ("会議室", "食堂", "駐輪場", "受付", "資料室", "研修室")

@@ -1,9 +1,8 @@
 """The Python of the README, run with the demo model; the guides are in `test_documentation.py`."""
 
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
 
 
 def test_the_code_of_the_readme_runs(demo_folder, capsys):

@@ -11,7 +11,9 @@ import sentencepiece
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, LlamaTokenizer, PreTrainedTokenizerFast
 
-LLAMA2 = Path(__file__).parents[2].parent / "shared" / "data" / "llama2_tokenizer"
+from tests.support.paths import SHARED
+
+LLAMA2 = SHARED / "data" / "llama2_tokenizer"
 
 # Enough text for a small vocabulary with kana, kanji, ASCII and the markers' own pieces.
 CORPUS = [

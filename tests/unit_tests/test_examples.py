@@ -2,11 +2,12 @@
 
 import os
 import subprocess
-from pathlib import Path
 
 import yaml
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+from tests.support.paths import ROOT
+
+EXAMPLES = ROOT / "examples"
 
 
 def test_the_compose_file_is_two_replicas_on_loopback():

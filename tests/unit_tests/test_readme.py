@@ -1,12 +1,10 @@
 """The README says what the package does."""
 
-from pathlib import Path
-
 import pytest
 
 from langchain_swallow import list_models
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 
 

@@ -14,8 +14,8 @@ from langchain_swallow.prompts import encode, encode_text, render, render_instru
 from langchain_swallow.retrieval.rerankers import SwallowReranker
 from langchain_swallow.serving.api import create_api
 from langchain_swallow.text.surrogates import replace_surrogates
+from tests.support.assistants import assistant, client
 from tests.support.tokenizers import mistral_folder, mistral_tokenizer
-from tests.unit_tests.test_serving import assistant, client
 
 HALF, WHOLE = "\ud83d", "\ufffd"
 TOKENIZERS = [

@@ -13,16 +13,15 @@ from langchain_swallow.documents.load import SUFFIXES, lazy_load_documents
 from langchain_swallow.documents.split import as_counter
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.text.chunks import estimate_tokens
+from tests.support.paths import DOCUMENTS
 from tests.support.tokenizers import trained_tokenizer
 from tests.support.unreadable import shared_folder, unreadable
-
-EXAMPLES = Path(__file__).parents[2] / "examples" / "documents"
 
 
 @pytest.fixture(scope="module")
 def examples():
     by_file = {}
-    for document in load_documents(EXAMPLES):
+    for document in load_documents(DOCUMENTS):
         by_file.setdefault(Path(document.metadata["source"]).name, []).append(document)
     return by_file
 
@@ -32,7 +31,7 @@ def whole(documents):
 
 
 def test_the_examples_are_of_all_formats_and_encodings(examples):
-    files = [path for path in EXAMPLES.iterdir() if path.suffix in SUFFIXES]
+    files = [path for path in DOCUMENTS.iterdir() if path.suffix in SUFFIXES]
     assert len(files) >= 12
     assert set(examples) == {path.name for path in files}
     formats = {documents[0].metadata["format"] for documents in examples.values()}
@@ -350,7 +349,7 @@ def test_a_tokenizer_counts_without_special_tokens():
 
 
 def test_the_estimate_is_from_above():
-    for path in EXAMPLES.glob("*.md"):
+    for path in DOCUMENTS.glob("*.md"):
         text = path.read_text("utf-8")
         assert estimate_tokens(text) >= 0.6 * len(text)
 

@@ -5,7 +5,6 @@ import math
 import random
 import re
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -24,8 +23,9 @@ from langchain_swallow.evaluation.mt_bench.run import Key, calls_left, key_of
 from langchain_swallow.evaluation.mt_bench.scores import average_of_categories
 from langchain_swallow.evaluation.run_file import RunFile, read_records
 from tests.support.judges import RuleModel, echo
+from tests.support.paths import DATA, SHARED
 
-QUESTIONS = Path(__file__).parents[1] / "data" / "two_turn_questions.jsonl"
+QUESTIONS = DATA / "two_turn_questions.jsonl"
 BUILT_IN = JudgePrompts.built_in()
 # A rating for each category, so that the table is known.
 RATINGS = dict(zip(CATEGORIES, (1, 2, 3, 4, 5, 6, 7, 8), strict=True))
@@ -399,7 +399,7 @@ def test_questions_that_cannot_be_used(tmp_path, line, message):
 
 
 def test_the_shared_questions_are_read_with_their_references():
-    folder = Path(__file__).parents[3] / "shared" / "data" / "mt_bench_ja"
+    folder = SHARED / "data" / "mt_bench_ja"
     if not folder.exists():
         pytest.skip("the Japanese MT-Bench questions are not beside this checkout")
     questions = mt_bench.read_questions(

@@ -3,7 +3,6 @@
 import json
 import re
 from collections import Counter
-from pathlib import Path
 from types import SimpleNamespace
 
 import langsmith
@@ -28,8 +27,8 @@ from langchain_swallow.evaluation.rag.sweep import configurations, plot_sweep
 from langchain_swallow.evaluation.run_file import RunFile, read_records
 from langchain_swallow.rag import Answer, Citation
 from tests.support.judges import RuleModel
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 EXAMPLES = [
     Example("1", "試用期間は？", ("3か月",), {"就業規則.md": 1}, "人事"),
     Example("2", "日当は？", ("2,000円",), {"旅費.docx": 1}, "経理"),

@@ -21,10 +21,10 @@ from langchain_swallow.prompts import (
     render,
     render_instruction,
 )
+from tests.support.paths import SHARED
 from tests.support.tokenizers import TOKENIZERS, byte_level_tokenizer, llama2_tokenizer
 
-SHARED = Path(__file__).parents[2].parent / "shared" / "data"
-TEMPLATES = SHARED / "chat_templates"
+TEMPLATES = (SHARED / "data") / "chat_templates"
 needs_shared = pytest.mark.skipif(
     not TEMPLATES.is_dir(), reason="the project's shared data folder is not beside this checkout"
 )

@@ -12,8 +12,8 @@ from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.engines.server.tokenizer import ClientTokenizer
 from langchain_swallow.errors import PromptError
 from langchain_swallow.prompts import encode, render
+from tests.support.control_tokenizers import client, fast, qwen3_folder
 from tests.support.tokenizers import LLAMA2, llama2_tokenizer
-from tests.unit_tests.test_control_tokens import client, fast, qwen3_folder
 
 # Written after the published ones' documentation.
 GEMMA2 = (

@@ -3,7 +3,6 @@
 import json
 import re
 import unicodedata
-from pathlib import Path
 
 import pytest
 from langchain_core.documents import Document
@@ -11,9 +10,10 @@ from langchain_core.documents import Document
 from langchain_swallow import ChatSwallow, create_rag_chain, list_presets
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.rag.as_data import as_data
+from tests.support.paths import DATA
 from tests.support.tokenizers import trained_tokenizer
 
-PATH = Path(__file__).parents[1] / "data" / "injections.jsonl"
+PATH = DATA / "injections.jsonl"
 ATTACKS = [json.loads(line) for line in PATH.read_text("utf-8").splitlines()]
 PRESETS = [p.name for p in list_presets() if set(p.variables) == {"context", "question"}]
 # Special tokens are told by their ids: `</s>` in a text is four characters.

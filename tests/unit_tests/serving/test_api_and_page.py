@@ -30,19 +30,8 @@ from langchain_swallow.serving.refusals import (
 from langchain_swallow.serving.sessions import Sessions
 from langchain_swallow.serving.settings import Settings
 from langchain_swallow.serving.uploads import Limits, Received, file_name
+from tests.support.assistants import assistant, client, new_session, store
 from tests.support.embeddings import CharacterEmbeddings
-
-TEXTS = ["会議室は3階にある。", "食堂のカレーは500円。", "出張の日当は3,000円とする。"]
-
-
-def store():
-    metadatas = [{"source": f"/srv/文書/{i}.md"} for i in range(3)]
-    return SwallowFAISS.from_texts(TEXTS, CharacterEmbeddings(), metadatas)
-
-
-def assistant(*answers, sleep=None, **options):
-    llm = FakeListChatModel(responses=list(answers) or ["3階 [1]"], sleep=sleep)
-    return Assistant(llm, store(), splitter=JapaneseTextSplitter(100), **options)
 
 
 def session_of(made, name="甲"):
@@ -311,16 +300,6 @@ def test_ratings_are_kept(tmp_path):
 
 
 # API
-
-
-def client(app):
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")
-
-
-async def new_session(http):
-    got = await http.post("/v1/sessions")
-    assert got.status_code == 201
-    return got.json()["session"]
 
 
 async def test_an_answer_as_json():

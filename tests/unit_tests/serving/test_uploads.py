@@ -12,8 +12,8 @@ from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
 from langchain_swallow.serving.api import create_api
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.uploads import Limits, Received
+from tests.support.assistants import client, new_session
 from tests.support.embeddings import CharacterEmbeddings
-from tests.unit_tests.test_serving import client, new_session
 
 TEXT = "電球は12個。".encode()
 

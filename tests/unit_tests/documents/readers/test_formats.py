@@ -4,7 +4,6 @@ import io
 import time
 import zipfile
 from datetime import date, datetime
-from pathlib import Path
 from urllib.parse import quote
 
 import openpyxl
@@ -21,8 +20,7 @@ from langchain_swallow.documents.readers.jsonl import read_jsonl
 from langchain_swallow.documents.readers.registry import read_content
 from langchain_swallow.documents.readers.sandbox import Sandbox
 from langchain_swallow.errors import DocumentError
-
-DOCUMENTS = Path(__file__).parents[2] / "examples" / "documents"
+from tests.support.paths import DOCUMENTS
 
 
 def saved(document):

@@ -14,13 +14,12 @@ from accelerate import dispatch_model
 from langchain_swallow.engines.local import engine as local
 from langchain_swallow.engines.local import kv_cache
 from langchain_swallow.engines.local.attention import use_quick_attention
-from langchain_swallow.engines.local.engine import LocalEngine
 from langchain_swallow.engines.local.kv_cache import shared_length
 from langchain_swallow.engines.local.kv_memory import KVMemory, can_reserve
 from langchain_swallow.engines.local.lookup import MAX_GUESS, PromptLookup
 from langchain_swallow.engines.local.model_runner import ModelRunner
 from langchain_swallow.engines.local.packing import pack_linear_layers
-from langchain_swallow.engines.protocol import AsyncStream, Chunk, Finish, Request, Stream
+from langchain_swallow.engines.protocol import AsyncStream, Finish, Request, Stream
 from langchain_swallow.errors import (
     EngineError,
     GenerationTimeoutError,
@@ -28,7 +27,7 @@ from langchain_swallow.errors import (
     PromptOverflowError,
 )
 from tests.support import tiny_models
-from tests.support.tokenizers import trained_tokenizer
+from tests.support.local_engines import engine_of, logprobs, prompts, run
 
 # Keys and values of a token: 3 layers of 2 heads of 16, in float32.
 BYTES = 2 * 3 * 2 * 16 * 4
@@ -55,29 +54,11 @@ def tiny_llama():
     return tiny_models.tiny_llama(Here.device)
 
 
-class NoEnd:
-    """The trained tokenizer without an end token, so that answers have the wanted length."""
-
-    def __init__(self):
-        self._tokenizer = trained_tokenizer()
-
-    def __getattr__(self, name):
-        return None if name == "eos_token_id" else getattr(self._tokenizer, name)
-
-
-def engine_of(model, **options):
-    return LocalEngine(model, NoEnd(), context_window=256, **{"block": 7, **options})
-
-
 @pytest.fixture
 def engine():
     made = engine_of(tiny_llama())
     yield made
     made.close()
-
-
-def prompts(count, shared=20):
-    return [(1, *range(40, 40 + shared), *range(300 + i, 303 + 3 * i)) for i in range(count)]
 
 
 def expected(model, prompt, count):
@@ -89,21 +70,6 @@ def expected(model, prompt, count):
             pad_token_id=0,
         )
     return ids[0, len(prompt) :].tolist()
-
-
-def run(engine, request):
-    """The token ids of an answer, and its last event."""
-    done = threading.Event()
-    events = []
-
-    def sink(event):
-        events.append(event)
-        if not isinstance(event, Chunk):
-            done.set()
-
-    sequence = engine.submit(request, sink)
-    assert done.wait(60)
-    return sequence.ids[len(request.prompt_ids) :], events
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma2", "mistral"])
@@ -192,10 +158,6 @@ def test_known_beginnings_are_not_computed_again(engine):
     ids, events = run(engine, Request(prompt_ids=second, max_tokens=4))
     assert events[-1].cached_tokens == shared_length(list(first), second) == 21
     assert ids == expected(tiny_llama(), second, 4)
-
-
-def logprobs(events):
-    return [chunk.logprobs for chunk in events[:-1]]
 
 
 def assert_alike(events, others):

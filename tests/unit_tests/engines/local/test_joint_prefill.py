@@ -10,8 +10,8 @@ from langchain_swallow.engines.local.model_runner import ModelRunner
 from langchain_swallow.engines.protocol import Request, Stream
 from langchain_swallow.errors import EngineError, OutOfMemoryError, SwallowError
 from tests.support import tiny_models
+from tests.support.local_engines import NoEnd, logprobs
 from tests.support.tiny_models import tiny
-from tests.unit_tests.test_local_engine import NoEnd, logprobs
 
 
 @pytest.fixture(params=tiny_models.DEVICES)

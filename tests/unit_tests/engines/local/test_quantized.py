@@ -10,8 +10,8 @@ from langchain_swallow import ChatSwallow
 from langchain_swallow.engines.local import loading, quantized
 from langchain_swallow.engines.local.quantized import Int4Linear, Int8Linear
 from langchain_swallow.engines.protocol import Request
+from tests.support.local_engines import engine_of, run
 from tests.support.tiny_models import tiny
-from tests.unit_tests.test_local_engine import engine_of, run
 
 pytestmark = pytest.mark.skipif(
     not (quantized.has_kernels(8) and quantized.has_kernels(4)), reason="torch has no such kernels"
