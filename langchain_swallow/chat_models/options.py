@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from langchain_swallow.catalog import DEMO, PromptFormat, chat_model_info
 from langchain_swallow.engines.protocol import Engine
-from langchain_swallow.engines.registry import EngineName, LoadSettings
+from langchain_swallow.engines.settings import EngineName, LoadSettings
 from langchain_swallow.errors import EngineError
 
 

@@ -113,7 +113,7 @@ def add_counter(parser: argparse.ArgumentParser) -> None:
 
 def show_sources(answer: "Answer") -> None:
     """Where the cited passages are."""
-    from langchain_swallow.rag.answer import note
+    from langchain_swallow.rag.citation import note
 
     for citation in answer.citations:
         print(f"  [{citation.number}] {citation.place}{note(citation)}")

@@ -6,70 +6,11 @@ never loads torch.
 
 import importlib
 import threading
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from concurrent.futures import ThreadPoolExecutor
 
 from langchain_swallow.catalog import DEMO
 from langchain_swallow.engines.protocol import Engine
-
-EngineName = Literal["auto", "transformers", "vllm", "server"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadSettings:
-    """What makes two engines the same.
-
-    Args:
-        model: `"demo"`, a hub id or a local directory.
-        engine: Which engine; `"auto"` takes a server if there are `base_urls`, vLLM where it is
-            installed and a CUDA device is there, else transformers.
-        context_window: Most tokens of prompt and answer; `None` takes the model's own.
-        device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; `None` takes the best there is.
-        device_map: As in transformers; over several GPUs `"auto"`.
-        dtype: `"auto"`, `"bfloat16"`, `"float16"` or `"float32"`.
-        quantization: `"8bit"` or `"4bit"` (bitsandbytes), or a name that vLLM knows.
-        tensor_parallel_size: GPUs that share each layer (vLLM).
-        pipeline_parallel_size: Groups of layers on GPUs or machines of their own (vLLM).
-        max_model_len: Window that vLLM makes room for.
-        gpu_memory_utilization: Share of a GPU's memory that vLLM takes, in (0, 1].
-        speculative: `"prompt_lookup"` guesses tokens from the prompt; `"auto"` does with
-            transformers, where it adapts to what holds, and leaves it to vLLM.
-        engine_options: Further arguments of vLLM's `AsyncEngineArgs`.
-        base_urls: Servers.
-        api_key: Theirs; `token` is the hub's and never sent to them.
-        tokenizer: Folder or hub id of the tokenizer, if it is not the model's (server).
-        served_model: Name of the model on the servers.
-        prompt_as: `"ids"`, `"text"`, or `"auto"` to find out what a server takes.
-        max_retries: Tries after the first (server); every one of several is tried, unless it is 0.
-    """
-
-    model: str
-    engine: EngineName = "auto"
-    context_window: int | None = None
-    device: str | None = None
-    device_map: str | None = None
-    dtype: str = "auto"
-    quantization: str | None = None
-    attn_implementation: str | None = None
-    revision: str | None = None
-    cache_dir: str | None = None
-    local_files_only: bool = False
-    trust_remote_code: bool = False
-    token: str | None = None
-    tensor_parallel_size: int | None = None
-    pipeline_parallel_size: int | None = None
-    max_model_len: int | None = None
-    gpu_memory_utilization: float | None = None
-    speculative: Literal["auto", "prompt_lookup"] | None = "auto"
-    # Compared, but not hashed: vLLM's options may be dicts.
-    engine_options: tuple[tuple[str, Any], ...] = field(default=(), hash=False)
-    base_urls: tuple[str, ...] = ()
-    api_key: str | None = None
-    tokenizer: str | None = None
-    served_model: str | None = None
-    prompt_as: Literal["auto", "ids", "text"] = "auto"
-    max_retries: int = 2
-
+from langchain_swallow.engines.settings import LoadSettings
 
 _engines: dict[LoadSettings, Engine] = {}
 _locks: dict[LoadSettings, threading.Lock] = {}
@@ -112,10 +53,27 @@ def unload_engine(settings: LoadSettings) -> None:
 def _start(settings: LoadSettings) -> Engine:
     if settings.engine == "server" or (settings.engine == "auto" and settings.base_urls):
         return _connect(settings)
-    # Everything else loads torch.
+    # Everything else loads torch, and is imported by name so that type checkers need none of it.
+    source = _files_of(settings.model)
+    if settings.engine == "vllm" or (settings.engine == "auto" and _suits_vllm(settings)):
+        from langchain_swallow.engines.vllm import load_vllm_engine
+
+        return load_vllm_engine(settings, source)
     loading = importlib.import_module("langchain_swallow.engines.local.loading")
-    engine: Engine = loading.load_engine(settings)
+    # A thread that ends takes its OpenMP threads along (see `devices`).
+    with ThreadPoolExecutor(1) as pool:
+        engine: Engine = pool.submit(loading.load_local_engine, settings, source).result()
     return engine
+
+
+def _suits_vllm(settings: LoadSettings) -> bool:
+    """Whether vLLM is there and can do what is asked for."""
+    from langchain_swallow.engines.vllm import vllm_is_installed
+
+    if settings.device_map is not None or not vllm_is_installed():
+        return False
+    devices = importlib.import_module("langchain_swallow.engines.local.devices")
+    return bool(devices.choose_device(settings.device).startswith("cuda"))
 
 
 def _connect(settings: LoadSettings) -> Engine:
@@ -125,7 +83,7 @@ def _connect(settings: LoadSettings) -> Engine:
     if not settings.base_urls:
         raise ValueError('engine="server" needs base_url, such as "http://localhost:8000/v1".')
     tokenizer = load_client_tokenizer(
-        _tokenizer_source(settings.tokenizer or settings.model),
+        _files_of(settings.tokenizer or settings.model),
         revision=settings.revision,
         cache_dir=settings.cache_dir,
         local_files_only=settings.local_files_only,
@@ -142,8 +100,8 @@ def _connect(settings: LoadSettings) -> Engine:
     )
 
 
-def _tokenizer_source(name: str) -> str:
-    """Where the files of a tokenizer are: the demo model's are made here, not downloaded."""
+def _files_of(name: str) -> str:
+    """Hub id or folder of a checkpoint: the demo model's files are made here, not downloaded."""
     if name != DEMO:
         return name
     demo = importlib.import_module("langchain_swallow.engines.demo")

@@ -15,7 +15,7 @@ from langchain_swallow._system.isolated import working_directory_forgotten
 from langchain_swallow.engines.async_engine import LoopEngine
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.engines.protocol import Chunk, Event, Finish, Request, TokenLogprob
-from langchain_swallow.engines.registry import LoadSettings
+from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.errors import (
     DeviceError,
     EngineError,

@@ -1,7 +1,8 @@
 """Question → answer from documents, with citations that were checked; chains over long texts."""
 
-from langchain_swallow.rag.answer import Answer, Citation
+from langchain_swallow.rag.answer import Answer
 from langchain_swallow.rag.chain import create_rag_chain
+from langchain_swallow.rag.citation import Citation
 from langchain_swallow.rag.conversation import create_conversational_rag_chain
 from langchain_swallow.rag.long_texts import (
     create_extraction_chain,

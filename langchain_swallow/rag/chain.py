@@ -13,8 +13,9 @@ from langchain_core.runnables.base import coerce_to_runnable
 from langchain_swallow.errors import PromptOverflowError
 from langchain_swallow.prompts.messages import said
 from langchain_swallow.prompts.presets import REFUSAL, Preset, get_preset
-from langchain_swallow.rag.answer import Answer, is_supported
+from langchain_swallow.rag.answer import Answer
 from langchain_swallow.rag.budget import prompt_budget
+from langchain_swallow.rag.citation import is_supported
 from langchain_swallow.rag.citations import CitationFilter, find_citations
 from langchain_swallow.rag.packing import best_at_both_ends, fenced, merged, pack
 from langchain_swallow.rag.rewrite import accepted, rewrite_messages, stands_alone

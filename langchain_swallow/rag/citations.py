@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 from langchain_core.documents import Document
 
 from langchain_swallow.rag.agreement import agrees
-from langchain_swallow.rag.answer import Citation
+from langchain_swallow.rag.citation import Citation
 from langchain_swallow.text.citation_marks import MARK, MARK_PATTERN, OPEN_MARK, mark_numbers
 from langchain_swallow.text.normalize import SearchKey, normalize, normalize_with_offsets
 from langchain_swallow.text.quantities import quantities, without_quantities

@@ -7,22 +7,23 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from langchain_swallow.rag.answer import Answer, Citation, note
+from langchain_swallow.rag.citation import Citation, note
 
 _MARK = re.compile(r"\[([0-9]+)\]")
 
 
-def answer_html(answer: Answer, anchor: str = "passage") -> str:
+def answer_html(text: str, citations: Sequence[Citation], anchor: str = "passage") -> str:
     """The text with its marks as links, then the cited passages, folded.
 
     Args:
-        answer: Whole, or as much as has been streamed.
+        text: Of an answer, or as much as has been streamed.
+        citations: Its citations.
         anchor: Begins the ids of the passages; another one for each answer of a page.
 
-    >>> answer_html(Answer(text="<b>10日</b>"))
+    >>> answer_html("<b>10日</b>", [])
     '<p>&lt;b&gt;10日&lt;/b&gt;</p>'
     """
-    cited = _by_number(answer.citations)
+    cited = _by_number(citations)
 
     def linked(match: re.Match[str]) -> str:
         number = int(match[1])
@@ -30,9 +31,9 @@ def answer_html(answer: Answer, anchor: str = "passage") -> str:
             return match[0]
         return f'<a href="#{escape(anchor)}-{number}">{match[0]}</a>'
 
-    text = f"<p>{_lines(_MARK.sub(linked, escape(answer.text)))}</p>"
+    answer = f"<p>{_lines(_MARK.sub(linked, escape(text)))}</p>"
     passages = (_passage(found, f"{escape(anchor)}-{n}") for n, found in cited.items())
-    return "\n".join([text, *passages])
+    return "\n".join([answer, *passages])
 
 
 def _by_number(citations: Sequence[Citation]) -> dict[int, list[Citation]]:

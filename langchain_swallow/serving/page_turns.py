@@ -122,7 +122,8 @@ def _wire(turn_id: str, body: str, session_id: str, *, lost: bool) -> str:
 
 def _body(turn_id: str, answer: Answer) -> str:
     """An answer in an element with its id, by which it is rated."""
-    return f'<div id="answer-{turn_id}">{answer_html(answer, f"passage-{turn_id}")}</div>'
+    shown = answer_html(answer.text, answer.citations, f"passage-{turn_id}")
+    return f'<div id="answer-{turn_id}">{shown}</div>'
 
 
 def _alarm(text: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("vllm", reason="vLLM is not in this environment; it has one of its own")
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.engines.registry import LoadSettings
+from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.engines.vllm import load_vllm_engine
 from langchain_swallow.errors import DeviceError, ModelUnavailableError
 from tests.conformance import WINDOW, ClosingConformance, EngineConformance, save_checkpoint

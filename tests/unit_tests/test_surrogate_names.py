@@ -14,7 +14,8 @@ from langchain_swallow.cli import main
 from langchain_swallow.cli.common import print_json
 from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.rag.answer import Answer, Citation
+from langchain_swallow.rag.answer import Answer
+from langchain_swallow.rag.citation import Citation
 from langchain_swallow.serving.answer_json import answer_json
 from langchain_swallow.text.json_text import json_text
 from tests.support.embeddings import CharacterEmbeddings

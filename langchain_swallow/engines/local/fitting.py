@@ -7,7 +7,7 @@ import torch
 from langchain_swallow.catalog import GIB, ModelInfo, chat_model_info, list_models
 from langchain_swallow.engines.local.devices import free_gib, host_memory_gib
 from langchain_swallow.engines.local.packing import weight_bytes
-from langchain_swallow.engines.registry import LoadSettings
+from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.errors import OutOfMemoryError
 
 BITS = {"8bit": 8, "4bit": 4}

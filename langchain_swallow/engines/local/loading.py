@@ -1,14 +1,11 @@
 """Checkpoint → model and tokenizer → engine in this process."""
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
-from langchain_swallow.catalog import DEMO
-from langchain_swallow.engines.demo import demo_model_folder
 from langchain_swallow.engines.local.attention import attends_quickly, use_quick_attention
 from langchain_swallow.engines.local.devices import (
     choose_device,
@@ -21,10 +18,8 @@ from langchain_swallow.engines.local.engine import LocalEngine
 from langchain_swallow.engines.local.fitting import BITS, check_memory, kv_budget, too_large
 from langchain_swallow.engines.local.packing import pack_linear_layers
 from langchain_swallow.engines.local.quantized import has_kernels, quantize_linear_layers
-from langchain_swallow.engines.protocol import Engine
-from langchain_swallow.engines.registry import LoadSettings
 from langchain_swallow.engines.server.tokenizer import load_client_tokenizer
-from langchain_swallow.engines.vllm import load_vllm_engine, vllm_is_installed
+from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.errors import (
     MissingDependencyError,
     ModelUnavailableError,
@@ -32,19 +27,13 @@ from langchain_swallow.errors import (
 )
 
 
-def load_engine(settings: LoadSettings) -> Engine:
-    """Load a model of one's own, with vLLM or transformers; see `shared_engine` for the errors."""
-    if settings.engine == "vllm" or (settings.engine == "auto" and _suits_vllm(settings)):
-        source = str(demo_model_folder()) if settings.model == DEMO else settings.model
-        return load_vllm_engine(settings, source)
-    # A thread that ends takes its OpenMP threads along (see `devices`).
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(load_local_engine, settings).result()
+def load_local_engine(settings: LoadSettings, source: str) -> LocalEngine:
+    """Load a model with transformers; see `shared_engine` for the errors.
 
-
-def load_local_engine(settings: LoadSettings) -> LocalEngine:
-    """Load a model with transformers."""
-    source = str(demo_model_folder()) if settings.model == DEMO else settings.model
+    Args:
+        settings: How to load.
+        source: Hub id or folder.
+    """
     _check_attention(settings.attn_implementation)
     device = choose_device(settings.device)
     dtype = choose_dtype(settings.dtype, device)
@@ -133,12 +122,6 @@ def _load_tokenizer(name: str, hub: dict[str, Any]) -> Any:
         return load_client_tokenizer(name, **options)
     except ModelUnavailableError:
         return AutoTokenizer.from_pretrained(name, **hub)
-
-
-def _suits_vllm(settings: LoadSettings) -> bool:
-    """Whether vLLM is there and can do what is asked for."""
-    on_cuda = choose_device(settings.device).startswith("cuda")
-    return on_cuda and settings.device_map is None and vllm_is_installed()
 
 
 def _check_attention(implementation: str | None) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from langchain_swallow.engines.local.loading import load_local_engine
-from langchain_swallow.engines.registry import LoadSettings
+from langchain_swallow.engines.settings import LoadSettings
 from tests.conformance import ClosingConformance, EngineConformance, save_checkpoint
 from tests.support.tiny_models import DEVICES
 
@@ -14,7 +14,8 @@ def checkpoint(tmp_path_factory):
 
 
 def load(checkpoint, device):
-    return load_local_engine(LoadSettings(model=str(checkpoint), device=device, dtype="float32"))
+    source = str(checkpoint)
+    return load_local_engine(LoadSettings(model=source, device=device, dtype="float32"), source)
 
 
 @pytest.mark.parametrize("device", DEVICES, scope="class")

@@ -16,7 +16,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
 from langchain_swallow.errors import IndexStoreError, ServerConnectionError
 from langchain_swallow.rag import Answer
-from langchain_swallow.rag.answer import Citation
+from langchain_swallow.rag.citation import Citation
 from langchain_swallow.serving.answer_json import _public, answer_json
 from langchain_swallow.serving.api import create_api
 from langchain_swallow.serving.api_models import AnswerBody
