@@ -78,7 +78,7 @@ def _suits_vllm(settings: LoadSettings) -> bool:
 
 def _connect(settings: LoadSettings) -> Engine:
     from langchain_swallow.engines.server.client import ServerEngine
-    from langchain_swallow.engines.server.tokenizer import load_client_tokenizer
+    from langchain_swallow.prompts.client_tokenizer import load_client_tokenizer
 
     if not settings.base_urls:
         raise ValueError('engine="server" needs base_url, such as "http://localhost:8000/v1".')

@@ -14,9 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.engines.jinja import render_chat_template
 from langchain_swallow.errors import ModelUnavailableError
 from langchain_swallow.prompts.control_tokens import ControlToken, control_pattern, control_tokens
+from langchain_swallow.prompts.jinja import render_chat_template
 from langchain_swallow.prompts.plain_encoders import (
     Encoder,
     SentencePieceModel,

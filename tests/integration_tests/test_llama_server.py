@@ -11,8 +11,8 @@ import pytest
 from langchain_swallow import ChatSwallow
 from langchain_swallow.engines.protocol import Grammar, Request, Stream
 from langchain_swallow.engines.server.client import ServerEngine
-from langchain_swallow.engines.server.tokenizer import load_client_tokenizer
 from langchain_swallow.errors import AuthenticationError, GrammarError, PromptOverflowError
+from langchain_swallow.prompts.client_tokenizer import load_client_tokenizer
 from tests.conformance import (
     LENGTH,
     PROMPTS,

@@ -15,7 +15,6 @@ import pytest
 from langchain_swallow import ChatSwallow
 from langchain_swallow.engines.protocol import Finish, Request, Stream, wait_until_ready
 from langchain_swallow.engines.server.client import ServerEngine
-from langchain_swallow.engines.server.tokenizer import load_client_tokenizer
 from langchain_swallow.errors import (
     AuthenticationError,
     EngineError,
@@ -23,6 +22,7 @@ from langchain_swallow.errors import (
     PromptOverflowError,
     ServerConnectionError,
 )
+from langchain_swallow.prompts.client_tokenizer import load_client_tokenizer
 from tests.conformance import (
     LENGTH,
     PROMPTS,

@@ -18,7 +18,7 @@ from tokenizers import (
 from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 from transformers.tokenization_utils_sentencepiece import SentencePieceBackend
 
-from langchain_swallow.engines.server.tokenizer import ClientTokenizer
+from langchain_swallow.prompts.client_tokenizer import ClientTokenizer
 from tests.support.tokenizers import CORPUS, mistral_folder, mistral_tokenizer
 
 SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]

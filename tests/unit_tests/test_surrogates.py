@@ -9,8 +9,8 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from langchain_swallow import ChatSwallow, SwallowEmbeddings, SwallowFAISS, create_rag_chain
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.engines.server.protocol import Flavor, payload_of
-from langchain_swallow.engines.server.tokenizer import ClientTokenizer
 from langchain_swallow.prompts import encode, encode_text, render, render_instruction
+from langchain_swallow.prompts.client_tokenizer import ClientTokenizer
 from langchain_swallow.retrieval.rerankers import SwallowReranker
 from langchain_swallow.serving.api import create_api
 from langchain_swallow.text.surrogates import replace_surrogates

@@ -18,13 +18,13 @@ from langchain_swallow.engines.local.engine import LocalEngine
 from langchain_swallow.engines.local.fitting import BITS, check_memory, kv_budget, too_large
 from langchain_swallow.engines.local.packing import pack_linear_layers
 from langchain_swallow.engines.local.quantized import has_kernels, quantize_linear_layers
-from langchain_swallow.engines.server.tokenizer import load_client_tokenizer
 from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.errors import (
     MissingDependencyError,
     ModelUnavailableError,
     OutOfMemoryError,
 )
+from langchain_swallow.prompts.client_tokenizer import load_client_tokenizer
 
 
 def load_local_engine(settings: LoadSettings, source: str) -> LocalEngine:

@@ -9,9 +9,9 @@ from pydantic import BaseModel
 
 from langchain_swallow import ChatSwallow
 from langchain_swallow.engines.fake import FakeEngine
-from langchain_swallow.engines.server.tokenizer import ClientTokenizer
 from langchain_swallow.errors import PromptError
 from langchain_swallow.prompts import encode, render
+from langchain_swallow.prompts.client_tokenizer import ClientTokenizer
 from tests.support.control_tokenizers import client, fast, qwen3_folder
 from tests.support.tokenizers import LLAMA2, llama2_tokenizer
 

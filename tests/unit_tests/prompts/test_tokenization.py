@@ -14,9 +14,9 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 from transformers import AutoTokenizer
 
 from langchain_swallow.engines.local.loading import _load_tokenizer
-from langchain_swallow.engines.server.tokenizer import ClientTokenizer
 from langchain_swallow.errors import ModelUnavailableError
 from langchain_swallow.prompts import encode, encode_text
+from langchain_swallow.prompts.client_tokenizer import ClientTokenizer
 from tests.support.tokenizers import LLAMA2, mistral_folder
 
 CODE = "def f():\n    return 1\n\n- 項目\n  - 子項目"

@@ -12,7 +12,6 @@ from langchain_swallow.engines.protocol import Chunk, Finish, Grammar, Request, 
 from langchain_swallow.engines.server.client import ServerEngine
 from langchain_swallow.engines.server.grammar_probe import grammars_of, probe_of
 from langchain_swallow.engines.server.protocol import Answer, Flavor, payload_of, prompt_text
-from langchain_swallow.engines.server.tokenizer import ClientTokenizer
 from langchain_swallow.errors import (
     GrammarError,
     InvalidRequestError,
@@ -22,6 +21,7 @@ from langchain_swallow.errors import (
     ServerError,
 )
 from langchain_swallow.prompts import encode
+from langchain_swallow.prompts.client_tokenizer import ClientTokenizer
 from tests.support.tokenizers import LLAMA2, TOKENIZERS, llama2_tokenizer, trained_tokenizer
 
 VLLM = Flavor("m", "vllm", grammars="lark")
