@@ -40,6 +40,7 @@ from langchain_swallow.chat_models.results import AnsweredBy, ChunkWriter, to_re
 from langchain_swallow.engines.protocol import AsyncStream, Engine, Request, Stream
 from langchain_swallow.prompts import Turn, encode, encode_text
 from langchain_swallow.prompts.messages import to_turns
+from langchain_swallow.prompts.tokenizer import Tokenizer
 
 
 class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
@@ -216,11 +217,11 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
     # Tokens
 
     def get_token_ids(self, text: str) -> list[int]:
-        """Token ids of a text alone, without BOS."""
-        return encode_text(text, self.load().tokenizer)
+        """Token ids of a text alone, without BOS; the model is not loaded for it."""
+        return encode_text(text, self._tokenizer(self.model))
 
     def get_num_tokens(self, text: str) -> int:
-        """Number of tokens of a text alone."""
+        """Number of tokens of a text alone; the model is not loaded for it."""
         return len(self.get_token_ids(text))
 
     def get_num_tokens_from_messages(
@@ -230,15 +231,15 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
     ) -> int:
         """Number of tokens of the prompt that these messages, and tools, would become.
 
-        Of no messages it is 0, though no prompt can be made of them: LangChain's `trim_messages`
-        counts what is left.
+        The model is not loaded for it. Of no messages it is 0, though no prompt can be made of
+        them: LangChain's `trim_messages` counts what is left.
         """
         if not messages:
             return 0
-        engine = self.load()
         form = form_of_call({"tools": tools})
         turns = to_turns(messages, self.system_prompt)
-        return len(self._encoder(engine, self)([*turns, *form.instructions]))
+        encode_turns = self._encoder(self._tokenizer(self.model), self)
+        return len(encode_turns([*turns, *form.instructions]))
 
     # From messages to requests
 
@@ -248,7 +249,7 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
         """One request per answer."""
         parameters = parameters_of_call(self, call)
         form = form_of_call(call)
-        encode_turns = self._encoder(engine, parameters, call.get("model"))
+        encode_turns = self._encoder(engine.tokenizer, parameters, call.get("model"))
 
         def encode_messages(kept: Sequence[BaseMessage]) -> list[int]:
             return encode_turns([*to_turns(kept, parameters.system_prompt), *form.instructions])
@@ -264,22 +265,22 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
         return requests_for(prompt_ids, parameters, stop, form.grammar)
 
     def _encoder(
-        self, engine: Engine, parameters: GenerationParameters, model: str | None = None
+        self, tokenizer: Tokenizer, parameters: GenerationParameters, model: str | None = None
     ) -> Callable[[list[Turn]], list[int]]:
         return partial(
             encode,
-            tokenizer=engine.tokenizer,
-            format=self._format(engine, model or self.model),
+            tokenizer=tokenizer,
+            format=self._format(tokenizer, model or self.model),
             on_control_text=parameters.on_control_text,
         )
 
-    def _format(self, engine: Engine, model: str) -> PromptFormat:
+    def _format(self, tokenizer: Tokenizer, model: str) -> PromptFormat:
         """The prompt format: as set, the checkpoint's, or what a local tokenizer brings."""
         if self.prompt_format is not None:
             return self.prompt_format
         if info := chat_model_info(model, by_folder_name=True):
             return info.prompt_format or "ver0.1"
-        has_template = model != DEMO and getattr(engine.tokenizer, "chat_template", None)
+        has_template = model != DEMO and getattr(tokenizer, "chat_template", None)
         return "tokenizer" if has_template else "ver0.1"
 
     # Generation

@@ -9,7 +9,13 @@ from langchain_swallow.chat_models.cache_keys import forget_files
 from langchain_swallow.chat_models.options import LoadedEngine, LoadingParameters
 from langchain_swallow.chat_models.requests import GenerationParameters
 from langchain_swallow.engines.protocol import Engine, until_ready, wait_until_ready
-from langchain_swallow.engines.registry import shared_engine, started_engine, unload_engine
+from langchain_swallow.engines.registry import (
+    shared_engine,
+    started_engine,
+    tokenizer_for,
+    unload_engine,
+)
+from langchain_swallow.prompts.tokenizer import Tokenizer
 
 
 class EngineOwner(LoadingParameters, GenerationParameters):
@@ -58,6 +64,11 @@ class EngineOwner(LoadingParameters, GenerationParameters):
             engine = started if started else await asyncio.to_thread(shared_engine, settings)
         await until_ready(engine, self._timeout(call))
         return engine
+
+    def _tokenizer(self, model: str) -> Tokenizer:
+        """The tokenizer of a model, which need not be loaded for it."""
+        passed = self._passed(model)
+        return passed.engine.tokenizer if passed else tokenizer_for(self.load_settings(model))
 
     def _timeout(self, call: dict[str, Any]) -> float | None:
         """The limit of a call. A wrong value is refused later, with the other parameters."""

@@ -14,6 +14,7 @@ from langchain_swallow.errors import (
     PromptOverflowError,
     SwallowError,
 )
+from langchain_swallow.prompts.tokenizer import Tokenizer
 
 T = TypeVar("T")
 _LAST_WAIT_S = 1.0
@@ -34,7 +35,7 @@ class LoopEngine:
     """An engine that answers with an asynchronous iterator; callable from any thread."""
 
     name: str
-    tokenizer: Any
+    tokenizer: Tokenizer
 
     def __init__(self) -> None:
         # Why no request is taken any more.

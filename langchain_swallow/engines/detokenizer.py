@@ -9,7 +9,8 @@ import codecs
 import functools
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+
+from langchain_swallow.prompts.tokenizer import Tokenizer
 
 _BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
@@ -69,7 +70,7 @@ def _overlap(text: str, stop: str) -> int:
     return 0
 
 
-def token_bytes(tokenizer: Any) -> Callable[[int], bytes]:
+def token_bytes(tokenizer: Tokenizer) -> Callable[[int], bytes]:
     """The function from a token id to its bytes; special tokens have none.
 
     Knows the two kinds of vocabulary in use: SentencePiece (`▁` is a space, `<0x0A>` a byte) and
@@ -89,7 +90,7 @@ def token_bytes(tokenizer: Any) -> Callable[[int], bytes]:
     return to_bytes
 
 
-def _is_byte_level(tokenizer: Any) -> bool:
+def _is_byte_level(tokenizer: Tokenizer) -> bool:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     return backend is not None and "ByteLevel" in repr(backend.decoder)
 

@@ -5,11 +5,11 @@ llm = ChatSwallow.from_engine(FakeEngine(["10日です。"], tokenizer), model="
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Any
 
 from langchain_swallow.engines.protocol import Chunk, Finish, Request, Sink
 from langchain_swallow.errors import EngineError
 from langchain_swallow.prompts import encode_text
+from langchain_swallow.prompts.tokenizer import Tokenizer
 
 
 class FakeEngine:
@@ -26,7 +26,11 @@ class FakeEngine:
     name = "fake"
 
     def __init__(
-        self, answers: Iterable[str | Exception], tokenizer: Any, *, context_window: int = 4096
+        self,
+        answers: Iterable[str | Exception],
+        tokenizer: Tokenizer,
+        *,
+        context_window: int = 4096,
     ) -> None:
         self.tokenizer = tokenizer
         self.requests: list[Request] = []

@@ -14,6 +14,7 @@ import numpy as np
 
 from langchain_swallow.engines.protocol import Grammar
 from langchain_swallow.errors import EngineError, GrammarError
+from langchain_swallow.prompts.tokenizer import Tokenizer
 
 
 class TokenMask:
@@ -53,7 +54,7 @@ class GrammarCompiler:
     """Makes masks for one tokenizer.
 
     Args:
-        tokenizer: A transformers tokenizer.
+        tokenizer: The model's.
         to_bytes: Token id → bytes, as answers are decoded.
         end_ids: Tokens that end an answer.
         encode: Text → its token ids inside an answer; what must come next comes in these.
@@ -61,7 +62,7 @@ class GrammarCompiler:
 
     def __init__(
         self,
-        tokenizer: Any,
+        tokenizer: Tokenizer,
         to_bytes: Callable[[int], bytes],
         end_ids: frozenset[int],
         encode: Callable[[str], list[int]],
@@ -94,7 +95,10 @@ class _Vocabulary:
     """What llguidance wants to know of a tokenizer."""
 
     def __init__(
-        self, tokenizer: Any, to_bytes: Callable[[int], bytes], encode: Callable[[str], list[int]]
+        self,
+        tokenizer: Tokenizer,
+        to_bytes: Callable[[int], bytes],
+        encode: Callable[[str], list[int]],
     ) -> None:
         special = set(tokenizer.all_special_ids)
         self.special_token_ids = sorted(special)

@@ -11,10 +11,11 @@ import queue
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from langchain_swallow.engines.groups import current_group
 from langchain_swallow.errors import EngineError
+from langchain_swallow.prompts.tokenizer import Tokenizer
 
 FinishReason = Literal["stop", "length"]
 
@@ -129,7 +130,7 @@ class Engine(Protocol):
     """
 
     name: str
-    tokenizer: Any
+    tokenizer: Tokenizer
 
     @property
     def context_window(self) -> int:

@@ -8,9 +8,11 @@ import importlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from langchain_swallow.catalog import DEMO
+from langchain_swallow.engines.files import files_of
 from langchain_swallow.engines.protocol import Engine
 from langchain_swallow.engines.settings import LoadSettings
+from langchain_swallow.engines.tokenizers import forget_tokenizer, tokenizer_of_files
+from langchain_swallow.prompts.tokenizer import Tokenizer
 
 _engines: dict[LoadSettings, Engine] = {}
 _locks: dict[LoadSettings, threading.Lock] = {}
@@ -42,8 +44,19 @@ def started_engine(settings: LoadSettings) -> Engine | None:
     return _engines.get(settings)
 
 
+def tokenizer_for(settings: LoadSettings) -> Tokenizer:
+    """The tokenizer for these settings: no weights are loaded, and no server is asked.
+
+    Raises:
+        ModelUnavailableError: Its files cannot be had.
+    """
+    engine = started_engine(settings)
+    return engine.tokenizer if engine else tokenizer_of_files(settings)
+
+
 def unload_engine(settings: LoadSettings) -> None:
     """Free the shared engine, if there is one; the next caller starts it again."""
+    forget_tokenizer(settings)
     with _guard:
         engine = _engines.pop(settings, None)
     if engine is not None:
@@ -51,10 +64,10 @@ def unload_engine(settings: LoadSettings) -> None:
 
 
 def _start(settings: LoadSettings) -> Engine:
-    if settings.engine == "server" or (settings.engine == "auto" and settings.base_urls):
+    if settings.has_server:
         return _connect(settings)
     # Everything else loads torch, and is imported by name so that type checkers need none of it.
-    source = _files_of(settings.model)
+    source = files_of(settings.model)
     if settings.engine == "vllm" or (settings.engine == "auto" and _suits_vllm(settings)):
         from langchain_swallow.engines.vllm import load_vllm_engine
 
@@ -78,31 +91,15 @@ def _suits_vllm(settings: LoadSettings) -> bool:
 
 def _connect(settings: LoadSettings) -> Engine:
     from langchain_swallow.engines.server.client import ServerEngine
-    from langchain_swallow.prompts.client_tokenizer import load_client_tokenizer
 
     if not settings.base_urls:
         raise ValueError('engine="server" needs base_url, such as "http://localhost:8000/v1".')
-    tokenizer = load_client_tokenizer(
-        _files_of(settings.tokenizer or settings.model),
-        revision=settings.revision,
-        cache_dir=settings.cache_dir,
-        local_files_only=settings.local_files_only,
-        token=settings.token,
-    )
     return ServerEngine(
         settings.base_urls,
-        tokenizer,
+        tokenizer_of_files(settings),
         model=settings.served_model or settings.model,
         api_key=settings.api_key,
         max_retries=settings.max_retries,
         context_window=settings.max_model_len,
         prompt_as=settings.prompt_as,
     )
-
-
-def _files_of(name: str) -> str:
-    """Hub id or folder of a checkpoint: the demo model's files are made here, not downloaded."""
-    if name != DEMO:
-        return name
-    demo = importlib.import_module("langchain_swallow.engines.demo")
-    return str(demo.demo_model_folder())

@@ -60,3 +60,18 @@ class LoadSettings:
     served_model: str | None = None
     prompt_as: Literal["auto", "ids", "text"] = "auto"
     max_retries: int = 2
+
+    @property
+    def has_server(self) -> bool:
+        """Whether a server answers, and nothing is loaded here."""
+        return self.engine == "server" or (self.engine == "auto" and bool(self.base_urls))
+
+    @property
+    def hub(self) -> dict[str, Any]:
+        """Arguments of huggingface_hub, and of transformers, that say where files are from."""
+        return {
+            "revision": self.revision,
+            "cache_dir": self.cache_dir,
+            "local_files_only": self.local_files_only,
+            "token": self.token,
+        }

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from langchain_swallow.errors import PromptError
+from langchain_swallow.prompts.tokenizer import Tokenizer
 
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _PLACEHOLDER = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
@@ -30,7 +31,7 @@ class TemplatedPrompt:
         PromptError: The template fails, or does not write every text as it is.
     """
 
-    def __init__(self, turns: Sequence[tuple[str, str]], tokenizer: Any) -> None:
+    def __init__(self, turns: Sequence[tuple[str, str]], tokenizer: Tokenizer) -> None:
         self._texts: list[str] = []
         messages = [(role, self._hide(text)) for role, text in turns]
         try:
@@ -61,7 +62,7 @@ class TemplatedPrompt:
         self._texts.append(core)
         return text.replace(core, f"{_OPEN}{len(self._texts) - 1}{_CLOSE}", 1)
 
-    def _render(self, messages: list[tuple[str, str]], tokenizer: Any) -> str:
+    def _render(self, messages: list[tuple[str, str]], tokenizer: Tokenizer) -> str:
         try:
             rendered = tokenizer.apply_chat_template(
                 [{"role": role, "content": content} for role, content in messages],

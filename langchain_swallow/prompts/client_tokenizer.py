@@ -95,34 +95,12 @@ class ClientTokenizer:
         template = folder / "chat_template.jinja"
         written = template.read_text("utf-8") if template.is_file() else None
         self.chat_template: str | None = written or _template(self._config.get("chat_template"))
+        self.bos_token, self.bos_token_id = self._named("bos_token")
+        self.eos_token, self.eos_token_id = self._named("eos_token")
+        self.unk_token, self.unk_token_id = self._named("unk_token")
 
     def __len__(self) -> int:
         return self._size
-
-    @property
-    def bos_token(self) -> str | None:
-        """The token that begins a prompt."""
-        return self._names.get("bos_token")
-
-    @property
-    def eos_token(self) -> str | None:
-        """The token that ends an answer."""
-        return self._names.get("eos_token")
-
-    @property
-    def bos_token_id(self) -> int | None:
-        """Its id."""
-        return self._id_of("bos_token")
-
-    @property
-    def eos_token_id(self) -> int | None:
-        """Its id."""
-        return self._id_of("eos_token")
-
-    @property
-    def unk_token_id(self) -> int | None:
-        """Id of the unknown token."""
-        return self._id_of("unk_token")
 
     @cached_property
     def all_special_tokens(self) -> list[str]:
@@ -150,9 +128,9 @@ class ClientTokenizer:
         """The tokenizers library's object, if it is one."""
         return self._backend.tokenizer
 
-    def convert_tokens_to_ids(self, token: str) -> int:
+    def convert_tokens_to_ids(self, tokens: str) -> int:
         """Id of a token."""
-        return self._backend.id_of(token)
+        return self._backend.id_of(tokens)
 
     def convert_ids_to_tokens(self, ids: Any) -> Any:
         """Piece of an id, or pieces of many; `None` where there is none."""
@@ -193,9 +171,16 @@ class ClientTokenizer:
             **self._names,
         )
 
-    def _id_of(self, role: str) -> int | None:
+    def _named(self, role: str) -> tuple[str | None, int | None]:
+        """A special token and its id."""
         token = self._names.get(role)
-        return None if token is None else self.convert_tokens_to_ids(token)
+        try:
+            return token, None if token is None else self.convert_tokens_to_ids(token)
+        except KeyError:
+            raise ModelUnavailableError(
+                f"The tokenizer's {role} is {token!r}, which its vocabulary does not have. "
+                "Download its files again."
+            ) from None
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -8,7 +8,8 @@ ordinary text.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+
+from langchain_swallow.prompts.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def is_control_text(text: str) -> bool:
     return len(text.replace("▁", " ").strip()) > 1
 
 
-def control_tokens(tokenizer: Any) -> dict[str, ControlToken]:
+def control_tokens(tokenizer: Tokenizer) -> dict[str, ControlToken]:
     """Every control token of a tokenizer, by its text."""
     named = zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True)
     found = {str(text): ControlToken(str(text), id) for text, id in named if is_control_text(text)}

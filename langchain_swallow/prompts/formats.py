@@ -20,7 +20,7 @@ Conversations the formats have no place for are folded, never cut: see `fold_tur
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import get_args
 
 from langchain_swallow.catalog import PromptFormat
 from langchain_swallow.errors import PromptError
@@ -33,6 +33,7 @@ from langchain_swallow.prompts.tokenization import (
     known_control_tokens,
     prefixes_text_after,
 )
+from langchain_swallow.prompts.tokenizer import Tokenizer
 from langchain_swallow.text.surrogates import replace_surrogates
 
 Turn = tuple[str, str]
@@ -66,7 +67,7 @@ def render(
     *,
     format: PromptFormat = "ver0.1",
     on_control_text: OnControlText = "escape",
-    tokenizer: Any = None,
+    tokenizer: Tokenizer | None = None,
 ) -> str:
     r"""Return the prompt as text, for people to read. Engines get `encode`.
 
@@ -89,7 +90,7 @@ def render(
 
 def encode(
     messages: Iterable[Turn],
-    tokenizer: Any,
+    tokenizer: Tokenizer,
     *,
     format: PromptFormat = "ver0.1",
     on_control_text: OnControlText = "escape",
@@ -98,7 +99,7 @@ def encode(
 
     Args:
         messages: `(role, text)` pairs; folded by `fold_turns` first.
-        tokenizer: A transformers tokenizer with BOS and EOS.
+        tokenizer: The checkpoint's.
         format: The prompt format of the checkpoint.
         on_control_text: `"escape"` breaks turn markers inside a text so that they read the same
             and no longer tokenize as the template's own; `"error"` raises, for the text of a
@@ -134,7 +135,7 @@ def render_instruction(instruction: str, input: str | None = None) -> str:
     return f"{_ALPACA_WITH_INPUT}### 指示:\n{escaped[0]}\n\n### 入力:\n{escaped[1]}\n\n### 応答:"
 
 
-def encode_instruction(instruction: str, input: str | None, tokenizer: Any) -> list[int]:
+def encode_instruction(instruction: str, input: str | None, tokenizer: Tokenizer) -> list[int]:
     """Token ids of `render_instruction`, with one BOS."""
     bos = Special(tokenizer.bos_token or "<s>")
     return _encode_parts([bos, render_instruction(instruction, input)], tokenizer)
@@ -172,17 +173,16 @@ def fold_turns(messages: Iterable[Turn]) -> list[Turn]:
 
 
 def _parts(
-    messages: Iterable[Turn], format: PromptFormat, on_control_text: OnControlText, tokenizer: Any
+    messages: Iterable[Turn],
+    format: PromptFormat,
+    on_control_text: OnControlText,
+    tokenizer: Tokenizer | None,
 ) -> list[Part]:
     if format not in get_args(PromptFormat):
         raise PromptError(f"Unknown prompt format {format!r}. Use one of {get_args(PromptFormat)}.")
     if on_control_text not in get_args(OnControlText):
         raise PromptError(
             f"Unknown on_control_text {on_control_text!r}. Use one of {get_args(OnControlText)}."
-        )
-    if format == "tokenizer" and not getattr(tokenizer, "chat_template", None):
-        raise PromptError(
-            'format="tokenizer" needs a tokenizer with a chat template; this one has none.'
         )
     turns = [(role, replace_surrogates(text)) for role, text in fold_turns(messages)]
     control_texts = _control_texts(tokenizer) if on_control_text == "error" else ()
@@ -192,6 +192,10 @@ def _parts(
         return guard(text, pattern, on_control_text, control_texts)
 
     if format == "tokenizer":
+        if tokenizer is None or not getattr(tokenizer, "chat_template", None):
+            raise PromptError(
+                'format="tokenizer" needs a tokenizer with a chat template; this one has none.'
+            )
         return _from_template(TemplatedPrompt(turns, tokenizer), guarded, tokenizer)
     turns = [(role, guarded(text)) for role, text in turns]
     bos = Special(getattr(tokenizer, "bos_token", None) or "<s>")
@@ -199,7 +203,7 @@ def _parts(
     return _ver01(turns, bos, eos) if format == "ver0.1" else [bos, _alpaca(turns)]
 
 
-def _control_texts(tokenizer: Any) -> tuple[str, ...]:
+def _control_texts(tokenizer: Tokenizer | None) -> tuple[str, ...]:
     return ("<s>", "</s>", "<unk>") if tokenizer is None else tuple(known_control_tokens(tokenizer))
 
 
@@ -230,7 +234,7 @@ def _alpaca(turns: Sequence[Turn]) -> str:
 
 
 def _from_template(
-    prompt: TemplatedPrompt, guarded: Callable[[str, str], str], tokenizer: Any
+    prompt: TemplatedPrompt, guarded: Callable[[str, str], str], tokenizer: Tokenizer
 ) -> list[Part]:
     """The tokenizer's own template: its control tokens, and between them text."""
     controls = known_control_tokens(tokenizer)
@@ -248,7 +252,7 @@ def _from_template(
     return [part for part in parts if part]
 
 
-def _encode_parts(parts: Iterable[Part], tokenizer: Any) -> list[int]:
+def _encode_parts(parts: Iterable[Part], tokenizer: Tokenizer) -> list[int]:
     controls = known_control_tokens(tokenizer)
     ids: list[int] = []
     before: str | None = None

@@ -16,9 +16,10 @@ from langchain_swallow.prompts.plain_encoders import (
     load_sentencepiece,
     without_control_tokens,
 )
+from langchain_swallow.prompts.tokenizer import Tokenizer
 from langchain_swallow.text.surrogates import replace_surrogates
 
-_Encode = Callable[[Any, str], list[int]]
+_Encode = Callable[[Tokenizer, str], list[int]]
 
 _lock = threading.RLock()
 # A line feed may be part of an added token (two line feeds); then another is tried.
@@ -43,10 +44,10 @@ class _Known:
     prefixes: dict[str, bool] = field(default_factory=dict)
 
 
-_known: "weakref.WeakKeyDictionary[Any, _Known]" = weakref.WeakKeyDictionary()
+_known: "weakref.WeakKeyDictionary[Tokenizer, _Known]" = weakref.WeakKeyDictionary()
 
 
-def encode_text(text: str, tokenizer: Any) -> list[int]:
+def encode_text(text: str, tokenizer: Tokenizer) -> list[int]:
     """Token ids of ordinary text; control tokens in it are text, and no BOS is added.
 
     A lone surrogate is encoded as U+FFFD. Where the tokenizer was loaded from a SentencePiece
@@ -58,7 +59,7 @@ def encode_text(text: str, tokenizer: Any) -> list[int]:
     return _what_is_known(tokenizer).encode(tokenizer, replace_surrogates(text))
 
 
-def encode_inside(text: str, tokenizer: Any) -> list[int]:
+def encode_inside(text: str, tokenizer: Tokenizer) -> list[int]:
     """Token ids of text as it is in the middle of other text: without a space put before it."""
     # Control characters are byte tokens in SentencePiece and merge with nothing: what follows one
     # is encoded as in the middle of a text. Other vocabularies put nothing before a text.
@@ -72,12 +73,12 @@ def encode_inside(text: str, tokenizer: Any) -> list[int]:
     return encode_text(text, tokenizer)
 
 
-def known_control_tokens(tokenizer: Any) -> dict[str, ControlToken]:
+def known_control_tokens(tokenizer: Tokenizer) -> dict[str, ControlToken]:
     """`control_tokens`, looked up once: Gemma has 6,322."""
     return _what_is_known(tokenizer).controls
 
 
-def prefixes_text_after(token: str, tokenizer: Any) -> bool:
+def prefixes_text_after(token: str, tokenizer: Tokenizer) -> bool:
     """Whether text after a control token is encoded as it is at the very start.
 
     Legacy SentencePiece tokenizers (Llama 2, Swallow) put `▁` before each segment; others only
@@ -90,7 +91,7 @@ def prefixes_text_after(token: str, tokenizer: Any) -> bool:
     return known.prefixes[token]
 
 
-def _after(token: str, tokenizer: Any, known: _Known) -> list[int]:
+def _after(token: str, tokenizer: Tokenizer, known: _Known) -> list[int]:
     """Ids of the text `a` after a control token; none if the token is not found there."""
     token_id = known.controls[token].id
     if known.backend is not None:
@@ -109,7 +110,7 @@ def _after(token: str, tokenizer: Any, known: _Known) -> list[int]:
     return []
 
 
-def _what_is_known(tokenizer: Any) -> _Known:
+def _what_is_known(tokenizer: Tokenizer) -> _Known:
     # Tokens may be added after the first text.
     size = len(tokenizer) if isinstance(tokenizer, Sized) else 0
     state = (size, tokenizer.bos_token_id, tokenizer.eos_token_id)
@@ -120,7 +121,7 @@ def _what_is_known(tokenizer: Any) -> _Known:
     return known
 
 
-def _look_at(tokenizer: Any, state: tuple[Any, ...]) -> _Known:
+def _look_at(tokenizer: Tokenizer, state: tuple[Any, ...]) -> _Known:
     controls = control_tokens(tokenizer)
     if own := getattr(tokenizer, "plain_encoder", None):
         return _Known(state, controls, _checked(lambda _, text: own(text), tokenizer, controls))
@@ -130,7 +131,7 @@ def _look_at(tokenizer: Any, state: tuple[Any, ...]) -> _Known:
     return _Known(state, controls, _checked(encode, tokenizer, controls), written)
 
 
-def _file_backend(tokenizer: Any) -> Any:
+def _file_backend(tokenizer: Tokenizer) -> Any:
     """The tokenizer.json that transformers read; `None` if there is none, or it is another one.
 
     Of a SentencePiece tokenizer's rules transformers 5 takes the vocabulary only, and those for
@@ -156,11 +157,11 @@ def _file_backend(tokenizer: Any) -> Any:
     return backend
 
 
-def _checked(encode: _Encode, tokenizer: Any, controls: dict[str, ControlToken]) -> _Encode:
+def _checked(encode: _Encode, tokenizer: Tokenizer, controls: dict[str, ControlToken]) -> _Encode:
     """An encoder of plain text that makes sure that no control token comes out of it."""
     forbidden = {token.id for token in controls.values()} - _unknown_ids(tokenizer)
 
-    def checked(tokenizer: Any, text: str) -> list[int]:
+    def checked(tokenizer: Tokenizer, text: str) -> list[int]:
         ids = encode(tokenizer, text)
         if not forbidden.isdisjoint(ids):
             token = next(i for i in ids if i in forbidden)
@@ -174,7 +175,7 @@ def _checked(encode: _Encode, tokenizer: Any, controls: dict[str, ControlToken])
     return checked
 
 
-def _unknown_ids(tokenizer: Any) -> set[int | None]:
+def _unknown_ids(tokenizer: Tokenizer) -> set[int | None]:
     """A character outside a vocabulary becomes the unknown token, in a plain text too."""
     model = getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None)
     text = getattr(model, "unk_token", None)
@@ -183,7 +184,9 @@ def _unknown_ids(tokenizer: Any) -> set[int | None]:
     return unknown - {tokenizer.bos_token_id, tokenizer.eos_token_id}
 
 
-def _plain_encoder(tokenizer: Any, backend: Any, controls: dict[str, ControlToken]) -> _Encode:
+def _plain_encoder(
+    tokenizer: Tokenizer, backend: Any, controls: dict[str, ControlToken]
+) -> _Encode:
     model = load_sentencepiece(
         Path(getattr(tokenizer, "vocab_file", None) or ""),
         _without_added_specials(tokenizer),
@@ -198,7 +201,7 @@ def _plain_encoder(tokenizer: Any, backend: Any, controls: dict[str, ControlToke
     return lambda tokenizer, text: _encode_apart(text, pattern, tokenizer)
 
 
-def _without_added_specials(tokenizer: Any) -> Callable[[str], list[int]]:
+def _without_added_specials(tokenizer: Tokenizer) -> Callable[[str], list[int]]:
     def encode(text: str) -> list[int]:
         with _lock:
             return list(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
@@ -206,7 +209,7 @@ def _without_added_specials(tokenizer: Any) -> Callable[[str], list[int]]:
     return encode
 
 
-def _encode_apart(text: str, pattern: re.Pattern[str], tokenizer: Any) -> list[int]:
+def _encode_apart(text: str, pattern: re.Pattern[str], tokenizer: Tokenizer) -> list[int]:
     """Encode with a tokenizer written in Python: no piece of the text contains a control token."""
     encode = _without_added_specials(tokenizer)
     cuts = [0, *(match.start() + 1 for match in pattern.finditer(text)), len(text)]

@@ -41,6 +41,7 @@ from langchain_swallow.engines.local.sequence import Sequence
 from langchain_swallow.engines.protocol import UNLOADED, Request, Sink, TokenLogprob
 from langchain_swallow.errors import EngineError, PromptOverflowError
 from langchain_swallow.prompts import encode_inside
+from langchain_swallow.prompts.tokenizer import Tokenizer
 
 # No pass over a prompt has fewer tokens, unless fewer are left: as many as keep the device busy.
 _BLOCK = {"cpu": 128}
@@ -86,7 +87,7 @@ class LocalEngine:
     def __init__(
         self,
         model: Any,
-        tokenizer: Any,
+        tokenizer: Tokenizer,
         *,
         context_window: int,
         max_batch: int = 64,

@@ -1,11 +1,11 @@
 """Checkpoint → model and tokenizer → engine in this process."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
+from langchain_swallow.engines.files import unavailable
 from langchain_swallow.engines.local.attention import attends_quickly, use_quick_attention
 from langchain_swallow.engines.local.devices import (
     choose_device,
@@ -19,12 +19,12 @@ from langchain_swallow.engines.local.fitting import BITS, check_memory, kv_budge
 from langchain_swallow.engines.local.packing import pack_linear_layers
 from langchain_swallow.engines.local.quantized import has_kernels, quantize_linear_layers
 from langchain_swallow.engines.settings import LoadSettings
+from langchain_swallow.engines.tokenizers import tokenizer_of_files
 from langchain_swallow.errors import (
     MissingDependencyError,
-    ModelUnavailableError,
     OutOfMemoryError,
 )
-from langchain_swallow.prompts.client_tokenizer import load_client_tokenizer
+from langchain_swallow.prompts.tokenizer import Tokenizer
 
 
 def load_local_engine(settings: LoadSettings, source: str) -> LocalEngine:
@@ -39,19 +39,12 @@ def load_local_engine(settings: LoadSettings, source: str) -> LocalEngine:
     dtype = choose_dtype(settings.dtype, device)
     if settings.device_map is None:
         check_memory(settings, device, dtype)
-    hub = {
-        "revision": settings.revision,
-        "cache_dir": settings.cache_dir,
-        "local_files_only": settings.local_files_only,
-        "trust_remote_code": settings.trust_remote_code,
-        "token": settings.token,
-    }
     bits = _bits_by_torch(settings, device)
     quantization = None if bits else _quantization_config(settings.quantization, dtype)
     # To a GPU each weight goes as it is read; a whole model may not fit the host's memory.
     placed = device if quantization or device != "cpu" else None
+    tokenizer = tokenizer_of_files(settings)
     try:
-        tokenizer = _load_tokenizer(settings.tokenizer or source, hub)
         model = AutoModelForCausalLM.from_pretrained(
             source,
             # As most checkpoints have it, so that files are mapped until they are quantised.
@@ -59,10 +52,11 @@ def load_local_engine(settings: LoadSettings, source: str) -> LocalEngine:
             attn_implementation=settings.attn_implementation,
             device_map=settings.device_map or placed,
             quantization_config=quantization,
-            **hub,
+            trust_remote_code=settings.trust_remote_code,
+            **settings.hub,
         )
     except (OSError, ValueError) as error:
-        raise _unavailable(settings, error) from error
+        raise unavailable(settings, error) from error
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -81,7 +75,7 @@ def load_local_engine(settings: LoadSettings, source: str) -> LocalEngine:
 
 def engine_from(
     model: Any,
-    tokenizer: Any,
+    tokenizer: Tokenizer,
     context_window: int | None = None,
     *,
     prompt_lookup: bool = True,
@@ -109,19 +103,6 @@ def engine_from(
         kv_budget_bytes=kv_budget(model),
         prompt_lookup=prompt_lookup,
     )
-
-
-def _load_tokenizer(name: str, hub: dict[str, Any]) -> Any:
-    """The tokenizer of the files themselves, as for a server; transformers' where there is none.
-
-    transformers 5 rebuilds a tokenizer from its files, and encodes runs of spaces otherwise than
-    SentencePiece where there is no tokenizer.json.
-    """
-    options = {key: value for key, value in hub.items() if key != "trust_remote_code"}
-    try:
-        return load_client_tokenizer(name, **options)
-    except ModelUnavailableError:
-        return AutoTokenizer.from_pretrained(name, **hub)
 
 
 def _check_attention(implementation: str | None) -> None:
@@ -162,21 +143,3 @@ def _quantization_config(quantization: str | None, dtype: torch.dtype) -> BitsAn
     return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
     )
-
-
-def _unavailable(settings: LoadSettings, error: Exception) -> ModelUnavailableError:
-    """Say what to do about transformers' error."""
-    text = str(error)
-    name = settings.model
-    if Path(name).is_dir():
-        hint = "The directory is incomplete; it needs config.json, weights and tokenizer files."
-    elif "gated" in text or "401" in text or "403" in text:
-        hint = f"Accept its licence on the hub and log in with `hf auth login` to load {name}."
-    elif settings.local_files_only:
-        hint = "It is not in the local cache. Set local_files_only=False to download it."
-    else:
-        hint = (
-            "The hub cannot be reached or has no such files. Check the network, pass a local "
-            'directory, or try model="demo", which needs no hub.'
-        )
-    return ModelUnavailableError(f"Cannot load {name!r}. {hint} ({text.splitlines()[0][:200]})")

@@ -11,6 +11,7 @@ import torch
 from langchain_swallow.engines.local.attention import attends_quickly
 from langchain_swallow.engines.local.kv_memory import KVMemory, Window, Windows
 from langchain_swallow.engines.local.scheduler import Work
+from langchain_swallow.prompts.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ def kv_bytes_per_token(model: Any) -> int:
     return 2 * config.num_hidden_layers * width * model.dtype.itemsize
 
 
-def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+def end_ids(model: Any, tokenizer: Tokenizer) -> frozenset[int]:
     """Tokens that end an answer: the tokenizer's EOS and those of the generation config."""
     configured = getattr(model.generation_config, "eos_token_id", None)
     ids = configured if isinstance(configured, list) else [configured]

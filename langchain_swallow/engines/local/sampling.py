@@ -9,6 +9,7 @@ import torch
 from langchain_swallow.engines.grammar import TokenMask
 from langchain_swallow.engines.protocol import Request, TokenLogprob
 from langchain_swallow.errors import EngineError
+from langchain_swallow.prompts.tokenizer import Tokenizer
 
 Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
 Indices = np.ndarray[Any, np.dtype[np.intp]]
@@ -114,7 +115,7 @@ def _place(weights: Floats, point: float) -> tuple[int, float]:
     return index, point - (ends[index - 1] if index else 0.0)
 
 
-def token_logprob(logits: torch.Tensor, token: int, top: int, tokenizer: Any) -> TokenLogprob:
+def token_logprob(logits: torch.Tensor, token: int, top: int, tokenizer: Tokenizer) -> TokenLogprob:
     """Log probability of `token` before temperature, with the `top` best."""
     logprobs = logits.float().log_softmax(-1)
     values, tokens = logprobs.topk(top) if top else (logprobs[:0], logprobs[:0].long())

@@ -42,6 +42,7 @@ from langchain_swallow.errors import (
     ServerError,
     SwallowError,
 )
+from langchain_swallow.prompts.tokenizer import Tokenizer
 
 _LOG = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class ServerEngine(LoopEngine):
     def __init__(
         self,
         base_urls: Sequence[str],
-        tokenizer: Any,
+        tokenizer: Tokenizer,
         *,
         model: str,
         api_key: str | None = None,

@@ -14,6 +14,7 @@ from langchain_swallow.engines.server.errors import (
 from langchain_swallow.engines.server.grammar_probe import Grammars, grammars_of, probe_of
 from langchain_swallow.engines.server.protocol import Flavor, parse_count, prompt_text
 from langchain_swallow.errors import ModelUnavailableError, ServerError
+from langchain_swallow.prompts.tokenizer import Tokenizer
 
 # A completion of a few tokens, of a server that may have others to finish before.
 _PROBE_LIMIT_S = 20.0
@@ -24,7 +25,7 @@ _PROBE = "東京工業大学の主なキャンパスについて教えてくだ�
 
 
 async def meet(
-    connection: Connection, url: str, *, model: str, tokenizer: Any, prompt_as: str
+    connection: Connection, url: str, *, model: str, tokenizer: Tokenizer, prompt_as: str
 ) -> Flavor:
     """Ask a server what it serves and how it takes prompts.
 
@@ -104,10 +105,11 @@ async def _grammars(connection: Connection, url: str, probe: dict[str, Any]) -> 
 
 
 async def _how_prompts_go(
-    connection: Connection, url: str, flavor: Flavor, tokenizer: Any, prompt_as: str
+    connection: Connection, url: str, flavor: Flavor, tokenizer: Tokenizer, prompt_as: str
 ) -> Flavor:
     """Find out whether a server takes token ids, and if not, which text it takes for them."""
-    ids = (tokenizer.bos_token_id, *tokenizer.encode(_PROBE))
+    bos = tokenizer.bos_token_id
+    ids = (*([] if bos is None else [bos]), *tokenizer.encode(_PROBE))
     if prompt_as == "auto" and await _usage(connection, url, flavor, [ids[0]]) is not None:
         return flavor
     forms = [

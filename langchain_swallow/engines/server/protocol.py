@@ -13,6 +13,7 @@ from langchain_swallow.engines.server import llamacpp as llamacpp_protocol
 from langchain_swallow.engines.server.grammar_probe import Grammars
 from langchain_swallow.errors import GrammarError, InvalidRequestError, ServerError
 from langchain_swallow.prompts.control_tokens import control_tokens
+from langchain_swallow.prompts.tokenizer import Tokenizer
 
 _KNOWN = ("vllm", "sglang", "llamacpp")
 _SEND_IDS = ("vllm", "sglang")
@@ -62,7 +63,7 @@ def parse_count(value: Any) -> int | None:
     return value if isinstance(value, int) and value is not True and value > 0 else None
 
 
-def payload_of(request: Request, tokenizer: Any, flavor: Flavor) -> dict[str, Any]:
+def payload_of(request: Request, tokenizer: Tokenizer, flavor: Flavor) -> dict[str, Any]:
     """The body of a completion request.
 
     Raises:
@@ -128,7 +129,7 @@ def _constraint(grammar: Grammar, flavor: Flavor) -> dict[str, Any]:
     return {"response_format": {"type": "json_schema", "json_schema": asked}}
 
 
-def prompt_text(prompt_ids: tuple[int, ...], tokenizer: Any, flavor: Flavor) -> str:
+def prompt_text(prompt_ids: tuple[int, ...], tokenizer: Tokenizer, flavor: Flavor) -> str:
     """A prompt as text that the server's tokenizer takes for these ids.
 
     Raises:
@@ -159,7 +160,7 @@ def prompt_text(prompt_ids: tuple[int, ...], tokenizer: Any, flavor: Flavor) -> 
 
 
 def _check_control_tokens(
-    text: str, wanted: list[int], controls: dict[int, str], tokenizer: Any
+    text: str, wanted: list[int], controls: dict[int, str], tokenizer: Tokenizer
 ) -> None:
     """Raise an error if a tokenizer takes a message's text for a control token."""
     ids = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=False)
@@ -181,7 +182,7 @@ class Answer:
     the server's own.
     """
 
-    def __init__(self, request: Request, tokenizer: Any, flavor: Flavor) -> None:
+    def __init__(self, request: Request, tokenizer: Tokenizer, flavor: Flavor) -> None:
         self._request = request
         self._tokenizer = tokenizer
         self._has_ids = flavor.kind in _SEND_IDS

@@ -216,7 +216,7 @@ def test_the_default_of_several_templates_is_taken(tmp_path):
 
 def test_a_format_whose_tokens_a_tokenizer_lacks_is_refused():
     tokenizer = ClientTokenizer(qwen3_folder())
-    tokenizer._names.pop("bos_token")
+    tokenizer.bos_token = tokenizer.bos_token_id = None
     with pytest.raises(PromptError, match="no such control token"):
         encode([("user", "q")], tokenizer)
 

@@ -13,7 +13,8 @@ from sentencepiece import SentencePieceProcessor
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 from transformers import AutoTokenizer
 
-from langchain_swallow.engines.local.loading import _load_tokenizer
+from langchain_swallow.engines.settings import LoadSettings
+from langchain_swallow.engines.tokenizers import tokenizer_of_files
 from langchain_swallow.errors import ModelUnavailableError
 from langchain_swallow.prompts import encode, encode_text
 from langchain_swallow.prompts.client_tokenizer import ClientTokenizer
@@ -93,7 +94,7 @@ def loaded(folder, kind):
     if kind == "transformers":
         return AutoTokenizer.from_pretrained(folder)
     if kind == "engine in this process":
-        return _load_tokenizer(str(folder), {"local_files_only": True, "trust_remote_code": False})
+        return tokenizer_of_files(LoadSettings(model=str(folder), local_files_only=True))
     return ClientTokenizer(folder)
 
 

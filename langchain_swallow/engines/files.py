@@ -1,0 +1,35 @@
+"""Where the files of a checkpoint are, and what to do when they cannot be had."""
+
+import importlib
+from pathlib import Path
+
+from langchain_swallow.catalog import DEMO
+from langchain_swallow.engines.settings import LoadSettings
+from langchain_swallow.errors import ModelUnavailableError
+
+
+def files_of(name: str) -> str:
+    """Hub id or folder of a checkpoint: the demo model's files are made here, not downloaded."""
+    if name != DEMO:
+        return name
+    # By name: it loads torch.
+    demo = importlib.import_module("langchain_swallow.engines.demo")
+    return str(demo.demo_model_folder())
+
+
+def unavailable(settings: LoadSettings, error: Exception) -> ModelUnavailableError:
+    """Transformers' error, with what to do about it."""
+    text = str(error)
+    name = settings.model
+    if Path(name).is_dir():
+        hint = "The directory is incomplete; it needs config.json, weights and tokenizer files."
+    elif "gated" in text or "401" in text or "403" in text:
+        hint = f"Accept its licence on the hub and log in with `hf auth login` to load {name}."
+    elif settings.local_files_only:
+        hint = "It is not in the local cache. Set local_files_only=False to download it."
+    else:
+        hint = (
+            "The hub cannot be reached or has no such files. Check the network, pass a local "
+            'directory, or try model="demo", which needs no hub.'
+        )
+    return ModelUnavailableError(f"Cannot load {name!r}. {hint} ({text.splitlines()[0][:200]})")
