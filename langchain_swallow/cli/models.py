@@ -31,16 +31,30 @@ def _models(arguments: argparse.Namespace) -> int:
         machine = {"device": device, "memory_gib": round(free, 1)}
         print_json({"machine": machine, "models": rows}, indent=2)
         return 0
-    print(f"{'model':<41}{'params':>8}{'bf16':>8}{'8bit':>7}{'4bit':>7}{'KV/1k':>7}  fits here")
+    print(
+        f"{'model':<41}{'date':<11}{'MT-Bench':>8}{'params':>8}{'bf16':>8}{'8bit':>7}{'4bit':>7}"
+        f"{'KV/1k':>7}  fits here"
+    )
     for row in rows:
-        memory = row["memory_gib"]
-        print(
-            f"{row['repo_id'].split('/')[1]:<41}{row['parameters'] / 1e9:>7.1f}B"
-            f"{memory['bf16']:>8.1f}{memory['8bit']:>7.1f}{memory['4bit']:>7.1f}"
-            f"{memory['kv_cache_per_1000_tokens']:>7.2f}  {', '.join(row['fits_here']) or '-'}"
-        )
+        print(_line(row))
+    say("MT-Bench: Japanese MT-Bench (0 to 1) of the Swallow LLM Leaderboard v2; -: no score")
     say(f"memory in GiB; this machine: {device}, {free:.1f} GiB")
     return 0
+
+
+def _line(row: dict[str, Any]) -> str:
+    memory = row["memory_gib"]
+    score = row["japanese_mt_bench"]
+    sizes = [
+        f"{'-' if memory[key] is None else format(memory[key], '.1f'):>{width}}"
+        for key, width in (("bf16", 8), ("8bit", 7), ("4bit", 7))
+    ]
+    return (
+        f"{row['repo_id'].split('/')[1]:<41}{row['release_date']:<11}"
+        f"{'-' if score is None else format(score, '.3f'):>8}"
+        f"{row['parameters'] / 1e9:>7.1f}B{''.join(sizes)}"
+        f"{memory['kv_cache_per_1000_tokens']:>7.2f}  {', '.join(row['fits_here']) or '-'}"
+    )
 
 
 def _fitting(info: "ModelInfo", device: str) -> list[str]:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from langchain_swallow import list_models
+from langchain_swallow import ModelInfo, list_models
 from langchain_swallow.evaluation.tables import Table
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -43,17 +43,32 @@ def fill(text: str) -> str:
 
 def _models(_: re.Match[str]) -> str:
     """Every checkpoint."""
-    header = ["model", "params", "format", "window", "bf16", "8 bit", "4 bit",
+    return f"<!-- models -->\n{models_table(list_models())}\n<!-- end -->"
+
+
+def models_table(models: list[ModelInfo]) -> str:
+    """Checkpoints with their dates, scores and sizes."""
+    header = ["model", "date", "MT-Bench", "params", "format", "context", "bf16", "8 bit", "4 bit",
               "KV / 1,000 tokens", "licence"]  # fmt: skip
     rows = [
         [
-            f"`{m.name}`", f"{m.parameters / 1e9:.1f} B", m.prompt_format or "base model",
-            f"{m.context_window:,}", *(f"{m.weights_gib(bits):.1f}" for bits in (16, 8, 4)),
+            f"`{m.name}`", m.release_date, _number(m.japanese_mt_bench, 3), _parameters(m),
+            m.prompt_format or "base model", f"{m.context_window:,}", f"{m.weights_gib():.1f}",
+            *(_number(m.as_dict()["memory_gib"][bits], 1) for bits in ("8bit", "4bit")),
             f"{m.kv_cache_gib_per_1000_tokens:.2f}", m.licence,
         ]
-        for m in list_models()
+        for m in models
     ]  # fmt: skip
-    return f"<!-- models -->\n{Table('', header, rows).markdown()}\n<!-- end -->"
+    return Table("", header, rows).markdown()
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _parameters(model: ModelInfo) -> str:
+    total = f"{model.parameters / 1e9:.1f} B"
+    return f"{total} ({model.active_parameters / 1e9:.1f})" if model.shape.experts else total
 
 
 def _help(match: re.Match[str]) -> str:

@@ -1,25 +1,15 @@
 """The README says what the package does."""
 
-import pytest
-
 from langchain_swallow import list_models
+from tests.benchmarks import page
 from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 
 
-def row(model):
-    return (
-        f"| {model.name} | {model.parameters / 1e9:.1f} B | {model.prompt_format or 'base model'} "
-        f"| {model.context_window:,} | {model.weights_gib(16):.1f} | {model.weights_gib(8):.1f} "
-        f"| {model.weights_gib(4):.1f} | {model.kv_cache_gib_per_1000_tokens:.2f} "
-        f"| {model.licence} |"
-    )
-
-
-@pytest.mark.parametrize("model", list_models(), ids=lambda m: m.name)
-def test_the_table_of_models_is_the_catalogue(model):
-    assert row(model) in README.splitlines()
+def test_the_table_of_models_is_the_catalogs_with_a_score():
+    scored = [model for model in list_models() if model.japanese_mt_bench]
+    assert page.models_table(scored) in README
 
 
 def test_code_comes_before_line_25():

@@ -1,5 +1,6 @@
 """What a device has memory for: checkpoints, of how many bits, and their keys and values."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -27,8 +28,10 @@ def fits(info: ModelInfo, device: str, dtype: torch.dtype, bits: int = 16) -> bo
         dtype: What it computes with.
         bits: Of its linear layers' weights; 16 leaves them in `dtype`.
     """
-    if bits < 16 and device.startswith("mps"):
-        return False  # nothing quantises there
+    if bits < 16 and (info.quantization or device.startswith("mps")):
+        return False  # it is quantized already, or nothing quantizes there
+    if info.quantization == "awq" and not device.startswith("cuda"):
+        return False  # its kernels are for GPUs
     cache = info.kv_cache_gib_per_1000_tokens * dtype.itemsize / 2
     return _loaded_gib(info, device, dtype, bits) + cache <= free_gib(device)
 
@@ -76,6 +79,9 @@ def too_large(
 
 def _loaded_gib(info: ModelInfo, device: str, dtype: torch.dtype, bits: int) -> float:
     """Memory of a checkpoint's weights once they are loaded."""
+    if info.quantization == "mxfp4" and not device.startswith("cuda"):
+        # Without kernels for it, transformers dequantizes.
+        info = replace(info, quantization=None)
     size = info.weights_gib(bits, dtype.itemsize)
     if device == "cpu" and info.ties_embeddings:
         # The output matrix, rearranged, is one of its own (see `packing`).

@@ -11,6 +11,8 @@ from langchain_swallow.errors import OutOfMemoryError
 from tests.support.tiny_models import tiny
 
 SEVEN = "tokyotech-llm/Swallow-7b-instruct-v0.1"
+DEMO = 'model="demo"'
+TINY = "a smaller model such as TinySwallow-1.5B-Instruct"
 
 
 def refused(monkeypatch, room, **options):
@@ -30,18 +32,18 @@ def test_a_model_too_large_is_refused_before_anything_is_read_and_fewer_bits_are
 
 
 @pytest.mark.parametrize(
-    ("room", "options", "named"),
+    ("room", "options", "named", "smaller"),
     [
-        (6.0, {"quantization": "8bit"}, ['quantization="4bit" (4.7 GiB)']),
-        (6.0, {"dtype": "bfloat16"}, ['quantization="4bit" (4.1 GiB)']),
-        (4.0, {"quantization": "4bit"}, []),
-        (4.0, {}, []),
+        (6.0, {"quantization": "8bit"}, ['quantization="4bit" (4.7 GiB)'], DEMO),
+        (6.0, {"dtype": "bfloat16"}, ['quantization="4bit" (4.1 GiB)'], TINY),
+        (4.0, {"quantization": "4bit"}, [], DEMO),
+        (4.0, {}, [], DEMO),
     ],
 )
-def test_only_what_fits_is_named(monkeypatch, room, options, named):
+def test_only_what_fits_is_named(monkeypatch, room, options, named, smaller):
     said = refused(monkeypatch, room, model=SEVEN, **options)
     ways = said.split(" Use ")[1].split(": langchain-swallow models")[0]
-    assert ways.split(", or ") == [*named, 'model="demo"']
+    assert ways.split(", or ") == [*named, smaller]
 
 
 def test_a_gpus_error_names_more_gpus_and_apples_no_fewer_bits(monkeypatch):
@@ -111,3 +113,15 @@ def test_keys_and_values_get_what_weights_leave(monkeypatch, memory, share):
     # As if these weights were 1 GiB.
     monkeypatch.setattr(fitting, "host_memory_gib", lambda: memory * one / GIB)
     assert fitting.kv_budget(model) == pytest.approx(share * one, rel=0.01)
+
+
+def test_quantized_checkpoints_fit_where_their_kernels_run(monkeypatch):
+    monkeypatch.setattr(fitting, "free_gib", lambda _: 24.0)
+    mxfp4 = resolve_model("GPT-OSS-Swallow-20B-RL-v0.1-MXFP4")
+    awq = resolve_model("Qwen3-Swallow-8B-RL-v0.2-AWQ-INT4")
+    assert fitting.fits(mxfp4, "cuda", torch.bfloat16)
+    # On a CPU transformers dequantizes it, to 39 GiB.
+    assert not fitting.fits(mxfp4, "cpu", torch.bfloat16)
+    assert fitting.fits(awq, "cuda", torch.bfloat16)
+    assert not fitting.fits(awq, "cpu", torch.bfloat16)
+    assert not fitting.fits(awq, "cuda", torch.bfloat16, 4)
