@@ -137,22 +137,23 @@ def add_parsers(commands: Any) -> None:
 
     convert = commands.add_parser(
         "convert",
-        help="take over a folder of LangChain's FAISS / LangChainのFAISSから移す",
+        help="take over an index of LangChain's FAISS, or 0.1 / LangChainのFAISSや0.1の索引を移す",
         **examples(
-            "langchain-swallow convert 古い索引/ -o 索引 --embeddings cl-nagoya/ruri-v3-30m"
+            "langchain-swallow convert 古い索引/ -o 索引 --embeddings cl-nagoya/ruri-v3-30m",
+            "langchain-swallow convert 索引/ -o 索引    0.1の索引を書き直す / rewrite one of 0.1",
         ),
     )
     convert.add_argument(
         "folder",
         type=Path,
         metavar="DIR",
-        help="FAISS.save_local が書いたフォルダー / what FAISS.save_local wrote",
+        help="FAISS.save_local が書いたフォルダー、または 0.1 の索引 / "
+        "what FAISS.save_local wrote, or an index of version 0.1",
     )
     add_output(convert, "INDEX", "書き出す索引 / the index to write")
     convert.add_argument(
         "--embeddings",
-        required=True,
-        help="それを作った埋め込みモデル / the encoder that it was made with",
+        help="LangChain の索引を作った埋め込みモデル / the encoder of LangChain's index",
     )
     add_json(convert)
     convert.set_defaults(command=_convert)
@@ -233,20 +234,41 @@ def _check_output(path: Path) -> None:
 
 
 def _convert(arguments: argparse.Namespace) -> int:
+    from langchain_swallow.retrieval.index.manifest import NAME, read_manifest
+
+    _check_output(arguments.output)
+    if (arguments.folder / NAME).exists():
+        _rewrite(arguments.folder, arguments.output)
+    else:
+        _take_over(arguments)
+    passages = read_manifest(arguments.output).documents
+    if arguments.json:
+        print_json({"index": str(arguments.output), "passages": passages})
+    else:
+        say(f"{passages} passages → {arguments.output}")
+    return 0
+
+
+def _take_over(arguments: argparse.Namespace) -> None:
+    """Convert a folder of LangChain's FAISS."""
     from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
     from langchain_swallow.retrieval.migration import convert_langchain_faiss
 
-    _check_output(arguments.output)
+    if not arguments.embeddings:
+        raise ValueError("Pass --embeddings, the encoder that LangChain's index was made with.")
     embeddings = SwallowEmbeddings(arguments.embeddings)
-    store = convert_langchain_faiss(
-        arguments.folder, embeddings, path=arguments.output, progress=True
-    )
-    if arguments.json:
-        figures = {"index": str(arguments.output), "passages": len(store)}
-        print_json(figures)
-    else:
-        say(f"{len(store)} passages → {arguments.output}")
-    return 0
+    convert_langchain_faiss(arguments.folder, embeddings, path=arguments.output, progress=True)
+
+
+def _rewrite(folder: Path, output: Path) -> None:
+    """Convert an index of an earlier version, and say what of it changed."""
+    from langchain_swallow.retrieval.index.manifest import read_manifest
+    from langchain_swallow.retrieval.migration import rewrite_index
+
+    before = read_manifest(folder)
+    rewrite_index(folder, output)
+    kinds = [" + ".join(s.kind for s in m.segments) for m in (before, read_manifest(output))]
+    say(f"segments: {kinds[0]} → {kinds[1]}")
 
 
 def _sync(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""From LangChain's FAISS store to `SwallowFAISS`, without embedding anything again."""
+"""From LangChain's FAISS store, and from version 0.1, without embedding anything again."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from langchain_core.embeddings import Embeddings
 from tqdm import tqdm
 
 from langchain_swallow.errors import IndexStoreError
+from langchain_swallow.retrieval.index.folder import IndexFolder
 from langchain_swallow.retrieval.index.metric import Metric, prepared
 from langchain_swallow.retrieval.langchain_faiss import Converted, read_langchain_faiss
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
@@ -52,6 +53,23 @@ def convert_langchain_faiss(
                 store.add_embeddings(pairs, found.metadatas[part], ids=found.ids[part])
                 bar.update(len(found.texts[part]))
     return store
+
+
+def rewrite_index(folder: str | Path, path: str | Path) -> None:
+    """Write an index as this version lays it out: in one segment, IVF-PQ of version 0.1 as HNSW.
+
+    No encoder is needed: passages, ids, metadata and vectors stay as they are.
+
+    Args:
+        folder: The index.
+        path: Where the new one goes; the same folder replaces it.
+
+    Raises:
+        FileNotFoundError: There is no index.
+        IndexStoreError: It is damaged, or `path` holds something else.
+    """
+    stored = IndexFolder(Path(folder)).read()
+    IndexFolder(Path(path)).replace(stored.snapshot, stored.manifest)
 
 
 def _check_encoder(folder: str | Path, found: Converted, embeddings: Embeddings) -> None:

@@ -3,9 +3,8 @@
 `index` has the storage and the search; here is LangChain's contract.
 """
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,10 @@ from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from langchain_swallow.errors import IndexStoreError
 from langchain_swallow.retrieval.embeddings.batches import embed_by_length
 from langchain_swallow.retrieval.index import snapshot as snapshots
-from langchain_swallow.retrieval.index.folder import IndexFolder, Stored
+from langchain_swallow.retrieval.index.current import CurrentIndex
+from langchain_swallow.retrieval.index.folder import IndexFolder
 from langchain_swallow.retrieval.index.manifest import Manifest, describe_encoder
 from langchain_swallow.retrieval.index.metric import Metric, prepared, prepared_query
 from langchain_swallow.retrieval.index.origins import with_origins
@@ -42,8 +41,8 @@ class SwallowFAISS(VectorStore):
         metric: `"cosine"`, `"ip"` or `"l2"`. Scores are in [0, 1] and depend on nothing but the two
             vectors: (1 + cos) / 2, 1 / (1 + e^-x) for an inner product x, 1 / (1 + d) for a squared
             distance d.
-        index: `"flat"` is exact; `"hnsw"` and `"ivfpq"` are faster and find nearly all, from 10,000
-            passages on; `"auto"` is flat up to 200,000 passages, then HNSW.
+        index: `"flat"` is exact; `"hnsw"` is faster and finds nearly all, from 10,000 passages on;
+            `"auto"` is flat up to 200,000 passages, then HNSW.
         path: A folder. What is there is opened, and every change is on the disk when its call
             returns: a process that is killed leaves the index of before or of after. Without a
             folder changes are in memory until `save_local`.
@@ -73,21 +72,21 @@ class SwallowFAISS(VectorStore):
     ) -> None:
         if metric not in ("cosine", "ip", "l2"):
             raise ValueError(f"metric must be cosine, ip or l2, not {metric!r}.")
-        if index not in ("flat", "hnsw", "ivfpq", "auto"):
-            raise ValueError(f"index must be flat, hnsw, ivfpq or auto, not {index!r}.")
+        if index not in ("flat", "hnsw", "auto"):
+            removed = " Version 0.2 has no ivfpq; give hnsw." if str(index) == "ivfpq" else ""
+            raise ValueError(f"index must be flat, hnsw or auto, not {index!r}.{removed}")
         self._embedding = embedding
-        self._manifest = Manifest(metric=metric, index=index, embedding=describe_encoder(embedding))
-        self._snapshot = Snapshot(metric, index)
-        self._pending: Snapshot | None = None
-        self._lock = threading.RLock()
-        self._folder = None if path is None else IndexFolder(Path(path), wait_s=wait_s)
-        self._signature: Any = None
-        self._refresh()
+        manifest = Manifest(metric=metric, index=index, embedding=describe_encoder(embedding))
+        self._index = CurrentIndex(manifest, None if path is None else Path(path), wait_s)
 
     @property
     def embeddings(self) -> Embeddings:
         """The encoder."""
         return self._embedding
+
+    @property
+    def _metric(self) -> Metric:
+        return self._index.manifest.metric  # type: ignore[return-value]
 
     @property
     def documents(self) -> list[Document]:
@@ -99,8 +98,7 @@ class SwallowFAISS(VectorStore):
 
     def snapshot(self) -> Snapshot:
         """The index at this moment; changes make another one and leave it as it is."""
-        self._refresh()
-        return self._snapshot
+        return self._index.snapshot()
 
     @classmethod
     def from_texts(
@@ -163,7 +161,7 @@ class SwallowFAISS(VectorStore):
 
     def add_passages(self, passages: list[Passage], vectors: Any) -> None:
         """As `add_embeddings`, for passages that may say which file they are of."""
-        rows = prepared(vectors, self._manifest.metric)  # type: ignore[arg-type]
+        rows = prepared(vectors, self._metric)
         located = with_origins(passages)
         self.change(lambda before: before.adding(located, rows))
 
@@ -200,29 +198,18 @@ class SwallowFAISS(VectorStore):
         self.change(lambda before: before.changing([old], lambda p: with_origins([moved(p)])[0]))
 
     def optimize(self) -> None:
-        """Join all segments and drop what was deleted; searches are then at their fastest."""
+        """Join all segments and drop what was deleted; searches are then at their fastest.
+
+        What version 0.1 laid out otherwise is written as this version does, IVF-PQ as HNSW.
+        """
         self.change(Snapshot.compacted)
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Make the changes of the block one change, or none if it raises.
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make the changes of a `with` block one change, or none if it raises.
 
         Other threads wait with theirs, and see the store as it was until the block ends.
         """
-        with self._lock:
-            if self._pending is not None:
-                yield
-                return
-            with contextlib.nullcontext() if self._folder is None else self._folder.writing():
-                self._refresh()
-                self._pending = self._snapshot
-                try:
-                    yield
-                    changed = self._pending
-                finally:
-                    self._pending = None
-                if changed is not self._snapshot:
-                    self._commit(changed)
+        return self._index.transaction()
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The documents with these ids; those that are not there are left out."""
@@ -321,8 +308,8 @@ class SwallowFAISS(VectorStore):
         rows = [self._embedding.embed_query(replace_surrogates(query))]
         if like.strip():
             rows += self._embedding.embed_documents([replace_surrogates(like)])
-        metric: Any = self._manifest.metric
-        return prepared(prepared(rows, metric).mean(axis=0, keepdims=True), metric)[0]
+        mean = prepared(rows, self._metric).mean(axis=0, keepdims=True)
+        return prepared(mean, self._metric)[0]
 
     def _nearest(
         self, now: Snapshot, embedding: list[float], k: int, filter: Filter | None
@@ -341,9 +328,7 @@ class SwallowFAISS(VectorStore):
         Raises:
             IndexStoreError: The folder holds something else.
         """
-        target = IndexFolder(Path(folder))
-        with target.writing():
-            target.write(self.snapshot().compacted(), self._manifest.without_files())
+        IndexFolder(Path(folder)).replace(self.snapshot(), self._index.manifest)
 
     @classmethod
     def load_local(cls, folder: str | Path, embeddings: Embeddings) -> Self:
@@ -358,43 +343,12 @@ class SwallowFAISS(VectorStore):
         stored = IndexFolder(Path(folder)).read()
         facts = stored.manifest
         store = cls(embeddings, metric=facts.metric, index=facts.index)  # type: ignore[arg-type]
-        store._take(stored, folder)
-        store._manifest = facts.without_files()
+        store._index.take(stored, folder)
         return store
 
     def change(self, change: Callable[[Snapshot], Snapshot]) -> None:
         """Put a snapshot that is made of the one that is there in its place."""
-        with self.transaction():
-            assert self._pending is not None
-            self._pending = change(self._pending)
-
-    def _commit(self, changed: Snapshot) -> None:
-        if self._folder is None:
-            self._snapshot = changed
-        else:
-            stored = self._folder.write(changed, self._manifest)
-            self._manifest, self._snapshot = stored.manifest, stored.snapshot
-            self._signature = self._folder.signature()
-
-    def _refresh(self) -> None:
-        """Take up what another process has written."""
-        if self._folder is None or self._folder.signature() == self._signature:
-            return
-        with self._lock:
-            signature = self._folder.signature()
-            if signature is not None and signature != self._signature:
-                self._take(self._folder.read(self._snapshot), self._folder.path)
-            self._signature = signature
-
-    def _take(self, stored: Stored, folder: str | Path) -> None:
-        for name in ("embedding", "metric"):
-            made_with, given = getattr(stored.manifest, name), getattr(self._manifest, name)
-            if made_with != given:
-                raise IndexStoreError(
-                    f"{folder} was made with the {name} {made_with!r}, this is {given!r}. "
-                    "Open it with that one, or index the documents again."
-                )
-        self._manifest, self._snapshot = stored.manifest, stored.snapshot
+        self._index.change(change)
 
 
 def _document(passage: Passage) -> Document:

@@ -42,15 +42,16 @@ def many():
 
 
 @pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
-@pytest.mark.parametrize("kind", ["hnsw", "ivfpq"])
-def test_approximate_indexes_find_nearly_all_and_filters_are_exact(tmp_path, many, kind, metric):
+def test_approximate_indexes_find_nearly_all_and_filters_are_exact(tmp_path, many, metric):
     texts = [str(i) for i in range(COUNT)]
     metadatas = [{"seven": i % 7, "hundred": i % 100} for i in range(COUNT)]
     flat = SwallowFAISS.from_texts(texts, many, metadatas, metric=metric, index="flat")
-    made = SwallowFAISS.from_texts(texts, many, metadatas, metric=metric, index=kind, path=tmp_path)
+    made = SwallowFAISS.from_texts(
+        texts, many, metadatas, metric=metric, index="hnsw", path=tmp_path
+    )
     read = SwallowFAISS.load_local(tmp_path, many)
     for store in (made, read):
-        assert store.snapshot().parts[0].segment.vectors.kind == kind
+        assert store.snapshot().parts[0].segment.vectors.kind == "hnsw"
         shares = []
         for filter in (None, {"seven": {"$ne": 3}}, {"hundred": 42}, {"hundred": {"$lt": 0}}):
             both = 0
@@ -234,11 +235,10 @@ def test_readers_in_other_processes_see_whole_states(tmp_path):
 
 
 @pytest.mark.parametrize("k", [10, 500])
-@pytest.mark.parametrize("kind", ["hnsw", "ivfpq"])
-def test_vectors_in_no_clusters_are_found_too(kind, k):
-    """As those of texts are: in clusters all that is near a query is in few lists."""
+def test_vectors_in_no_clusters_are_found_too(k):
+    """As those of texts are."""
     rows = prepared(np.random.default_rng(0).normal(size=(20_000, 16)), "cosine")
-    vectors = Vectors.build(rows, "cosine", kind)
+    vectors = Vectors.build(rows, "cosine", "hnsw")
     both = 0
     for number in range(100):
         nearest = np.argsort(-(rows @ rows[number]))[:k]
@@ -246,21 +246,19 @@ def test_vectors_in_no_clusters_are_found_too(kind, k):
     assert both >= 0.95 * 100 * k
 
 
-@pytest.mark.parametrize("kind", ["hnsw", "ivfpq"])
-def test_a_filter_whose_passages_all_lie_far_away_still_finds_the_nearest(kind):
-    """A faster index looks near the query, where nothing is admitted."""
+def test_a_filter_whose_passages_all_lie_far_away_still_finds_the_nearest():
+    """A graph looks near the query, where nothing is admitted."""
     rng = np.random.default_rng(0)
     rows = prepared(rng.normal(size=(20_000, 16)), "cosine")
-    vectors = Vectors.build(rows, "cosine", kind)
-    assert vectors.kind == kind
+    vectors = Vectors.build(rows, "cosine", "hnsw")
+    assert vectors.kind == "hnsw"
     scores = rows @ rows[0]
     admitted = scores < np.quantile(scores, 0.3)
     hits = vectors.search(rows[0], 10, admitted)
     assert len(hits.rows) == 10
     assert admitted[hits.rows].all()
     nearest = np.sort(scores[admitted])[-10:]
-    if kind == "hnsw":
-        assert np.allclose(scores[hits.rows][::-1], nearest, atol=1e-5)
+    assert np.allclose(scores[hits.rows][::-1], nearest, atol=1e-5)
     # Where the filter admits what is near too, the faster index finds as much as without it.
     mixed = rng.random(20_000) < 0.3
     found = vectors.search(rows[0], 10, mixed).rows.tolist()
@@ -268,13 +266,12 @@ def test_a_filter_whose_passages_all_lie_far_away_still_finds_the_nearest(kind):
     assert len(set(found) & set(exact)) >= 9
 
 
-@pytest.mark.parametrize("kind", ["hnsw", "ivfpq"])
-def test_a_filter_that_admits_little_near_the_question_still_finds_the_nearest(kind):
-    """A faster index comes by enough that is admitted, of the nearest ten by .69 and .77."""
+def test_a_filter_that_admits_little_near_the_question_still_finds_the_nearest():
+    """A graph comes by enough that is admitted, of the nearest ten by 0.77."""
     rng = np.random.default_rng(0)
     near = rng.normal(size=(100, 32))[rng.integers(100, size=20_000)]
     rows = prepared(near + 0.8 * rng.normal(size=near.shape), "cosine")
-    vectors = Vectors.build(rows, "cosine", kind)
+    vectors = Vectors.build(rows, "cosine", "hnsw")
     along = rows @ rng.normal(size=32)
     admitted = along > np.quantile(along, 0.7)
     both = 0
@@ -285,13 +282,12 @@ def test_a_filter_that_admits_little_near_the_question_still_finds_the_nearest(k
     assert both >= 950
 
 
-@pytest.mark.parametrize("kind", ["hnsw", "ivfpq"])
-def test_a_filter_over_many_copies_finds_those_it_admits(kind):
-    """Of copies most lists of IVF-PQ are empty, and a graph's nodes are all as near."""
+def test_a_filter_over_many_copies_finds_those_it_admits():
+    """Of copies a graph's nodes are all as near."""
     rng = np.random.default_rng(0)
     rows = np.repeat(prepared(rng.normal(size=(30, 16)), "cosine"), 500, axis=0)
     admitted = np.arange(len(rows)) % 2 == 0
-    hits = Vectors.build(rows, "cosine", kind).search(rows[3], 5, admitted)
+    hits = Vectors.build(rows, "cosine", "hnsw").search(rows[3], 5, admitted)
     assert len(hits.rows) == 5
     assert admitted[hits.rows].all()
     assert (hits.rows < 500).all()

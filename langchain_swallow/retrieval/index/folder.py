@@ -161,6 +161,16 @@ class IndexFolder:
             self._remove_new(there)
             raise
 
+    def replace(self, snapshot: Snapshot, facts: Manifest) -> None:
+        """Make a snapshot, in one segment, the folder's index, in place of what is there.
+
+        Raises:
+            IndexStoreError: As `writing`.
+            OSError: As `write`.
+        """
+        with self.writing():
+            self.write(snapshot.compacted(), facts.without_files())
+
     def _write(self, snapshot: Snapshot, before: Manifest) -> Stored:
         stored = {segment.name: segment for segment in before.segments}
         segments = [
@@ -215,7 +225,7 @@ class IndexFolder:
         database, terms, exact, *beside = self._paths(stored.name)
         fast, order = (path if path.name in stored.files else None for path in beside)
         try:
-            vectors = Vectors.read(exact, fast, order, stored.kind, manifest.metric)  # type: ignore[arg-type]
+            vectors = Vectors.read(exact, fast, manifest.metric, order=order)  # type: ignore[arg-type]
             lexical = Lexical.read(terms)
         except (RuntimeError, ValueError) as error:
             raise IndexStoreError(f"{self.path} is damaged: {error}.") from error
@@ -227,10 +237,10 @@ class IndexFolder:
         return Segment.read(stored.name, database, vectors, lexical)
 
     def _write_segment(self, segment: Segment) -> StoredSegment:
-        database, terms, *of_vectors = self._paths(segment.name)
+        database, terms, exact, fast, _ = self._paths(segment.name)
         segment.write_database(database)
         segment.lexical.write(terms)
-        files = [database, terms, *segment.vectors.write(*of_vectors)]
+        files = [database, terms, *segment.vectors.write(exact, fast)]
         for path in files:
             _sync(path)
         _sync_folder(self.path)
@@ -287,6 +297,7 @@ class IndexFolder:
                     path.unlink()
 
     def _paths(self, name: str) -> list[Path]:
+        # Nothing writes the last one any more (`earlier`).
         suffixes = ("sqlite", "terms", "vectors", "fast", "order")
         return [self.path / f"{name}.{suffix}" for suffix in suffixes]
 

@@ -16,7 +16,6 @@ from langchain_swallow.retrieval.index.filters import Mask
 from langchain_swallow.text.json_text import json_text
 
 FORMAT_VERSION = 3
-# Vectors of version 2 stand in the order of their rows.
 _READ_VERSIONS = (2, FORMAT_VERSION)
 NAME = "manifest.json"
 
@@ -110,6 +109,9 @@ def read_manifest(folder: str | Path) -> Manifest:
         if _digest({"format_version": version, **content}) != wanted:
             raise ValueError("its hash is another")
         segments = tuple(_segment(part) for part in content.pop("segments"))
+        # Version 0.1 had this kind too.
+        if content["index"] == "ivfpq":
+            content["index"] = "hnsw"
         return Manifest(**content, segments=segments)
     except IndexStoreError:
         raise

@@ -66,6 +66,11 @@ class Snapshot:
         """Of the vectors; `None` without any."""
         return self.parts[0].segment.vectors.dimension if self.parts else None
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether a segment is laid out as an earlier version did; `compacted` ends that."""
+        return any(part.segment.vectors.is_outdated for part in self.parts)
+
     # Reading
 
     def search(self, query: Array, k: int, filter: Filter | None = None) -> list[Found]:
@@ -222,8 +227,8 @@ class Snapshot:
         return self.adding([change(passage) for passage in passages], vectors)
 
     def compacted(self) -> "Snapshot":
-        """The same passages in one segment, with nothing deleted in it."""
-        if len(self.parts) == 1 and self.parts[0].alive is None:
+        """The same passages in one segment with nothing deleted in it, laid out as today."""
+        if len(self.parts) == 1 and self.parts[0].alive is None and not self.is_outdated:
             return self
         return replace(self, parts=(self._joined(self.parts),) if len(self) else ())
 

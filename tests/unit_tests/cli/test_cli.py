@@ -100,7 +100,8 @@ def test_version_and_help():
         assert caught.value.code == 0
 
 
-def test_models_of_other_providers_say_what_they_need():
+def test_models_of_other_providers_say_what_they_need(monkeypatch):
+    monkeypatch.setitem(sys.modules, "langchain_openai", None)
     with pytest.raises(MissingDependencyError, match="pip install langchain langchain-openai"):
         chat_model("openai:gpt-4o")
     # A path is no provider.

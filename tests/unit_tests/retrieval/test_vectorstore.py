@@ -372,5 +372,5 @@ def test_wrong_input_is_refused(store):
         SwallowFAISS.from_texts(["x", "y"], Fixed({"x": [1.0], "y": [1.0, 2.0]}))
     with pytest.raises(ValueError, match="metric must be cosine, ip or l2, not 'dot'"):
         SwallowFAISS(CharacterEmbeddings(), metric="dot")
-    with pytest.raises(ValueError, match="index must be flat, hnsw, ivfpq or auto, not 'tree'"):
+    with pytest.raises(ValueError, match="index must be flat, hnsw or auto, not 'tree'"):
         SwallowFAISS(CharacterEmbeddings(), index="tree")

@@ -1,0 +1,118 @@
+"""Indexes that version 0.1 wrote (`tests/data/make_indexes_0_1.py`) are read, and converted."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from langchain_core.embeddings import Embeddings
+
+from langchain_swallow import SwallowFAISS
+from langchain_swallow.cli import main
+from langchain_swallow.retrieval.index import vectors
+from tests.support.paths import DATA
+
+# The third was deleted.
+LEFT = [i for i in range(135) if i != 2]
+
+
+class Rows(Embeddings):
+    """Vectors by number; the same in the script that wrote the indexes."""
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        near = rng.normal(size=(10, 4))[rng.integers(10, size=135)]
+        self.rows = (near + 0.3 * rng.normal(size=near.shape)).astype(np.float32)
+
+    def embed_documents(self, texts):
+        return [self.rows[int(text)].tolist() for text in texts]
+
+    def embed_query(self, text):
+        return self.rows[int(text)].tolist()
+
+
+@pytest.fixture(params=["hnsw", "ivfpq"])
+def folder(request, tmp_path, monkeypatch):
+    # As where they were written; and a graph answers, though there are few rows.
+    monkeypatch.setattr(vectors, "_APPROXIMATE_FROM", 130)
+    monkeypatch.setattr(vectors, "_EXHAUSTIVE_BELOW", 0)
+    shutil.unpack_archive(DATA / "indexes-0.1.zip", tmp_path)
+    return tmp_path / request.param
+
+
+def assert_complete(store):
+    """Texts, ids, metadata and vectors are as they were, and are found by each other."""
+    found = [(d.id, d.page_content, d.metadata) for d in store.documents]
+    assert found == [(str(i), str(i), {"seven": i % 7}) for i in LEFT]
+    flat = SwallowFAISS.from_texts(
+        [str(i) for i in LEFT], Rows(), [{"seven": i % 7} for i in LEFT], index="flat"
+    )
+    shares = []
+    for query in map(str, LEFT):
+        for filter in (None, {"seven": 3}):
+            wanted = flat.similarity_search_with_score(query, 10, filter)
+            got = store.similarity_search_with_score(query, 10, filter)
+            assert len(got) == len(wanted)
+            scores = {d.page_content: score for d, score in wanted}
+            same = [(d.page_content, s) for d, s in got if d.page_content in scores]
+            assert [s for _, s in same] == pytest.approx([scores[t] for t, _ in same], abs=1e-6)
+            shares.append(len(same) / len(wanted))
+    # A graph finds nearly all.
+    assert np.mean(shares) >= (0.98 if "hnsw" in kinds(store) else 1)
+    wanted = flat.snapshot().scores(flat.query_vector("5"))
+    assert store.snapshot().scores(store.query_vector("5")) == pytest.approx(wanted, abs=1e-6)
+
+
+def kinds(store):
+    return [part.segment.vectors.kind for part in store.snapshot().parts]
+
+
+def test_they_are_read_as_they_are(folder, caplog):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    store = SwallowFAISS.load_local(folder, Rows())
+    assert_complete(store)
+    assert kinds(store) == ["hnsw" if folder.name == "hnsw" else "flat", "flat"]
+    assert f"{folder} is laid out as version 0.1 did" in caplog.text
+    assert "langchain-swallow convert" in caplog.text
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_they_are_changed_as_they_are_and_optimized(folder, caplog):
+    store = SwallowFAISS(Rows(), path=folder)
+    store.delete(["7"])
+    store.add_texts(["7"], [{"seven": 0}], ids=["7"])
+    store.delete(["7"])
+    again = SwallowFAISS(Rows(), path=folder)
+    assert [d.id for d in again.documents] == [str(i) for i in LEFT if i != 7]
+    again.optimize()
+    caplog.clear()
+    for optimized in (again, SwallowFAISS(Rows(), path=folder)):
+        assert [d.id for d in optimized.documents] == [str(i) for i in LEFT if i != 7]
+        assert kinds(optimized) == ["hnsw"]
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_one_command_converts_them(folder, in_place, capsys, caplog):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    output = folder if in_place else folder.with_name("新しい")
+    assert main(["convert", str(folder), "-o", str(output)]) == 0
+    told = capsys.readouterr().err
+    assert f"segments: {folder.name} + flat → hnsw\n134 passages → {output}" in told
+    store = SwallowFAISS(Rows(), path=output)
+    assert_complete(store)
+    assert kinds(store) == ["hnsw"]
+    assert json.loads((output / "manifest.json").read_text())["index"] == "hnsw"
+    assert not caplog.text
+    if in_place:
+        # As of any change, the files of before are there for readers until the next.
+        store.add_texts(["7"], ids=["7"])
+        store.add_texts(["8"], ids=["8"])
+    else:
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert not [path for path in output.iterdir() if path.suffix == ".order"]
+
+
+def test_the_kind_that_was_removed_is_named():
+    with pytest.raises(ValueError, match=r"flat, hnsw or auto, not 'ivfpq'\. Version 0\.2 has no"):
+        SwallowFAISS(Rows(), index="ivfpq")
