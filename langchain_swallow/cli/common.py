@@ -36,6 +36,22 @@ class Repeated(argparse.Action):
         setattr(namespace, self.dest, [value] if before is self.default else [*before, value])
 
 
+class Renamed(argparse.Action):
+    """An option that has another name now, which its error says.
+
+    Args:
+        now: The option to use.
+    """
+
+    def __init__(self, *, now: str, **options: Any) -> None:
+        super().__init__(**options, help=argparse.SUPPRESS)
+        self.now = now
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        """Wrong usage."""
+        parser.error(f"{self.option_strings[0]} is no option of this command. Use {self.now}.")
+
+
 def examples(*lines: str) -> dict[str, Any]:
     """Arguments of `add_parser` that show examples after the options, line by line."""
     epilog = "\n".join(["例 / examples:", *(f"  {line}" for line in lines)])
@@ -99,16 +115,23 @@ def add_embeddings(parser: argparse.ArgumentParser) -> None:
 
 
 def add_counter(parser: argparse.ArgumentParser) -> None:
-    """`--max-tokens` and `--model` of commands that cut documents."""
+    """`--chunk-tokens` and `--tokenizer` of commands that cut documents."""
     parser.add_argument(
-        "--max-tokens",
+        "--chunk-tokens",
         type=at_least(1),
+        metavar="N",
         default=300,
-        help="一つの資料の長さ（トークン） / tokens of a chunk (300)",
+        help="一つの資料の最大の長さ（トークン） / most tokens of a chunk (300)",
     )
     parser.add_argument(
-        "--model", help="長さを数えるモデル / whose tokens are counted (an estimate)"
+        "--tokenizer",
+        metavar="MODEL",
+        help="長さをこのモデルのトークンで数える（標準は見積もり） / the model whose tokens are "
+        "counted; its weights are not loaded (an estimate)",
     )
+    # As they were called before 0.2; to be removed with 1.0.
+    parser.add_argument("--max-tokens", action=Renamed, now="--chunk-tokens")
+    parser.add_argument("--model", action=Renamed, now="--tokenizer")
 
 
 def show_sources(answer: "Answer") -> None:
@@ -138,7 +161,7 @@ def say_unread(
 
 
 def build_store(
-    paths: list[Path], embeddings: str, max_tokens: int, counter: Any, on_error: Any
+    paths: list[Path], embeddings: str, chunk_tokens: int, counter: Any, on_error: Any
 ) -> "SwallowFAISS":
     """Documents read, split and embedded."""
     from langchain_swallow.documents.load import load_documents
@@ -148,19 +171,19 @@ def build_store(
 
     documents = load_documents(paths, on_error=on_error, progress=True)
     say_unread(documents.failed, documents.ignored, documents.left_out)
-    chunks = JapaneseTextSplitter(max_tokens, counter).split_documents(documents)
+    chunks = JapaneseTextSplitter(chunk_tokens, counter).split_documents(documents)
     if not chunks:
         raise ValueError(f"No readable documents in {', '.join(map(str, paths))}.")
     return SwallowFAISS.from_documents(chunks, SwallowEmbeddings(embeddings), progress=True)
 
 
-def counter_of(model: str | None) -> Any:
+def counter_of(tokenizer: str | None) -> Any:
     """How tokens are counted: by a model's tokenizer, or estimated."""
-    if model is None:
+    if tokenizer is None:
         return None
     from langchain_swallow.chat_models.chat_swallow import ChatSwallow
 
-    return ChatSwallow(model=model).get_num_tokens
+    return ChatSwallow(model=tokenizer).get_num_tokens
 
 
 def open_store(index: Path, embeddings: str) -> "SwallowFAISS":

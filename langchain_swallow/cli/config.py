@@ -14,7 +14,7 @@ from typing import Any
 
 from platformdirs import user_config_path
 
-from langchain_swallow.cli.common import Repeated, add_json, examples, print_json, say
+from langchain_swallow.cli.common import Renamed, Repeated, add_json, examples, print_json, say
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -122,9 +122,18 @@ def _check(settings: Mapping[str, Any], commands: Mapping[str, argparse.Argument
         if isinstance(value, dict):
             _known(name, set(options), f"[{name}] is no command")
             for option in value:
+                _check_name(option, name, commands)
                 _known(option, options[name], f"{option} is no option of {name}")
         else:
             _known(name, everywhere, f"{name} is no option")
+
+
+def _check_name(option: str, name: str, commands: Mapping[str, argparse.ArgumentParser]) -> None:
+    """Refuse an option that a command has under another name now."""
+    for action in commands[name]._actions:
+        if isinstance(action, Renamed) and action.dest == option:
+            now = action.now.removeprefix("--").replace("-", "_")
+            raise ValueError(f"{config_path()}: {option} is no option of {name}. Use {now}.")
 
 
 def _known(name: str, names: set[str], problem: str) -> None:
@@ -174,4 +183,8 @@ def _one(action: argparse.Action, value: Any, origin: str) -> Any:
 
 def _options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
     without = ("help", "json", "init")
-    return [a for a in parser._actions if a.option_strings and a.dest not in without]
+    return [
+        action
+        for action in parser._actions
+        if action.option_strings and action.dest not in without and not isinstance(action, Renamed)
+    ]

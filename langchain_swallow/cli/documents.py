@@ -80,6 +80,7 @@ def add_parsers(commands: Any) -> None:
         **examples(
             "langchain-swallow index 社内規程/ -o 索引",
             "langchain-swallow index 規程.docx 価格表.xlsx -o 索引 --skip-errors",
+            "langchain-swallow index 社内規程/ -o 索引 --chunk-tokens 200 --tokenizer demo",
         ),
     )
     index.add_argument(
@@ -211,10 +212,10 @@ def _copy_missing(source: Path, target: Path) -> int:
 
 def _index(arguments: argparse.Namespace) -> int:
     _check_output(arguments.output)
-    counter = counter_of(arguments.model)
+    counter = counter_of(arguments.tokenizer)
     on_error = "skip" if arguments.skip_errors else "raise"
     store = build_store(
-        arguments.documents, arguments.embeddings, arguments.max_tokens, counter, on_error
+        arguments.documents, arguments.embeddings, arguments.chunk_tokens, counter, on_error
     )
     store.save_local(arguments.output)
     files = len(store.sources())
@@ -277,7 +278,7 @@ def _sync(arguments: argparse.Namespace) -> int:
 
     _check_output(arguments.index)
     store = open_store(arguments.index, arguments.embeddings)
-    splitter = JapaneseTextSplitter(arguments.max_tokens, counter_of(arguments.model))
+    splitter = JapaneseTextSplitter(arguments.chunk_tokens, counter_of(arguments.tokenizer))
     summary = sync_folder(
         store,
         arguments.documents,

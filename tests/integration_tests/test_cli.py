@@ -95,7 +95,7 @@ def test_sync_follows_a_folder(tmp_path):
     assert "1 deleted, 1 unchanged" in run("sync", folder, "-i", index).stderr
     again = ("sync", folder, "-i", index, "--reread")
     assert "1 unchanged" in run(*again).stderr
-    assert "1 changed" in run(*again, "--max-tokens", "100").stderr
+    assert "1 changed" in run(*again, "--chunk-tokens", "100").stderr
     question = "フレックスタイムのコアタイムは何時から何時までですか。"
     done = run("ask", "-i", index, question, "--model", "demo")
     assert "10時30分" in done.stdout

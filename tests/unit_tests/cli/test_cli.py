@@ -12,7 +12,7 @@ from langchain_core.language_models import FakeListChatModel
 
 from langchain_swallow import ChatSwallow, SwallowFAISS, __version__
 from langchain_swallow.cli import _parser, main
-from langchain_swallow.cli.common import print_json
+from langchain_swallow.cli.common import Renamed, print_json
 from langchain_swallow.cli.evaluate import chat_model
 from langchain_swallow.cli.retrieval import retriever_of
 from langchain_swallow.errors import MissingDependencyError, UnknownModelError
@@ -100,6 +100,17 @@ def test_version_and_help():
         assert caught.value.code == 0
 
 
+@pytest.mark.parametrize("command", [["index", "文書", "-o", "x"], ["sync", "文書", "-i", "x"]])
+@pytest.mark.parametrize(
+    ("old", "new"), [("--max-tokens", "--chunk-tokens"), ("--model", "--tokenizer")]
+)
+def test_a_renamed_option_names_the_new_one(capsys, command, old, new):
+    with pytest.raises(SystemExit) as ended:
+        main([*command, old, "3"])
+    assert ended.value.code == 2
+    assert f"{old} is no option of this command. Use {new}." in capsys.readouterr().err
+
+
 def test_models_of_other_providers_say_what_they_need(monkeypatch):
     monkeypatch.setitem(sys.modules, "langchain_openai", None)
     with pytest.raises(MissingDependencyError, match="pip install langchain langchain-openai"):
@@ -176,7 +187,8 @@ COMMANDS = dict(commands(_parser()))
 
 @pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
 def test_help_is_in_both_languages(names):
-    texts = [a.help for a in COMMANDS[names]._actions if a.dest != "help"]
+    shown = [a for a in COMMANDS[names]._actions if not isinstance(a, Renamed)]
+    texts = [a.help for a in shown if a.dest != "help"]
     if COMMANDS[names].description:
         texts.append(COMMANDS[names].description)
     for text in texts:

@@ -37,6 +37,20 @@ def test_the_order(file, monkeypatch):
     assert parsed(*ask, "--max-tokens", "400").max_tokens == 400
 
 
+def test_the_length_of_an_answer_is_not_that_of_a_chunk(file, monkeypatch):
+    index = ("index", "文書", "-o", "索引")
+    written(file, 'max_tokens = 100\nmodel = "demo"\n[index]\nchunk_tokens = 200\n')
+    assert parsed(*index).chunk_tokens == 200
+    assert parsed(*index).tokenizer is None
+    assert parsed("sync", "文書", "-i", "索引").chunk_tokens == 300
+    monkeypatch.setenv("SWALLOW_MAX_TOKENS", "150")
+    monkeypatch.setenv("SWALLOW_CHUNK_TOKENS", "250")
+    monkeypatch.setenv("SWALLOW_TOKENIZER", "demo")
+    assert parsed(*index).chunk_tokens == 250
+    assert parsed(*index).tokenizer == "demo"
+    assert parsed("chat").max_tokens == 150
+
+
 def test_what_is_set_is_not_required(file):
     written(file, '[serve]\nindex = "索引"\nshared_uploads = true\nmax_file_mb = 5\n')
     arguments = parsed("serve")
@@ -51,6 +65,9 @@ def test_what_is_set_is_not_required(file):
         ("max_tokns = 3\n", "max_tokns is no option. Did you mean max_tokens?"),
         ("[serv]\nport = 3\n", r"\[serv\] is no command. Did you mean serve?"),
         ("[serve]\nprt = 3\n", "prt is no option of serve. Did you mean port?"),
+        ("[index]\nmax_tokens = 3\n", "max_tokens is no option of index. Use chunk_tokens."),
+        ("[sync]\nmax_tokens = 3\n", "max_tokens is no option of sync. Use chunk_tokens."),
+        ('[sync]\nmodel = "demo"\n', "model is no option of sync. Use tokenizer."),
         ('[serve]\nport = "八千"\n', "port is wrong: '八千'"),
         ('[serve]\napi = "maybe"\n', "api must be true or false"),
         ("port =\n", "is no TOML"),

@@ -5,11 +5,14 @@ import transformers
 from langchain_core.messages import HumanMessage
 
 from langchain_swallow import ChatSwallow, JapaneseTextSplitter
+from langchain_swallow.cli import main
+from langchain_swallow.cli.common import load_store
 from langchain_swallow.engines import demo
 from langchain_swallow.engines.registry import started_engine, tokenizer_for
 from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.errors import ModelUnavailableError
 from langchain_swallow.prompts import encode_text
+from tests.support.embeddings import static_encoder
 from tests.support.tokenizers import trained_tokenizer
 
 TEXT = "東京都の会議室は三階です。薔薇🌸が咲いています。"
@@ -47,6 +50,22 @@ def test_counting_loads_no_weights(llm):
     assert llm.get_num_tokens_from_messages([HumanMessage(TEXT)]) > len(ids)
     chunks = JapaneseTextSplitter(10, llm).split_text(TEXT * 5)
     assert max(map(llm.get_num_tokens, chunks)) <= 10 < llm.get_num_tokens(TEXT)
+
+
+@pytest.mark.parametrize(("command", "to"), [("index", "-o"), ("sync", "-i")])
+def test_documents_are_cut_by_a_models_tokens_without_its_weights(
+    command, to, checkpoint, tmp_path
+):
+    folder, index = tmp_path / "文書", tmp_path / "索引"
+    folder.mkdir()
+    (folder / "a.txt").write_text(TEXT * 20, encoding="utf-8")
+    encoder = static_encoder(tmp_path / "encoder")
+    options = ["--embeddings", encoder, "--tokenizer", str(checkpoint), "--chunk-tokens", "40"]
+    assert main([command, str(folder), to, str(index), *options]) == 0
+    count = ChatSwallow(model=str(checkpoint)).get_num_tokens
+    lengths = [count(document.page_content) for document in load_store(index).documents]
+    assert len(lengths) > 5
+    assert 20 < max(lengths) <= 40
 
 
 def test_loading_a_model_would_be_noticed(checkpoint):
