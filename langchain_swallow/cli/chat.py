@@ -51,7 +51,6 @@ def _chat(arguments: argparse.Namespace) -> int:
     from langchain_swallow.chat_models.chat_swallow import ChatSwallow
     from langchain_swallow.cli.conversation import COMMANDS, Conversation
     from langchain_swallow.cli.terminal import Plain, terminal
-    from langchain_swallow.errors import SwallowError
 
     def load(name: str) -> ChatSwallow:
         llm = ChatSwallow(
@@ -68,23 +67,34 @@ def _chat(arguments: argparse.Namespace) -> int:
     shown = terminal(COMMANDS, as_json=arguments.json)
     if not isinstance(shown, Plain):
         say("Enter: 送る、Alt-Enter: 改行、Ctrl-C: 回答を止める、Ctrl-D: 終わる、/help: コマンド")
+    return talk(conversation, shown, as_json=arguments.json)
+
+
+def talk(conversation: "Conversation", shown: "Terminal", *, as_json: bool) -> int:
+    """Answer until the user ends the conversation; the exit code.
+
+    Ctrl-C brings the prompt back wherever it comes: at the prompt, before the first token, within
+    an answer, and while `/model` loads.
+    """
+    from langchain_swallow.cli.terminal import Plain
+    from langchain_swallow.errors import SwallowError
+
     while True:
         try:
             line = shown.read().strip()
+            if line.startswith("/"):
+                _command(conversation, line)
+            elif line:
+                _turn(conversation, shown, line, as_json=as_json)
         except EOFError:
             return 0
         except KeyboardInterrupt:
             continue
-        if line.startswith("/"):
-            _command(conversation, line)
-        elif line:
-            try:
-                _turn(conversation, shown, line, as_json=arguments.json)
-            except SwallowError as error:
-                # A script must see it; a person goes on with the conversation.
-                if isinstance(shown, Plain):
-                    raise
-                say(error_text(error))
+        except SwallowError as error:
+            # A script must see it; a person goes on with the conversation.
+            if isinstance(shown, Plain):
+                raise
+            say(error_text(error))
 
 
 def _command(conversation: "Conversation", line: str) -> None:

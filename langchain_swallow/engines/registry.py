@@ -6,7 +6,6 @@ never loads torch.
 
 import importlib
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 from langchain_swallow.engines.files import files_of
 from langchain_swallow.engines.protocol import Engine
@@ -73,9 +72,10 @@ def _start(settings: LoadSettings) -> Engine:
 
         return load_vllm_engine(settings, source)
     loading = importlib.import_module("langchain_swallow.engines.local.loading")
-    # A thread that ends takes its OpenMP threads along (see `devices`).
-    with ThreadPoolExecutor(1) as pool:
-        engine: Engine = pool.submit(loading.load_local_engine, settings, source).result()
+    # In the calling thread, so that Ctrl-C ends it and frees what was loaded.
+    engine: Engine = loading.load_local_engine(settings, source)
+    # Loading leaves that thread OpenMP threads, which would slow the engine's.
+    engine.make_way()
     return engine
 
 

@@ -132,7 +132,8 @@ def create_page(assistant: Assistant) -> gr.Blocks:
             cleared(outputs=conversation, js="() => swallow.clear()", **script)
             cleared(None, cancels=events, api_visibility="private")
         if assistant.takes_ratings:
-            conversation.like(turns.rate, session, None, **private)
+            # By default a second rating is dropped until the first one's event is over.
+            conversation.like(turns.rate, session, None, trigger_mode="multiple", **private)
         page.unload(turns.close)
     # A mounted page has not "launched", and without that Gradio copies any file that is named.
     page.has_launched = page.is_running = True

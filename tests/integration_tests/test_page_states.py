@@ -20,6 +20,7 @@ CHROMIUM = (
     os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 )
 BOX = "#question textarea"
+LIKES = ".conversation button[aria-label='いいね'], .conversation button[aria-label='like' i]"
 
 
 def made(**options):
@@ -88,9 +89,7 @@ def test_a_page_that_stays_open_over_a_restart(browser, tmp_path, locale, lost):
         marks.nth(2).click()
         opened = [d.get_attribute("open") is not None for d in page.locator("details").all()]
         assert opened == [False, False, True, False]
-        likes = page.locator(
-            ".conversation button[aria-label='いいね'], .conversation button[aria-label='like' i]"
-        )
+        likes = page.locator(LIKES)
         likes.last.click()
         wait(feedback.exists)
         assert "会議室は何階ですか。" in feedback.read_text("utf-8")
@@ -99,6 +98,26 @@ def test_a_page_that_stays_open_over_a_restart(browser, tmp_path, locale, lost):
         likes.first.click()
         page.get_by_text("残っていません").wait_for()
         assert feedback.read_text("utf-8") == rated
+
+
+def test_ratings_that_follow_each_other_at_once_all_arrive(browser, tmp_path):
+    feedback = tmp_path / "feedback.jsonl"
+    with serving(made(feedback=feedback)) as served:
+        page = visit(browser, served.url)
+        ask(page, "会議室は何階ですか。")
+        ask(page, "食堂のカレーはいくらですか。")
+        waiting = []
+        page.route("**/queue/join*", lambda route: waiting.append(route))
+        # Without a pause: the server has not answered the first when the second is clicked.
+        page.locator(LIKES).first.click()
+        wait(lambda: waiting)
+        page.locator(LIKES).last.click()
+        wait(lambda: len(waiting) == 2)
+        for route in waiting:
+            route.continue_()
+        wait(lambda: feedback.exists() and len(feedback.read_text("utf-8").splitlines()) == 2)
+        assert "会議室は何階ですか。" in feedback.read_text("utf-8")
+        assert "食堂のカレーはいくらですか。" in feedback.read_text("utf-8")
 
 
 def test_text_that_is_typed_while_a_question_is_on_its_way_stays(browser):

@@ -47,18 +47,35 @@ class Screen:
     def type(self, keys):
         os.write(self._master, keys.encode())
 
+    def wait_until_asked(self, seconds=120):
+        """Read until the program has taken the question over: it is no longer at its prompt."""
+        deadline = time.monotonic() + seconds
+        while not termios.tcgetattr(self._master)[3] & termios.ICANON:
+            assert time.monotonic() < deadline, f"it is at its prompt: {self.text[-2000:]}"
+            self._read(0.01)
+        # What is drawn of the prompt is written before the terminal is given back.
+        while self._read(0):
+            pass
+        self._seen = len(self.text)
+
+    def _read(self, seconds):
+        """Read what comes next; whether anything came."""
+        if not select.select([self._master], [], [], seconds)[0]:
+            return False
+        raw = os.read(self._master, 65536).decode(errors="replace")
+        # The cursor's place is asked for, and known to nobody here.
+        if "\x1b[6n" in raw:
+            self.type("\x1b[1;1R")
+        self.text += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", raw)
+        return True
+
     def wait_for(self, wanted, seconds=120):
         """Read until this comes after what was waited for last."""
         deadline = time.monotonic() + seconds
         while wanted not in self.text[self._seen :]:
             left = deadline - time.monotonic()
             assert left > 0, f"{wanted!r} did not come: {self.text[-2000:]}"
-            if select.select([self._master], [], [], left)[0]:
-                # The cursor's place is asked for, and known to nobody here.
-                raw = os.read(self._master, 65536).decode(errors="replace")
-                if "\x1b[6n" in raw:
-                    self.type("\x1b[1;1R")
-                self.text += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", raw)
+            self._read(left)
         self._seen = self.text.index(wanted, self._seen) + len(wanted)
 
 
@@ -79,12 +96,15 @@ def test_a_conversation_by_keyboard(tmp_path):
 
 
 @pytest.mark.usefixtures("demo_folder")
-def test_ctrl_c_stops_an_answer_and_not_the_program(tmp_path):
+@pytest.mark.parametrize("shown", ["", "。"], ids=["before the first token", "within the answer"])
+def test_ctrl_c_stops_an_answer_and_not_the_program(tmp_path, shown):
     screen = Screen("chat", "--model", "demo", "--max-tokens", "1500", home=tmp_path)
     screen.wait_for(">")
     screen.type("一から百までの数字を、漢数字ですべて順番に書いてください。\r")
-    time.sleep(1.5)
+    screen.wait_until_asked()
+    screen.wait_for(shown)
     os.killpg(screen.process.pid, signal.SIGINT)
+    # A key that comes before the prompt is there would be lost.
     screen.wait_for(">", seconds=30)
     assert screen.process.poll() is None
     screen.type("\x04")

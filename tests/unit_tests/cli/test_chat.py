@@ -12,6 +12,7 @@ from prompt_toolkit.output import DummyOutput
 
 from langchain_swallow import HybridRetriever, SwallowFAISS
 from langchain_swallow.cli import common
+from langchain_swallow.cli.chat import talk
 from langchain_swallow.cli.conversation import COMMANDS, Conversation
 from langchain_swallow.cli.terminal import Plain, Rich, terminal
 from tests.support.embeddings import CharacterEmbeddings
@@ -152,6 +153,43 @@ def test_pipes_get_plain_text(monkeypatch, capsys):
     assert capsys.readouterr().out == "**太字**\n"
     terminal(COMMANDS, as_json=True).show(iter(["何か"]))
     assert capsys.readouterr().out == ""
+
+
+class Typed:
+    """A terminal at which these lines are typed; an exception is what comes instead of one."""
+
+    def __init__(self, *lines):
+        self.lines, self.shown = [*lines, EOFError()], []
+
+    def read(self):
+        line = self.lines.pop(0)
+        if isinstance(line, BaseException):
+            raise line
+        return line
+
+    def show(self, pieces):
+        self.shown += pieces
+
+
+class Interrupted(Recording):
+    """Ctrl-C is pressed before the first token."""
+
+    def _stream(self, messages, *arguments, **options):
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_brings_the_prompt_back_wherever_it_comes():
+    def load(name):
+        if name == "large":
+            raise KeyboardInterrupt
+        kind = Interrupted if name == "slow" else Recording
+        return kind(responses=["はい。"], asked=[])
+
+    made = Conversation(load, hybrid, "slow")
+    typed = Typed(KeyboardInterrupt(), "聞く", "/model large", "/model quick", "聞く")
+    assert talk(made, typed, as_json=False) == 0
+    assert "".join(typed.shown) == "はい。"
+    assert [message.text for message in made.messages] == ["聞く", "はい。"]
 
 
 @pytest.fixture
