@@ -173,13 +173,15 @@ async def until_ready(engine: Engine, timeout_s: float | None) -> None:
 class Stream:
     """The events of one request, for a thread that waits; submitted when made.
 
+    `ticket` is what the engine gave for it.
+
     Raises (while iterating):
         SwallowError: As the engine reports it.
     """
 
     def __init__(self, engine: Engine, request: Request) -> None:
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._ticket = engine.submit(request, self._events.put)
+        self.ticket = engine.submit(request, self._events.put)
         self._group = current_group()
         if self._group is not None:
             self._group.add(self)
@@ -192,13 +194,13 @@ class Stream:
 
     def close(self) -> None:
         """Cancel what is left."""
-        self._ticket.cancel()
+        self.ticket.cancel()
         if self._group is not None:
             self._group.discard(self)
 
     def interrupt(self) -> None:
         """Cancel the request from another thread; the one that waits gets an `EngineError`."""
-        self._ticket.cancel()
+        self.ticket.cancel()
         self._events.put(EngineError("The answer was cancelled: its batch was interrupted."))
 
     def __iter__(self) -> Iterator[Chunk | Finish]:
@@ -223,7 +225,7 @@ class AsyncStream:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._events.put_nowait, event)
 
-        self._ticket = engine.submit(request, sink)
+        self.ticket = engine.submit(request, sink)
 
     def __enter__(self) -> "AsyncStream":
         return self
@@ -233,7 +235,7 @@ class AsyncStream:
 
     def close(self) -> None:
         """Cancel what is left."""
-        self._ticket.cancel()
+        self.ticket.cancel()
 
     async def __aiter__(self) -> AsyncIterator[Chunk | Finish]:
         while True:

@@ -150,7 +150,7 @@ def first_token_of_second_turn(
     """
     with Stream(engine, Request(prompt_ids=known, max_tokens=answer)) as events:
         list(events)
-    prompt = (*events._ticket.ids, *range(400, 400 + new))
+    prompt = (*events.ticket.ids, *range(400, 400 + new))
     began = time.perf_counter()
     with Stream(engine, Request(prompt_ids=prompt, max_tokens=1)) as events:
         list(events)

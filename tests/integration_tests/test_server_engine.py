@@ -13,7 +13,7 @@ from typing import Literal
 import pytest
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.engines.protocol import Finish, Request, Stream, wait_until_ready
+from langchain_swallow.engines.protocol import Finish, Request, Stream
 from langchain_swallow.engines.server.client import ServerEngine
 from langchain_swallow.errors import (
     AuthenticationError,
@@ -149,11 +149,12 @@ def test_leaving_a_stream_aborts_on_the_server(checkpoint, servers):
 def test_requests_go_to_the_server_with_the_fewest(checkpoint, servers):
     before = [s.metric("vllm:request_success_total") for s in servers]
     with closing(connect(checkpoint, *(s.base_url for s in servers))) as engine:
-        # What the servers are is asked on the loop that is held up next.
-        wait_until_ready(engine, 60)
-        # All are there when the first is sent: this thread may have to wait for a core.
+        # All are there when the first is sent: this thread may have to wait for a core. Who
+        # waits for the servers hears of them on the loop that sends.
         all_there = threading.Event()
-        engine._loop.call_soon_threadsafe(all_there.wait)
+        ready = engine.prepare(60)
+        ready.add_done_callback(lambda _: all_there.wait(60))
+        ready.result()
         request = Request(prompt_ids=PROMPTS[0], max_tokens=100)
         streams = [Stream(engine, request) for _ in range(8)]
         all_there.set()

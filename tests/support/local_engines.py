@@ -1,10 +1,14 @@
 """Local engines over tiny models, and what they answer."""
 
+import contextlib
 import threading
 
 from langchain_swallow.engines.local.engine import LocalEngine
-from langchain_swallow.engines.protocol import Chunk
+from langchain_swallow.engines.protocol import Chunk, Request
 from tests.support.tokenizers import trained_tokenizer
+
+# A prompt that begins with a token that no other has.
+HOLDING = (597,)
 
 
 class NoEnd:
@@ -38,6 +42,23 @@ def run(engine, request):
     sequence = engine.submit(request, sink)
     assert done.wait(60)
     return sequence.ids[len(request.prompt_ids) :], events
+
+
+@contextlib.contextmanager
+def held_up(engine):
+    """What is submitted in here waits, and begins at one step: another answer is delivered."""
+    delivered, may_go_on = threading.Event(), threading.Event()
+
+    def sink(_):
+        delivered.set()
+        may_go_on.wait(60)
+
+    engine.submit(Request(prompt_ids=HOLDING, max_tokens=1), sink)
+    assert delivered.wait(60)
+    try:
+        yield
+    finally:
+        may_go_on.set()
 
 
 def logprobs(events):
