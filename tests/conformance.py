@@ -15,7 +15,8 @@ import time
 
 import pytest
 
-from langchain_swallow.engines.protocol import AsyncStream, Chunk, Finish, Grammar, Request, Stream
+from langchain_swallow.chat_models.streams import AsyncStream, Stream
+from langchain_swallow.engines.protocol import Chunk, Finish, Grammar, Request
 from langchain_swallow.errors import EngineError, GenerationTimeoutError, PromptOverflowError
 from tests.children import in_child
 

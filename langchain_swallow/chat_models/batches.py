@@ -19,7 +19,7 @@ from langchain_core.outputs import LLMResult
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import get_config_list
 
-from langchain_swallow.engines.groups import AnswerGroup
+from langchain_swallow.chat_models.groups import AnswerGroup
 from langchain_swallow.errors import SwallowError
 
 # Threads that wait for answers; the engine runs fewer at once.

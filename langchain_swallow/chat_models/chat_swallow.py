@@ -37,7 +37,8 @@ from langchain_swallow.chat_models.requests import (
     requests_for,
 )
 from langchain_swallow.chat_models.results import AnsweredBy, ChunkWriter, to_result
-from langchain_swallow.engines.protocol import AsyncStream, Engine, Request, Stream
+from langchain_swallow.chat_models.streams import AsyncStream, Stream
+from langchain_swallow.engines.protocol import Engine, Request
 from langchain_swallow.prompts import Turn, encode, encode_text
 from langchain_swallow.prompts.messages import to_turns
 from langchain_swallow.prompts.tokenizer import Tokenizer

@@ -8,7 +8,8 @@ from pydantic import ConfigDict, Field
 from langchain_swallow.chat_models.cache_keys import forget_files
 from langchain_swallow.chat_models.options import LoadedEngine, LoadingParameters
 from langchain_swallow.chat_models.requests import GenerationParameters
-from langchain_swallow.engines.protocol import Engine, until_ready, wait_until_ready
+from langchain_swallow.chat_models.streams import until_ready, wait_until_ready
+from langchain_swallow.engines.protocol import Engine
 from langchain_swallow.engines.registry import (
     shared_engine,
     started_engine,

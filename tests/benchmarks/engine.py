@@ -22,7 +22,8 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from langchain_swallow import ChatSwallow
 from langchain_swallow.chat_models.structured_output import answer_grammar
-from langchain_swallow.engines.protocol import Engine, Request, Stream
+from langchain_swallow.chat_models.streams import Stream
+from langchain_swallow.engines.protocol import Engine, Request
 from langchain_swallow.evaluation import speed as benchmark
 from langchain_swallow.evaluation.tables import Table, write_figures
 from langchain_swallow.prompts import encode

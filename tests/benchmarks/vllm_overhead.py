@@ -15,7 +15,8 @@ from pathlib import Path
 
 os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
 
-from langchain_swallow.engines.protocol import Request, Stream
+from langchain_swallow.chat_models.streams import Stream
+from langchain_swallow.engines.protocol import Request
 from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.engines.vllm import VLLMEngine, load_vllm_engine, sampling_parameters
 from langchain_swallow.evaluation.tables import Table, write_figures

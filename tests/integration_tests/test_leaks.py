@@ -10,7 +10,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from langchain_swallow.engines.local.engine import LocalEngine
 from langchain_swallow.engines.local.lookup import MAX_GUESS
 from langchain_swallow.engines.local.model_runner import kv_bytes_per_token
-from langchain_swallow.engines.protocol import Finish, Request, Stream
+from langchain_swallow.chat_models.streams import Stream
+from langchain_swallow.engines.protocol import Finish, Request
 from tests.support.tiny_models import tiny
 from tests.support.tokenizers import trained_tokenizer
 
@@ -86,7 +87,8 @@ def test_a_program_may_end_while_an_answer_is_generated(ending):
 import sys
 from langchain_swallow.engines.local.lookup import MAX_GUESS
 from langchain_swallow.engines.local.model_runner import kv_bytes_per_token
-from langchain_swallow.engines.protocol import Finish, Request, Stream
+from langchain_swallow.chat_models.streams import Stream
+from langchain_swallow.engines.protocol import Finish, Request
 from tests.support.local_engines import engine_of, prompts
 from tests.support.tiny_models import tiny_llama
 request = Request(prompt_ids=prompts(1)[0], max_tokens=200, logprobs=0)

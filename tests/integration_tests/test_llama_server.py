@@ -9,7 +9,8 @@ import time
 import pytest
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.engines.protocol import Grammar, Request, Stream
+from langchain_swallow.chat_models.streams import Stream
+from langchain_swallow.engines.protocol import Grammar, Request
 from langchain_swallow.engines.server.client import ServerEngine
 from langchain_swallow.errors import AuthenticationError, GrammarError, PromptOverflowError
 from langchain_swallow.prompts.client_tokenizer import load_client_tokenizer

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.skipif(
 WAITS = """
 import json
 from tests.device_apart import Apart, NAME
-from langchain_swallow.engines.protocol import Request, Stream
+from langchain_swallow.chat_models.streams import Stream
+from langchain_swallow.engines.protocol import Request
 from tests.support.local_engines import engine_of, prompts
 from tests.support.tiny_models import tiny
 

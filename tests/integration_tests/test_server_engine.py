@@ -13,7 +13,8 @@ from typing import Literal
 import pytest
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.engines.protocol import Finish, Request, Stream
+from langchain_swallow.chat_models.streams import Stream
+from langchain_swallow.engines.protocol import Finish, Request
 from langchain_swallow.engines.server.client import ServerEngine
 from langchain_swallow.errors import (
     AuthenticationError,

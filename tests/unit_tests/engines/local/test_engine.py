@@ -19,7 +19,8 @@ from langchain_swallow.engines.local.kv_memory import can_reserve
 from langchain_swallow.engines.local.lookup import MAX_GUESS, PromptLookup
 from langchain_swallow.engines.local.model_runner import ModelRunner
 from langchain_swallow.engines.local.packing import pack_linear_layers
-from langchain_swallow.engines.protocol import AsyncStream, Finish, Request, Stream
+from langchain_swallow.chat_models.streams import AsyncStream, Stream
+from langchain_swallow.engines.protocol import Finish, Request
 from langchain_swallow.errors import (
     EngineError,
     GenerationTimeoutError,

@@ -8,7 +8,8 @@ import time
 import pytest
 import pytest_socket
 
-from langchain_swallow.engines.protocol import Chunk, Finish, Grammar, Request, Stream
+from langchain_swallow.chat_models.streams import Stream
+from langchain_swallow.engines.protocol import Chunk, Finish, Grammar, Request
 from langchain_swallow.engines.server.client import ServerEngine
 from langchain_swallow.engines.server.grammar_probe import grammars_of, probe_of
 from langchain_swallow.engines.server.protocol import Answer, Flavor, payload_of, prompt_text
