@@ -21,8 +21,8 @@ import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.chat_models.structured_output import answer_grammar
 from langchain_swallow.chat_models.streams import Stream
+from langchain_swallow.chat_models.structured_output import answer_grammar
 from langchain_swallow.engines.protocol import Engine, Request
 from langchain_swallow.evaluation import speed as benchmark
 from langchain_swallow.evaluation.tables import Table, write_figures

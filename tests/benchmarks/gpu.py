@@ -20,8 +20,8 @@ import torch
 from transformers import AutoTokenizer, GenerationConfig, LlamaForCausalLM
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.engines.local import scheduler
 from langchain_swallow.chat_models.streams import Stream
+from langchain_swallow.engines.local import scheduler
 from langchain_swallow.engines.protocol import Request
 from langchain_swallow.evaluation import speed as benchmark
 from langchain_swallow.evaluation.tables import Table, write_figures

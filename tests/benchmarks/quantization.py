@@ -23,9 +23,9 @@ import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from langchain_swallow import ChatSwallow
+from langchain_swallow.chat_models.streams import Stream
 from langchain_swallow.engines.local import loading
 from langchain_swallow.engines.local.packing import weight_bytes
-from langchain_swallow.chat_models.streams import Stream
 from langchain_swallow.engines.protocol import Request
 from langchain_swallow.evaluation.tables import Table, write_figures
 from tests.benchmarks.engine import first_token_of_second_turn

@@ -7,10 +7,10 @@ import threading
 import pytest
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from langchain_swallow.chat_models.streams import Stream
 from langchain_swallow.engines.local.engine import LocalEngine
 from langchain_swallow.engines.local.lookup import MAX_GUESS
 from langchain_swallow.engines.local.model_runner import kv_bytes_per_token
-from langchain_swallow.chat_models.streams import Stream
 from langchain_swallow.engines.protocol import Finish, Request
 from tests.support.tiny_models import tiny
 from tests.support.tokenizers import trained_tokenizer

@@ -8,9 +8,9 @@ import jsonschema
 import pytest
 
 from langchain_swallow.chat_models.json_schemas import for_grammar
+from langchain_swallow.chat_models.streams import Stream
 from langchain_swallow.chat_models.structured_output import answer_grammar
 from langchain_swallow.engines.local.engine import LocalEngine
-from langchain_swallow.chat_models.streams import Stream
 from langchain_swallow.engines.protocol import Chunk, Finish, Grammar, Request
 from tests.support.tiny_models import tiny
 from tests.support.tokenizers import byte_level_tokenizer, trained_tokenizer

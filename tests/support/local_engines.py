@@ -46,14 +46,18 @@ def run(engine, request):
 
 @contextlib.contextmanager
 def held_up(engine):
-    """What is submitted in here waits, and begins at one step: another answer is delivered."""
+    """What is submitted in here waits, and begins at one step: the end of an answer is delivered.
+
+    Of two tokens, so that the next prompts have a whole share of a step.
+    """
     delivered, may_go_on = threading.Event(), threading.Event()
 
-    def sink(_):
-        delivered.set()
-        may_go_on.wait(60)
+    def sink(event):
+        if not isinstance(event, Chunk):
+            delivered.set()
+            may_go_on.wait(60)
 
-    engine.submit(Request(prompt_ids=HOLDING, max_tokens=1), sink)
+    engine.submit(Request(prompt_ids=HOLDING, max_tokens=2), sink)
     assert delivered.wait(60)
     try:
         yield

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from langchain_swallow.chat_models.streams import Stream
 from langchain_swallow.engines.local import engine as local
 from langchain_swallow.engines.local.engine import LocalEngine
-from langchain_swallow.chat_models.streams import Stream
 from langchain_swallow.engines.protocol import Chunk, Finish, Request
 from langchain_swallow.errors import EngineError
 from tests.children import in_child

@@ -11,6 +11,7 @@ import pytest
 import torch
 from accelerate import dispatch_model
 
+from langchain_swallow.chat_models.streams import AsyncStream, Stream
 from langchain_swallow.engines.local import engine as local
 from langchain_swallow.engines.local.attention import use_quick_attention
 from langchain_swallow.engines.local.engine import LocalEngine
@@ -19,7 +20,6 @@ from langchain_swallow.engines.local.kv_memory import can_reserve
 from langchain_swallow.engines.local.lookup import MAX_GUESS, PromptLookup
 from langchain_swallow.engines.local.model_runner import ModelRunner
 from langchain_swallow.engines.local.packing import pack_linear_layers
-from langchain_swallow.chat_models.streams import AsyncStream, Stream
 from langchain_swallow.engines.protocol import Finish, Request
 from langchain_swallow.errors import (
     EngineError,

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
+from langchain_swallow.chat_models.streams import Stream
 from langchain_swallow.engines.local.attention import use_quick_attention
 from langchain_swallow.engines.local.engine import LocalEngine
 from langchain_swallow.engines.local.loading import engine_from
 from langchain_swallow.engines.local.model_runner import ModelRunner
-from langchain_swallow.chat_models.streams import Stream
 from langchain_swallow.engines.protocol import Request
 from langchain_swallow.errors import EngineError, OutOfMemoryError, SwallowError
 from tests.support import tiny_models
