@@ -29,7 +29,7 @@ class Sampler:
     def __init__(self, request: Request, device: torch.device, mask: TokenMask | None) -> None:
         self._request = request
         self._mask = mask
-        self._random = random.Random(request.seed)
+        self.random = random.Random(request.seed)
         self._seen: torch.Tensor | None = None
         if request.repetition_penalty != 1.0:
             self._seen = torch.tensor(sorted(set(request.prompt_ids)), device=device)
@@ -76,7 +76,7 @@ class Sampler:
         # One logit that is no number makes all of them none.
         if np.isnan(probabilities[0]):
             raise EngineError("The model's logits are no numbers.")
-        number = self._random.random()
+        number = self.random.random()
         if self._request.top_p == 1:
             drawn = _index(probabilities, number)
         else:

@@ -36,7 +36,7 @@ def sampler_of(**options):
 def shares(logits, **options):
     """How often each token is drawn."""
     sampler = sampler_of(**options)
-    sampler._random = Even()
+    sampler.random = Even()
     drawn = Counter(sampler.choose(logits.clone()) for _ in range(DRAWS))
     return {token: count / DRAWS for token, count in drawn.items()}
 
