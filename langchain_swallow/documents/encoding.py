@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from langchain_swallow.documents.iso2022 import EUC_REPLACE, EUC_STRICT, decode_iso_2022_jp
-from langchain_swallow.documents.likelihood import ASCII_COST, bits
+from langchain_swallow.documents.likelihood import ASCII_COST, BROKEN_COST, bits
 from langchain_swallow.errors import DocumentError
 
 
@@ -46,7 +46,8 @@ _MAX_BITS_OF_TEXT = 14.0
 _SURE_BITS = 5.6
 # More a character, and another encoding than those listed is looked for.
 _UNSURE_BITS = 12.5
-_JAPANESE = ("utf-8", "cp932", "euc_jp")
+# What is text in EUC-JP, of any version.
+_EUC = re.compile(rb"(?:[\x00-\x7f]|[\xa1-\xfe]{2}|\x8e[\xa1-\xdf]|\x8f[\xa1-\xfe]{2})+")
 # Read where a text has what the older standard leaves to its users, or does not have.
 _NEWER = {"cp932": "shift_jis_2004", "euc_jp": "euc_jis_2004"}
 # What Python makes of bytes that CP932 does not have: 0x80, 0xA0, 0xFD to 0xFF.
@@ -126,7 +127,11 @@ def _without_mark(data: bytes) -> Decoded | None:
 
 def _likeliest(data: bytes, name: str) -> Decoded:
     sample = b"".join(_lines_beyond_ascii(data))
-    readings = [_reading(data, sample, _version(data, codec)) for codec in _JAPANESE]
+    readings = [_reading(data, sample, _version(data, "cp932"))]
+    for codec in ("euc_jp", "utf-8"):
+        # Most files are in CP932, and the others' cost takes long to find out where they are not.
+        if _min_cost(sample, codec) <= readings[0].cost:
+            readings.append(_reading(data, sample, _version(data, codec)))
     if min(readings).density > _SURE_BITS:
         others = [*_OTHERS, *(_UNMARKED[2:] if sample == data else ())]
         readings += [_reading(data, sample, codec, _FOREIGN) for codec in others]
@@ -140,6 +145,13 @@ def _likeliest(data: bytes, name: str) -> Decoded:
             f"{name} is in no known encoding, or not a text file. Save it as UTF-8 and try again."
         )
     return _strict(data, best.codec, "likeliest text", name)
+
+
+def _min_cost(sample: bytes, codec: str) -> float:
+    """What a sample costs at least: the bytes in it that an encoding does not have."""
+    if codec == "euc_jp":
+        return len(_EUC.sub(b"", sample)) * BROKEN_COST
+    return sample.decode(codec, "replace").count("\ufffd") * BROKEN_COST
 
 
 def _version(data: bytes, codec: str) -> str:

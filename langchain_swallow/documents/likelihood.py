@@ -37,18 +37,21 @@ _COMMON_HANGUL = frozenset(
 # Half-width marks of voice after a kana that has none, and what begins no word.
 _MISPLACED = re.compile(
     "(?<![ｳｶ-ﾄﾊ-ﾎ])ﾞ|(?<![ﾊ-ﾎ])ﾟ|(?<![ｦ-ﾟ])[ｧ-ｰ]|[､･](?=[､･])"
-    # Kana, kanji and letters of other scripts inside a word of Latin letters.
-    "|(?<=[A-Za-z])[｡-ﾟ\u4e00-\u9fff](?=[a-z])"
+    # Half-width kana and letters of other scripts inside a word of Latin letters.
+    "|(?<=[A-Za-z])[｡-ﾟ](?=[a-z])"
     "|(?<=[A-Za-z])[\u0370-\u0e7f]|[\u0370-\u0e7f](?=[A-Za-z])|(?<=[A-Za-z])[¡-¿](?=[a-z])"
     # Capitals inside a word, accents without letters, Thai vowels without consonants.
     "|(?<=[а-ё])[А-ЯЁ]|(?<=[α-ω])[Α-Ω]|(?<=[à-öø-ÿ])[À-ÖØ-Þ]"
     "|(?<![A-Za-zÀ-ÖØ-öø-ž])[À-ÖØ-öø-ž](?![A-Za-zÀ-ÖØ-öø-ž])"
     "|(?<![\u0e00-\u0e7f])[\u0e30-\u0e3a\u0e45-\u0e4e]"
 )
+# Without these, which ordinary Japanese text does not have, the pattern above finds nothing.
+_MAY_BE_MISPLACED = re.compile("[¡-ž\u0370-\u0e7f｡-ﾟ]")
+_KANJI_IN_WORD = re.compile("[A-Za-z][\u4e00-\u9fff](?=[a-z])")
 _MISPLACED_COST = 10.0
 # Fewer texts have them than have kanji.
 _HALF_WIDTH_COST = 6.0
-_BROKEN = 60.0
+BROKEN_COST = 60.0
 ASCII_COST = 6.0
 # Characters, and what one of them costs: about the bits of its frequency in its own script.
 _FREQUENT = {
@@ -99,10 +102,12 @@ _SCRIPTS = (
 def bits(text: str) -> float:
     """What a text costs."""
     counts = Counter(text)
-    misplaced = sum(1 for _ in _MISPLACED.finditer(text)) * _MISPLACED_COST
+    misplaced = len(_KANJI_IN_WORD.findall(text))
+    if _MAY_BE_MISPLACED.search(text):
+        misplaced += len(_MISPLACED.findall(text))
     has_half_width = any("\uff61" <= char <= "\uff9f" for char in counts)
     total = sum(n * _cost(char) for char, n in counts.items())
-    return total + misplaced + has_half_width * _HALF_WIDTH_COST
+    return total + misplaced * _MISPLACED_COST + has_half_width * _HALF_WIDTH_COST
 
 
 @functools.lru_cache(maxsize=20_000)
@@ -121,7 +126,7 @@ def _cost(char: str) -> float:
             return 8.5
         return 12.0 if _row(char, "euc_kr") else 20.0
     if unicodedata.category(char) in ("Cc", "Cn", "Co", "Cs") or char == "\ufffd":
-        return _BROKEN
+        return BROKEN_COST
     if _row(char, "euc_jp") in range(0xA1, 0xA9):
         return 9.0
     # ①, ㈱, ㍻ and what else NEC and IBM added; £, ©, ½.

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from langchain_swallow.documents.readers.html_tree import ancestors, parse_page, text_content
@@ -16,6 +16,7 @@ _BLOCKS = _HEADINGS | frozenset(
     "p li dt dd div pre blockquote section article main address figcaption td th table caption "
     "header footer aside form fieldset legend details summary dialog option hr center".split()
 )
+_NUMBER = re.compile(r"\s*([0-9]{1,4})\s*")
 # Longer, it is a heading that was never closed.
 _MAX_HEADING = 200
 
@@ -43,13 +44,6 @@ def read_html(text: str) -> Sections:
     return Sections(sections, page.left_out)
 
 
-@dataclass(frozen=True, slots=True)
-class _Enter:
-    """An element whose blocks come next."""
-
-    element: Any
-
-
 class _Walk:
     """Blocks in reading order; one with blocks inside, a table with tables, is only a container.
 
@@ -59,10 +53,12 @@ class _Walk:
     def __init__(self, root: Any, builder: SectionBuilder) -> None:
         self._builder = builder
         self._with_blocks = ancestors(root.iter(*_BLOCKS))
+        self._with_lines = self._with_blocks | ancestors(root.iter("br"))
         self._with_tables = ancestors(root.iter("table"))
         self._containers = self._with_tables | ancestors(root.iter(*_HEADINGS))
         self._text: list[str] = []
-        self._agenda: list[_Enter | str | None] = [_Enter(root)]
+        # Texts, elements whose blocks come next, and `None` where a block ends.
+        self._agenda: list[Any] = [root]
 
     def run(self) -> None:
         while self._agenda:
@@ -72,11 +68,12 @@ class _Walk:
                 continue
             self._flush()
             if step is not None:
-                self._enter(step.element)
+                self._enter(step)
 
     def _flush(self) -> None:
-        self._builder.block("\n".join(_lines("".join(self._text))))
-        self._text.clear()
+        if self._text:
+            self._builder.block("\n".join(_lines("".join(self._text))))
+            self._text.clear()
 
     def _enter(self, element: Any) -> None:
         tag = element.tag
@@ -89,19 +86,21 @@ class _Walk:
         else:
             self._agenda += reversed([*self._parts(element), None])
 
-    def _parts(self, element: Any) -> Iterator[_Enter | str]:
+    def _parts(self, element: Any) -> Iterator[Any]:
         """Texts of an element, and the blocks that are set apart in them."""
         if element.text:
             yield element.text
         for child in element:
-            if isinstance(child.tag, str):  # and no comment
-                is_block = child.tag in _BLOCKS or child in self._with_blocks
-                yield _Enter(child) if is_block else _text(child)
-            if child.tail:
-                yield child.tail
+            tag = child.tag
+            if tag in _BLOCKS or child in self._with_blocks:
+                yield child
+            elif isinstance(tag, str):  # and no comment
+                yield self._text_of(child)
+            if tail := child.tail:
+                yield tail
 
     def _heading(self, element: Any) -> None:
-        lines = list(_lines(_text(element)))
+        lines = list(_lines(self._text_of(element)))
         title = " ".join(lines)
         if len(title) > _MAX_HEADING:
             title, *rest = lines
@@ -114,45 +113,47 @@ class _Walk:
         rows = []
         for row in element.iter("tr"):
             cells = list(row.iter("th", "td"))
-            rows.append([_cell(cell) for cell in cells])
+            rows.append([self._cell(cell) for cell in cells])
             for cell in cells:
                 cell.clear(keep_tail=True)
         # What is left is its caption, and what broken pages have between cells.
-        self._builder.block(" ".join(_lines(_text(element))))
+        self._builder.block(" ".join(_lines(self._text_of(element))))
         for line in spanned_rows(rows):
             self._builder.block(line)
 
+    def _cell(self, element: Any) -> Cell:
+        text = " ".join(_lines(self._text_of(element)))
+        spans = _span(element, "colspan"), _span(element, "rowspan")
+        return Cell(text, *spans, is_name=element.tag == "th")
 
-def _text(element: Any) -> str:
-    """Text of an element, its lines and blocks apart by `_LINE_SEPARATOR`."""
-    if element.tag == "br":
-        return _LINE_SEPARATOR
-    if not len(element):
-        return element.text or ""
-    for inside in element.iter("br", *_BLOCKS):
-        if inside is not element:
-            inside.text = f"{_LINE_SEPARATOR}{inside.text or ''}"
-            inside.tail = f"{_LINE_SEPARATOR}{inside.tail or ''}"
-    return str(text_content(element))
+    def _text_of(self, element: Any) -> str:
+        """Text of an element, its lines and blocks apart by `_LINE_SEPARATOR`."""
+        if element.tag == "br":
+            return _LINE_SEPARATOR
+        if not len(element):
+            return element.text or ""
+        for inside in element.iter("br", *_BLOCKS) if element in self._with_lines else ():
+            if inside is not element:
+                inside.text = f"{_LINE_SEPARATOR}{inside.text or ''}"
+                inside.tail = f"{_LINE_SEPARATOR}{inside.tail or ''}"
+        return str(text_content(element))
 
 
 def _lines(text: str) -> Iterator[str]:
     return filter(None, map(_clean, text.split(_LINE_SEPARATOR)))
 
 
-def _cell(element: Any) -> Cell:
-    text = " ".join(_lines(_text(element)))
-    spans = _span(element, "colspan"), _span(element, "rowspan")
-    return Cell(text, *spans, is_name=element.tag == "th")
-
-
 def _span(element: Any, name: str) -> int:
     """How many rows or columns a cell says it spans, if that is a number."""
-    found = re.fullmatch(r"\s*([0-9]{1,4})\s*", element.get(name, ""))
+    found = _NUMBER.fullmatch(element.get(name, "1"))
     return max(1, int(found[1])) if found else 1
 
 
 def _clean(text: str) -> str:
-    # A line break between Japanese characters is layout; str.split() would keep a space there.
-    joined = re.sub(r"(?<=[^\x00-\x7f])\s*\n\s*(?=[^\x00-\x7f])", "", text)
-    return " ".join(joined.replace("\xa0", " ").split())
+    """One line, without the line breaks between Japanese characters, which are layout."""
+    parts: list[str] = []
+    for line in filter(None, map(str.strip, text.split("\n"))):
+        if parts and not (parts[-1][-1] > "\x7f" and line[0] > "\x7f"):
+            parts.append(" ")
+        parts.append(line)
+    return " ".join("".join(parts).split())

@@ -44,7 +44,13 @@ _NEVER_NESTED = frozenset(("head", "html", "body", *_VOID.split("|")))
 _UNSEEN = frozenset("hidden password file color range".split())
 
 
-text_content = etree.XPath("string()")
+_NAVIGATION_REASON = "navigation and tables of contents"
+_REASONS = {
+    **dict.fromkeys((*_SCRIPTS, "head"), "scripts, styles and templates"),
+    **dict.fromkeys(_READINGS, "readings (ruby)"),
+    "nav": _NAVIGATION_REASON,
+}
+text_content = etree.XPath("string()", smart_strings=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +131,11 @@ def _flattened(tag: re.Match[str]) -> str:
 
 def _drop(root: Any) -> list[LeftOut]:
     """Take out what no one reads as text of the page, and count it."""
-    targets = {*root.xpath("//@id"), *root.xpath("//a/@name")}
-    contents = _contents(root, targets)
+    contents = _contents(root)
     counts: Counter[str] = Counter()
     dropped = []
-    for element in root.iter():
-        if isinstance(element.tag, str) and (reason := _reason(element, contents)):
+    for element in root.iter("*"):
+        if reason := _reason(element, contents):
             dropped.append((element, reason))
     for element, reason in dropped:
         if element.getparent() is not None:
@@ -160,27 +165,30 @@ def _take_out(elements: Iterable[Any]) -> None:
 
 def _reason(element: Any, contents: set[Any]) -> str:
     """Why an element is left out; empty where it is not."""
-    if element.tag in _SCRIPTS or element.tag == "head":
-        return "scripts, styles and templates"
-    if element.tag in _READINGS:
-        return "readings (ruby)"
-    if element.tag == "nav" or element.get("role") == "navigation" or element in contents:
-        return "navigation and tables of contents"
-    classes = element.get("class", "").split()
+    if reason := _REASONS.get(element.tag):
+        return reason
+    if element in contents or element.get("role") == "navigation":
+        return _NAVIGATION_REASON
+    if (names := element.get("class")) is None:
+        return ""
+    classes = names.split()
     if not _LINKS_TO_HEADINGS.isdisjoint(classes) and len(text_content(element).strip()) <= 1:
         return "links to headings"
-    return "" if _NAVIGATION.isdisjoint(classes) else "navigation and tables of contents"
+    return "" if _NAVIGATION.isdisjoint(classes) else _NAVIGATION_REASON
 
 
-def _contents(root: Any, targets: set[str]) -> set[Any]:
+def _contents(root: Any) -> set[Any]:
     """Lists of nothing but headings of the page: tables of contents that are not marked as such.
 
     The list of an entry that is not a heading stays, since its text may stand nowhere else.
     One pass, counting letters: lists may be nested as deep as the parser allows.
     """
-    links = {link for link in root.iter("a") if _leads_inside(link, targets)}
-    if len(links) < _MIN_LINKS:
+    places = {link: link.get("href", "") for link in root.iter("a")}
+    inside = {link: unquote(place[1:]) for link, place in places.items() if place[:1] == "#"}
+    if len(inside) < _MIN_LINKS:
         return set()
+    targets = {e.get("id") for e in root.iter("*")} | {a.get("name") for a in root.iter("a")}
+    links = {link for link, place in inside.items() if place in targets}
     titles = Titles(text_content(h) for h in root.iter(*_HEADINGS) if not _is_link(h, links))
     links = {link for link in links if text_content(link) in titles}
     outer = [
@@ -218,11 +226,6 @@ def _is_link(heading: Any, links: set[Any]) -> bool:
     size = _letters(text_content(heading))
     inside = any(_letters(text_content(a)) == size for a in heading.iter("a") if a in links)
     return inside or any(a in links for a in heading.iterancestors("a"))
-
-
-def _leads_inside(link: Any, targets: set[str]) -> bool:
-    place = link.get("href", "")
-    return place.startswith("#") and unquote(place[1:]) in targets
 
 
 def _letters(text: str | None) -> int:
