@@ -23,6 +23,7 @@ from tests.children import in_child
 WINDOW = 2048
 PROMPTS = tuple((1, *range(300, 320), *range(330 + 7 * i, 340 + 9 * i)) for i in range(5))
 LENGTH = 24
+PRESENCE_PENALTY = 2.0
 SCHEMA = {
     "type": "object",
     "properties": {
@@ -38,7 +39,7 @@ SCHEMA = {
 def save_checkpoint(folder):
     """A small Llama with heads as large as vLLM takes them, and `reference.json` beside it."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import LlamaConfig, LlamaForCausalLM, LogitsProcessorList
 
     from tests.support.tokenizers import trained_tokenizer
 
@@ -61,16 +62,36 @@ def save_checkpoint(folder):
     model.lm_head.weight.data[:259] = 0
     model.save_pretrained(folder)
     trained_tokenizer().save_pretrained(folder)
+
+    def answer(prompt, *processors):
+        generated = model.generate(
+            torch.tensor([prompt]),
+            max_new_tokens=LENGTH,
+            do_sample=False,
+            pad_token_id=0,
+            logits_processor=LogitsProcessorList(processors),
+        )
+        return generated[0, len(prompt) :].tolist()
+
+    def lowered(start):
+        """What is in the text from a position on, less likely."""
+
+        def process(ids, scores):
+            present = ids[0, start:].unique()
+            scores[0, present] -= PRESENCE_PENALTY
+            return scores
+
+        return process
+
     with torch.inference_mode():
-        answers = [
-            model.generate(
-                torch.tensor([prompt]), max_new_tokens=LENGTH, do_sample=False, pad_token_id=0
-            )[0, len(prompt) :].tolist()
-            for prompt in PROMPTS
-        ]
+        answers = [answer(prompt) for prompt in PROMPTS]
+        penalized = {
+            "answer": [answer(prompt, lowered(len(prompt))) for prompt in PROMPTS],
+            "answer and prompt": [answer(prompt, lowered(0)) for prompt in PROMPTS],
+        }
         logits = model(torch.tensor([PROMPTS[0]])).logits[0, -1]
     best = logits.log_softmax(-1).topk(3)
-    reference = {"answers": answers, "logprobs": best.values.tolist()}
+    reference = {"answers": answers, "penalized": penalized, "logprobs": best.values.tolist()}
     (folder / "reference.json").write_text(json.dumps(reference), encoding="utf-8")
     return folder
 
@@ -88,19 +109,26 @@ def text_of(events):
 class EngineConformance:
     """Tests over the fixtures `engine` and `checkpoint`."""
 
+    # What tokens a presence penalty looks for; llama.cpp counts the prompt's too.
+    presence_is_in = "answer"
+
     @pytest.fixture(scope="class")
     def reference(self, checkpoint):
         return json.loads((checkpoint / "reference.json").read_text(encoding="utf-8"))
 
     @pytest.fixture(scope="class")
-    def decoded(self, engine, reference):
+    def decode(self, engine):
         from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 
         def decode(ids):
             detokenizer = Detokenizer(token_bytes(engine.tokenizer))
             return "".join(map(detokenizer.push, ids)) + detokenizer.finish()
 
-        return [decode(ids) for ids in reference["answers"]]
+        return decode
+
+    @pytest.fixture(scope="class")
+    def decoded(self, decode, reference):
+        return list(map(decode, reference["answers"]))
 
     def test_greedy_answers_are_those_of_generate(self, engine, decoded):
         for prompt, text in zip(PROMPTS, decoded, strict=True):
@@ -120,6 +148,24 @@ class EngineConformance:
                 return text_of([event async for event in events])
 
         assert await asyncio.gather(*map(one, PROMPTS)) == decoded
+
+    def test_min_p_keeps_what_is_nearly_as_likely_as_the_likeliest(self, engine, decoded):
+        def draw(min_p):
+            request = Request(
+                prompt_ids=PROMPTS[0], max_tokens=LENGTH, temperature=2.0, min_p=min_p, seed=1
+            )
+            return text_of(ask(engine, request))
+
+        assert draw(1.0) == decoded[0] != draw(0.0)
+
+    def test_a_presence_penalty_is_that_of_the_reference(self, engine, decoded, decode, reference):
+        penalized = list(map(decode, reference["penalized"][self.presence_is_in]))
+        assert penalized != decoded
+        for prompt, text in zip(PROMPTS, penalized, strict=True):
+            request = Request(
+                prompt_ids=prompt, max_tokens=LENGTH, presence_penalty=PRESENCE_PENALTY
+            )
+            assert text_of(ask(engine, request)) == text
 
     def test_usage_counts_every_token(self, engine):
         finish = ask(engine, Request(prompt_ids=PROMPTS[0], max_tokens=7))[-1]

@@ -48,7 +48,10 @@ class Request:
             are divided by it.
         top_p: Keep the smallest set of tokens with this probability, in (0, 1].
         top_k: Keep this many tokens; 0 keeps all.
+        min_p: Keep tokens at least this share as likely as the likeliest, in [0, 1]; 0 keeps all.
         repetition_penalty: Divide the score of tokens seen before (Keskar et al. 2019); 1 is none.
+        presence_penalty: Subtracted from the score of tokens that the answer has already, in
+            [-2, 2]; 0 is none. llama.cpp counts the prompt's tokens too.
         seed: Same seed, same tokens; `None` draws one.
         stop: Strings that end the answer and are not part of it.
         logprobs: How many alternatives to report per token; `None` reports nothing.
@@ -61,7 +64,9 @@ class Request:
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int = 0
+    min_p: float = 0.0
     repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
     seed: int | None = None
     stop: tuple[str, ...] = ()
     logprobs: int | None = None

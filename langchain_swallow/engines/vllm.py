@@ -218,7 +218,9 @@ def sampling_parameters(request: Request) -> Any:
         temperature=request.temperature,
         top_p=request.top_p,
         top_k=request.top_k,
+        min_p=request.min_p,
         repetition_penalty=request.repetition_penalty,
+        presence_penalty=request.presence_penalty,
         seed=request.seed,
         logprobs=request.logprobs,
         # Text is made by our own detokenizer, from the ids.

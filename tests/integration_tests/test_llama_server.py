@@ -57,6 +57,8 @@ def connect(checkpoint, server, **options):
 
 
 class TestLlamaServer(EngineConformance):
+    presence_is_in = "answer and prompt"
+
     @pytest.fixture(scope="class")
     def engine(self, checkpoint, server):
         made = connect(checkpoint, server)

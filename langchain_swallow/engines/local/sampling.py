@@ -21,7 +21,7 @@ _RUN = 512
 class Sampler:
     """Chooses the tokens of one sequence, with its own random numbers.
 
-    Order as in transformers: repetition penalty, grammar, temperature, top-k, top-p. A token takes
+    Order as in transformers: penalties, grammar, temperature, top-k, top-p, min-p. A token takes
     one random number whatever else runs, so a seed gives the same answer in any company. The
     numbers are the host's, the same beside every device.
     """
@@ -33,11 +33,15 @@ class Sampler:
         self._seen: torch.Tensor | None = None
         if request.repetition_penalty != 1.0:
             self._seen = torch.tensor(sorted(set(request.prompt_ids)), device=device)
+        self._written: torch.Tensor | None = None
+        if request.presence_penalty != 0.0:
+            self._written = torch.tensor([], dtype=torch.long, device=device)
 
     @property
     def is_greedy(self) -> bool:
         """Whether the arg max of the raw logits is the answer."""
-        return self._request.temperature == 0 and self._seen is None and self._mask is None
+        is_plain = self._seen is None and self._written is None and self._mask is None
+        return self._request.temperature == 0 and is_plain
 
     @property
     def is_complete(self) -> bool:
@@ -56,16 +60,20 @@ class Sampler:
             token = self._draw(scores / self._request.temperature)
         if self._seen is not None:
             self._seen = torch.cat([self._seen, self._seen.new_tensor([token])])
+        if self._written is not None:
+            self._written = torch.cat([self._written, self._written.new_tensor([token])])
         if self._mask is not None:
             self._mask.advance(token)
         return token
 
     def _penalise(self, scores: torch.Tensor) -> torch.Tensor:
-        if self._seen is None:
-            return scores
-        penalty = self._request.repetition_penalty
-        seen = scores[self._seen]
-        scores[self._seen] = torch.where(seen < 0, seen * penalty, seen / penalty)
+        if self._seen is not None:
+            penalty = self._request.repetition_penalty
+            seen = scores[self._seen]
+            scores[self._seen] = torch.where(seen < 0, seen * penalty, seen / penalty)
+        if self._written is not None:
+            # A token that was written twice is assigned the same score twice.
+            scores[self._written] = scores[self._written] - self._request.presence_penalty
         return scores
 
     def _draw(self, scores: torch.Tensor) -> int:
@@ -77,12 +85,22 @@ class Sampler:
         if np.isnan(probabilities[0]):
             raise EngineError("The model's logits are no numbers.")
         number = self.random.random()
-        if self._request.top_p == 1:
+        kept = _kept(probabilities, self._request.top_p, self._request.min_p)
+        if kept is None:
             drawn = _index(probabilities, number)
         else:
-            kept = _nucleus(probabilities, self._request.top_p)
             drawn = int(kept[_index(probabilities[kept], number)])
         return drawn if tokens is None else int(tokens[drawn])
+
+
+def _kept(probabilities: Floats, top_p: float, min_p: float) -> Indices | None:
+    """The tokens that one is drawn from; `None` is all."""
+    kept = _nucleus(probabilities, top_p) if top_p < 1 else None
+    if min_p == 0:
+        return kept
+    # The likeliest is never left out, so what a token is compared with is the same before top-p.
+    likely = np.flatnonzero(probabilities >= min_p * probabilities.max())
+    return likely if kept is None else np.intersect1d(kept, likely, assume_unique=True)
 
 
 def _nucleus(probabilities: Floats, top_p: float) -> Indices:

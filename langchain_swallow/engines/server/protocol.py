@@ -95,7 +95,9 @@ def _completion(request: Request, prompt: Any, flavor: Flavor) -> dict[str, Any]
     optional: dict[str, tuple[Any, Any]] = {
         "top_p": (request.top_p, 1.0),
         "top_k": (request.top_k, 0),
+        "min_p": (request.min_p, 0.0),
         "repetition_penalty": (request.repetition_penalty, 1.0),
+        "presence_penalty": (request.presence_penalty, 0.0),
         "seed": (request.seed, None),
         "stop": (list(request.stop), []),
         "logprobs": (request.logprobs, None),

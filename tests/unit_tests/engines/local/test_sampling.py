@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import (
     LogitsProcessorList,
+    MinPLogitsWarper,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
@@ -41,13 +42,15 @@ def shares(logits, **options):
     return {token: count / DRAWS for token, count in drawn.items()}
 
 
-def probabilities(logits, temperature, top_k, top_p):
+def probabilities(logits, temperature, top_k, top_p, min_p):
     """What transformers would draw from."""
     warpers = LogitsProcessorList([TemperatureLogitsWarper(temperature)])
     if top_k:
         warpers.append(TopKLogitsWarper(top_k))
     if top_p < 1:
         warpers.append(TopPLogitsWarper(top_p))
+    if min_p:
+        warpers.append(MinPLogitsWarper(min_p))
     return warpers(None, logits[None].float())[0].softmax(-1)
 
 
@@ -55,10 +58,13 @@ def probabilities(logits, temperature, top_k, top_p):
 @pytest.mark.parametrize("size", [40, 1300])
 @pytest.mark.parametrize("top_p", [1.0, 0.95, 0.4])
 @pytest.mark.parametrize("top_k", [0, 25])
+@pytest.mark.parametrize("min_p", [0.0, 0.05, 0.3])
 @pytest.mark.parametrize("temperature", [0.7, 1.5])
-def test_tokens_are_drawn_as_often_as_transformers_would(spread, size, top_p, top_k, temperature):
+def test_tokens_are_drawn_as_often_as_transformers_would(
+    spread, size, top_p, top_k, min_p, temperature
+):
     logits = spread * torch.randn(size, generator=torch.Generator().manual_seed(size))
-    options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
     drawn = shares(logits, **options)
     wanted = probabilities(logits, **options)
     assert set(drawn) <= set(wanted.nonzero()[:, 0].tolist())
@@ -97,3 +103,24 @@ def test_a_tiny_temperature_takes_the_likeliest_token(temperature):
     logits = torch.tensor([1.0, 80.0, 79.9, -torch.inf])
     sampler = sampler_of(temperature=temperature, top_p=0.9)
     assert {sampler.choose(logits.clone()) for _ in range(20)} == {1}
+
+
+def test_only_the_likeliest_is_left_at_a_min_p_of_one():
+    assert set(shares(torch.tensor([1.0, 3.0, 2.9]), min_p=1.0)) == {1}
+
+
+@pytest.mark.parametrize("options", [{"temperature": 0.0}, {"seed": 3}], ids=["greedy", "drawn"])
+def test_presence_penalty_lowers_what_the_answer_has_once_and_not_the_prompt(options):
+    # The prompt is token 1: it keeps its score.
+    logits = torch.tensor([0.0, 9.0, 8.5, 0.0])
+    sampler = sampler_of(presence_penalty=1.0, **(options | {"top_k": 1}))
+    assert not sampler.is_greedy
+    # 9.0, then 8.0 < 8.5, then 7.5 < 8.0: from then on both are lowered, and once only.
+    assert [sampler.choose(logits.clone()) for _ in range(5)] == [1, 2, 1, 1, 1]
+
+
+def test_a_negative_presence_penalty_keeps_to_what_was_written():
+    sampler = sampler_of(presence_penalty=-2.0, temperature=0.0)
+    assert sampler.choose(torch.tensor([1.0, 2.0])) == 1
+    assert sampler.choose(torch.tensor([3.0, 2.0])) == 1
+    assert sampler.choose(torch.tensor([5.0, 2.0])) == 0

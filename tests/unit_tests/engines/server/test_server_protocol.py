@@ -4,6 +4,7 @@ import http.server
 import json
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 import pytest_socket
@@ -48,16 +49,21 @@ def test_everything_of_a_request_reaches_vllm():
         temperature=0.5,
         top_p=0.9,
         top_k=7,
+        min_p=0.1,
         repetition_penalty=1.2,
+        presence_penalty=1.5,
         seed=4,
         stop=("。",),
         logprobs=2,
         grammar=Grammar("json_schema", '{"type": "object"}'),
     )
     body = payload_of(request, trained_tokenizer(), VLLM)
-    assert {k: body[k] for k in ("top_p", "top_k", "repetition_penalty", "seed", "stop")} == {
+    sampling = ("top_p", "top_k", "min_p", "repetition_penalty", "presence_penalty")
+    assert {k: body[k] for k in (*sampling, "seed", "stop")} == {
         "top_p": 0.9,
         "top_k": 7,
+        "min_p": 0.1,
+        "presence_penalty": 1.5,
         "repetition_penalty": 1.2,
         "seed": 4,
         "stop": ["。"],
@@ -299,8 +305,13 @@ def test_another_400_is_an_invalid_request_and_not_retried(scripted):
 def test_llama_cpp_is_told_every_sampler():
     request = Request(prompt_ids=(1, 5), max_tokens=3, temperature=0.5, logprobs=0)
     body = payload_of(request, trained_tokenizer(), Flavor("m", "llamacpp"))
-    assert body["samplers"] == ["penalties", "temperature", "top_k", "top_p"]
+    assert body["samplers"] == ["penalties", "temperature", "top_k", "top_p", "min_p"]
     assert (body["top_k"], body["top_p"], body["repeat_penalty"]) == (0, 1.0, 1.0)
+    # Its own default of min_p is 0.05.
+    assert (body["min_p"], body["presence_penalty"]) == (0.0, 0.0)
+    request = replace(request, min_p=0.1, presence_penalty=1.5)
+    body = payload_of(request, trained_tokenizer(), Flavor("m", "llamacpp"))
+    assert (body["min_p"], body["presence_penalty"]) == (0.1, 1.5)
     assert (body["n_predict"], body["repeat_last_n"], body["n_probs"]) == (3, 5, 1)
 
 
