@@ -1,4 +1,7 @@
-"""The real demo model: Gemma 3 270M from PyPI with this package's adapter."""
+"""The real demo model: Gemma 3 270M from PyPI with this package's adapter.
+
+All of these tests are slow but one, the Python of the README.
+"""
 
 import asyncio
 
@@ -6,6 +9,28 @@ import pytest
 
 from langchain_swallow import ChatSwallow
 from langchain_swallow.engines.demo import demo_model_folder
+
+_FAST = "test_readme.py"
+# Their tests share nothing that takes long to make: any worker may run any of them.
+_DIVISIBLE = ("test_documentation.py", "test_notebooks.py", "test_standard.py")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Import no module of slow tests where none will run: the extra `test-all` may be missing."""
+    is_slow = collection_path.suffix == ".py" and collection_path.name != _FAST
+    return True if is_slow and config.option.markexpr == "not slow" else None
+
+
+def pytest_itemcollected(item):
+    """Mark what is slow, and leave what shares a server or a model to one worker of xdist."""
+    name = item.path.name
+    if name == _FAST:
+        return
+    item.add_marker("slow")
+    if item.get_closest_marker("alone"):
+        item.add_marker(pytest.mark.xdist_group("alone"))
+    elif name not in _DIVISIBLE:
+        item.add_marker(pytest.mark.xdist_group(name.removesuffix(".py")))
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,9 @@ from tests.conformance import save_checkpoint
 from tests.integration_tests.vllm_server import VLLMServer, vllm_python
 from tests.support.embeddings import static_encoder
 
+# A server of vLLM uses every core, and gigabytes.
+pytestmark = pytest.mark.alone
+
 
 class EmbeddingServer:
     """OpenAI's embeddings API over the static encoder; `faults` are answered first."""

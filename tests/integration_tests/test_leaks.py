@@ -15,6 +15,9 @@ from langchain_swallow.engines.protocol import Finish, Request
 from tests.support.tiny_models import tiny
 from tests.support.tokenizers import trained_tokenizer
 
+# What is measured is the memory of the process.
+pytestmark = pytest.mark.alone
+
 SIZES = {
     "vocab_size": 600,
     "intermediate_size": 2048,

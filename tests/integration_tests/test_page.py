@@ -25,7 +25,7 @@ from tests.support.tokenizers import trained_tokenizer
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 # Gradio and its dependencies warn about each other.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.alone, pytest.mark.filterwarnings("ignore")]
 
 CHROMIUM = (
     os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")

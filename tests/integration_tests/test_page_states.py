@@ -14,7 +14,7 @@ from tests.integration_tests.served import Served, serving
 from tests.support.embeddings import CharacterEmbeddings
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.alone, pytest.mark.filterwarnings("ignore")]
 
 CHROMIUM = (
     os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")

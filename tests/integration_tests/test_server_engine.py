@@ -37,6 +37,9 @@ from tests.conformance import (
 from tests.integration_tests.server_process import free_port
 from tests.integration_tests.vllm_server import VLLMServer, vllm_python
 
+# A server of vLLM uses every core, and gigabytes.
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):

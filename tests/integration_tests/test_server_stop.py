@@ -14,6 +14,9 @@ import pytest
 
 from langchain_swallow.cli import main
 
+# Deadlines of seconds.
+pytestmark = pytest.mark.alone
+
 SERVER = """
 import socket, sys
 from langchain_core.language_models import FakeListChatModel

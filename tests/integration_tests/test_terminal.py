@@ -12,8 +12,11 @@ import sys
 import termios
 import time
 
-import pyte
 import pytest
+
+pyte = pytest.importorskip("pyte", reason="pyte is not installed")
+# Keys are typed while an answer is drawn.
+pytestmark = pytest.mark.alone
 
 WIDTH, HEIGHT = 40, 20
 # An answer of 180 lines, three times as fast as it can be drawn.

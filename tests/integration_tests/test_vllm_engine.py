@@ -15,6 +15,7 @@ from tests.conformance import WINDOW, ClosingConformance, EngineConformance, sav
 
 # vLLM leaves a ZeroMQ context to the garbage collector.
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

@@ -20,6 +20,8 @@ from langchain_swallow._system.isolated import trusted_path, working_directory_f
 from langchain_swallow.retrieval.langchain_faiss import read_langchain_faiss
 from tests.support.embeddings import CharacterEmbeddings
 
+# Each starts Python, some of them ten times.
+pytestmark = pytest.mark.slow
 PACKAGE = Path(langchain_swallow.__file__).parent
 EXAMPLES = PACKAGE.parent / "examples" / "documents"
 # Libraries import these where they are installed.
@@ -66,6 +68,7 @@ def hostile(tmp_path_factory):
     return documents, mark
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("levels", [0, 1, 2], ids=["folder", "parent", "grandparent"])
 @pytest.mark.parametrize("variable", [None, "", ".", ":x", "..", "{documents}", "{documents}/.."])
 def test_children_run_nothing_of_the_documents_folder(hostile, monkeypatch, levels, variable):

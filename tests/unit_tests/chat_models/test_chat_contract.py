@@ -16,7 +16,6 @@ from contextvars import ContextVar
 
 import pytest
 import torch
-from langchain_community.cache import SQLiteCache
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_callback
 from langchain_core.load import dumps, loads
@@ -745,7 +744,10 @@ def test_when_even_the_last_message_is_too_long_it_is_said():
     assert not engine.requests
 
 
+@pytest.mark.slow
 def test_sqlite_keeps_one_row_for_one_model(checkpoint, tmp_path):
+    from langchain_community.cache import SQLiteCache
+
     cache = SQLiteCache(str(tmp_path / "cache.db"))
     for _ in range(3):
         llm = ChatSwallow(model=str(checkpoint), max_tokens=5, cache=cache)

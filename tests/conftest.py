@@ -1,0 +1,30 @@
+"""Which tests run, and how many at a time."""
+
+from langchain_swallow._system.machine import allowed_cores, allowed_memory
+
+# What a worker takes with the demo model loaded, in bytes.
+_WORKER_MEMORY = 3 * 2**30
+# Beyond, starting workers (each imports torch) takes longer than they save.
+_MAX_WORKERS = 4
+
+
+def pytest_configure(config):
+    """Leave out slow tests unless `-m` says which to run, or a file is named."""
+    if not config.option.markexpr and not _names_a_file(config):
+        config.option.markexpr = "not slow"
+
+
+def pytest_xdist_auto_num_workers(config):
+    """`-n auto` of pyproject.toml: one process per core, as far as memory goes.
+
+    0 (the tests run in pytest's own process) if a file is named: its tests are over before a
+    worker has started.
+    """
+    if _names_a_file(config):
+        return 0
+    workers = min(allowed_cores(), allowed_memory() // _WORKER_MEMORY, _MAX_WORKERS)
+    return workers if workers > 1 else 0
+
+
+def _names_a_file(config):
+    return any(".py" in argument for argument in config.args)
