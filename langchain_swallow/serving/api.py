@@ -133,10 +133,13 @@ def _add_sessions(app: FastAPI, assistant: Assistant) -> None:
 def _add_probes(app: FastAPI, assistant: Assistant) -> None:
     readiness = Readiness(assistant)
 
+    # Some load balancers ask by HEAD.
+    @app.head("/health", include_in_schema=False)
     @app.get("/health", responses={503: {"model": Problem, "description": "No index."}})
     async def health() -> Health:
         return Health(status="ok", passages=len(assistant.store))
 
+    @app.head("/ready", include_in_schema=False)
     @app.get("/ready", responses={503: {"model": Ready, "description": "It cannot answer."}})
     async def ready(response: Response) -> Ready:
         state = await readiness.state()

@@ -7,7 +7,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import Message, Scope, Send
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+from langchain_swallow.serving.origins import DEFAULT_PORTS, host_port
 
 
 def read_cookies(headers: Headers) -> dict[str, str]:
@@ -17,11 +17,8 @@ def read_cookies(headers: Headers) -> dict[str, str]:
 
 def port_in_address(scope: Scope, headers: Headers) -> int:
     """The port that the browser has in its address bar."""
-    host = headers.get("host", "")
-    port = host.rsplit(":", 1)[-1] if ":" in host.rsplit("]", 1)[-1] else ""
-    if port.isascii() and port.isdigit():
-        return int(port)
-    return 443 if is_encrypted(scope, headers) else _DEFAULT_PORTS["http"]
+    scheme = "https" if is_encrypted(scope, headers) else "http"
+    return host_port(headers) or int(DEFAULT_PORTS[scheme])
 
 
 def is_encrypted(scope: Scope, headers: Headers) -> bool:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-_DEFAULT_PORTS = {"http": "80", "https": "443"}
+DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 def is_from_another_site(scope: Scope, headers: Headers) -> bool:
@@ -24,8 +24,20 @@ def is_from_another_site(scope: Scope, headers: Headers) -> bool:
 
 def host_name(headers: Headers) -> str:
     """The name in the Host header in lower case, without its port."""
-    host = headers.get("host", "").lower()
-    return host.rsplit("]", 1)[0].lstrip("[") if host.startswith("[") else host.rsplit(":", 1)[0]
+    name = _host_parts(headers)[0].lower()
+    return name[1:-1] if name.startswith("[") and name.endswith("]") else name
+
+
+def host_port(headers: Headers) -> int | None:
+    """The port in the Host header, where it has one."""
+    port = _host_parts(headers)[2]
+    return int(port) if port.isascii() and port.isdigit() else None
+
+
+def _host_parts(headers: Headers) -> tuple[str, str, str]:
+    host = headers.get("host", "")
+    has_port = ":" in host.rsplit("]", 1)[-1]
+    return host.rpartition(":") if has_port else (host, "", "")
 
 
 def _address(origin: str) -> str | None:
@@ -34,7 +46,7 @@ def _address(origin: str) -> str | None:
         parts = urlsplit(origin)
     except ValueError:
         return None
-    if parts.scheme not in _DEFAULT_PORTS or parts.path or parts.query or "@" in parts.netloc:
+    if parts.scheme not in DEFAULT_PORTS or parts.path or parts.query or "@" in parts.netloc:
         return None
     return _without_port(parts.netloc, parts.scheme) or None
 
@@ -46,4 +58,4 @@ def _host(origin: str, headers: Headers) -> str:
 
 def _without_port(address: str, scheme: str) -> str:
     """The address without the port that its scheme has anyway."""
-    return address.lower().removesuffix(f":{_DEFAULT_PORTS.get(scheme, '')}")
+    return address.lower().removesuffix(f":{DEFAULT_PORTS.get(scheme, '')}")

@@ -646,6 +646,9 @@ async def test_readiness_is_not_health(tmp_path):
         assert got.status_code == 503
         assert got.json() == {"status": "unavailable", "index": True, "model": False}
         assert (await http.get("/health")).status_code == 200
+        # As load balancers ask.
+        assert (await http.head("/ready")).status_code == 503
+        assert (await http.head("/health")).status_code == 200
 
 
 @pytest.mark.parametrize(
