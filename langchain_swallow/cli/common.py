@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_swallow.cli.numbers import at_least
 from langchain_swallow.documents.locations import readable_path
+from langchain_swallow.retrieval.defaults import LEXICAL_WEIGHT
 from langchain_swallow.text.json_text import json_text
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from langchain_swallow.rag import Answer
     from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
-# As HybridRetriever has it, which takes a second to import.
-LEXICAL_WEIGHT = 0.68
 _DEFAULT_MODEL = "tokyotech-llm/Swallow-7b-instruct-v0.1"
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_swallow.cli.common import (
-    LEXICAL_WEIGHT,
     add_json,
     add_output,
     build_store,
@@ -21,6 +20,7 @@ from langchain_swallow.cli.common import (
 from langchain_swallow.cli.evaluate import MODELS_HELP, RESULTS_HELP, asked_model, chat_model
 from langchain_swallow.cli.numbers import at_least, between
 from langchain_swallow.cli.running import add_running, model_name
+from langchain_swallow.retrieval.defaults import LEXICAL_WEIGHT
 
 if TYPE_CHECKING:
     from langchain_swallow.evaluation.rag import Example

@@ -1,6 +1,5 @@
 """`HybridRetriever`: what shares characters with the question, and what shares its meaning."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,9 +14,10 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables.config import run_in_executor
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
-from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 
+from langchain_swallow.retrieval.defaults import LEXICAL_WEIGHT
+from langchain_swallow.retrieval.fusion import Ranked, Scores
 from langchain_swallow.retrieval.index.neighbours import with_neighbours
 from langchain_swallow.retrieval.index.segment import Passage
 from langchain_swallow.retrieval.index.snapshot import Snapshot
@@ -27,18 +27,12 @@ from langchain_swallow.text.passages import copy_key, passage_text
 from langchain_swallow.text.surrogates import replace_surrogates
 from langchain_swallow.text.terms import sudachi_terms, without_asking
 
-Scores = NDArray[np.float32]
-
 # Candidates for what chooses among them: a reranker, variety, one result a document.
 _CANDIDATES = 50
-# The best that are read, and what of BM25's weight goes to how close together the question stands
-# in them. More of them change nothing: docs/benchmarks.md, Retrieval.
+# The best that are read. More of them change nothing: docs/benchmarks.md, Retrieval.
 _READ = 10
-_PROXIMITY = 0.4
 # Where copies leave too few, so many times as many are read, up to the second number.
 _MORE, _MOST_READ = 4, 1000
-# For each that is wanted; with fewer, more must be sorted.
-_GROUPS = 64
 
 
 class HybridRetriever(BaseRetriever):
@@ -82,7 +76,7 @@ class HybridRetriever(BaseRetriever):
 
     store: SwallowFAISS
     k: int = Field(default=4, ge=1)
-    lexical_weight: float = Field(default=0.68, ge=0, le=1)
+    lexical_weight: float = Field(default=LEXICAL_WEIGHT, ge=0, le=1)
     words: bool = False
     filter: Any = None
     score_threshold: float | None = Field(default=None, ge=0, le=1)
@@ -138,13 +132,13 @@ class HybridRetriever(BaseRetriever):
             None, search, query, run_manager=run_manager.get_sync(), **options
         )
 
-    def _ranked(self, now: Snapshot, asked: str, vector: Scores, filter: Filter | None) -> "Ranked":
+    def _ranked(self, now: Snapshot, asked: str, vector: Scores, filter: Filter | None) -> Ranked:
         lexical = now.lexical_scores(asked, self._terms)
         dense = now.scores(vector)
         admitted = None if filter is None else now.admitted(condition_of(filter))
         return Ranked(lexical, dense, self.lexical_weight, admitted)
 
-    def _hits(self, now: Snapshot, asked: str, ranked: "Ranked", count: int) -> list["Hit"]:
+    def _hits(self, now: Snapshot, asked: str, ranked: Ranked, count: int) -> list["Hit"]:
         """The best passages, read and ordered by what they say close together; no copies."""
         reading = max(count, _READ)
         while True:
@@ -154,7 +148,7 @@ class HybridRetriever(BaseRetriever):
                 return distinct[:count]
             reading *= _MORE
 
-    def _read(self, now: Snapshot, asked: str, ranked: "Ranked", count: int) -> list["Hit"]:
+    def _read(self, now: Snapshot, asked: str, ranked: Ranked, count: int) -> list["Hit"]:
         numbers = ranked.best(count)
         passages = now.passages(now.places(numbers))
         texts = [passage_text(passage.text, passage.metadata) for passage in passages]
@@ -163,7 +157,7 @@ class HybridRetriever(BaseRetriever):
         order = np.argsort(-scores, kind="stable").tolist()
         return [Hit(numbers[i], passages[i], float(scores[i]), float(near[i])) for i in order]
 
-    def _documents(self, now: Snapshot, hits: Sequence["Hit"], ranked: "Ranked") -> list[Document]:
+    def _documents(self, now: Snapshot, hits: Sequence["Hit"], ranked: Ranked) -> list[Document]:
         passages = [hit.passage for hit in hits]
         if self.neighbours:
             places = now.places([hit.number for hit in hits])
@@ -174,7 +168,7 @@ class HybridRetriever(BaseRetriever):
                 page_content=passage.text,
                 metadata={
                     **passage.metadata,
-                    **ranked.scores_of(hit),
+                    **_scores_of(hit, ranked),
                     **hit.copied(),
                     _PLACE: hit.number,
                 },
@@ -220,74 +214,13 @@ class Hit:
         return {"also_in": others} if others else {}
 
 
-@dataclass(frozen=True)
-class Ranked:
-    """Scores of all passages, and which of them may be found."""
-
-    lexical: Scores
-    dense: Scores
-    lexical_weight: float
-    admitted: NDArray[np.bool_] | None
-
-    @cached_property
-    def fused(self) -> Scores:
-        weight = self.lexical_weight
-        fused: Scores = weight * self.lexical + (1 - weight) * self._scaled(self.dense)
-        return fused.clip(0, 1)
-
-    def best(self, count: int) -> list[int]:
-        """Numbers of the best passages; of equal scores the earlier one first, every time."""
-        among = None if self.admitted is None else np.flatnonzero(self.admitted)
-        scores = self.fused if among is None else self.fused[among]
-        # Only what is about as good as the last that is wanted need be sorted.
-        near = np.flatnonzero(scores >= _reached(scores, count))
-        numbers = near[np.argsort(-scores[near], kind="stable")[:count]]
-        found: list[int] = (numbers if among is None else among[numbers]).tolist()
-        return found
-
-    def with_proximity(self, numbers: Sequence[int], proximities: Scores) -> Scores:
-        """Scores in [0, 1] of passages of which the proximity is known, shape (n,)."""
-        share = self.lexical_weight * _PROXIMITY
-        read = np.asarray(numbers, dtype=np.int64)
-        scores: Scores = self.fused[read] + share * (proximities - self.lexical[read])
-        return scores.clip(0, 1)
-
-    def reach(self, lexical: float, dense: float) -> bool:
-        """Whether a passage that may be found has one of these scores."""
-        if not lexical or not dense:
-            # Every score is at least 0: nothing to look for.
-            return True
-        among = slice(None) if self.admitted is None else self.admitted
-        met = (self.lexical[among] >= lexical) | (self.dense[among] >= dense)
-        return bool(met.any())
-
-    def scores_of(self, hit: Hit) -> dict[str, float]:
-        return {
-            "score": hit.score,
-            "lexical_score": float(self.lexical[hit.number]),
-            "proximity_score": hit.proximity,
-            "dense_score": float(self.dense[hit.number]),
-        }
-
-    def _scaled(self, scores: Scores) -> Scores:
-        """Min-max over what may be found; zeros where all are equal."""
-        among = scores if self.admitted is None else scores[self.admitted]
-        if not len(among) or among.min() == among.max():
-            return np.zeros_like(scores)
-        scaled: Scores = (scores - among.min()) / (among.max() - among.min())
-        return scaled
-
-
-def _reached(scores: Scores, count: int) -> float:
-    """A score that at least `count` of them reach, and few more.
-
-    The best of each of many groups tell it in a fifth of the time that sorting out all takes.
-    """
-    groups = _GROUPS * count
-    if not 0 < groups <= len(scores):
-        return -math.inf
-    best = scores[: len(scores) - len(scores) % groups].reshape(-1, groups).max(axis=0)
-    return float(np.partition(best, groups - count)[groups - count])
+def _scores_of(hit: Hit, ranked: Ranked) -> dict[str, float]:
+    return {
+        "score": hit.score,
+        "lexical_score": float(ranked.lexical[hit.number]),
+        "proximity_score": hit.proximity,
+        "dense_score": float(ranked.dense[hit.number]),
+    }
 
 
 def _without_copies(hits: Sequence[Hit]) -> list[Hit]:

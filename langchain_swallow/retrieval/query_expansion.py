@@ -5,7 +5,6 @@ documents' words.
 """
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.callbacks import (
@@ -20,10 +19,9 @@ from pydantic import ConfigDict, Field
 
 from langchain_swallow.prompts.messages import said
 from langchain_swallow.prompts.presets import get_preset
+from langchain_swallow.retrieval.fusion import reciprocal_rank
 from langchain_swallow.retrieval.hybrid import HybridRetriever
 
-# Of reciprocal rank fusion: Cormack, Clarke and Büttcher (2009).
-_RANK_CONSTANT = 60
 _LIST_MARK = re.compile(r"^\s*(?:[-・*●]|[(（]?[0-9０-９]+[)）.．、:：])\s*")
 
 
@@ -57,7 +55,7 @@ class MultiQueryRetriever(BaseRetriever):
         config: Any = {"callbacks": run_manager.get_child()}
         text = said(self.llm.invoke(self._messages(query), config))
         found = self.retriever.batch(self._queries(query, text), config)
-        return fused(found)[: k or self.k]
+        return reciprocal_rank(found)[: k or self.k]
 
     async def _aget_relevant_documents(
         self,
@@ -69,7 +67,7 @@ class MultiQueryRetriever(BaseRetriever):
         config: Any = {"callbacks": run_manager.get_child()}
         text = said(await self.llm.ainvoke(self._messages(query), config))
         found = await self.retriever.abatch(self._queries(query, text), config)
-        return fused(found)[: k or self.k]
+        return reciprocal_rank(found)[: k or self.k]
 
     def _messages(self, query: str) -> list[BaseMessage]:
         template = get_preset("質問の言い換え").template
@@ -114,18 +112,6 @@ class HyDERetriever(BaseRetriever):
         config: Any = {"callbacks": run_manager.get_child()}
         text = said(await self.llm.ainvoke(_answer_messages(query), config))
         return await self.retriever.ainvoke(query, config, **{**options, "like": text})
-
-
-def fused(rankings: Sequence[Sequence[Document]]) -> list[Document]:
-    """Documents of several rankings, each once, by the sum of their reciprocal ranks."""
-    scores: dict[str, float] = {}
-    documents: dict[str, Document] = {}
-    for ranking in rankings:
-        for rank, document in enumerate(ranking, 1):
-            key = document.id or document.page_content
-            documents.setdefault(key, document)
-            scores[key] = scores.get(key, 0.0) + 1 / (_RANK_CONSTANT + rank)
-    return [documents[key] for key in sorted(scores, key=lambda key: -scores[key])]
 
 
 def _answer_messages(query: str) -> list[BaseMessage]:

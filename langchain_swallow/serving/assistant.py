@@ -17,8 +17,8 @@ from langchain_text_splitters import TextSplitter
 from langchain_swallow.documents.split import JapaneseTextSplitter
 from langchain_swallow.rag import Answer, create_rag_chain
 from langchain_swallow.rag.conversation import astream_turn
+from langchain_swallow.retrieval.fusion import reciprocal_rank
 from langchain_swallow.retrieval.hybrid import HybridRetriever
-from langchain_swallow.retrieval.query_expansion import fused
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.serving.leaving import until
 from langchain_swallow.serving.ledger import Entry, Ledger
@@ -251,6 +251,8 @@ class Assistant:
         # Scores of two indexes do not compare; ranks do. Of equal ranks one's own goes first.
         async def both(question: str) -> list[Document]:
             found = await asyncio.gather(own.ainvoke(question), everyone.ainvoke(question))
-            return fused(found)[:k]
+            return reciprocal_rank(found)[:k]
 
-        return RunnableLambda(lambda q: fused([own.invoke(q), everyone.invoke(q)])[:k], both)
+        return RunnableLambda(
+            lambda q: reciprocal_rank([own.invoke(q), everyone.invoke(q)])[:k], both
+        )

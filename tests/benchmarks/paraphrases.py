@@ -23,7 +23,7 @@ from langchain_swallow import (
     load_documents,
 )
 from langchain_swallow.evaluation.tables import Table, write_figures
-from langchain_swallow.retrieval.hybrid import Ranked
+from langchain_swallow.retrieval.fusion import Ranked
 from langchain_swallow.text.passages import passage_text
 from langchain_swallow.text.terms import without_asking
 

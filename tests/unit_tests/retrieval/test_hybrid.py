@@ -10,9 +10,8 @@ from langchain_core.documents import Document
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 
 from langchain_swallow import HybridRetriever, JapaneseTextSplitter, SwallowFAISS
-from langchain_swallow.cli.common import LEXICAL_WEIGHT
 from langchain_swallow.errors import MissingDependencyError
-from langchain_swallow.retrieval.hybrid import Ranked
+from langchain_swallow.retrieval.fusion import Ranked
 from langchain_swallow.text.terms import sudachi_terms
 from tests.support.bm25 import BM25
 from tests.support.embeddings import CharacterEmbeddings
@@ -206,20 +205,6 @@ def test_few_shared_words_leave_the_choice_to_the_vectors():
         assert ranked.best(1) == [first]
 
 
-@pytest.mark.parametrize("admitted", [None, 0.5, 0.001])
-@pytest.mark.parametrize("distinct", [1, 7, 100_000])
-def test_the_best_are_those_of_all_in_order(distinct, admitted):
-    """Of equal scores the earlier, whichever groups they are looked for in."""
-    rng = np.random.default_rng(0)
-    scores = (rng.integers(distinct, size=20_000) / distinct).astype(np.float32)
-    mask = None if admitted is None else rng.random(len(scores)) < admitted
-    ranked = Ranked(scores, np.zeros_like(scores), 1.0, mask)
-    order = np.argsort(-scores, kind="stable")
-    wanted = order if mask is None else order[mask[order]]
-    for count in (1, 10, 300, 20_000):
-        assert ranked.best(count) == wanted[:count].tolist()
-
-
 def test_a_question_without_evidence_finds_nothing(store):
     retriever = HybridRetriever(store=store, least_lexical=0.1, least_dense=0.95)
     assert retriever.invoke("会議室はどこですか。")[0].page_content == TEXTS[1]
@@ -230,10 +215,6 @@ def test_a_question_without_evidence_finds_nothing(store):
     assert by_vectors.invoke(TEXTS[1])
     assert retriever.invoke("野球部の監督は誰ですか。") == []
     assert retriever.invoke("会議室はどこですか。", filter={"部署": "なし"}) == []
-
-
-def test_the_commands_have_the_default_weight():
-    assert HybridRetriever.model_fields["lexical_weight"].default == LEXICAL_WEIGHT
 
 
 def lexical(store, query, terms=None):

@@ -7,7 +7,7 @@ from langchain_core.runnables import RunnableLambda
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 
 from langchain_swallow import HybridRetriever, SwallowFAISS
-from langchain_swallow.retrieval.query_expansion import HyDERetriever, MultiQueryRetriever, fused
+from langchain_swallow.retrieval.query_expansion import HyDERetriever, MultiQueryRetriever
 from tests.support.embeddings import CharacterEmbeddings
 
 TEXTS = [
@@ -103,12 +103,6 @@ def test_a_made_up_passage_leads_to_the_real_one(retriever):
     assert [d.id for d in HyDERetriever(retriever=retriever, llm=saying(" ")).invoke(question)] == (
         plain
     )
-
-
-def test_reciprocal_ranks_are_added():
-    a, b, c = (Document(text, id=text) for text in "abc")
-    assert [d.id for d in fused([[a, b], [b, c], [c, b]])] == ["b", "c", "a"]
-    assert fused([]) == []
 
 
 async def test_what_a_call_wants_reaches_the_search(retriever):
