@@ -21,7 +21,6 @@ _NEEDED = (
     "charset_normalizer",
     "faiss",
     "gguf",
-    "joblib",
     "langchain_core",
     "lxml",
     "numpy",

@@ -21,6 +21,7 @@ import torch
 from filelock import FileLock
 from tqdm import tqdm
 
+from langchain_swallow._system.checksums import file_sha256
 from langchain_swallow._system.isolated import python_child
 from langchain_swallow.engines.local.devices import cpu_has_bfloat16
 from langchain_swallow.errors import MissingDependencyError, ModelUnavailableError
@@ -141,7 +142,7 @@ def _merge_adapter(model: Any) -> None:
 
 
 def _write_manifest(folder: Path) -> None:
-    hashes = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
+    hashes = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
     text = json.dumps({"version": _FORMAT_VERSION, "sha256": hashes}, indent=2)
     (folder / _MANIFEST).write_text(text, encoding="utf-8")
 
@@ -150,17 +151,11 @@ def _is_intact(folder: Path) -> bool:
     """Whether every file is there with the content that was written."""
     try:
         manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-        return all(_sha256(folder / name) == digest for name, digest in manifest["sha256"].items())
+        return all(
+            file_sha256(folder / name) == digest for name, digest in manifest["sha256"].items()
+        )
     except (OSError, ValueError, KeyError):
         return False
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, UsageM
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import Runnable
 
+from langchain_swallow.prompts.messages import message_text
+
 _RATING = re.compile(r"\[\[(\d+\.?\d*)\]\]")
 _RATING_FALLBACK = re.compile(r"\[(\d+\.?\d*)\]")
 LOWEST, HIGHEST = 1.0, 10.0
@@ -99,17 +101,12 @@ def _ask(
         if limiter is not None:
             limiter.acquire()
         output = judge.invoke(conversation)
-        text, usage = text_of(output), added_usage(usage, output)
+        text, usage = message_text(output), added_usage(usage, output)
         value = read(text)
         if value is not None or attempt == retries + 1:
             break
         conversation = [*messages, AIMessage(text or "…"), HumanMessage(again)]
     return Judgment(value, text, attempt, usage)
-
-
-def text_of(output: Any) -> str:
-    """Text of what a model returned, a string or a message."""
-    return output if isinstance(output, str) else str(output.text)
 
 
 def added_usage(usage: UsageMetadata | None, output: Any) -> UsageMetadata | None:

@@ -44,7 +44,7 @@ def to_turns(messages: Sequence[BaseMessage], system_prompt: str | None) -> list
     return turns
 
 
-def said(output: Any) -> str:
+def message_text(output: Any) -> str:
     """Text of what any model returned, a string or a message."""
     return output if isinstance(output, str) else str(output.text)
 

@@ -11,7 +11,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
 from langchain_core.runnables.base import coerce_to_runnable
 
 from langchain_swallow.errors import PromptOverflowError
-from langchain_swallow.prompts.messages import said
+from langchain_swallow.prompts.messages import message_text
 from langchain_swallow.prompts.presets import REFUSAL, Preset, get_preset
 from langchain_swallow.rag.answer import Answer
 from langchain_swallow.rag.budget import prompt_budget
@@ -151,7 +151,7 @@ class _Reader:
     def push(self, chunk: Any) -> Iterator[Answer]:
         """Text that is ready, and the usage where the chunk has it."""
         usage = getattr(chunk, "usage_metadata", None)
-        shown = self._filter.push(said(chunk))
+        shown = self._filter.push(message_text(chunk))
         self._text += shown
         if self._require_support:
             shown = ""
@@ -191,7 +191,7 @@ class _Asked:
         return rewrite_messages(self.history, self.question)
 
     def searchable(self, rewrite: Any) -> str:
-        return accepted(said(rewrite), self.history, self.question)
+        return accepted(message_text(rewrite), self.history, self.question)
 
 
 def asked_of(inputs: list[RagInput]) -> _Asked:

@@ -17,7 +17,7 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable
 from pydantic import ConfigDict, Field
 
-from langchain_swallow.prompts.messages import said
+from langchain_swallow.prompts.messages import message_text
 from langchain_swallow.prompts.presets import get_preset
 from langchain_swallow.retrieval.fusion import reciprocal_rank
 from langchain_swallow.retrieval.hybrid import HybridRetriever
@@ -53,7 +53,7 @@ class MultiQueryRetriever(BaseRetriever):
         k: int | None = None,
     ) -> list[Document]:
         config: Any = {"callbacks": run_manager.get_child()}
-        text = said(self.llm.invoke(self._messages(query), config))
+        text = message_text(self.llm.invoke(self._messages(query), config))
         found = self.retriever.batch(self._queries(query, text), config)
         return reciprocal_rank(found)[: k or self.k]
 
@@ -65,7 +65,7 @@ class MultiQueryRetriever(BaseRetriever):
         k: int | None = None,
     ) -> list[Document]:
         config: Any = {"callbacks": run_manager.get_child()}
-        text = said(await self.llm.ainvoke(self._messages(query), config))
+        text = message_text(await self.llm.ainvoke(self._messages(query), config))
         found = await self.retriever.abatch(self._queries(query, text), config)
         return reciprocal_rank(found)[: k or self.k]
 
@@ -103,14 +103,14 @@ class HyDERetriever(BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **options: Any
     ) -> list[Document]:
         config: Any = {"callbacks": run_manager.get_child()}
-        text = said(self.llm.invoke(_answer_messages(query), config))
+        text = message_text(self.llm.invoke(_answer_messages(query), config))
         return self.retriever.invoke(query, config, **{**options, "like": text})
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **options: Any
     ) -> list[Document]:
         config: Any = {"callbacks": run_manager.get_child()}
-        text = said(await self.llm.ainvoke(_answer_messages(query), config))
+        text = message_text(await self.llm.ainvoke(_answer_messages(query), config))
         return await self.retriever.ainvoke(query, config, **{**options, "like": text})
 
 

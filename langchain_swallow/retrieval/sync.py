@@ -5,7 +5,6 @@ by the location of their file beside them: the record of what was done and the p
 are one, and cannot disagree.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -18,6 +17,7 @@ from langchain_core.documents import Document
 from langchain_text_splitters import TextSplitter
 from tqdm import tqdm
 
+from langchain_swallow._system.checksums import file_sha256
 from langchain_swallow.documents.load import LoadedFile, list_files, read_files
 from langchain_swallow.documents.locations import file_location, readable_path
 from langchain_swallow.documents.readers.section import LeftOut
@@ -164,18 +164,10 @@ def _listed_files(files: Iterable[Path], failed: dict[str, str]) -> list[ListedF
     found = []
     for file in files:
         try:
-            found.append(ListedFile(str(file), file_location(str(file)), _sha256(file)))
+            found.append(ListedFile(str(file), file_location(str(file)), file_sha256(file)))
         except OSError as error:
             failed[str(file)] = f"{readable_path(str(file))} cannot be read: {error.strerror}."
     return found
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as opened:
-        while part := opened.read(2**20):
-            digest.update(part)
-    return digest.hexdigest()
 
 
 def _tidy(store: SwallowFAISS, plan: Plan) -> None:

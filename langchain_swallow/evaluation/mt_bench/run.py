@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, get_bu
 from langchain_core.runnables import Runnable
 
 from langchain_swallow.evaluation.calls import Failure, rate_limiter, run_calls
-from langchain_swallow.evaluation.judging import ask_rating, text_of
+from langchain_swallow.evaluation.judging import ask_rating
 from langchain_swallow.evaluation.mt_bench.data import (
     NEED_REFERENCE,
     TEMPERATURES,
@@ -19,6 +19,7 @@ from langchain_swallow.evaluation.mt_bench.data import (
     Question,
 )
 from langchain_swallow.evaluation.run_file import Record, RunFile, checked, short_hash
+from langchain_swallow.prompts.messages import message_text
 
 
 class Key(NamedTuple):
@@ -129,7 +130,7 @@ def answer_questions(
                 output = bound.invoke(messages)
                 known[key] = {
                     **_labels("answer", key, question), "model": name, "settings": parameters,
-                    "prompt_hash": prompt_hash(messages), "text": text_of(output).strip(),
+                    "prompt_hash": prompt_hash(messages), "text": message_text(output).strip(),
                     "usage": getattr(output, "usage_metadata", None),
                     "seconds": round(time.perf_counter() - began, 3),
                 }  # fmt: skip

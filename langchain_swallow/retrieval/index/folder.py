@@ -6,18 +6,17 @@ readers go on with those they have; the next change removes what no manifest of 
 """
 
 import contextlib
-import mmap
 import os
 import re
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from langchain_swallow._system.checksums import file_sha256
 from langchain_swallow.errors import IndexStoreError
 from langchain_swallow.retrieval.index.bm25 import Lexical
 from langchain_swallow.retrieval.index.files import (
@@ -307,11 +306,7 @@ class IndexFolder:
 
 
 def _stored_file(path: Path) -> StoredFile:
-    size = path.stat().st_size
-    if not size:
-        return StoredFile(0, sha256().hexdigest())
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as contents:
-        return StoredFile(size, sha256(contents).hexdigest())
+    return StoredFile(path.stat().st_size, file_sha256(path))
 
 
 def _sync(path: Path) -> None:

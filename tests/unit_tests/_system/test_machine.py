@@ -1,6 +1,7 @@
 """A share of a machine, as a container or a service gets it, is what is used of it."""
 
-import joblib
+import os
+
 import psutil
 import pytest
 import torch
@@ -16,13 +17,13 @@ NO_LIMIT = 9223372036854771712
 def groups(tmp_path):
     """Writes `/proc/self/cgroup` and files of `/sys/fs/cgroup`; gives the limits that are read."""
 
-    def limits(own, **files):
+    def limits(own, read=machine._memory_limits, **files):
         (tmp_path / "cgroup").write_text(own)
         for path, text in files.items():
             file = tmp_path / "fs" / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(f"{text}\n")
-        return list(machine._memory_limits(tmp_path / "cgroup", tmp_path / "fs"))
+        return list(read(tmp_path / "cgroup", tmp_path / "fs"))
 
     return limits
 
@@ -52,8 +53,32 @@ def test_a_container_whose_group_is_named_as_outside(groups):
     assert groups(own, **{"memory/memory.limit_in_bytes": 4 * GIB}) == [4 * GIB]
 
 
-def test_another_system_has_none(tmp_path):
-    assert list(machine._memory_limits(tmp_path / "none", tmp_path)) == []
+@pytest.mark.parametrize("limits", [machine._memory_limits, machine._core_limits])
+def test_another_system_has_none(tmp_path, limits):
+    assert list(limits(tmp_path / "none", tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "cores"),
+    [
+        ("0::/\n", {"cpu.max": "150000 100000"}, [1.5]),
+        ("0::/\n", {"cpu.max": "max 100000"}, []),
+        (
+            "0::/a.slice/b.service\n",
+            {"a.slice/b.service/cpu.max": "400000 100000", "a.slice/cpu.max": "300000 100000"},
+            [4, 3],
+        ),
+        (
+            "5:cpu,cpuacct:/docker/1\n4:memory:/docker/1\n0::/docker/1\n",
+            {"cpu/docker/1/cpu.cfs_quota_us": 50000, "cpu/docker/1/cpu.cfs_period_us": 100000},
+            [0.5],
+        ),
+        ("5:cpu:/\n", {"cpu/cpu.cfs_quota_us": -1, "cpu/cpu.cfs_period_us": 100000}, []),
+    ],
+    ids=["container", "no limit", "service and slice", "first version", "first, no limit"],
+)
+def test_cores_of_a_container(groups, own, files, cores):
+    assert groups(own, machine._core_limits, **files) == cores
 
 
 @pytest.fixture
@@ -80,12 +105,29 @@ def test_the_least_of_memory_and_limits(monkeypatch):
 
 @pytest.mark.usefixtures("_fresh")
 @pytest.mark.parametrize(
-    ("wanted", "of_container", "cores"), [("", 3, 3), ("5", 3, 5), ("4,2", 3, 4), ("all", 3, 3)]
-)
-def test_what_the_user_wants_goes_before_the_container(monkeypatch, wanted, of_container, cores):
+    ("wanted", "limits", "cores"),
+    [
+        ("", [3.0], 3), ("", [2.2, 5.0], 3), ("", [0.5], 1), ("", [], 8), ("", [16.0], 8),
+        ("5", [3.0], 5), ("4,2", [3.0], 4), ("all", [3.0], 3),
+    ],
+)  # fmt: skip
+def test_what_the_user_wants_goes_before_the_container(monkeypatch, wanted, limits, cores):
     monkeypatch.setenv("OMP_NUM_THREADS", wanted)
-    monkeypatch.setattr(joblib, "cpu_count", lambda: of_container)
+    monkeypatch.setattr(machine, "_cores_by_affinity", lambda: 8)
+    monkeypatch.setattr(machine, "_core_limits", lambda: limits)
     assert machine.allowed_cores() == cores
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
+@pytest.mark.usefixtures("_fresh")
+def test_a_process_kept_to_one_core(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, [min(before)])
+        assert machine.allowed_cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def test_torch_has_no_more_threads_than_cores(monkeypatch):
