@@ -6,12 +6,13 @@ loaded before the fork can be used after it, in both, an object that has threads
 begins anew in the child, and OpenMP's threads are ended before.
 """
 
-import ctypes
 import os
 import threading
 import time
 import weakref
 from typing import Any, Protocol
+
+from langchain_swallow._system.openmp import end_idle_threads, gnu_openmp_pauses
 
 _LONGEST_WAIT_S = 0.1
 _BETWEEN_LOOKS_S = 0.001
@@ -41,29 +42,9 @@ def leave_to_parent(*objects: object) -> None:
 
 
 def _prepare() -> None:
-    _end_openmp_threads()
+    # A child would wait for them.
+    end_idle_threads(gnu_openmp_pauses())
     _wait_for_quiet()
-
-
-def _end_openmp_threads() -> None:
-    """End the idle threads that GNU's OpenMP keeps for the calling thread: a child waits for them.
-
-    They are started again when needed. Packages bring copies of the library, each with its own
-    threads; LLVM's and Intel's see to forks themselves.
-    """
-    try:
-        with open("/proc/self/maps", encoding="utf-8") as maps:
-            lines = [line.rstrip("\n") for line in maps if "libgomp" in line]
-    except OSError:  # not Linux
-        return
-    for path in {line[line.index("/") :] for line in lines}:
-        try:
-            library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
-        except OSError:  # its file was replaced meanwhile
-            continue
-        # Before GCC 9 there is no such function.
-        if pause := getattr(library, "omp_pause_resource_all", None):
-            pause(1)
 
 
 def _wait_for_quiet() -> None:

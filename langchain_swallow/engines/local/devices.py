@@ -3,7 +3,6 @@
 import ctypes
 import functools
 import gc
-import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from langchain_swallow._system.machine import allowed_cores, allowed_memory
+from langchain_swallow._system.openmp import Pause, end_idle_threads, gnu_openmp_pauses
 from langchain_swallow.errors import DeviceError, EngineError, OutOfMemoryError, SwallowError
 
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
@@ -127,8 +127,7 @@ def release_openmp_threads() -> None:
     with those of the engine's own thread that is too many, and each of a decode step's hundreds
     of parallel regions is then woken through the kernel: 32 instead of 22 ms a step, measured.
     """
-    if library := _gnu_openmp():
-        library.omp_pause_resource_all(1)
+    end_idle_threads(_openmp_pauses())
 
 
 def release_freed_memory() -> None:
@@ -159,10 +158,6 @@ def _gpu_has_bfloat16(device: str) -> bool:
 
 
 @functools.cache
-def _gnu_openmp() -> ctypes.CDLL | None:
-    """The GNU OpenMP library that torch has loaded, if it is that one."""
-    try:
-        library = ctypes.CDLL("libgomp.so.1", mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
-    except (AttributeError, OSError):  # not Linux, or another OpenMP
-        return None
-    return library if hasattr(library, "omp_pause_resource_all") else None
+def _openmp_pauses() -> list[Pause]:
+    """Found once, when torch's copy is loaded: looking takes a millisecond."""
+    return gnu_openmp_pauses()
