@@ -108,8 +108,10 @@ def add_embeddings(parser: argparse.ArgumentParser) -> None:
     """`--embeddings`, of commands that make an index where there is none."""
     parser.add_argument(
         "--embeddings",
-        default="demo",
-        help="新しい索引の埋め込みモデル / encoder of a new index (demo)",
+        metavar="MODEL",
+        help="新しい索引の埋め込みモデル（デフォルトは GPU では ruri-v3-310m、ほかでは ruri-v3-30m、"
+        "デモモデルでは demo） / embedding model of a new index (ruri-v3-310m on a GPU, "
+        "ruri-v3-30m elsewhere, demo with the demo model)",
     )
 
 
@@ -160,12 +162,12 @@ def say_unread(
 
 
 def build_store(
-    paths: list[Path], embeddings: str, chunk_tokens: int, counter: Any, on_error: Any
+    paths: list[Path], embeddings: str | None, chunk_tokens: int, counter: Any, on_error: Any
 ) -> "SwallowFAISS":
     """Documents read, split and embedded."""
+    from langchain_swallow.cli.encoders import load_encoder
     from langchain_swallow.documents.load import load_documents
     from langchain_swallow.documents.split import JapaneseTextSplitter
-    from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
     from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
     documents = load_documents(paths, on_error=on_error, progress=True)
@@ -173,7 +175,7 @@ def build_store(
     chunks = JapaneseTextSplitter(chunk_tokens, counter).split_documents(documents)
     if not chunks:
         raise ValueError(f"No readable documents in {', '.join(map(str, paths))}.")
-    return SwallowFAISS.from_documents(chunks, SwallowEmbeddings(embeddings), progress=True)
+    return SwallowFAISS.from_documents(chunks, load_encoder(embeddings), progress=True)
 
 
 def counter_of(tokenizer: str | None) -> Any:
@@ -185,25 +187,25 @@ def counter_of(tokenizer: str | None) -> Any:
     return ChatSwallow(model=tokenizer).get_num_tokens
 
 
-def open_store(index: Path, embeddings: str) -> "SwallowFAISS":
+def open_store(index: Path, embeddings: str | None) -> "SwallowFAISS":
     """A store that keeps its changes in a folder; a new one is made with this encoder."""
-    from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
+    from langchain_swallow.cli.encoders import load_encoder
     from langchain_swallow.retrieval.index.manifest import NAME, read_manifest
     from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
     if (index / NAME).exists():
         embeddings = read_manifest(index).embedding.get("model", embeddings)
-    return SwallowFAISS(SwallowEmbeddings(embeddings), path=index)
+    return SwallowFAISS(load_encoder(embeddings), path=index)
 
 
 def load_store(index: Path) -> "SwallowFAISS":
     """A saved index, with the encoder it was made with."""
-    from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
+    from langchain_swallow.cli.encoders import load_encoder
     from langchain_swallow.retrieval.index.manifest import read_manifest
     from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
     made_with = read_manifest(index).embedding
-    return SwallowFAISS.load_local(index, SwallowEmbeddings(made_with.get("model", "")))
+    return SwallowFAISS.load_local(index, load_encoder(made_with.get("model", "")))
 
 
 def rag_chain(

@@ -24,6 +24,7 @@ from langchain_swallow.cli.common import (
     say_unread,
     show_sources,
 )
+from langchain_swallow.cli.encoders import choose_embeddings, load_encoder
 from langchain_swallow.cli.retrieval import add_retrieval, retriever_of
 from langchain_swallow.cli.running import add_running, running
 
@@ -91,11 +92,7 @@ def add_parsers(commands: Any) -> None:
         help="フォルダーまたはファイル / folders or files",
     )
     add_output(index, "INDEX", "書き出す索引 / the index to write")
-    index.add_argument(
-        "--embeddings",
-        default="demo",
-        help="sentence-transformers のモデル / a sentence-transformers model (demo)",
-    )
+    add_embeddings(index)
     index.add_argument(
         "--skip-errors",
         action="store_true",
@@ -188,7 +185,9 @@ def _demo(arguments: argparse.Namespace) -> int:
     llm = ChatSwallow(model=arguments.model, max_tokens=64, **running(arguments))
     llm.load()
     loaded = time.perf_counter()
-    store = build_store([arguments.documents], "demo", 300, llm.get_num_tokens, "raise")
+    store = build_store(
+        [arguments.documents], choose_embeddings(arguments), 300, llm.get_num_tokens, "raise"
+    )
     indexed = time.perf_counter()
     say(f"model {loaded - began:.1f} s, {len(store)} passages indexed in {indexed - loaded:.1f} s")
     chain = rag_chain(store, llm, 4)
@@ -215,7 +214,7 @@ def _index(arguments: argparse.Namespace) -> int:
     counter = counter_of(arguments.tokenizer)
     on_error = "skip" if arguments.skip_errors else "raise"
     store = build_store(
-        arguments.documents, arguments.embeddings, arguments.chunk_tokens, counter, on_error
+        arguments.documents, choose_embeddings(arguments), arguments.chunk_tokens, counter, on_error
     )
     store.save_local(arguments.output)
     files = len(store.sources())
@@ -252,12 +251,11 @@ def _convert(arguments: argparse.Namespace) -> int:
 
 def _take_over(arguments: argparse.Namespace) -> None:
     """Convert a folder of LangChain's FAISS."""
-    from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
     from langchain_swallow.retrieval.migration import convert_langchain_faiss
 
     if not arguments.embeddings:
         raise ValueError("Pass --embeddings, the encoder that LangChain's index was made with.")
-    embeddings = SwallowEmbeddings(arguments.embeddings)
+    embeddings = load_encoder(arguments.embeddings)
     convert_langchain_faiss(arguments.folder, embeddings, path=arguments.output, progress=True)
 
 
@@ -277,7 +275,7 @@ def _sync(arguments: argparse.Namespace) -> int:
     from langchain_swallow.retrieval.sync import sync_folder
 
     _check_output(arguments.index)
-    store = open_store(arguments.index, arguments.embeddings)
+    store = open_store(arguments.index, choose_embeddings(arguments))
     splitter = JapaneseTextSplitter(arguments.chunk_tokens, counter_of(arguments.tokenizer))
     summary = sync_folder(
         store,

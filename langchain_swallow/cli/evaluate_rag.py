@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_swallow.cli.common import (
+    add_embeddings,
     add_json,
     add_output,
     build_store,
@@ -17,6 +18,7 @@ from langchain_swallow.cli.common import (
     rag_chain,
     say,
 )
+from langchain_swallow.cli.encoders import choose_embeddings, load_encoder
 from langchain_swallow.cli.evaluate import MODELS_HELP, RESULTS_HELP, asked_model, chat_model
 from langchain_swallow.cli.numbers import at_least, between
 from langchain_swallow.cli.running import add_running, model_name
@@ -59,6 +61,7 @@ def add_parsers(evaluations: Any) -> None:
         metavar="FILE",
         help="JSQuAD の JSON / JSQuAD's JSON: paragraphs and questions",
     )
+    add_embeddings(rag)
     rag.add_argument(
         "-k",
         type=at_least(1),
@@ -101,7 +104,7 @@ def add_parsers(evaluations: Any) -> None:
         metavar="DIR",
         help="フォルダーまたはファイル / folders or files",
     )
-    sweep.add_argument("--embeddings", default="demo", help="埋め込みモデル / encoder (demo)")
+    add_embeddings(sweep)
     count, share = at_least(1), between(0, 1)
     for option, kind, default, metavar, about in (
         ("--chunk-tokens", count, 300, "N,…", "一つの資料の長さ / tokens of a chunk"),
@@ -209,18 +212,18 @@ def _sweep(arguments: argparse.Namespace) -> int:
     from langchain_swallow.evaluation.rag.report import report_as_dict
     from langchain_swallow.evaluation.rag.sweep import configurations, plot_sweep, sweep_table
     from langchain_swallow.evaluation.tables import write_figures
+    from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
 
     require_matplotlib()
     examples = _drawn(rag.read_examples(arguments.questions), arguments)
     model = _model(arguments)
+    embeddings = SwallowEmbeddings(choose_embeddings(arguments)).model
     # Another model's own count would fetch GPT-2's tokenizer.
     counter = model.get_num_tokens if isinstance(model, ChatSwallow) else None
 
     @lru_cache(maxsize=1)
     def store(chunk_tokens: int) -> "SwallowFAISS":
-        return build_store(
-            arguments.documents, arguments.embeddings, chunk_tokens, counter, "raise"
-        )
+        return build_store(arguments.documents, embeddings, chunk_tokens, counter, "raise")
 
     def build(settings: Mapping[str, Any]) -> Any:
         return rag_chain(
@@ -236,7 +239,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     )
     common = {
         "model": model_name(arguments), "max_tokens": arguments.max_tokens,
-        "embeddings": arguments.embeddings,
+        "embeddings": embeddings,
     }  # fmt: skip
     scores = rag.sweep(
         build, choices, examples, arguments.output, common=common,
@@ -271,12 +274,12 @@ def _store_and_examples(
 
 def _jsquad_store(arguments: argparse.Namespace, documents: Any) -> "SwallowFAISS":
     """The saved index, or one of JSQuAD's paragraphs, saved where an index was named."""
-    from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
     from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
     if arguments.index and arguments.index.exists():
         return load_store(arguments.index)
-    store = SwallowFAISS.from_documents(documents, SwallowEmbeddings("demo"), progress=True)
+    encoder = load_encoder(choose_embeddings(arguments))
+    store = SwallowFAISS.from_documents(documents, encoder, progress=True)
     if arguments.index:
         store.save_local(arguments.index)
     return store

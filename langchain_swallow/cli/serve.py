@@ -12,6 +12,7 @@ from langchain_swallow.cli.common import (
     open_store,
     say,
 )
+from langchain_swallow.cli.encoders import choose_embeddings
 from langchain_swallow.cli.numbers import at_least, between
 from langchain_swallow.cli.running import add_running, running
 
@@ -103,7 +104,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         read_manifest(arguments.index)
         llm = ChatSwallow(model=arguments.model, **running(arguments))
         llm.load()
-        store = open_store(arguments.index, arguments.embeddings)
+        store = open_store(arguments.index, choose_embeddings(arguments))
         assistant = Assistant(
             llm,
             store,

@@ -110,6 +110,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "langchain_swallow.cli"]
         index = [*command, "index", str(EXAMPLES / "documents"), "-o", f"{folder}/index"]
+        index += ["--embeddings", "demo"]
         subprocess.run(index, check=True)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

@@ -27,7 +27,7 @@ def run(*arguments, stdin=None):
 @pytest.fixture(scope="module")
 def index(demo_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("index") / "索引"
-    done = run("index", DOCUMENTS, "-o", folder, "--json")
+    done = run("index", DOCUMENTS, "-o", folder, "--embeddings", "demo", "--json")
     assert done.returncode == 0, done.stderr
     made = json.loads(done.stdout)
     assert made["files"] >= 12
@@ -83,7 +83,7 @@ def test_sync_follows_a_folder(tmp_path):
     for name in ("就業規則.md", "経費精算規程.txt"):
         shutil.copy(DOCUMENTS / name, folder / name)
     (folder / "壊れた.pdf").write_bytes(b"%PDF broken")
-    done = run("sync", folder, "-i", index)
+    done = run("sync", folder, "-i", index, "--embeddings", "demo")
     assert done.returncode == 1
     assert "2 added, 1 failed" in done.stderr
     assert "壊れた.pdf has no readable text" in done.stderr

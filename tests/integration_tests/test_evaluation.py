@@ -29,7 +29,7 @@ def run(*arguments):
 @pytest.fixture(scope="module")
 def index(demo_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluation") / "索引"
-    command = ["index", EXAMPLES / "documents", "-o", folder]
+    command = ["index", EXAMPLES / "documents", "-o", folder, "--embeddings", "demo"]
     done = subprocess.run(
         [sys.executable, "-m", "langchain_swallow.cli", *map(str, command)],
         capture_output=True, encoding="utf-8", timeout=600, check=False,

@@ -106,6 +106,7 @@ def test_the_command_imports_nothing_from_the_working_directory(hostile, tmp_pat
     script.write_text(SCRIPT.format(first=first), encoding="utf-8")
     output = str(tmp_path / "索引")
     command = [sys.executable, str(script), "index", "会社案内.pdf", "-o", output]
+    command += ["--embeddings", "demo"]
     subprocess.run([sys.executable, "-c", "import json"], cwd=documents, check=True)
     assert mark.read_text() == "json ", "else nothing here can fail"
     mark.unlink()

@@ -1,0 +1,60 @@
+"""Which embedding model a command uses, and what it says before it downloads one."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from langchain_swallow.catalog import DEMO
+
+if TYPE_CHECKING:
+    from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
+
+_MARKERS = ("modules.json", "config.json")
+# One format of the weights is loaded; repositories often hold several.
+_WEIGHTS = (".safetensors", ".bin")
+
+
+def choose_embeddings(arguments: argparse.Namespace) -> str | None:
+    """`--embeddings`, or the demo's with the demo model; `None` leaves it to `SwallowEmbeddings`.
+
+    `index` and `sync` have no model, only the tokenizer of one.
+
+    >>> choose_embeddings(argparse.Namespace(embeddings=None, model="demo"))
+    'demo'
+    >>> choose_embeddings(argparse.Namespace(embeddings="cl-nagoya/ruri-v3-30m", model="demo"))
+    'cl-nagoya/ruri-v3-30m'
+    >>> choose_embeddings(argparse.Namespace(embeddings=None, tokenizer=None))
+    """
+    named: str | None = getattr(arguments, "embeddings", None)
+    is_demo = DEMO in (getattr(arguments, name, None) for name in ("model", "tokenizer"))
+    return named or (DEMO if is_demo else None)
+
+
+def load_encoder(model: str | None) -> "SwallowEmbeddings":
+    """The embedding model; a download of it is announced with its size."""
+    from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
+
+    encoder = SwallowEmbeddings(model)
+    announce_download(encoder.model)
+    return encoder
+
+
+def announce_download(model: str) -> None:
+    """Say what will be downloaded from the hub; nothing for a model that is on this machine."""
+    from huggingface_hub import HfApi, try_to_load_from_cache
+
+    if model in ("", DEMO) or Path(model).exists():
+        return
+    if any(isinstance(try_to_load_from_cache(model, name), str) for name in _MARKERS):
+        return
+    try:
+        files = HfApi().model_info(model, files_metadata=True, timeout=10).siblings or []
+    except Exception:  # The loader's own error says why the hub gives no model.
+        return
+    sizes = {file.rfilename: file.size or 0 for file in files if "/" not in file.rfilename}
+    weights = [sum(n for name, n in sizes.items() if name.endswith(end)) for end in _WEIGHTS]
+    others = sum(n for name, n in sizes.items() if name.endswith((".json", ".txt", ".model")))
+    megabytes = (next(filter(None, weights), 0) + others) / 1e6
+    text = f"Downloading the embedding model {model} ({megabytes:,.0f} MB) from Hugging Face."
+    print(text, file=sys.stderr)
