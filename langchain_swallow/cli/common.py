@@ -109,9 +109,9 @@ def add_embeddings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--embeddings",
         metavar="MODEL",
-        help="新しい索引の埋め込みモデル（デフォルトは GPU では ruri-v3-310m、ほかでは ruri-v3-30m、"
-        "デモモデルでは demo） / embedding model of a new index (ruri-v3-310m on a GPU, "
-        "ruri-v3-30m elsewhere, demo with the demo model)",
+        help="新しい索引の埋め込みモデル（デフォルトは GPU では ruri-v3-310m、ほかでは "
+        "ruri-v3-30m、デモモデルでは demo） / embedding model of a new index (ruri-v3-310m on a "
+        "GPU, ruri-v3-30m elsewhere, demo with the demo model)",
     )
 
 
