@@ -39,7 +39,7 @@ from langchain_swallow.chat_models.requests import (
 from langchain_swallow.chat_models.results import AnsweredBy, ChunkWriter, to_result
 from langchain_swallow.chat_models.streams import AsyncStream, Stream
 from langchain_swallow.engines.protocol import Engine, Request
-from langchain_swallow.prompts import Turn, encode, encode_text
+from langchain_swallow.prompts import Turn, drops_first_space, encode, encode_text
 from langchain_swallow.prompts.messages import to_turns
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
@@ -263,7 +263,13 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
             drop_oldest=parameters.on_overflow == "drop_oldest",
         )
         stop = self.stop if stop is None else stop
-        return requests_for(prompt_ids, parameters, stop, form.grammar)
+        return requests_for(
+            prompt_ids,
+            parameters,
+            stop,
+            form.grammar,
+            drops_first_space=drops_first_space(prompt_ids, engine.tokenizer),
+        )
 
     def _encoder(
         self, tokenizer: Tokenizer, parameters: GenerationParameters, model: str | None = None

@@ -112,6 +112,8 @@ def requests_for(
     parameters: GenerationParameters,
     stop: list[str] | str | None,
     grammar: Grammar | None = None,
+    *,
+    drops_first_space: bool = True,
 ) -> list[Request]:
     """One request for each of the `n` answers; with a seed, they take successive ones."""
     stop = [stop] if isinstance(stop, str) else stop
@@ -130,6 +132,7 @@ def requests_for(
             logprobs=(parameters.top_logprobs or 0) if wants_logprobs else None,
             timeout_s=parameters.timeout,
             grammar=grammar,
+            drops_first_space=drops_first_space,
         )
         for i in range(parameters.n)
     ]

@@ -21,25 +21,31 @@ class Detokenizer:
     Args:
         to_bytes: Maps a token id to its UTF-8 bytes, see `token_bytes`.
         stop: Strings that end the answer.
+        drops_first_space: Whether a space that begins the answer is left out.
 
     `stop_sequence` is the string that was found, else `None`.
     """
 
-    def __init__(self, to_bytes: Callable[[int], bytes], stop: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        to_bytes: Callable[[int], bytes],
+        stop: Sequence[str] = (),
+        *,
+        drops_first_space: bool = True,
+    ) -> None:
         self.stop_sequence: str | None = None
         self._to_bytes = to_bytes
         self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
         self._stop = tuple(s for s in stop if s)
         self._held = ""
-        self._at_start = True
+        self._drops_space = drops_first_space
 
     def push(self, token_id: int) -> str:
         """Text that this token completes; empty while a character or a stop string is open."""
         data = self._to_bytes(token_id)
-        # The prompt ended in a space: a `▁` that begins the answer is that space again.
-        if self._at_start and data:
+        if self._drops_space and data:
             data = data.removeprefix(b" ")
-            self._at_start = False
+            self._drops_space = False
         return self._release(self._decoder.decode(data))
 
     def finish(self) -> str:

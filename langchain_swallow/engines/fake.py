@@ -6,6 +6,7 @@ llm = ChatSwallow.from_engine(FakeEngine(["10日です。"], tokenizer), model="
 from collections import deque
 from collections.abc import Iterable
 
+from langchain_swallow.engines.detokenizer import Detokenizer
 from langchain_swallow.engines.protocol import Chunk, Finish, Request, Sink
 from langchain_swallow.errors import EngineError
 from langchain_swallow.prompts import encode_text
@@ -55,10 +56,12 @@ class FakeEngine:
         if isinstance(answer, Exception):
             sink(answer)
             return self
-        text, stop = _until_stop(answer, request.stop)
-        for character in text:
-            sink(Chunk(character))
-        tokens = len(encode_text(answer, self.tokenizer))
+        # Its tokens are characters, as they were queued.
+        reader = Detokenizer(lambda code: chr(code).encode(), request.stop, drops_first_space=False)
+        for text in [*map(reader.push, map(ord, answer)), reader.finish()]:
+            if text:
+                sink(Chunk(text))
+        tokens, stop = len(encode_text(answer, self.tokenizer)), reader.stop_sequence
         sink(Finish("stop", len(request.prompt_ids), tokens, stop_sequence=stop))
         return self
 
@@ -70,11 +73,3 @@ class FakeEngine:
 
     def close(self) -> None:
         """Nothing to free."""
-
-
-def _until_stop(text: str, stop: tuple[str, ...]) -> tuple[str, str | None]:
-    found = [(text.find(s), s) for s in stop if s in text]
-    if not found:
-        return text, None
-    position, sequence = min(found)
-    return text[:position], sequence

@@ -57,6 +57,8 @@ class Request:
         logprobs: How many alternatives to report per token; `None` reports nothing.
         timeout_s: Seconds from submission to the last token; `None` is no limit.
         grammar: What the answer must match; `None` is free text.
+        drops_first_space: Whether a space that begins the answer is not part of it; see
+            `prompts.drops_first_space`.
     """
 
     prompt_ids: tuple[int, ...]
@@ -72,6 +74,7 @@ class Request:
     logprobs: int | None = None
     timeout_s: float | None = None
     grammar: Grammar | None = None
+    drops_first_space: bool = True
 
     def __post_init__(self) -> None:
         if self.temperature < _GREEDY_BELOW:

@@ -151,7 +151,9 @@ class VLLMEngine(LoopEngine):
 
     async def answer(self, request: Request) -> AsyncIterator[Event]:
         """The events of one answer."""
-        detokenizer = Detokenizer(self._to_bytes, request.stop)
+        detokenizer = Detokenizer(
+            self._to_bytes, request.stop, drops_first_space=request.drops_first_space
+        )
         generated = cached = 0
         outputs = self._engine.generate(
             {"prompt_token_ids": list(request.prompt_ids)},

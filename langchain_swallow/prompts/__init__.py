@@ -10,12 +10,13 @@ from langchain_swallow.prompts.formats import (
     render,
     render_instruction,
 )
-from langchain_swallow.prompts.tokenization import encode_inside, encode_text
+from langchain_swallow.prompts.tokenization import drops_first_space, encode_inside, encode_text
 
 __all__ = [
     "ROLES",
     "OnControlText",
     "Turn",
+    "drops_first_space",
     "encode",
     "encode_inside",
     "encode_instruction",

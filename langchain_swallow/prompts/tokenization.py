@@ -4,7 +4,7 @@ import itertools
 import re
 import threading
 import weakref
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,19 @@ def encode_inside(text: str, tokenizer: Tokenizer) -> list[int]:
         if ids[: len(before)] == before:
             return ids[len(before) :]
     return encode_text(text, tokenizer)
+
+
+def drops_first_space(prompt_ids: Sequence[int], tokenizer: Tokenizer) -> bool:
+    """Whether a space that begins the answer to a prompt is not part of the answer.
+
+    It repeats the one in which a Ver0.1 prompt ends, or it is the one that SentencePiece puts
+    before every text. To a byte-level vocabulary it is a space like any other.
+    """
+    last, first = (
+        str(tokenizer.convert_ids_to_tokens(i))
+        for i in (prompt_ids[-1], encode_text("a", tokenizer)[0])
+    )
+    return last.endswith(("▁", "Ġ")) or first.startswith("▁")
 
 
 def known_control_tokens(tokenizer: Tokenizer) -> dict[str, ControlToken]:

@@ -203,7 +203,9 @@ class LocalEngine:
         return Sequence(
             request=request,
             sink=sink,
-            detokenizer=Detokenizer(self._to_bytes, request.stop),
+            detokenizer=Detokenizer(
+                self._to_bytes, request.stop, drops_first_space=request.drops_first_space
+            ),
             sampler=Sampler(request, self._device, mask),
             ids=ids,
             lookup=PromptLookup(ids),

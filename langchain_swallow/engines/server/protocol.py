@@ -189,10 +189,12 @@ class Answer:
         self._tokenizer = tokenizer
         self._has_ids = flavor.kind in _SEND_IDS
         self._is_llamacpp = flavor.kind == "llamacpp"
-        self._detokenizer = Detokenizer(token_bytes(tokenizer), request.stop)
+        self._detokenizer = Detokenizer(
+            token_bytes(tokenizer), request.stop, drops_first_space=request.drops_first_space
+        )
         self._reason: str | None = None
         self._stop_sequence: str | None = None
-        self._at_start = True
+        self._drops_space = request.drops_first_space
         # Half of a character may come in one message and the other half in the next.
         self._joiner = codecs.getincrementaldecoder("utf-16-le")("replace")
         self._got_ids = False
@@ -268,8 +270,8 @@ class Answer:
         else:
             text = self._text(choice)
             self._received += 1
-            if self._at_start and text:
-                text, self._at_start = text.removeprefix(" "), False
+            if self._drops_space and text:
+                text, self._drops_space = text.removeprefix(" "), False
         logprobs = self._logprobs(choice.get("logprobs"))
         return Chunk(text, logprobs) if text or logprobs else None
 

@@ -16,8 +16,8 @@ texts = st.text(
 )  # fmt: skip
 
 
-def feed(text, tokenizer, stop=()):
-    detokenizer = Detokenizer(token_bytes(tokenizer), stop)
+def feed(text, tokenizer, stop=(), **options):
+    detokenizer = Detokenizer(token_bytes(tokenizer), stop, **options)
     pieces = [detokenizer.push(i) for i in encode_text(text, tokenizer)]
     return [*pieces, detokenizer.finish()], detokenizer.stop_sequence
 
@@ -30,6 +30,14 @@ def test_pieces_join_to_the_text(tokenizer, text):
     # A space that begins an answer is the one the prompt ended in.
     assert "".join(pieces) in (text, text.removeprefix(" "))
     assert all("\ufffd" not in piece for piece in pieces)
+
+
+@settings(max_examples=50, deadline=None)
+@given(text=texts)
+def test_a_space_that_begins_an_answer_stays_where_it_is_part_of_it(text):
+    made = byte_level_tokenizer()
+    pieces, _ = feed(f" {text}", made, drops_first_space=False)
+    assert "".join(pieces) == f" {text}"
 
 
 @pytest.mark.parametrize("tokenizer", ALL)

@@ -16,9 +16,9 @@ from transformers import AutoTokenizer
 from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.engines.tokenizers import tokenizer_of_files
 from langchain_swallow.errors import ModelUnavailableError
-from langchain_swallow.prompts import encode, encode_text
+from langchain_swallow.prompts import drops_first_space, encode, encode_text
 from langchain_swallow.prompts.client_tokenizer import ClientTokenizer
-from tests.support.tokenizers import LLAMA2, mistral_folder
+from tests.support.tokenizers import LLAMA2, byte_level_tokenizer, mistral_folder
 
 CODE = "def f():\n    return 1\n\n- 項目\n  - 子項目"
 TEXTS = st.lists(
@@ -161,3 +161,18 @@ def test_decoded_text_is_the_text():
         assert tokenizer.decode(ids) == f"<s>{CODE}</s>"
         assert tokenizer.decode(ids, skip_special_tokens=True) == CODE
         assert tokenizer.decode(torch.tensor(ids), skip_special_tokens=True) == CODE
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "prompt", "drops"),
+    [
+        pytest.param("llama2", "東京は？ [/INST] ", True, id="Ver0.1"),
+        pytest.param("llama2", "### 応答:\n", True, id="SentencePiece"),
+        pytest.param("mistral", "[/INST]", True, id="Mistral"),
+        pytest.param("bytes", "東京は？ [/INST] ", True, id="byte level, Ver0.1"),
+        pytest.param("bytes", "### 応答:\n", False, id="byte level"),
+    ],
+)
+def test_a_space_that_begins_an_answer_is_the_prompts_or_the_vocabularys(tokenizer, prompt, drops):
+    made = byte_level_tokenizer() if tokenizer == "bytes" else ClientTokenizer(_source(tokenizer))
+    assert drops_first_space(encode_text(prompt, made), made) is drops
