@@ -179,6 +179,20 @@ def test_a_request_that_can_never_have_room_fails_and_the_others_go_on():
     assert isinstance(error, MemoryError)
 
 
+def test_a_request_that_needs_much_room_is_not_passed_over_for_ever():
+    requests = Requests(budget=1_000)
+    for _ in range(5):
+        requests.ask(50, max_tokens=20)
+    requests.step()
+    large = requests.ask(800, max_tokens=20)
+    # Smaller ones that there is room for come all the time.
+    for _ in range(100):
+        requests.ask(50, max_tokens=20)
+        requests.step()
+    # Behind those that were there, and those that may go before a long prompt.
+    assert requests.first.index(large) <= 5 + 8
+
+
 def test_no_more_run_at_once_than_the_batch_has():
     requests = Requests(max_batch=2)
     for _ in range(5):
@@ -226,6 +240,7 @@ def test_whatever_arrives_and_leaves_everybody_is_served(data):
         max_batch=data.draw(st.integers(1, 6), "max_batch"),
         block=data.draw(st.sampled_from([1, 16, 128]), "block"),
         joins_prompts=data.draw(st.booleans(), "joins_prompts"),
+        decode_tokens=(most := data.draw(st.sampled_from([0, 4, 16]), "decode_tokens")),
     )
     arrivals = data.draw(
         st.lists(
@@ -250,6 +265,7 @@ def test_whatever_arrives_and_leaves_everybody_is_served(data):
             assert len(requests.scheduler.running) <= requests.max_batch
             computed = sum(len(one.ids) for one in work)
             if work[0].is_answer:
+                assert computed <= max(most, len(work))
                 between = 0
             else:
                 assert computed <= PROMPT_TOKENS
