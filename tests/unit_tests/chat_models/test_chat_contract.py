@@ -621,7 +621,7 @@ def _history(turns, length=80):
 def test_dropping_the_oldest_is_linear_and_off_the_loop(monkeypatch):
     llm, engine = fake(*["a"] * 9, on_overflow="drop_oldest", max_tokens=500)
     encoded = []
-    encode = llm._encoder(engine, llm)
+    encode = llm._encoder(engine.tokenizer, llm)
 
     def counted(turns):
         assert threading.current_thread() is not loop_thread
