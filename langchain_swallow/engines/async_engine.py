@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
 from langchain_swallow._system.forks import begin_anew_in_children, leave_to_parent
-from langchain_swallow.engines.protocol import UNLOADED, Event, Request, Sink
+from langchain_swallow.engines.protocol import UNLOADED, Event, Request, Sink, check_fits
 from langchain_swallow.errors import (
     EngineError,
     GenerationTimeoutError,
-    PromptOverflowError,
     SwallowError,
 )
 from langchain_swallow.prompts.tokenizer import Tokenizer
@@ -76,12 +75,7 @@ class LoopEngine:
         """
         if self._closed_because:
             raise EngineError(self._closed_because)
-        length = len(request.prompt_ids) + request.max_tokens
-        if length > self.context_window:
-            raise PromptOverflowError(
-                f"{len(request.prompt_ids)} prompt tokens and max_tokens={request.max_tokens} are "
-                f"{length}, the context window is {self.context_window}."
-            )
+        check_fits(request, self.context_window)
         work = self._serve(request, sink)
         return TaskTicket(asyncio.run_coroutine_threadsafe(work, self._loop))
 

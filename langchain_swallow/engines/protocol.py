@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
+from langchain_swallow.errors import PromptOverflowError
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
 FinishReason = Literal["stop", "length"]
@@ -79,6 +80,20 @@ class Request:
     def __post_init__(self) -> None:
         if self.temperature < _GREEDY_BELOW:
             object.__setattr__(self, "temperature", 0.0)
+
+
+def check_fits(request: Request, context_window: int) -> None:
+    """Refuse a request whose prompt and answer do not fit.
+
+    Raises:
+        PromptOverflowError: It says how long both are.
+    """
+    prompt, tokens = len(request.prompt_ids), request.max_tokens
+    if prompt + tokens > context_window:
+        raise PromptOverflowError(
+            f"{prompt} prompt tokens and max_tokens={tokens} are {prompt + tokens}, the context "
+            f"window is {context_window}."
+        )
 
 
 @dataclass(frozen=True, slots=True)

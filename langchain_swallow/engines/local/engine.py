@@ -38,8 +38,8 @@ from langchain_swallow.engines.local.model_runner import (
 from langchain_swallow.engines.local.sampling import Sampler, token_logprob
 from langchain_swallow.engines.local.scheduler import Scheduler, Work
 from langchain_swallow.engines.local.sequence import Sequence
-from langchain_swallow.engines.protocol import UNLOADED, Request, Sink, TokenLogprob
-from langchain_swallow.errors import EngineError, PromptOverflowError
+from langchain_swallow.engines.protocol import UNLOADED, Request, Sink, TokenLogprob, check_fits
+from langchain_swallow.errors import EngineError
 from langchain_swallow.prompts import encode_inside
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
@@ -192,12 +192,7 @@ class LocalEngine:
         release_freed_memory()
 
     def _sequence(self, request: Request, sink: Sink) -> Sequence:
-        length = len(request.prompt_ids) + request.max_tokens
-        if length > self.context_window:
-            raise PromptOverflowError(
-                f"{len(request.prompt_ids)} prompt tokens and max_tokens={request.max_tokens} are "
-                f"{length}, the context window is {self.context_window}."
-            )
+        check_fits(request, self.context_window)
         mask = self._grammars.mask(request.grammar) if request.grammar else None
         ids = list(request.prompt_ids)
         return Sequence(

@@ -68,6 +68,8 @@ class KVCache:
         max_slots: Most sequences at once, idle beginnings included.
         max_tokens: Most tokens of one sequence.
         budget_bytes: Most memory to take; grown into, not allocated ahead.
+
+    `slots` are all rows there are: in use, kept for later prompts, or empty.
     """
 
     def __init__(
@@ -85,7 +87,7 @@ class KVCache:
         self._max_tokens = max_tokens
         self._budget = budget_bytes // bytes_per_token
         self._clock = 0
-        self._slots: list[Slot] = []
+        self.slots: list[Slot] = []
 
     def acquire(self, prompt_ids: tuple[int, ...], length: int) -> Slot | None:
         """A slot for a sequence of up to `length` tokens, or `None` while there is no room.
@@ -146,7 +148,7 @@ class KVCache:
         """Move slots into neighbouring rows, as few as need to; in the order of their rows."""
         rows, count = {slot.row for slot in slots}, len(slots)
         if max(rows) - min(rows) >= count:
-            firsts = range(len(self._slots) - count + 1)
+            firsts = range(len(self.slots) - count + 1)
             first = max(firsts, key=lambda row: len(rows.intersection(range(row, row + count))))
             free = [row for row in range(first, first + count) if row not in rows]
             for slot in slots:
@@ -157,15 +159,15 @@ class KVCache:
     def clear(self) -> None:
         """Forget everything and free the memory."""
         self.memory.clear()
-        self._slots.clear()
+        self.slots.clear()
 
     def _exchange(self, slot: Slot, row: int) -> None:
-        other = next(s for s in self._slots if s.row == row)
+        other = next(s for s in self.slots if s.row == row)
         self.memory.exchange(slot.row, len(slot.ids), row, len(other.ids))
         slot.row, other.row = row, slot.row
 
     def _longest_beginning(self, prompt_ids: tuple[int, ...]) -> tuple[Slot | None, int]:
-        lengths = [(self._usable(slot, prompt_ids), slot) for slot in self._slots]
+        lengths = [(self._usable(slot, prompt_ids), slot) for slot in self.slots]
         shared, source = max(lengths, key=lambda pair: pair[0], default=(0, None))
         return (source, shared) if shared else (None, 0)
 
@@ -182,25 +184,25 @@ class KVCache:
 
         Memory that was written before takes less time than new memory.
         """
-        fits = not self.memory.lazy or sum(map(self._cost, self._slots)) + length <= self._budget
-        idle = [slot for slot in self._slots if not slot.in_use]
+        fits = not self.memory.lazy or sum(map(self._cost, self.slots)) + length <= self._budget
+        idle = [slot for slot in self.slots if not slot.in_use]
         return min(idle, key=lambda s: ((len(s.ids) > 0) == fits, s.last_used))
 
     def _has_room(self, length: int) -> bool:
         """Whether the sequences in use leave room for `length` tokens."""
         if not self.memory.lazy:
             return self._grow_for(length)
-        if not self._slots:
+        if not self.slots:
             self.memory.resize(self._max_slots, self._max_tokens, [])
-            self._slots = [Slot(row) for row in range(self._max_slots)]
-        in_use = sum(self._cost(slot) for slot in self._slots if slot.in_use)
+            self.slots = [Slot(row) for row in range(self._max_slots)]
+        in_use = sum(self._cost(slot) for slot in self.slots if slot.in_use)
         return in_use + length <= self._budget
 
     def _forget_for(self, slot: Slot, length: int, source: Slot | None) -> None:
         """Forget beginnings until a slot may come to `length` tokens; its source last."""
-        idle = [s for s in self._slots if not s.in_use]
+        idle = [s for s in self.slots if not s.in_use]
         for other in sorted(idle, key=lambda s: (s is slot, s is source, s.last_used)):
-            others = sum(self._cost(s) for s in self._slots if s is not slot)
+            others = sum(self._cost(s) for s in self.slots if s is not slot)
             if others + max(length, self._cost(slot)) <= self._budget:
                 break
             self.discard(other)
@@ -214,13 +216,13 @@ class KVCache:
         """Whether a row of `length` tokens is free now, making rows more and longer if need be."""
         wanted = max(self.memory.capacity, self._rounded(length))
         most = min(self._max_slots, self._budget // wanted)
-        in_use = sum(slot.in_use for slot in self._slots)
+        in_use = sum(slot.in_use for slot in self.slots)
         if in_use >= most:
             return False
-        rows = len(self._slots)
+        rows = len(self.slots)
         if in_use == rows:
             rows = max(_FIRST_ROWS, 2 * rows)
-        if wanted > self.memory.capacity or rows > len(self._slots):
+        if wanted > self.memory.capacity or rows > len(self.slots):
             self._resize(min(most, rows), wanted)
         return True
 
@@ -231,11 +233,11 @@ class KVCache:
 
     def _resize(self, rows: int, capacity: int) -> None:
         """Keep all sequences in use and the latest beginnings."""
-        keep = sorted(self._slots, key=lambda s: (s.in_use, s.last_used), reverse=True)[:rows]
+        keep = sorted(self.slots, key=lambda s: (s.in_use, s.last_used), reverse=True)[:rows]
         self.memory.resize(rows, capacity, [(slot.row, len(slot.ids)) for slot in keep])
         for row, slot in enumerate(keep):
             slot.row = row
-        self._slots = keep + [Slot(row) for row in range(len(keep), rows)]
+        self.slots = keep + [Slot(row) for row in range(len(keep), rows)]
 
 
 def shared_length(known: list[int], wanted: tuple[int, ...]) -> int:

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator, Iterator
-from dataclasses import dataclass
 from typing import Any
 from urllib.request import getproxies
 
@@ -50,19 +49,6 @@ _MAX_BODY_BYTES = 32 * 1024**2
 DONE: dict[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole response."""
-
-    response: httpx.Response
-    body: bytes
-
-    @property
-    def status(self) -> int:
-        """Its status code."""
-        return self.response.status_code
-
-
 class Connection:
     """A pool of connections; in a forked child `begin_anew` makes another.
 
@@ -97,7 +83,7 @@ class Connection:
 
     async def ask(
         self, method: str, url: str, body: dict[str, Any] | None = None, *, limit_s: float
-    ) -> Reply:
+    ) -> httpx.Response:
         """A whole response, of any status.
 
         Raises:
@@ -106,14 +92,13 @@ class Connection:
         """
         content = None if body is None else json.dumps(body).encode()
         try:
-            response = await asyncio.wait_for(
+            return await asyncio.wait_for(
                 self._client.request(method, url, content=content, headers=_JSON), limit_s
             )
         except (asyncio.TimeoutError, httpx.TimeoutException) as error:
             raise no_answer(url, limit_s) from error
         except Exception as error:  # whatever httpx, anyio and ssl raise
             raise transport_error(url, error) from error
-        return Reply(response, response.content)
 
     async def messages(
         self, url: str, body: dict[str, Any], timeout_s: float | None

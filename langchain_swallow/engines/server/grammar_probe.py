@@ -29,9 +29,9 @@ def probe_of(kind: str, model: str) -> dict[str, Any] | None:
     return {"model": model, "prompt": _PROMPT, "temperature": 0.0, **grammar}
 
 
-def grammars_of(status: int, answer: dict[str, Any]) -> Grammars:
-    """What constrains answers, by the answer to the probe and its status code, 200 or 400."""
-    if status == 400:
+def grammars_of(answer: dict[str, Any] | None) -> Grammars:
+    """What constrains answers, by the answer to the probe; `None` if it was refused."""
+    if answer is None:
         return "schema"
     choices = answer.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None

@@ -1,9 +1,12 @@
 """What a server is: which model it serves, how it takes prompts, what constrains its answers."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from langchain_swallow.engines.server.connection import CONNECT_TIMEOUT_S, Connection, Reply
+import httpx
+
+from langchain_swallow.engines.server.connection import CONNECT_TIMEOUT_S, Connection
 from langchain_swallow.engines.server.errors import (
     CHECK_URL,
     error_from_response,
@@ -11,7 +14,7 @@ from langchain_swallow.engines.server.errors import (
     shorten,
     shown_url,
 )
-from langchain_swallow.engines.server.grammar_probe import Grammars, grammars_of, probe_of
+from langchain_swallow.engines.server.grammar_probe import grammars_of, probe_of
 from langchain_swallow.engines.server.protocol import Flavor, parse_count, prompt_text
 from langchain_swallow.errors import ModelUnavailableError, ServerError
 from langchain_swallow.prompts.tokenizer import Tokenizer
@@ -52,18 +55,31 @@ async def meet(
         or parse_count(meta.get("n_ctx") if isinstance(meta, dict) else None),
     )
     if probe := probe_of(kind, flavor.model):
-        at = flavor.completions_url(url)
-        flavor = replace(flavor, grammars=await _grammars(connection, at, probe))
+        answer = await _complete(connection, flavor.completions_url(url), probe, [400])
+        flavor = replace(flavor, grammars=grammars_of(answer))
     if prompt_as == "ids" or (prompt_as == "auto" and flavor.is_known):
         return flavor
     return await _how_prompts_go(connection, url, flavor, tokenizer, prompt_as)
 
 
-def _read(url: str, reply: Reply) -> Any:
-    """The JSON of a successful reply."""
-    if not reply.response.is_success:
-        raise error_from_response(url, reply.response, reply.body)
-    return parse_json(url, reply.body)
+def _read(url: str, response: httpx.Response) -> Any:
+    """The JSON of a successful response."""
+    if not response.is_success:
+        raise error_from_response(url, response, response.content)
+    return parse_json(url, response.content)
+
+
+async def _complete(
+    connection: Connection, url: str, body: dict[str, Any], refusals: Sequence[int]
+) -> dict[str, Any] | None:
+    """The answer to a completion of a few tokens; `None` for one of these status codes."""
+    response = await connection.ask("POST", url, body, limit_s=_PROBE_LIMIT_S)
+    if response.status_code in refusals:
+        return None
+    data = _read(url, response)
+    if not isinstance(data, dict):
+        raise ServerError(f"{shown_url(url)} sent what is not a completion: {shorten(data)}.")
+    return data
 
 
 def _models(url: str, data: Any) -> list[dict[str, Any]]:
@@ -93,17 +109,6 @@ def _served(url: str, models: list[dict[str, Any]], wanted: str) -> dict[str, An
     )
 
 
-async def _grammars(connection: Connection, url: str, probe: dict[str, Any]) -> Grammars:
-    """Find out what constrains a server's answers."""
-    reply = await connection.ask("POST", url, probe, limit_s=_PROBE_LIMIT_S)
-    if reply.status == 400:
-        return "schema"
-    data = _read(url, reply)
-    if not isinstance(data, dict):
-        raise ServerError(f"{shown_url(url)} sent what is not a completion: {shorten(data)}.")
-    return grammars_of(reply.status, data)
-
-
 async def _how_prompts_go(
     connection: Connection, url: str, flavor: Flavor, tokenizer: Tokenizer, prompt_as: str
 ) -> Flavor:
@@ -128,12 +133,8 @@ async def _usage(
 ) -> dict[str, Any] | None:
     """The usage of a completion of one token; `None` if the prompt is refused."""
     body = {"model": flavor.model, "prompt": prompt, "max_tokens": 1}
-    at = f"{url}/completions"
-    reply = await connection.ask("POST", at, body, limit_s=_PROBE_LIMIT_S)
-    if reply.status in _REFUSALS:
+    answer = await _complete(connection, f"{url}/completions", body, _REFUSALS)
+    if answer is None:
         return None
-    data = _read(at, reply)
-    if not isinstance(data, dict):
-        raise ServerError(f"{shown_url(at)} sent what is not a completion: {shorten(data)}.")
-    usage = data.get("usage")
+    usage = answer.get("usage")
     return usage if isinstance(usage, dict) else {}

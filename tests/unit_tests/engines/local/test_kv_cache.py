@@ -84,7 +84,7 @@ def test_whatever_happens_each_slot_holds_its_tokens_within_the_budget(lazy, see
         if running:
             slots = cache.gather(running)
             compute(cache, slots, [[chance.randrange(200)] for _ in slots])
-        for slot in cache._slots:
+        for slot in cache.slots:
             holds(cache, slot)
         if lazy:
             # A sequence may have moved into a row that had taken more than it needs.

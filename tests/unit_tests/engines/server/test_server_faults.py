@@ -17,6 +17,7 @@ from langchain_swallow.engines.server import client as server
 from langchain_swallow.engines.server import connection as server_connection
 from langchain_swallow.engines.server import errors as server_errors
 from langchain_swallow.engines.server.event_stream import EventDecoder, ServerSentEvent
+from langchain_swallow.engines.server.meeting import meet
 from langchain_swallow.errors import (
     AuthenticationError,
     EngineError,
@@ -39,6 +40,7 @@ from tests.support.broken_servers import (
     events,
     text_events,
 )
+from tests.support.tokenizers import trained_tokenizer
 
 GOOD = Reply(text_events("はい"))
 NOT_UTF8 = "東京".encode("euc_jp")
@@ -532,6 +534,25 @@ def _hangs(one, where):
     else:
         one.get, one.post = Reply(MODELS if where == "answer" else UNKNOWN_MODELS), one.hang
     return one
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "answer", "grammars"),
+    [
+        ("llamacpp", 400, {"error": {"message": "failed to parse grammar"}}, "schema"),
+        ("llamacpp", 200, {"content": '"営業"'}, "lark"),
+        ("llamacpp", 200, {"content": ' "営業"'}, "none"),
+        ("sglang", 400, {"object": "error", "message": "Failed to compile grammar"}, "schema"),
+        ("sglang", 200, {"choices": [{"text": '"営業"'}]}, "lark"),
+        ("sglang", 200, {"choices": [{"text": "はい。"}]}, "none"),
+    ],
+)
+async def test_what_constrains_a_server_is_found_out(serve, kind, status, answer, grammars):
+    url = serve(Reply(answer, status), Reply({"data": [{"id": "m", "owned_by": kind}]})).url
+    connection = server_connection.Connection(None)
+    flavor = await meet(connection, url, model="m", tokenizer=trained_tokenizer(), prompt_as="ids")
+    await connection.close()
+    assert flavor.grammars == grammars
 
 
 @WAYS

@@ -12,7 +12,7 @@ import pytest_socket
 from langchain_swallow.chat_models.streams import Stream
 from langchain_swallow.engines.protocol import Chunk, Finish, Grammar, Request
 from langchain_swallow.engines.server.client import ServerEngine
-from langchain_swallow.engines.server.grammar_probe import grammars_of, probe_of
+from langchain_swallow.engines.server.grammar_probe import probe_of
 from langchain_swallow.engines.server.protocol import Answer, Flavor, payload_of, prompt_text
 from langchain_swallow.errors import (
     GrammarError,
@@ -313,21 +313,6 @@ def test_llama_cpp_is_told_every_sampler():
     body = payload_of(request, trained_tokenizer(), Flavor("m", "llamacpp"))
     assert (body["min_p"], body["presence_penalty"]) == (0.1, 1.5)
     assert (body["n_predict"], body["repeat_last_n"], body["n_probs"]) == (3, 5, 1)
-
-
-@pytest.mark.parametrize(
-    ("status", "answer", "grammars"),
-    [
-        (400, {"error": {"message": "failed to parse grammar"}}, "schema"),
-        (200, {"content": '"営業"'}, "lark"),
-        (200, {"content": ' "営業"'}, "none"),
-        (400, {"object": "error", "message": "Failed to compile ebnf grammar"}, "schema"),
-        (200, {"choices": [{"text": '"営業"'}]}, "lark"),
-        (200, {"choices": [{"text": "はい。"}]}, "none"),
-    ],
-)
-def test_what_constrains_a_server_is_read_from_a_probe(status, answer, grammars):
-    assert grammars_of(status, answer) == grammars
 
 
 def test_only_servers_that_differ_are_probed():
