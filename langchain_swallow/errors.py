@@ -1,7 +1,7 @@
 """Every error this package raises on purpose.
 
     SwallowError
-    ├── UnknownModelError(ModelNotFoundError, ValueError)  no such name in the catalogue
+    ├── UnknownModelError(ModelNotFoundError, ValueError)  no such name in the catalog
     ├── ModelUnavailableError(ModelNotFoundError)          known, but its files cannot be had here
     ├── BaseModelError(ValueError)                         a base model has no chat format
     ├── PromptOverflowError(ContextOverflowError, ValueError)
@@ -110,7 +110,7 @@ def _restore(kind: type[SwallowError], arguments: tuple[Any, ...]) -> SwallowErr
 
 
 class UnknownModelError(SwallowError, ModelNotFoundError, ValueError):
-    """The name is neither a checkpoint of the catalogue nor a local directory."""
+    """The name is no checkpoint of the catalog, no hub id and no folder, or is misspelled."""
 
 
 class ModelUnavailableError(SwallowError, ModelNotFoundError):

@@ -37,12 +37,17 @@ SCHEMA = {
 
 
 def save_checkpoint(folder):
-    """A small Llama with heads as large as vLLM takes them, and `reference.json` beside it."""
+    """A small Llama with heads as large as vLLM takes them, and `reference.json` beside it.
+
+    Args:
+        folder: Where to make it, in a folder called as the checkpoint whose prompt format it has.
+    """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, LogitsProcessorList
 
     from tests.support.tokenizers import trained_tokenizer
 
+    folder = folder / "Swallow-7b-instruct-v0.1"
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=600,

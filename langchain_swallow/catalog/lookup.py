@@ -91,11 +91,16 @@ def chat_model_info(model: str, *, by_folder_name: bool = False) -> ModelInfo | 
         raise
 
 
-def similar_models(name: str) -> list[str]:
-    """Hub ids of the table that a name resembles, the nearest first."""
+def similar_models(name: str, cutoff: float = 0.5) -> list[str]:
+    """Hub ids of the table that a name resembles, the nearest first.
+
+    Args:
+        name: With or without an organization.
+        cutoff: Least similarity, 0 to 1.
+    """
     wanted = name.strip().removesuffix("/").lower()
     known = _BY_REPO_ID if "/" in wanted else _BY_NAME
-    near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(wanted, known, n=3, cutoff=cutoff)
     return [known[key].repo_id for key in near]
 
 

@@ -23,10 +23,11 @@ from pydantic import ConfigDict
 from typing_extensions import Self
 
 from langchain_swallow._version import __version__
-from langchain_swallow.catalog import DEMO, PromptFormat, chat_model_info
+from langchain_swallow.catalog import PromptFormat, chat_model_info
 from langchain_swallow.chat_models.batches import BatchedChatModel
 from langchain_swallow.chat_models.binding import BindableChatModel
 from langchain_swallow.chat_models.cache_keys import cache_key
+from langchain_swallow.chat_models.checkpoint import default_sampling, prompt_format_of
 from langchain_swallow.chat_models.engines import EngineOwner
 from langchain_swallow.chat_models.options import LoadedEngine, hub_token, model_profile
 from langchain_swallow.chat_models.overflow import fit_prompt
@@ -50,17 +51,24 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
     The first call loads the model, and all ChatSwallows of the same checkpoint and settings share
     it. Generation parameters can also be given per call: `llm.invoke(messages, temperature=0.7)`.
 
-    The default is greedy decoding: the same question gets the same answer. For free text the model
-    card samples with temperature .99 and top_p .95.
+    The default is greedy decoding: the same question gets the same answer. A model that thinks
+    (`ModelInfo.thinking`) repeats itself without end when it decodes greedily, so its default is
+    its card's sampling (`ModelInfo.default_sampling`); set `seed` for the same answer again.
+
+    A model outside of the catalog is prompted with its tokenizer's chat template.
 
     Args:
-        model: A checkpoint of the Swallow index (`list_models()`), a local directory laid out as
-            the hub's, or `"demo"`.
+        model: A checkpoint of the Swallow family (`list_models()`), the hub id of another model, a
+            local directory laid out as the hub's, or `"demo"`.
         system_prompt: Used when the conversation has no system message; `None` adds none.
         max_tokens: Most tokens of an answer.
-        temperature: 0, and anything below 1e-5, is greedy; up to 2.
+        temperature: 0, and anything below 1e-5, is greedy; up to 2. `None`, here and in the next
+            four, takes the model's default.
         top_p: Sample from the smallest set of tokens with this probability, in (0, 1].
         top_k: Sample from this many tokens; 0 from all.
+        min_p: Sample from tokens at least this share as likely as the likeliest, in [0, 1].
+        presence_penalty: Above 0 makes tokens that the answer has already less likely, in [-2, 2].
+            llama.cpp counts the prompt's tokens too.
         repetition_penalty: Above 1 makes tokens seen before less likely.
         stop: Strings that end an answer; they are not part of it.
         seed: Same seed, same answer.
@@ -108,8 +116,10 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
     `from_engine`, only this object is served, unless the engine has a `fingerprint()`.
 
     Raises:
-        UnknownModelError: No such checkpoint or directory.
-        BaseModelError: A base model; the message names its instruct sibling.
+        UnknownModelError: Neither a checkpoint, nor a hub id, nor a directory; or nearly the name
+            of a checkpoint.
+        BaseModelError: A base model; the message names its instruct sibling. If only its tokenizer
+            shows that it is one, by having no chat template, this comes with the first call.
     """
 
     stop: list[str] | None = None
@@ -268,6 +278,7 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
             parameters,
             stop,
             form.grammar,
+            default_sampling=default_sampling(call.get("model") or self.model, engine.tokenizer),
             drops_first_space=drops_first_space(prompt_ids, engine.tokenizer),
         )
 
@@ -285,10 +296,7 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
         """The prompt format: as set, the checkpoint's, or what a local tokenizer brings."""
         if self.prompt_format is not None:
             return self.prompt_format
-        if info := chat_model_info(model, by_folder_name=True):
-            return info.prompt_format or "ver0.1"
-        has_template = model != DEMO and getattr(tokenizer, "chat_template", None)
-        return "tokenizer" if has_template else "ver0.1"
+        return prompt_format_of(model, tokenizer, is_passed=self._passed(model) is not None)
 
     # Generation
 

@@ -10,6 +10,7 @@ from langchain_core.utils import secret_from_env
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from langchain_swallow.catalog import DEMO, PromptFormat, chat_model_info
+from langchain_swallow.chat_models.checkpoint import folder_context_window
 from langchain_swallow.engines.protocol import Engine
 from langchain_swallow.engines.settings import EngineName, LoadSettings
 from langchain_swallow.errors import EngineError
@@ -140,7 +141,7 @@ class LoadingParameters(BaseModel):
 
 
 def model_profile(model: str) -> ModelProfile:
-    """What LangChain may know of a model before it is loaded; of a folder, not its window."""
+    """What LangChain may know of a model before it is loaded; of a folder, its `config.json`'s."""
     info = chat_model_info(model, by_folder_name=True)
     profile = ModelProfile(
         name=info.name if info else model,
@@ -154,7 +155,10 @@ def model_profile(model: str) -> ModelProfile:
         tool_calling=True,
         structured_output=True,
     )
-    if info or model == DEMO:
-        window = info.context_window if info else _DEMO_CONTEXT_WINDOW
+    if info:
+        window: int | None = info.context_window
+    else:
+        window = _DEMO_CONTEXT_WINDOW if model == DEMO else folder_context_window(model)
+    if window:
         profile |= ModelProfile(max_input_tokens=window, max_output_tokens=window)
     return profile

@@ -1,10 +1,11 @@
 """Generation parameters, and with them turns → requests to an engine."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from langchain_swallow.catalog import GREEDY, Sampling
 from langchain_swallow.chat_models.structured_output import (
     answer_grammar,
     answer_schema,
@@ -22,9 +23,11 @@ class GenerationParameters(BaseModel):
 
     system_prompt: str | None = SYSTEM_PROMPT
     max_tokens: int = Field(default=512, ge=1)
-    temperature: float = Field(default=0.0, ge=0, le=2)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    top_k: int = Field(default=0, ge=0)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=0)
+    min_p: float | None = Field(default=None, ge=0, le=1)
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
     repetition_penalty: float = Field(default=1.0, gt=0)
     seed: int | None = None
     n: int = Field(default=1, ge=1)
@@ -113,9 +116,12 @@ def requests_for(
     stop: list[str] | str | None,
     grammar: Grammar | None = None,
     *,
+    default_sampling: Sampling = GREEDY,
     drops_first_space: bool = True,
 ) -> list[Request]:
     """One request for each of the `n` answers; with a seed, they take successive ones."""
+    given = {field.name: getattr(parameters, field.name) for field in fields(Sampling)}
+    sampling = replace(default_sampling, **{k: v for k, v in given.items() if v is not None})
     stop = [stop] if isinstance(stop, str) else stop
     wants_logprobs = parameters.logprobs or parameters.top_logprobs is not None
     seed = parameters.seed
@@ -123,9 +129,7 @@ def requests_for(
         Request(
             prompt_ids=tuple(prompt_ids),
             max_tokens=parameters.max_tokens,
-            temperature=parameters.temperature,
-            top_p=parameters.top_p,
-            top_k=parameters.top_k,
+            **asdict(sampling),
             repetition_penalty=parameters.repetition_penalty,
             seed=None if seed is None else seed + i,
             stop=tuple(map(replace_surrogates, stop or ())),

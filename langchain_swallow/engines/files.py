@@ -3,7 +3,7 @@
 import importlib
 from pathlib import Path
 
-from langchain_swallow.catalog import DEMO
+from langchain_swallow.catalog import DEMO, similar_models
 from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.errors import ModelUnavailableError
 
@@ -32,4 +32,6 @@ def unavailable(settings: LoadSettings, error: Exception) -> ModelUnavailableErr
             "The hub cannot be reached or has no such files. Check the network, pass a local "
             'directory, or try model="demo", which needs no hub.'
         )
+    if not Path(name).is_dir() and (near := similar_models(name, 0.8)) and name not in near:
+        hint += f" The catalog has {', '.join(near)}."
     return ModelUnavailableError(f"Cannot load {name!r}. {hint} ({text.splitlines()[0][:200]})")

@@ -31,8 +31,8 @@ class Question(BaseModel):
     system_prompt: str = Field(default="", max_length=LONGEST_SYSTEM_PROMPT)
     k: int = Field(default=4, ge=BOUNDS["k"][0], le=BOUNDS["k"][1])
     max_tokens: int = Field(default=256, ge=BOUNDS["max_tokens"][0], le=BOUNDS["max_tokens"][1])
-    temperature: float = Field(
-        default=0.0, allow_inf_nan=False, ge=BOUNDS["temperature"][0], le=BOUNDS["temperature"][1]
+    temperature: float | None = Field(
+        default=None, allow_inf_nan=False, ge=BOUNDS["temperature"][0], le=BOUNDS["temperature"][1]
     )
 
     model_config = ConfigDict(extra="forbid")

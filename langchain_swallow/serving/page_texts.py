@@ -17,7 +17,7 @@ TEXTS = {
     "system": ("システムプロンプト（空なら標準）", "System prompt (empty: the preset's)"),
     "k": ("見せる資料の数", "Passages shown to the model"),
     "max_tokens": ("答えの最大の長さ（トークン）", "Longest answer (tokens)"),
-    "temperature": ("温度（0 は最も確からしい語）", "Temperature (0: the likeliest words)"),
+    "temperature": ("温度（0 はモデルのデフォルト）", "Temperature (0: the model's default)"),
     "conversation": ("会話", "Conversation"),
 }
 

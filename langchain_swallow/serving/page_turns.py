@@ -82,7 +82,12 @@ class PageTurns:
         try:
             preset, system, *numbers = chosen
             settings = Settings(
-                preset, system or "", int(numbers[0]), int(numbers[1]), float(numbers[2])
+                # The slider's 0 is the model's own: greedy, or sampling for one that thinks.
+                preset,
+                system or "",
+                int(numbers[0]),
+                int(numbers[1]),
+                float(numbers[2]) or None,
             )
             answers = self._assistant.answer(session, question, settings, again=again)
             async with contextlib.aclosing(answers) as pieces:  # type: ignore[type-var]

@@ -27,7 +27,7 @@ class Settings:
         system_prompt: Instead of the preset's; empty keeps that.
         k: Passages shown to the model, 1 to 10.
         max_tokens: Longest answer, 16 to 1024 tokens.
-        temperature: 0 (always the likeliest) to 1.5.
+        temperature: 0 (always the likeliest) to 1.5; `None` leaves it to the model.
 
     Raises:
         InvalidValueError: One is out of its bounds.
@@ -37,13 +37,14 @@ class Settings:
     system_prompt: str = ""
     k: int = 4
     max_tokens: int = 256
-    temperature: float = 0.0
+    temperature: float | None = None
 
     def __post_init__(self) -> None:
         if self.preset not in rag_presets():
             raise InvalidValueError(f"preset must be one of {', '.join(rag_presets())}.")
         for name, (minimum, maximum) in BOUNDS.items():
-            if not minimum <= getattr(self, name) <= maximum:
+            value = getattr(self, name)
+            if value is not None and not minimum <= value <= maximum:
                 raise InvalidValueError(f"{name} must be from {minimum} to {maximum}.")
         if len(self.system_prompt) > LONGEST_SYSTEM_PROMPT:
             raise InvalidValueError(
@@ -56,9 +57,10 @@ class Settings:
 
     def bound(self, llm: Any) -> Runnable[Any, Any]:
         """The model with these lengths and temperatures."""
-        bound: Runnable[Any, Any] = llm.bind(
-            max_tokens=self.max_tokens, temperature=self.temperature
-        )
+        parameters: dict[str, Any] = {"max_tokens": self.max_tokens}
+        if self.temperature is not None:
+            parameters["temperature"] = self.temperature
+        bound: Runnable[Any, Any] = llm.bind(**parameters)
         return bound
 
 

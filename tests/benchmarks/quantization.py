@@ -70,7 +70,8 @@ def make_checkpoint(tokenizer: Path, folder: Path, layers: int) -> Path:
 
 def measure(folder: Path, options: dict[str, Any]) -> dict[str, float]:
     """Seconds of a token, of one for each of 16 rows, of a prompt, a turn; bytes of the layers."""
-    llm = ChatSwallow(model=str(folder), dtype="float32", speculative=None, **options)
+    settings = {"dtype": "float32", "speculative": None, "prompt_format": "ver0.1"}
+    llm = ChatSwallow(model=str(folder), **settings, **options)
     engine: Any = llm.load()
     number = iter(range(10**6))
 

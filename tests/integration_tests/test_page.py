@@ -282,7 +282,8 @@ def slow(store, tmp_path_factory):
     model.lm_head.weight.data[:3] = 0
     model.save_pretrained(folder)
     trained_tokenizer().save_pretrained(folder)
-    llm = ChatSwallow(model=str(folder), dtype="float32", device="cpu")
+    settings = {"dtype": "float32", "device": "cpu", "prompt_format": "ver0.1"}
+    llm = ChatSwallow(model=str(folder), **settings)
     served = Served(Assistant(llm, store))
     served.engine = llm.load()
     yield served

@@ -15,7 +15,7 @@ def load(demo_folder):
     made = []
 
     def one(**options):
-        llm = ChatSwallow(model=str(demo_folder), temperature=0, max_tokens=24, **options)
+        llm = ChatSwallow(model=str(demo_folder), prompt_format="ver0.1", max_tokens=24, **options)
         made.append(llm)
         return llm
 

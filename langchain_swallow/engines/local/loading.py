@@ -55,6 +55,11 @@ def load_local_engine(settings: LoadSettings, source: str) -> LocalEngine:
             trust_remote_code=settings.trust_remote_code,
             **settings.hub,
         )
+    except ImportError as error:  # of a quantized checkpoint's kernels
+        raise MissingDependencyError(
+            f"Loading {settings.model!r} needs a package that is not installed: {error}. Install "
+            'it, or use engine="vllm".'
+        ) from error
     except (OSError, ValueError) as error:
         raise unavailable(settings, error) from error
     except RuntimeError as error:

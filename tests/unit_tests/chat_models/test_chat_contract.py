@@ -191,7 +191,7 @@ def test_the_same_engine_is_not_asked_again():
     llm, engine = fake("一", cache=InMemoryCache())
     made = llm.configurable_fields(temperature=ConfigurableField(id="t"))
     texts = [one.invoke("問").text for one in (llm, llm.model_copy(), made)]
-    texts.append(made.invoke("問", {"configurable": {"t": 0.0}}).text)
+    texts.append(made.invoke("問", {"configurable": {"t": None}}).text)
     texts += [asyncio.run(llm.ainvoke("問")).text, llm.invoke("問", stop=None).text]
     assert texts == ["一"] * 6
     assert len(engine.requests) == 1
@@ -204,8 +204,9 @@ OTHERS = {
     "pipeline_parallel_size": 2, "max_model_len": 100, "gpu_memory_utilization": 0.5,
     "speculative": None, "engine_options": {"seed": 1}, "base_url": "http://a.example/v1",
     "tokenizer": "a/b", "served_model": "a", "prompt_as": "text", "system_prompt": "英語で。",
-    "max_tokens": 3, "temperature": 0.5, "top_p": 0.5, "top_k": 3, "repetition_penalty": 1.5,
-    "seed": 1, "n": 2, "logprobs": True, "top_logprobs": 2, "on_control_text": "error",
+    "max_tokens": 3, "temperature": 0.5, "top_p": 0.5, "top_k": 3, "min_p": 0.1,
+    "presence_penalty": 1.0, "repetition_penalty": 1.5, "seed": 1, "n": 2, "logprobs": True,
+    "top_logprobs": 2, "on_control_text": "error",
     "on_overflow": "drop_oldest", "stop": ["。"], "streaming": True, "disable_streaming": True,
     "output_version": "v1",
 }  # fmt: skip

@@ -364,9 +364,10 @@ def test_other_architectures_load_from_a_folder(kind, tmp_path):
     model.save_pretrained(tmp_path, max_shard_size="200KB")
     tokenizer = trained_tokenizer()
     tokenizer.save_pretrained(tmp_path)
-    llm = ChatSwallow(model=str(tmp_path), max_tokens=8, device="cpu", dtype="float32")
+    settings = {"max_tokens": 8, "prompt_format": "ver0.1"}
+    llm = ChatSwallow(model=str(tmp_path), device="cpu", dtype="float32", **settings)
     assert len(list(tmp_path.glob("model-*.safetensors"))) > 1
-    mine = ChatSwallow.from_model(model, llm.load().tokenizer, max_tokens=8)
+    mine = ChatSwallow.from_model(model, llm.load().tokenizer, **settings)
     assert llm.invoke("東京は？").content == mine.invoke("東京は？").content
     llm.unload()
 

@@ -1,0 +1,71 @@
+"""What follows from a checkpoint: its prompt format, its sampling, its context window.
+
+For a model of the catalog it is known; for any other it is read from the tokenizer's chat template
+or the folder's `config.json`.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from langchain_swallow.catalog import (
+    DEMO,
+    GPT_OSS_SAMPLING,
+    GREEDY,
+    QWEN3_SAMPLING,
+    PromptFormat,
+    Sampling,
+    chat_model_info,
+)
+from langchain_swallow.errors import BaseModelError
+
+
+def prompt_format_of(model: str, tokenizer: Any, *, is_passed: bool = False) -> PromptFormat:
+    """The format that a model's conversations are written in.
+
+    Args:
+        model: Its name; a folder may be called like a checkpoint of the catalog.
+        tokenizer: Its tokenizer.
+        is_passed: Whether the user made the engine: it need not have a template, as in tests.
+
+    Raises:
+        BaseModelError: The model is not in the catalog, and its tokenizer has no chat template.
+    """
+    if model == DEMO:
+        return "ver0.1"
+    if info := chat_model_info(model, by_folder_name=True):
+        return info.prompt_format or "ver0.1"
+    if getattr(tokenizer, "chat_template", None):
+        return "tokenizer"
+    if is_passed:
+        return "ver0.1"
+    raise BaseModelError(
+        f"The tokenizer of {model!r} has no chat template, as that of a base model has none. Use "
+        "an instruct model, pass tokenizer= with a tokenizer that has a template, or, if the model "
+        'was tuned on one of these formats, pass prompt_format="ver0.1" or "alpaca".'
+    )
+
+
+def default_sampling(model: str, tokenizer: Any) -> Sampling:
+    """How a model samples where nothing is set: greedily, unless it thinks.
+
+    A model outside of the catalog thinks if its chat template speaks of thoughts.
+    """
+    if model == DEMO:
+        return GREEDY
+    if info := chat_model_info(model, by_folder_name=True):
+        return info.default_sampling
+    template = str(getattr(tokenizer, "chat_template", None) or "")
+    if "<|channel|>" in template:
+        return GPT_OSS_SAMPLING
+    return QWEN3_SAMPLING if "</think>" in template else GREEDY
+
+
+def folder_context_window(model: str) -> int | None:
+    """Tokens of prompt and answer that a folder's `config.json` gives; `None` if it gives none."""
+    try:
+        config = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
+        window = config.get("text_config", config).get("max_position_embeddings")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return window if isinstance(window, int) and window > 0 else None
