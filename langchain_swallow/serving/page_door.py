@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -85,7 +86,14 @@ class PageDoor:
         except Refusal as error:
             await JSONResponse({"detail": str(error)}, error.status)(scope, receive, send)
             return
-        await self._app(passed.scope, passed.receive, send)
+        try:
+            await self._app(passed.scope, passed.receive, send)
+        except RuntimeError as error:
+            # For a session that it does not have, as after a restart, Gradio raises an answer
+            # behind the event that says so.
+            if not isinstance(error.__cause__, HTTPException):
+                raise
+            await send({"type": "http.response.body", "body": b""})
 
     async def _admit(self, scope: Scope, receive: Receive, visitor: str) -> _Request:
         """The request as Gradio gets it.

@@ -300,3 +300,12 @@ def test_an_event_of_the_page_still_works(served):
         events = http.get("/gradio_api/queue/data", params={"session_hash": "works"}).text
     last = [json.loads(line[5:]) for line in events.splitlines() if "process_completed" in line]
     assert last[-1]["success"]
+
+
+def test_a_stream_of_a_session_that_the_server_does_not_have_ends(served, caplog):
+    """As of a page that was open over a restart: told, without a broken answer or a traceback."""
+    with httpx.Client(base_url=served.url) as http:
+        events = http.get("/gradio_api/queue/data", params={"session_hash": "gone"}).text
+        assert http.get("/").status_code == 200
+    assert json.loads(events.removeprefix("data:"))["session_not_found"]
+    assert not caplog.records
