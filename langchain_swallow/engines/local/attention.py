@@ -15,6 +15,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from langchain_swallow.engines.local.kv_memory import Pieces
+from langchain_swallow.errors import EngineError
 
 _NAME = "swallow_sdpa"
 # Where torch's kernels are known to take queries so.
@@ -56,6 +57,9 @@ def _attend(
 
     Returns:
         Shape (rows, new, heads, head dim), and no weights.
+
+    Raises:
+        EngineError: The layer has attention sinks (gpt-oss).
     """
     if attention_mask is None or not isinstance(key, Pieces):
         return _attend_rows(module, query, key, value, attention_mask, **options), None
@@ -76,6 +80,13 @@ def _attend_rows(
     mask: torch.Tensor | None,
     **options: Any,
 ) -> torch.Tensor:
+    if options.get("s_aux") is not None:
+        # torch's kernels have no place for them, and without them the answer is another.
+        raise EngineError(
+            f"{type(module).__name__} has attention sinks, which this attention ignores. Use "
+            'attn_implementation="eager" (of a loaded model, set_attn_implementation("eager")), or '
+            'engine="vllm".'
+        )
     device = query.device.type
     if mask is None or device not in _DEVICES or not _is_known(options):
         attended, _ = sdpa_attention_forward(module, query, key, value, mask, **options)

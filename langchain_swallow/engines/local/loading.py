@@ -61,6 +61,11 @@ def load_local_engine(settings: LoadSettings, source: str) -> LocalEngine:
             'it, or use engine="vllm".'
         ) from error
     except (OSError, ValueError) as error:
+        if "attention implementation" in str(error):
+            raise ValueError(
+                f'{settings.model!r} has no "{settings.attn_implementation}" attention. Leave out '
+                'attn_implementation, set it to "eager", or use engine="vllm".'
+            ) from error
         raise unavailable(settings, error) from error
     except RuntimeError as error:
         if not is_out_of_memory(error):
