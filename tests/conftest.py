@@ -1,5 +1,7 @@
 """Which tests run, and how many at a time."""
 
+import signal
+
 from langchain_swallow._system.machine import allowed_cores, allowed_memory
 
 # What a worker takes with the demo model loaded, in bytes.
@@ -9,7 +11,12 @@ _MAX_WORKERS = 4
 
 
 def pytest_configure(config):
-    """Leave out slow tests unless `-m` says which to run, or a file is named."""
+    """Leave out slow tests unless `-m` says which to run, or a file is named.
+
+    A shell has its background jobs ignore Ctrl-C, and tests that press it would wait forever.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not config.option.markexpr and not _names_a_file(config):
         config.option.markexpr = "not slow"
 

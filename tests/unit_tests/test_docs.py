@@ -10,9 +10,10 @@ import pytest
 
 from langchain_swallow.cli import _parser
 from tests.benchmarks import page
-from tests.documentation import DOCS, GUIDES, blocks
+from tests.documentation import DOCS, GUIDES, ROOT, blocks
 
-PAGES = sorted(DOCS.glob("*.md"))
+PAGES = sorted(DOCS.rglob("*.md"))
+CONTRIBUTING = DOCS.parent / "CONTRIBUTING.md"
 
 
 @pytest.mark.parametrize("path", page.PAGES, ids=lambda p: p.name)
@@ -30,11 +31,45 @@ def test_files_of_figures_name_no_folder_of_a_machine():
         assert not re.search(r'"/(home|work|root|tmp|Users)/', file.read_text("utf-8")), file.name
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [CONTRIBUTING, *PAGES], ids=lambda p: p.name)
 def test_links_lead_to_files(path):
     links = re.findall(r"\]\(([^)#]+)", path.read_text("utf-8"))
-    missing = [link for link in links if "://" not in link and not (DOCS / link).exists()]
+    missing = [link for link in links if "://" not in link and not (path.parent / link).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("path", [CONTRIBUTING, DOCS / "architecture.md"], ids=lambda p: p.name)
+def test_paths_that_newcomers_are_sent_to_exist(path):
+    """Seen from the checkout, the package or its readers; capitals are to be replaced."""
+    text = path.read_text("utf-8")
+    named = re.findall(r"`((?:\w+/)*(?:\w+\.(?:py|md|toml)|\w+/))[`:]", text)
+    places = [ROOT, ROOT / "langchain_swallow", ROOT / "langchain_swallow" / "documents"]
+    assert len(named) > 10
+    missing = [name for name in named if not any((place / name).exists() for place in places)]
+    assert [name for name in missing if "NAME" not in name] == []
+
+
+def test_the_figure_and_the_contract_have_the_same_rooms():
+    contract = (ROOT / "pyproject.toml").read_text("utf-8").split("layers = [")[1].split("]")[0]
+    floors = [re.findall(r"\w+", floor) for floor in re.findall(r'"([^"]+)"', contract)]
+    text = (DOCS / "architecture.md").read_text("utf-8")
+    figure = text.split("```text\n")[1].split("```")[0]
+    for floor, drawn in zip(
+        [floor for floor in floors if "embeddings" not in floor],
+        re.split(r"^─+\n", figure, flags=re.M),
+        strict=True,
+    ):
+        rooms = [re.split(r"\s", cell.strip())[0] for cell in drawn.splitlines()[0].split("│")]
+        assert set(rooms) == set(floor) - {"_version"}
+
+
+def test_flows_are_of_modules_there_are():
+    text = (DOCS / "architecture.md").read_text("utf-8")
+    modules = re.findall(r"^  → ([\w.]+)", text, re.M)
+    assert len(modules) > 10
+    for module in modules:
+        path = ROOT / "langchain_swallow" / module.replace(".", "/")
+        assert path.is_dir() or path.with_suffix(".py").exists(), module
 
 
 @pytest.mark.parametrize("language", ["", ".en"])

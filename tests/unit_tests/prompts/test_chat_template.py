@@ -28,7 +28,7 @@ TEMPLATES = (SHARED / "data") / "chat_templates"
 needs_shared = pytest.mark.skipif(
     not TEMPLATES.is_dir(), reason="the project's shared data folder is not beside this checkout"
 )
-# The published template, written out from docs/design.md: the oracle where shared data is missing.
+# The published template, written out: the oracle where shared data is missing.
 ORACLE = (
     "{% if messages[0]['role'] == 'system' %}{% set ms = messages[1:] %}"
     "{% set sys = messages[0]['content'] %}{% else %}{% set ms = messages %}"
