@@ -58,8 +58,8 @@ class Request:
         logprobs: How many alternatives to report per token; `None` reports nothing.
         timeout_s: Seconds from submission to the last token; `None` is no limit.
         grammar: What the answer must match; `None` is free text.
-        drops_first_space: Whether a space that begins the answer is not part of it; see
-            `prompts.drops_first_space`.
+        drops_first_space: Whether a space that begins the answer is left out; of the encoded
+            prompt, see `prompts.drops_first_space`.
     """
 
     prompt_ids: tuple[int, ...]

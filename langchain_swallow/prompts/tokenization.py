@@ -74,10 +74,10 @@ def encode_inside(text: str, tokenizer: Tokenizer) -> list[int]:
 
 
 def drops_first_space(prompt_ids: Sequence[int], tokenizer: Tokenizer) -> bool:
-    """Whether a space that begins the answer to a prompt is not part of the answer.
+    """Whether a detokenizer leaves out a space that begins the answer to this prompt.
 
-    It repeats the one in which a Ver0.1 prompt ends, or it is the one that SentencePiece puts
-    before every text. To a byte-level vocabulary it is a space like any other.
+    A Ver0.1 prompt ends in a space, which the model may write again. SentencePiece puts a space
+    before every text. In a byte-level vocabulary a space is part of the answer.
     """
     last, first = (
         str(tokenizer.convert_ids_to_tokens(i))
