@@ -20,12 +20,8 @@ if TYPE_CHECKING:
     from langchain_swallow.documents.load import load_documents
     from langchain_swallow.documents.split import JapaneseTextSplitter
     from langchain_swallow.errors import SwallowError
-    from langchain_swallow.prompts.presets import (
-        SYSTEM_PROMPT,
-        get_preset,
-        list_presets,
-        register_preset,
-    )
+    from langchain_swallow.prompts.presets import get_preset, list_presets, register_preset
+    from langchain_swallow.prompts.system_prompt import SYSTEM_PROMPT
     from langchain_swallow.rag import Answer, create_rag_chain
     from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
     from langchain_swallow.retrieval.hybrid import HybridRetriever
@@ -39,7 +35,7 @@ _HOME = {
     "HybridRetriever": "retrieval",
     "JapaneseTextSplitter": "documents",
     "ModelInfo": "catalog",
-    "SYSTEM_PROMPT": "prompts.presets",
+    "SYSTEM_PROMPT": "prompts.system_prompt",
     "SwallowEmbeddings": "retrieval.embeddings",
     "SwallowError": "errors",
     "SwallowFAISS": "retrieval",

@@ -29,16 +29,17 @@ from langchain_swallow.chat_models.binding import BindableChatModel
 from langchain_swallow.chat_models.cache_keys import cache_key
 from langchain_swallow.chat_models.checkpoint import default_sampling, prompt_format_of
 from langchain_swallow.chat_models.engines import EngineOwner
-from langchain_swallow.chat_models.options import LoadedEngine, hub_token, model_profile
+from langchain_swallow.chat_models.generation import GenerationOptions
+from langchain_swallow.chat_models.options import LoadedEngine, model_profile, with_own_options
 from langchain_swallow.chat_models.overflow import fit_prompt
 from langchain_swallow.chat_models.requests import (
-    GenerationParameters,
     form_of_call,
     parameters_of_call,
     requests_for,
 )
 from langchain_swallow.chat_models.results import AnsweredBy, ChunkWriter, to_result
 from langchain_swallow.chat_models.streams import AsyncStream, Stream
+from langchain_swallow.engines.options import hub_token
 from langchain_swallow.engines.protocol import Engine, Request
 from langchain_swallow.prompts import Turn, drops_first_space, encode, encode_text
 from langchain_swallow.prompts.messages import to_turns
@@ -58,57 +59,9 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
     A model outside of the catalog is prompted with its tokenizer's chat template.
 
     Args:
-        model: A checkpoint of the Swallow family (`list_models()`), the hub id of another model, a
-            local directory laid out as the hub's, or `"demo"`.
-        system_prompt: Used when the conversation has no system message; `None` adds none.
-        max_tokens: Most tokens of an answer.
-        temperature: 0, and anything below 1e-5, is greedy; up to 2. `None`, here and in the next
-            four, takes the model's default.
-        top_p: Sample from the smallest set of tokens with this probability, in (0, 1].
-        top_k: Sample from this many tokens; 0 from all.
-        min_p: Sample from tokens at least this share as likely as the likeliest, in [0, 1].
-        presence_penalty: Above 0 makes tokens that the answer has already less likely, in [-2, 2].
-            llama.cpp counts the prompt's tokens too.
-        repetition_penalty: Above 1 makes tokens seen before less likely.
-        stop: Strings that end an answer; they are not part of it.
-        seed: Same seed, same answer.
-        n: Answers per prompt (`generate`).
-        logprobs: Report log probabilities in `response_metadata`; `top_logprobs` alternatives each.
-        device: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; `None` takes the best there is.
-        device_map: `"auto"` spreads the model over several GPUs.
-        dtype: `"auto"`, `"bfloat16"`, `"float16"` or `"float32"`.
-        quantization: `"8bit"` or `"4bit"`: less memory; by the extra `quantization`, or torch.
-        attn_implementation, revision, cache_dir, local_files_only, trust_remote_code: As in
-            transformers; attention must take masks: `"sdpa"` (the default) or `"eager"`.
-        prompt_format: `None` takes the checkpoint's own.
-        on_control_text: What to do with turn markers in a message: `"escape"`, `"error"`,
-            `"allow"`; see `prompts.encode`. Control tokens in a message are plain text always.
-        on_overflow: `"error"` raises when prompt and `max_tokens` exceed the context window;
-            `"drop_oldest"` leaves out the oldest turns, whole, and keeps the system prompt.
-        timeout: Seconds an answer may take; `None` sets no limit, but a server that sends
-            nothing for 10 minutes has failed. Before its first answer a server is asked what it
-            serves: that takes as many seconds at most, and never more than 30.
-        token: For gated checkpoints and for servers, also as `api_key`; by default the
-            environment's `HF_TOKEN`, which goes to a server only if it is passed as `api_key`.
-        engine: `"transformers"`, `"vllm"` (in this process), `"server"` (OpenAI-compatible);
-            `"auto"` takes a server if there is a `base_url`, vLLM where it and a CUDA device are
-            there, else transformers. An answer's metadata say which.
-        speculative: `"prompt_lookup"` guesses tokens from the prompt and verifies them, which
-            makes answers that copy faster and changes none; `None` does not; `"auto"` does with
-            transformers, and with vLLM does not, where it costs throughput under load.
-        tensor_parallel_size: GPUs that share each layer (vLLM).
-        pipeline_parallel_size: Groups of layers, on GPUs or machines of their own (vLLM).
-        max_model_len: Tokens of prompt and answer; `None` is the model's window.
-        gpu_memory_utilization: Share of a GPU's memory that vLLM takes, in (0, 1].
-        engine_options: Further arguments of vLLM's `AsyncEngineArgs`.
-        base_url: Of a server, such as `"http://localhost:8000/v1"`, or a list: a request goes to
-            the one with the fewest, and to another when that one fails.
-        tokenizer: Folder or hub id of the tokenizer, where it is not the model's (server).
-        served_model: Name of the model on the server, where it is not the checkpoint's.
-        prompt_as: Send a server `"ids"` or `"text"`; `"auto"` finds out what it takes.
-        max_retries: Tries after the first for a request that has not begun to stream (server).
-            With several servers, every one is tried, unless this is 0.
-        loaded: What `from_model` and `from_engine` were given; not for other use.
+        **fields: Those of `LoadingOptions` and `GenerationOptions`, each described where it is
+            declared and in docs/parameters.md; those of LangChain's `BaseChatModel`; and the
+            options that the chosen engine alone has.
 
     A cache (`cache=`, `set_llm_cache`) serves an answer again where all that decides it is equal:
     the checkpoint or folder and its files' sizes and times, every parameter, and the call. It
@@ -122,12 +75,12 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
             shows that it is one, by having no chat template, this comes with the first call.
     """
 
-    stop: list[str] | None = None
     streaming: bool = False
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     def __init__(self, **fields: Any) -> None:
+        fields = with_own_options(fields)
         # Before pydantic, which would hide these errors in one of its own.
         name = fields.get("model", type(self).model_fields["model"].default)
         loaded = fields.get("loaded")
@@ -283,7 +236,7 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
         )
 
     def _encoder(
-        self, tokenizer: Tokenizer, parameters: GenerationParameters, model: str | None = None
+        self, tokenizer: Tokenizer, parameters: GenerationOptions, model: str | None = None
     ) -> Callable[[list[Turn]], list[int]]:
         return partial(
             encode,

@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from langchain_swallow.chat_models.cache_keys import forget_files
+from langchain_swallow.chat_models.generation import GenerationOptions
 from langchain_swallow.chat_models.options import LoadedEngine, LoadingParameters
-from langchain_swallow.chat_models.requests import GenerationParameters
 from langchain_swallow.chat_models.streams import until_ready, wait_until_ready
 from langchain_swallow.engines.protocol import Engine
 from langchain_swallow.engines.registry import (
@@ -19,7 +19,7 @@ from langchain_swallow.engines.registry import (
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
 
-class EngineOwner(LoadingParameters, GenerationParameters):
+class EngineOwner(LoadingParameters, GenerationOptions):
     """What can be set for a model, and the engine that answers for it."""
 
     # A field, since LangChain makes a model again from its fields (`configurable_fields`).

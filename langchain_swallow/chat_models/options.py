@@ -1,40 +1,19 @@
 """Which checkpoint a chat model is, and how it is loaded; nothing is loaded here."""
 
-import os
 import uuid
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 from langchain_core.language_models import ModelProfile
-from langchain_core.utils import secret_from_env
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import field_validator
 
-from langchain_swallow.catalog import DEMO, PromptFormat, chat_model_info
+from langchain_swallow.catalog import DEMO, chat_model_info
 from langchain_swallow.chat_models.checkpoint import folder_context_window
+from langchain_swallow.engines.options import LoadingOptions
 from langchain_swallow.engines.protocol import Engine
-from langchain_swallow.engines.settings import EngineName, LoadSettings
+from langchain_swallow.engines.registry import check_engine, own_options
+from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.errors import EngineError
-
-
-class HubToken(SecretStr):
-    """The environment's `HF_TOKEN`: for the hub, and never sent to a server."""
-
-
-def _token_from_environment() -> SecretStr | None:
-    token = secret_from_env("HF_TOKEN", default=None)()
-    return None if token is None else HubToken(token.get_secret_value())
-
-
-def hub_token(fields: dict[str, Any]) -> dict[str, Any]:
-    """The field `token` as the hub's, if it is: LangChain's `load` passes it as if it were given.
-
-    >>> hub_token({"api_key": "key"})
-    {}
-    """
-    token = fields.get("token")
-    if not isinstance(token, str) or token != os.environ.get("HF_TOKEN"):
-        return {}
-    return {"token": HubToken(token)}
 
 
 class LoadedEngine:
@@ -71,73 +50,37 @@ class LoadedEngine:
         )
 
 
+# Prompts are written here, and by no engine.
+_FOR_ENGINES = set(LoadingOptions.model_fields) - {"prompt_format"}
 # The demo model could take more; it was trained on, and is shown with, Swallow's window.
 _DEMO_CONTEXT_WINDOW = 4096
 
 
-class LoadingParameters(BaseModel):
-    """What decides which model is loaded, and how; see `ChatSwallow`."""
+class LoadingParameters(LoadingOptions):
+    """The options of a chat model for loading, which it turns into an engine's settings."""
 
-    model: str = "tokyotech-llm/Swallow-7b-instruct-v0.1"
-    engine: EngineName = "auto"
-    device: str | None = None
-    device_map: str | None = None
-    dtype: str = "auto"
-    quantization: str | None = None
-    attn_implementation: str | None = None
-    revision: str | None = None
-    cache_dir: str | None = None
-    local_files_only: bool = False
-    trust_remote_code: bool = False
-    prompt_format: PromptFormat | None = None
-    token: SecretStr | None = Field(default_factory=_token_from_environment, alias="api_key")
-    tensor_parallel_size: int | None = Field(default=None, ge=1)
-    pipeline_parallel_size: int | None = Field(default=None, ge=1)
-    max_model_len: int | None = Field(default=None, ge=1)
-    gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
-    speculative: Literal["auto", "prompt_lookup"] | None = "auto"
-    engine_options: dict[str, Any] = Field(default_factory=dict)
-    base_url: str | list[str] | None = None
-    tokenizer: str | None = None
-    served_model: str | None = None
-    prompt_as: Literal["auto", "ids", "text"] = "auto"
-    max_retries: int = Field(default=2, ge=0)
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    @field_validator("engine")
+    @classmethod
+    def _is_an_engine(cls, name: str) -> str:
+        check_engine(name)
+        return name
 
     def load_settings(self, model: str) -> LoadSettings:
         """How to load `model`, the own one or one named in a call."""
         info = chat_model_info(model)
-        token = self.token.get_secret_value() if self.token else None
-        urls = [self.base_url] if isinstance(self.base_url, str) else self.base_url or []
-        return LoadSettings(
-            model=info.repo_id if info else model,
-            engine=self.engine,
-            context_window=_DEMO_CONTEXT_WINDOW if model == DEMO else None,
-            device=self.device,
-            device_map=self.device_map,
-            dtype=self.dtype,
-            quantization=self.quantization,
-            attn_implementation=self.attn_implementation,
-            revision=self.revision,
-            cache_dir=self.cache_dir,
-            local_files_only=self.local_files_only,
-            trust_remote_code=self.trust_remote_code,
-            token=token,
-            tensor_parallel_size=self.tensor_parallel_size,
-            pipeline_parallel_size=self.pipeline_parallel_size,
-            max_model_len=self.max_model_len,
-            gpu_memory_utilization=self.gpu_memory_utilization,
-            speculative=self.speculative,
-            engine_options=tuple(sorted(self.engine_options.items())),
-            base_urls=tuple(urls),
-            # The environment's HF_TOKEN is for the hub; a server gets a key that was given for it.
-            api_key=None if isinstance(self.token, HubToken) else token,
-            tokenizer=self.tokenizer,
-            served_model=self.served_model,
-            prompt_as=self.prompt_as,
-            max_retries=self.max_retries,
-        )
+        options = self.model_dump(include=_FOR_ENGINES)
+        options["model"] = info.repo_id if info else model
+        window = _DEMO_CONTEXT_WINDOW if model == DEMO else None
+        return LoadSettings(**options, context_window=window)
+
+
+def with_own_options(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a chat model, those that one engine alone has among its `engine_options`."""
+    own = {name: fields[name] for name in own_options() if name in fields}
+    if not own:
+        return fields
+    others = {name: value for name, value in fields.items() if name not in own}
+    return {**others, "engine_options": {**others.get("engine_options", {}), **own}}
 
 
 def model_profile(model: str) -> ModelProfile:

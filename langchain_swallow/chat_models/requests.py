@@ -1,11 +1,10 @@
 """Generation parameters, and with them turns → requests to an engine."""
 
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
 from langchain_swallow.catalog import GREEDY, Sampling
+from langchain_swallow.chat_models.generation import GenerationOptions
 from langchain_swallow.chat_models.structured_output import (
     answer_grammar,
     answer_schema,
@@ -13,34 +12,11 @@ from langchain_swallow.chat_models.structured_output import (
 )
 from langchain_swallow.chat_models.tools import ToolUse, tool_use
 from langchain_swallow.engines.protocol import Grammar, Request
-from langchain_swallow.prompts import OnControlText, Turn
-from langchain_swallow.prompts.presets import SYSTEM_PROMPT
+from langchain_swallow.prompts import Turn
 from langchain_swallow.text.surrogates import replace_surrogates
 
-
-class GenerationParameters(BaseModel):
-    """What can be set for a chat model, and again for each call; see `ChatSwallow`."""
-
-    system_prompt: str | None = SYSTEM_PROMPT
-    max_tokens: int = Field(default=512, ge=1)
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    top_k: int | None = Field(default=None, ge=0)
-    min_p: float | None = Field(default=None, ge=0, le=1)
-    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
-    repetition_penalty: float = Field(default=1.0, gt=0)
-    seed: int | None = None
-    n: int = Field(default=1, ge=1)
-    logprobs: bool = False
-    top_logprobs: int | None = Field(default=None, ge=0, le=20)
-    on_control_text: OnControlText = "escape"
-    on_overflow: Literal["error", "drop_oldest"] = "error"
-    timeout: float | None = Field(default=None, gt=0)
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-
-_NAMES = frozenset(GenerationParameters.model_fields)
+# LangChain passes `stop` beside the other parameters of a call.
+_NAMES = frozenset(GenerationOptions.model_fields) - {"stop"}
 # What LangChain passes along with a call, read elsewhere or of no meaning here.
 _PASSED_ALONG = {
     "model",
@@ -92,9 +68,7 @@ def form_of_call(call: dict[str, Any]) -> AnswerForm:
     return AnswerForm(tools, schema)
 
 
-def parameters_of_call(
-    defaults: GenerationParameters, call: dict[str, Any]
-) -> GenerationParameters:
+def parameters_of_call(defaults: GenerationOptions, call: dict[str, Any]) -> GenerationOptions:
     """The defaults with what a call sets, checked.
 
     Raises:
@@ -107,12 +81,12 @@ def parameters_of_call(
             f"Unknown parameter {unknown[0]!r}. Per call there are model, stop, tools, "
             f"tool_choice, response_format, {', '.join(sorted(_NAMES))}."
         )
-    return GenerationParameters(**{name: getattr(defaults, name) for name in _NAMES} | given)
+    return GenerationOptions(**{name: getattr(defaults, name) for name in _NAMES} | given)
 
 
 def requests_for(
     prompt_ids: list[int],
-    parameters: GenerationParameters,
+    parameters: GenerationOptions,
     stop: list[str] | str | None,
     grammar: Grammar | None = None,
     *,

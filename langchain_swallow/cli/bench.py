@@ -5,9 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from langchain_swallow.cli.common import add_json, add_model, examples, print_json
+from langchain_swallow.cli.common import add_json, examples, print_json
 from langchain_swallow.cli.numbers import at_least
-from langchain_swallow.cli.running import add_running, model_name, running
+from langchain_swallow.cli.running import add_model, add_running, model_name, running
 
 
 def add_parsers(commands: Any) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_swallow.cli.common import (
     add_json,
-    add_model,
     error_text,
     examples,
     print_json,
@@ -16,7 +15,7 @@ from langchain_swallow.cli.common import (
     show_sources,
 )
 from langchain_swallow.cli.retrieval import add_retrieval, retriever_of
-from langchain_swallow.cli.running import add_running, running
+from langchain_swallow.cli.running import add_model, add_running, running
 
 if TYPE_CHECKING:
     from langchain_swallow.cli.conversation import Conversation

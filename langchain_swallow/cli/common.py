@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from langchain_swallow.rag import Answer
     from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
-_DEFAULT_MODEL = "tokyotech-llm/Swallow-7b-instruct-v0.1"
-
 
 class Repeated(argparse.Action):
     """As `"append"`, but the command line replaces what is set elsewhere."""
@@ -55,15 +53,6 @@ def examples(*lines: str) -> dict[str, Any]:
     """Arguments of `add_parser` that show examples after the options, line by line."""
     epilog = "\n".join(["例 / examples:", *(f"  {line}" for line in lines)])
     return {"epilog": epilog, "formatter_class": argparse.RawDescriptionHelpFormatter}
-
-
-def add_model(parser: argparse.ArgumentParser, default: str = _DEFAULT_MODEL) -> None:
-    """`--model`; the default is that of the environment or the settings."""
-    parser.add_argument(
-        "--model",
-        default=default,
-        help=f"モデルの名前、フォルダー、demo / checkpoint, folder or demo ({default})",
-    )
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,8 @@ from langchain_core.messages import (
 )
 
 from langchain_swallow.cli.common import load_store
-from langchain_swallow.prompts.presets import SYSTEM_PROMPT, Preset, get_preset, list_presets
+from langchain_swallow.prompts.presets import Preset, get_preset, list_presets
+from langchain_swallow.prompts.system_prompt import SYSTEM_PROMPT
 from langchain_swallow.rag import Answer, create_rag_chain
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.text.json_text import json_text

@@ -11,7 +11,6 @@ from langchain_swallow.cli.common import (
     add_embeddings,
     add_index,
     add_json,
-    add_model,
     add_output,
     build_store,
     counter_of,
@@ -26,7 +25,7 @@ from langchain_swallow.cli.common import (
 )
 from langchain_swallow.cli.encoders import choose_embeddings, load_encoder
 from langchain_swallow.cli.retrieval import add_retrieval, retriever_of
-from langchain_swallow.cli.running import add_running, running
+from langchain_swallow.cli.running import add_model, add_running, running
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_swallow.cli.common import add_json, add_output, examples, print_json, say
 from langchain_swallow.cli.numbers import at_least, between
-from langchain_swallow.cli.running import add_running, is_ours, model_name, running
+from langchain_swallow.cli.running import add_max_tokens, add_running, is_ours, model_name, running
 from langchain_swallow.text.json_text import json_text
 
 if TYPE_CHECKING:
@@ -50,12 +50,7 @@ def add_parsers(evaluations: Any) -> None:
         default=5,
         help="一問への答えの数 / answers to each question (5)",
     )
-    bench.add_argument(
-        "--max-tokens",
-        type=at_least(1),
-        default=1024,
-        help="答えの最大の長さ / tokens of an answer (1024)",
-    )
+    add_max_tokens(bench, 1024)
     bench.add_argument(
         "--concurrency",
         type=at_least(1),

@@ -21,7 +21,7 @@ from langchain_swallow.cli.common import (
 from langchain_swallow.cli.encoders import choose_embeddings, load_encoder
 from langchain_swallow.cli.evaluate import MODELS_HELP, RESULTS_HELP, asked_model, chat_model
 from langchain_swallow.cli.numbers import at_least, between
-from langchain_swallow.cli.running import add_running, model_name
+from langchain_swallow.cli.running import add_max_tokens, add_running, model_name
 from langchain_swallow.retrieval.defaults import LEXICAL_WEIGHT
 
 if TYPE_CHECKING:
@@ -140,12 +140,7 @@ def _add_questions(parser: argparse.ArgumentParser, *, required: bool) -> None:
     parser.add_argument("--seed", type=int, default=0, help="その乱数 / of the drawing (0)")
     parser.add_argument("--model", required=True, help=MODELS_HELP)
     add_running(parser)
-    parser.add_argument(
-        "--max-tokens",
-        type=at_least(1),
-        default=256,
-        help="答えの最大の長さ / tokens of an answer (256)",
-    )
+    add_max_tokens(parser, 256)
     parser.add_argument(
         "--concurrency",
         type=at_least(1),

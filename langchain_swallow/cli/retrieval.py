@@ -5,6 +5,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from langchain_swallow.cli.numbers import at_least
+from langchain_swallow.cli.running import add_max_tokens
 
 if TYPE_CHECKING:
     from langchain_swallow.retrieval.vectorstore import SwallowFAISS
@@ -18,12 +19,7 @@ def add_retrieval(parser: argparse.ArgumentParser) -> None:
         default=4,
         help="モデルに見せる資料の数 / passages to show the model (4)",
     )
-    parser.add_argument(
-        "--max-tokens",
-        type=at_least(1),
-        default=256,
-        help="答えの最大の長さ / tokens of an answer (256)",
-    )
+    add_max_tokens(parser, 256)
     parser.add_argument(
         "--filter",
         metavar="JSON",

@@ -3,63 +3,39 @@
 import argparse
 from typing import Any
 
-from langchain_swallow.cli.common import Repeated
-from langchain_swallow.cli.numbers import at_least
+from pydantic.fields import FieldInfo
 
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "engine": {
-        "choices": ("auto", "transformers", "vllm", "server"),
-        "help": "エンジン（標準は自動） / engine (chosen by what is there)",
-    },
-    "base_url": {
-        "action": Repeated,
-        "metavar": "URL",
-        "help": "OpenAI 互換サーバー、いくつでも / a server; may be repeated",
-    },
-    "api_key": {
-        "metavar": "KEY",
-        "help": "サーバーの鍵（SWALLOW_API_KEY に書ける） / its key; better in SWALLOW_API_KEY",
-    },
-    "served_model": {
-        "metavar": "NAME",
-        "help": "サーバーでのモデルの名前 / the model's name there",
-    },
-    "tokenizer": {
-        "metavar": "MODEL",
-        "help": "トークナイザー（標準はモデルのもの） / folder or name, if not the model's",
-    },
-    "device": {
-        "help": "cpu、cuda、cuda:1、mps（標準は自動） / where to compute (the best there is)",
-    },
-    "dtype": {
-        "choices": ("auto", "bfloat16", "float16", "float32"),
-        "help": "数の型（標準は自動） / data type (auto)",
-    },
-    "quantization": {
-        "metavar": "BITS",
-        "help": "重みを 8bit か 4bit に / 8bit or 4bit; with vLLM, what it knows",
-    },
-    "max_model_len": {
-        "type": at_least(1),
-        "metavar": "N",
-        "help": "プロンプトと答えの最大の長さ / most tokens of prompt and answer",
-    },
-    "tensor_parallel_size": {
-        "type": at_least(1),
-        "metavar": "N",
-        "help": "層を分け合う GPU の数（vLLM） / GPUs that share each layer (vLLM)",
-    },
-}
+from langchain_swallow.chat_models.generation import GenerationOptions
+from langchain_swallow.cli.fields import add_field, help_of, name_of, value_of
+from langchain_swallow.engines.options import LoadingOptions
+from langchain_swallow.engines.registry import ENGINES, own_options
+
+# An option of each command by itself, and one that holds what no command line writes.
+_ELSEWHERE = ("model", "engine_options")
 # What is true of one model alone, and what answers depend on.
-_OF_A_MODEL = ("served_model", "tokenizer")
-_IN_ANSWERS = ("served_model", "dtype", "quantization")
+_OF_A_MODEL = ("served_model", "tokenizer", "revision", "prompt_format")
+_IN_ANSWERS = ("served_model", "revision", "dtype", "quantization", "prompt_format")
 
 
 def add_running(parser: argparse.ArgumentParser) -> None:
-    """Options of `ChatSwallow` by the same names; what is not given is its default."""
+    """The loading options of `ChatSwallow` by the same names; what is not given is its default."""
     group = parser.add_argument_group("モデルの動かし方 / how the model runs")
-    for name, about in _OPTIONS.items():
-        group.add_argument(f"--{name.replace('_', '-')}", **about)
+    for name, field in _fields().items():
+        names = {"choices": ("auto", *ENGINES)} if name == "engine" else {}
+        add_field(group, name, field, **names)
+
+
+def add_model(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """`--model`; the default is that of the environment or the settings."""
+    field = LoadingOptions.model_fields["model"]
+    default = default or field.default
+    add_field(parser, "model", field, default=default, help=help_of(field, default))
+
+
+def add_max_tokens(parser: argparse.ArgumentParser, default: int) -> None:
+    """`--max-tokens`, the length of an answer."""
+    field = GenerationOptions.model_fields["max_tokens"]
+    add_field(parser, "max_tokens", field, default=default, help=help_of(field, default))
 
 
 def running(arguments: argparse.Namespace, model: str | None = None) -> dict[str, Any]:
@@ -72,8 +48,13 @@ def running(arguments: argparse.Namespace, model: str | None = None) -> dict[str
     if not is_ours(arguments.model):
         return {}
     without = _OF_A_MODEL if model not in (None, arguments.model) else ()
-    given = {name: getattr(arguments, name) for name in _OPTIONS if name not in without}
-    return {name: value for name, value in given.items() if value is not None}
+    given = {}
+    for field_name, field in _fields().items():
+        name = name_of(field_name, field)
+        value = getattr(arguments, name)
+        if value is not None and name not in without:
+            given[name] = value_of(field, value)
+    return given
 
 
 def model_name(arguments: argparse.Namespace) -> str:
@@ -87,3 +68,9 @@ def is_ours(model: str) -> bool:
     """Whether a name has no provider before it; a path may have a colon, as on Windows."""
     provider, colon, _ = model.partition(":")
     return not colon or "/" in provider or "\\" in provider or len(provider) == 1
+
+
+def _fields() -> dict[str, FieldInfo]:
+    """Every option for loading, those that one engine alone has last."""
+    fields = {**LoadingOptions.model_fields, **own_options()}
+    return {name: field for name, field in fields.items() if name not in _ELSEWHERE}

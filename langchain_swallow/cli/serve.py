@@ -7,14 +7,13 @@ from typing import Any
 from langchain_swallow.cli.common import (
     add_embeddings,
     add_index,
-    add_model,
     examples,
     open_store,
     say,
 )
 from langchain_swallow.cli.encoders import choose_embeddings
 from langchain_swallow.cli.numbers import at_least, between
-from langchain_swallow.cli.running import add_running, running
+from langchain_swallow.cli.running import add_model, add_running, running
 
 
 def add_parsers(commands: Any) -> None:

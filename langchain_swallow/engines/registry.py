@@ -1,21 +1,67 @@
-"""One engine per checkpoint and settings, started by the first who asks for it.
+"""The engines there are; and one per checkpoint and settings, started by the first who asks for it.
 
-Which kind is decided here; its libraries are imported only then, so that a client of a server
-never loads torch.
+To add an engine, write a module with a function from `LoadSettings` to an `Engine`, and add a line
+to `ENGINES`. Which one is decided here; its libraries are imported only then, so that a client of a
+server never loads torch.
 """
 
 import importlib
+import importlib.util
+import pkgutil
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from langchain_swallow.engines.files import files_of
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
 from langchain_swallow.engines.protocol import Engine
 from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.engines.tokenizers import forget_tokenizer, tokenizer_of_files
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
+
+@dataclass(frozen=True, slots=True)
+class EngineKind:
+    """How an engine is started.
+
+    Args:
+        load: The function that starts it, or its name as `"module:function"`, which is imported
+            when it is needed.
+        options: What it alone can be given, its fields made by `option`. `ChatSwallow` takes them
+            by their names, the command line shows them, and `load` finds them in
+            `settings.engine_options`.
+    """
+
+    load: str | Callable[[LoadSettings], Engine]
+    options: type[BaseModel] | None = None
+
+
+ENGINES: dict[str, EngineKind] = {
+    "transformers": EngineKind("langchain_swallow.engines.local.loading:load_local_engine"),
+    "vllm": EngineKind("langchain_swallow.engines.vllm:load_vllm_engine"),
+    "server": EngineKind("langchain_swallow.engines.server.client:connect"),
+}
+
 _engines: dict[LoadSettings, Engine] = {}
 _locks: dict[LoadSettings, threading.Lock] = {}
 _guard = threading.Lock()
+
+
+def check_engine(name: str) -> None:
+    """Refuse the name of an engine that does not exist.
+
+    Raises:
+        ValueError: There is no such engine.
+    """
+    if name != "auto" and name not in ENGINES:
+        raise ValueError(f"Unknown engine {name!r}. Use one of auto, {', '.join(ENGINES)}.")
+
+
+def own_options() -> dict[str, FieldInfo]:
+    """The options that one engine alone has, by their names."""
+    models = [kind.options for kind in ENGINES.values() if kind.options]
+    return {name: field for model in models for name, field in model.model_fields.items()}
 
 
 def shared_engine(settings: LoadSettings) -> Engine:
@@ -63,43 +109,28 @@ def unload_engine(settings: LoadSettings) -> None:
 
 
 def _start(settings: LoadSettings) -> Engine:
-    if settings.has_server:
-        return _connect(settings)
-    # Everything else loads torch, and is imported by name so that type checkers need none of it.
-    source = files_of(settings.model)
-    if settings.engine == "vllm" or (settings.engine == "auto" and _suits_vllm(settings)):
-        from langchain_swallow.engines.vllm import load_vllm_engine
-
-        return load_vllm_engine(settings, source)
-    loading = importlib.import_module("langchain_swallow.engines.local.loading")
+    kind = ENGINES[_choose(settings)]
+    load = pkgutil.resolve_name(kind.load) if isinstance(kind.load, str) else kind.load
     # In the calling thread, so that Ctrl-C ends it and frees what was loaded.
-    engine: Engine = loading.load_local_engine(settings, source)
+    engine: Engine = load(settings)
     # Loading leaves that thread OpenMP threads, which would slow the engine's.
     engine.make_way()
     return engine
 
 
+def _choose(settings: LoadSettings) -> str:
+    """The name of the engine; `"auto"` takes what is there."""
+    if settings.engine != "auto":
+        return settings.engine
+    if settings.has_server:
+        return "server"
+    return "vllm" if _suits_vllm(settings) else "transformers"
+
+
 def _suits_vllm(settings: LoadSettings) -> bool:
     """Whether vLLM is there and can do what is asked for."""
-    from langchain_swallow.engines.vllm import vllm_is_installed
-
-    if settings.device_map is not None or not vllm_is_installed():
+    if settings.device_map is not None or importlib.util.find_spec("vllm") is None:
         return False
+    # By name: it loads torch.
     devices = importlib.import_module("langchain_swallow.engines.local.devices")
     return bool(devices.choose_device(settings.device).startswith("cuda"))
-
-
-def _connect(settings: LoadSettings) -> Engine:
-    from langchain_swallow.engines.server.client import ServerEngine
-
-    if not settings.base_urls:
-        raise ValueError('engine="server" needs base_url, such as "http://localhost:8000/v1".')
-    return ServerEngine(
-        settings.base_urls,
-        tokenizer_of_files(settings),
-        model=settings.served_model or settings.model,
-        api_key=settings.api_key,
-        max_retries=settings.max_retries,
-        context_window=settings.max_model_len,
-        prompt_as=settings.prompt_as,
-    )

@@ -14,6 +14,7 @@ from langchain_swallow._system.forks import leave_to_parent
 from langchain_swallow._system.isolated import working_directory_forgotten
 from langchain_swallow.engines.async_engine import LoopEngine
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
+from langchain_swallow.engines.files import files_of
 from langchain_swallow.engines.protocol import Chunk, Event, Finish, Request, TokenLogprob
 from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.errors import (
@@ -42,12 +43,11 @@ def vllm_is_installed() -> bool:
     return importlib.util.find_spec("vllm") is not None
 
 
-def load_vllm_engine(settings: LoadSettings, source: str) -> "VLLMEngine":
+def load_vllm_engine(settings: LoadSettings) -> "VLLMEngine":
     """Start vLLM for a checkpoint.
 
     Args:
         settings: How to load.
-        source: Hub id or folder.
 
     Raises:
         MissingDependencyError: vLLM is not installed.
@@ -66,7 +66,7 @@ def load_vllm_engine(settings: LoadSettings, source: str) -> "VLLMEngine":
             "vLLM's prompt lookup does not keep to grammars on a CPU. Use speculative=None, or "
             'engine="transformers".'
         )
-    return VLLMEngine(engine_arguments(settings, source))
+    return VLLMEngine(engine_arguments(settings, files_of(settings.model)))
 
 
 def _on_cpu() -> bool:
@@ -90,13 +90,13 @@ def engine_arguments(settings: LoadSettings, source: str) -> dict[str, Any]:
         "revision": settings.revision,
         "download_dir": settings.cache_dir,
         "trust_remote_code": settings.trust_remote_code or None,
-        "hf_token": settings.token,
+        "hf_token": settings.hub["token"],
         "speculative_config": _PROMPT_LOOKUP if lookup else None,
         "enable_prefix_caching": True,
         "max_logprobs": 20,
         # The grammars are llguidance's.
         "structured_outputs_config": {"backend": "guidance"},
-        **dict(settings.engine_options),
+        **settings.engine_options,
     }
     return {name: value for name, value in options.items() if value is not None}
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from langchain_core.prompts import ChatPromptTemplate
 
-# The system prompt recommended on the model card of Swallow-*-instruct-v0.1, letter by letter.
-SYSTEM_PROMPT = "あなたは誠実で優秀な日本人のアシスタントです。"
+from langchain_swallow.prompts.system_prompt import SYSTEM_PROMPT
 
 # What a model is told to say, and what a chain returns, when the passages hold no answer.
 REFUSAL = "資料からは分かりません。"

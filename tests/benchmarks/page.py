@@ -4,8 +4,9 @@
 
 Between `<!-- figures: NAME -->` and `<!-- end -->` stand the command, the day, the machine and a
 table of `docs/runs/NAME.json`; `NAME#2` is its second table. Between `<!-- help: COMMAND -->` and
-the end stands what the command says of itself; after `<!-- models -->` the catalogue. The rest is
-written by people.
+the end stands what the command says of itself; after `<!-- models -->` the catalogue; after
+`<!-- loading options: en -->` and `<!-- generation options: en -->` the parameters of the chat
+model. The rest is written by people.
 """
 
 import json
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from langchain_swallow import ModelInfo, list_models
 from langchain_swallow.evaluation.tables import Table
+from tests.benchmarks.parameters import parameters_table
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = tuple(
@@ -25,6 +27,7 @@ PAGES = tuple(
 RUNS = DOCS / "runs"
 _BLOCK = re.compile(r"<!-- figures: ([\w-]+)(?:#(\d+))? -->\n.*?<!-- end -->", re.DOTALL)
 _MODELS = re.compile(r"<!-- models -->\n.*?<!-- end -->", re.DOTALL)
+_OPTIONS = re.compile(r"(<!-- (\w+) options: (ja|en) -->\n).*?<!-- end -->", re.DOTALL)
 _HELP = re.compile(r"<!-- help: ([\w -]+?) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -38,7 +41,13 @@ def fill(text: str) -> str:
         opening = match[0].split("\n", 1)[0]
         return f"{opening}\n{_how(figures)}\n\n{table.markdown()}\n<!-- end -->"
 
+    text = _OPTIONS.sub(_options, text)
     return _MODELS.sub(_models, _HELP.sub(_help, _BLOCK.sub(block, text)))
+
+
+def _options(match: re.Match[str]) -> str:
+    """Every parameter of a chat model."""
+    return f"{match[1]}{parameters_table(match[2], match[3])}\n<!-- end -->"
 
 
 def _models(_: re.Match[str]) -> str:

@@ -61,11 +61,11 @@ def directly(engine: VLLMEngine, number: int) -> float:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         make_checkpoint(Path(sys.argv[1]), Path(folder))
-        options = (("enforce_eager", True), ("max_model_len", 1024))
+        options = {"enforce_eager": True, "max_model_len": 1024}
         settings = LoadSettings(
             model=folder, engine="vllm", dtype="float32", engine_options=options
         )
-        engine = load_vllm_engine(settings, folder)
+        engine = load_vllm_engine(settings)
         ours(engine, 0)
         ratios = []
         for i in range(ROUNDS):

@@ -13,7 +13,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from langchain_swallow.chat_models.tools import ToolUse
 from langchain_swallow.prompts import encode
 from langchain_swallow.prompts.messages import to_turns
-from langchain_swallow.prompts.presets import REFUSAL, SYSTEM_PROMPT, get_preset
+from langchain_swallow.prompts.presets import REFUSAL, get_preset
+from langchain_swallow.prompts.system_prompt import SYSTEM_PROMPT
 from langchain_swallow.rag.packing import fenced
 from langchain_swallow.retrieval.index.bm25 import BM25Scorer, Lexical, Part, ngram_weights
 from langchain_swallow.text.passages import passage_text

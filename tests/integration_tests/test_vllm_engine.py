@@ -39,10 +39,10 @@ def load(checkpoint, **settings):
         model=str(checkpoint),
         engine="vllm",
         dtype="float32",
-        engine_options=tuple(OPTIONS.items()),
+        engine_options=OPTIONS,
         **settings,
     )
-    return load_vllm_engine(settings, settings.model)
+    return load_vllm_engine(settings)
 
 
 class TestVLLM(EngineConformance):

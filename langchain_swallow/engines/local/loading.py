@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-from langchain_swallow.engines.files import unavailable
+from langchain_swallow.engines.files import files_of, unavailable
 from langchain_swallow.engines.local.attention import attends_quickly, use_quick_attention
 from langchain_swallow.engines.local.devices import (
     choose_device,
@@ -27,12 +27,11 @@ from langchain_swallow.errors import (
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
 
-def load_local_engine(settings: LoadSettings, source: str) -> LocalEngine:
+def load_local_engine(settings: LoadSettings) -> LocalEngine:
     """Load a model with transformers; see `shared_engine` for the errors.
 
     Args:
         settings: How to load.
-        source: Hub id or folder.
     """
     _check_attention(settings.attn_implementation)
     device = choose_device(settings.device)
@@ -46,7 +45,7 @@ def load_local_engine(settings: LoadSettings, source: str) -> LocalEngine:
     tokenizer = tokenizer_of_files(settings)
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            source,
+            files_of(settings.model),
             # As most checkpoints have it, so that files are mapped until they are quantised.
             dtype=torch.bfloat16 if bits else dtype,
             attn_implementation=settings.attn_implementation,

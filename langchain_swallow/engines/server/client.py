@@ -32,6 +32,8 @@ from langchain_swallow.engines.server.errors import (
 )
 from langchain_swallow.engines.server.meeting import meet
 from langchain_swallow.engines.server.protocol import Answer, Flavor, payload_of
+from langchain_swallow.engines.settings import LoadSettings
+from langchain_swallow.engines.tokenizers import tokenizer_of_files
 from langchain_swallow.errors import (
     AuthenticationError,
     EngineError,
@@ -76,6 +78,27 @@ class Server:
     # Why it is not known.
     failure: SwallowError | None = None
     meeting: "asyncio.Task[None] | None" = None
+
+
+def connect(settings: LoadSettings) -> "ServerEngine":
+    """The engine for the servers of these settings; none is asked yet.
+
+    Raises:
+        ValueError: There is no server among the settings.
+        ServerConnectionError: An address is not one.
+        ModelUnavailableError: The tokenizer cannot be had.
+    """
+    if not settings.base_urls:
+        raise ValueError('engine="server" needs base_url, such as "http://localhost:8000/v1".')
+    return ServerEngine(
+        settings.base_urls,
+        tokenizer_of_files(settings),
+        model=settings.served_model or settings.model,
+        api_key=settings.api_key,
+        max_retries=settings.max_retries,
+        context_window=settings.max_model_len,
+        prompt_as=settings.prompt_as,
+    )
 
 
 class ServerEngine(LoopEngine):

@@ -161,7 +161,7 @@ def test_the_hubs_token_stays_the_hubs(monkeypatch):
     again, _ = made._prepare({"configurable": {"t": 0.5}})
     for one in (llm, again, copy.deepcopy(llm), pickle.loads(pickle.dumps(llm))):
         settings = one.load_settings("demo")
-        assert (settings.token, settings.api_key) == ("hf_secret", None)
+        assert (settings.hub["token"], settings.api_key) == ("hf_secret", None)
     loaded = loads(
         dumps(llm),
         valid_namespaces=["langchain_swallow"],

@@ -36,7 +36,7 @@ from langchain_swallow.errors import (
     UnknownModelError,
 )
 from langchain_swallow.prompts import encode
-from langchain_swallow.prompts.presets import SYSTEM_PROMPT
+from langchain_swallow.prompts.system_prompt import SYSTEM_PROMPT
 from tests.support.tiny_models import tiny, tiny_llama
 from tests.support.tokenizers import trained_tokenizer
 

@@ -15,7 +15,7 @@ def checkpoint(tmp_path_factory):
 
 def load(checkpoint, device):
     source = str(checkpoint)
-    return load_local_engine(LoadSettings(model=source, device=device, dtype="float32"), source)
+    return load_local_engine(LoadSettings(model=source, device=device, dtype="float32"))
 
 
 @pytest.mark.parametrize("device", DEVICES, scope="class")

@@ -12,7 +12,7 @@ from langchain_swallow.engines.settings import LoadSettings
 
 
 def test_ctrl_c_ends_loading_at_once(monkeypatch, tmp_path):
-    def slow(settings, source):
+    def slow(settings):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(60)
 

@@ -90,4 +90,4 @@ def test_a_tokenizer_that_cannot_be_had_is_named(tmp_path):
     with pytest.raises(ModelUnavailableError, match="The directory is incomplete"):
         tokenizer_for(LoadSettings(model=str(tmp_path)))
     with pytest.raises(ModelUnavailableError, match=r"neither .*json nor"):
-        tokenizer_for(LoadSettings(model=str(tmp_path), base_urls=("http://a/v1",)))
+        tokenizer_for(LoadSettings(model=str(tmp_path), base_url="http://a/v1"))
