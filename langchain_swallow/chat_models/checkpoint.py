@@ -6,7 +6,6 @@ or the folder's `config.json`.
 
 import json
 from pathlib import Path
-from typing import Any
 
 from langchain_swallow.catalog import (
     DEMO,
@@ -18,9 +17,10 @@ from langchain_swallow.catalog import (
     chat_model_info,
 )
 from langchain_swallow.errors import BaseModelError
+from langchain_swallow.prompts.tokenizer import Tokenizer
 
 
-def prompt_format_of(model: str, tokenizer: Any, *, is_passed: bool = False) -> PromptFormat:
+def prompt_format_of(model: str, tokenizer: Tokenizer, *, is_passed: bool = False) -> PromptFormat:
     """The format that a model's conversations are written in.
 
     Args:
@@ -46,7 +46,7 @@ def prompt_format_of(model: str, tokenizer: Any, *, is_passed: bool = False) -> 
     )
 
 
-def default_sampling(model: str, tokenizer: Any) -> Sampling:
+def default_sampling(model: str, tokenizer: Tokenizer) -> Sampling:
     """How a model samples where nothing is set: greedily, unless it thinks.
 
     A model outside of the catalog thinks if its chat template speaks of thoughts.
