@@ -50,7 +50,8 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
             dtype=torch.bfloat16 if bits else dtype,
             attn_implementation=settings.attn_implementation,
             device_map=settings.device_map or placed,
-            quantization_config=quantization,
+            # Given as None, it would hide how the checkpoint itself is quantized.
+            **({"quantization_config": quantization} if quantization else {}),
             trust_remote_code=settings.trust_remote_code,
             **settings.hub,
         )

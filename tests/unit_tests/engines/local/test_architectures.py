@@ -3,6 +3,8 @@
 gpt-oss has attention sinks (`s_aux`), biases, and layers with a sliding window of a few tokens.
 """
 
+import json
+
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
@@ -11,7 +13,7 @@ from langchain_swallow import ChatSwallow
 from langchain_swallow.engines.local import loading
 from langchain_swallow.engines.local.attention import attends_quickly
 from langchain_swallow.engines.protocol import Request
-from langchain_swallow.errors import EngineError
+from langchain_swallow.errors import EngineError, MissingDependencyError
 from tests.support.local_engines import NoEnd, logprobs, prompts, run
 from tests.support.tiny_models import SIZES
 from tests.support.tokenizers import trained_tokenizer
@@ -123,3 +125,13 @@ def test_sdpa_for_gpt_oss_is_refused_with_what_to_use(tmp_path):
     llm = ChatSwallow(model=str(tmp_path), attn_implementation="sdpa", device="cpu")
     with pytest.raises(ValueError, match=r'has no "sdpa" attention.*"eager".*engine="vllm"'):
         llm.load()
+
+
+def test_a_checkpoint_quantized_by_what_is_not_installed_names_vllm(tmp_path):
+    made("qwen3").save_pretrained(tmp_path)
+    trained_tokenizer().save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    config["quantization_config"] = {"quant_method": "awq", "bits": 4, "group_size": 128}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(MissingDependencyError, match=r'not installed.*engine="vllm"'):
+        ChatSwallow(model=str(tmp_path), device="cpu").load()
