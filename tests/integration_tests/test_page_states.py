@@ -140,6 +140,25 @@ def test_text_that_is_typed_while_a_question_is_on_its_way_stays(browser):
         assert page.input_value(BOX) == "次の質問を書いている"
 
 
+def test_a_page_that_the_back_button_shows_again_keeps_its_conversation(browser):
+    """A browser says of a page that is left whether it keeps it; only one that is gone forgets."""
+    assistant = made()
+    with serving(assistant) as served:
+        page = visit(browser, served.url)
+        ask(page, "会議室は何階ですか。")
+
+        def leave(kept):
+            page.evaluate(f"dispatchEvent(new PageTransitionEvent('pagehide', {{persisted: {kept}}}))")
+
+        (session,) = (s for s in assistant.sessions._sessions.values() if s.turns)
+        leave("true")
+        ask(page, "食堂のカレーはいくらですか。")
+        assert page.get_by_text("忘れました").count() == 0
+        assert session.id in assistant.sessions._sessions
+        leave("false")
+        wait(lambda: session.id not in assistant.sessions._sessions)
+
+
 def test_a_question_that_does_not_arrive_does_not_block_the_next(browser):
     with serving(made()) as served:
         page = visit(browser, served.url)
