@@ -88,7 +88,10 @@ _KANJI_WORDS = re.compile(
     "一(?:部|口|度|時|日中|定|人ひとり|目|本化|点張り|段と|等|組)|十分(?!間)|万一|千葉|八百屋|三社"
 )
 # 二〇二五年四月一日, 第十二条: digits in their place, so that one pattern reads both.
-_KANJI_DATE = re.compile(rf"(?<![{_KANJI}])[{_KANJI}]{{1,30}}(?=[年月日時条章](?!中|間|市))")
+_KANJI_DATE = re.compile(
+    rf"(?<![{_KANJI}])[{_KANJI}]{{1,30}}(?=[年月日時条章](?!中|間|市))"
+    rf"|(?<=時)[{_KANJI}]{{1,30}}(?=分)"
+)
 # 2割5分, 3分5厘, 三分の二: shares, as hundredths. 5分 alone are minutes.
 _DIGIT = rf"[0-9{''.join(_DIGITS)}]"
 _SHARES = rf"""
@@ -113,6 +116,7 @@ _PATTERN = re.compile(
   | {_SHARES}
   | (?P<half>午前|午後|am\ ?|pm\ ?)?(?<![0-9.,])(?P<hour>[0-9]{{1,2}})
         (?:時(?!間)(?:(?P<minute>[0-9]{{1,2}})分|(?P<and_half>半))?|:(?P<colon>[0-5][0-9])(?![0-9]))
+        (?:\ ?(?P<half_behind>[ap]\.?m)\b\.?)?
   | (?<![a-z0-9])(?P<code>[a-z][a-z0-9]{{0,20}}-?[0-9][a-z0-9]{{0,20}}(?:-[a-z0-9]{{1,20}}){{0,5}})
   | (?P<minus>(?<=[はがをのにと:、( ])-(?=[0-9¥$€])|[△▲]\ ?|マイナス\ ?)?
         (?:(?P<currency>[¥$€])\ ?)?(?<![0-9.])(?P<number>{_NUMBER})(?P<large>{_LARGE_PART})?
@@ -160,7 +164,8 @@ class Quantity:
             since midnight; the code itself.
         unit: Of an amount; empty where none is known.
         bound: `">="`, `">"`, `"<="` or `"<"` where the text says 以上, 未満 and the like.
-        is_afternoon: Whether a time of day is said with 午後; 3時 may mean it.
+        half: Of a time of day: `"am"` or `"pm"` where the text says it, by 午後 or 15時; 3時 may
+            mean either.
         is_unsigned: Whether the text speaks of a loss, so that 500万円 may be △500万円.
     """
 
@@ -168,7 +173,7 @@ class Quantity:
     value: object
     unit: str = ""
     bound: str = ""
-    is_afternoon: bool = False
+    half: str = ""
     is_unsigned: bool = False
 
     def agrees_with(self, other: "Quantity") -> bool:
@@ -193,8 +198,8 @@ class Quantity:
         if isinstance(one, Fraction) and isinstance(two, Fraction):
             return one == two or ((self.is_unsigned or other.is_unsigned) and abs(one) == abs(two))
         if isinstance(one, int) and isinstance(two, int):
-            later, earlier = (self, other) if one > two else (other, self)
-            is_said_short = later.is_afternoon and not earlier.is_afternoon
+            # 15:30 may be said as 3時30分, and not as 午前3時30分.
+            is_said_short = {self.half, other.half} == {"", "pm"}
             return one == two or (is_said_short and abs(one - two) == 12 * 60)
         return one == two
 
@@ -254,8 +259,8 @@ def _found(text: str) -> Iterator[Quantity]:
         if (read := _read(match)) is None:
             continue
         kind, value, unit = read
-        is_afternoon = kind == "time" and (match["half"] or "").strip() in ("午後", "pm")
-        yield Quantity(kind, value, unit, _bound(text, match), is_afternoon, is_loss)
+        half = _half(match.groupdict(), value) if kind == "time" else ""
+        yield Quantity(kind, value, unit, _bound(text, match), half, is_loss)
 
 
 def _bound(text: str, match: re.Match[str]) -> str:
@@ -328,11 +333,20 @@ def _whole(text: str | None) -> Fraction:
 
 def _time(found: dict[str, str | None]) -> tuple[str, object, str]:
     hour = int(found["hour"] or 0)
-    half = (found["half"] or "").strip()
-    if half in ("午後", "pm") and hour < 12:
+    if _said_half(found) == "pm" and hour < 12:
         hour += 12
     minute = 30 if found["and_half"] else int(found["minute"] or found["colon"] or 0)
     return "time", hour * 60 + minute, ""
+
+
+def _said_half(found: dict[str, str | None]) -> str:
+    said = (found["half"] or found["half_behind"] or "").strip().replace(".", "")
+    return {"午前": "am", "午後": "pm"}.get(said, said)
+
+
+def _half(found: dict[str, str | None], minutes: object) -> str:
+    is_late = isinstance(minutes, int) and minutes >= 13 * 60
+    return _said_half(found) or ("pm" if is_late else "")
 
 
 def _amount(found: dict[str, str | None]) -> tuple[str, object, str]:
