@@ -148,7 +148,8 @@ def test_a_page_that_the_back_button_shows_again_keeps_its_conversation(browser)
         ask(page, "会議室は何階ですか。")
 
         def leave(kept):
-            page.evaluate(f"dispatchEvent(new PageTransitionEvent('pagehide', {{persisted: {kept}}}))")
+            event = f"new PageTransitionEvent('pagehide', {{persisted: {kept}}})"
+            page.evaluate(f"dispatchEvent({event})")
 
         (session,) = (s for s in assistant.sessions._sessions.values() if s.turns)
         leave("true")
