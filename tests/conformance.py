@@ -118,11 +118,13 @@ class EngineConformance:
     presence_is_in = "answer"
 
     @pytest.fixture(scope="class")
-    def reference(self, checkpoint):
+    @classmethod
+    def reference(cls, checkpoint):
         return json.loads((checkpoint / "reference.json").read_text(encoding="utf-8"))
 
     @pytest.fixture(scope="class")
-    def decode(self, engine):
+    @classmethod
+    def decode(cls, engine):
         from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 
         def decode(ids):
@@ -132,7 +134,8 @@ class EngineConformance:
         return decode
 
     @pytest.fixture(scope="class")
-    def decoded(self, decode, reference):
+    @classmethod
+    def decoded(cls, decode, reference):
         return list(map(decode, reference["answers"]))
 
     def test_greedy_answers_are_those_of_generate(self, engine, decoded):

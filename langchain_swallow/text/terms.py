@@ -77,7 +77,7 @@ def sudachi_terms() -> Tokenizer:
 
     def terms(text: str) -> list[str]:
         if not hasattr(local, "tokenizer"):
-            local.tokenizer = dictionary.create(SplitMode.A)
+            local.tokenizer = dictionary.tokenizer(SplitMode.A)
         words = [
             normalize(morpheme.normalized_form())
             for morpheme in local.tokenizer.tokenize(normalize(text))

@@ -60,7 +60,8 @@ class TestLlamaServer(EngineConformance):
     presence_is_in = "answer and prompt"
 
     @pytest.fixture(scope="class")
-    def engine(self, checkpoint, server):
+    @classmethod
+    def engine(cls, checkpoint, server):
         made = connect(checkpoint, server)
         yield made
         made.close()

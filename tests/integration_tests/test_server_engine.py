@@ -69,7 +69,8 @@ def connect(checkpoint, *urls, **options):
 
 class TestServer(EngineConformance):
     @pytest.fixture(scope="class")
-    def engine(self, checkpoint, servers):
+    @classmethod
+    def engine(cls, checkpoint, servers):
         made = connect(checkpoint, servers[0].base_url)
         yield made
         made.close()

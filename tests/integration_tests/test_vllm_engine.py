@@ -47,7 +47,8 @@ def load(checkpoint, **settings):
 
 class TestVLLM(EngineConformance):
     @pytest.fixture(scope="class")
-    def engine(self, checkpoint):
+    @classmethod
+    def engine(cls, checkpoint):
         made = load(checkpoint, speculative=None)
         yield made
         made.close()

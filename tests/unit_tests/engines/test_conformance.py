@@ -21,7 +21,8 @@ def load(checkpoint, device):
 @pytest.mark.parametrize("device", DEVICES, scope="class")
 class TestTransformers(EngineConformance):
     @pytest.fixture(scope="class")
-    def engine(self, checkpoint, device):
+    @classmethod
+    def engine(cls, checkpoint, device):
         made = load(checkpoint, device)
         yield made
         made.close()
