@@ -49,6 +49,11 @@ def test_models_prints_the_table_and_what_fits(capsys):
     code, out, err = run(capsys, "models")
     assert code == 0
     assert "Swallow-7b-instruct-v0.1" in out
+    lines = {line.split()[0]: line.split()[1:3] for line in out.splitlines()}
+    assert lines["Qwen3-Swallow-8B-RL-v0.2"] == ["2026-02-20", "0.710"]
+    assert lines["Swallow-7b-instruct-v0.1"] == ["2024-04-26", "-"]
+    dates = [date for date, _ in list(lines.values())[1:]]
+    assert dates == sorted(dates, reverse=True)
     assert "GiB" in err
     code, out, _ = run(capsys, "models", "--json")
     listed = json.loads(out)
