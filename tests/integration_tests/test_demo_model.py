@@ -47,6 +47,16 @@ def test_the_weights_have_the_dtype_this_cpu_computes_with(demo_folder):
     assert config["dtype"] == ("bfloat16" if cpu_has_bfloat16() else "float32")
 
 
+def test_counting_tokens_loads_no_weights(monkeypatch, llm):
+    def load(*_, **__):
+        raise AssertionError("The weights were loaded.")
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", load)
+    # Settings of its own, with which no test has loaded the model.
+    counting = ChatSwallow(model="demo", max_retries=7)
+    assert counting.get_num_tokens(CONTEXT) == llm.get_num_tokens(CONTEXT) > 20
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not fork by default")
 def test_a_forked_child_retrieves_and_answers(llm):
     rules = ["有給休暇は入社から半年後に10日付与する。", "慶弔休暇は、結婚の場合5日とする。"]
