@@ -10,10 +10,12 @@ from langchain_swallow.cli.common import (
     add_json,
     error_text,
     examples,
+    load_store,
     print_json,
     say,
     show_sources,
 )
+from langchain_swallow.cli.encoders import add_embeddings_server
 from langchain_swallow.cli.retrieval import add_retrieval, retriever_of
 from langchain_swallow.cli.running import add_model, add_running, running
 
@@ -39,6 +41,7 @@ def add_parsers(commands: Any) -> None:
     chat.add_argument(
         "-i", "--index", type=Path, metavar="INDEX", help="文書から答える / answer from documents"
     )
+    add_embeddings_server(chat)
     add_retrieval(chat)
     add_model(chat)
     add_json(chat)
@@ -62,7 +65,8 @@ def _chat(arguments: argparse.Namespace) -> int:
         return llm
 
     retrieve = functools.partial(retriever_of, arguments)
-    conversation = Conversation(load, retrieve, arguments.model, arguments.index)
+    open_index = functools.partial(load_store, arguments=arguments)
+    conversation = Conversation(load, retrieve, arguments.model, arguments.index, open_index)
     shown = terminal(COMMANDS, as_json=arguments.json)
     if not isinstance(shown, Plain):
         say("Enter: 送る、Alt-Enter: 改行、Ctrl-C: 回答を止める、Ctrl-D: 終わる、/help: コマンド")

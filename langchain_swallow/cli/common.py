@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from langchain_swallow.cli.encoders import add_embeddings_server
 from langchain_swallow.cli.numbers import at_least
 from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.retrieval.defaults import LEXICAL_WEIGHT
@@ -86,6 +87,7 @@ def add_index(parser: argparse.ArgumentParser) -> None:
         metavar="INDEX",
         help="index か sync で作った索引 / what index or sync has made",
     )
+    add_embeddings_server(parser)
 
 
 def add_output(parser: argparse.ArgumentParser, metavar: str, about: str) -> None:
@@ -151,7 +153,12 @@ def say_unread(
 
 
 def build_store(
-    paths: list[Path], embeddings: str | None, chunk_tokens: int, counter: Any, on_error: Any
+    paths: list[Path],
+    embeddings: str | None,
+    chunk_tokens: int,
+    counter: Any,
+    on_error: Any,
+    arguments: argparse.Namespace | None = None,
 ) -> "SwallowFAISS":
     """Documents read, split and embedded."""
     from langchain_swallow.cli.encoders import load_encoder
@@ -164,7 +171,7 @@ def build_store(
     chunks = JapaneseTextSplitter(chunk_tokens, counter).split_documents(documents)
     if not chunks:
         raise ValueError(f"No readable documents in {', '.join(map(str, paths))}.")
-    return SwallowFAISS.from_documents(chunks, load_encoder(embeddings), progress=True)
+    return SwallowFAISS.from_documents(chunks, load_encoder(embeddings, arguments), progress=True)
 
 
 def counter_of(tokenizer: str | None) -> Any:
@@ -176,7 +183,9 @@ def counter_of(tokenizer: str | None) -> Any:
     return ChatSwallow(model=tokenizer).get_num_tokens
 
 
-def open_store(index: Path, embeddings: str | None) -> "SwallowFAISS":
+def open_store(
+    index: Path, embeddings: str | None, arguments: argparse.Namespace | None = None
+) -> "SwallowFAISS":
     """A store that keeps its changes in a folder; a new one is made with this encoder."""
     from langchain_swallow.cli.encoders import load_encoder
     from langchain_swallow.retrieval.index.manifest import NAME, read_manifest
@@ -184,17 +193,17 @@ def open_store(index: Path, embeddings: str | None) -> "SwallowFAISS":
 
     if (index / NAME).exists():
         embeddings = read_manifest(index).embedding.get("model", embeddings)
-    return SwallowFAISS(load_encoder(embeddings), path=index)
+    return SwallowFAISS(load_encoder(embeddings, arguments), path=index)
 
 
-def load_store(index: Path) -> "SwallowFAISS":
-    """A saved index, with the encoder it was made with."""
+def load_store(index: Path, arguments: argparse.Namespace | None = None) -> "SwallowFAISS":
+    """A saved index, with the encoder it was made with; on a server if the arguments name one."""
     from langchain_swallow.cli.encoders import load_encoder
     from langchain_swallow.retrieval.index.manifest import read_manifest
     from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
     made_with = read_manifest(index).embedding
-    return SwallowFAISS.load_local(index, load_encoder(made_with.get("model", "")))
+    return SwallowFAISS.load_local(index, load_encoder(made_with.get("model", ""), arguments))
 
 
 def rag_chain(

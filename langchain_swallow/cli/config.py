@@ -23,7 +23,7 @@ else:
 
 _PREFIX = "SWALLOW_"
 # Never in a file that is shown or shared.
-_SECRET = frozenset({"token", "api_key"})
+_SECRET = frozenset({"token", "api_key", "embeddings_api_key"})
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
 _EXAMPLE = """\
 # langchain-swallow の設定。コマンドラインと環境変数（SWALLOW_…）が優先します。

@@ -34,6 +34,7 @@ class Conversation:
         retrieve: From a store and a model to a retriever.
         model: Its name.
         index: A saved index to answer from; `None` chats without documents.
+        open_index: Makes the store of a saved index.
     """
 
     def __init__(
@@ -42,14 +43,15 @@ class Conversation:
         retrieve: Callable[[SwallowFAISS, Any], Any],
         model: str,
         index: Path | None = None,
+        open_index: Callable[[Path], SwallowFAISS] = load_store,
     ) -> None:
-        self._load, self._retrieve = load, retrieve
+        self._load, self._retrieve, self._open_index = load, retrieve, open_index
         self.llm = load(model)
         self.messages: list[BaseMessage] = []
         self.system = ""
         self.preset: Preset | None = None
         self.answer = Answer()
-        self._store = None if index is None else load_store(index)
+        self._store = None if index is None else open_index(index)
 
     # Talking
 
@@ -131,7 +133,7 @@ class Conversation:
 
     def choose_index(self, path: str) -> str:
         """Answer from another index, or without documents."""
-        self._store = None if path in ("", "なし") else load_store(Path(path).expanduser())
+        self._store = None if path in ("", "なし") else self._open_index(Path(path).expanduser())
         if self.preset is not None and not self._fits(self.preset):
             self.preset = None
         if self._store is None:

@@ -23,7 +23,7 @@ from langchain_swallow.cli.common import (
     say_unread,
     show_sources,
 )
-from langchain_swallow.cli.encoders import choose_embeddings, load_encoder
+from langchain_swallow.cli.encoders import add_embeddings_server, choose_embeddings, load_encoder
 from langchain_swallow.cli.retrieval import add_retrieval, retriever_of
 from langchain_swallow.cli.running import add_model, add_running, running
 
@@ -92,6 +92,7 @@ def add_parsers(commands: Any) -> None:
     )
     add_output(index, "INDEX", "書き出す索引 / the index to write")
     add_embeddings(index)
+    add_embeddings_server(index)
     index.add_argument(
         "--skip-errors",
         action="store_true",
@@ -152,6 +153,7 @@ def add_parsers(commands: Any) -> None:
         "--embeddings",
         help="LangChain の索引を作った埋め込みモデル / the encoder of LangChain's index",
     )
+    add_embeddings_server(convert)
     add_json(convert)
     convert.set_defaults(command=_convert)
 
@@ -213,7 +215,12 @@ def _index(arguments: argparse.Namespace) -> int:
     counter = counter_of(arguments.tokenizer)
     on_error = "skip" if arguments.skip_errors else "raise"
     store = build_store(
-        arguments.documents, choose_embeddings(arguments), arguments.chunk_tokens, counter, on_error
+        arguments.documents,
+        choose_embeddings(arguments),
+        arguments.chunk_tokens,
+        counter,
+        on_error,
+        arguments,
     )
     store.save_local(arguments.output)
     files = len(store.sources())
@@ -254,7 +261,7 @@ def _take_over(arguments: argparse.Namespace) -> None:
 
     if not arguments.embeddings:
         raise ValueError("Pass --embeddings, the encoder that LangChain's index was made with.")
-    embeddings = load_encoder(arguments.embeddings)
+    embeddings = load_encoder(arguments.embeddings, arguments)
     convert_langchain_faiss(arguments.folder, embeddings, path=arguments.output, progress=True)
 
 
@@ -274,7 +281,7 @@ def _sync(arguments: argparse.Namespace) -> int:
     from langchain_swallow.retrieval.sync import sync_folder
 
     _check_output(arguments.index)
-    store = open_store(arguments.index, choose_embeddings(arguments))
+    store = open_store(arguments.index, choose_embeddings(arguments), arguments)
     splitter = JapaneseTextSplitter(arguments.chunk_tokens, counter_of(arguments.tokenizer))
     summary = sync_folder(
         store,
@@ -296,7 +303,7 @@ def _ask(arguments: argparse.Namespace) -> int:
     from langchain_swallow.chat_models.chat_swallow import ChatSwallow
     from langchain_swallow.rag import create_rag_chain
 
-    store = load_store(arguments.index)
+    store = load_store(arguments.index, arguments)
     llm = ChatSwallow(model=arguments.model, max_tokens=arguments.max_tokens, **running(arguments))
     # Not in the time of the answer.
     llm.load()

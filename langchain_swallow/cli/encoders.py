@@ -31,10 +31,41 @@ def choose_embeddings(arguments: argparse.Namespace) -> str | None:
     return named or (DEMO if is_demo else None)
 
 
-def load_encoder(model: str | None) -> "SwallowEmbeddings":
-    """The embedding model; a download of it is announced with its size."""
+def add_embeddings_server(parser: argparse.ArgumentParser) -> None:
+    """`--embeddings-url` and its key, of commands that embed documents or questions."""
+    parser.add_argument(
+        "--embeddings-url",
+        metavar="URL",
+        help="埋め込みモデルのサーバー（OpenAI 互換、extra: openai） / "
+        "a server that embeds, such as http://host:8000/v1 (extra openai)",
+    )
+    parser.add_argument(
+        "--embeddings-api-key",
+        metavar="KEY",
+        help="その鍵（SWALLOW_EMBEDDINGS_API_KEY に書ける） / "
+        "its key; better in SWALLOW_EMBEDDINGS_API_KEY",
+    )
+
+
+def load_encoder(
+    model: str | None, arguments: argparse.Namespace | None = None
+) -> "SwallowEmbeddings":
+    """The embedding model; a download of it is announced with its size.
+
+    Args:
+        model: Its name.
+        arguments: Of the command, which may name a server that has the model.
+
+    Raises:
+        ValueError: A server is named, and no model.
+    """
     from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
 
+    if url := getattr(arguments, "embeddings_url", None):
+        if not model:
+            raise ValueError("--embeddings-url needs --embeddings, the model's name on the server.")
+        key = getattr(arguments, "embeddings_api_key", None)
+        return SwallowEmbeddings(model, base_url=url, api_key=key)
     encoder = SwallowEmbeddings(model)
     announce_download(encoder.model)
     return encoder

@@ -18,7 +18,7 @@ from langchain_swallow.cli.common import (
     rag_chain,
     say,
 )
-from langchain_swallow.cli.encoders import choose_embeddings, load_encoder
+from langchain_swallow.cli.encoders import add_embeddings_server, choose_embeddings, load_encoder
 from langchain_swallow.cli.evaluate import MODELS_HELP, RESULTS_HELP, asked_model, chat_model
 from langchain_swallow.cli.numbers import at_least, between
 from langchain_swallow.cli.running import add_max_tokens, add_running, model_name
@@ -84,6 +84,7 @@ def add_parsers(evaluations: Any) -> None:
         metavar="DIR",
         help="比べる別の結果 / another run of these questions",
     )
+    add_embeddings_server(rag)
     _add_questions(rag, required=False)
     rag.set_defaults(command=_rag)
 
@@ -105,6 +106,7 @@ def add_parsers(evaluations: Any) -> None:
         help="フォルダーまたはファイル / folders or files",
     )
     add_embeddings(sweep)
+    add_embeddings_server(sweep)
     count, share = at_least(1), between(0, 1)
     for option, kind, default, metavar, about in (
         ("--chunk-tokens", count, 300, "N,…", "一つの資料の長さ / tokens of a chunk"),
@@ -218,7 +220,9 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
     @lru_cache(maxsize=1)
     def store(chunk_tokens: int) -> "SwallowFAISS":
-        return build_store(arguments.documents, embeddings, chunk_tokens, counter, "raise")
+        return build_store(
+            arguments.documents, embeddings, chunk_tokens, counter, "raise", arguments
+        )
 
     def build(settings: Mapping[str, Any]) -> Any:
         return rag_chain(
@@ -264,7 +268,7 @@ def _store_and_examples(
     if not arguments.index or not arguments.questions:
         raise ValueError("Give --index and --questions, or --jsquad.")
     examples = rag.read_examples(arguments.questions)
-    return load_store(arguments.index), _drawn(examples, arguments)
+    return load_store(arguments.index, arguments), _drawn(examples, arguments)
 
 
 def _jsquad_store(arguments: argparse.Namespace, documents: Any) -> "SwallowFAISS":
@@ -272,8 +276,8 @@ def _jsquad_store(arguments: argparse.Namespace, documents: Any) -> "SwallowFAIS
     from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
     if arguments.index and arguments.index.exists():
-        return load_store(arguments.index)
-    encoder = load_encoder(choose_embeddings(arguments))
+        return load_store(arguments.index, arguments)
+    encoder = load_encoder(choose_embeddings(arguments), arguments)
     store = SwallowFAISS.from_documents(documents, encoder, progress=True)
     if arguments.index:
         store.save_local(arguments.index)

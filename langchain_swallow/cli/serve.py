@@ -103,7 +103,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         read_manifest(arguments.index)
         llm = ChatSwallow(model=arguments.model, **running(arguments))
         llm.load()
-        store = open_store(arguments.index, choose_embeddings(arguments))
+        store = open_store(arguments.index, choose_embeddings(arguments), arguments)
         assistant = Assistant(
             llm,
             store,

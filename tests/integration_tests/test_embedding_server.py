@@ -1,4 +1,4 @@
-"""Embeddings from servers over HTTP: a small one of ours that can fail, and a real vLLM."""
+"""Embeddings from servers over HTTP: a small one of ours, and a real vLLM."""
 
 import json
 import sys
@@ -10,14 +10,11 @@ import pytest
 import torch
 
 from langchain_swallow import SwallowEmbeddings
+from langchain_swallow.cli import main
 from langchain_swallow.errors import (
     AuthenticationError,
-    EmbeddingError,
-    InvalidRequestError,
     ModelUnavailableError,
     PromptOverflowError,
-    ServerBusyError,
-    ServerConnectionError,
 )
 from tests.children import in_child
 from tests.conformance import save_checkpoint
@@ -29,11 +26,11 @@ pytestmark = pytest.mark.alone
 
 
 class EmbeddingServer:
-    """OpenAI's embeddings API over the static encoder; `faults` are answered first."""
+    """OpenAI's embeddings API over the static encoder."""
 
     def __init__(self, encoder_folder):
         bare = SwallowEmbeddings(encoder_folder, device="cpu")
-        self.requests, self.faults, self.shuffled = [], [], True
+        self.requests = []
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -43,17 +40,11 @@ class EmbeddingServer:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 key, peer = self.headers.get("Authorization"), self.client_address
                 server.requests.append({**body, "key": key, "peer": peer})
-                status, headers, answer = 200, {}, None
-                if server.faults:
-                    status, headers, answer = server.faults.pop(0)
-                if answer is None:
-                    vectors = bare.embed_documents(body["input"])
-                    data = [{"index": i, "embedding": v} for i, v in enumerate(vectors)]
-                    answer = {"data": data[::-1] if server.shuffled else data}
-                text = json.dumps(answer).encode()
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": str(len(text))}.items():
-                    self.send_header(name, value)
+                vectors = bare.embed_documents(body["input"])
+                data = [{"index": i, "embedding": v} for i, v in enumerate(vectors)]
+                text = json.dumps({"data": data}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
                 self.wfile.write(text)
 
@@ -75,77 +66,51 @@ def encoder_folder(tmp_path_factory):
 
 
 @pytest.fixture
-def servers(encoder_folder):
-    made = [EmbeddingServer(encoder_folder), EmbeddingServer(encoder_folder)]
+def server(encoder_folder):
+    made = EmbeddingServer(encoder_folder)
     yield made
-    for server in made:
-        server.close()
+    made.close()
 
 
-def test_servers_share_the_work(servers, encoder_folder):
+def test_vectors_are_those_of_the_encoder(server, encoder_folder):
     texts = [f"第{i}条" for i in range(50)]
     made = SwallowEmbeddings(
-        "cl-nagoya/ruri-v3-30m",
-        base_url=[server.url for server in servers],
-        api_key="sk-test",
-        batch_size=8,
+        "cl-nagoya/ruri-v3-30m", base_url=server.url, api_key="sk-test", batch_size=8
     )
-    wanted = SwallowEmbeddings(encoder_folder, passage_prefix="検索文書: ", device="cpu")
+    wanted = SwallowEmbeddings(
+        encoder_folder, query_prefix="検索クエリ: ", passage_prefix="検索文書: ", device="cpu"
+    )
     assert np.allclose(made.embed_documents(texts), wanted.embed_documents(texts), atol=1e-6)
-    asked = [request for server in servers for request in server.requests]
-    assert sorted(len(request["input"]) for request in asked) == [2, 8, 8, 8, 8, 8, 8]
-    assert all(len(server.requests) >= 3 for server in servers)
-    assert {request["key"] for request in asked} == {"Bearer sk-test"}
-    assert {request["model"] for request in asked} == {"cl-nagoya/ruri-v3-30m"}
-    made.embed_query("休暇")
-    assert [r["input"] for s in servers for r in s.requests if "検索クエリ: 休暇" in r["input"]]
+    assert np.allclose(made.embed_query("休暇"), wanted.embed_query("休暇"), atol=1e-6)
+    assert [len(request["input"]) for request in server.requests] == [8, 8, 8, 8, 8, 8, 2, 1]
+    assert {request["key"] for request in server.requests} == {"Bearer sk-test"}
+    assert {request["model"] for request in server.requests} == {"cl-nagoya/ruri-v3-30m"}
 
 
-def test_a_server_that_fails_is_replaced_by_another(servers):
-    servers[0].faults = [(500, {}, {"error": {"message": "CUDA error"}})] * 9
-    made = SwallowEmbeddings("m", base_url=[server.url for server in servers], batch_size=1)
-    assert np.array(made.embed_documents(["東京", "大阪"])).shape == (2, 16)
-    busy = (429, {"Retry-After": "0"}, {"error": {"message": "busy"}})
-    servers[0].faults, servers[1].faults = [busy], [busy]
-    assert np.array(made.embed_documents(["東京"])).shape == (1, 16)
-    servers[0].faults = [busy] * 9
-    with pytest.raises(ServerBusyError, match="429: busy"):
-        SwallowEmbeddings("m", base_url=servers[0].url).embed_query("東京")
-
-
-def test_what_a_server_refuses_is_said(servers):
-    server = servers[0]
-    made = SwallowEmbeddings("m", base_url=server.url)
-    server.faults = [(401, {}, {"error": {"message": "Unauthorized"}})]
-    with pytest.raises(AuthenticationError, match="Pass api_key="):
-        made.embed_query("東京")
-    server.faults = [(400, {}, {"error": {"message": "input too long"}})]
-    with pytest.raises(InvalidRequestError, match="input too long"):
-        made.embed_query("東京")
-    for answer in ({"data": []}, {"nothing": 1}, {"data": [{"index": 0, "embedding": "x"}]}):
-        server.faults = [(200, {}, answer)]
-        with pytest.raises(EmbeddingError, match="did not answer with 1 vectors"):
-            made.embed_query("東京")
-    with pytest.raises(ValueError, match="base_url needs model="):
-        SwallowEmbeddings(base_url=server.url)
-    assert len(server.requests) == 5
+def test_commands_embed_on_a_server(server, tmp_path):
+    (tmp_path / "文書").mkdir()
+    (tmp_path / "文書" / "規程.txt").write_text("会議室は3階にある。", encoding="utf-8")
+    command = ["--embeddings-url", server.url, "--embeddings-api-key", "sk-test"]
+    index = str(tmp_path / "索引")
+    documents = str(tmp_path / "文書")
+    named = ["--embeddings", "cl-nagoya/ruri-v3-30m"]
+    assert main(["index", documents, "-o", index, *named, *command]) == 0
+    (tmp_path / "文書" / "規程.txt").write_text("会議室は4階にある。", encoding="utf-8")
+    # The index knows its encoder.
+    assert main(["sync", documents, "-i", index, *command]) == 0
+    inputs = [request["input"] for request in server.requests]
+    assert inputs == [[f"検索文書: 規程\n会議室は{i}階にある。"] for i in (3, 4)]
+    assert {request["key"] for request in server.requests} == {"Bearer sk-test"}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not fork by default")
-def test_a_forked_child_has_connections_of_its_own(servers):
-    made = SwallowEmbeddings("m", base_url=servers[0].url)
+def test_a_forked_child_has_connections_of_its_own(server):
+    made = SwallowEmbeddings("m", base_url=server.url)
     before = made.embed_query("東京")
     assert in_child(lambda: made.embed_query("東京")) == before
     assert made.embed_query("東京") == before
-    first, childs, second = (request["peer"] for request in servers[0].requests)
+    first, childs, second = (request["peer"] for request in server.requests)
     assert first == second != childs
-
-
-def test_a_server_that_is_not_there(monkeypatch):
-    monkeypatch.setattr("langchain_swallow.retrieval.embeddings.server._FIRST_BACKOFF_S", 0.0)
-    made = SwallowEmbeddings("m", base_url="http://127.0.0.1:9/v1")
-    with pytest.raises(ServerConnectionError, match=r"127\.0\.0\.1:9/v1 cannot be reached"):
-        made.embed_query("東京")
 
 
 @pytest.fixture(scope="module")

@@ -296,8 +296,8 @@ def typed_settings() -> Iterator[None]:
     """
     try:
         yield
-    except (httpx.InvalidURL, ValueError, ImportError, OSError) as error:
-        is_secret = isinstance(error, httpx.InvalidURL | ValueError) and any(
+    except Exception as error:  # httpx, and the copy of it that openai brings, raise their own
+        is_secret = not isinstance(error, ImportError | OSError) and any(
             map(may_hold_password, getproxies().values())
         )
         why = f"a proxy's address is not valid. {_ENCODE.strip()}" if is_secret else f"{error}."

@@ -8,7 +8,7 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from langchain_swallow._system.machine import allowed_cores
 from langchain_swallow.catalog import DEMO
 from langchain_swallow.errors import EmbeddingError, MissingDependencyError
-from langchain_swallow.retrieval.embeddings.server import EmbeddingServers
+from langchain_swallow.retrieval.embeddings.openai import openai_encoder
 from langchain_swallow.retrieval.embeddings.vector_cache import VectorCache
 from langchain_swallow.text.surrogates import replace_surrogates
 
@@ -52,9 +52,10 @@ class SwallowEmbeddings(Embeddings):
         batch_size: Texts encoded at once, or sent in one request.
         device: As in torch; `None` takes the best there is. On CUDA the weights are bf16, or fp16
             where the device has no bf16.
-        base_url: Of a server with OpenAI's embeddings API, such as `http://host:8000/v1`, or of
-            several with the same model: many machines then index together.
-        api_key: Of the servers.
+        base_url: Of a server with OpenAI's embeddings API (vLLM, TEI, llama.cpp), such as
+            `http://host:8000/v1`; it is asked by langchain-openai (extra `openai`), with the
+            prefixes. Before several servers put a load balancer.
+        api_key: Of the server.
         cache: A file that keeps vectors, so that a passage is encoded once, whatever becomes of the
             index; `None` keeps none.
 
@@ -62,9 +63,8 @@ class SwallowEmbeddings(Embeddings):
     first text is embedded.
 
     Raises:
-        EmbeddingError: The encoder returned zero or non-finite vectors.
-        ServerConnectionError: No server can be reached; and the other errors of
-            `EmbeddingServers`.
+        EmbeddingError: The encoder returned zero or non-finite vectors, or the server refused.
+        ServerConnectionError: The server cannot be reached.
     """
 
     def __init__(
@@ -75,19 +75,23 @@ class SwallowEmbeddings(Embeddings):
         passage_prefix: str | None = None,
         batch_size: int = 32,
         device: str | None = None,
-        base_url: str | Sequence[str] | None = None,
+        base_url: str | None = None,
         api_key: str | None = None,
         cache: str | Path | None = None,
     ) -> None:
         if base_url and not model:
             raise ValueError("base_url needs model=, the name of the encoder on the server.")
+        if base_url and not isinstance(base_url, str):
+            raise ValueError(
+                f"base_url must be one URL, not {base_url!r}. Put a load balancer before several."
+            )
         self.model = model or _default_model(device)
         known = prefixes(self.model)
         self.query_prefix = known[0] if query_prefix is None else query_prefix
         self.passage_prefix = known[1] if passage_prefix is None else passage_prefix
         self._batch_size = batch_size
         self._device = device
-        self._base_urls = [base_url] if isinstance(base_url, str) else base_url
+        self._base_url = base_url
         self._api_key = api_key
         self._lock = threading.Lock()
         self._cache = None if cache is None else Path(cache)
@@ -123,11 +127,10 @@ class SwallowEmbeddings(Embeddings):
     @functools.cached_property
     def _encode(self) -> Callable[[list[str], bool], Any]:
         """Loads the encoder; maps texts, and whether they are questions, to vectors."""
-        if self._base_urls:
-            servers = EmbeddingServers(
-                self._base_urls, self.model, api_key=self._api_key, batch_size=self._batch_size
+        if self._base_url:
+            embed: Callable[[list[str]], Any] = openai_encoder(
+                self.model, self._base_url, self._api_key, self._batch_size
             )
-            embed: Callable[[list[str]], Any] = servers.encode
         elif self.model == DEMO:
             return _demo_encoder()
         else:
@@ -158,7 +161,10 @@ def unit_vectors(vectors: Any, count: int, model: str) -> Vectors:
     Raises:
         EmbeddingError: Another shape, or a zero or non-finite row.
     """
-    array = np.asarray(vectors, dtype=np.float32)
+    try:
+        array = np.asarray(vectors, dtype=np.float32)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise EmbeddingError(f"{model!r} returned no vectors of one length: {error}.") from error
     if array.ndim != 2 or len(array) != count:
         raise EmbeddingError(
             f"{model!r} returned vectors of shape {array.shape} for {count} texts."

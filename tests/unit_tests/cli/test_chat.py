@@ -35,15 +35,14 @@ class Recording(FakeListChatModel):
 
 
 @pytest.fixture
-def index(tmp_path, monkeypatch):
+def index(tmp_path):
     metadatas = [{"source": f"{i}.md"} for i in range(2)]
     SwallowFAISS.from_texts(TEXTS, CharacterEmbeddings(), metadatas).save_local(tmp_path / "索引")
-    # The encoder of a test has no name that could be loaded.
-    monkeypatch.setattr(
-        "langchain_swallow.cli.conversation.load_store",
-        lambda path: SwallowFAISS.load_local(path, CharacterEmbeddings()),
-    )
     return tmp_path / "索引"
+
+
+def opened(path):
+    return SwallowFAISS.load_local(path, CharacterEmbeddings())
 
 
 def hybrid(store, llm):
@@ -52,7 +51,8 @@ def hybrid(store, llm):
 
 def conversation(*answers, index=None):
     llm = Recording(responses=list(answers) or ["はい。"], asked=[])
-    return Conversation(lambda name: llm, hybrid, "demo", index), llm.asked
+    # The encoder of a test has no name that could be loaded.
+    return Conversation(lambda name: llm, hybrid, "demo", index, opened), llm.asked
 
 
 def said(made, text):

@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 
-import numpy as np
+import httpx
 import pytest
 import pytest_socket
 
@@ -30,8 +30,6 @@ from langchain_swallow.errors import (
     ServerError,
     SwallowError,
 )
-from langchain_swallow.retrieval.embeddings import server as embedding_server
-from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings, unit_vectors
 from tests.support.broken_servers import (
     MODELS,
     UNKNOWN_MODELS,
@@ -51,7 +49,6 @@ def _quick(monkeypatch):
     """The same limits, in less time than a person would give them."""
     pytest_socket.enable_socket()
     monkeypatch.setattr(server, "_FIRST_BACKOFF_S", 0.01)
-    monkeypatch.setattr(embedding_server, "_FIRST_BACKOFF_S", 0.01)
     monkeypatch.setattr(server_connection, "_ERROR_BODY_LIMIT_S", 0.3)
 
 
@@ -440,20 +437,12 @@ def test_an_address_that_is_none_is_an_error_of_this_package(ask, url, way):
         way(ask(url, max_retries=0))
 
 
-@pytest.mark.parametrize("url", URLS, ids=ascii)
-def test_an_address_of_an_encoder_that_is_none_is_an_error_of_this_package(url):
-    with pytest.raises(ServerConnectionError):
-        embedding_server.EmbeddingServers([url], "m", max_retries=0).encode(["x"])
-
-
 @pytest.mark.parametrize("key", ["a\n", "a\r\nX: y", "鍵", " a", "a\x00", "a\x7f"], ids=ascii)
 def test_a_key_that_no_header_can_have_is_named_and_not_shown(serve, ask, key):
     one = serve()
     with pytest.raises(AuthenticationError, match="an HTTP header cannot have") as met:
         _invoke(ask(one, api_key=key + "secret"))
     assert "secret" not in str(met.value)
-    with pytest.raises(AuthenticationError, match="an HTTP header cannot have"):
-        SwallowEmbeddings("m", base_url=one.url, api_key=key).embed_query("x")
 
 
 @pytest.mark.parametrize(
@@ -468,8 +457,6 @@ def test_settings_of_the_environment_that_cannot_be_used_are_named(
         monkeypatch.setenv(name, value)
     with pytest.raises(ServerConnectionError, match="environment"):
         _invoke(ask(serve()))
-    with pytest.raises(ServerConnectionError, match="environment"):
-        SwallowEmbeddings("m", base_url="http://127.0.0.1:1/v1").embed_query("x")
 
 
 def test_a_password_in_an_address_is_not_shown(serve, ask):
@@ -513,8 +500,11 @@ def test_what_is_before_the_host_is_not_shown(url, shown):
 )
 def test_a_password_of_a_proxy_is_not_shown(monkeypatch, name, proxy):
     monkeypatch.setenv(name, proxy)
-    with pytest.raises(ServerConnectionError, match="HTTPS_PROXY") as met:
-        embedding_server.EmbeddingServers(["http://127.0.0.1:1/v1"], "m")
+    with (
+        pytest.raises(ServerConnectionError, match="HTTPS_PROXY") as met,
+        server_connection.typed_settings(),
+    ):
+        httpx.Client()
     assert "hunter2" not in "".join(traceback.format_exception(met.value))
 
 
@@ -752,74 +742,3 @@ def test_a_failed_meeting_is_begun_again(serve, ask):
         _invoke(llm)
     one.get = Reply(MODELS)
     assert _invoke(llm) == "はい"
-
-
-# Embeddings
-
-
-def test_no_texts_have_no_vectors():
-    vectors = embedding_server.EmbeddingServers(["http://127.0.0.1:1/v1"], "m").encode([])
-    assert (vectors.shape, vectors.dtype) == ((0, 0), np.float32)
-    assert SwallowEmbeddings("m", base_url="http://127.0.0.1:1/v1").embed_documents([]) == []
-
-
-VECTORS = {"data": [{"index": 0, "embedding": [3.0, 4.0]}, {"index": 1, "embedding": [0.0, 1.0]}]}
-
-
-def _embed(reply, serve):
-    servers = embedding_server.EmbeddingServers([serve(reply).url], "m", max_retries=0)
-    return unit_vectors(servers.encode(["a", "b"]), 2, "m")
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        *COMPLETIONS.values(),
-        Reply({"data": None}), Reply({"data": [None, None]}), Reply({"data": {"a": 1}}),
-        Reply({"data": [{"index": 0, "embedding": [1]}]}),
-        *(Reply({"data": [{"index": 0, "embedding": bad}, {"index": 1, "embedding": bad}]})
-          for bad in (None, "x", 3, {"a": 1}, [None], ["x"], [[1]], [10**400])),
-        Reply({"data": [{"index": None, "embedding": [1]}] * 2}),
-        Reply(b'{"data": [{"index": Infinity, "embedding": [1]}]}'),
-        Reply({"data": [{"index": 0, "embedding": [1]}, {"index": 1, "embedding": [1, 2]}]}),
-    ],
-)  # fmt: skip
-def test_wrong_vectors_are_an_error_of_this_package(serve, reply):
-    with pytest.raises(SwallowError):
-        _embed(reply, serve)
-
-
-def test_right_vectors_are_read(serve):
-    assert np.allclose(_embed(Reply(VECTORS), serve), [[0.6, 0.8], [0, 1]])
-
-
-def test_servers_of_two_encoders_are_an_error(serve):
-    other = {"data": [{"index": 0, "embedding": [1.0]}]}
-    one = {"data": [{"index": 0, "embedding": [1.0, 2.0]}]}
-    urls = [serve(Reply(one)).url, serve(Reply(other)).url]
-    servers = embedding_server.EmbeddingServers(urls, "m", batch_size=1)
-    with pytest.raises(SwallowError, match=r"lengths \[1, 2\]"):
-        servers.encode(["a", "b"])
-
-
-def test_waiting_for_vectors_has_a_limit(serve, monkeypatch):
-    monkeypatch.setattr(embedding_server, "_TIMEOUT_S", 0.3)
-    one = serve()
-
-    def drip(handler):
-        for _ in range(100):
-            handler.wfile.write(b" ")
-            time.sleep(0.05)
-
-    for post in (one.hang, lambda handler: Reply(b"", after=lambda: drip(handler))):
-        one.post = post
-        start = time.monotonic()
-        with pytest.raises(ServerConnectionError, match=r"did not answer within 0\.3 s"):
-            embedding_server.EmbeddingServers([one.url], "m", max_retries=3).encode(["a"])
-        assert time.monotonic() - start < 10
-
-
-def test_half_an_emoji_is_sent_as_a_replacement_character(serve, ask):
-    one = serve()
-    assert _invoke(ask(one, stop=["\ud83d"])) == "はい"
-    assert b'"stop": ["\\ufffd"]' in one.bodies[-1]
