@@ -72,7 +72,7 @@ PUNCTUATION = ".:,、。，．!?;・…\"'`“”‘’「」『』()（）[]{}�
 
 def second_key(text):
     """The same rules, written down letter by letter."""
-    text = re.sub(r"[\[［](\d+\s*[,、，]\s*)*\d+[\]］]", "", text)
+    text = re.sub(r"[\[［]\s*(\d+\s*[,、，・~〜～–-]\s*)*\d+\s*[\]］]", "", text)
     for odd in "−‐‑–—―":
         text = text.replace(odd, "-")
     text = text.translate({ord("〜"): "~", ord("～"): "~", ord("﨑"): "崎", ord("髙"): "高"})
