@@ -2,13 +2,19 @@
 
 import functools
 import json
+from collections.abc import Sized
 from datetime import datetime
 from typing import Any
 
 from jinja2 import Template, TemplateError, nodes
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+# Longer than any context window; more is a template that would fill the memory.
+_MAX_CHARACTERS = 32 * 1024**2
+_MAX_BITS = 4096
 
 
 def render_chat_template(template: str, **variables: Any) -> str:
@@ -19,22 +25,49 @@ def render_chat_template(template: str, **variables: Any) -> str:
         **variables: `messages`, `add_generation_prompt`, and the special tokens by their roles.
 
     Raises:
-        TemplateError: The template is not Jinja, or refuses the conversation. A template may raise
-            any other error as well.
+        TemplateError: The template is not Jinja, refuses the conversation, or makes a text or a
+            number that no prompt has room for. A template may raise any other error as well.
     """
     # transformers names them even if there are none; templates ask for either.
-    return _compiled(template).render(**{"tools": None, "documents": None} | variables)
+    pieces = _compiled(template).generate(**{"tools": None, "documents": None} | variables)
+    rendered, size = [], 0
+    for piece in pieces:
+        rendered.append(piece)
+        size += len(piece)
+        _check_size(size)
+    return "".join(rendered)
 
 
 @functools.lru_cache(maxsize=16)
 def _compiled(template: str) -> Template:
-    environment = ImmutableSandboxedEnvironment(
+    environment = _Environment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
     )
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _raise
     environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
     return environment.from_string(template)
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Refuses what `'x' * 10**9` and `2 ** 10**9` would make, before it is made."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        if isinstance(left, int) and isinstance(right, int):
+            bits = left.bit_length(), right.bit_length()
+            if (bits[0] * right if operator == "**" else sum(bits)) > _MAX_BITS:
+                raise TemplateError(f"The template computes a number of over {_MAX_BITS} bits.")
+        for sequence, times in ((left, right), (right, left)):
+            if isinstance(sequence, Sized) and isinstance(times, int):
+                _check_size(len(sequence) * times)
+        return super().call_binop(context, operator, left, right)
+
+
+def _check_size(size: int) -> None:
+    if size > _MAX_CHARACTERS:
+        raise TemplateError(f"The template makes a text of over {_MAX_CHARACTERS} characters.")
 
 
 class _Generation(Extension):
