@@ -2,7 +2,7 @@
 
 The same model through vLLM: in this process, or on servers.
 
-    pip install "langchain-swallow[vllm]"
+    pip install vllm
     python examples/12_vllm.py --model tokyotech-llm/Swallow-7b-instruct-v0.1
     python examples/12_vllm.py --model tokyotech-llm/Swallow-70b-instruct-v0.1 --tensor-parallel 4
     bash examples/vllm_server.sh &

@@ -1,6 +1,6 @@
-"""The tables of `docs/*.md` from the files of figures in `docs/runs`, the help texts, the models.
+"""The tables of README and `docs/*.md`: figures of `docs/runs`, help texts, models.
 
-    python tests/benchmarks/page.py
+    python -m tests.benchmarks.page
 
 Between `<!-- figures: NAME -->` and `<!-- end -->` stand the command, the day, the machine and a
 table of `docs/runs/NAME.json`; `NAME#2` is its second table. Between `<!-- help: COMMAND -->` and
@@ -14,20 +14,26 @@ import os
 import re
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 from langchain_swallow import ModelInfo, list_models
 from langchain_swallow.evaluation.tables import Table
+from tests.benchmarks.cards import cards_table
 from tests.benchmarks.parameters import parameters_table
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 PAGES = tuple(
-    path for path in sorted(DOCS.glob("*.md")) if "<!-- end -->" in path.read_text("utf-8")
+    path
+    for path in sorted(chain(DOCS.glob("*.md"), ROOT.glob("README*.md")))
+    if "<!-- end -->" in path.read_text("utf-8")
 )
 RUNS = DOCS / "runs"
 _BLOCK = re.compile(r"<!-- figures: ([\w-]+)(?:#(\d+))? -->\n.*?<!-- end -->", re.DOTALL)
 _MODELS = re.compile(r"<!-- models -->\n.*?<!-- end -->", re.DOTALL)
 _OPTIONS = re.compile(r"(<!-- (\w+) options: (ja|en) -->\n).*?<!-- end -->", re.DOTALL)
+_CARDS = re.compile(r"<!-- cards: (ja|en) -->\n.*?<!-- end -->", re.DOTALL)
 _HELP = re.compile(r"<!-- help: ([\w -]+?) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -41,8 +47,18 @@ def fill(text: str) -> str:
         opening = match[0].split("\n", 1)[0]
         return f"{opening}\n{_how(figures)}\n\n{table.markdown()}\n<!-- end -->"
 
-    text = _OPTIONS.sub(_options, text)
+    text = _CARDS.sub(_cards, _OPTIONS.sub(_options, text))
     return _MODELS.sub(_models, _HELP.sub(_help, _BLOCK.sub(block, text)))
+
+
+def _cards(match: re.Match[str]) -> str:
+    """Which model for which GPU."""
+    return f"<!-- cards: {match[1]} -->\n{cards_table(match[1])}\n<!-- end -->"
+
+
+def _options(match: re.Match[str]) -> str:
+    """Every parameter of a chat model."""
+    return f"{match[1]}{parameters_table(match[2], match[3])}\n<!-- end -->"
 
 
 def _options(match: re.Match[str]) -> str:

@@ -87,10 +87,14 @@ def test_a_guide_runs(guide, capsys):
         assert "超える" in printed
 
 
-@pytest.mark.usefixtures("demo_folder", "checkout")
-def test_the_shell_of_the_readme_runs():
-    readme = blocks(ROOT / "README.md", "bash")
-    assert sum(not block.reason for block in readme) == 1
-    for block in readme:
-        if not block.reason:
-            subprocess.run(["bash", "-euo", "pipefail", "-c", block.code], check=True, timeout=500)
+@pytest.mark.usefixtures("demo_folder", "empty")
+def test_the_shell_of_the_readme_prints_what_it_shows():
+    readme = ROOT / "README.md"
+    shell = [block.code for block in blocks(readme, "bash") if not block.reason]
+    [shown] = blocks(readme, "text")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "".join(shell)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=500,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert done.stdout.endswith(shown.code)

@@ -8,11 +8,17 @@ import sys
 
 import pytest
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 from langchain_swallow.cli import _parser
 from tests.benchmarks import page
 from tests.documentation import DOCS, GUIDES, ROOT, blocks
 
 PAGES = sorted(DOCS.rglob("*.md"))
+READMES = sorted(DOCS.parent.glob("README*.md"))
 CONTRIBUTING = DOCS.parent / "CONTRIBUTING.md"
 
 
@@ -21,7 +27,32 @@ def test_tables_of_figures_are_those_of_their_files(path):
     if path.name == "commands.md" and sys.version_info[:2] != (3, 11):
         pytest.skip("argparse lays out help otherwise in other versions; the page is of 3.11")
     text = path.read_text("utf-8")
-    assert page.fill(text) == text, "Run python tests/benchmarks/page.py."
+    assert page.fill(text) == text, "Run python -m tests.benchmarks.page."
+
+
+def test_every_extra_that_is_named_exists():
+    root = DOCS.parent
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    named = set()
+    listed = [root / "pyproject.toml", *READMES, *PAGES, root / "CONTRIBUTING.md"]
+    for folder in ("langchain_swallow", "examples"):
+        listed += [p for p in (root / folder).rglob("*") if p.suffix in (".py", ".md", ".ipynb")]
+    for path in listed:
+        # The package by its name, or a checkout.
+        for extras in re.findall(
+            r"""(?:langchain-swallow|["' ]\.)\[([a-z, -]+)\]""", path.read_text("utf-8")
+        ):
+            named |= {(path.name, extra.strip()) for extra in extras.split(",")}
+    assert len(named) > 10
+    assert [pair for pair in named if pair[1] not in project["optional-dependencies"]] == []
+
+
+def test_guides_install_from_a_checkout():
+    """There is nothing on PyPI yet; what is, has its own README."""
+    pattern = re.compile(r"pip install [^\n`&]*langchain-swallow")
+    examples = (DOCS.parent / "examples").glob("*.ipynb")
+    pages = [*READMES, *PAGES, *examples]
+    assert [p.name for p in pages if pattern.search(p.read_text("utf-8"))] == []
 
 
 def test_files_of_figures_name_no_folder_of_a_machine():
@@ -72,6 +103,18 @@ def test_flows_are_of_modules_there_are():
         assert path.is_dir() or path.with_suffix(".py").exists(), module
 
 
+@pytest.mark.parametrize("path", [*READMES, *PAGES], ids=lambda p: p.name)
+def test_links_keep_to_the_language_of_the_page(path):
+    """A page in both languages is linked in the reader's; the two READMEs link each other."""
+    is_english = path.name.endswith(".en.md")
+    links = {
+        link.split("/")[-1] for link in re.findall(r"\]\(([^)#:]+\.md)", path.read_text("utf-8"))
+    }
+    twins = {page.name for page in PAGES if page.with_name(f"{page.stem}.en.md").exists()}
+    other = twins if is_english else {f"{name[:-3]}.en.md" for name in twins}
+    assert links & other == set()
+
+
 @pytest.mark.parametrize("language", ["", ".en"])
 def test_troubles_are_looked_up_by_what_is_said(language):
     """Every message in the guide is one of the source's, but for what stands in braces there."""
@@ -94,7 +137,7 @@ def test_a_guide_has_the_same_code_in_both_languages(guide):
     assert japanese == english
 
 
-@pytest.mark.parametrize("path", [DOCS.parent / "README.md", *PAGES], ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [*READMES, *PAGES], ids=lambda p: p.name)
 def test_code_that_is_not_run_is_of_names_and_commands_there_are(path):
     """What cannot run here says why, and is still looked at."""
     for block in (b for b in blocks(path, "python", "bash") if b.reason):
