@@ -105,6 +105,26 @@ class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
         return cls(loaded=LoadedEngine(engine, name, fingerprint.Fingerprint(engine)), **fields)
 
     @classmethod
+    def from_huggingface(cls, pipeline: Any, **fields: Any) -> Self:
+        """Wrap the model and tokenizer of langchain-huggingface, without loading them again.
+
+        Args:
+            pipeline: A `HuggingFacePipeline`, or a `ChatHuggingFace` of one.
+            **fields: As of `from_model`; what the pipeline generates with is not taken over.
+
+        Raises:
+            TypeError: There is no model in this process, as of an endpoint.
+        """
+        inner = getattr(getattr(pipeline, "llm", pipeline), "pipeline", None)
+        model, tokenizer = (getattr(inner, name, None) for name in ("model", "tokenizer"))
+        if model is None or tokenizer is None:
+            raise TypeError(
+                "from_huggingface takes a HuggingFacePipeline or a ChatHuggingFace of one, not "
+                f"{type(pipeline).__name__}. To use a server, pass base_url= to ChatSwallow."
+            )
+        return cls.from_model(model, tokenizer, **fields)
+
+    @classmethod
     def from_engine(cls, engine: Engine, *, model: str, **fields: Any) -> Self:
         """Answer with an engine of one's own, in tests with a `FakeEngine`.
 
