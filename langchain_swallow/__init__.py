@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 # Importing it is what registers its handlers.
 import langchain_swallow._system.forks  # noqa: F401
 from langchain_swallow._system.lazy import lazy_names
-from langchain_swallow._version import __version__
+from langchain_swallow._system.version import __version__
 
 if TYPE_CHECKING:
     from langchain_swallow.catalog import ModelInfo, list_models, resolve_model

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from langchain_swallow._version import __version__
+from langchain_swallow._system.version import __version__
 from langchain_swallow.chat_models.options import LoadedEngine
 
 # Fields that change no answer: how a model is called, watched, loaded or limited.

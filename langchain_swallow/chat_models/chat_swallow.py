@@ -22,7 +22,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult, LLMResult
 from pydantic import ConfigDict
 from typing_extensions import Self
 
-from langchain_swallow._version import __version__
+from langchain_swallow._system.version import __version__
 from langchain_swallow.catalog import PromptFormat, chat_model_info
 from langchain_swallow.chat_models.batches import BatchedChatModel
 from langchain_swallow.chat_models.binding import BindableChatModel

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from langchain_swallow._system.isolated import forget_working_directory
-from langchain_swallow._version import __version__
+from langchain_swallow._system.version import __version__
 from langchain_swallow.cli import (
     bench,
     chat,

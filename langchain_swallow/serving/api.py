@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.security import HTTPBearer
 from starlette.requests import ClientDisconnect
 
-from langchain_swallow._version import __version__
+from langchain_swallow._system.version import __version__
 from langchain_swallow.errors import SwallowError
 from langchain_swallow.rag import Answer
 from langchain_swallow.serving.answer_json import answer_json

@@ -69,8 +69,11 @@ def test_documents_are_cut_by_a_models_tokens_without_its_weights(
 
 
 def test_loading_a_model_would_be_noticed(checkpoint):
+    llm = ChatSwallow(model=str(checkpoint), device="cpu")
+    # Another test may have loaded it.
+    llm.unload()
     with pytest.raises(WeightsLoaded):
-        ChatSwallow(model=str(checkpoint), device="cpu").load()
+        llm.load()
 
 
 def test_the_engine_has_the_tokenizer_that_counted(checkpoint, monkeypatch):
