@@ -118,6 +118,8 @@ def test_the_servers_of_ours_are_not_those_of_a_provider(monkeypatch):
     assert model_name(arguments) == "openai:gpt-4o"
 
 
+# On CPUs that compute in bfloat16, this is bitsandbytes, which only the slow tests install.
+@pytest.mark.slow
 def test_a_model_of_fewer_bits_chats(checkpoint, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.StringIO("こんにちは。\n"))
     model = ("--model", str(checkpoint), "--max-tokens", "5")
