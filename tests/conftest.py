@@ -1,6 +1,12 @@
 """Which tests run, and how many at a time."""
 
+import os
 import signal
+
+# One core for each worker of xdist and what it starts, before torch is imported: threads of two
+# processes that share two cores wait for each other at every product.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from langchain_swallow._system.machine import allowed_cores, allowed_memory
 
