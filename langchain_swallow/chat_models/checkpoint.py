@@ -53,7 +53,12 @@ def default_sampling(model: str, tokenizer: Tokenizer) -> Sampling:
     """
     if model == DEMO:
         return GREEDY
-    if info := chat_model_info(model, by_folder_name=True):
+    try:
+        info = chat_model_info(model, by_folder_name=True)
+    except BaseModelError:
+        # A tuned model under the name of its base, with a prompt format that was set.
+        return GREEDY
+    if info:
         return info.default_sampling
     template = str(getattr(tokenizer, "chat_template", None) or "")
     if "<|channel|>" in template:

@@ -77,9 +77,9 @@ def announce_download(model: str) -> None:
 
     if model in ("", DEMO) or Path(model).exists():
         return
-    if any(isinstance(try_to_load_from_cache(model, name), str) for name in _MARKERS):
-        return
     try:
+        if any(isinstance(try_to_load_from_cache(model, name), str) for name in _MARKERS):
+            return
         files = HfApi().model_info(model, files_metadata=True, timeout=10).siblings or []
     except Exception:  # The loader's own error says why the hub gives no model.
         return

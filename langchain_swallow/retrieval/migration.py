@@ -66,10 +66,18 @@ def rewrite_index(folder: str | Path, path: str | Path) -> None:
 
     Raises:
         FileNotFoundError: There is no index.
-        IndexStoreError: It is damaged, or `path` holds something else.
+        IndexStoreError: It is damaged, or `path` holds something else, such as another index.
     """
-    stored = IndexFolder(Path(folder)).read()
-    IndexFolder(Path(path)).replace(stored.snapshot, stored.manifest)
+    source, target = IndexFolder(Path(folder)), IndexFolder(Path(path))
+    is_same = Path(folder).resolve() == Path(path).resolve()
+    if not is_same and target.signature() is not None:
+        raise IndexStoreError(f"{path} holds another index. Choose another folder.")
+    source.read()  # nothing is made where there is nothing to convert
+    with target.writing():
+        # Read again where nobody else can write: a change that came in between is kept.
+        stored = source.read()
+        facts = stored.manifest if is_same else stored.manifest.without_files()
+        target.write(stored.snapshot.compacted(), facts)
 
 
 def _check_encoder(folder: str | Path, found: Converted, embeddings: Embeddings) -> None:

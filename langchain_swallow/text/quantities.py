@@ -114,7 +114,7 @@ _PATTERN = re.compile(
         |[0-9]{{2,5}}(?:-[0-9]{{2,5}}){{1,4}}(?![0-9]))
   | (?<![0-9/])(?P<m5>1[0-2]|0?[1-9])/(?P<d5>3[01]|[12][0-9]|0?[1-9])(?![0-9/])
   | {_SHARES}
-  | (?P<half>午前|午後|am\ ?|pm\ ?)?(?<![0-9.,])(?P<hour>[0-9]{{1,2}})
+  | (?P<half>午前|午後|(?<![a-z])[ap]m\ ?)?(?<![0-9.,])(?P<hour>[0-9]{{1,2}})
         (?:時(?!間)(?:(?P<minute>[0-9]{{1,2}})分|(?P<and_half>半))?|:(?P<colon>[0-5][0-9])(?![0-9]))
         (?:\ ?(?P<half_behind>[ap]\.?m)\b\.?)?
   | (?<![a-z0-9])(?P<code>[a-z][a-z0-9]{{0,20}}-?[0-9][a-z0-9]{{0,20}}(?:-[a-z0-9]{{1,20}}){{0,5}})
@@ -335,6 +335,9 @@ def _time(found: dict[str, str | None]) -> tuple[str, object, str]:
     hour = int(found["hour"] or 0)
     if _said_half(found) == "pm" and hour < 12:
         hour += 12
+    # 12:30 a.m. is 0:30; 午前12時 is noon as often as midnight.
+    elif _said_half(found) == "am" and found["half"] != "午前" and hour == 12:
+        hour = 0
     minute = 30 if found["and_half"] else int(found["minute"] or found["colon"] or 0)
     return "time", hour * 60 + minute, ""
 
@@ -345,7 +348,7 @@ def _said_half(found: dict[str, str | None]) -> str:
 
 
 def _half(found: dict[str, str | None], minutes: object) -> str:
-    is_late = isinstance(minutes, int) and minutes >= 13 * 60
+    is_late = isinstance(minutes, int) and 13 * 60 <= minutes < 24 * 60
     return _said_half(found) or ("pm" if is_late else "")
 
 

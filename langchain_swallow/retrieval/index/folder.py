@@ -168,7 +168,18 @@ class IndexFolder:
             OSError: As `write`.
         """
         with self.writing():
-            self.write(snapshot.compacted(), facts.without_files())
+            compacted = snapshot.compacted()
+            # Files are never written twice: they may be mapped, by this snapshot too.
+            there = self._segments({part.segment.name for part in compacted.parts})
+            self.write(compacted, replace(facts.without_files(), segments=there))
+
+    def _segments(self, names: Collection[str]) -> tuple[StoredSegment, ...]:
+        """Those of these segments that the folder's index has; a damaged one has none."""
+        try:
+            stored = read_manifest(self.path).segments
+        except (FileNotFoundError, IndexStoreError):
+            return ()
+        return tuple(segment for segment in stored if segment.name in names)
 
     def _write(self, snapshot: Snapshot, before: Manifest) -> Stored:
         stored = {segment.name: segment for segment in before.segments}
@@ -237,6 +248,11 @@ class IndexFolder:
 
     def _write_segment(self, segment: Segment) -> StoredSegment:
         database, terms, exact, fast, _ = self._paths(segment.name)
+        if database.exists():
+            raise IndexStoreError(
+                f"{database} is there, but the index in {self.path} does not name it: the index is "
+                "damaged. Write to another folder."
+            )
         segment.write_database(database)
         segment.lexical.write(terms)
         files = [database, terms, *segment.vectors.write(exact, fast)]

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ from langchain_core.embeddings import Embeddings
 
 from langchain_swallow import SwallowFAISS
 from langchain_swallow.cli import main
+from langchain_swallow.errors import IndexStoreError
 from langchain_swallow.retrieval.index import vectors
+from langchain_swallow.retrieval.migration import rewrite_index
 from tests.support.paths import DATA
 
 # The third was deleted.
@@ -111,6 +115,70 @@ def test_one_command_converts_them(folder, in_place, capsys, caplog):
     else:
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert not [path for path in output.iterdir() if path.suffix == ".order"]
+
+
+def texts(folder):
+    return sorted(d.page_content for d in SwallowFAISS.load_local(folder, Rows()).documents)
+
+
+@pytest.fixture
+def compact(tmp_path):
+    """An index of one segment, which needs no conversion."""
+    SwallowFAISS(Rows(), path=tmp_path / "索引").add_texts(["1", "2"])
+    return tmp_path / "索引"
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda folder: main(["convert", str(folder), "-o", str(folder)]),
+        lambda folder: SwallowFAISS.load_local(folder, Rows()).save_local(folder),
+        lambda folder: SwallowFAISS(Rows(), path=folder).save_local(folder),
+    ],
+    ids=["convert", "load and save", "open and save"],
+)
+def test_an_index_is_written_onto_itself(compact, again):
+    for _ in range(2):
+        again(compact)
+        assert texts(compact) == ["1", "2"]
+
+
+def test_a_store_in_memory_is_saved_twice(tmp_path):
+    store = SwallowFAISS.from_texts(["1"], Rows())
+    store.save_local(tmp_path)
+    store.save_local(tmp_path)
+    assert texts(tmp_path) == ["1"]
+    store.add_texts(["2"])
+    store.save_local(tmp_path)
+    assert texts(tmp_path) == ["1", "2"]
+
+
+def test_files_that_a_damaged_index_does_not_name_are_not_overwritten(compact):
+    store = SwallowFAISS.load_local(compact, Rows())
+    (compact / "manifest.json").write_text("{}", encoding="utf-8")
+    before = {path.name: path.read_bytes() for path in compact.iterdir()}
+    with pytest.raises(IndexStoreError, match="Write to another folder"):
+        store.save_local(compact)
+    assert {path.name: path.read_bytes() for path in compact.iterdir()} == before
+    assert len(store.documents) == 2
+
+
+def test_what_is_written_while_a_conversion_waits_is_kept(compact):
+    converting = threading.Thread(target=rewrite_index, args=(compact, compact))
+    store = SwallowFAISS(Rows(), path=compact)
+    with store.transaction():
+        converting.start()
+        time.sleep(0.5)
+        store.add_texts(["3"])
+    converting.join()
+    assert texts(compact) == ["1", "2", "3"]
+
+
+def test_another_index_is_not_replaced(compact, tmp_path):
+    other = tmp_path / "別"
+    SwallowFAISS(Rows(), path=other).add_texts(["5"])
+    assert main(["convert", str(compact), "-o", str(other)]) == 1
+    assert texts(other) == ["5"]
 
 
 def test_the_kind_that_was_removed_is_named():
