@@ -45,7 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _parser().parse_args(argv)
         command: Callable[[argparse.Namespace], int] = arguments.command
-        return command(arguments)
+        code = command(arguments)
+        # CPython remembers a Ctrl-C that came within `exec` of a text, as when a module with a
+        # dataclass is imported, and ends the process by SIGINT even if the command handled it. The
+        # next `exec` of a text forgets it.
+        exec("")
+        return code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -90,10 +90,6 @@ def talk(conversation: "Conversation", shown: "Terminal", *, as_json: bool) -> i
             elif line:
                 _turn(conversation, shown, line, as_json=as_json)
         except EOFError:
-            # CPython remembers a Ctrl-C that came within `exec` of a text, as when a module with a
-            # dataclass is imported, and ends the process by SIGINT though it was handled. The next
-            # `exec` of a text forgets it.
-            exec("")
             return 0
         except KeyboardInterrupt:
             continue

@@ -6,7 +6,6 @@ server never loads torch.
 """
 
 import importlib
-import importlib.util
 import pkgutil
 import threading
 from collections.abc import Callable
@@ -129,7 +128,9 @@ def _choose(settings: LoadSettings) -> str:
 
 def _suits_vllm(settings: LoadSettings) -> bool:
     """Whether vLLM is there and can do what is asked for."""
-    if settings.device_map is not None or importlib.util.find_spec("vllm") is None:
+    from langchain_swallow.engines.vllm import vllm_is_installed
+
+    if settings.device_map is not None or not vllm_is_installed():
         return False
     # By name: it loads torch.
     devices = importlib.import_module("langchain_swallow.engines.local.devices")

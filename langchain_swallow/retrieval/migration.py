@@ -70,12 +70,13 @@ def rewrite_index(folder: str | Path, path: str | Path) -> None:
     """
     source, target = IndexFolder(Path(folder)), IndexFolder(Path(path))
     is_same = Path(folder).resolve() == Path(path).resolve()
-    if not is_same and target.signature() is not None:
-        raise IndexStoreError(f"{path} holds another index. Choose another folder.")
-    source.read()  # nothing is made where there is nothing to convert
+    # Before the folder is made, so that nothing is made where there is nothing to convert.
+    known = source.read().snapshot
     with target.writing():
-        # Read again where nobody else can write: a change that came in between is kept.
-        stored = source.read()
+        if not is_same and target.signature() is not None:
+            raise IndexStoreError(f"{path} holds another index. Choose another folder.")
+        # What others wrote while this waited is kept.
+        stored = source.read(known)
         facts = stored.manifest if is_same else stored.manifest.without_files()
         target.write(stored.snapshot.compacted(), facts)
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 
 import pytest
 from langchain_core.messages.utils import convert_to_messages
@@ -135,3 +136,30 @@ def test_another_version_that_the_hub_does_not_have_names_those_of_the_catalog()
 def test_a_misspelled_name_is_refused_when_the_chat_model_is_made():
     with pytest.raises(UnknownModelError, match="Did you mean 'tokyotech-llm/Qwen3-Swallow-8B-RL"):
         ChatSwallow(model="tokyotech-llm/Qwen3-Swalow-8B-RL-v0.2")
+
+
+@pytest.mark.parametrize("prompt_format", ["ver0.1", "alpaca"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tokyotech-llm/Swallow-7b-hf",
+        "Llama-3.1-Swallow-8B-v0.5",
+        "Gemma-2-Llama-Swallow-2b-pt-v0.1",
+    ],
+)
+def test_a_tuned_model_that_is_named_like_its_base_is_prompted_as_it_was_set(name, prompt_format):
+    """As of `from_model`, where a fine-tune keeps the `name_or_path` of what it was tuned from."""
+    engine = FakeEngine(["はい。", "はい。"], tokenizer=trained_tokenizer())
+    llm = ChatSwallow.from_engine(engine, model=name, prompt_format=prompt_format)
+    assert llm.invoke("東京は？").content == "はい。"
+    assert "".join(chunk.content for chunk in llm.stream("東京は？")) == "はい。"
+
+
+def test_a_folder_that_is_named_like_a_base_model_is_prompted_as_it_was_set(folder, tmp_path):
+    named = tmp_path / "Swallow-7b-hf"
+    shutil.copytree(folder, named)
+    llm = ChatSwallow(
+        model=str(named), prompt_format="alpaca", device="cpu", dtype="float32", max_tokens=2
+    )
+    assert llm.invoke("東京は？").usage_metadata["output_tokens"] == 2
+    llm.unload()

@@ -3,6 +3,7 @@
 import argparse
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -114,6 +115,28 @@ def test_a_renamed_option_names_the_new_one(capsys, command, old, new):
         main([*command, old, "3"])
     assert ended.value.code == 2
     assert f"{old} is no option of this command. Use {new}." in capsys.readouterr().err
+
+
+def test_a_command_that_handled_ctrl_c_ends_with_its_own_code(tmp_path):
+    """CPython remembers an interrupt that came within `exec` of a text, as in an import."""
+    program = """
+import sys, types
+from langchain_swallow import cli
+def command(_):
+    try:
+        exec("raise KeyboardInterrupt")
+    except KeyboardInterrupt:
+        return 3
+parsed = types.SimpleNamespace(command=command)
+cli._parser = lambda: types.SimpleNamespace(parse_args=lambda _: parsed)
+sys.exit(cli.main([]))
+"""
+    (tmp_path / "program.py").write_text(program, encoding="utf-8")
+    # As the command itself is started: for `python -c` it makes no difference.
+    run_module = [sys.executable, "-m", "program"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    done = subprocess.run(run_module, env=environment, check=False, timeout=60)
+    assert done.returncode == 3
 
 
 def test_models_of_other_providers_say_what_they_need(monkeypatch):

@@ -38,3 +38,9 @@ def test_without_a_name_the_encoder_is_that_of_python():
     chosen = choose_embeddings(Namespace(embeddings=None, model=None))
     assert load_encoder(chosen).model == SwallowEmbeddings().model
     assert load_encoder(chosen).model.startswith("cl-nagoya/ruri-v3-")
+
+
+@pytest.mark.parametrize("name", ["./my-encoder", "a/b/c", "/srv/models/消えた", "..", "a b"])
+def test_what_is_no_folder_and_no_hub_id_is_left_to_the_loader(name, capsys):
+    assert load_encoder(name).model == name
+    assert capsys.readouterr().err == ""
