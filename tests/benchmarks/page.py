@@ -4,7 +4,8 @@
 
 Between `<!-- figures: NAME -->` and `<!-- end -->` stand the command, the day, the machine and a
 table of `docs/runs/NAME.json`; `NAME#2` is its second table. Between `<!-- help: COMMAND -->` and
-the end stands what the command says of itself; after `<!-- models -->` the catalogue; after
+the end stands what the command says of itself; after `<!-- models -->` the catalog; after
+`<!-- cards: en -->` which model fits which GPU; after
 `<!-- loading options: en -->` and `<!-- generation options: en -->` the parameters of the chat
 model. The rest is written by people.
 """
@@ -33,7 +34,7 @@ RUNS = DOCS / "runs"
 _BLOCK = re.compile(r"<!-- figures: ([\w-]+)(?:#(\d+))? -->\n.*?<!-- end -->", re.DOTALL)
 _MODELS = re.compile(r"<!-- models -->\n.*?<!-- end -->", re.DOTALL)
 _OPTIONS = re.compile(r"(<!-- (\w+) options: (ja|en) -->\n).*?<!-- end -->", re.DOTALL)
-_CARDS = re.compile(r"<!-- cards: (ja|en) -->\n.*?<!-- end -->", re.DOTALL)
+_CARDS = re.compile(r"<!-- cards: (ja|en)( in README)? -->\n.*?<!-- end -->", re.DOTALL)
 _HELP = re.compile(r"<!-- help: ([\w -]+?) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -53,12 +54,8 @@ def fill(text: str) -> str:
 
 def _cards(match: re.Match[str]) -> str:
     """Which model for which GPU."""
-    return f"<!-- cards: {match[1]} -->\n{cards_table(match[1])}\n<!-- end -->"
-
-
-def _options(match: re.Match[str]) -> str:
-    """Every parameter of a chat model."""
-    return f"{match[1]}{parameters_table(match[2], match[3])}\n<!-- end -->"
+    table = cards_table(match[1], in_readme=bool(match[2]))
+    return f"<!-- cards: {match[1]}{match[2] or ''} -->\n{table}\n<!-- end -->"
 
 
 def _options(match: re.Match[str]) -> str:

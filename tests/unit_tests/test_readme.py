@@ -7,7 +7,7 @@ import pytest
 
 from langchain_swallow import list_models
 from tests.benchmarks import page
-from tests.benchmarks.cards import CARDS, needed_gib
+from tests.benchmarks.cards import CARDS
 from tests.documentation import blocks
 from tests.support.paths import ROOT
 
@@ -59,10 +59,10 @@ def test_checkpoints_have_their_table_on_the_page_of_models_alone(readme):
     assert [row for row in rows if row in readme] == []
 
 
-@pytest.mark.parametrize(("gigabytes", "model", "quantization"), CARDS)
-def test_a_card_holds_its_model(gigabytes, model, quantization):
-    # A tenth, and 0.5 GiB, are the driver's and those of what is computed between.
-    assert needed_gib(model, quantization) < 0.9 * gigabytes * 1e9 / 2**30 - 0.4
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: f"{card.gigabytes}-{card.model}")
+def test_a_card_holds_its_model_with_context_embeddings_and_reranker(card):
+    assert card.needed_gib < card.usable_gib
+    assert card.info.prompt_format
 
 
 def _measured(readme):
