@@ -135,18 +135,18 @@ def add_parsers(commands: Any) -> None:
 
     convert = commands.add_parser(
         "convert",
-        help="take over an index of LangChain's FAISS, or 0.1 / LangChainのFAISSや0.1の索引を移す",
+        help="take over an index of LangChain's FAISS or an older version / 別の形式の索引を移す",
         **examples(
             "langchain-swallow convert 古い索引/ -o 索引 --embeddings cl-nagoya/ruri-v3-30m",
-            "langchain-swallow convert 索引/ -o 索引    0.1の索引を書き直す / rewrite one of 0.1",
+            "langchain-swallow convert 索引/ -o 索引    0.2.0より前の索引 / one from before 0.2.0",
         ),
     )
     convert.add_argument(
         "folder",
         type=Path,
         metavar="DIR",
-        help="FAISS.save_local が書いたフォルダー、または 0.1 の索引 / "
-        "what FAISS.save_local wrote, or an index of version 0.1",
+        help="FAISS.save_local が書いたフォルダー、または 0.2.0 より前の開発版の索引 / "
+        "what FAISS.save_local wrote, or an index of a development version before 0.2.0",
     )
     add_output(convert, "INDEX", "書き出す索引 / the index to write")
     convert.add_argument(

@@ -1,4 +1,4 @@
-"""From LangChain's FAISS store, and from version 0.1, without embedding anything again."""
+"""From LangChain's FAISS and from versions before 0.2.0, without embedding anything again."""
 
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def convert_langchain_faiss(
 
 
 def rewrite_index(folder: str | Path, path: str | Path) -> None:
-    """Write an index as this version lays it out: in one segment, IVF-PQ of version 0.1 as HNSW.
+    """Write an index as this version lays it out: in one segment, IVF-PQ of earlier ones as HNSW.
 
     No encoder is needed: passages, ids, metadata and vectors stay as they are.
 

@@ -200,7 +200,7 @@ class SwallowFAISS(VectorStore):
     def optimize(self) -> None:
         """Join all segments and drop what was deleted; searches are then at their fastest.
 
-        What version 0.1 laid out otherwise is written as this version does, IVF-PQ as HNSW.
+        What versions before 0.2.0 laid out otherwise is written as this one does, IVF-PQ as HNSW.
         """
         self.change(Snapshot.compacted)
 

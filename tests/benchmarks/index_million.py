@@ -1,6 +1,6 @@
 """A million vectors of 384 dimensions: build, save, load, search, filters, memory.
 
-    python tests/benchmarks/index_million.py flat --output docs/runs/index-flat.json
+    python tests/benchmarks/index_million.py flat community hnsw --output index-million.json
 
 For each kind of index: this package's store, built and saved in one process and loaded in another,
 with bare FAISS of the same type beside it there, trained and filled by itself. "community" is
@@ -226,8 +226,8 @@ ROWS = {
     "filtered_times_bare_unfiltered": ("the same / bare FAISS without it", "at most 1.5"),
     "bare_filtered_flat_ms": ("bare flat FAISS with that filter, ms", ""),
     "first_filter_s": ("first filter by a key, s", ""),
-    "recall_at_10": ("recall@10 against flat", ".95"),
-    "recall_at_10_filtered": ("recall@10 with the filter", ".95"),
+    "recall_at_10": ("recall@10 against flat", "0.95"),
+    "recall_at_10_filtered": ("recall@10 with the filter", "0.95"),
     "bare_recall": ("recall@10 of bare FAISS", ""),
     "bare_recall_filtered": ("the same with the filter", ""),
     "filtered_found_of_10": ("found with the filter, of 10", ""),

@@ -88,9 +88,9 @@ class CurrentIndex:
                 )
         if stored.snapshot.is_outdated and not self._snapshot.is_outdated:
             logger.warning(
-                "%s is laid out as version 0.1 did: its vectors are copied into memory, and IVF-PQ "
-                "is searched exhaustively. To rewrite it, run `langchain-swallow convert`, or call "
-                "optimize() on a store that has it as path.",
+                "%s is laid out as before version 0.2.0: its vectors are copied into memory, and "
+                "IVF-PQ is searched exhaustively. To rewrite it, run `langchain-swallow convert` "
+                "or call optimize() on a store that has it as path.",
                 folder,
             )
         self.manifest, self._snapshot = stored.manifest, stored.snapshot

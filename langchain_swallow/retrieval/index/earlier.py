@@ -1,4 +1,4 @@
-"""Files of version 0.1, whose vectors lay near each other in memory instead of in order of rows.
+"""Files of development versions before 0.2.0, whose vectors were in another order than their rows.
 
 A third file said which row was at each place, and a graph (HNSW) or lists of codes (IVF-PQ) went by
 places. The exact vectors were always there too, so nothing is lost: here they are put back into the

@@ -101,15 +101,18 @@ def read_manifest(folder: str | Path) -> Manifest:
         content = json.loads(path.read_text(encoding="utf-8"))
         version = content.pop("format_version")
         if version not in _READ_VERSIONS:
+            to_do = "Index the documents again."
+            if version > FORMAT_VERSION:
+                to_do = "Update langchain-swallow, or index the documents again."
             raise IndexStoreError(
-                f"{folder} has index format {version!r}, this version reads up to "
-                f"{FORMAT_VERSION}. Update langchain-swallow, or index the documents again."
+                f"{folder} has index format {version!r}, this version reads "
+                f"{_READ_VERSIONS[0]} to {FORMAT_VERSION}. {to_do}"
             )
         wanted = content.pop("sha256")
         if _digest({"format_version": version, **content}) != wanted:
             raise ValueError("its hash is another")
         segments = tuple(_segment(part) for part in content.pop("segments"))
-        # Version 0.1 had this kind too.
+        # Versions before 0.2.0 had this kind too.
         if content["index"] == "ivfpq":
             content["index"] = "hnsw"
         return Manifest(**content, segments=segments)

@@ -1,4 +1,4 @@
-"""Indexes that version 0.1 wrote (`tests/data/make_indexes_0_1.py`) are read, and converted."""
+"""Indexes of versions before 0.2.0 (`tests/data/make_indexes_0_1.py`) are read and converted."""
 
 import json
 import shutil
@@ -76,7 +76,7 @@ def test_they_are_read_as_they_are(folder, caplog):
     store = SwallowFAISS.load_local(folder, Rows())
     assert_complete(store)
     assert kinds(store) == ["hnsw" if folder.name == "hnsw" else "flat", "flat"]
-    assert f"{folder} is laid out as version 0.1 did" in caplog.text
+    assert f"{folder} is laid out as before version 0.2.0" in caplog.text
     assert "langchain-swallow convert" in caplog.text
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 

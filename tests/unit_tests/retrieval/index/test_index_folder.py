@@ -166,10 +166,11 @@ def test_another_version_embedding_and_metric_are_refused(store, tmp_path):
         SwallowFAISS(CharacterEmbeddings(), metric="l2", path=folder)
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text("utf-8"))
-    manifest["format_version"] = 99
-    path.write_text(json.dumps(manifest), encoding="utf-8")
-    with pytest.raises(IndexStoreError, match="index format 99, this version reads up to 3"):
-        load(folder)
+    for version, to_do in ((1, "Index the documents again"), (99, "Update langchain-swallow")):
+        path.write_text(json.dumps({**manifest, "format_version": version}), encoding="utf-8")
+        wanted = rf"index format {version}, this version reads 2 to 3\. {to_do}"
+        with pytest.raises(IndexStoreError, match=wanted):
+            load(folder)
 
 
 def test_an_index_of_the_version_before_is_read_and_written_on(store, tmp_path):
