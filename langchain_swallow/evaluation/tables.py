@@ -4,7 +4,6 @@ Such a file is JSON: the command, the day, the machine, the tables, and the data
 `docs/benchmarks.md` is filled from such files.
 """
 
-import json
 import platform
 import shlex
 import sys
@@ -78,11 +77,6 @@ def write_figures(path: Path, tables: Sequence[Table], data: Mapping[str, Any]) 
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json_text(whole, indent=2)
     path.write_text(text + "\n", encoding="utf-8")
-
-
-def read_tables(path: Path) -> list[Table]:
-    """The tables of a file of `write_figures`."""
-    return [Table(**table) for table in json.loads(path.read_text(encoding="utf-8"))["tables"]]
 
 
 def _line(cells: Sequence[str]) -> str:
