@@ -7,6 +7,7 @@ silence within an answer.
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 from urllib.request import getproxies
@@ -42,7 +43,7 @@ _SEND_TIMEOUT_S = 60.0
 # the limit of OpenAI's client, for requests without a `timeout` of their own.
 SILENCE_LIMIT_S = 600.0
 _ERROR_BODY_LIMIT_S = 5.0
-# The longest body that is read whole because it is not an event stream.
+# The longest body that is read whole because it is not an event stream, and the longest event.
 _MAX_BODY_BYTES = 32 * 1024**2
 
 # What a stream of messages has where the server says that all were sent.
@@ -106,22 +107,32 @@ class Connection:
         """The JSON messages of an answer, and `DONE` where the server says that it is whole.
 
         A body that is one message and not a stream, as a proxy may make of it, is that message.
+        Bytes that complete no message, such as the comments with which servers and proxies keep a
+        connection open, are silence.
 
         Raises:
             EngineError: As the server says, or as the connection ends.
         """
+        silence_s = max(SILENCE_LIMIT_S, timeout_s or 0)
         decoder, head = EventDecoder(), bytearray()
-        async with contextlib.aclosing(self._parts(url, body, timeout_s)) as parts:
+        silent_since, silent_bytes = time.monotonic(), 0
+        async with contextlib.aclosing(self._parts(url, body, silence_s)) as parts:
             async for part in parts:
+                silent_bytes += len(part)
                 for event in decoder.feed(part):
                     if message := _message(url, event):
                         yield message
                     elif _is_done(event):
                         yield DONE
+                    else:
+                        continue
+                    silent_since, silent_bytes = time.monotonic(), 0
                 if not decoder.is_event_stream:
                     head += part
-                    if len(head) > _MAX_BODY_BYTES:
-                        raise _no_stream(url, bytes(head))
+                if silent_bytes > _MAX_BODY_BYTES:
+                    raise _no_stream(url, bytes(head or part))
+                if time.monotonic() - silent_since > silence_s:
+                    raise _silent(url, silence_s)
         for event in decoder.end():
             # Where it is cut off, what was lost is the rest of the answer.
             with contextlib.suppress(NotJsonError):
@@ -131,10 +142,9 @@ class Connection:
             yield _only_message(url, bytes(head))
 
     async def _parts(
-        self, url: str, body: dict[str, Any], timeout_s: float | None
+        self, url: str, body: dict[str, Any], silence_s: float
     ) -> AsyncGenerator[bytes, None]:
         """The body of an answer as it comes."""
-        silence_s = max(SILENCE_LIMIT_S, timeout_s or 0)
         try:
             async with self._client.stream(
                 "POST",
@@ -150,10 +160,7 @@ class Connection:
         except SwallowError:
             raise
         except httpx.ReadTimeout as error:
-            raise GenerationTimeoutError(
-                f"{shown_url(url)} sent nothing for {silence_s:g} s. Set timeout= for answers "
-                "that take longer."
-            ) from error
+            raise _silent(url, silence_s) from error
         except Exception as error:  # whatever httpx, anyio and ssl raise
             raise transport_error(url, error) from error
 
@@ -168,6 +175,13 @@ _ENCODE = "Write characters such as / # @ in a user's name or password as %2F %2
 
 def _timeout(silence_s: float) -> httpx.Timeout:
     return httpx.Timeout(silence_s, connect=CONNECT_TIMEOUT_S, write=_SEND_TIMEOUT_S, pool=None)
+
+
+def _silent(url: str, silence_s: float) -> GenerationTimeoutError:
+    return GenerationTimeoutError(
+        f"{shown_url(url)} sent nothing of an answer for {silence_s:g} s. Set timeout= for answers "
+        "that take longer."
+    )
 
 
 def no_answer(url: str, limit_s: float) -> SilentServerError:

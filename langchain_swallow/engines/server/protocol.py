@@ -20,6 +20,9 @@ _SEND_IDS = ("vllm", "sglang")
 _OFF = {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
 # Why an answer ended that the server did not finish.
 _BROKEN_OFF = ("abort", "content_filter", "error")
+# A server that ignores max_tokens, or sends empty texts, would never end. A token is one event, or
+# a few where a proxy cuts the text in pieces of its own.
+_MAX_EVENTS_PER_TOKEN, _OTHER_EVENTS = 16, 256
 # What reading a message of other types than expected raises.
 _MISREAD = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError)
 
@@ -199,6 +202,7 @@ class Answer:
         self._joiner = codecs.getincrementaldecoder("utf-16-le")("replace")
         self._got_ids = False
         self._received = 0
+        self._left = _MAX_EVENTS_PER_TOKEN * request.max_tokens + _OTHER_EVENTS
         self._usage: dict[str, Any] = {}
 
     @property
@@ -228,6 +232,12 @@ class Answer:
 
     def _read(self, data: dict[str, Any]) -> Iterator[Event]:
         for choice in data.get("choices") or ():
+            self._left -= 1
+            if self._left < 0:
+                raise ServerError(
+                    f"The server goes on after max_tokens={self._request.max_tokens} tokens. "
+                    "See the server's log; a proxy in front of it may drop max_tokens."
+                )
             if chunk := self._chunk(choice):
                 yield chunk
             if choice.get("finish_reason"):

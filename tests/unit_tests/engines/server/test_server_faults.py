@@ -571,8 +571,48 @@ def test_without_a_timeout_silence_has_a_limit(serve, ask, monkeypatch):
     begun = serve()
     begun.post = Reply(events(BEGUN, end=""), after=begun.hang)
     for one in (_hangs(serve(), "answer"), begun):
-        with pytest.raises(GenerationTimeoutError, match=r"sent nothing for 0\.3 s"):
+        with pytest.raises(GenerationTimeoutError, match=r"sent nothing of an answer for 0\.3 s"):
             _invoke(ask(one))
+
+
+@pytest.mark.parametrize("ping", [b": ping\n\n", b"event: ping\ndata: {}\n\n", b"data\n", b" \n"])
+@pytest.mark.parametrize("begins", [b"", events(BEGUN, end="")], ids=["before", "within"])
+def test_what_keeps_a_connection_open_is_silence(serve, ask, monkeypatch, ping, begins):
+    monkeypatch.setattr(server_connection, "SILENCE_LIMIT_S", 0.3)
+
+    def endless(handler):
+        while True:  # until the client leaves
+            handler.wfile.write(ping)
+            time.sleep(0.02)
+
+    one = serve(lambda handler: Reply(begins, after=lambda: endless(handler)))
+    start = time.monotonic()
+    with pytest.raises(GenerationTimeoutError, match=r"sent nothing of an answer for 0\.3 s"):
+        _invoke(ask(one))
+    assert time.monotonic() - start < 15
+
+
+@pytest.mark.parametrize("text", ["は", ""])
+def test_an_answer_that_never_ends_is_an_error(serve, ask, text):
+    def endless(handler):
+        while True:  # until the client leaves
+            handler.wfile.write(events({"choices": [{"text": text}]}, end=""))
+
+    with pytest.raises(ServerError, match="goes on after max_tokens=9 tokens"):
+        _invoke(ask(serve(lambda handler: Reply(b"", after=lambda: endless(handler)))))
+
+
+def test_an_answer_that_goes_on_may_take_longer_than_silence(serve, ask, monkeypatch):
+    monkeypatch.setattr(server_connection, "SILENCE_LIMIT_S", 0.3)
+    whole = text_events(*"はいそうです。")
+
+    def slow(handler):
+        for event in whole.split(b"\n\n"):
+            handler.wfile.write(event + b"\n\n")
+            time.sleep(0.1)
+
+    one = serve(lambda handler: Reply(b"", after=lambda: slow(handler)))
+    assert _invoke(ask(one)) == "はいそうです。"
 
 
 def test_those_who_wait_for_a_hung_server_wait_at_once(serve, ask):
