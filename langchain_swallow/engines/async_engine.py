@@ -8,26 +8,11 @@ from typing import Any, TypeVar
 
 from langchain_swallow._system.forks import begin_anew_in_children, leave_to_parent
 from langchain_swallow.engines.protocol import UNLOADED, Event, Request, Sink, check_fits
-from langchain_swallow.errors import (
-    EngineError,
-    GenerationTimeoutError,
-    SwallowError,
-)
+from langchain_swallow.errors import EngineError, GenerationTimeoutError, SwallowError
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
 T = TypeVar("T")
 _LAST_WAIT_S = 1.0
-
-
-class TaskTicket:
-    """A request that is a task of the loop."""
-
-    def __init__(self, task: "concurrent.futures.Future[None]") -> None:
-        self._task = task
-
-    def cancel(self) -> None:
-        """Stop within one step; harmless when already finished."""
-        self._task.cancel()
 
 
 class LoopEngine:
@@ -66,7 +51,7 @@ class LoopEngine:
         """Free what the engine holds."""
         raise NotImplementedError
 
-    def submit(self, request: Request, sink: Sink) -> TaskTicket:
+    def submit(self, request: Request, sink: Sink) -> "concurrent.futures.Future[None]":
         """Begin a request.
 
         Raises:
@@ -76,8 +61,7 @@ class LoopEngine:
         if self._closed_because:
             raise EngineError(self._closed_because)
         check_fits(request, self.context_window)
-        work = self._serve(request, sink)
-        return TaskTicket(asyncio.run_coroutine_threadsafe(work, self._loop))
+        return asyncio.run_coroutine_threadsafe(self._serve(request, sink), self._loop)
 
     def make_way(self) -> None:
         """Nothing of the caller's is in the way."""

@@ -134,7 +134,7 @@ Sink = Callable[[Event], None]
 class Ticket(Protocol):
     """A submitted request."""
 
-    def cancel(self) -> None:
+    def cancel(self) -> object:
         """Stop generating within one step; harmless when already finished."""
 
 

@@ -85,7 +85,8 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def failure(error: Exception) -> SwallowError:
-    """What the caller of a request hears of an error while it was generated."""
+    """What a request's caller hears of an error; a GPU that was full has its room back."""
+    empty_device_caches()
     if isinstance(error, SwallowError):
         return error
     failed: SwallowError = EngineError(f"Generation failed: {error}")

@@ -136,7 +136,7 @@ class LocalEngine:
             block=self._block,
             decode_tokens=self._decode_tokens,
             joins_prompts=self._runner.joins_prompts,
-            failure=_failure,
+            failure=failure,
         )
         self._thread: threading.Thread | None = None
 
@@ -303,9 +303,3 @@ class LocalEngine:
     def _logprob(self, sequence: Sequence, logits: torch.Tensor, token: int) -> TokenLogprob | None:
         top = sequence.request.logprobs
         return None if top is None else token_logprob(logits, token, top, self.tokenizer)
-
-
-def _failure(error: Exception) -> Exception:
-    """What a caller hears; a device that was full has its room back."""
-    empty_device_caches()
-    return failure(error)

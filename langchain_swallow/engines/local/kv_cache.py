@@ -12,7 +12,10 @@ used for longest is forgotten first.
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the scheduler loads no torch
+    from langchain_swallow.engines.local.kv_memory import KVMemory
 
 # Rows and tokens of a row, to begin with, where they are made longer by copying.
 _FIRST_ROWS = 8
@@ -36,29 +39,6 @@ class Slot:
     last_used: int = 0
 
 
-class Memory(Protocol):
-    """Where keys and values are; see `KVMemory`."""
-
-    lazy: bool
-    capacity: int
-    written: list[int]
-
-    def resize(self, rows: int, capacity: int, kept: list[tuple[int, int]]) -> None:
-        """Make so many rows of this capacity; the first are copies of those kept."""
-
-    def copy(self, source: int, target: int, tokens: int) -> None:
-        """Copy the first tokens of a row to another."""
-
-    def exchange(self, row: int, tokens: int, other: int, others: int) -> None:
-        """Exchange two rows, of which so many tokens are in use."""
-
-    def release(self, row: int) -> None:
-        """Give the memory of a row back."""
-
-    def clear(self) -> None:
-        """Free it all."""
-
-
 class KVCache:
     """Slots for up to `max_slots` sequences within `budget_bytes`.
 
@@ -74,7 +54,7 @@ class KVCache:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: "KVMemory",
         *,
         bytes_per_token: int,
         max_slots: int,

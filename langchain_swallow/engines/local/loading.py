@@ -20,10 +20,7 @@ from langchain_swallow.engines.local.packing import pack_linear_layers
 from langchain_swallow.engines.local.quantized import has_kernels, quantize_linear_layers
 from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.engines.tokenizers import tokenizer_of_files
-from langchain_swallow.errors import (
-    MissingDependencyError,
-    OutOfMemoryError,
-)
+from langchain_swallow.errors import MissingDependencyError, OutOfMemoryError
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
 

@@ -79,14 +79,13 @@ class Sequence:
         if text or logprobs:
             self.sink(Chunk(text, logprobs))
         if finished:
-            self.sink(self._finish("stop" if stopped else "length"))
+            self.sink(
+                Finish(
+                    reason="stop" if stopped else "length",
+                    prompt_tokens=len(self.request.prompt_ids),
+                    completion_tokens=self.generated,
+                    stop_sequence=self.detokenizer.stop_sequence,
+                    cached_tokens=self.cached_tokens,
+                )
+            )
         return finished
-
-    def _finish(self, reason: str) -> Finish:
-        return Finish(
-            reason="stop" if reason == "stop" else "length",
-            prompt_tokens=len(self.request.prompt_ids),
-            completion_tokens=self.generated,
-            stop_sequence=self.detokenizer.stop_sequence,
-            cached_tokens=self.cached_tokens,
-        )
