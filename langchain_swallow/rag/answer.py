@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.documents import Document
+from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
 
+from langchain_swallow.rag.annotations import annotations
 from langchain_swallow.rag.citation import Citation
 from langchain_swallow.rag.html import answer_html
 
@@ -67,6 +69,28 @@ class Answer:
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         return answer_html(self.text, self.citations, f"passage-{id(self):x}")
+
+    def as_message(self) -> AIMessage:
+        """Convert this answer to LangChain's message, such as for an agent's history.
+
+        The content is one text block whose `annotations` are standard `Citation`s: `url`, `title`,
+        the span of the cited sentence in the answer (`start_index`, `end_index`), and the verified
+        quotation from the passage (`cited_text`). A citation that is not verified has no
+        `cited_text`; `extras["contradicted"]` is true if the passage says something else. A refusal
+        has no annotations, and `response_metadata["refused"]` is true.
+        """
+        cited = [] if self.refused else annotations(self.text, self.documents)
+        # LangChain merges the blocks of a stream by this index.
+        block: dict[str, Any] = {"type": "text", "text": self.text, "index": 0}
+        return AIMessage(
+            content=[block | {"annotations": cited}],
+            usage_metadata=self.usage,
+            response_metadata={
+                "output_version": "v1",
+                "refused": self.refused,
+                "question": self.question,
+            },
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

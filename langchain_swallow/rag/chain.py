@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args, overload
 
 from langchain_core.documents import Document
-from langchain_core.messages import BaseMessage, convert_to_messages
+from langchain_core.messages import AIMessage, BaseMessage, convert_to_messages
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
 from langchain_core.runnables.base import coerce_to_runnable
 
@@ -17,10 +17,34 @@ from langchain_swallow.rag.answer import Answer
 from langchain_swallow.rag.budget import prompt_budget
 from langchain_swallow.rag.citation import is_supported
 from langchain_swallow.rag.citations import CitationFilter, find_citations
+from langchain_swallow.rag.messages import AnswerToMessage
 from langchain_swallow.rag.packing import best_at_both_ends, fenced, merged, pack
 from langchain_swallow.rag.rewrite import accepted, rewrite_messages, stands_alone
 
 RagInput = str | dict[str, Any]
+Output = Literal["answer", "message"]
+
+
+@overload
+def create_rag_chain(
+    llm: Runnable[Any, Any],
+    retriever: Any,
+    *,
+    preset: str | Preset = ...,
+    require_support: bool = ...,
+    output: Literal["answer"] = ...,
+) -> Runnable[RagInput, Answer]: ...
+
+
+@overload
+def create_rag_chain(
+    llm: Runnable[Any, Any],
+    retriever: Any,
+    *,
+    preset: str | Preset = ...,
+    require_support: bool = ...,
+    output: Literal["message"],
+) -> Runnable[RagInput, AIMessage]: ...
 
 
 def create_rag_chain(
@@ -29,7 +53,8 @@ def create_rag_chain(
     *,
     preset: str | Preset = "質問応答",
     require_support: bool = False,
-) -> Runnable[RagInput, Answer]:
+    output: Output = "answer",
+) -> Runnable[RagInput, Answer] | Runnable[RagInput, AIMessage]:
     """A Runnable from a question to an `Answer`; it streams, batches and is async.
 
     It takes a string, or `{"question": …, "history": …}` with the messages before the question. One
@@ -42,6 +67,8 @@ def create_rag_chain(
         require_support: Whether an answer becomes 資料からは分かりません。 when none of its
             citations is verified, or when one is contradicted: the passage has other numbers,
             dates or units, or says the opposite. Text is then held back until the answer is whole.
+        output: `"message"` returns `Answer.as_message()` instead: an `AIMessage` with `Citation`
+            annotations, streamed as `AIMessageChunk`s that add up to it.
 
     The prompt never exceeds the model's context window: passages that do not fit are left out,
     the last one is cut at a sentence end. Those that overlap are joined, and of ten or more the
@@ -49,7 +76,8 @@ def create_rag_chain(
     the answer is 資料からは分かりません。 and the model is not asked.
 
     Raises:
-        ValueError: The preset has other variables; when invoked, there is no question.
+        ValueError: The preset has other variables, or there is no such `output`; when invoked,
+            there is no question.
         PromptOverflowError: When invoked, not one sentence of a passage fits beside the question.
 
     >>> from langchain_core.language_models import FakeListChatModel
@@ -69,7 +97,16 @@ def create_rag_chain(
     run: Any = flow.run
     arun: Any = flow.arun
     chain: RunnableGenerator[RagInput, Answer] = RunnableGenerator(run, arun)
-    return chain.with_config(run_name="SwallowRAG")
+    return as_output(chain.with_config(run_name="SwallowRAG"), output)
+
+
+def as_output(
+    chain: Runnable[RagInput, Answer], output: Output
+) -> Runnable[RagInput, Answer] | Runnable[RagInput, AIMessage]:
+    """The chain, with a conversion to messages if they are wanted."""
+    if output not in get_args(Output):
+        raise ValueError(f"Unknown output {output!r}. Use one of {get_args(Output)}.")
+    return chain | AnswerToMessage() if output == "message" else chain
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ A mark's *claim* is what stands before it: the words since the last mark, in the
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from langchain_core.documents import Document
@@ -105,15 +106,33 @@ def find_citations(text: str, documents: Sequence[Document]) -> tuple[Citation, 
     if one is and none is contradicted.
     """
     found: dict[int, Citation] = {}
+    for mark in checked_marks(text, documents):
+        number, checked = mark.citation.number, mark.citation
+        if number not in found or _weight(checked) > _weight(found[number]):
+            found[number] = checked
+    return tuple(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedMark:
+    """One number of a mark, checked against its own sentence `text[start:end]`."""
+
+    start: int
+    end: int
+    citation: Citation
+
+
+def checked_marks(text: str, documents: Sequence[Document]) -> Iterator[CheckedMark]:
+    """Check every number of every mark in a complete answer, in order of appearance."""
     for mark in MARK.finditer(text):
-        claim, before = _claims(text[: mark.start()])
+        until = text[: mark.start()]
+        claim, before = _claims(until)
         said = claim + _rest_of_clause(text[mark.end() :])
+        start = until.rindex(claim)
         for number in mark_numbers(mark[0]):
             if 1 <= number <= len(documents):
                 checked = _check(number, documents[number - 1], claim, said, before)
-                if number not in found or _weight(checked) > _weight(found[number]):
-                    found[number] = checked
-    return tuple(found.values())
+                yield CheckedMark(start, mark.end(), checked)
 
 
 def _weight(citation: Citation) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import Any, Literal, overload
 
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -11,9 +11,33 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
 
 from langchain_swallow.prompts.presets import Preset
 from langchain_swallow.rag.answer import Answer
-from langchain_swallow.rag.chain import RagInput, asked_of, create_rag_chain
+from langchain_swallow.rag.chain import Output, RagInput, as_output, asked_of, create_rag_chain
 
 GetHistory = Callable[[str], BaseChatMessageHistory]
+
+
+@overload
+def create_conversational_rag_chain(
+    llm: Runnable[Any, Any],
+    retriever: Any,
+    history: GetHistory,
+    *,
+    preset: str | Preset = ...,
+    require_support: bool = ...,
+    output: Literal["answer"] = ...,
+) -> Runnable[RagInput, Answer]: ...
+
+
+@overload
+def create_conversational_rag_chain(
+    llm: Runnable[Any, Any],
+    retriever: Any,
+    history: GetHistory,
+    *,
+    preset: str | Preset = ...,
+    require_support: bool = ...,
+    output: Literal["message"],
+) -> Runnable[RagInput, AIMessage]: ...
 
 
 def create_conversational_rag_chain(
@@ -23,7 +47,8 @@ def create_conversational_rag_chain(
     *,
     preset: str | Preset = "質問応答",
     require_support: bool = False,
-) -> Runnable[RagInput, Answer]:
+    output: Output = "answer",
+) -> Runnable[RagInput, Answer] | Runnable[RagInput, AIMessage]:
     """As `create_rag_chain`, with the conversation of a session before each question.
 
     The session is named in the config, and its messages are kept by any of LangChain's chat
@@ -35,6 +60,7 @@ def create_conversational_rag_chain(
         history: From a session's id to its history.
         preset: A preset, or its name, with the variables `context` and `question`.
         require_support: As for `create_rag_chain`.
+        output: As for `create_rag_chain`.
 
     A question and its answer are added when the answer is whole, or when its stream is left or
     cancelled: then what was shown is what was said. Nothing is added when an answer fails.
@@ -70,7 +96,7 @@ def create_conversational_rag_chain(
     # Its annotation leaves out that a generator may also take the config, which it passes.
     steps: tuple[Any, Any] = (run, arun)
     made: RunnableGenerator[RagInput, Answer] = RunnableGenerator(*steps)
-    return made.with_config(run_name="SwallowConversationalRAG")
+    return as_output(made.with_config(run_name="SwallowConversationalRAG"), output)
 
 
 async def astream_turn(
