@@ -24,11 +24,11 @@ from typing_extensions import Self
 
 from langchain_swallow._system.version import __version__
 from langchain_swallow.catalog import PromptFormat, chat_model_info
+from langchain_swallow.chat_models.answer_logprobs import AnswerScorer
 from langchain_swallow.chat_models.batches import BatchedChatModel
 from langchain_swallow.chat_models.binding import BindableChatModel
 from langchain_swallow.chat_models.cache_keys import cache_key
 from langchain_swallow.chat_models.checkpoint import default_sampling, prompt_format_of
-from langchain_swallow.chat_models.engines import EngineOwner
 from langchain_swallow.chat_models.generation import GenerationOptions
 from langchain_swallow.chat_models.options import LoadedEngine, model_profile, with_own_options
 from langchain_swallow.chat_models.overflow import fit_prompt
@@ -46,7 +46,7 @@ from langchain_swallow.prompts.messages import to_turns
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
 
-class ChatSwallow(EngineOwner, BatchedChatModel, BindableChatModel):
+class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
     """A Swallow instruct model as a LangChain chat model.
 
     The first call loads the model, and all ChatSwallows of the same checkpoint and settings share
