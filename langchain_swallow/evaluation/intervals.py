@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 _RESAMPLES = 5000
+# Of the resampling: the same values have the same interval.
+_SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,16 @@ class Difference:
     count: int
 
 
-def estimate_mean(values: Sequence[float], *, seed: int = 0) -> Estimate:
+def estimate_mean(values: Sequence[float]) -> Estimate:
     """The mean of one value per question.
 
     Raises:
         ValueError: There are no values.
     """
-    return estimate_ratio(values, [1.0] * len(values), seed=seed)
+    return estimate_ratio(values, [1.0] * len(values))
 
 
-def estimate_ratio(sums: Sequence[float], weights: Sequence[float], *, seed: int = 0) -> Estimate:
+def estimate_ratio(sums: Sequence[float], weights: Sequence[float]) -> Estimate:
     """Sum of `sums` over sum of `weights`, resampled by question.
 
     A question with several ratings is drawn whole: its ratings resemble each other, and drawing
@@ -55,7 +56,6 @@ def estimate_ratio(sums: Sequence[float], weights: Sequence[float], *, seed: int
     Args:
         sums: Sum of a question's ratings.
         weights: How many they are.
-        seed: Of the resampling.
 
     Raises:
         ValueError: The weights are all zero, or there are none.
@@ -63,15 +63,17 @@ def estimate_ratio(sums: Sequence[float], weights: Sequence[float], *, seed: int
     totals = np.array([sums, weights], dtype=float)
     if not totals[1].sum() > 0:
         raise ValueError("There is nothing to average.")
-    drawn = totals[:, _draws(totals.shape[1], seed)].sum(axis=2)
+    count = totals.shape[1]
+    draws = np.random.default_rng(_SEED).integers(count, size=(_RESAMPLES, count))
+    drawn = totals[:, draws].sum(axis=2)
     # A draw may consist of questions without any rating.
     drawn = drawn[:, drawn[1] > 0]
     low, high = np.percentile(drawn[0] / drawn[1], [2.5, 97.5])
     mean = totals[0].sum() / totals[1].sum()
-    return Estimate(float(mean), float(low), float(high), totals.shape[1])
+    return Estimate(float(mean), float(low), float(high), count)
 
 
-def compare_paired(first: Sequence[float], second: Sequence[float], *, seed: int = 0) -> Difference:
+def compare_paired(first: Sequence[float], second: Sequence[float]) -> Difference:
     """Compare two lists of values of the same questions, in the same order.
 
     Raises:
@@ -80,14 +82,10 @@ def compare_paired(first: Sequence[float], second: Sequence[float], *, seed: int
     if len(first) != len(second) or not first:
         raise ValueError(f"Paired values are as many in both: {len(first)} and {len(second)}.")
     differences = np.array(second, dtype=float) - np.array(first, dtype=float)
-    interval = estimate_mean(differences.tolist(), seed=seed)
-    signs = np.random.default_rng(seed).choice((-1.0, 1.0), (_RESAMPLES, len(differences)))
+    interval = estimate_mean(differences.tolist())
+    signs = np.random.default_rng(_SEED).choice((-1.0, 1.0), (_RESAMPLES, len(differences)))
     means = np.abs(signs @ differences) / len(differences)
     as_large = int((means >= abs(interval.mean) - 1e-12).sum())
     # The observed arrangement is one of the possible ones: p is never 0.
     p_value = (as_large + 1) / (_RESAMPLES + 1)
     return Difference(interval.mean, interval.low, interval.high, p_value, len(differences))
-
-
-def _draws(count: int, seed: int) -> NDArray[np.int64]:
-    return np.random.default_rng(seed).integers(count, size=(_RESAMPLES, count))

@@ -22,7 +22,7 @@ from langchain_swallow.retrieval.index import snapshot as snapshots
 from langchain_swallow.retrieval.index.current import CurrentIndex
 from langchain_swallow.retrieval.index.folder import IndexFolder
 from langchain_swallow.retrieval.index.manifest import Manifest, describe_encoder
-from langchain_swallow.retrieval.index.metric import Metric, prepared, prepared_query
+from langchain_swallow.retrieval.index.metric import Metric, prepared
 from langchain_swallow.retrieval.index.origins import with_origins
 from langchain_swallow.retrieval.index.segment import Passage, passages_of
 from langchain_swallow.retrieval.index.snapshot import Found, Snapshot
@@ -314,7 +314,7 @@ class SwallowFAISS(VectorStore):
     def _nearest(
         self, now: Snapshot, embedding: list[float], k: int, filter: Filter | None
     ) -> list[Found]:
-        query = prepared_query(embedding, now.metric)
+        query = prepared([embedding], now.metric)[0]
         return now.search(query, k, None if filter is None else condition_of(filter))
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:

@@ -115,7 +115,7 @@ def compare_answers(
     )
 
 
-def read_wins(records: Sequence[Record], *, judge: str, seed: int = 0) -> Wins:
+def read_wins(records: Sequence[Record], *, judge: str) -> Wins:
     """Wins, ties and losses; a pair that is judged differently in the two orders is a tie.
 
     Raises:
@@ -140,11 +140,11 @@ def read_wins(records: Sequence[Record], *, judge: str, seed: int = 0) -> Wins:
         win=points.count(1.0) / len(points),
         tie=points.count(0.5) / len(points),
         loss=points.count(0.0) / len(points),
-        score=_score(outcomes, seed),
+        score=_score(outcomes),
         pairs=len(points),
         unreadable=len(whole) - len(read),
         by_category={
-            name: _score([o for o in outcomes if o[0]["category"] == name], seed)
+            name: _score([o for o in outcomes if o[0]["category"] == name])
             for name in sorted(categories)
         },
     )
@@ -184,12 +184,12 @@ def _outcome(pair: dict[str, Record]) -> float:
     return {frozenset({"second"}): 1.0, frozenset({"first"}): 0.0}.get(frozenset(winners), 0.5)
 
 
-def _score(outcomes: Sequence[tuple[Record, float]], seed: int) -> Estimate:
+def _score(outcomes: Sequence[tuple[Record, float]]) -> Estimate:
     by_question: dict[int, list[float]] = {}
     for record, points in outcomes:
         by_question.setdefault(record["question_id"], []).append(points)
     grouped = by_question.values()
-    return estimate_ratio([sum(p) for p in grouped], [len(p) for p in grouped], seed=seed)
+    return estimate_ratio([sum(p) for p in grouped], [len(p) for p in grouped])
 
 
 def _texts(records: Sequence[Record]) -> dict[Key, str]:

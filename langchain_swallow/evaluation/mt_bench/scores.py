@@ -59,7 +59,6 @@ def score_run(
     *,
     judge: str | None = None,
     average: Average = "answers",
-    seed: int = 0,
 ) -> MtBenchScores:
     """Scores of a run file.
 
@@ -69,7 +68,6 @@ def score_run(
         average: `"answers"`: over all ratings, as on the model card, so that an average weighs
             answers. `"categories"`: over the categories' scores. They are the same unless ratings
             could not be read.
-        seed: Of the intervals.
 
     Raises:
         EvaluationError: No judgments, or judgments of several judges.
@@ -90,7 +88,7 @@ def score_run(
         )
     model = next((r["model"] for r in records if r["kind"] == "answer"), "")
     rows = tuple(
-        _row(model, section, [r for r in readable if r["turn"] in turns], average, seed)
+        _row(model, section, [r for r in readable if r["turn"] in turns], average)
         for section, turns in SECTIONS.items()
     )
     return MtBenchScores(
@@ -110,27 +108,25 @@ def average_of_categories(categories: Mapping[str, float]) -> float:
     return sum(categories.values()) / len(categories) if categories else float("nan")
 
 
-def _row(
-    model: str, section: str, records: Sequence[Record], average: Average, seed: int
-) -> ScoreRow:
+def _row(model: str, section: str, records: Sequence[Record], average: Average) -> ScoreRow:
     intervals = {
-        category: _estimate([r for r in records if r["category"] == category], seed)
+        category: _estimate([r for r in records if r["category"] == category])
         for category in CATEGORIES
         if any(r["category"] == category for r in records)
     }
     categories = {name: estimate.mean for name, estimate in intervals.items()}
     if not records:
         return ScoreRow(model, section, float("nan"), {})
-    whole = _estimate(records, seed)
+    whole = _estimate(records)
     intervals["average"] = whole
     shown = whole.mean if average == "answers" else average_of_categories(categories)
     return ScoreRow(model, section, shown, categories, intervals)
 
 
-def _estimate(records: Iterable[Record], seed: int) -> Estimate:
+def _estimate(records: Iterable[Record]) -> Estimate:
     """Mean score, resampled by question."""
     by_question: dict[int, list[float]] = {}
     for record in records:
         by_question.setdefault(record["question_id"], []).append(record["rating"] / HIGHEST)
     ratings: list[list[Any]] = list(by_question.values())
-    return estimate_ratio([sum(r) for r in ratings], [len(r) for r in ratings], seed=seed)
+    return estimate_ratio([sum(r) for r in ratings], [len(r) for r in ratings])

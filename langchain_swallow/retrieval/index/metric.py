@@ -1,6 +1,5 @@
 """What makes two vectors alike: rows made ready for it, and FAISS's distances as scores."""
 
-import math
 from typing import Any, Literal
 
 import faiss
@@ -19,7 +18,10 @@ def prepared(vectors: Any, metric: Metric) -> Array:
     Raises:
         EmbeddingError: Vectors of different lengths, or one whose squared norm is not finite.
     """
-    array = _array(vectors)
+    try:
+        array = np.ascontiguousarray(vectors, dtype=np.float32)
+    except ValueError as error:
+        raise EmbeddingError(f"The embedding returned no vectors of one length: {error}.") from None
     if array.ndim != 2:
         raise EmbeddingError(f"The embedding returned vectors of shape {array.shape}.")
     squares = np.einsum("ij,ij->i", array, array)
@@ -32,19 +34,6 @@ def prepared(vectors: Any, metric: Metric) -> Array:
         return array
     squares[squares == 0] = 1
     return array / np.sqrt(squares)[:, None]
-
-
-def prepared_query(vector: Any, metric: Metric) -> Array:
-    """One vector, shape (dim,), as `prepared`; in a third of the time.
-
-    Raises:
-        EmbeddingError: As `prepared`.
-    """
-    row = _array(vector)
-    square = float(row @ row) if row.ndim == 1 else math.nan
-    if not math.isfinite(square):
-        return prepared([vector], metric)[0]
-    return row / math.sqrt(square) if metric == "cosine" and square else row
 
 
 def similarity(found: Array, metric: Metric) -> Array:
@@ -65,10 +54,3 @@ def similarity(found: Array, metric: Metric) -> Array:
 def faiss_metric(metric: Metric) -> int:
     """FAISS's number of a metric; cosine is the inner product of unit vectors."""
     return int(faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT)
-
-
-def _array(vectors: Any) -> Array:
-    try:
-        return np.ascontiguousarray(vectors, dtype=np.float32)
-    except ValueError as error:
-        raise EmbeddingError(f"The embedding returned no vectors of one length: {error}.") from None

@@ -155,10 +155,6 @@ class Segment:
         found = self._looked_up("source", sources)
         return [row for _, row, origin in found if origins is None or origin in origins]
 
-    def ids(self) -> list[str]:
-        """Ids of all rows, in order."""
-        return [_read(name) for (name,) in self._select("SELECT id FROM passages ORDER BY row", ())]
-
     def mask(self, filter: Mapping[str, Any]) -> Mask:
         """Rows that a filter admits, shape (n,); not to be changed, the same filter gets it again.
 
