@@ -1,7 +1,10 @@
 """Swallow, the Japanese language models of Tokyo Tech, as LangChain components.
 
-    llm = ChatSwallow(model="tokyotech-llm/Swallow-7b-instruct-v0.1")
-    rag = create_rag_chain(llm, retriever)
+>>> from langchain_swallow import ChatSwallow, create_rag_chain
+>>> llm = ChatSwallow(model="tokyotech-llm/Qwen3-Swallow-8B-RL-v0.2")
+>>> rag = create_rag_chain(llm, lambda question: [])
+>>> rag.invoke("試用期間はどのくらいですか。").text
+'資料からは分かりません。'
 
 Names are imported when first used: `import langchain_swallow` loads neither torch nor
 transformers.

@@ -1,7 +1,8 @@
 """`ChatSwallow`: LangChain messages → turns → requests to an engine, and back.
 
-    llm = ChatSwallow(model="tokyotech-llm/Swallow-7b-instruct-v0.1")
-    llm.invoke("東京工業大学の主なキャンパスについて教えてください").content
+>>> llm = ChatSwallow(model="tokyotech-llm/Qwen3-Swallow-8B-RL-v0.2")  # loads nothing yet
+>>> llm.invoke("日本の首都はどこですか。").text  # doctest: +SKIP
+'東京です。'
 
 What stands here is LangChain's contract and nothing of generation: engines do that.
 """

@@ -145,7 +145,6 @@ def _add_judge(parser: argparse.ArgumentParser) -> None:
 
 def _mt_bench(arguments: argparse.Namespace) -> int:
     from langchain_swallow.evaluation import mt_bench
-    from langchain_swallow.evaluation.plots import require_matplotlib
     from langchain_swallow.evaluation.run_file import RunFile, read_records
 
     questions, prompts = _inputs(arguments)
@@ -160,7 +159,6 @@ def _mt_bench(arguments: argparse.Namespace) -> int:
     _estimate(arguments, read_records(path), questions, prompts, settings, judging)
     if arguments.dry_run:
         return 0
-    require_matplotlib()
     model, judge = _two_models(arguments)
     with RunFile(path) as run:
         failed = mt_bench.answer_questions(
@@ -188,11 +186,20 @@ def _report(
     ]
     notes = report.notes_on(runs[0].scores, prompts)
     files = report.write_report(arguments.output, runs, questions, notes)
-    say("wrote " + ", ".join(map(str, files)))
+    say_what_was_written(files)
     if arguments.json:
         print_json(report.report_as_dict(runs, notes))
     else:
         print(report.markdown_report(runs, notes, card=True), end="")
+
+
+def say_what_was_written(files: "Sequence[Path]") -> None:
+    """Name the files of a report, and what is missing for its figures."""
+    from langchain_swallow.evaluation.plots import why_not_drawn
+
+    say("wrote " + ", ".join(map(str, files)))
+    if missing := why_not_drawn():
+        say(f"Figures were left out. {missing}")
 
 
 def _scored(folder: Path, judge: str, average: Any) -> "Run":

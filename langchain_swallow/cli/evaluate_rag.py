@@ -19,7 +19,13 @@ from langchain_swallow.cli.common import (
     say,
 )
 from langchain_swallow.cli.encoders import add_embeddings_server, choose_embeddings, load_encoder
-from langchain_swallow.cli.evaluate import MODELS_HELP, RESULTS_HELP, asked_model, chat_model
+from langchain_swallow.cli.evaluate import (
+    MODELS_HELP,
+    RESULTS_HELP,
+    asked_model,
+    chat_model,
+    say_what_was_written,
+)
 from langchain_swallow.cli.numbers import at_least, between
 from langchain_swallow.cli.running import add_max_tokens, add_running, model_name
 from langchain_swallow.retrieval.defaults import LEXICAL_WEIGHT
@@ -155,11 +161,9 @@ def _add_questions(parser: argparse.ArgumentParser, *, required: bool) -> None:
 
 def _rag(arguments: argparse.Namespace) -> int:
     from langchain_swallow.evaluation import rag
-    from langchain_swallow.evaluation.plots import require_matplotlib
     from langchain_swallow.evaluation.run_file import RunFile
     from langchain_swallow.retrieval.hybrid import HybridRetriever
 
-    require_matplotlib()
     store, examples = _store_and_examples(arguments)
     options = {"lexical_weight": arguments.lexical_weight, "preset": arguments.preset}
     settings = {
@@ -195,7 +199,7 @@ def _report(
 
     scores = {name: rag.score_run(examples, read_records(path)) for name, path in runs.items()}
     files = rag.write_report(arguments.output, scores)
-    say("wrote " + ", ".join(map(str, files)))
+    say_what_was_written(files)
     if arguments.json:
         print_json(report_as_dict(scores))
     else:
@@ -205,13 +209,12 @@ def _report(
 def _sweep(arguments: argparse.Namespace) -> int:
     from langchain_swallow.chat_models.chat_swallow import ChatSwallow
     from langchain_swallow.evaluation import rag
-    from langchain_swallow.evaluation.plots import require_matplotlib
+    from langchain_swallow.evaluation.plots import why_not_drawn
     from langchain_swallow.evaluation.rag.report import report_as_dict
     from langchain_swallow.evaluation.rag.sweep import configurations, plot_sweep, sweep_table
     from langchain_swallow.evaluation.tables import write_figures
     from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
 
-    require_matplotlib()
     examples = _drawn(rag.read_examples(arguments.questions), arguments)
     model = _model(arguments)
     embeddings = SwallowEmbeddings(choose_embeddings(arguments)).model
@@ -244,12 +247,14 @@ def _sweep(arguments: argparse.Namespace) -> int:
         build, choices, examples, arguments.output, common=common,
         concurrency=arguments.concurrency, progress=True,
     )  # fmt: skip
-    rag.write_report(arguments.output, scores)
-    for suffix in (".svg", ".png"):
-        plot_sweep(arguments.output / f"sweep{suffix}", scores, metric=arguments.metric)
+    files = rag.write_report(arguments.output, scores)
     table = sweep_table(scores, metric=arguments.metric)
-    write_figures(arguments.output / "sweep.json", [table], {"benchmark": "sweep"})
-    say(f"wrote {arguments.output}: report.html, report.md, sweep.json, sweep.svg, sweep.png, …")
+    files.append(arguments.output / "sweep.json")
+    write_figures(files[-1], [table], {"benchmark": "sweep"})
+    for suffix in (".svg", ".png") if why_not_drawn() is None else ():
+        files.append(arguments.output / f"sweep{suffix}")
+        plot_sweep(files[-1], scores, metric=arguments.metric)
+    say_what_was_written(files)
     if arguments.json:
         print_json(report_as_dict(scores))
     else:

@@ -1,7 +1,11 @@
 """Files and folders → Documents.
 
-documents = load_documents("規程/", on_error="skip")
-documents.failed  # what could not be read, and why
+>>> import tempfile
+>>> with tempfile.TemporaryDirectory() as folder:
+...     _ = (Path(folder) / "規程.txt").write_bytes("試用期間は3か月です。".encode("cp932"))
+...     documents = load_documents(folder, on_error="skip")
+>>> documents[0].page_content, documents[0].metadata["encoding"], documents.failed
+('試用期間は3か月です。', 'cp932', {})
 """
 
 import fnmatch

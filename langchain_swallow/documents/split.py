@@ -1,6 +1,8 @@
 """Documents → chunk Documents with offsets.
 
-chunks = JapaneseTextSplitter(max_tokens=300).split_documents(documents)
+>>> text = "試用期間は3か月です。有給休暇は10日です。"
+>>> [chunk.page_content for chunk in JapaneseTextSplitter(15).split_documents([Document(text)])]
+['試用期間は3か月です。', '有給休暇は10日です。']
 """
 
 import inspect

@@ -1,6 +1,6 @@
 """`FakeEngine`: answers from a queue and keeps its requests, for tests of what uses an engine.
 
-llm = ChatSwallow.from_engine(FakeEngine(["10日です。"], tokenizer), model="fake")
+`ChatSwallow.from_engine(FakeEngine(["10日です。"], tokenizer), model="fake")` is a chat model.
 """
 
 from collections import deque

@@ -180,6 +180,16 @@ def require_matplotlib() -> None:
         ) from error
 
 
+def why_not_drawn() -> str | None:
+    """What is missing for drawing, and how to install it; `None` if nothing is."""
+    try:
+        require_matplotlib()
+        japanese_font()
+    except MissingDependencyError as error:
+        return str(error)
+    return None
+
+
 def check_plot(path: Path) -> None:
     """Find out before a long measurement whether its figure can be drawn and saved.
 

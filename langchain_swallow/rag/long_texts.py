@@ -145,7 +145,8 @@ def create_extraction_chain(
     """A Runnable from a text of any length to what a schema asks for, found in each of its parts.
 
     Args:
-        llm: A chat model with structured output; ChatSwallow's cannot be malformed.
+        llm: A chat model with structured output. What ChatSwallow completes within `max_tokens`
+            matches the schema.
         schema: A pydantic class, TypedDict or JSON schema.
         instruction: What to do, before the text.
         on_progress: Called with the parts that are done and all.

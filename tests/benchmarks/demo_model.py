@@ -37,11 +37,6 @@ ROWS = {
     "right_citation_of_answered": "right citation, of those answered",
     "refused": "refused",
 }
-WANTED = {
-    ("gold", "em"): ".60", ("gold", "char_f1"): ".72", ("gold", "refused"): "at most .08",
-    ("mixed", "em"): ".58", ("mixed", "right_citation"): ".85", ("mixed", "refused"): "at most .08",
-    ("wrong", "refused"): ".85",
-}  # fmt: skip
 
 
 def cases(articles: list[dict[str, Any]], setting: str, seed: int) -> list[dict[str, Any]]:
@@ -97,13 +92,12 @@ def mean(values: list[Any]) -> float:
 
 
 def table(figures: dict[str, dict[str, float]]) -> Table:
-    """The figures with what is wanted; of the wrong passages only the refusals mean something."""
+    """The figures; of the wrong passages only the refusals mean something."""
 
     def cell(setting: str, row: str) -> str:
         if setting == "wrong" and row != "refused":
             return ""
-        wanted = WANTED.get((setting, row))
-        return f"{figures[setting][row]:.3f}" + (f" (wanted {wanted})" if wanted else "")
+        return f"{figures[setting][row]:.3f}"
 
     rows = [[name, *(cell(setting, row) for setting in figures)] for row, name in ROWS.items()]
     return Table("The demo model reads", ["", *(SETTINGS[s] for s in figures)], rows)

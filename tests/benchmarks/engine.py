@@ -195,39 +195,38 @@ def mask_cost(llm: ChatSwallow) -> tuple[float, float]:
 
 
 def table(own: benchmark.Figures, peer: benchmark.Figures, figures: dict[str, float]) -> Table:
-    """The figures with what is wanted of them."""
+    """The figures beside those of the peers."""
     f = figures
     rows = [
         ["`batch`, against ChatHuggingFace's", f"{own.batch_s:.2f} s", f"{peer.batch_s:.1f} s",
-         f"{f['batch_times_chathuggingface']:.1f}", "3"],
+         f"{f['batch_times_chathuggingface']:.1f}"],
         ["`batch`, against one padded `generate`", f"{own.batch_s:.2f} s",
-         f"{f['padded_generate_s']:.1f} s", f"{f['batch_times_padded_generate']:.1f}", "2.2"],
-        ["the same with temperature .99 and top_p .95", f"{f['sampled_batch_s']:.2f} s",
+         f"{f['padded_generate_s']:.1f} s", f"{f['batch_times_padded_generate']:.1f}"],
+        ["the same with temperature 0.99 and top_p 0.95", f"{f['sampled_batch_s']:.2f} s",
          f"{f['sampled_padded_generate_s']:.1f} s",
-         f"{f['sampled_padded_generate_s'] / f['sampled_batch_s']:.1f}", ""],
+         f"{f['sampled_padded_generate_s'] / f['sampled_batch_s']:.1f}"],
         ["64 short questions, against one padded `generate`", f"{f['short_s']:.2f} s",
          f"{f['short_padded_generate_s']:.1f} s",
-         f"{f['short_padded_generate_s'] / f['short_s']:.1f}", ""],
+         f"{f['short_padded_generate_s'] / f['short_s']:.1f}"],
         ["second turn, first token, against ChatHuggingFace's",
          f"{own.second_turn_first_token_s:.3f} s", f"{peer.second_turn_first_token_s:.2f} s",
-         f"{peer.second_turn_first_token_s / own.second_turn_first_token_s:.1f}", "12"],
+         f"{peer.second_turn_first_token_s / own.second_turn_first_token_s:.1f}"],
         ["the same by token ids, after an answer of 33 tokens, against `generate` of the whole",
          f"{f['second_turn_s']:.3f} s", f"{f['second_turn_generate_s']:.2f} s",
-         f"{f['second_turn_times_generate']:.1f}", ""],
+         f"{f['second_turn_times_generate']:.1f}"],
         ["one stream of 64 tokens, against `generate`", "", "",
-         f"{f['stream_times_generate']:.2f}", "1.1"],
+         f"{f['stream_times_generate']:.2f}"],
         ["the same without prompt lookup", "", "",
-         f"{f['stream_without_lookup_times_generate']:.2f}", ""],
+         f"{f['stream_without_lookup_times_generate']:.2f}"],
         ["8 users, all answered, against `generate` one after another",
          f"{f['users_64_tokens_s']:.2f} s", f"{f['users_64_tokens_one_after_another_s']:.1f} s",
-         f"{f['users_64_tokens_one_after_another_s'] / f['users_64_tokens_s']:.1f}", "3"],
+         f"{f['users_64_tokens_one_after_another_s'] / f['users_64_tokens_s']:.1f}"],
         ["worst first token of a user, prompts new",
-         f"{f['users_64_tokens_worst_first_token_s']:.2f} s", "", "", ""],
+         f"{f['users_64_tokens_worst_first_token_s']:.2f} s", "", ""],
         ["a step under a grammar, against a step without", f"{f['step_ms_with_grammar']:.1f} ms",
-         f"{f['step_ms_free']:.1f} ms", f"{f['step_ms_with_grammar'] / f['step_ms_free']:.2f}",
-         "at most 1.1"],
+         f"{f['step_ms_free']:.1f} ms", f"{f['step_ms_with_grammar'] / f['step_ms_free']:.2f}"],
     ]  # fmt: skip
-    return Table("The engine", ["", "ChatSwallow", "peer", "ratio", "wanted"], rows)
+    return Table("The engine", ["", "ChatSwallow", "peer", "ratio"], rows)
 
 
 def main() -> None:

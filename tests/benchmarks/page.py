@@ -1,11 +1,11 @@
-"""The tables of README and `docs/*.md`: figures of `docs/runs`, help texts, models.
+"""The tables of README and `docs/*.md`: figures of `docs/runs`, help texts, models; and pictures.
 
     python -m tests.benchmarks.page
 
 Between `<!-- figures: NAME -->` and `<!-- end -->` stand the command, the day, the machine and a
 table of `docs/runs/NAME.json`; `NAME#2` is its second table. Between `<!-- help: COMMAND -->` and
 the end stands what the command says of itself; after `<!-- models -->` the catalog; after
-`<!-- cards: en -->` which model fits which GPU; after
+`<!-- cards: en -->` which model fits which GPU; after `<!-- headlines: en -->` six figures; after
 `<!-- loading options: en -->` and `<!-- generation options: en -->` the parameters of the chat
 model. The rest is written by people.
 """
@@ -21,13 +21,16 @@ from pathlib import Path
 from langchain_swallow import ModelInfo, list_models
 from langchain_swallow.evaluation.tables import Table
 from tests.benchmarks.cards import cards_table
+from tests.benchmarks.headlines import headlines_table
 from tests.benchmarks.parameters import parameters_table
+from tests.benchmarks.pictures import draw_pictures
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+DATA = ROOT / "langchain_swallow" / "data"
 PAGES = tuple(
     path
-    for path in sorted(chain(DOCS.glob("*.md"), ROOT.glob("README*.md")))
+    for path in sorted(chain(DOCS.glob("*.md"), ROOT.glob("README*.md"), DATA.glob("*.md")))
     if "<!-- end -->" in path.read_text("utf-8")
 )
 RUNS = DOCS / "runs"
@@ -35,6 +38,7 @@ _BLOCK = re.compile(r"<!-- figures: ([\w-]+)(?:#(\d+))? -->\n.*?<!-- end -->", r
 _MODELS = re.compile(r"<!-- models -->\n.*?<!-- end -->", re.DOTALL)
 _OPTIONS = re.compile(r"(<!-- (\w+) options: (ja|en) -->\n).*?<!-- end -->", re.DOTALL)
 _CARDS = re.compile(r"<!-- cards: (ja|en)( in README)? -->\n.*?<!-- end -->", re.DOTALL)
+_HEADLINES = re.compile(r"<!-- headlines: (ja|en) -->\n.*?<!-- end -->", re.DOTALL)
 _HELP = re.compile(r"<!-- help: ([\w -]+?) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -48,7 +52,7 @@ def fill(text: str) -> str:
         opening = match[0].split("\n", 1)[0]
         return f"{opening}\n{_how(figures)}\n\n{table.markdown()}\n<!-- end -->"
 
-    text = _CARDS.sub(_cards, _OPTIONS.sub(_options, text))
+    text = _HEADLINES.sub(_headlines, _CARDS.sub(_cards, _OPTIONS.sub(_options, text)))
     return _MODELS.sub(_models, _HELP.sub(_help, _BLOCK.sub(block, text)))
 
 
@@ -56,6 +60,11 @@ def _cards(match: re.Match[str]) -> str:
     """Which model for which GPU."""
     table = cards_table(match[1], in_readme=bool(match[2]))
     return f"<!-- cards: {match[1]}{match[2] or ''} -->\n{table}\n<!-- end -->"
+
+
+def _headlines(match: re.Match[str]) -> str:
+    """Six figures with what they are compared with."""
+    return f"<!-- headlines: {match[1]} -->\n{headlines_table(match[1])}\n<!-- end -->"
 
 
 def _options(match: re.Match[str]) -> str:
@@ -113,6 +122,7 @@ def _how(figures: dict) -> str:
 
 
 def main() -> None:
+    draw_pictures()
     for page in PAGES:
         page.write_text(fill(page.read_text(encoding="utf-8")), encoding="utf-8")
 

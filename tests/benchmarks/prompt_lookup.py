@@ -60,12 +60,12 @@ def main() -> None:
     same = sum(a == b for a, b in zip(found["without"][0], found["with"][0], strict=True))
     ratio = speeds["with"] / speeds["without"]
     rows = [
-        ["tokens a second without", f"{speeds['without']:.1f}", ""],
-        ["tokens a second with", f"{speeds['with']:.1f}", ""],
-        ["ratio", f"{ratio:.2f}", "1.4"],
-        ["equal answers", f"{same} of {QUESTIONS}", "all"],
+        ["tokens a second without", f"{speeds['without']:.1f}"],
+        ["tokens a second with", f"{speeds['with']:.1f}"],
+        ["ratio", f"{ratio:.2f}"],
+        ["equal answers", f"{same} of {QUESTIONS}"],
     ]
-    table = Table("Prompt lookup on RAG questions", ["", "measured", "wanted"], rows)
+    table = Table("Prompt lookup on RAG questions", ["", "measured"], rows)
     print(table.markdown())
     if arguments.output:
         write_figures(arguments.output, [table], {"figures": {**speeds, "equal": same}})

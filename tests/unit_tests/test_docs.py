@@ -14,7 +14,7 @@ else:
     import tomli as tomllib
 
 from langchain_swallow.cli import _parser
-from tests.benchmarks import page
+from tests.benchmarks import page, pictures
 from tests.documentation import DOCS, GUIDES, ROOT, blocks
 
 PAGES = sorted(DOCS.rglob("*.md"))
@@ -28,6 +28,13 @@ def test_tables_of_figures_are_those_of_their_files(path):
         pytest.skip("argparse lays out help otherwise in other versions; the page is of 3.11")
     text = path.read_text("utf-8")
     assert page.fill(text) == text, "Run python -m tests.benchmarks.page."
+
+
+@pytest.mark.parametrize("name", pictures.PICTURES)
+def test_pictures_of_figures_are_of_their_files(name):
+    _, read = pictures.PICTURES[name]
+    shown = pictures.hash_in(pictures.IMAGES / name)
+    assert shown == pictures.hash_of(read()), "Run python -m tests.benchmarks.page."
 
 
 def test_every_extra_that_is_named_exists():

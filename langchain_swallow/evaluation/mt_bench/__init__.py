@@ -1,10 +1,18 @@
 """Japanese MT-Bench as on Swallow's model card: two-turn questions in eight categories, graded.
 
-    questions = read_questions(path)
-    with RunFile(folder / "run.jsonl") as run:
-        answer_questions(model, questions, run, name="…")
-        judge_answers(judge, questions, prompts, run, name="…", judge_name="…")
-    print(markdown_table(score_run(read_records(path), …)))
+>>> import tempfile
+>>> from pathlib import Path
+>>> from langchain_core.language_models import FakeListChatModel
+>>> from langchain_swallow.evaluation.run_file import RunFile
+>>> model = FakeListChatModel(responses=["青い光は散乱しやすいためです。"])
+>>> judge = FakeListChatModel(responses=["[[7]]"])
+>>> questions = [Question(1, "stem", ("空はなぜ青いですか。", "夕焼けはなぜ赤いですか。"))]
+>>> with tempfile.TemporaryDirectory() as folder, RunFile(Path(folder) / "run.jsonl") as run:
+...     failed = answer_questions(model, questions, run, name="a")
+...     failed += judge_answers(judge, questions, JudgePrompts.built_in(), run, name="b")
+...     scores = score_run(run.records)
+>>> round(scores.rows[0].average, 3)
+0.7
 
 Zheng et al. (2023) for the questions' design and the grading; the settings are those of
 <https://huggingface.co/tokyotech-llm/Swallow-7b-instruct-v0.1>.

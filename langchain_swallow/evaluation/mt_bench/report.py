@@ -10,7 +10,7 @@ from langchain_swallow.evaluation.mt_bench.published import published, published
 from langchain_swallow.evaluation.mt_bench.run import Key, key_of
 from langchain_swallow.evaluation.mt_bench.scores import SECTIONS, MtBenchScores, ScoreRow
 from langchain_swallow.evaluation.pages import inlined, shown, write_page
-from langchain_swallow.evaluation.plots import radar
+from langchain_swallow.evaluation.plots import radar, why_not_drawn
 from langchain_swallow.evaluation.run_file import Record
 from langchain_swallow.evaluation.tables import Table, markdown_page, write_figures
 
@@ -63,12 +63,15 @@ def write_report(
 ) -> list[Path]:
     """Write `report.md`, `report.json`, `radar.svg`, `comparison.svg` (and PNGs), `report.html`.
 
+    Without matplotlib (extra `plots`) the figures are left out.
+
     Args:
         folder: Exists.
         runs: Scored runs; the first is the one the report is about.
         questions: Those that were asked.
         notes: Sentences that belong to the figures.
-        card: Whether to compare with the card's published rows.
+        card: Whether to compare with the card's published rows. A figure has them only if the
+            judge is the card's: scores of two judges cannot be compared.
 
     Returns:
         The files.
@@ -79,12 +82,12 @@ def write_report(
     (folder / "report.md").write_text(page, encoding="utf-8")
     overall = {run.scores.model: run.scores.rows[0].categories for run in runs}
     drawn = {"radar": dict([next(iter(overall.items()))])}
-    if card:
+    if card and runs[0].scores.judge == published()["judge"]:
         overall = {**overall, **{row.model: row.categories for row in _card_for_radar()}}
     if len(overall) > 1:
         drawn["comparison"] = overall
     figures = []
-    for name, series in drawn.items():
+    for name, series in drawn.items() if why_not_drawn() is None else ():
         for suffix in (".svg", ".png"):
             figures.append(folder / f"{name}{suffix}")
             _radar(figures[-1], series)

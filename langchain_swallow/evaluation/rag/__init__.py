@@ -1,10 +1,16 @@
 """Answers from documents: retrieval, exact match and F1, citations, refusals, latency, tokens.
 
-examples = read_examples(Path("questions.jsonl"))
-with RunFile(folder / "run.jsonl") as run:
-answer_examples(chain, examples, run, settings={"k": 4})
-report = score_run(examples, read_records(folder / "run.jsonl"))
-print(markdown_report({"k=4": report}))
+>>> import tempfile
+>>> from pathlib import Path
+>>> from langchain_core.runnables import RunnableLambda
+>>> from langchain_swallow.evaluation.run_file import RunFile
+>>> examples = [Example("1", "試用期間は。", answers=("3か月",))]
+>>> chain = RunnableLambda(lambda question: "3か月")
+>>> with tempfile.TemporaryDirectory() as folder, RunFile(Path(folder) / "run.jsonl") as run:
+...     failed = answer_examples(chain, examples, run, settings={"k": 4})
+...     scores = score_run(examples, run.records)
+>>> scores.total.metrics["exact_match"].mean
+1.0
 """
 
 from langchain_swallow.evaluation.rag.examples import Example, read_examples

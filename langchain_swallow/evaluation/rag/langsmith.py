@@ -1,7 +1,7 @@
 """LangSmith's datasets and evaluators with these examples and metrics, both ways.
 
-client.create_examples(dataset_id=…, examples=to_langsmith(examples))
-langsmith.evaluate(target_of(chain), data="…", evaluators=[evaluator("f1"), …])
+`to_langsmith(examples)` is what `Client.create_examples(examples=…)` takes. `target_of(chain)` and
+`evaluator("f1")` are the target and an evaluator of `langsmith.evaluate`.
 """
 
 from collections.abc import Callable, Iterable

@@ -7,7 +7,7 @@ from typing import Any
 
 from langchain_swallow.evaluation.intervals import Difference
 from langchain_swallow.evaluation.pages import inlined, shown, write_page
-from langchain_swallow.evaluation.plots import Bar, bars
+from langchain_swallow.evaluation.plots import Bar, bars, why_not_drawn
 from langchain_swallow.evaluation.rag.scores import AMOUNTS, RagScores, Summary, compare_runs
 from langchain_swallow.evaluation.tables import Table, markdown_page, write_figures
 
@@ -53,6 +53,8 @@ def report_as_dict(scores: Mapping[str, RagScores]) -> dict[str, Any]:
 def write_report(folder: Path, scores: Mapping[str, RagScores]) -> list[Path]:
     """Write `report.md`, `report.json`, `metrics.svg` and `.png`, and `report.html`.
 
+    Without matplotlib (extra `plots`) the two figures are left out.
+
     Args:
         folder: Exists.
         scores: By the runs' labels.
@@ -63,7 +65,7 @@ def write_report(folder: Path, scores: Mapping[str, RagScores]) -> list[Path]:
     tables = _tables(scores)
     write_figures(folder / "report.json", tables, report_as_dict(scores))
     (folder / "report.md").write_text(markdown_report(scores), encoding="utf-8")
-    figures = [folder / "metrics.svg", folder / "metrics.png"]
+    figures = [] if why_not_drawn() else [folder / "metrics.svg", folder / "metrics.png"]
     for figure in figures:
         _draw(figure, scores)
     write_page(
@@ -71,7 +73,7 @@ def write_report(folder: Path, scores: Mapping[str, RagScores]) -> list[Path]:
         "rag.html",
         title="RAGの評価",
         tables=tables,
-        figure=inlined(figures[0]),
+        figure=inlined(figures[0]) if figures else "",
         labels=list(scores),
         categories=list(next(iter(scores.values())).by_category),
         questions=_questions(scores),

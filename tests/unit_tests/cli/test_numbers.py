@@ -100,20 +100,6 @@ def test_a_missing_matplotlib_is_said_first(tmp_path, monkeypatch, capsys):
     assert "langchain-swallow[plots]" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["eval", "rag", "--questions", "none", "--model", "none", "-o", "x"],
-        ["eval", "sweep", "none", "--questions", "none", "--model", "none", "-o", "x"],
-    ],
-)
-def test_a_missing_matplotlib_is_said_before_an_evaluation(monkeypatch, capsys, command):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert main(command) == 1
-    assert "langchain-swallow[plots]" in capsys.readouterr().err
-
-
 def test_a_folder_that_does_not_exist_is_said_first(tmp_path, capsys):
     assert main(["bench", "--model", "none", "--output", str(tmp_path / "none" / "x.json")]) == 1
     assert "is not a folder" in capsys.readouterr().err

@@ -446,13 +446,32 @@ def test_the_report_is_the_cards_table(tmp_path, questions):
     assert "平均は分野の平均" in notes_on(same, BUILT_IN)[0]
 
 
+def judged_by(judge, path):
+    return [
+        {**record, "judge": judge} if "judge" in record else record for record in read_records(path)
+    ]
+
+
+@pytest.mark.parametrize("judge", ["judge", "gpt-4-1106-preview"])
+def test_a_figure_has_the_cards_models_only_beside_their_own_judge(tmp_path, questions, judge):
+    run_all(tmp_path / "a.jsonl", questions, runs=1)
+    records = judged_by(judge, tmp_path / "a.jsonl")
+    runs = [Run(mt_bench.score_run(records), records)]
+    names = {file.name for file in write_report(tmp_path, runs, questions)}
+    page = (tmp_path / "report.html").read_text("utf-8")
+    is_the_cards = judge == published()["judge"]
+    assert ("comparison.svg" in names) == is_the_cards
+    assert ("Swallow-7b-instruct-v0.1、Swallow" in page) == is_the_cards
+
+
 def test_the_page_shows_texts_as_text_and_figures_inside(tmp_path, questions):
     model = RuleModel(rule=lambda messages, parameters: "<script>alert(1)</script>")
     run_all(tmp_path / "a.jsonl", questions, runs=1, model=model)
     run_all(tmp_path / "b.jsonl", questions, runs=1)
     runs = [
         Run(mt_bench.score_run(records), records)
-        for records in (read_records(tmp_path / "a.jsonl"), read_records(tmp_path / "b.jsonl"))
+        for name in "ab"
+        for records in [judged_by(published()["judge"], tmp_path / f"{name}.jsonl")]
     ]
     files = write_report(tmp_path, runs, questions, ["注"])
     assert {f.name for f in files} == {

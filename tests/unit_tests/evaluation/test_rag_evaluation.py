@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections import Counter
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableGenerator, RunnableLambda
 
+from langchain_swallow.cli.evaluate import say_what_was_written
 from langchain_swallow.errors import EvaluationError
 from langchain_swallow.evaluation import rag
 from langchain_swallow.evaluation.rag import Example
@@ -313,6 +315,22 @@ def test_the_report(tmp_path, scores):
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", data["date"])
     assert data["machine"]["cores"] >= 1
     assert data["tables"][0]["columns"] == ["", "k=3", "同じ"]
+
+
+def test_without_matplotlib_the_report_has_its_tables_and_no_figure(
+    tmp_path, scores, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    files = rag.write_report(tmp_path, {"k=3": scores})
+    assert {f.name for f in files} == {"report.md", "report.json", "report.html"}
+    assert "誤った断り" in (tmp_path / "report.md").read_text("utf-8")
+    assert "<figure" not in (tmp_path / "report.html").read_text("utf-8")
+    say_what_was_written(files)
+    assert (
+        'Figures were left out. Plots need matplotlib: pip install "langchain-swallow[plots]".'
+        in (capsys.readouterr().err)
+    )
 
 
 def test_the_page_shows_texts_as_text(tmp_path):
