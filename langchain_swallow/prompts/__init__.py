@@ -1,5 +1,6 @@
 """Conversations → token ids; the only place that writes `[INST]` and tokenizes a prompt."""
 
+from langchain_swallow.prompts.chat_template import Message, template_reads
 from langchain_swallow.prompts.control_text import OnControlText
 from langchain_swallow.prompts.formats import (
     ROLES,
@@ -14,6 +15,7 @@ from langchain_swallow.prompts.tokenization import drops_first_space, encode_ins
 
 __all__ = [
     "ROLES",
+    "Message",
     "OnControlText",
     "Turn",
     "drops_first_space",
@@ -24,4 +26,5 @@ __all__ = [
     "fold_turns",
     "render",
     "render_instruction",
+    "template_reads",
 ]

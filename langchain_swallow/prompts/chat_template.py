@@ -1,107 +1,233 @@
-"""A tokenizer's own chat template → the prompt with placeholders where the texts belong.
+"""A tokenizer's own chat template → the prompt, in which the texts of others are still hidden.
 
-The template never sees a text: it cannot take a text for a turn, shorten it or drop it unnoticed.
+The template never reads a text: it cannot take a text for a turn, shorten it or drop it unnoticed.
 A template that refuses a system turn, or leaves its text out, gets the system text before the first
 user text, as llama.cpp does it for Gemma 2. Whatever else a template does not accept is a
 `PromptError` with its reason.
 """
 
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from langchain_swallow.errors import PromptError
+from langchain_swallow.prompts.hidden_text import (
+    hide,
+    hide_all,
+    hide_schema,
+    mark,
+    read_marks,
+    reveal,
+)
+from langchain_swallow.prompts.jinja import render_chat_template, variables_of
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
-_OPEN, _CLOSE = "\ue000", "\ue001"
-_PLACEHOLDER = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
+Message = dict[str, Any]
+
 _WHAT_TO_DO = (
     'Change the messages, set a chat template that accepts them, or use prompt_format="ver0.1".'
 )
+# What a template compares: `reasoning_effort == "high"`.
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
+# transformers has the first; gpt-oss's template reads the second.
+_REASONING = ("reasoning_content", "thinking", "reasoning")
 
 
-class TemplatedPrompt:
-    """A rendered template.
+def chat_template_of(tokenizer: Tokenizer, *, with_tools: bool = False) -> str | None:
+    """A tokenizer's template; of several by name, `tool_use` for tools, or `default`.
+
+    Raises:
+        PromptError: There are several, and neither of these.
+    """
+    written: Any = getattr(tokenizer, "chat_template", None)
+    if not isinstance(written, Mapping):
+        return written or None
+    name = "tool_use" if with_tools and "tool_use" in written else "default"
+    if name not in written:
+        raise PromptError(
+            f"The tokenizer has the chat templates {', '.join(map(repr, sorted(written)))} and no "
+            "'default'. Set tokenizer.chat_template to one of them."
+        )
+    return str(written[name])
+
+
+def template_reads(tokenizer: Tokenizer) -> frozenset[str]:
+    """Names of the arguments that any of a tokenizer's templates reads, such as `tools`.
+
+    Raises:
+        PromptError: A template is not Jinja.
+    """
+    written: Any = getattr(tokenizer, "chat_template", None) or {}
+    templates = written.values() if isinstance(written, Mapping) else [written]
+    try:
+        return frozenset().union(*map(variables_of, templates))
+    except Exception as error:
+        raise PromptError(_refusal(error)) from error
+
+
+def render_hidden(
+    messages: Sequence[Message], tokenizer: Tokenizer, arguments: Mapping[str, Any]
+) -> str:
+    """The prompt that a tokenizer's template writes, with the texts hidden.
 
     Args:
-        turns: `(role, text)` pairs of the shape [system] (user assistant)* [user].
+        messages: As transformers takes them, of the shape [system] (user assistant tool*)* [user].
         tokenizer: With a chat template.
+        arguments: Further ones of the template: `tools`, `documents`, `enable_thinking`, …;
+            `add_generation_prompt` is true unless the assistant spoke last, and
+            `continue_final_message` ends the prompt within the last message.
 
     Raises:
         PromptError: The template fails, or does not write every text as it is.
     """
+    try:
+        return _Rendering(messages, tokenizer, arguments).prompt
+    except PromptError:
+        if messages[0]["role"] != "system" or len(messages) == 1:
+            raise
+        return _Rendering(_without_system(messages), tokenizer, arguments).prompt
 
-    def __init__(self, turns: Sequence[tuple[str, str]], tokenizer: Tokenizer) -> None:
-        self._texts: list[str] = []
-        messages = [(role, self._hide(text)) for role, text in turns]
+
+def _without_system(messages: Sequence[Message]) -> list[Message]:
+    """The system text before the first user text."""
+    system, user, *others = messages
+    texts = [system["content"], user["content"]]
+    together = "\n\n".join(texts) if texts[1].strip() else texts[0]
+    return [{**user, "content": together}, *others]
+
+
+class _Rendering:
+    """One try of a template, and whether it wrote everything."""
+
+    def __init__(
+        self, messages: Sequence[Message], tokenizer: Tokenizer, arguments: Mapping[str, Any]
+    ) -> None:
+        self._texts = [hide(str(message.get("content") or "")) for message in messages]
+        hidden = [_hidden(message) for message in messages]
+        for number, (message, text) in enumerate(zip(hidden, self._texts, strict=True)):
+            message["content"] = mark(text, number)
+        options = {name: _hidden_argument(name, value) for name, value in arguments.items()}
+        continues = options.pop("continue_final_message", False)
+        options.setdefault(
+            "add_generation_prompt", messages[-1]["role"] != "assistant" and not continues
+        )
         try:
-            self.rendered = self._render(messages, tokenizer)
-        except PromptError:
-            if messages[0][0] != "system" or len(messages) == 1:
-                raise
-            self.rendered = self._render(_without_system(messages), tokenizer)
-
-    @property
-    def own_text(self) -> str:
-        """What the template itself writes."""
-        return _PLACEHOLDER.sub("\n", self.rendered)
-
-    def change_texts(self, change: Callable[[str], str]) -> None:
-        """Apply a function to every text."""
-        self._texts = list(map(change, self._texts))
-
-    def restore(self, part: str) -> str:
-        """A part of the rendered prompt with the texts in place of their placeholders."""
-        return _PLACEHOLDER.sub(lambda match: self._texts[int(match[1])], part)
-
-    def _hide(self, text: str) -> str:
-        """A placeholder for a text; white space stays around it, for the template to strip."""
-        core = text.strip()
-        if not core:
-            return text
-        self._texts.append(core)
-        return text.replace(core, f"{_OPEN}{len(self._texts) - 1}{_CLOSE}", 1)
-
-    def _render(self, messages: list[tuple[str, str]], tokenizer: Tokenizer) -> str:
-        try:
-            rendered = tokenizer.apply_chat_template(
-                [{"role": role, "content": content} for role, content in messages],
-                tokenize=False,
-                add_generation_prompt=messages[-1][0] != "assistant",
+            rendered = render_chat_template(
+                chat_template_of(tokenizer, with_tools=bool(options.get("tools"))) or "",
+                **{**_special_tokens(tokenizer), **options, "messages": hidden},
             )
+        except PromptError:
+            raise
         # A template is a program of its own, and any error may come out of it.
         except Exception as error:
-            raise PromptError(self._refusal(error)) from error
-        self._check(rendered)
-        return str(rendered)
+            raise PromptError(_refusal(error)) from error
+        self.prompt = self._checked(rendered, messages)
+        self._check_names(_names_of(hidden, options))
+        if continues:
+            self.prompt = self._up_to_last_text()
 
-    def _refusal(self, error: Exception) -> str:
-        reason = self.restore(str(error)).strip() or type(error).__name__
-        line = getattr(error, "lineno", None)
-        where = f" (line {line} of the template)" if line else ""
-        return (
-            f"The tokenizer's chat template does not accept this conversation. "
-            f"{type(error).__name__}: {reason[:300]}{where}. {_WHAT_TO_DO}"
-        )
+    def _checked(self, rendered: str, messages: Sequence[Message]) -> str:
+        """The prompt without marks."""
+        try:
+            prompt, found = read_marks(rendered)
+        except ValueError:
+            raise PromptError(_left_out(self._texts[0])) from None
+        for number, (message, text) in enumerate(zip(messages, self._texts, strict=True)):
+            core = text.strip()
+            # Beside a call, Llama 3.1's template leaves out what was said.
+            nothing = [] if message.get("tool_calls") else [""]
+            if core and not all(_is_same(w, core) for w in found.get(number, nothing)):
+                raise PromptError(_left_out(core))
+        return prompt
 
-    def _check(self, rendered: Any) -> None:
-        if not isinstance(rendered, str):
+    def _check_names(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self.prompt:
+                raise PromptError(
+                    "The tokenizer's chat template does not write the tool or tool call "
+                    f"{reveal(name)!r}. Leave it out, or set a chat template that takes tools."
+                )
+
+    def _up_to_last_text(self) -> str:
+        """The prompt up to the end of the last message, for the model to continue."""
+        last = self._texts[-1].rstrip()
+        if not last.strip() or last.strip() not in self.prompt:
             raise PromptError(
-                f"The tokenizer's chat template made {type(rendered).__name__} instead of text. "
-                f"{_WHAT_TO_DO}"
+                "continue_final_message=True continues the text of the last message, and it has "
+                "none. Give it a text, or leave the argument out."
             )
-        written = {int(match[1]) for match in _PLACEHOLDER.finditer(rendered)}
-        missing = set(range(len(self._texts))) - written
-        rest = _PLACEHOLDER.sub("", rendered)
-        if missing or _OPEN in rest or _CLOSE in rest:
-            text = self._texts[min(missing)] if missing else self._texts[0]
-            raise PromptError(
-                "The tokenizer's chat template leaves out or changes the text of a message, which "
-                f"begins with {text[:40]!r}. {_WHAT_TO_DO}"
-            )
+        end = self.prompt.rindex(last.strip()) + len(last.strip())
+        following = self._texts[-1][len(last) :]
+        kept = self.prompt.startswith(following, end)
+        return self.prompt[: end + (len(following) if kept else 0)]
 
 
-def _without_system(messages: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The system text before the first user text."""
-    (_, system), (_, user), *others = messages
-    return [("user", f"{system}\n\n{user}" if user.strip() else system), *others]
+def _hidden(message: Message) -> Message:
+    """A message as the template gets it, without its content."""
+    hidden = {
+        key: value if key == "role" else hide_all(value)
+        for key, value in message.items()
+        if value is not None and key not in ("content", "tool_calls")
+    }
+    if calls := message.get("tool_calls"):
+        hidden["tool_calls"] = [_hidden_call(call) for call in calls]
+    reasoning = next((hidden[key] for key in _REASONING if hidden.get(key)), None)
+    if reasoning is not None:
+        hidden = {"thinking": reasoning, **hidden, "reasoning_content": reasoning}
+    return hidden
+
+
+def _hidden_call(call: Mapping[str, Any]) -> Message:
+    """A tool call, in OpenAI's form: all but its words is hidden."""
+    function = {key: hide_all(value) for key, value in call["function"].items()}
+    id = {"id": hide(call["id"])} if call.get("id") else {}
+    return {**id, "type": "function", "function": function}
+
+
+def _hidden_argument(name: str, value: Any) -> Any:
+    if name in ("tools", "documents") and value:
+        return hide_schema(value)
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else hide_all(value)
+
+
+def _names_of(messages: Iterable[Message], options: Mapping[str, Any]) -> Iterable[str]:
+    """Hidden names that a prompt without them would leave out: of tools, and of their calls."""
+    functions = [call["function"] for m in messages for call in m.get("tool_calls", ())]
+    functions += [tool.get("function", tool) for tool in options.get("tools") or ()]
+    return (function["name"] for function in functions if function.get("name"))
+
+
+def _special_tokens(tokenizer: Tokenizer) -> dict[str, str]:
+    """Special tokens by their roles, as a template reads them."""
+    roles = ("bos_token", "eos_token", "unk_token")
+    named = {role: getattr(tokenizer, role, None) for role in roles}
+    known: Mapping[str, str] = getattr(tokenizer, "special_tokens_map", {})
+    return {role: str(text) for role, text in (named | dict(known)).items() if text is not None}
+
+
+def _is_same(written: str, text: str) -> bool:
+    """Whether a template wrote a text, with whatever white space, as it is or as JSON."""
+    if written.split() == text.split():
+        return True
+    try:
+        return bool(json.loads(f'"{reveal(written)}"') == reveal(text))
+    except ValueError:
+        return False
+
+
+def _left_out(text: str) -> str:
+    return (
+        "The tokenizer's chat template leaves out or changes the text of a message, which "
+        f"begins with {reveal(text)[:40]!r}. {_WHAT_TO_DO}"
+    )
+
+
+def _refusal(error: Exception) -> str:
+    reason = reveal(str(error)).strip() or type(error).__name__
+    line = getattr(error, "lineno", None)
+    where = f" (line {line} of the template)" if line else ""
+    return (
+        f"The tokenizer's chat template does not accept this conversation. "
+        f"{type(error).__name__}: {reason[:300]}{where}. {_WHAT_TO_DO}"
+    )

@@ -9,14 +9,15 @@ It has the part of transformers' interface that `prompts` and `detokenizer` use.
 """
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_swallow.errors import ModelUnavailableError
+from langchain_swallow.prompts.chat_template import render_hidden
 from langchain_swallow.prompts.control_tokens import ControlToken, control_pattern, control_tokens
-from langchain_swallow.prompts.jinja import render_chat_template
+from langchain_swallow.prompts.hidden_text import reveal
 from langchain_swallow.prompts.plain_encoders import (
     Encoder,
     SentencePieceModel,
@@ -92,9 +93,7 @@ class ClientTokenizer:
             )
         self._size = len(self._backend)
         self._names = {**self._backend.defaults, **_special_tokens(named)}
-        template = folder / "chat_template.jinja"
-        written = template.read_text("utf-8") if template.is_file() else None
-        self.chat_template: str | None = written or _template(self._config.get("chat_template"))
+        self.chat_template = _chat_template(folder, self._config.get("chat_template"))
         self.bos_token, self.bos_token_id = self._named("bos_token")
         self.eos_token, self.eos_token_id = self._named("eos_token")
         self.unk_token, self.unk_token_id = self._named("unk_token")
@@ -160,16 +159,34 @@ class ClientTokenizer:
         skipped = set(self.all_special_ids) if skip_special_tokens else set()
         return self._backend.decode([i for i in map(int, ids) if i not in skipped])
 
+    @property
+    def special_tokens_map(self) -> dict[str, str]:
+        """The named special tokens, as templates read them."""
+        return dict(self._names)
+
     def apply_chat_template(
-        self, messages: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        tokenize: bool = False,
+        add_generation_prompt: bool = False,
+        **arguments: Any,
     ) -> str:
-        """The conversation as the checkpoint's own template writes it, as text."""
-        return render_chat_template(
-            self.chat_template or "",
-            messages=messages,
-            add_generation_prompt=add_generation_prompt,
-            **self._names,
-        )
+        """The conversation as the checkpoint's own template writes it, as text.
+
+        Args:
+            messages: As transformers takes them.
+            tokenize: Must be false: `prompts.encode` keeps the texts of messages apart.
+            add_generation_prompt: Whether it ends with the beginning of an answer.
+            **arguments: Others of the template: `tools`, `documents`, `enable_thinking`, ….
+
+        Raises:
+            PromptError: The template does not accept the conversation.
+        """
+        if tokenize:
+            raise ValueError("A client's tokenizer writes templates as text only.")
+        arguments |= {"add_generation_prompt": add_generation_prompt}
+        return reveal(render_hidden([dict(m) for m in messages], self, arguments))
 
     def _named(self, role: str) -> tuple[str | None, int | None]:
         """A special token and its id."""
@@ -203,11 +220,17 @@ def _special_tokens(config: dict[str, Any]) -> dict[str, str]:
     return {role: text for role, text in texts.items() if isinstance(text, str)}
 
 
-def _template(written: Any) -> str | None:
-    """The chat template of a configuration, which may have several by name."""
-    if isinstance(written, list):
-        written = {entry["name"]: entry["template"] for entry in written}
-    return written.get("default") if isinstance(written, dict) else written
+def _chat_template(folder: Path, configured: Any) -> str | dict[str, str] | None:
+    """The chat template of a folder, or its several ones by name, as transformers reads them."""
+    named = {path.stem: path for path in (folder / "additional_chat_templates").glob("*.jinja")}
+    if (single := folder / "chat_template.jinja").is_file():
+        named["default"] = single
+    if named:
+        written = {name: path.read_text("utf-8") for name, path in named.items()}
+        return written if written.keys() != {"default"} else written["default"]
+    if isinstance(configured, list):
+        return {entry["name"]: entry["template"] for entry in configured}
+    return configured or None
 
 
 class _JsonBackend:

@@ -15,74 +15,77 @@ from collections.abc import Collection
 from typing import Literal
 
 from langchain_swallow.errors import ControlTextError
+from langchain_swallow.prompts.hidden_text import reveal_with_origin
 
 OnControlText = Literal["escape", "error", "allow"]
 
-# Of each prompt format, as they are folded.
-_MARKERS = {
-    "ver0.1": r"\[/?inst\]|<</?sys>>",
-    "alpaca": r"#{2,}(?:指示|入力|応答):",
-    "tokenizer": r"\[/?inst\]|<</?sys>>|<\|[^<>|]{1,40}\|>",
-}
+# Of every prompt format, as they are folded: a model may have learned more than one.
+_MARKERS = r"\[/?inst\]|<</?sys>>|##(?:指示|入力|応答):|<\|[^<>|]{1,40}\|>"
 _LIKE_A_MARKER = re.compile(
     r"<[^<>\s]{1,40}>|\[[^\[\]\s]{1,40}\]|^#{2,} ?[^\s#:：]{1,20}[:：]", re.MULTILINE
 )
 # NFKC leaves these alone, no tokenizer maps them to the template's own, and they read the same.
 _LOOKALIKES = str.maketrans({"[": "〔", "]": "〕", "<": "‹", ">": "›", "#": "♯", "|": "¦"})
-# Every character that NFKC makes one of the first characters of a marker.
-_MAY_BEGIN_MARKER = re.compile("[\\[［﹇<＜﹤#＃﹟]")
+# Every character that NFKC makes one that is in every marker.
+_MAY_BE_MARKER = re.compile("[\\[［﹇\\]］﹈<＜﹤>＞﹥#＃﹟]")
 
 
-def marker_pattern(format: str, template_text: str = "") -> re.Pattern[str]:
-    """What finds a format's markers in a folded text.
+def marker_pattern(template_text: str = "") -> re.Pattern[str]:
+    """What finds markers in a folded text.
 
     Args:
-        format: A prompt format.
         template_text: What the tokenizer's template writes around the messages; what looks like a
-            marker in it is one.
+            marker in it is one, beside those of every format.
     """
     own = {_folded(marker) for marker in _LIKE_A_MARKER.findall(template_text)}
-    return re.compile("|".join([_MARKERS[format], *map(re.escape, sorted(own))]))
+    return re.compile("|".join([_MARKERS, *map(re.escape, sorted(own))]))
 
 
 def guard(
-    text: str,
+    part: str,
     pattern: re.Pattern[str],
     on_control_text: OnControlText,
     control_texts: Collection[str] = (),
 ) -> str:
-    """Apply `on_control_text` to one text.
+    """Reveal a part of a prompt, and apply `on_control_text` to the texts in it.
+
+    A marker of which the template wrote one half and a text the other, or two texts, is found too.
 
     Args:
-        text: Of a message.
-        pattern: Its format's markers, see `marker_pattern`.
+        part: What stands between two control tokens; the texts in it are hidden.
+        pattern: See `marker_pattern`.
         on_control_text: `"escape"` breaks markers, `"error"` raises, `"allow"` does nothing.
         control_texts: Texts of control tokens, which are an error under `"error"`.
 
     Raises:
-        ControlTextError: The text contains a marker or control token, and they are an error.
+        ControlTextError: A text contains a marker or control token, and they are an error.
     """
+    text, is_hidden = reveal_with_origin(part)
     if on_control_text == "error":
-        _refuse(text, pattern, control_texts)
-    if on_control_text != "escape" or not _MAY_BEGIN_MARKER.search(text):
+        _refuse(text, is_hidden, pattern, control_texts)
+    if on_control_text != "escape" or not _MAY_BE_MARKER.search(text):
         return text
-    for start, end in reversed(_spans(text, pattern)):
-        text = text[:start] + _break_marker(text[start:end]) + text[end:]
-    return text
+    chars = list(text)
+    for start, end in _spans(text, is_hidden, pattern):
+        for i in range(start, end):
+            if is_hidden[i]:
+                chars[i] = _without_bracket(chars[i])
+    return "".join(chars)
 
 
-def _refuse(text: str, pattern: re.Pattern[str], control_texts: Collection[str]) -> None:
-    spans = _spans(text, pattern)
-    found = [text[start:end] for start, end in spans[:1]]
+def _refuse(
+    text: str, is_hidden: bytes, pattern: re.Pattern[str], control_texts: Collection[str]
+) -> None:
+    found = [text[start:end] for start, end in _spans(text, is_hidden, pattern)]
     if not found:
         folded = _folded(text)
         # Of Gemma's 6,322 tokens hardly one begins as anything in the text does.
         begins = {*folded, *map("".join, itertools.pairwise(folded))}
-        found = [
-            text
-            for text, token in zip(control_texts, map(_folded_token, control_texts), strict=True)
-            if token[:2] in begins and token in folded
-        ]
+        tokens = {_folded_token(text): text for text in control_texts}
+        likely = [token for token in tokens if token[:2] in begins and token in folded]
+        written = re.compile("|".join(map(re.escape, likely)) or "(?!)")
+        spans = _spans(text, is_hidden, written)
+        found = [tokens[_folded(text[start:end])] for start, end in spans]
     if found:
         raise ControlTextError(
             f"A message contains the control text {found[0]!r}. "
@@ -90,27 +93,25 @@ def _refuse(text: str, pattern: re.Pattern[str], control_texts: Collection[str])
         )
 
 
-def _break_marker(marker: str) -> str:
-    folded = (unicodedata.normalize("NFKC", char) for char in marker)
-    return "".join(
-        fold.translate(_LOOKALIKES) if fold in "[]<>#|" else char
-        for char, fold in zip(marker, folded, strict=True)
-    )
+def _without_bracket(char: str) -> str:
+    folded = unicodedata.normalize("NFKC", char)
+    return folded.translate(_LOOKALIKES) if folded in "[]<>#|" else char
 
 
-def _spans(text: str, pattern: re.Pattern[str]) -> list[tuple[int, int]]:
-    """Half-open spans of markers in the original text, in order."""
+def _spans(text: str, is_hidden: bytes, pattern: re.Pattern[str]) -> list[tuple[int, int]]:
+    """Half-open spans of markers that the template did not write alone, in order."""
     folded: list[str] = []
     origin: list[int] = []
     for i, char in enumerate(text):
         plain = _fold(char)
         folded.append(plain)
         origin += [i] * len(plain)
-    return [
+    spans = [
         (origin[match.start()], origin[match.end() - 1] + 1)
         for match in pattern.finditer("".join(folded))
         if match[0]
     ]
+    return [(start, end) for start, end in spans if any(is_hidden[start:end])]
 
 
 @functools.lru_cache(maxsize=1 << 14)

@@ -1,7 +1,8 @@
 r"""Turns → token ids of a checkpoint's prompt format, and the same as text for people to read.
 
-In: `(role, text)` pairs with the roles system, user and assistant. Out: the ids an engine
-receives. This is the only place that writes `[INST]`, and the only place that tokenises a prompt.
+In: `(role, text)` pairs with the roles system, user and assistant, or messages as transformers
+takes them, with tool calls and results. Out: the ids an engine receives. This is the only place
+that writes `[INST]`, and the only place that tokenises a prompt.
 
 Three formats:
 
@@ -18,15 +19,20 @@ cannot be kept apart by the tokenizer; `on_control_text` rules them.
 Conversations the formats have no place for are folded, never cut: see `fold_turns`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 from langchain_swallow.catalog import PromptFormat
 from langchain_swallow.errors import PromptError
-from langchain_swallow.prompts.chat_template import TemplatedPrompt
+from langchain_swallow.prompts.chat_template import (
+    Message,
+    chat_template_of,
+    render_hidden,
+)
 from langchain_swallow.prompts.control_text import OnControlText, guard, marker_pattern
 from langchain_swallow.prompts.control_tokens import control_pattern
+from langchain_swallow.prompts.hidden_text import HIDDEN, hide
 from langchain_swallow.prompts.tokenization import (
     encode_inside,
     encode_text,
@@ -34,11 +40,13 @@ from langchain_swallow.prompts.tokenization import (
     prefixes_text_after,
 )
 from langchain_swallow.prompts.tokenizer import Tokenizer
-from langchain_swallow.text.surrogates import replace_surrogates
 
 Turn = tuple[str, str]
 
 ROLES = ("system", "user", "assistant")
+
+_PLAIN = {"role", "content"}
+_NOTHING: Mapping[str, Any] = {}
 
 _ALPACA_SINGLE = (
     "以下に、あるタスクを説明する指示があります。"
@@ -58,24 +66,27 @@ class Special:
     text: str
 
 
-# A prompt before tokenization: control tokens, and the ordinary text between them.
+# A prompt before tokenization: control tokens, and the text between them, in which texts of others
+# are hidden until `_guarded`.
 Part = Special | str
 
 
 def render(
-    messages: Iterable[Turn],
+    messages: Iterable[Turn | Message],
     *,
     format: PromptFormat = "ver0.1",
     on_control_text: OnControlText = "escape",
     tokenizer: Tokenizer | None = None,
+    template_arguments: Mapping[str, Any] = _NOTHING,
 ) -> str:
     r"""Return the prompt as text, for people to read. Engines get `encode`.
 
     Args:
-        messages: `(role, text)` pairs; folded by `fold_turns` first.
+        messages: See `encode`.
         format: The prompt format of the checkpoint.
         on_control_text: What happens to turn markers inside a text, see `encode`.
         tokenizer: Needed for `format="tokenizer"` only.
+        template_arguments: See `encode`.
 
     Raises:
         PromptError: No message, an unknown role, or an unknown format.
@@ -84,21 +95,24 @@ def render(
     >>> render([("system", "簡潔に。"), ("user", "東京は？")])
     '<s>[INST] <<SYS>>\n簡潔に。\n<</SYS>>\n\n東京は？ [/INST] '
     """
-    parts = _parts(messages, format, on_control_text, tokenizer)
+    parts = _parts(messages, format, on_control_text, tokenizer, template_arguments)
     return "".join(part.text if isinstance(part, Special) else part for part in parts)
 
 
 def encode(
-    messages: Iterable[Turn],
+    messages: Iterable[Turn | Message],
     tokenizer: Tokenizer,
     *,
     format: PromptFormat = "ver0.1",
     on_control_text: OnControlText = "escape",
+    template_arguments: Mapping[str, Any] = _NOTHING,
 ) -> list[int]:
     """Return the token ids of the prompt, as the published template gives them.
 
     Args:
-        messages: `(role, text)` pairs; folded by `fold_turns` first.
+        messages: `(role, text)` pairs, or messages as transformers takes them: `role`, `content`
+            and, with `format="tokenizer"`, `tool_calls`, `reasoning_content`, `name`,
+            `tool_call_id` and the role tool. They are folded as `fold_turns` says.
         tokenizer: The checkpoint's.
         format: The prompt format of the checkpoint.
         on_control_text: `"escape"` breaks turn markers inside a text so that they read the same
@@ -106,6 +120,9 @@ def encode(
             control token too; `"allow"` leaves them. Control tokens (all added tokens, such as
             `</s>`, `<|im_end|>` and `<think>`) inside a text are always plain text, whatever this
             says.
+        template_arguments: What the tokenizer's template takes beside the messages, as
+            transformers' `apply_chat_template` does: `tools`, `documents`, `enable_thinking`,
+            `reasoning_effort`, `continue_final_message`, ….
 
     A lone surrogate in a text is encoded as U+FFFD. With `format="tokenizer"`, a template that
     refuses or drops the system text gets it before the first user text, after which comes an
@@ -113,11 +130,12 @@ def encode(
 
     Raises:
         PromptError: No message, an unknown role, or an unknown format; the tokenizer's template
-            does not accept the conversation, or leaves out a text.
+            does not accept the conversation, or leaves out a text or the name of a tool.
         ControlTextError: A text contains a marker or a control token, and
             `on_control_text="error"`.
     """
-    return _encode_parts(_parts(messages, format, on_control_text, tokenizer), tokenizer)
+    parts = _parts(messages, format, on_control_text, tokenizer, template_arguments)
+    return _encode_parts(parts, tokenizer)
 
 
 def render_instruction(instruction: str, input: str | None = None) -> str:
@@ -126,13 +144,14 @@ def render_instruction(instruction: str, input: str | None = None) -> str:
     >>> render_instruction("要約してください。").endswith("### 応答:")
     True
     """
-    markers = marker_pattern("alpaca")
-    escaped = [
-        guard(replace_surrogates(text), markers, "escape") for text in (instruction, input or "")
-    ]
+    hidden = [hide(instruction), hide(input or "")]
     if input is None:
-        return f"{_ALPACA_SINGLE}### 指示:\n{escaped[0]}\n\n### 応答:"
-    return f"{_ALPACA_WITH_INPUT}### 指示:\n{escaped[0]}\n\n### 入力:\n{escaped[1]}\n\n### 応答:"
+        prompt = f"{_ALPACA_SINGLE}### 指示:\n{hidden[0]}\n\n### 応答:"
+    else:
+        prompt = (
+            f"{_ALPACA_WITH_INPUT}### 指示:\n{hidden[0]}\n\n### 入力:\n{hidden[1]}\n\n### 応答:"
+        )
+    return guard(prompt, marker_pattern(), "escape")
 
 
 def encode_instruction(instruction: str, input: str | None, tokenizer: Tokenizer) -> list[int]:
@@ -154,29 +173,44 @@ def fold_turns(messages: Iterable[Turn]) -> list[Turn]:
     >>> fold_turns([("user", "一"), ("system", "簡潔に。"), ("user", "二")])
     [('system', '簡潔に。'), ('user', '一\n二')]
     """
+    return [(turn["role"], turn["content"]) for turn in _folded(messages, ROLES)]
+
+
+def _folded(messages: Iterable[Turn | Message], roles: Sequence[str]) -> list[Message]:
+    """`fold_turns` of messages; what has more than a text is left alone."""
     system: list[str] = []
-    turns: list[Turn] = []
-    for role, text in messages:
-        if role not in ROLES:
-            raise PromptError(f"Unknown role {role!r}. Use one of {', '.join(ROLES)}.")
-        if role == "system":
-            system.append(text)
-        elif turns and turns[-1][0] == role:
-            turns[-1] = (role, f"{turns[-1][1]}\n{text}")
+    turns: list[Message] = []
+    for message in messages:
+        turn = _message(message)
+        if turn["role"] not in roles:
+            raise PromptError(f"Unknown role {turn['role']!r}. Use one of {', '.join(roles)}.")
+        if turn["role"] == "system":
+            system.append(turn["content"])
+        elif turns and turn["role"] != "tool" and turns[-1].keys() == turn.keys() == _PLAIN:
+            if turns[-1]["role"] == turn["role"]:
+                turn = {**turn, "content": f"{turns.pop()['content']}\n{turn['content']}"}
+            turns.append(turn)
         else:
-            turns.append((role, text))
+            turns.append(turn)
     if not system and not turns:
         raise PromptError("No messages. Pass at least one user message.")
-    if not turns or turns[0][0] == "assistant":
-        turns.insert(0, ("user", ""))
-    return [("system", "\n".join(system)), *turns] if system else turns
+    if not turns or turns[0]["role"] != "user":
+        turns.insert(0, {"role": "user", "content": ""})
+    return [{"role": "system", "content": "\n".join(system)}, *turns] if system else turns
+
+
+def _message(message: Turn | Message) -> Message:
+    if isinstance(message, Mapping):
+        return {**message, "content": message.get("content") or ""}
+    return dict(zip(("role", "content"), message, strict=True))
 
 
 def _parts(
-    messages: Iterable[Turn],
+    messages: Iterable[Turn | Message],
     format: PromptFormat,
     on_control_text: OnControlText,
     tokenizer: Tokenizer | None,
+    arguments: Mapping[str, Any],
 ) -> list[Part]:
     if format not in get_args(PromptFormat):
         raise PromptError(f"Unknown prompt format {format!r}. Use one of {get_args(PromptFormat)}.")
@@ -184,23 +218,41 @@ def _parts(
         raise PromptError(
             f"Unknown on_control_text {on_control_text!r}. Use one of {get_args(OnControlText)}."
         )
-    turns = [(role, replace_surrogates(text)) for role, text in fold_turns(messages)]
-    control_texts = _control_texts(tokenizer) if on_control_text == "error" else ()
-
-    def guarded(text: str, template_text: str = "") -> str:
-        pattern = marker_pattern(format, template_text)
-        return guard(text, pattern, on_control_text, control_texts)
-
     if format == "tokenizer":
-        if tokenizer is None or not getattr(tokenizer, "chat_template", None):
+        if tokenizer is None or not chat_template_of(tokenizer):
             raise PromptError(
                 'format="tokenizer" needs a tokenizer with a chat template; this one has none.'
             )
-        return _from_template(TemplatedPrompt(turns, tokenizer), guarded, tokenizer)
-    turns = [(role, guarded(text)) for role, text in turns]
+        folded = _folded(messages, (*ROLES, "tool"))
+        parts, own_text = _split(render_hidden(folded, tokenizer, arguments), tokenizer)
+        return _guarded(parts, own_text, on_control_text, tokenizer)
+    folded = _folded(messages, ROLES)
+    more = {name for message in folded for name in message} - _PLAIN | arguments.keys()
+    if more:
+        raise PromptError(
+            f"The prompt format {format!r} has no place for {', '.join(sorted(more))}. Write it as "
+            'text, or use prompt_format="tokenizer" with a chat template.'
+        )
+    turns = [(message["role"], hide(message["content"])) for message in folded]
     bos = Special(getattr(tokenizer, "bos_token", None) or "<s>")
     eos = Special(getattr(tokenizer, "eos_token", None) or "</s>")
-    return _ver01(turns, bos, eos) if format == "ver0.1" else [bos, _alpaca(turns)]
+    parts = _ver01(turns, bos, eos) if format == "ver0.1" else [bos, _alpaca(turns)]
+    return _guarded(parts, "", on_control_text, tokenizer)
+
+
+def _guarded(
+    parts: Iterable[Part],
+    own_text: str,
+    on_control_text: OnControlText,
+    tokenizer: Tokenizer | None,
+) -> list[Part]:
+    """The parts with their texts revealed, `on_control_text` applied to them."""
+    pattern = marker_pattern(own_text)
+    control_texts = _control_texts(tokenizer) if on_control_text == "error" else ()
+    return [
+        part if isinstance(part, Special) else guard(part, pattern, on_control_text, control_texts)
+        for part in parts
+    ]
 
 
 def _control_texts(tokenizer: Tokenizer | None) -> tuple[str, ...]:
@@ -233,23 +285,19 @@ def _alpaca(turns: Sequence[Turn]) -> str:
     return f"{preamble}{body}### 応答:\n"
 
 
-def _from_template(
-    prompt: TemplatedPrompt, guarded: Callable[[str, str], str], tokenizer: Tokenizer
-) -> list[Part]:
-    """The tokenizer's own template: its control tokens, and between them text."""
+def _split(rendered: str, tokenizer: Tokenizer) -> tuple[list[Part], str]:
+    """A rendered template's control tokens and the text between them; what it writes as text."""
     controls = known_control_tokens(tokenizer)
-    pattern = control_pattern(t for t in controls.values() if t.text in prompt.rendered)
-    # Control tokens need no breaking, so they are not searched in the texts.
-    own_text = pattern.sub("\n", prompt.own_text) if pattern else prompt.own_text
-    prompt.change_texts(lambda text: guarded(text, own_text))
+    pattern = control_pattern(t for t in controls.values() if t.text in rendered)
     parts: list[Part] = []
     start = 0
-    for match in pattern.finditer(prompt.rendered) if pattern else ():
-        parts.append(prompt.restore(prompt.rendered[start : match.start()]))
+    for match in pattern.finditer(rendered) if pattern else ():
+        parts.append(rendered[start : match.start()])
         parts.append(Special(match[0] if match[0] in controls else match[0].strip()))
         start = match.end()
-    parts.append(prompt.restore(prompt.rendered[start:]))
-    return [part for part in parts if part]
+    parts.append(rendered[start:])
+    own_text = "\n".join(HIDDEN.sub("\n", part) for part in parts if isinstance(part, str))
+    return [part for part in parts if part], own_text
 
 
 def _encode_parts(parts: Iterable[Part], tokenizer: Tokenizer) -> list[int]:

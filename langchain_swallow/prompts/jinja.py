@@ -2,19 +2,23 @@
 
 import functools
 import json
+import re
 from collections.abc import Sized
 from datetime import datetime
 from typing import Any
 
-from jinja2 import Template, TemplateError, nodes
+from jinja2 import Template, TemplateError, meta, nodes
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from langchain_swallow.prompts.hidden_text import HIDDEN, hide, reveal
+
 # Longer than any context window; more is a template that would fill the memory.
 _MAX_CHARACTERS = 32 * 1024**2
 _MAX_BITS = 4096
+_NOT_ASCII = re.compile("[^\0-\x7f\U000f0000-\U0010ffff]+")
 
 
 def render_chat_template(template: str, **variables: Any) -> str:
@@ -36,6 +40,18 @@ def render_chat_template(template: str, **variables: Any) -> str:
         size += len(piece)
         _check_size(size)
     return "".join(rendered)
+
+
+@functools.lru_cache(maxsize=16)
+def variables_of(template: str) -> frozenset[str]:
+    """Names that a template reads and does not set itself.
+
+    Raises:
+        TemplateError: The template is not Jinja.
+    """
+    environment = _compiled(template).environment
+    read = meta.find_undeclared_variables(environment.parse(template))
+    return frozenset(read - environment.globals.keys())
 
 
 @functools.lru_cache(maxsize=16)
@@ -88,13 +104,16 @@ def _to_json(
     sort_keys: bool = False,
 ) -> str:
     """Jinja's own filter would escape Japanese and `<`."""
-    return json.dumps(
-        value,
-        ensure_ascii=ensure_ascii,
-        indent=indent,
-        separators=separators,
-        sort_keys=sort_keys,
+    written = json.dumps(
+        value, ensure_ascii=False, indent=indent, separators=separators, sort_keys=sort_keys
     )
+    written = HIDDEN.sub(lambda run: hide(_escaped(reveal(run[0]), ensure_ascii)), written)
+    # Outside of hidden texts, only the template itself can have written such characters.
+    return _NOT_ASCII.sub(lambda run: _escaped(run[0], True), written) if ensure_ascii else written
+
+
+def _escaped(text: str, ensure_ascii: bool) -> str:
+    return json.dumps(text, ensure_ascii=ensure_ascii)[1:-1]
 
 
 def _raise(message: str) -> None:

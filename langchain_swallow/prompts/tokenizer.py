@@ -7,8 +7,8 @@ from typing import Any, Protocol
 class Tokenizer(Protocol):
     """Text ↔ token ids: a `ClientTokenizer`, or a tokenizer of transformers.
 
-    `chat_template`, `plain_encoder`, `backend_tokenizer` and `vocab_file` are used where a
-    tokenizer has them.
+    `chat_template`, `special_tokens_map`, `plain_encoder`, `backend_tokenizer` and `vocab_file`
+    are used where a tokenizer has them.
     """
 
     bos_token: str | None
@@ -41,8 +41,3 @@ class Tokenizer(Protocol):
         self, text: str, *, add_special_tokens: bool = ..., split_special_tokens: bool = ...
     ) -> list[int]:
         """Ids of a text."""
-
-    def apply_chat_template(
-        self, messages: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
-    ) -> Any:
-        """The conversation as the checkpoint's own template writes it."""

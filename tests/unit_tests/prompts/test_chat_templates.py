@@ -1,16 +1,16 @@
 """Chat templates that refuse, drop, change or fail: the text is in the prompt, or a PromptError."""
 
 import json
-from pathlib import Path
 
 import pytest
 from langchain_core.messages import HumanMessage
 from pydantic import BaseModel
+from transformers import PreTrainedTokenizerFast
 
 from langchain_swallow import ChatSwallow
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.errors import PromptError
-from langchain_swallow.prompts import encode, render
+from langchain_swallow.prompts import encode, render, template_reads
 from langchain_swallow.prompts.client_tokenizer import ClientTokenizer
 from tests.support.control_tokenizers import client, fast, qwen3_folder
 from tests.support.tokenizers import LLAMA2, llama2_tokenizer
@@ -206,12 +206,120 @@ def test_the_client_renders_as_transformers(template):
     assert rendered[0] == rendered[1]
 
 
-def test_the_default_of_several_templates_is_taken(tmp_path):
+def test_of_several_templates_the_one_for_tools_is_taken_for_tools(tmp_path):
     (tmp_path / "tokenizer.json").write_bytes((qwen3_folder() / "tokenizer.json").read_bytes())
-    named = [{"name": "tool_use", "template": "T"}, {"name": "default", "template": "D"}]
-    config = {"chat_template": named, "bos_token": "<|endoftext|>"}
+    listed = [
+        {"name": "tool_use", "template": "{% for t in tools %}{{ t.function.name }}{% endfor %}"},
+        {"name": "default", "template": "{% for m in messages %}{{ m.content }}{% endfor %}"},
+    ]
+    config = {"chat_template": listed, "bos_token": "<|endoftext|>"}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
-    assert ClientTokenizer(Path(tmp_path)).chat_template == "D"
+    check_templates(ClientTokenizer(tmp_path))
+    # As transformers 5 saves them.
+    config.pop("chat_template")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
+    (tmp_path / "additional_chat_templates").mkdir()
+    (tmp_path / "additional_chat_templates" / "tool_use.jinja").write_text(listed[0]["template"])
+    (tmp_path / "chat_template.jinja").write_text(listed[1]["template"])
+    check_templates(ClientTokenizer(tmp_path))
+    (tmp_path / "chat_template.jinja").unlink()
+    with pytest.raises(PromptError, match="'tool_use' and no 'default'"):
+        render([("user", "q")], format="tokenizer", tokenizer=ClientTokenizer(tmp_path))
+
+
+WITH_ARGUMENTS = (
+    "{% for m in messages %}{{ m.role }}: {{ m.reasoning_content or '' }}{{ m.content }}"
+    "{% for c in m.tool_calls or [] %}{{ c.function.name }}{{ c.function.arguments | tojson }}"
+    "{% endfor %}\n{% endfor %}{{ tools | tojson(indent=2) }}"
+    "{{ documents | tojson(ensure_ascii=true, separators=(',', ':')) }}"
+    "{% if reasoning_effort == 'high' %}HIGH{% endif %}"
+    "{% if enable_thinking is false %}NO{% endif %}"
+    "{% for t in tools or [] %}{% for name, value in t.function.parameters.properties | dictsort %}"
+    "{{ name }}:{{ value.type | upper }}{{ name in t.function.parameters.required }}"
+    "{{ (value.enum or []) | join('|') }}{% endfor %}{% endfor %}"
+    "{% if add_generation_prompt %}assistant: {% endif %}"
+)
+SEARCH = {
+    "type": "function",
+    "function": {
+        "name": "探す",
+        "description": 'a "b" \\ <c>\n薔😀',
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "zoom": {"type": "integer", "minimum": 1},
+                "type": {"type": "string", "enum": ["東", '"'], "default": "東"},
+                "Name": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/名"}]},
+            },
+            "required": ["type"],
+            "$defs": {"名": {"type": "string"}},
+        },
+    },
+}
+CALL = {
+    "id": "1",
+    "type": "function",
+    "function": {"name": "探す", "arguments": {"type": '"\\\n', "zoom": 2.5, "n": [None, True]}},
+}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"tools": [SEARCH]},
+        {"tools": [SEARCH], "documents": [{"title": "一", "text": '"薔" \\'}]},
+        {"tools": [SEARCH], "reasoning_effort": "high"},
+        {"tools": [SEARCH], "enable_thinking": False},
+        {"tools": [SEARCH], "continue_final_message": True},
+        {"tools": [SEARCH], "add_generation_prompt": False},
+    ],
+    ids=lambda arguments: list(arguments)[-1],
+)
+def test_arguments_calls_and_results_are_written_as_by_transformers(tokenizer, arguments):
+    tokenizer.chat_template = WITH_ARGUMENTS
+    messages = [
+        {"role": "user", "content": "天気は？"},
+        {"role": "assistant", "content": "", "reasoning_content": "考え\n", "tool_calls": [CALL]},
+        {"role": "tool", "name": "探す", "tool_call_id": "1", "content": '{"晴れ": 1}'},
+        {"role": "assistant", "content": "晴れ ", "reasoning_content": None},
+    ]
+    if not arguments.get("continue_final_message"):
+        messages.append({"role": "user", "content": "では？"})
+    oracle = MAKERS[0].values[0]()
+    options = {"add_generation_prompt": "continue_final_message" not in arguments, **arguments}
+    expected = oracle.apply_chat_template(
+        messages, chat_template=WITH_ARGUMENTS, tokenize=False, **options
+    )
+    given = {"format": "tokenizer", "template_arguments": arguments}
+    assert render(messages, tokenizer=tokenizer, **given) == expected
+    ids = encode(messages, tokenizer, **given)
+    assert ids == oracle.encode(expected, add_special_tokens=False)
+    assert template_reads(tokenizer) >= {"tools", "documents", "reasoning_effort"}
+
+
+def test_tools_that_a_template_does_not_write_are_an_error(tokenizer):
+    with pytest.raises(PromptError, match="does not write the tool or tool call '探す'"):
+        encode(TURNS, tokenizer, format="tokenizer", template_arguments={"tools": [SEARCH]})
+    called = [("user", "q"), {"role": "assistant", "tool_calls": [CALL]}, ("user", "q")]
+    with pytest.raises(PromptError, match="does not write the tool or tool call '探す'"):
+        encode(called, tokenizer, format="tokenizer")
+    with pytest.raises(PromptError, match=r"'ver0\.1' has no place for tool_calls"):
+        encode(called, tokenizer)
+    with pytest.raises(PromptError, match="'alpaca' has no place for tools"):
+        encode(TURNS, tokenizer, format="alpaca", template_arguments={"tools": [SEARCH]})
+
+
+def check_templates(client):
+    oracle = PreTrainedTokenizerFast(tokenizer_file=str(qwen3_folder() / "tokenizer.json"))
+    oracle.chat_template = client.chat_template
+    tools = [{"type": "function", "function": {"name": "探す"}}]
+    for arguments in ({}, {"tools": tools}):
+        messages = [{"role": "user", "content": "東京" if not arguments else ""}]
+        expected = oracle.apply_chat_template(messages, tokenize=False, **arguments)
+        assert client.apply_chat_template(messages, **arguments) == expected
+        assert expected == render(
+            messages, format="tokenizer", tokenizer=oracle, template_arguments=arguments
+        )
 
 
 def test_a_format_whose_tokens_a_tokenizer_lacks_is_refused():
