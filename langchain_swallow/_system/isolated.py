@@ -79,6 +79,19 @@ def python_child(module: str, *arguments: str) -> dict[str, Any]:
     }
 
 
+def limit_memory(limit: int) -> None:
+    """Limit this process's address space, in bytes, where the system can."""
+    try:
+        import resource
+    except ImportError:
+        return
+    # macOS has the limit and does not keep to it; some containers forbid setting it.
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    except (ValueError, OSError):
+        return
+
+
 def trusted_path() -> list[str]:
     """Entries of `sys.path` that hold installed packages, or that a needed one was imported from.
 

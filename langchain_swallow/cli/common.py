@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.cli.encoders import add_embeddings_server
+from langchain_swallow.cli.encoders import add_embeddings_server, load_encoder
 from langchain_swallow.cli.numbers import at_least
 from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.retrieval.defaults import LEXICAL_WEIGHT
@@ -161,7 +161,6 @@ def build_store(
     arguments: argparse.Namespace | None = None,
 ) -> "SwallowFAISS":
     """Documents read, split and embedded."""
-    from langchain_swallow.cli.encoders import load_encoder
     from langchain_swallow.documents.load import load_documents
     from langchain_swallow.documents.split import JapaneseTextSplitter
     from langchain_swallow.retrieval.vectorstore import SwallowFAISS
@@ -187,7 +186,6 @@ def open_store(
     index: Path, embeddings: str | None, arguments: argparse.Namespace | None = None
 ) -> "SwallowFAISS":
     """A store that keeps its changes in a folder; a new one is made with this encoder."""
-    from langchain_swallow.cli.encoders import load_encoder
     from langchain_swallow.retrieval.index.manifest import NAME, read_manifest
     from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
@@ -198,7 +196,6 @@ def open_store(
 
 def load_store(index: Path, arguments: argparse.Namespace | None = None) -> "SwallowFAISS":
     """A saved index, with the encoder it was made with; on a server if the arguments name one."""
-    from langchain_swallow.cli.encoders import load_encoder
     from langchain_swallow.retrieval.index.manifest import read_manifest
     from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 

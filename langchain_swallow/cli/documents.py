@@ -312,7 +312,7 @@ def _ask(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _answer(chain: "Runnable[Any, Answer]", question: str, as_json: bool) -> "Answer":
+def _answer(chain: "Runnable[Any, Answer]", question: str, as_json: bool) -> None:
     """Stream an answer to stdout, then its sources; timings go to stderr."""
     from langchain_swallow.rag import Answer
 
@@ -327,10 +327,8 @@ def _answer(chain: "Runnable[Any, Answer]", question: str, as_json: bool) -> "An
             print(piece.text, end="", flush=True)
     total = time.perf_counter() - began
     if as_json:
-        timings = {"first_token_s": first, "total_s": total}
-        print_json({**answer.as_dict(), **timings})
-        return answer
+        print_json({**answer.as_dict(), "first_token_s": first, "total_s": total})
+        return
     print()
     show_sources(answer)
     say(f"  first token {first or total:.2f} s, total {total:.2f} s")
-    return answer

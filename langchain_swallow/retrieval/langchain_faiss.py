@@ -17,8 +17,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from langchain_swallow._system.isolated import python_child
-from langchain_swallow.documents.readers.sandbox import limit_memory
+from langchain_swallow._system.isolated import limit_memory, python_child
 from langchain_swallow.errors import IndexStoreError
 
 _TIMEOUT_S = 600.0

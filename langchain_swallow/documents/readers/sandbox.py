@@ -17,7 +17,7 @@ from typing import Any
 
 from typing_extensions import Self
 
-from langchain_swallow._system.isolated import python_child
+from langchain_swallow._system.isolated import limit_memory, python_child
 from langchain_swallow.documents.readers.registry import Content, read_content
 from langchain_swallow.documents.readers.section import LeftOut, Section
 from langchain_swallow.errors import DocumentError
@@ -184,19 +184,6 @@ def _serve(memory_gib: float) -> None:
             answer = {"error": f"{question['name']} cannot be read: {error!r}."}
         answers.write(json.dumps(answer, ensure_ascii=True).encode() + b"\n")
         answers.flush()
-
-
-def limit_memory(limit: int) -> None:
-    """Limit this process's address space, in bytes, where the system can."""
-    try:
-        import resource
-    except ImportError:
-        return
-    # macOS has the limit and does not keep to it; some containers forbid setting it.
-    try:
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    except (ValueError, OSError):
-        return
 
 
 if __name__ == "__main__":
