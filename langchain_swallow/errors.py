@@ -16,7 +16,9 @@
     │   ├── ServerBusyError(ModelRateLimitError)           429 and 503, after all retries
     │   ├── ServerError(ModelAPIError)                     5xx, or not a completion
     │   ├── AuthenticationError(ModelAuthenticationError, PermissionError)  401 and 403
-    │   └── InvalidRequestError(ModelInvalidRequestError, ValueError)       400, 422
+    │   ├── InvalidRequestError(ModelInvalidRequestError, ValueError)       400, 422
+    │   └── MissingAnswerError                             a thought, and no answer after it
+    ├── ReasoningError(ValueError)                         a model that cannot think, or only so
     ├── IncompleteOutputError(OutputParserException)       cut before its end
     ├── MissingDependencyError(ImportError)                names the extra to install
     ├── DocumentError(ValueError)                          a file that cannot be read as text
@@ -60,12 +62,14 @@ __all__ = [
     "IndexStoreError",
     "InvalidRequestError",
     "MassDeletionError",
+    "MissingAnswerError",
     "MissingDependencyError",
     "ModelNotFoundError",
     "ModelUnavailableError",
     "OutOfMemoryError",
     "PromptError",
     "PromptOverflowError",
+    "ReasoningError",
     "ServerBusyError",
     "ServerConnectionError",
     "ServerError",
@@ -171,6 +175,22 @@ class AuthenticationError(EngineError, ModelAuthenticationError, PermissionError
 
 class InvalidRequestError(EngineError, ModelInvalidRequestError, ValueError):
     """The server refuses the request; its reason is in the message."""
+
+
+class MissingAnswerError(EngineError):
+    """The model thought, and ended without an answer.
+
+    Args:
+        reasoning: The thought.
+    """
+
+    def __init__(self, message: str, reasoning: str) -> None:
+        super().__init__(message)
+        self.reasoning = reasoning
+
+
+class ReasoningError(SwallowError, ValueError):
+    """What is asked of a model's thoughts it cannot do, such as to think or not to."""
 
 
 class IncompleteOutputError(SwallowError, OutputParserException):

@@ -19,6 +19,7 @@ from langchain_core.messages import BaseMessage
 
 from langchain_swallow.chat_models.engines import EngineOwner
 from langchain_swallow.chat_models.streams import AsyncStream, Stream
+from langchain_swallow.chat_models.thinking import ThinkingRequest
 from langchain_swallow.engines.protocol import Chunk, Engine, Finish, Grammar, Request
 from langchain_swallow.errors import EngineError
 from langchain_swallow.prompts import encode_text
@@ -100,7 +101,7 @@ class AnswerScorer(EngineOwner, BaseChatModel):
 
     def _requests(
         self, messages: list[BaseMessage], stop: list[str] | None, engine: Engine, call: Any
-    ) -> list[Request]:
+    ) -> list[Request | ThinkingRequest]:
         raise NotImplementedError
 
     def _scoring_requests(
@@ -121,6 +122,8 @@ class AnswerScorer(EngineOwner, BaseChatModel):
             asked = {name: value for name, value in call.items() if name != "stop"}
             asked |= {"n": 1, "max_tokens": max(lengths)}
             [request] = self._requests(messages, [], engine, asked)
+            if isinstance(request, ThinkingRequest):
+                request = request.without_thought()
             scored = Request(
                 prompt_ids=request.prompt_ids,
                 max_tokens=request.max_tokens,

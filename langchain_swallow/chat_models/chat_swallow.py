@@ -29,7 +29,11 @@ from langchain_swallow.chat_models.answer_logprobs import AnswerScorer
 from langchain_swallow.chat_models.batches import BatchedChatModel
 from langchain_swallow.chat_models.binding import BindableChatModel
 from langchain_swallow.chat_models.cache_keys import cache_key
-from langchain_swallow.chat_models.checkpoint import default_sampling, prompt_format_of
+from langchain_swallow.chat_models.checkpoint import (
+    default_sampling,
+    prompt_format_of,
+    thinking_of,
+)
 from langchain_swallow.chat_models.generation import GenerationOptions
 from langchain_swallow.chat_models.options import LoadedEngine, model_profile, with_own_options
 from langchain_swallow.chat_models.overflow import fit_prompt
@@ -40,6 +44,7 @@ from langchain_swallow.chat_models.requests import (
 )
 from langchain_swallow.chat_models.results import AnsweredBy, ChunkWriter, to_result
 from langchain_swallow.chat_models.streams import AsyncStream, Stream
+from langchain_swallow.chat_models.thinking import ThinkingRequest, Thought, thought_of
 from langchain_swallow.engines.options import hub_token
 from langchain_swallow.engines.protocol import Engine, Request
 from langchain_swallow.prompts import Turn, drops_first_space, encode, encode_text
@@ -222,19 +227,23 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         if not messages:
             return 0
         form = form_of_call({"tools": tools})
+        tokenizer = self._tokenizer(self.model)
+        thought = self._thought(tokenizer, self, self.model)
         turns = to_turns(messages, self.system_prompt)
-        encode_turns = self._encoder(self._tokenizer(self.model), self)
+        encode_turns = self._encoder(thought, self, self.model)
         return len(encode_turns([*turns, *form.instructions]))
 
     # From messages to requests
 
     def _requests(
         self, messages: list[BaseMessage], stop: list[str] | None, engine: Engine, call: Any
-    ) -> list[Request]:
+    ) -> list[Request | ThinkingRequest]:
         """One request per answer."""
         parameters = parameters_of_call(self, call)
         form = form_of_call(call)
-        encode_turns = self._encoder(engine.tokenizer, parameters, call.get("model"))
+        model = call.get("model") or self.model
+        thought = self._thought(engine.tokenizer, parameters, model)
+        encode_turns = self._encoder(thought, parameters, model)
 
         def encode_messages(kept: Sequence[BaseMessage]) -> list[int]:
             return encode_turns([*to_turns(kept, parameters.system_prompt), *form.instructions])
@@ -242,29 +251,37 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         prompt_ids = fit_prompt(
             messages,
             encode_messages,
-            max_tokens=parameters.max_tokens,
+            max_tokens=parameters.max_tokens + thought.reserve(engine.context_window),
             context_window=engine.context_window,
             drop_oldest=parameters.on_overflow == "drop_oldest",
         )
-        stop = self.stop if stop is None else stop
-        return requests_for(
+        answers = requests_for(
             prompt_ids,
             parameters,
-            stop,
+            self.stop if stop is None else stop,
             form.grammar,
-            default_sampling=default_sampling(call.get("model") or self.model, engine.tokenizer),
+            default_sampling=default_sampling(model, engine.tokenizer),
             drops_first_space=drops_first_space(prompt_ids, engine.tokenizer),
         )
+        return [thought.request(answer, engine.context_window) for answer in answers]
+
+    def _thought(self, tokenizer: Tokenizer, parameters: GenerationOptions, model: str) -> Thought:
+        is_templated = self._format(tokenizer, model) == "tokenizer"
+        kind = thinking_of(model, tokenizer) if is_templated else None
+        return thought_of(kind, tokenizer, parameters)
 
     def _encoder(
-        self, tokenizer: Tokenizer, parameters: GenerationOptions, model: str | None = None
+        self, thought: Thought, parameters: GenerationOptions, model: str
     ) -> Callable[[list[Turn]], list[int]]:
-        return partial(
+        """Turns → the ids of a prompt, up to where the model goes on."""
+        encode_turns = partial(
             encode,
-            tokenizer=tokenizer,
-            format=self._format(tokenizer, model or self.model),
+            tokenizer=thought.tokenizer,
+            format=self._format(thought.tokenizer, model),
             on_control_text=parameters.on_control_text,
+            template_arguments=thought.template_arguments,
         )
+        return lambda turns: thought.begin(encode_turns(turns))
 
     def _format(self, tokenizer: Tokenizer, model: str) -> PromptFormat:
         """The prompt format: as set, the checkpoint's, or what a local tokenizer brings."""
@@ -368,7 +385,7 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
 
     def _only_request(
         self, messages: list[BaseMessage], stop: list[str] | None, engine: Engine, kwargs: Any
-    ) -> Request:
+    ) -> Request | ThinkingRequest:
         requests = self._requests(messages, stop, engine, kwargs)
         if len(requests) > 1:
             raise ValueError(f"n={len(requests)} answers cannot be streamed. Use generate().")

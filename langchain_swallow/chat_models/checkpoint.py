@@ -5,6 +5,7 @@ or the folder's `config.json`.
 """
 
 import json
+import re
 from pathlib import Path
 
 from langchain_swallow.catalog import (
@@ -14,10 +15,13 @@ from langchain_swallow.catalog import (
     QWEN3_SAMPLING,
     PromptFormat,
     Sampling,
+    Thinking,
     chat_model_info,
 )
 from langchain_swallow.errors import BaseModelError
 from langchain_swallow.prompts.tokenizer import Tokenizer
+
+_SAMPLING = {None: GREEDY, "think_tag": QWEN3_SAMPLING, "harmony": GPT_OSS_SAMPLING}
 
 
 def prompt_format_of(model: str, tokenizer: Tokenizer, *, is_passed: bool = False) -> PromptFormat:
@@ -46,24 +50,34 @@ def prompt_format_of(model: str, tokenizer: Tokenizer, *, is_passed: bool = Fals
     )
 
 
+def thinking_of(model: str, tokenizer: Tokenizer) -> Thinking | None:
+    """How a model that is prompted with its chat template thinks; `None` if it does not.
+
+    A model outside of the catalog thinks if its chat template speaks of thoughts.
+    """
+    if model == DEMO:
+        return None
+    if info := chat_model_info(model, by_folder_name=True):
+        return info.thinking
+    template = str(getattr(tokenizer, "chat_template", None) or "")
+    if "<|channel|>" in template:
+        return "harmony"
+    return "think_tag" if re.search("</?think>", template) else None
+
+
 def default_sampling(model: str, tokenizer: Tokenizer) -> Sampling:
     """How a model samples where nothing is set: greedily, unless it thinks.
 
     A model outside of the catalog thinks if its chat template speaks of thoughts.
     """
-    if model == DEMO:
-        return GREEDY
     try:
-        info = chat_model_info(model, by_folder_name=True)
+        info = None if model == DEMO else chat_model_info(model, by_folder_name=True)
     except BaseModelError:
         # A tuned model under the name of its base, with a prompt format that was set.
         return GREEDY
     if info:
         return info.default_sampling
-    template = str(getattr(tokenizer, "chat_template", None) or "")
-    if "<|channel|>" in template:
-        return GPT_OSS_SAMPLING
-    return QWEN3_SAMPLING if "</think>" in template else GREEDY
+    return _SAMPLING[thinking_of(model, tokenizer)]
 
 
 def folder_context_window(model: str) -> int | None:

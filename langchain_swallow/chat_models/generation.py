@@ -22,6 +22,27 @@ class GenerationOptions(BaseModel):
         "会話にシステムメッセージがないときに使うシステムプロンプト。None は付けない",
     )
     max_tokens: int = option(512, "Most tokens of an answer", "回答の最大の長さ（トークン）", ge=1)
+    reasoning: bool | None = option(
+        None,
+        "Whether a model that can think does so before it answers; the thought is in "
+        'additional_kwargs["reasoning_content"]. None leaves it to the chat template',
+        "考えてから答えるモデルで、回答の前に思考させるか。思考は "
+        'additional_kwargs["reasoning_content"] に入る。None はチャットテンプレートのとおり',
+    )
+    reasoning_effort: Literal["low", "medium", "high"] | None = option(
+        None,
+        "How long a model thinks whose chat template knows efforts, such as gpt-oss. None is the "
+        "template's own",
+        "gpt-oss のように段階を選べるモデルの思考の長さ。None はチャットテンプレートのもの",
+    )
+    max_reasoning_tokens: int | None = option(
+        None,
+        "Most tokens of a thought. At its end the thought is closed and the answer begins; "
+        "max_tokens counts the answer alone. None is what the context window leaves, up to 16,384",
+        "思考の最大の長さ（トークン）。そこで思考を閉じて回答を始める。max_tokens は回答だけを"
+        "数える。None はコンテキスト長の残りで、最大 16,384",
+        ge=1,
+    )
     temperature: float | None = option(
         None,
         "0, and anything below 0.00001, is greedy decoding: the same question gets the same "

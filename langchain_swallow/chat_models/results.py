@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
+from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
@@ -37,6 +37,10 @@ class ChunkWriter:
     def write(self, event: Chunk | Finish) -> Iterator[ChatGenerationChunk]:
         """The chunks that an event completes."""
         reader = self._reader
+        if isinstance(event, Chunk) and event.is_thought:
+            message = AIMessageChunk(content="", additional_kwargs=_thought(event.text))
+            yield ChatGenerationChunk(message=message)
+            return
         if isinstance(event, Chunk):
             text, calls = reader.feed(event.text) if reader else (event.text, [])
             yield from _chunk(text, calls, event.logprobs)
@@ -64,7 +68,8 @@ def _chunk(
 def _generation(events: Sequence[Chunk | Finish], by: AnsweredBy) -> ChatGeneration:
     chunks = [event for event in events if isinstance(event, Chunk)]
     finish = next(event for event in events if isinstance(event, Finish))
-    text = "".join(chunk.text for chunk in chunks)
+    text = "".join(chunk.text for chunk in chunks if not chunk.is_thought)
+    thought = "".join(chunk.text for chunk in chunks if chunk.is_thought)
     read = read_calls(text, by.calls, _cut(finish)) if by.calls else None
     calls = [call.message for call in read or () if call.error is None]
     broken = [call.message for call in read or () if call.error is not None]
@@ -73,6 +78,7 @@ def _generation(events: Sequence[Chunk | Finish], by: AnsweredBy) -> ChatGenerat
         metadata["logprobs"] = _logprobs(logprobs)
     message = AIMessage(
         content=text if read is None else "",
+        additional_kwargs=_thought(thought) if thought else {},
         tool_calls=calls,
         invalid_tool_calls=broken,
         response_metadata=metadata,
@@ -103,12 +109,20 @@ def _metadata(finish: Finish, by: AnsweredBy, *, calls: bool) -> dict[str, Any]:
 
 
 def _usage(finish: Finish) -> UsageMetadata:
-    return UsageMetadata(
+    usage = UsageMetadata(
         input_tokens=finish.prompt_tokens,
         output_tokens=finish.completion_tokens,
         total_tokens=finish.prompt_tokens + finish.completion_tokens,
         input_token_details=InputTokenDetails(cache_read=finish.cached_tokens),
     )
+    if finish.thought_tokens:
+        usage["output_token_details"] = OutputTokenDetails(reasoning=finish.thought_tokens)
+    return usage
+
+
+def _thought(text: str) -> dict[str, Any]:
+    """Where langchain-core looks for the thought, of which it makes a content block."""
+    return {"reasoning_content": text}
 
 
 def _logprobs(tokens: Sequence[TokenLogprob]) -> dict[str, Any]:

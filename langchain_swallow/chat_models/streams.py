@@ -10,6 +10,8 @@ import queue
 from collections.abc import AsyncIterator, Iterator
 
 from langchain_swallow.chat_models.groups import current_group
+from langchain_swallow.chat_models.submitting import submit
+from langchain_swallow.chat_models.thinking import ThinkingRequest
 from langchain_swallow.engines.protocol import Chunk, Engine, Event, Finish, Preparing, Request
 from langchain_swallow.errors import EngineError
 
@@ -39,9 +41,9 @@ class Stream:
         SwallowError: As the engine reports it.
     """
 
-    def __init__(self, engine: Engine, request: Request) -> None:
+    def __init__(self, engine: Engine, request: Request | ThinkingRequest) -> None:
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self.ticket = engine.submit(request, self._events.put)
+        self.ticket = submit(engine, request, self._events.put)
         self._group = current_group()
         if self._group is not None:
             self._group.add(self)
@@ -76,7 +78,7 @@ class Stream:
 class AsyncStream:
     """`Stream` for an event loop: no thread waits."""
 
-    def __init__(self, engine: Engine, request: Request) -> None:
+    def __init__(self, engine: Engine, request: Request | ThinkingRequest) -> None:
         loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
 
@@ -85,7 +87,7 @@ class AsyncStream:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._events.put_nowait, event)
 
-        self.ticket = engine.submit(request, sink)
+        self.ticket = submit(engine, request, sink)
 
     def __enter__(self) -> "AsyncStream":
         return self

@@ -5,7 +5,7 @@ An engine is given a `Sink`, a function it calls with each event from its own th
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 from langchain_swallow.errors import PromptOverflowError
@@ -55,6 +55,8 @@ class Request:
             [-2, 2]; 0 is none. llama.cpp counts the prompt's tokens too.
         seed: Same seed, same tokens; `None` draws one.
         stop: Strings that end the answer and are not part of it.
+        stop_tokens: Tokens that end the answer, as an end token does. A server that takes text
+            only is given their texts as stop strings.
         logprobs: How many alternatives to report per token; `None` reports nothing.
         timeout_s: Seconds from submission to the last token; `None` is no limit.
         grammar: What the answer must match; `None` is free text.
@@ -72,6 +74,7 @@ class Request:
     presence_penalty: float = 0.0
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    stop_tokens: tuple[int, ...] = ()
     logprobs: int | None = None
     timeout_s: float | None = None
     grammar: Grammar | None = None
@@ -107,17 +110,29 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Finished text, never empty unless it carries log probabilities."""
+    """Finished text, never empty unless it carries log probabilities.
+
+    `is_thought` is set by who asks for a thought before the answer; see `chat_models.thinking`.
+    """
 
     text: str
     logprobs: tuple[TokenLogprob, ...] = ()
+    is_thought: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
     """The end of an answer.
 
-    `cached_tokens` of the `prompt_tokens` had their keys and values computed before.
+    Args:
+        reason: Why it ended.
+        prompt_tokens: Tokens of the prompt.
+        completion_tokens: Tokens that were generated, `thought_tokens` of them for a thought.
+        stop_sequence: The stop string that ended it.
+        cached_tokens: Tokens of the prompt whose keys and values were computed before.
+        thought_tokens: See `chat_models.thinking`.
+        stop_token: The one of `Request.stop_tokens` that ended it.
+        token_ids: What was generated, where the engine knows it.
     """
 
     reason: FinishReason
@@ -125,6 +140,9 @@ class Finish:
     completion_tokens: int
     stop_sequence: str | None = None
     cached_tokens: int = 0
+    thought_tokens: int = 0
+    stop_token: int | None = None
+    token_ids: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
 
 Event = Chunk | Finish | Exception

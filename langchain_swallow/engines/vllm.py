@@ -154,7 +154,8 @@ class VLLMEngine(LoopEngine):
         detokenizer = Detokenizer(
             self._to_bytes, request.stop, drops_first_space=request.drops_first_space
         )
-        generated = cached = 0
+        generated: list[int] = []
+        cached = 0
         outputs = self._engine.generate(
             {"prompt_token_ids": list(request.prompt_ids)},
             sampling_parameters(request),
@@ -168,8 +169,8 @@ class VLLMEngine(LoopEngine):
                 for token, logprobs in zip(
                     answer.token_ids, answer.logprobs or itertools.repeat(None), strict=False
                 ):
-                    generated += 1
-                    text = detokenizer.push(token)
+                    generated.append(token)
+                    text = "" if token in request.stop_tokens else detokenizer.push(token)
                     logprob = self._logprob(request, token, logprobs)
                     if text or logprob:
                         yield Chunk(text, (logprob,) if logprob else ())
@@ -186,16 +187,23 @@ class VLLMEngine(LoopEngine):
             await outputs.aclose()
 
     def _finish(
-        self, request: Request, reason: str, generated: int, cached: int, detokenizer: Detokenizer
+        self,
+        request: Request,
+        reason: str,
+        generated: list[int],
+        cached: int,
+        detokenizer: Detokenizer,
     ) -> Finish:
         if reason not in ("stop", "length"):
             raise EngineError(f"vLLM ended the answer: {reason}.")
         return Finish(
             reason="length" if reason == "length" else "stop",
             prompt_tokens=len(request.prompt_ids),
-            completion_tokens=generated,
+            completion_tokens=len(generated),
             stop_sequence=detokenizer.stop_sequence,
             cached_tokens=cached,
+            stop_token=next((i for i in generated[-1:] if i in request.stop_tokens), None),
+            token_ids=tuple(generated),
         )
 
     def _logprob(
@@ -224,6 +232,7 @@ def sampling_parameters(request: Request) -> Any:
         repetition_penalty=request.repetition_penalty,
         presence_penalty=request.presence_penalty,
         seed=request.seed,
+        stop_token_ids=list(request.stop_tokens),
         logprobs=request.logprobs,
         # Text is made by our own detokenizer, from the ids.
         detokenize=False,

@@ -138,6 +138,20 @@ def encode(
     return _encode_parts(parts, tokenizer)
 
 
+def encode_markup(text: str, tokenizer: Tokenizer) -> list[int]:
+    """Token ids of what a prompt format itself writes within a prompt: control tokens are those."""
+    controls = known_control_tokens(tokenizer)
+    pattern = control_pattern(t for t in controls.values() if t.text in text)
+    ids: list[int] = []
+    start = 0
+    for match in pattern.finditer(text) if pattern else ():
+        ids += encode_inside(text[start : match.start()], tokenizer)
+        token = match[0] if match[0] in controls else match[0].strip()
+        ids.append(controls[token].id)
+        start = match.end()
+    return ids + encode_inside(text[start:], tokenizer)
+
+
 def render_instruction(instruction: str, input: str | None = None) -> str:
     """The instruct-hf model cards' single-turn form, with or without an input.
 

@@ -41,3 +41,6 @@ class Tokenizer(Protocol):
         self, text: str, *, add_special_tokens: bool = ..., split_special_tokens: bool = ...
     ) -> list[int]:
         """Ids of a text."""
+
+    def decode(self, ids: list[int]) -> str:
+        """Text of ids, special tokens included."""

@@ -161,7 +161,9 @@ class LocalEngine:
             EngineError: The engine is closed.
         """
         sequence = self._sequence(request, sink)
-        self.make_way()
+        # The thread of the engine itself submits what follows a thought.
+        if threading.current_thread() is not self._thread:
+            self.make_way()
         with self._wake:
             if self._closed_because:
                 raise EngineError(self._closed_because)

@@ -69,7 +69,7 @@ class Sequence:
     def take(self, token: int, logprob: TokenLogprob | None, end_ids: frozenset[int]) -> bool:
         """Add a token and tell the caller what it completes; `True` when it was the last."""
         self.ids.append(token)
-        ended = token in end_ids
+        ended = token in end_ids or token in self.request.stop_tokens
         text = "" if ended else self.detokenizer.push(token)
         stopped = ended or self.detokenizer.stop_sequence is not None or self.sampler.is_complete
         finished = stopped or self.generated >= self.request.max_tokens
@@ -86,6 +86,8 @@ class Sequence:
                     completion_tokens=self.generated,
                     stop_sequence=self.detokenizer.stop_sequence,
                     cached_tokens=self.cached_tokens,
+                    stop_token=token if token in self.request.stop_tokens else None,
+                    token_ids=tuple(self.ids[len(self.request.prompt_ids) :]),
                 )
             )
         return finished

@@ -40,6 +40,9 @@ def payload_of(request: Request, prompt: Any, model: str) -> dict[str, Any]:
         "repeat_last_n": len(request.prompt_ids) + request.max_tokens,
         "stop": list(request.stop),
     }
+    if request.stop_tokens:
+        # Without this the text of a special token is not written, and no stop string is found.
+        body["preserved_tokens"] = list(request.stop)
     if request.seed is not None:
         body["seed"] = request.seed
     if request.logprobs is not None:

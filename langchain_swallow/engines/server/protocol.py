@@ -4,7 +4,7 @@ import codecs
 import itertools
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
@@ -76,11 +76,19 @@ def payload_of(request: Request, tokenizer: Tokenizer, flavor: Flavor) -> dict[s
     prompt: Any = list(request.prompt_ids)
     if not flavor.takes_ids:
         prompt = prompt_text(request.prompt_ids, tokenizer, flavor)
+    if flavor.kind not in _SEND_IDS:
+        request = _with_stop_texts(request, tokenizer)
     if flavor.kind == "llamacpp":
         body = llamacpp_protocol.payload_of(request, prompt, flavor.model)
     else:
         body = _completion(request, prompt, flavor)
     return body | (_constraint(request.grammar, flavor) if request.grammar else {})
+
+
+def _with_stop_texts(request: Request, tokenizer: Tokenizer) -> Request:
+    """A request whose stop tokens are stop strings."""
+    texts = map(tokenizer.convert_ids_to_tokens, request.stop_tokens)
+    return replace(request, stop=(*request.stop, *texts))
 
 
 def _completion(request: Request, prompt: Any, flavor: Flavor) -> dict[str, Any]:
@@ -108,6 +116,8 @@ def _completion(request: Request, prompt: Any, flavor: Flavor) -> dict[str, Any]
     body |= {name: value for name, (value, default) in optional.items() if value != default}
     if flavor.kind in _SEND_IDS:
         body["return_token_ids"] = True
+        if request.stop_tokens:
+            body["stop_token_ids"] = list(request.stop_tokens)
     if flavor.kind == "vllm":
         body["return_tokens_as_token_ids"] = True
     return body
@@ -197,10 +207,12 @@ class Answer:
         )
         self._reason: str | None = None
         self._stop_sequence: str | None = None
+        self._stop_token: int | None = None
         self._drops_space = request.drops_first_space
         # Half of a character may come in one message and the other half in the next.
         self._joiner = codecs.getincrementaldecoder("utf-16-le")("replace")
         self._got_ids = False
+        self._ids: list[int] = []
         self._received = 0
         self._left = _MAX_EVENTS_PER_TOKEN * request.max_tokens + _OTHER_EVENTS
         self._usage: dict[str, Any] = {}
@@ -249,9 +261,20 @@ class Answer:
                     )
                 # In vLLM's word, and in SGLang's; a number is the token that ended it.
                 stop = choice.get("stop_reason") or choice.get("matched_stop")
-                self._stop_sequence = stop if isinstance(stop, str) else None
+                self._note_stop(stop)
         if isinstance(usage := data.get("usage"), dict):
             self._usage = usage
+
+    def _note_stop(self, stop: Any) -> None:
+        """What ended the answer, as the server says: a string, a token, or nothing."""
+        by_text = {self._tokenizer.convert_ids_to_tokens(i): i for i in self._request.stop_tokens}
+        self._stop_token = by_text.get(stop, stop if stop in by_text.values() else None)
+        if isinstance(stop, str) and self._stop_token is None:
+            self._stop_sequence = stop
+        # A server that is not known does not say what ended an answer.
+        is_silent = stop is None and not self._has_ids and not self._is_llamacpp
+        if by_text and is_silent and self._reason == "stop":
+            self._stop_token = self._request.stop_tokens[0]
 
     def end(self) -> Iterator[Event]:
         """What was held back, and the end."""
@@ -267,6 +290,8 @@ class Answer:
             completion_tokens=parse_count(usage.get("completion_tokens")) or self._received,
             stop_sequence=stopped or self._stop_sequence,
             cached_tokens=parse_count(cached) or 0,
+            stop_token=self._stop_token,
+            token_ids=tuple(self._ids),
         )
 
     def _chunk(self, choice: dict[str, Any]) -> Chunk | None:
@@ -276,7 +301,9 @@ class Answer:
             self._got_ids = self._got_ids or bool(ids)
             self._received += len(ids)
             self._check_ids(ids, choice.get("text"))
-            text = "".join(map(self._detokenizer.push, ids))
+            self._ids += ids
+            shown = (i for i in ids if i not in self._request.stop_tokens)
+            text = "".join(map(self._detokenizer.push, shown))
         else:
             text = self._text(choice)
             self._received += 1

@@ -204,7 +204,8 @@ OTHERS = {
     "pipeline_parallel_size": 2, "max_model_len": 100, "gpu_memory_utilization": 0.5,
     "speculative": None, "engine_options": {"seed": 1}, "base_url": "http://a.example/v1",
     "tokenizer": "a/b", "served_model": "a", "prompt_as": "text", "system_prompt": "英語で。",
-    "max_tokens": 3, "temperature": 0.5, "top_p": 0.5, "top_k": 3, "min_p": 0.1,
+    "max_tokens": 3, "reasoning": True, "reasoning_effort": "low", "max_reasoning_tokens": 9,
+    "temperature": 0.5, "top_p": 0.5, "top_k": 3, "min_p": 0.1,
     "presence_penalty": 1.0, "repetition_penalty": 1.5, "seed": 1, "n": 2, "logprobs": True,
     "top_logprobs": 2, "on_control_text": "error",
     "on_overflow": "drop_oldest", "stop": ["。"], "streaming": True, "disable_streaming": True,
@@ -622,7 +623,7 @@ def _history(turns, length=80):
 def test_dropping_the_oldest_is_linear_and_off_the_loop(monkeypatch):
     llm, engine = fake(*["a"] * 9, on_overflow="drop_oldest", max_tokens=500)
     encoded = []
-    encode = llm._encoder(engine.tokenizer, llm)
+    encode = llm._encoder(llm._thought(engine.tokenizer, llm, llm.model), llm, llm.model)
 
     def counted(turns):
         assert threading.current_thread() is not loop_thread

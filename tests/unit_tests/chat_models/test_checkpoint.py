@@ -48,7 +48,8 @@ def sampling(llm, engine, **call):
 
 
 def asked(model="x", template=PLAIN, **fields):
-    engine = FakeEngine(["はい。"] * 9, templated(template))
+    # Those that think are asked for the thought first, which this vocabulary has no token to end.
+    engine = FakeEngine(["</think><|end|>はい。"] * 18, templated(template))
     return ChatSwallow.from_engine(engine, model=model, **fields), engine
 
 

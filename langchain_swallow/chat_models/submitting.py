@@ -1,0 +1,141 @@
+"""A request, or a thought and the answer after it, submitted to an engine as one."""
+
+import threading
+import time
+from dataclasses import replace
+
+from langchain_swallow.chat_models.thinking import ThinkingRequest
+from langchain_swallow.engines.protocol import Chunk, Engine, Event, Finish, Request, Sink, Ticket
+from langchain_swallow.errors import GenerationTimeoutError, MissingAnswerError
+
+
+def submit(engine: Engine, request: Request | ThinkingRequest, sink: Sink) -> Ticket:
+    """Queue a request; see `Engine.submit`.
+
+    Chunks of a thought have `is_thought` set, and are without the white space around it.
+
+    Raises (to the sink):
+        MissingAnswerError: The model ended after its thought, or within it.
+    """
+    if isinstance(request, Request):
+        return engine.submit(request, sink)
+    return _Thinking(engine, request, sink)
+
+
+class _Thinking:
+    """A thought on its way, and then its answer; the ticket of both."""
+
+    def __init__(self, engine: Engine, asked: ThinkingRequest, sink: Sink) -> None:
+        self._engine, self._asked, self._sink = engine, asked, sink
+        self._began = time.monotonic()
+        self._thought = _TrimmedText()
+        self._thought_end: Finish | None = None
+        self._has_answer = False
+        self._lock = threading.Lock()
+        self._is_cancelled = False
+        # An engine may give events before it gives a ticket.
+        self._tickets: list[Ticket] = []
+        self._keep(engine.submit(asked.thought, self._take_thought))
+
+    def cancel(self) -> None:
+        """Stop generating; harmless when finished."""
+        with self._lock:
+            self._is_cancelled = True
+            tickets = list(self._tickets)
+        for ticket in tickets:
+            ticket.cancel()
+
+    def _keep(self, ticket: Ticket) -> None:
+        with self._lock:
+            self._tickets.append(ticket)
+            is_late = self._is_cancelled
+        if is_late:
+            ticket.cancel()
+
+    def _take_thought(self, event: Event) -> None:
+        if isinstance(event, Chunk):
+            if text := self._thought.push(event.text):
+                self._sink(Chunk(text, is_thought=True))
+        elif not isinstance(event, Finish):
+            self._sink(event)
+        elif event.reason == "length" or self._asked.form.is_closed_by(event):
+            self._begin_answer(event)
+        else:
+            self._sink(_missing("within its thought", self._thought.text))
+
+    def _begin_answer(self, end: Finish) -> None:
+        self._thought_end = end
+        if self._is_cancelled:
+            return
+        try:
+            request = self._asked.form.answer_request(self._asked, self._thought.written, end)
+            limit = request.timeout_s
+            if limit is not None:
+                limit -= time.monotonic() - self._began
+                if limit <= 0:
+                    raise GenerationTimeoutError(
+                        f"No answer within timeout={request.timeout_s} s: the thought alone has "
+                        f"{end.completion_tokens} tokens. Raise timeout or lower "
+                        "max_reasoning_tokens."
+                    )
+            request = replace(request, timeout_s=limit)
+            self._keep(self._engine.submit(request, self._take_answer))
+        except Exception as error:  # the engine's thread calls this: the caller must hear of it
+            self._sink(error)
+
+    def _take_answer(self, event: Event) -> None:
+        thought = self._thought_end
+        if isinstance(event, Chunk):
+            self._has_answer = True
+        elif isinstance(event, Finish) and thought is not None:
+            is_cut = event.reason == "length" or event.stop_sequence is not None
+            if not self._has_answer and not is_cut:
+                event = _missing("after its thought", self._thought.text)
+            else:
+                event = replace(
+                    event,
+                    prompt_tokens=thought.prompt_tokens,
+                    completion_tokens=thought.completion_tokens + event.completion_tokens,
+                    cached_tokens=thought.cached_tokens,
+                    thought_tokens=thought.completion_tokens,
+                )
+        self._sink(event)
+
+
+class _TrimmedText:
+    """Text that comes in pieces, without the white space at its beginning and its end.
+
+    `text` is what was given of it, `written` all of it.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._given: list[str] = []
+        self._held = ""
+
+    @property
+    def written(self) -> str:
+        return "".join(self._pieces)
+
+    @property
+    def text(self) -> str:
+        return "".join(self._given)
+
+    def push(self, piece: str) -> str:
+        """What can be given; white space is held back until something follows it."""
+        self._pieces.append(piece)
+        ready = (self._held + piece).rstrip()
+        self._held = (self._held + piece)[len(ready) :]
+        if not self._given:
+            ready = ready.lstrip()
+        if ready:
+            self._given.append(ready)
+        return ready
+
+
+def _missing(where: str, thought: str) -> MissingAnswerError:
+    return MissingAnswerError(
+        f"The model ended {where} and gave no answer. The thought, which is this error's "
+        f"`reasoning`, ends with {thought[-80:]!r}. Ask again, or use reasoning=False.",
+        thought,
+    )
