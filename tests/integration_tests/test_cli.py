@@ -9,8 +9,8 @@ import sys
 import httpx
 import pytest
 
-from tests.integration_tests.server_process import ServerProcess
 from tests.support.paths import DOCUMENTS
+from tests.support.server_process import ServerProcess
 
 
 def run(*arguments, stdin=None):

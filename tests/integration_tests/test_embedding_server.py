@@ -18,8 +18,8 @@ from langchain_swallow.errors import (
 )
 from tests.children import in_child
 from tests.conformance import save_checkpoint
-from tests.integration_tests.vllm_server import VLLMServer, vllm_python
 from tests.support.embeddings import static_encoder
+from tests.support.vllm_server import VLLMServer, vllm_python
 
 # A server of vLLM uses every core, and gigabytes.
 pytestmark = pytest.mark.alone

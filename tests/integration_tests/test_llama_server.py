@@ -25,7 +25,7 @@ from tests.conformance import (
     save_checkpoint,
     text_of,
 )
-from tests.integration_tests.llama_server import API_KEY, LlamaServer, write_gguf
+from tests.support.llama_server import API_KEY, LlamaServer, write_gguf
 
 pytest.importorskip("xllamacpp", reason="xllamacpp has no wheel for this platform")
 

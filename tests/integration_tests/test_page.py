@@ -18,8 +18,8 @@ from langchain_swallow import (
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.settings import Settings
 from langchain_swallow.serving.uploads import Limits
-from tests.integration_tests.served import Served
 from tests.support.paths import ROOT
+from tests.support.served import Served
 from tests.support.tiny_models import tiny
 from tests.support.tokenizers import trained_tokenizer
 

@@ -18,8 +18,8 @@ from starlette.routing import Mount
 
 from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
 from langchain_swallow.serving.assistant import Assistant
-from tests.integration_tests.served import Served
 from tests.support.embeddings import CharacterEmbeddings
+from tests.support.served import Served
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -10,8 +10,8 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.uploads import Limits
-from tests.integration_tests.served import Served, serving
 from tests.support.embeddings import CharacterEmbeddings
+from tests.support.served import Served, serving
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = [pytest.mark.alone, pytest.mark.filterwarnings("ignore")]

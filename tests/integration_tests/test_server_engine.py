@@ -34,8 +34,8 @@ from tests.conformance import (
     save_checkpoint,
     text_of,
 )
-from tests.integration_tests.server_process import free_port
-from tests.integration_tests.vllm_server import VLLMServer, vllm_python
+from tests.support.server_process import free_port
+from tests.support.vllm_server import VLLMServer, vllm_python
 
 # A server of vLLM uses every core, and gigabytes.
 pytestmark = pytest.mark.alone

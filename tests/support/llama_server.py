@@ -1,6 +1,6 @@
 """A real llama.cpp server for the tests: its own C++ in `xllamacpp`, built with llguidance.
 
-python tests/integration_tests/llama_server.py MODEL.gguf PORT
+python tests/support/llama_server.py MODEL.gguf PORT
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 
 import httpx
 
-from tests.integration_tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 API_KEY = "sk-test"
 SLOTS = 4
@@ -102,7 +102,7 @@ class LlamaServer(ServerProcess):
     """One server process of a GGUF file."""
 
     def __init__(self, model, log):
-        command = [sys.executable, "-m", "tests.integration_tests.llama_server", "--model"]
+        command = [sys.executable, "-m", "tests.support.llama_server", "--model"]
         super().__init__([*command, str(model)], "--port", log)
 
     def busy_slots(self):

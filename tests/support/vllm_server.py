@@ -5,7 +5,7 @@ import os
 import httpx
 import pytest
 
-from tests.integration_tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 ARGUMENTS = "--dtype float32 --enforce-eager --max-model-len 2048 --host 127.0.0.1"
 

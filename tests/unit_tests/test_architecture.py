@@ -3,6 +3,7 @@
 Which room may import which is a contract of import-linter in pyproject.toml.
 """
 
+import re
 import subprocess
 import sys
 
@@ -34,8 +35,17 @@ def test_the_paths_that_users_of_langchain_write(module, names):
 def test_unit_tests_lie_as_the_package_does():
     tests = ROOT / "tests" / "unit_tests"
     folders = [p.relative_to(tests) for p in tests.rglob("*") if p.is_dir() and p.name[:2] != "__"]
-    assert folders
     assert [folder for folder in folders if not (PACKAGE / folder).is_dir()] == []
+    packages = [path.parent.relative_to(PACKAGE) for path in PACKAGE.rglob("*/__init__.py")]
+    assert [package for package in packages if package not in folders] == []
+
+
+def test_no_test_module_imports_from_another():
+    """What they share is in tests/support, or in a conftest.py."""
+    modules = sorted((ROOT / "tests").rglob("test_*.py"))
+    assert modules
+    found = re.compile(r"^ *(?:from|import) tests\.(?:unit|integration)_tests", re.MULTILINE)
+    assert [module for module in modules if found.search(module.read_text("utf-8"))] == []
 
 
 @pytest.mark.parametrize(
