@@ -1,0 +1,262 @@
+"""A Jinja sandbox in which a template takes neither all memory nor all time.
+
+Jinja's own sandbox keeps a template from the computer, not from `x ~ x` in a loop. Here every
+value that a template makes (by a call, a filter, an operator, a literal, a slice or a block) passes
+one `Budget`. It refuses an operation before it begins where its arguments allow more than
+`_MAX_STEPS` steps, counts what was made, and looks at the clock; so does every turn of a loop.
+"""
+
+import functools
+import re
+import sys
+import time
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, ValuesView
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from jinja2 import TemplateError, nodes
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
+from jinja2.visitor import NodeTransformer
+
+# Characters and items of one value, with all that is in it: more than any context window has.
+_MAX_SIZE = 4 * 1024**2
+# Bytes of all values together, and most steps of one operation.
+_MAX_BYTES = 1024**3
+_MAX_STEPS = 64 * 1024**2
+_MAX_BITS = 4096
+_LIMIT_S = 10.0
+# Filters that take time or make text by the square of what they are given.
+_QUADRATIC = frozenset({"striptags", "sum", "urlize", "wordwrap"})
+_WIDTH = re.compile(r"[%:.)<>=^][^%:.)<>=^\d]{0,4}(\d+)")
+_NESTED = re.compile(r":[^{}]*\{")
+_FORMATTING = ("format", "format_map")
+_CONTAINERS = (list, tuple, dict, set, frozenset, KeysView, ValuesView, ItemsView)
+# Added to calls by Jinja, not by the template.
+_OF_JINJA = ("_block_vars", "_loop_vars")
+
+
+class Budget:
+    """What one rendering may still make."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_BYTES
+        self._deadline = time.monotonic() + _LIMIT_S
+        # Values are immutable here, so their sizes stay; kept with them, ids are not used again.
+        self._sizes: dict[int, tuple[Any, int]] = {}
+
+    def tick(self) -> None:
+        """Look at the clock."""
+        if time.monotonic() > self._deadline:
+            raise TemplateError(f"The template takes over {_LIMIT_S:g} s.")
+
+    def check(self, value: Any, arguments: Iterable[Any]) -> None:
+        """Raise an error if an operation on these values may take too many steps.
+
+        No operation takes more than the product of its two largest arguments; an integer is as
+        large as what can be asked for with it, such as a width or a number of copies.
+        """
+        self.tick()
+        sizes = sorted([self.size(value), 1, *map(self._magnitude, arguments)])
+        if sizes[-1] * sizes[-2] > _MAX_STEPS:
+            raise TemplateError(f"The template makes an operation of over {_MAX_STEPS} steps.")
+
+    def take(self, value: Any, size: int | None = None) -> Any:
+        """Count a value that was made; of an iterator, the size must be given."""
+        self.tick()
+        self._left -= sys.getsizeof(value, 0)
+        if self._left < 0:
+            raise TemplateError(f"The template makes over {_MAX_BYTES} bytes of values.")
+        if size is not None:
+            self._sizes[id(value)] = value, size
+        if self.size(value) > _MAX_SIZE:
+            raise _too_large()
+        return value
+
+    def size(self, value: Any) -> int:
+        """Characters and items of a value, with all that is in it."""
+        if isinstance(value, str | bytes):
+            return len(value) + 1
+        if id(value) in self._sizes:
+            return self._sizes[id(value)][1]
+        if isinstance(value, range):
+            return len(value) + 1
+        if not isinstance(value, _CONTAINERS):
+            return 1
+        size = 1 + sum(self.size(item) for item in value)
+        if isinstance(value, dict):
+            size += sum(self.size(item) for item in value.values())
+        self._sizes[id(value)] = value, size
+        return size
+
+    def _magnitude(self, argument: Any) -> int:
+        return abs(argument) if isinstance(argument, int) else self.size(argument)
+
+
+_budget: ContextVar[Budget] = ContextVar("budget")
+
+
+@contextmanager
+def budget() -> Iterator[None]:
+    """Within it, templates of a `BoundedEnvironment` are compiled and rendered."""
+    token = _budget.set(Budget())
+    try:
+        yield
+    finally:
+        _budget.reset(token)
+
+
+class BoundedEnvironment(ImmutableSandboxedEnvironment):
+    """Templates whose values pass a `Budget`; see `budget`.
+
+    What a template asks for beyond it is a `TemplateError`.
+
+    Args:
+        filters: Added to those of Jinja.
+        **options: Of Jinja's `Environment`.
+    """
+
+    intercepted_binops = frozenset(ImmutableSandboxedEnvironment.default_binop_table)
+
+    def __init__(self, filters: dict[str, Callable[..., Any]], **options: Any) -> None:
+        super().__init__(**options)
+        self.filters = {n: _bounded(n, call) for n, call in (self.filters | filters).items()}
+        self.take = lambda value=None: _budget.get().take(value)
+        self.join = lambda *values: bounded_concat(map(str, values))
+        self.globals["namespace"] = _Namespace
+        del self.globals["lipsum"]
+
+    @staticmethod
+    def concat(parts: Iterable[str]) -> str:
+        """The text of a block or a macro."""
+        return bounded_concat(parts)
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        parsed: nodes.Template = _Bounds().visit(super()._parse(source, name, filename))
+        return parsed.set_environment(self)  # type: ignore[return-value]
+
+    def call(
+        __self,
+        __context: Context,
+        __obj: Any,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """Call a function, a method or a macro."""
+        if __obj is __self.take or __obj is __self.join:
+            return __obj(*args)
+        spent = _budget.get()
+        method = getattr(__obj, "__wrapped__", __obj)  # as the sandbox wraps `format`
+        owner = getattr(method, "__self__", None)
+        # A function of the environment has limits of its own.
+        if owner is not None:
+            given = [*args, *(v for name, v in kwargs.items() if name not in _OF_JINJA)]
+            if isinstance(owner, str) and method.__name__ in _FORMATTING:
+                given = _formatting(owner, given, has_widths=bool(_NESTED.search(owner)))
+            spent.check(owner, given)
+        return spent.take(super().call(__context, __obj, *args, **kwargs))
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Compute with two values."""
+        spent, size = _budget.get(), None
+        if isinstance(left, int) and isinstance(right, int):
+            bits = left.bit_length(), right.bit_length()
+            if operator in ("*", "**"):
+                spent.tick()
+                if (bits[0] * abs(right) if operator == "**" else sum(bits)) > _MAX_BITS:
+                    raise TemplateError(f"The template computes a number of over {_MAX_BITS} bits.")
+        elif operator == "*":
+            copied, times = (right, left) if isinstance(left, int) else (left, right)
+            if isinstance(times, int) and spent.size(copied) * times > 2 * _MAX_SIZE:
+                raise _too_large()
+        elif operator == "%" and isinstance(left, str):
+            values = right if isinstance(right, tuple) else (right,)
+            spent.check(left, _formatting(left, values, has_widths="*" in left))
+        elif operator == "+" and isinstance(left, list | tuple):
+            size = spent.size(left) + spent.size(right)
+        return spent.take(super().call_binop(context, operator, left, right), size)
+
+
+class _Namespace(Namespace):
+    """Namespaces change, and their text would be that of all they hold."""
+
+    def __repr__(self) -> str:
+        return "<Namespace>"
+
+
+class _Bounds(NodeTransformer):
+    """Puts what makes a value without a call, and every turn of a loop, into a call."""
+
+    def visit_For(self, node: nodes.For) -> nodes.For:
+        self.generic_visit(node)
+        node.body.insert(0, nodes.ExprStmt(_call("take", [], node), lineno=node.lineno))
+        if node.test is not None:
+            node.test = _call("take", [node.test], node)
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:
+        self.generic_visit(node)
+        return _call("join", node.nodes, node)
+
+    def _visit_literal(self, node: nodes.Expr) -> nodes.Expr:
+        self.generic_visit(node)
+        return _call("take", [node], node)
+
+    visit_List = visit_Dict = _visit_literal
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Expr:
+        return self._visit_literal(node) if node.ctx == "load" else node
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:
+        self.generic_visit(node)
+        return _call("take", [node], node) if isinstance(node.arg, nodes.Slice) else node
+
+
+def _call(name: str, arguments: list[Any], node: nodes.Node) -> nodes.Call:
+    function = nodes.EnvironmentAttribute(name, lineno=node.lineno)
+    return nodes.Call(function, arguments, [], None, None, lineno=node.lineno)
+
+
+def bounded_concat(parts: Iterable[str]) -> str:
+    """The parts together, as long as they are not too large."""
+    joined, size, spent = [], 0, _budget.get()
+    for part in parts:
+        spent.tick()
+        joined.append(part)
+        size += len(part)
+        if size > _MAX_SIZE:
+            raise _too_large()
+    return str(spent.take("".join(joined)))
+
+
+def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that is counted."""
+    # The environment or context that Jinja passes some filters first.
+    start = 1 if getattr(function, "jinja_pass_arg", None) else 0
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        spent = _budget.get()
+        value, given = args[start], [*args[start + 1 :], *kwargs.values()]
+        if name in _QUADRATIC:
+            given.append("x" * spent.size(value))
+        if name == "format":
+            given = _formatting(str(value), given, has_widths="*" in value)
+        spent.check(value, given)
+        made = function(*args, **kwargs)
+        # An iterator gives what it was given, or what other filters make of that.
+        return spent.take(made, spent.size(value) if isinstance(made, Iterator) else None)
+
+    return call
+
+
+def _formatting(form: str, values: Iterable[Any], *, has_widths: bool) -> list[Any]:
+    """What decides how long a formatted text is; an integer only where it may be a width."""
+    widths = [int(digits[:9]) for digits in _WIDTH.findall(form)]
+    return [*widths, *(v for v in values if has_widths or not isinstance(v, int))]
+
+
+def _too_large() -> TemplateError:
+    return TemplateError(f"The template makes a text or list of over {_MAX_SIZE} characters.")
