@@ -8,6 +8,9 @@ import signal
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Texts are in the language of the locale; tests that choose none expect English.
+os.environ["SWALLOW_LANG"] = "en"
+
 from langchain_swallow._system.machine import allowed_cores, allowed_memory
 
 # What a worker takes with the demo model loaded, in bytes.

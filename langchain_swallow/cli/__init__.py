@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from langchain_swallow._system.isolated import forget_working_directory
+from langchain_swallow._system.language import current_language, in_language
 from langchain_swallow._system.version import __version__
 from langchain_swallow.cli import (
     bench,
@@ -22,16 +23,8 @@ from langchain_swallow.cli import (
     models,
     serve,
 )
-from langchain_swallow.cli.common import error_text, print_all_characters
-
-_EXAMPLES = """\
-はじめに / to begin:
-  langchain-swallow demo                              例の文書に五つ質問する / five questions
-  langchain-swallow index 社内規程/ -o 索引           索引を作る / index a folder
-  langchain-swallow ask -i 索引 有給休暇は何日ですか  質問する / ask
-  langchain-swallow serve -i 索引                     チャットページ / a chat page
-
-COMMAND --help でそれぞれの説明と例 / COMMAND --help explains each, with examples."""
+from langchain_swallow.cli.common import print_all_characters
+from langchain_swallow.cli.parsers import Command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,6 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         forget_working_directory()
     print_all_characters()
+    try:
+        current_language()
+    except ValueError as error:
+        print(f"langchain-swallow: {error}", file=sys.stderr)
+        return 2
     try:
         arguments = _parser().parse_args(argv)
         command: Callable[[argparse.Namespace], int] = arguments.command
@@ -56,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     except Exception as error:
+        from langchain_swallow.cli.error_texts import error_text
         from langchain_swallow.errors import SwallowError
 
         # SQLite has an error of its own for a full disk.
@@ -66,19 +65,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Command(
         prog="langchain-swallow",
-        description="Swallow language models and Japanese RAG. / Swallowと日本語RAG。",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=in_language(
+            "Swallow（日本語の言語モデル）と、日本語文書の検索と回答。\n"
+            "始め方: langchain-swallow demo　各コマンドの説明: langchain-swallow COMMAND --help",
+            "Swallow language models and retrieval over Japanese documents.\n"
+            "To begin: langchain-swallow demo. About a command: langchain-swallow COMMAND --help",
+        ),
     )
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    version = in_language("バージョンを表示する", "Show the version")
+    parser.add_argument("--version", action="version", version=__version__, help=version)
+    commands = parser.add_commands(in_language("コマンド", "Commands"), "COMMAND")
     for module in (models, documents, chat, serve, bench, config):
         module.add_parsers(commands)
-    about = "quality of models and chains / 品質を測る"
-    evaluation = commands.add_parser("eval", help=about, description=about)
-    evaluations = evaluation.add_subparsers(required=True, metavar="EVALUATION")
+    about = in_language("モデルと RAG の品質を測る", "Evaluate models and chains")
+    evaluation: Command = commands.add_parser("eval", help=about, description=about)
+    evaluations = evaluation.add_commands(in_language("評価", "Evaluations"), "EVALUATION")
     for module in (evaluate, evaluate_rag):
         module.add_parsers(evaluations)
     completion.add_parsers(commands, parser)

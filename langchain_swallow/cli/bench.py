@@ -5,40 +5,54 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from langchain_swallow.cli.common import add_json, examples, print_json
+from langchain_swallow._system.language import in_language
+from langchain_swallow.cli.common import add_json, print_json
 from langchain_swallow.cli.numbers import at_least
+from langchain_swallow.cli.parsers import CommandError, add_command
 from langchain_swallow.cli.running import add_model, add_running, model_name, running
 
 
 def add_parsers(commands: Any) -> None:
     """Add the command to the subparsers."""
-    bench = commands.add_parser(
+    bench = add_command(
+        commands,
         "bench",
-        help="how fast a model is here / 速さを測る",
-        **examples(
+        in_language("このマシンでの速度を測る", "Measure the speed of a model on this machine"),
+        examples=[
             "langchain-swallow bench --model demo --against chathuggingface",
             "langchain-swallow bench --engine server --base-url http://localhost:8000/v1",
-        ),
+        ],
     )
     bench.add_argument(
         "--against",
         choices=("chathuggingface", "vllm"),
-        help="並べて測る相手 / a peer to run beside",
+        help=in_language("比較する実装", "Implementation to compare with"),
     )
     bench.add_argument(
         "--prompts",
         type=at_least(1),
         default=16,
-        help="一度に送る質問の数 / prompts of the batch (16)",
+        metavar="N",
+        help=in_language("バッチのプロンプト数", "Prompts in the batch"),
     )
     bench.add_argument(
-        "--tokens", type=at_least(1), default=32, help="答えの長さ / tokens of an answer (32)"
+        "--tokens",
+        type=at_least(1),
+        default=32,
+        metavar="N",
+        help=in_language("回答のトークン数", "Tokens of an answer"),
     )
     bench.add_argument(
-        "--output", type=Path, metavar="FILE", help="JSON のファイル / write the figures as JSON"
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help=in_language("結果を書く JSON ファイル", "JSON file for the results"),
     )
     bench.add_argument(
-        "--plot", type=Path, metavar="FILE", help="図のファイル / a PNG or SVG (matplotlib)"
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help=in_language("図のファイル（PNG か SVG）", "File for a plot (PNG or SVG)"),
     )
     add_model(bench)
     add_json(bench)
@@ -55,7 +69,13 @@ def _bench(arguments: argparse.Namespace) -> int:
     if arguments.plot:
         check_plot(arguments.plot)
     if arguments.output and not arguments.output.parent.is_dir():
-        raise FileNotFoundError(f"{arguments.output.parent} is not a folder. Make it first.")
+        folder = arguments.output.parent
+        raise CommandError(
+            in_language(
+                f"--output のフォルダー {folder} がありません。先に作ってください。",
+                f"--output: {folder} is not a folder. Create it first.",
+            )
+        )
     sizes = benchmark.Sizes(prompts=arguments.prompts, tokens=arguments.tokens)
     common = {"model": arguments.model, "max_tokens": arguments.tokens}
     dtype = arguments.dtype or "auto"

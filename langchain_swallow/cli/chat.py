@@ -6,16 +6,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.cli.common import (
-    add_json,
-    error_text,
-    examples,
-    load_store,
-    print_json,
-    say,
-    show_sources,
-)
+from langchain_swallow._system.language import in_language
+from langchain_swallow.cli.common import add_json, load_store, print_json, show_sources
 from langchain_swallow.cli.encoders import add_embeddings_server
+from langchain_swallow.cli.error_texts import error_text
+from langchain_swallow.cli.parsers import add_command, say
 from langchain_swallow.cli.retrieval import add_retrieval, retriever_of
 from langchain_swallow.cli.running import add_model, add_running, running
 
@@ -26,25 +21,34 @@ if TYPE_CHECKING:
 
 def add_parsers(commands: Any) -> None:
     """Add the command to the subparsers."""
-    chat = commands.add_parser(
+    question = in_language("有給休暇は何日ですか。", '"How many vacation days are there?"')
+    chat = add_command(
+        commands,
         "chat",
-        help="chat, with or without an index / 対話する",
-        description="Ctrl-C は答えを、Ctrl-D は会話を終わらせる。/help はコマンドの一覧。パイプでは"
-        "一行が一問。\n"
-        "Ctrl-C stops an answer, Ctrl-D ends. /help lists commands. In a pipe each line is a\n"
-        "question.",
-        **examples(
-            "langchain-swallow chat -i 索引 --model demo",
-            "echo 有給休暇は何日ですか。 | langchain-swallow chat -i 索引 --json",
+        in_language(
+            "対話する（索引の文書から答えることもできる）", "Chat, with or without an index"
+        ),
+        in_language(
+            "Ctrl-C で回答を中断、Ctrl-D で終了。/help でコマンドの一覧。パイプでは一行が一問。",
+            "Ctrl-C stops an answer, Ctrl-D ends the program. /help lists the commands. In a pipe, "
+            "each line is a question.",
+        ),
+        (
+            "langchain-swallow chat -i index --model demo",
+            f"echo {question} | langchain-swallow chat -i index --json",
         ),
     )
     chat.add_argument(
-        "-i", "--index", type=Path, metavar="INDEX", help="文書から答える / answer from documents"
+        "-i",
+        "--index",
+        type=Path,
+        metavar="INDEX",
+        help=in_language("答えを探す索引", "Index to answer from"),
     )
-    add_embeddings_server(chat)
-    add_retrieval(chat)
     add_model(chat)
+    add_retrieval(chat)
     add_json(chat)
+    add_embeddings_server(chat)
     add_running(chat)
     chat.set_defaults(command=_chat)
 
@@ -69,7 +73,12 @@ def _chat(arguments: argparse.Namespace) -> int:
     conversation = Conversation(load, retrieve, arguments.model, arguments.index, open_index)
     shown = terminal(COMMANDS, as_json=arguments.json)
     if not isinstance(shown, Plain):
-        say("Enter: 送る、Alt-Enter: 改行、Ctrl-C: 回答を止める、Ctrl-D: 終わる、/help: コマンド")
+        say(
+            in_language(
+                "Enter: 送信、Alt-Enter: 改行、Ctrl-C: 回答を中断、Ctrl-D: 終了、/help: 一覧",
+                "Enter: send, Alt-Enter: new line, Ctrl-C: stop the answer, Ctrl-D: quit, /help",
+            )
+        )
     return talk(conversation, shown, as_json=arguments.json)
 
 
@@ -117,7 +126,7 @@ def _turn(conversation: "Conversation", shown: "Terminal", question: str, *, as_
     except KeyboardInterrupt:
         # Ends the generation, and keeps what was shown.
         pieces.close()  # type: ignore[attr-defined]
-        say("（中断しました）")
+        say(in_language("（中断しました）", "(stopped)"))
     answer = conversation.answer
     if as_json:
         total = time.perf_counter() - began

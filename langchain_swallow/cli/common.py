@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.cli.encoders import add_embeddings_server, load_encoder
+from langchain_swallow._system.language import in_language
+from langchain_swallow.cli.encoders import load_encoder
 from langchain_swallow.cli.numbers import at_least
+from langchain_swallow.cli.parsers import Command, CommandError, say
 from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.retrieval.defaults import LEXICAL_WEIGHT
 from langchain_swallow.text.json_text import json_text
@@ -47,18 +49,20 @@ class Renamed(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         """Wrong usage."""
-        parser.error(f"{self.option_strings[0]} is no option of this command. Use {self.now}.")
-
-
-def examples(*lines: str) -> dict[str, Any]:
-    """Arguments of `add_parser` that show examples after the options, line by line."""
-    epilog = "\n".join(["例 / examples:", *(f"  {line}" for line in lines)])
-    return {"epilog": epilog, "formatter_class": argparse.RawDescriptionHelpFormatter}
+        old = self.option_strings[0]
+        parser.error(
+            in_language(
+                f"このコマンドに {old} はありません。{self.now} を使ってください。",
+                f"{old} is not an option of this command. Use {self.now}.",
+            )
+        )
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """`--json`, for programs that read the output."""
-    parser.add_argument("--json", action="store_true", help="JSON で出す / print JSON")
+    parser.add_argument(
+        "--json", action="store_true", help=in_language("JSON で出力する", "Print JSON")
+    )
 
 
 def print_json(data: Any, **options: Any) -> None:
@@ -85,9 +89,8 @@ def add_index(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="INDEX",
-        help="index か sync で作った索引 / what index or sync has made",
+        help=in_language("index か sync で作った索引", "Index made by `index` or `sync`"),
     )
-    add_embeddings_server(parser)
 
 
 def add_output(parser: argparse.ArgumentParser, metavar: str, about: str) -> None:
@@ -95,31 +98,38 @@ def add_output(parser: argparse.ArgumentParser, metavar: str, about: str) -> Non
     parser.add_argument("-o", "--output", type=Path, required=True, metavar=metavar, help=about)
 
 
-def add_embeddings(parser: argparse.ArgumentParser) -> None:
+def add_embeddings(parser: Any) -> None:
     """`--embeddings`, of commands that make an index where there is none."""
     parser.add_argument(
         "--embeddings",
         metavar="MODEL",
-        help="新しい索引の埋め込みモデル（デフォルトは GPU では ruri-v3-310m、ほかでは "
-        "ruri-v3-30m、デモモデルでは demo） / embedding model of a new index (ruri-v3-310m on a "
-        "GPU, ruri-v3-30m elsewhere, demo with the demo model)",
+        help=in_language(
+            "新しい索引の埋め込みモデル（デフォルト: GPU では ruri-v3-310m、CPU では ruri-v3-30m、"
+            "デモモデルでは demo）",
+            "Embedding model of a new index (default: ruri-v3-310m on a GPU, ruri-v3-30m on a CPU, "
+            "demo with the demo model)",
+        ),
     )
 
 
-def add_counter(parser: argparse.ArgumentParser) -> None:
+def add_counter(parser: Command) -> None:
     """`--chunk-tokens` and `--tokenizer` of commands that cut documents."""
-    parser.add_argument(
+    group = parser.add_further(in_language("チャンク", "Chunks"))
+    group.add_argument(
         "--chunk-tokens",
         type=at_least(1),
         metavar="N",
         default=300,
-        help="一つの資料の最大の長さ（トークン） / most tokens of a chunk (300)",
+        help=in_language("チャンクの最大トークン数", "Maximum length of a chunk in tokens"),
     )
-    parser.add_argument(
+    group.add_argument(
         "--tokenizer",
         metavar="MODEL",
-        help="長さをこのモデルのトークンで数える（標準は見積もり） / the model whose tokens are "
-        "counted; its weights are not loaded (an estimate)",
+        help=in_language(
+            "トークンを数えるトークナイザーのモデル。重みは読み込まない（デフォルト: 見積もり）",
+            "Model whose tokenizer counts the tokens; its weights are not loaded (default: an "
+            "estimate)",
+        ),
     )
     # As they were called before 0.2; to be removed with 1.0.
     parser.add_argument("--max-tokens", action=Renamed, now="--chunk-tokens")
@@ -143,13 +153,20 @@ def say_unread(
     from langchain_swallow.documents.readers.section import describe_left_out
 
     for source, reason in failed.items():
-        say(f"not read: {readable_path(source)}: {reason}")
+        name = readable_path(source)
+        # Reasons are in English: a line of their own.
+        say(in_language(f"読めなかったファイル: {name}\n  {reason}", f"not read: {name}: {reason}"))
     if ignored:
-        counts = Counter(Path(name).suffix.lower() or "without ending" for name in ignored)
-        told = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common())
-        say(f"left out, other formats: {told}")
+        bare = in_language("拡張子なし", "without extension")
+        counts = Counter(Path(name).suffix.lower() or bare for name in ignored)
+        listed = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common())
+        say(
+            in_language("対応していない形式のファイル", "skipped, unsupported formats")
+            + f": {listed}"
+        )
     for source, parts in left_out.items():
-        say(f"left out of {readable_path(source)}: {'; '.join(describe_left_out(parts))}")
+        name, what = readable_path(source), "; ".join(describe_left_out(parts))
+        say(in_language(f"{name} のうち読まなかった部分:\n  {what}", f"left out of {name}: {what}"))
 
 
 def build_store(
@@ -169,7 +186,13 @@ def build_store(
     say_unread(documents.failed, documents.ignored, documents.left_out)
     chunks = JapaneseTextSplitter(chunk_tokens, counter).split_documents(documents)
     if not chunks:
-        raise ValueError(f"No readable documents in {', '.join(map(str, paths))}.")
+        places = ", ".join(map(str, paths))
+        raise CommandError(
+            in_language(
+                f"{places} に読める文書がありません。文書を指定してください。",
+                f"No readable documents in {places}. Name a folder or files with documents.",
+            )
+        )
     return SwallowFAISS.from_documents(chunks, load_encoder(embeddings, arguments), progress=True)
 
 
@@ -217,25 +240,3 @@ def rag_chain(
 
     retriever = HybridRetriever(store=store, k=k, lexical_weight=lexical_weight)
     return create_rag_chain(llm, retriever, preset=preset)
-
-
-def error_text(error: Exception) -> str:
-    """What an error says; of pydantic's, without its links and the names of our classes.
-
-    >>> error_text(ValueError("No such file."))
-    'No such file.'
-    """
-    from pydantic import ValidationError
-
-    if not isinstance(error, ValidationError):
-        return str(error)
-    lines = []
-    for found in error.errors(include_url=False, include_context=False):
-        name = ".".join(map(str, found["loc"]))
-        lines.append(f"{name}={found['input']!r}: {found['msg']}." if name else found["msg"])
-    return " ".join(lines)
-
-
-def say(text: str) -> None:
-    """Print to stderr."""
-    print(text, file=sys.stderr)

@@ -3,17 +3,21 @@
 import argparse
 from typing import Any
 
-from langchain_swallow.cli.common import examples
+from langchain_swallow._system.language import in_language
+from langchain_swallow.cli.parsers import add_command
 
 
 def add_parsers(commands: Any, parser: argparse.ArgumentParser) -> None:
     """Add the command to the subparsers of a parser."""
-    completion = commands.add_parser(
+    completion = add_command(
+        commands,
         "completion",
-        help="completion for bash, zsh or tcsh / シェルの補完",
-        **examples("source <(langchain-swallow completion bash)    bash で / in bash"),
+        in_language("シェルの補完（bash、zsh、tcsh）", "Completion for bash, zsh or tcsh"),
+        examples=["source <(langchain-swallow completion bash)"],
     )
-    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="シェル / your shell")
+    completion.add_argument(
+        "shell", choices=("bash", "zsh", "tcsh"), help=in_language("シェル", "Your shell")
+    )
     completion.set_defaults(command=_completion, completed=parser)
 
 

@@ -14,7 +14,9 @@ from typing import Any
 
 from platformdirs import user_config_path
 
-from langchain_swallow.cli.common import Renamed, Repeated, add_json, examples, print_json, say
+from langchain_swallow._system.language import in_language
+from langchain_swallow.cli.common import Renamed, Repeated, add_json, print_json
+from langchain_swallow.cli.parsers import SECRET, CommandError, add_command, say
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -22,13 +24,16 @@ else:
     import tomli as tomllib
 
 _PREFIX = "SWALLOW_"
-# Never in a file that is shown or shared.
-_SECRET = frozenset({"token", "api_key", "embeddings_api_key"})
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off", ""})
-_EXAMPLE = """\
+_HEADER_JA = """\
 # langchain-swallow の設定。コマンドラインと環境変数（SWALLOW_…）が優先します。
-# Options of all commands by their long names, _ for -; a table is for one command.
-
+# オプションの長い名前を、- を _ に替えて書きます。[コマンド名] の表は、そのコマンドだけの設定です。
+"""
+_HEADER_EN = """\
+# Settings of langchain-swallow. The command line and the environment (SWALLOW_…) override them.
+# Write options by their long names, with _ for -. A table holds the settings of one command.
+"""
+_EXAMPLE = """
 # model = "tokyotech-llm/Swallow-7b-instruct-v0.1"
 # base_url = ["http://localhost:8000/v1"]
 # max_tokens = 256
@@ -47,19 +52,22 @@ def config_path() -> Path:
 
 def add_parsers(commands: Any) -> None:
     """Add the command to the subparsers."""
-    config = commands.add_parser(
+    config = add_command(
+        commands,
         "config",
-        help="show settings and where they come from / 設定を見る",
-        description=f"ファイルは {config_path()}。順番は、コマンドライン、環境変数"
-        "（SWALLOW_MAX_TOKENS=…）、ファイルのコマンドの表、ファイルの先頭、標準の値。\n"
-        f"The file is {config_path()}. Order: command line, environment\n"
-        "(SWALLOW_MAX_TOKENS=…), the command's table in the file, its top, the built-in default.",
-        **examples(
-            "langchain-swallow config --init", "SWALLOW_MAX_TOKENS=512 langchain-swallow config"
+        in_language("設定と、その出どころを表示する", "Show settings and where they come from"),
+        in_language(
+            "優先順: コマンドライン、環境変数（SWALLOW_MAX_TOKENS=…）、設定ファイルのコマンドの表、"
+            f"設定ファイルの先頭、デフォルト。\n設定ファイル: {config_path()}",
+            "Order of precedence: command line, environment (SWALLOW_MAX_TOKENS=…), the command's "
+            f"table in the file, the file's top level, the default.\nFile: {config_path()}",
         ),
+        ("langchain-swallow config --init", "SWALLOW_MAX_TOKENS=512 langchain-swallow config"),
     )
     config.add_argument(
-        "--init", action="store_true", help="ファイルを作る / write a file to begin with"
+        "--init",
+        action="store_true",
+        help=in_language("設定ファイルを作る", "Create the file with examples"),
     )
     add_json(config)
     config.set_defaults(command=_config, all_commands=commands)
@@ -69,7 +77,7 @@ def apply_settings(commands: Mapping[str, argparse.ArgumentParser]) -> None:
     """Make settings the defaults of the commands' options.
 
     Raises:
-        ValueError: The file is no TOML, or sets what no command has.
+        CommandError: The file is not valid TOML, or sets what no command has.
     """
     settings = _read(config_path())
     _check(settings, commands)
@@ -84,23 +92,32 @@ def _config(arguments: argparse.Namespace) -> int:
     path = config_path()
     if arguments.init:
         if path.exists():
-            raise ValueError(f"{path} exists; edit it.")
+            raise CommandError(
+                in_language(
+                    f"{path} はすでにあります。そのファイルを編集してください。",
+                    f"{path} exists already. Edit that file.",
+                )
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_EXAMPLE, encoding="utf-8")
-        say(f"wrote {path}")
+        path.write_text(in_language(_HEADER_JA, _HEADER_EN) + _EXAMPLE, encoding="utf-8")
+        say(in_language(f"{path} を作成しました。", f"Wrote {path}."))
         return 0
     settings, rows = _read(path), []
     for name, parser in arguments.all_commands.choices.items():
         for action in _options(parser):
             found = _setting(settings, name, action)
             if found is not None:
-                value = "…" if action.dest in _SECRET else found[0]
+                value = "…" if action.dest in SECRET else found[0]
                 rows.append({"command": name, "option": action.dest, "value": value,
                              "from": found[1]})  # fmt: skip
     if arguments.json:
         print_json({"file": str(path), "settings": rows}, default=str)
         return 0
-    print(f"{path}{'' if path.exists() else ' (ありません / does not exist: config --init)'}")
+    missing = in_language(
+        "（ありません。config --init で作成できます）",
+        " (does not exist; `config --init` creates it)",
+    )
+    print(f"{path}{'' if path.exists() else missing}")
     for row in rows:
         print(f"{row['command']:<8} {row['option']:<16} {row['value']!s:<40} {row['from']}")
     return 0
@@ -112,7 +129,12 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no TOML: {error}") from error
+        raise CommandError(
+            in_language(
+                f"{path} は TOML として読めません。直してください: {error}",
+                f"{path} is not valid TOML. Correct it: {error}",
+            )
+        ) from error
 
 
 def _check(settings: Mapping[str, Any], commands: Mapping[str, argparse.ArgumentParser]) -> None:
@@ -120,12 +142,14 @@ def _check(settings: Mapping[str, Any], commands: Mapping[str, argparse.Argument
     everywhere = set().union(*options.values())
     for name, value in settings.items():
         if isinstance(value, dict):
-            _known(name, set(options), f"[{name}] is no command")
+            problem = f"[{name}] というコマンドはありません", f"[{name}] is not a command"
+            _known(name, set(options), in_language(*problem))
             for option in value:
                 _check_name(option, name, commands)
-                _known(option, options[name], f"{option} is no option of {name}")
+                _known(option, options[name], _unknown_option(option, name))
         else:
-            _known(name, everywhere, f"{name} is no option")
+            problem = f"{name} というオプションはありません", f"{name} is not an option"
+            _known(name, everywhere, in_language(*problem))
 
 
 def _check_name(option: str, name: str, commands: Mapping[str, argparse.ArgumentParser]) -> None:
@@ -133,14 +157,26 @@ def _check_name(option: str, name: str, commands: Mapping[str, argparse.Argument
     for action in commands[name]._actions:
         if isinstance(action, Renamed) and action.dest == option:
             now = action.now.removeprefix("--").replace("-", "_")
-            raise ValueError(f"{config_path()}: {option} is no option of {name}. Use {now}.")
+            advice = in_language(f"。{now} を使ってください。", f". Use {now}.")
+            raise CommandError(f"{config_path()}: {_unknown_option(option, name)}{advice}")
+
+
+def _unknown_option(option: str, command: str) -> str:
+    return in_language(
+        f"{command} に {option} というオプションはありません",
+        f"{option} is not an option of {command}",
+    )
 
 
 def _known(name: str, names: set[str], problem: str) -> None:
     if name not in names:
         near = difflib.get_close_matches(name, names, n=1)
-        meant = f" Did you mean {near[0]}?" if near else ""
-        raise ValueError(f"{config_path()}: {problem}.{meant}")
+        if near:
+            end = in_language(f"。{near[0]} のことですか。", f". Did you mean {near[0]}?")
+        else:
+            listed = ", ".join(sorted(names))
+            end = in_language(f"。使える名前: {listed}", f". Use one of {listed}.")
+        raise CommandError(f"{config_path()}: {problem}{end}")
 
 
 def _setting(
@@ -162,7 +198,12 @@ def _value(action: argparse.Action, value: Any, origin: str) -> Any:
     if action.nargs == 0:
         word = str(value).lower()
         if word not in _TRUE | _FALSE:
-            raise ValueError(f"{origin} must be true or false, not {value!r}.")
+            raise CommandError(
+                in_language(
+                    f"{origin} は true か false にしてください。今の値: {value!r}",
+                    f"{origin} must be true or false, not {value!r}.",
+                )
+            )
         return word in _TRUE
     if isinstance(action, Repeated):
         parts = value if isinstance(value, list) else str(value).split()
@@ -175,9 +216,20 @@ def _one(action: argparse.Action, value: Any, origin: str) -> Any:
     try:
         read = kind(str(value))
     except (ValueError, TypeError, argparse.ArgumentTypeError) as error:
-        raise ValueError(f"{origin} is wrong: {value!r} ({error}).") from None
+        raise CommandError(
+            in_language(
+                f"{origin} に {value!r} は指定できません（{error}）。",
+                f"{origin} is wrong: {value!r} ({error}).",
+            )
+        ) from None
     if action.choices and read not in action.choices:
-        raise ValueError(f"{origin} must be one of {', '.join(action.choices)}, not {value!r}.")
+        listed = ", ".join(action.choices)
+        raise CommandError(
+            in_language(
+                f"{origin} に {value!r} は指定できません。指定できる値: {listed}",
+                f"{origin} must be one of {listed}, not {value!r}.",
+            )
+        )
     return read
 
 

@@ -15,7 +15,9 @@ from langchain_core.messages import (
     messages_from_dict,
 )
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.common import load_store
+from langchain_swallow.cli.parsers import CommandError
 from langchain_swallow.prompts.presets import Preset, get_preset, list_presets
 from langchain_swallow.prompts.system_prompt import SYSTEM_PROMPT
 from langchain_swallow.rag import Answer, create_rag_chain
@@ -24,6 +26,7 @@ from langchain_swallow.text.json_text import json_text
 
 _RAG_VARIABLES = {"context", "question"}
 _FORMAT = 1
+_NONE = ("なし", "none")
 
 
 class Conversation:
@@ -90,60 +93,84 @@ class Conversation:
     # Commands
 
     def run(self, line: str) -> str:
-        """Carry out `/name argument`; what to tell the user.
+        """Carry out `/name argument`; what to say to the user.
 
         Raises:
-            ValueError: There is no such command, or its argument is wrong.
+            CommandError: There is no such command, or its argument is wrong.
             OSError: A file cannot be read or written.
         """
         name, _, argument = line[1:].strip().partition(" ")
         command = _COMMANDS.get(name)
         if command is None:
-            raise ValueError(f"/{name} というコマンドはありません。/help で一覧が出ます。")
-        return command[1](self, argument.strip())
+            raise CommandError(
+                in_language(
+                    f"/{name} というコマンドはありません。/help で一覧が出ます。",
+                    f"/{name} is not a command. /help lists the commands.",
+                )
+            )
+        return command[2](self, argument.strip())
 
     def help(self, _: str = "") -> str:
         """All commands."""
-        return "\n".join(f"/{name:<8} {about}" for name, (about, _) in _COMMANDS.items())
+        texts = {name: in_language(ja, en) for name, (ja, en, _) in _COMMANDS.items()}
+        return "\n".join(f"/{name:<8} {about}" for name, about in texts.items())
 
     def choose_preset(self, name: str) -> str:
         """Take a preset, or none."""
         fitting = {p.name: p for p in list_presets() if self._fits(p)}
         if not name:
-            return f"プリセット: {'、'.join(fitting)}（なし: /preset なし）"
-        if name == "なし":
+            return in_language(
+                f"プリセット: {'、'.join(fitting)}（使わない: /preset なし）",
+                f"Presets: {', '.join(fitting)} (none: /preset none)",
+            )
+        if name in _NONE:
             self.preset = None
-            return "プリセットを使いません。"
+            return in_language("プリセットを使いません。", "No preset is used.")
         if name not in fitting:
-            raise ValueError(f"ここで使えるプリセットは {'、'.join(fitting)} です。")
+            raise CommandError(
+                in_language(
+                    f"プリセット「{name}」はここで使えません。使えるもの: {'、'.join(fitting)}",
+                    f"Preset {name!r} cannot be used here. Use one of {', '.join(fitting)}.",
+                )
+            )
         self.preset = fitting[name]
-        return f"プリセット「{name}」: {self.preset.description}"
+        return f"{in_language('プリセット', 'Preset')} {name}: {self.preset.description}"
 
     def choose_system(self, text: str) -> str:
-        """Take a system prompt; an empty one is the standard one."""
+        """Take a system prompt; an empty one is the default."""
         self.system = text
-        return f"システムプロンプト: {text or SYSTEM_PROMPT}"
+        return f"{in_language('システムプロンプト', 'System prompt')}: {text or SYSTEM_PROMPT}"
 
     def choose_model(self, name: str) -> str:
         """Go on with another model."""
         if not name:
-            raise ValueError("/model の後に、モデルの名前かフォルダーを書いてください。")
+            raise CommandError(
+                in_language(
+                    "/model の後に、モデルの名前かフォルダーを書いてください。",
+                    "Write the name of a model or a folder after /model.",
+                )
+            )
         self.llm = self._load(name)
-        return f"モデル: {name}"
+        return f"{in_language('モデル', 'Model')}: {name}"
 
     def choose_index(self, path: str) -> str:
         """Answer from another index, or without documents."""
-        self._store = None if path in ("", "なし") else self._open_index(Path(path).expanduser())
+        self._store = None if path in ("", *_NONE) else self._open_index(Path(path).expanduser())
         if self.preset is not None and not self._fits(self.preset):
             self.preset = None
         if self._store is None:
-            return "文書を使わずに話します。"
-        return f"{len(self._store)} 箇所の文書から答えます。"
+            return in_language("文書を使わずに答えます。", "Answers use no documents.")
+        count = len(self._store)
+        return in_language(
+            f"{count} 個のチャンクから答えます。", f"Answers come from {count} chunks."
+        )
 
     def sources(self, _: str = "") -> str:
         """The passages of the last answer, with what was cited."""
         if not self.answer.documents:
-            return "最後の答えには資料がありません。"
+            return in_language(
+                "最後の回答にはチャンクがありません。", "The last answer has no chunks."
+            )
         cited = {c.number: c for c in self.answer.citations}
         lines = []
         for number, document in enumerate(self.answer.documents, 1):
@@ -155,38 +182,62 @@ class Conversation:
     def save(self, path: str) -> str:
         """Write the conversation to a file."""
         if not path:
-            raise ValueError("/save の後に、ファイルの名前を書いてください。")
+            raise _no_file("save")
         file = Path(path).expanduser()
         if file.exists() and not _is_conversation(file):
-            raise ValueError(f"{path} は会話ではないファイルなので、上書きしません。")
+            raise CommandError(
+                in_language(
+                    f"{path} は会話ではないため、上書きしません。別の名前を使ってください。",
+                    f"{path} is not a saved conversation and is not overwritten. Use another name.",
+                )
+            )
         data = {
             "langchain_swallow_conversation": _FORMAT,
             "system": self.system,
             "messages": [message_to_dict(message) for message in self.messages],
         }
         file.write_text(json_text(data, indent=2) + "\n", encoding="utf-8")
-        return f"{len(self.messages)} 件の発言を {path} に書きました。"
+        count = len(self.messages)
+        return in_language(
+            f"{count} 件のメッセージを {path} に保存しました。",
+            f"Saved {count} messages to {path}.",
+        )
 
     def load(self, path: str) -> str:
         """Go on with a saved conversation."""
         if not path:
-            raise ValueError("/load の後に、ファイルの名前を書いてください。")
+            raise _no_file("load")
         file = Path(path).expanduser()
         data = json.loads(file.read_text(encoding="utf-8")) if _is_conversation(file) else {}
         if data.get("langchain_swallow_conversation") != _FORMAT:
-            raise ValueError(f"{path} は /save で書いた会話ではありません。")
+            raise CommandError(
+                in_language(
+                    f"{path} は /save で保存した会話ではありません。",
+                    f"{path} is not a conversation that /save has written.",
+                )
+            )
         self.messages = convert_to_messages(messages_from_dict(data["messages"]))
         self.system = data["system"]
-        return f"{len(self.messages)} 件の発言を読みました。"
+        count = len(self.messages)
+        return in_language(f"{count} 件のメッセージを読み込みました。", f"Loaded {count} messages.")
 
     def clear(self, _: str = "") -> str:
-        """Begin anew."""
+        """Start a new conversation."""
         self.messages = []
-        return "新しい会話を始めます。"
+        return in_language("新しい会話を始めます。", "This is a new conversation.")
 
     def _fits(self, preset: Preset) -> bool:
         variables = set(preset.variables)
         return variables == _RAG_VARIABLES if self._store else len(variables) == 1
+
+
+def _no_file(command: str) -> CommandError:
+    return CommandError(
+        in_language(
+            f"/{command} の後に、ファイルの名前を書いてください。",
+            f"Write the name of a file after /{command}.",
+        )
+    )
 
 
 def _is_conversation(file: Path) -> bool:
@@ -196,15 +247,15 @@ def _is_conversation(file: Path) -> bool:
         return False
 
 
-_COMMANDS: dict[str, tuple[str, Callable[[Conversation, str], str]]] = {
-    "help": ("この一覧 / this list", Conversation.help),
-    "preset": ("プリセットを選ぶ / choose a preset", Conversation.choose_preset),
-    "system": ("システムプロンプトを書く / set the system prompt", Conversation.choose_system),
-    "model": ("モデルを替える / change the model", Conversation.choose_model),
-    "index": ("索引を替える / change the index", Conversation.choose_index),
-    "sources": ("最後の答えの資料 / passages of the last answer", Conversation.sources),
-    "save": ("会話を書き出す / save the conversation", Conversation.save),
-    "load": ("会話を読み込む / load a conversation", Conversation.load),
-    "new": ("新しい会話 / begin anew", Conversation.clear),
+_COMMANDS: dict[str, tuple[str, str, Callable[[Conversation, str], str]]] = {
+    "help": ("この一覧", "this list", Conversation.help),
+    "preset": ("プリセットを選ぶ", "choose a preset", Conversation.choose_preset),
+    "system": ("システムプロンプトを変える", "set the system prompt", Conversation.choose_system),
+    "model": ("モデルを変える", "change the model", Conversation.choose_model),
+    "index": ("索引を変える", "change the index", Conversation.choose_index),
+    "sources": ("最後の回答のチャンク", "chunks of the last answer", Conversation.sources),
+    "save": ("会話を保存する", "save the conversation", Conversation.save),
+    "load": ("会話を読み込む", "load a conversation", Conversation.load),
+    "new": ("新しい会話", "start a new conversation", Conversation.clear),
 }
 COMMANDS = tuple(f"/{name}" for name in _COMMANDS)

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.common import (
     add_counter,
     add_embeddings,
@@ -14,16 +15,15 @@ from langchain_swallow.cli.common import (
     add_output,
     build_store,
     counter_of,
-    examples,
     load_store,
     open_store,
     print_json,
     rag_chain,
-    say,
     say_unread,
     show_sources,
 )
 from langchain_swallow.cli.encoders import add_embeddings_server, choose_embeddings, load_encoder
+from langchain_swallow.cli.parsers import CommandError, add_command, say
 from langchain_swallow.cli.retrieval import add_retrieval, retriever_of
 from langchain_swallow.cli.running import add_model, add_running, running
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
 
     from langchain_swallow.rag import Answer
+    from langchain_swallow.retrieval.sync import SyncSummary
 
 # A wheel has them in the package, a checkout beside its other examples.
 _PACKAGED = Path(__file__).parents[1] / "data" / "documents"
@@ -45,132 +46,189 @@ _DEMO_QUESTIONS = (
     "社員旅行の行き先はどこですか。",
 )
 
+# What a sync did, by the field of its summary.
+_JAPANESE = {
+    "added": "追加",
+    "changed": "変更",
+    "moved": "移動",
+    "deleted": "削除",
+    "unchanged": "変更なし",
+    "failed": "失敗",
+    "ignored": "対象外",
+    "left_out": "一部を読まず",
+}
+
 
 def add_parsers(commands: Any) -> None:
     """Add the commands to the subparsers."""
-    demo = commands.add_parser(
+    _add_demo(commands)
+    _add_index(commands)
+    _add_sync(commands)
+    _add_convert(commands)
+    _add_ask(commands)
+
+
+def _add_demo(commands: Any) -> None:
+    demo = add_command(
+        commands,
         "demo",
-        help="answer five questions, no hub needed / デモを動かす",
-        **examples(
-            "langchain-swallow demo --copy 社内規程    例の文書を手元に / keep its documents",
-            "langchain-swallow demo --documents 社内規程/    自分の文書で / with your documents",
+        in_language(
+            "例の文書に五つの質問をする（Hub への接続は不要）",
+            "Answer five questions from example documents, without the hub",
         ),
+        examples=[
+            "langchain-swallow demo --copy handbook",
+            "langchain-swallow demo --documents handbook/",
+        ],
     )
     demo.add_argument(
         "--documents",
         type=Path,
-        default=_DEMO_DOCUMENTS,
         metavar="DIR",
-        help="文書のフォルダー（標準は例の文書） / a folder of documents (the examples)",
+        help=in_language(
+            "文書のフォルダー（デフォルト: 付属の例）",
+            "Folder of documents (default: the examples that come with the package)",
+        ),
     )
     demo.add_argument(
         "--copy",
         type=Path,
         metavar="DIR",
-        help="その文書を置くフォルダー / where to put those documents, to try things with",
+        help=in_language("文書をこのフォルダーにコピーする", "Copy the documents to this folder"),
     )
     add_model(demo, default="demo")
     add_json(demo)
     add_running(demo)
     demo.set_defaults(command=_demo)
 
-    index = commands.add_parser(
+
+def _add_index(commands: Any) -> None:
+    index = add_command(
+        commands,
         "index",
-        help="index a folder of documents / 文書の索引を作る",
-        **examples(
-            "langchain-swallow index 社内規程/ -o 索引",
-            "langchain-swallow index 規程.docx 価格表.xlsx -o 索引 --skip-errors",
-            "langchain-swallow index 社内規程/ -o 索引 --chunk-tokens 200 --tokenizer demo",
-        ),
+        in_language("文書の索引を作る", "Index documents"),
+        examples=[
+            "langchain-swallow index handbook/ -o index",
+            "langchain-swallow index rules.docx prices.xlsx -o index --skip-errors",
+            "langchain-swallow index handbook/ -o index --chunk-tokens 200 --tokenizer demo",
+        ],
     )
     index.add_argument(
         "documents",
         type=Path,
         nargs="+",
         metavar="DIR",
-        help="フォルダーまたはファイル / folders or files",
+        help=in_language("フォルダーまたはファイル", "Folders or files"),
     )
-    add_output(index, "INDEX", "書き出す索引 / the index to write")
+    add_output(index, "INDEX", in_language("書き出す索引", "Index to write"))
     add_embeddings(index)
-    add_embeddings_server(index)
     index.add_argument(
         "--skip-errors",
         action="store_true",
-        help="読めないファイルを飛ばす / go on after unreadable files",
+        help=in_language("読めないファイルを飛ばす", "Skip files that cannot be read"),
     )
-    add_counter(index)
     add_json(index)
+    add_counter(index)
+    add_embeddings_server(index)
     index.set_defaults(command=_index)
 
-    sync = commands.add_parser(
+
+def _add_sync(commands: Any) -> None:
+    sync = add_command(
+        commands,
         "sync",
-        help="bring an index up to date / 索引を更新する",
-        **examples(
-            "langchain-swallow sync 社内規程/ -i 索引    変わったファイルだけ / changed files only"
+        in_language("索引を更新する", "Bring an index up to date"),
+        in_language(
+            "フォルダーで変わったファイルだけを読み、消えたファイルを索引から削除する。",
+            "Reads only the files of the folder that changed, and deletes what is gone.",
         ),
+        ["langchain-swallow sync handbook/ -i index"],
     )
     sync.add_argument(
         "documents",
         type=Path,
         metavar="DIR",
-        help="索引にしたフォルダー / the folder that it is of",
+        help=in_language("索引にしたフォルダー", "Folder that was indexed"),
     )
     sync.add_argument(
         "--reread",
         action="store_true",
-        help="変わっていないファイルも読み直す（このパッケージを新しくした後など） / "
-        "read unchanged files again, as after an upgrade",
+        help=in_language(
+            "変わっていないファイルも読み直す（パッケージの更新後など）",
+            "Read unchanged files again, for example after an upgrade",
+        ),
     )
     sync.add_argument(
         "--allow-deletions",
         action="store_true",
-        help="大半のファイルがなくなっていても、その分を索引から消す / "
-        "delete from the index what is gone, even if that is most of the files",
+        help=in_language(
+            "大半のファイルが消えていても、索引から削除する",
+            "Delete what is gone, even if that is most of the files",
+        ),
     )
     add_index(sync)
     add_embeddings(sync)
-    add_counter(sync)
     add_json(sync)
+    add_counter(sync)
+    add_embeddings_server(sync)
     sync.set_defaults(command=_sync)
 
-    convert = commands.add_parser(
+
+def _add_convert(commands: Any) -> None:
+    convert = add_command(
+        commands,
         "convert",
-        help="take over an index of LangChain's FAISS or an older version / 別の形式の索引を移す",
-        **examples(
-            "langchain-swallow convert 古い索引/ -o 索引 --embeddings cl-nagoya/ruri-v3-30m",
-            "langchain-swallow convert 索引/ -o 索引    0.2.0より前の索引 / one from before 0.2.0",
+        in_language(
+            "LangChain の FAISS か開発版の索引を変換する",
+            "Convert an index of LangChain's FAISS or of an older version",
         ),
+        examples=[
+            "langchain-swallow convert old_index/ -o index --embeddings cl-nagoya/ruri-v3-30m",
+            "langchain-swallow convert old_index/ -o index",
+        ],
     )
     convert.add_argument(
         "folder",
         type=Path,
         metavar="DIR",
-        help="FAISS.save_local が書いたフォルダー、または 0.2.0 より前の開発版の索引 / "
-        "what FAISS.save_local wrote, or an index of a development version before 0.2.0",
-    )
-    add_output(convert, "INDEX", "書き出す索引 / the index to write")
-    convert.add_argument(
-        "--embeddings",
-        help="LangChain の索引を作った埋め込みモデル / the encoder of LangChain's index",
-    )
-    add_embeddings_server(convert)
-    add_json(convert)
-    convert.set_defaults(command=_convert)
-
-    ask = commands.add_parser(
-        "ask",
-        help="answer a question from an index / 索引に質問する",
-        **examples(
-            "langchain-swallow ask -i 索引 有給休暇は何日ですか。 --model demo",
-            "langchain-swallow ask -i 索引 日当はいくらですか。 --json | jq .citations",
-            "langchain-swallow ask -i 索引 日当はいくらですか。 --quantization 4bit",
+        help=in_language(
+            "FAISS.save_local が書いたフォルダー、または 0.2.0 より前の開発版の索引",
+            "Folder that FAISS.save_local wrote, or an index of a development version before 0.2.0",
         ),
     )
+    add_output(convert, "INDEX", in_language("書き出す索引", "Index to write"))
+    convert.add_argument(
+        "--embeddings",
+        metavar="MODEL",
+        help=in_language(
+            "LangChain の索引を作った埋め込みモデル", "Embedding model of LangChain's index"
+        ),
+    )
+    add_json(convert)
+    add_embeddings_server(convert)
+    convert.set_defaults(command=_convert)
+
+
+def _add_ask(commands: Any) -> None:
+    question = in_language("有給休暇は何日ですか。", '"How many vacation days are there?"')
+    ask = add_command(
+        commands,
+        "ask",
+        in_language(
+            "索引に質問し、出典付きの回答を得る", "Answer a question from an index, with sources"
+        ),
+        examples=[
+            f"langchain-swallow ask -i index {question} --model demo",
+            f"langchain-swallow ask -i index {question} --json | jq .citations",
+            f"langchain-swallow ask -i index {question} --quantization 4bit",
+        ],
+    )
     add_index(ask)
-    ask.add_argument("question", metavar="QUESTION", help="質問 / what is asked")
-    add_retrieval(ask)
+    ask.add_argument("question", metavar="QUESTION", help=in_language("質問", "Question"))
     add_model(ask)
+    add_retrieval(ask)
     add_json(ask)
+    add_embeddings_server(ask)
     add_running(ask)
     ask.set_defaults(command=_ask)
 
@@ -178,25 +236,38 @@ def add_parsers(commands: Any) -> None:
 def _demo(arguments: argparse.Namespace) -> int:
     from langchain_swallow.chat_models.chat_swallow import ChatSwallow
 
-    if not arguments.documents.is_dir():
-        raise FileNotFoundError(f"{arguments.documents} is not a folder. Name one of documents.")
+    documents: Path = arguments.documents or _DEMO_DOCUMENTS
+    if not documents.is_dir():
+        raise CommandError(
+            in_language(
+                f"--documents {documents} はフォルダーではありません。"
+                "文書のあるフォルダーを指定してください。",
+                f"--documents {documents} is not a folder. Name a folder of documents.",
+            )
+        )
     if arguments.copy:
-        say(f"{_copy_missing(arguments.documents, arguments.copy)} files → {arguments.copy}")
+        count = _copy_missing(documents, arguments.copy)
+        say(f"{count} {in_language('ファイル', 'files')} → {arguments.copy}")
     began = time.perf_counter()
     llm = ChatSwallow(model=arguments.model, max_tokens=64, **running(arguments))
     llm.load()
     loaded = time.perf_counter()
-    store = build_store(
-        [arguments.documents], choose_embeddings(arguments), 300, llm.get_num_tokens, "raise"
+    store = build_store([documents], choose_embeddings(arguments), 300, llm.get_num_tokens, "raise")
+    load_s, index_s = loaded - began, time.perf_counter() - loaded
+    say(
+        in_language(
+            f"モデル {load_s:.1f} 秒、{len(store)} 個のチャンクの索引 {index_s:.1f} 秒",
+            f"model {load_s:.1f} s, {len(store)} chunks indexed in {index_s:.1f} s",
+        )
     )
-    indexed = time.perf_counter()
-    say(f"model {loaded - began:.1f} s, {len(store)} passages indexed in {indexed - loaded:.1f} s")
     chain = rag_chain(store, llm, 4)
     for question in _DEMO_QUESTIONS:
         if not arguments.json:
-            print(f"\n質問: {question}\n回答: ", end="")
+            asked, answered = in_language("質問", "Question"), in_language("回答", "Answer")
+            print(f"\n{asked}: {question}\n{answered}: ", end="")
         _answer(chain, question, arguments.json)
-    say(f"total {time.perf_counter() - began:.1f} s")
+    total = time.perf_counter() - began
+    say(in_language(f"合計 {total:.1f} 秒", f"total {total:.1f} s"))
     return 0
 
 
@@ -228,7 +299,12 @@ def _index(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(figures)
     else:
-        say(f"{files} files, {len(store)} passages → {arguments.output}")
+        say(
+            in_language(
+                f"{files} ファイル、{len(store)} 個のチャンク → {arguments.output}",
+                f"{files} files, {len(store)} chunks → {arguments.output}",
+            )
+        )
     return 0
 
 
@@ -251,7 +327,8 @@ def _convert(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"index": str(arguments.output), "passages": passages})
     else:
-        say(f"{passages} passages → {arguments.output}")
+        chunks = in_language(f"{passages} 個のチャンク", f"{passages} chunks")
+        say(f"{chunks} → {arguments.output}")
     return 0
 
 
@@ -260,7 +337,12 @@ def _take_over(arguments: argparse.Namespace) -> None:
     from langchain_swallow.retrieval.migration import convert_langchain_faiss
 
     if not arguments.embeddings:
-        raise ValueError("Pass --embeddings, the encoder that LangChain's index was made with.")
+        raise CommandError(
+            in_language(
+                "LangChain の索引には、それを作った埋め込みモデル --embeddings が必要です。",
+                "An index of LangChain needs --embeddings, the embedding model it was made with.",
+            )
+        )
     embeddings = load_encoder(arguments.embeddings, arguments)
     convert_langchain_faiss(arguments.folder, embeddings, path=arguments.output, progress=True)
 
@@ -273,7 +355,7 @@ def _rewrite(folder: Path, output: Path) -> None:
     before = read_manifest(folder)
     rewrite_index(folder, output)
     kinds = [" + ".join(s.kind for s in m.segments) for m in (before, read_manifest(output))]
-    say(f"segments: {kinds[0]} → {kinds[1]}")
+    say(f"{in_language('セグメント', 'segments')}: {kinds[0]} → {kinds[1]}")
 
 
 def _sync(arguments: argparse.Namespace) -> int:
@@ -295,8 +377,15 @@ def _sync(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(summary.as_dict())
     else:
-        say(f"{summary} → {arguments.index}, {len(store)} passages")
+        chunks = in_language(f"{len(store)} 個のチャンク", f"{len(store)} chunks")
+        say(f"{in_language(_in_japanese(summary), str(summary))} → {arguments.index}, {chunks}")
     return 1 if summary.failed else 0
+
+
+def _in_japanese(summary: "SyncSummary") -> str:
+    counts = {name: len(value) for name, value in summary.as_dict().items()}
+    listed = [f"{_JAPANESE[name]} {count}" for name, count in counts.items() if count]
+    return "、".join(listed) or "変更なし"
 
 
 def _ask(arguments: argparse.Namespace) -> int:
@@ -331,4 +420,10 @@ def _answer(chain: "Runnable[Any, Answer]", question: str, as_json: bool) -> Non
         return
     print()
     show_sources(answer)
-    say(f"  first token {first or total:.2f} s, total {total:.2f} s")
+    first = first or total
+    say(
+        in_language(
+            f"  最初のトークンまで {first:.2f} 秒、合計 {total:.2f} 秒",
+            f"  first token {first:.2f} s, total {total:.2f} s",
+        )
+    )

@@ -1,11 +1,12 @@
 """Which embedding model a command uses, and what it says before it downloads one."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.catalog import DEMO
+from langchain_swallow.cli.parsers import Command, CommandError, say
 
 if TYPE_CHECKING:
     from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
@@ -31,19 +32,25 @@ def choose_embeddings(arguments: argparse.Namespace) -> str | None:
     return named or (DEMO if is_demo else None)
 
 
-def add_embeddings_server(parser: argparse.ArgumentParser) -> None:
+def add_embeddings_server(parser: Command) -> None:
     """`--embeddings-url` and its key, of commands that embed documents or questions."""
-    parser.add_argument(
+    group = parser.add_further(in_language("埋め込みモデルのサーバー", "Embedding server"))
+    group.add_argument(
         "--embeddings-url",
         metavar="URL",
-        help="埋め込みモデルのサーバー（OpenAI 互換、extra: openai） / "
-        "a server that embeds, such as http://host:8000/v1 (extra openai)",
+        help=in_language(
+            "OpenAI 互換サーバーの URL（例: http://host:8000/v1）。[openai] のインストールが必要",
+            "URL of an OpenAI-compatible server, such as http://host:8000/v1; needs the extra "
+            "openai",
+        ),
     )
-    parser.add_argument(
+    group.add_argument(
         "--embeddings-api-key",
         metavar="KEY",
-        help="その鍵（SWALLOW_EMBEDDINGS_API_KEY に書ける） / "
-        "its key; better in SWALLOW_EMBEDDINGS_API_KEY",
+        help=in_language(
+            "その API キー。環境変数 SWALLOW_EMBEDDINGS_API_KEY のほうが安全",
+            "Its API key; safer in the environment variable SWALLOW_EMBEDDINGS_API_KEY",
+        ),
     )
 
 
@@ -57,13 +64,18 @@ def load_encoder(
         arguments: Of the command, which may name a server that has the model.
 
     Raises:
-        ValueError: A server is named, and no model.
+        CommandError: A server is named, and no model.
     """
     from langchain_swallow.retrieval.embeddings.local import SwallowEmbeddings
 
     if url := getattr(arguments, "embeddings_url", None):
         if not model:
-            raise ValueError("--embeddings-url needs --embeddings, the model's name on the server.")
+            raise CommandError(
+                in_language(
+                    "--embeddings-url には、サーバーでのモデルの名前 --embeddings も必要です。",
+                    "--embeddings-url needs --embeddings, the model's name on the server.",
+                )
+            )
         key = getattr(arguments, "embeddings_api_key", None)
         return SwallowEmbeddings(model, base_url=url, api_key=key)
     encoder = SwallowEmbeddings(model)
@@ -87,5 +99,9 @@ def announce_download(model: str) -> None:
     weights = [sum(n for name, n in sizes.items() if name.endswith(end)) for end in _WEIGHTS]
     others = sum(n for name, n in sizes.items() if name.endswith((".json", ".txt", ".model")))
     megabytes = (next(filter(None, weights), 0) + others) / 1e6
-    text = f"Downloading the embedding model {model} ({megabytes:,.0f} MB) from Hugging Face."
-    print(text, file=sys.stderr)
+    say(
+        in_language(
+            f"埋め込みモデル {model}（{megabytes:,.0f} MB）を Hub からダウンロードします。",
+            f"Downloading the embedding model {model} ({megabytes:,.0f} MB) from Hugging Face.",
+        )
+    )

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.cli.common import add_json, add_output, examples, print_json, say
+from langchain_swallow._system.language import in_language
+from langchain_swallow.cli.common import add_json, add_output, print_json
 from langchain_swallow.cli.numbers import at_least, between
+from langchain_swallow.cli.parsers import Command, add_command, say
 from langchain_swallow.cli.running import add_max_tokens, add_running, is_ours, model_name, running
 from langchain_swallow.text.json_text import json_text
 
@@ -18,129 +20,198 @@ if TYPE_CHECKING:
     from langchain_swallow.evaluation.run_file import Record
 
 _RUN_FILE, _PAIR_FILE = "run.jsonl", "pairs.jsonl"
-RESULTS_HELP = "結果のフォルダー / a folder for the results"
-MODELS_HELP = (
-    "モデルの名前、フォルダー、demo、LangChain の provider:model / checkpoint, folder, demo, or "
-    "provider:model through LangChain"
-)
 
 
 def add_parsers(evaluations: Any) -> None:
     """Add the commands to the subparsers of `eval`."""
-    bench = evaluations.add_parser(
+    _add_mt_bench(evaluations)
+    _add_pairwise(evaluations)
+
+
+def add_evaluated_model(parser: argparse.ArgumentParser) -> None:
+    """`--model` of the commands of `eval`, which take models of other providers too."""
+    parser.add_argument("--model", required=True, metavar="MODEL", help=_models_help())
+
+
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """`--output` of the commands of `eval`."""
+    add_output(parser, "DIR", in_language("結果のフォルダー", "Folder for the results"))
+
+
+def resuming() -> str:
+    """What the commands of `eval` say of a run that was stopped."""
+    return in_language(
+        "回答は DIR/run.jsonl に書き足す。同じコマンドで続きから再開する。",
+        "Appends answers to DIR/run.jsonl; the same command resumes where it was stopped.",
+    )
+
+
+def _models_help() -> str:
+    return in_language(
+        "モデルの名前、フォルダー、demo、LangChain の provider:model",
+        "Checkpoint, folder, demo, or provider:model of LangChain",
+    )
+
+
+def _add_mt_bench(evaluations: Any) -> None:
+    bench = add_command(
+        evaluations,
         "mt-bench",
-        help="two-turn questions, graded by a judge / 日本語MT-Bench",
-        description="答えは書けたものから OUTPUT/run.jsonl に入り、同じコマンドで続きから始まる。"
-        "質問の入手先は docs/evaluation.md。\n"
-        "Answers go into OUTPUT/run.jsonl as they come; the same command goes on where it was\n"
-        "stopped. docs/evaluation.md says where to get the questions.",
-        **examples(
+        in_language("日本語 MT-Bench", "Two-turn questions, graded by a judge (Japanese MT-Bench)"),
+        resuming(),
+        (
             "langchain-swallow eval mt-bench --model demo --judge openai:gpt-4o "
-            "--questions 質問.jsonl -o 結果",
-            "langchain-swallow eval mt-bench --model demo --judge demo --questions 質問.jsonl "
-            "-o 結果 --dry-run",
+            "--questions questions.jsonl -o results",
         ),
     )
-    bench.add_argument("--model", required=True, help=MODELS_HELP)
-    add_running(bench)
+    add_evaluated_model(bench)
     _add_judge(bench)
-    bench.add_argument(
-        "--runs",
-        type=at_least(1),
-        default=5,
-        help="一問への答えの数 / answers to each question (5)",
-    )
-    add_max_tokens(bench, 1024)
-    bench.add_argument(
-        "--concurrency",
-        type=at_least(1),
-        default=32,
-        help="一度に進める会話の数 / conversations at a time, in batches (32)",
-    )
-    bench.add_argument(
-        "--no-seed",
-        action="store_true",
-        help="seed を送らない / the model takes no seed",
-    )
-    bench.add_argument(
-        "--average",
-        choices=("answers", "categories"),
-        default="answers",
-        help="平均の重み（モデルカードは answers） / what averages weigh; the model card's weigh "
-        "answers",
-    )
     bench.add_argument(
         "--against",
         type=Path,
         action="append",
         default=[],
         metavar="DIR",
-        help="並べる別の結果、いくつでも / another run, to stand beside; may be repeated",
-    )
-    bench.add_argument(
-        "--prices",
-        type=between(0),
-        nargs=4,
-        metavar="USD",
-        help="百万トークンの値段 / per million tokens: model in, out, judge in, out",
+        help=in_language(
+            "並べて示す別の結果（何度でも指定可）", "Another run to compare with; may be repeated"
+        ),
     )
     bench.add_argument(
         "--dry-run",
         action="store_true",
-        help="呼び出しの数だけを見積もる / estimate the calls, make none",
+        help=in_language("呼び出しの数だけを見積もる", "Only estimate the calls"),
     )
+    _add_answers(bench)
+    _add_judging(bench)
+    add_running(bench)
     bench.set_defaults(command=_mt_bench)
 
-    pairs = evaluations.add_parser(
-        "pairwise",
-        help="two runs' answers against each other / 二つの回答を比べる",
-        description="二つの答えを、順番を入れ替えて二度比べる。\n"
-        "Each pair is judged twice, with the answers exchanged; a win must survive it.",
-        **examples(
-            "langchain-swallow eval pairwise 結果1 結果2 --judge openai:gpt-4o "
-            "--questions 質問.jsonl -o 比較",
+
+def _add_answers(bench: Command) -> None:
+    answers = bench.add_further(in_language("回答", "Answers"))
+    answers.add_argument(
+        "--runs",
+        type=at_least(1),
+        default=5,
+        metavar="N",
+        help=in_language("一問あたりの回答数", "Answers to each question"),
+    )
+    add_max_tokens(answers, 1024)
+    answers.add_argument(
+        "--concurrency",
+        type=at_least(1),
+        default=32,
+        metavar="N",
+        help=in_language("同時に進める会話の数", "Conversations in a batch"),
+    )
+    answers.add_argument(
+        "--no-seed",
+        action="store_true",
+        help=in_language(
+            "seed を送らない（モデルが受け付けないとき）",
+            "Send no seed, for a model that does not accept one",
         ),
     )
-    pairs.add_argument(
-        "first", type=Path, metavar="DIR", help="eval mt-bench の結果 / a run of eval mt-bench"
+    answers.add_argument(
+        "--average",
+        choices=("answers", "categories"),
+        default="answers",
+        help=in_language(
+            "平均の重み。回答ごと（モデルカードと同じ）か、分野ごと",
+            "Weight of the average: each answer (as in the model card) or each category",
+        ),
     )
-    pairs.add_argument("second", type=Path, metavar="DIR", help="もう一つ / another")
+    answers.add_argument(
+        "--prices",
+        type=between(0),
+        nargs=4,
+        metavar="USD",
+        help=in_language(
+            "百万トークンの値段: モデルの入力と出力、評価モデルの入力と出力",
+            "Prices per million tokens: model input and output, judge input and output",
+        ),
+    )
+
+
+def _add_pairwise(evaluations: Any) -> None:
+    pairs = add_command(
+        evaluations,
+        "pairwise",
+        in_language("二つの結果の回答を一対ずつ比べる", "Compare the answers of two runs"),
+        in_language(
+            "順番を入れ替えて二度判定し、二度とも勝った回答を勝ちとする。",
+            "Each pair is judged twice, with the answers exchanged; a win must hold both times.",
+        ),
+        (
+            "langchain-swallow eval pairwise results1 results2 --judge openai:gpt-4o "
+            "--questions questions.jsonl -o comparison",
+        ),
+    )
+    for name, about in (
+        ("first", in_language("eval mt-bench の結果", "Results of eval mt-bench")),
+        ("second", in_language("比べる結果", "Results to compare with")),
+    ):
+        pairs.add_argument(name, type=Path, metavar="DIR", help=about)
     _add_judge(pairs)
+    _add_judging(pairs)
     pairs.set_defaults(command=_pairwise)
 
 
-def _add_judge(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--judge", required=True, help=MODELS_HELP)
+def _add_judge(parser: Command) -> None:
     parser.add_argument(
-        "--questions", type=Path, required=True, metavar="FILE", help="質問 / the questions"
+        "--judge",
+        required=True,
+        metavar="MODEL",
+        help=in_language("評価モデル。形式は --model と同じ", "Judge, named as a model is"),
     )
     parser.add_argument(
-        "--references", type=Path, metavar="FILE", help="手本の答え / reference answers"
+        "--questions",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help=in_language("質問（JSON Lines）", "Questions (JSON lines)"),
     )
     parser.add_argument(
+        "--references",
+        type=Path,
+        metavar="FILE",
+        help=in_language("模範解答", "Reference answers"),
+    )
+    add_results(parser)
+    add_json(parser)
+
+
+def _add_judging(parser: Command) -> None:
+    judging = parser.add_further(in_language("評価モデル", "Judge"))
+    judging.add_argument(
         "--judge-prompts",
         type=Path,
         metavar="FILE",
-        help="FastChat の形式（標準はこのパッケージのもの） / in FastChat's format; by default "
-        "this package's own",
+        help=in_language(
+            "FastChat 形式の判定プロンプト（デフォルト: このパッケージのもの）",
+            "Judge prompts in FastChat's format (default: those of this package)",
+        ),
     )
-    parser.add_argument(
+    judging.add_argument(
         "--judge-max-tokens",
         type=at_least(1),
         default=2048,
-        help="判定の最大の長さ / tokens of a judgment (2048)",
+        metavar="N",
+        help=in_language("判定の最大トークン数", "Maximum length of a judgment in tokens"),
     )
-    parser.add_argument(
+    judging.add_argument(
         "--judge-concurrency",
         type=at_least(1),
         default=8,
-        help="一度に進める判定の数 / judgments at a time (8)",
+        metavar="N",
+        help=in_language("同時に進める判定の数", "Judgments in flight"),
     )
-    parser.add_argument(
-        "--requests-per-minute", type=between(0.01), help="判定者の制限 / limit of the judge"
+    judging.add_argument(
+        "--requests-per-minute",
+        type=between(0.01),
+        metavar="N",
+        help=in_language("評価モデルへの毎分のリクエスト数の上限", "Rate limit of the judge"),
     )
-    add_output(parser, "DIR", RESULTS_HELP)
-    add_json(parser)
 
 
 def _mt_bench(arguments: argparse.Namespace) -> int:
@@ -168,11 +239,22 @@ def _mt_bench(arguments: argparse.Namespace) -> int:
             judge, questions, prompts, run, name=arguments.judge, settings=judging, progress=True
         )
     if failed:
-        say(f"{len(failed)} calls failed; the first: {failed[0].error}")
-        say("Run the same command to try them again.")
+        say_failed(len(failed), str(failed[0].error))
         return 1
     _report(arguments, questions, prompts)
     return 0
+
+
+def say_failed(count: int, first: str) -> None:
+    """Say how many calls failed, why, and what to do."""
+    say(
+        in_language(
+            f"{count} 件の呼び出しが失敗しました。最初のエラー: {first}\n"
+            "同じコマンドで、失敗した分だけをやり直せます。",
+            f"{count} calls failed. The first error: {first}\n"
+            "Run the same command to try them again.",
+        )
+    )
 
 
 def _report(
@@ -197,9 +279,10 @@ def say_what_was_written(files: "Sequence[Path]") -> None:
     """Name the files of a report, and what is missing for its figures."""
     from langchain_swallow.evaluation.plots import why_not_drawn
 
-    say("wrote " + ", ".join(map(str, files)))
+    names = ", ".join(map(str, files))
+    say(in_language(f"書き出したファイル: {names}", f"wrote {names}"))
     if missing := why_not_drawn():
-        say(f"Figures were left out. {missing}")
+        say(in_language(f"図は描いていません。\n{missing}", f"Figures were left out. {missing}"))
 
 
 def _scored(folder: Path, judge: str, average: Any) -> "Run":
@@ -227,7 +310,7 @@ def _pairwise(arguments: argparse.Namespace) -> int:
         )  # fmt: skip
         records = list(file.records)
     if failed:
-        say(f"{len(failed)} comparisons failed; the first: {failed[0].error}")
+        say_failed(len(failed), str(failed[0].error))
         return 1
     wins = mt_bench.read_wins(records, judge=arguments.judge)
     data = json_text(asdict(wins), indent=2)
@@ -235,9 +318,15 @@ def _pairwise(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(data)
         return 0
-    print(f"{wins.second} vs {wins.first}: win {wins.win:.3f}, tie {wins.tie:.3f}, "
-          f"loss {wins.loss:.3f} of {wins.pairs} pairs ({wins.unreadable} unreadable)")  # fmt: skip
-    for name, score in {"overall": wins.score, **wins.by_category}.items():
+    print(
+        in_language(
+            f"{wins.second} 対 {wins.first}: 勝ち {wins.win:.3f}、引き分け {wins.tie:.3f}、"
+            f"負け {wins.loss:.3f}（{wins.pairs} 組、判定を読めないもの {wins.unreadable}）",
+            f"{wins.second} vs {wins.first}: win {wins.win:.3f}, tie {wins.tie:.3f}, "
+            f"loss {wins.loss:.3f} of {wins.pairs} pairs ({wins.unreadable} unreadable)",
+        )
+    )
+    for name, score in {in_language("全体", "overall"): wins.score, **wins.by_category}.items():
         print(f"  {name:<12}{score.mean:.3f}  ({score.low:.3f}–{score.high:.3f})")
     return 0
 
@@ -279,14 +368,21 @@ def _estimate(
     )  # fmt: skip
     prices = arguments.prices or [0.0] * 4
     cost = 0.0
-    for i, (what, calls) in enumerate(zip(("answers", "judgments"), left, strict=True)):
+    names = in_language("回答", "answers"), in_language("判定", "Judgments")
+    for i, (what, calls) in enumerate(zip(names, left, strict=True)):
         tokens_in = sum(estimate_tokens(call.prompt) for call in calls)
         tokens_out = sum(call.max_tokens for call in calls)
         cost += (tokens_in * prices[2 * i] + tokens_out * prices[2 * i + 1]) / 1e6
-        say(f"{len(calls)} {what} to make: about {tokens_in:,} tokens in, "
-            f"at most {tokens_out:,} out")  # fmt: skip
+        say(
+            in_language(
+                f"これから行う{what}: {len(calls)} 件、入力は約 {tokens_in:,} トークン、"
+                f"出力は最大 {tokens_out:,} トークン",
+                f"{len(calls)} {what} to make: about {tokens_in:,} tokens in, "
+                f"at most {tokens_out:,} out",
+            )
+        )
     if arguments.prices:
-        say(f"at most about {cost:,.2f} USD")
+        say(in_language(f"費用は最大で約 {cost:,.2f} ドル", f"at most about {cost:,.2f} USD"))
 
 
 def _two_models(arguments: argparse.Namespace) -> "tuple[BaseChatModel, BaseChatModel]":

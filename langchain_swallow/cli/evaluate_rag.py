@@ -7,26 +7,27 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.common import (
     add_embeddings,
     add_json,
-    add_output,
     build_store,
-    examples,
     load_store,
     print_json,
     rag_chain,
-    say,
 )
 from langchain_swallow.cli.encoders import add_embeddings_server, choose_embeddings, load_encoder
 from langchain_swallow.cli.evaluate import (
-    MODELS_HELP,
-    RESULTS_HELP,
+    add_evaluated_model,
+    add_results,
     asked_model,
     chat_model,
+    resuming,
+    say_failed,
     say_what_was_written,
 )
 from langchain_swallow.cli.numbers import at_least, between
+from langchain_swallow.cli.parsers import Command, CommandError, add_command
 from langchain_swallow.cli.running import add_max_tokens, add_running, model_name
 from langchain_swallow.retrieval.defaults import LEXICAL_WEIGHT
 
@@ -41,16 +42,22 @@ _RETRIEVED = 10
 
 def add_parsers(evaluations: Any) -> None:
     """Add the commands to the subparsers of `eval`."""
-    rag = evaluations.add_parser(
+    _add_rag(evaluations)
+    _add_sweep(evaluations)
+
+
+def _add_rag(evaluations: Any) -> None:
+    rag = add_command(
+        evaluations,
         "rag",
-        help="retrieval, answers, citations, refusals, latency / 文書からの回答を測る",
-        description="答えは書けたものから OUTPUT/run.jsonl に入り、同じコマンドで続きから始まる。"
-        "--against は別の結果と一問ずつ比べる。\n"
-        "Answers go into OUTPUT/run.jsonl as they come; the same command goes on where it was\n"
-        "stopped. With --against a run is compared to another, question by question.",
-        **examples(
-            "langchain-swallow eval rag -i 索引 --questions 質問.jsonl --model demo -o 結果",
-            "langchain-swallow eval rag -i 索引 --jsquad valid-v1.3.json --model demo -o 結果",
+        in_language(
+            "検索、回答、引用、回答拒否、時間を測る",
+            "Measure retrieval, answers, citations, refusals and latency",
+        ),
+        resuming(),
+        (
+            "langchain-swallow eval rag -i index --questions q.jsonl --model demo -o results",
+            "langchain-swallow eval rag -i index --jsquad valid-v1.3.json --model demo -o results",
         ),
     )
     rag.add_argument(
@@ -58,50 +65,71 @@ def add_parsers(evaluations: Any) -> None:
         "--index",
         type=Path,
         metavar="INDEX",
-        help="index で作った索引（--jsquad ならそこに作る） / of langchain-swallow index; with "
-        "--jsquad it is made there",
+        help=in_language(
+            "index で作った索引（--jsquad のときはここに作る）",
+            "Index made by `index`; with --jsquad it is created here",
+        ),
     )
     rag.add_argument(
         "--jsquad",
         type=Path,
         metavar="FILE",
-        help="JSQuAD の JSON / JSQuAD's JSON: paragraphs and questions",
+        help=in_language(
+            "JSQuAD の JSON（--questions の代わり）", "JSON of JSQuAD, instead of --questions"
+        ),
     )
-    add_embeddings(rag)
+    _add_questions(rag, required=False)
     rag.add_argument(
-        "-k",
-        type=at_least(1),
-        default=4,
-        help="モデルに見せる資料の数 / passages to show the model (4)",
-    )
-    rag.add_argument(
-        "--lexical-weight",
-        type=between(0, 1),
-        default=LEXICAL_WEIGHT,
-        help=f"BM25 の重み / weight of BM25, 0 to 1 ({LEXICAL_WEIGHT})",
-    )
-    rag.add_argument("--preset", default=_PRESET, help=f"プリセット / prompt ({_PRESET})")
-    rag.add_argument(
-        "--judge", help="自由な答えを採点するモデル / a chat model that grades free answers"
+        "--judge",
+        metavar="MODEL",
+        help=in_language("自由記述の回答の評価モデル", "Judge of free-form answers"),
     )
     rag.add_argument(
         "--against",
         type=Path,
         metavar="DIR",
-        help="比べる別の結果 / another run of these questions",
+        help=in_language("一問ずつ比べる別の結果", "Another run to compare with"),
     )
-    add_embeddings_server(rag)
-    _add_questions(rag, required=False)
+    retrieval = rag.add_further(in_language("検索", "Retrieval"))
+    retrieval.add_argument(
+        "-k",
+        type=at_least(1),
+        default=4,
+        help=in_language("参照するチャンク数", "Chunks in the prompt"),
+    )
+    retrieval.add_argument(
+        "--lexical-weight",
+        type=between(0, 1),
+        default=LEXICAL_WEIGHT,
+        metavar="W",
+        help=in_language("BM25 の重み（0 から 1）", "Weight of BM25, from 0 to 1"),
+    )
+    retrieval.add_argument(
+        "--preset",
+        default=_PRESET,
+        metavar="NAME",
+        help=in_language("プリセット", "Preset"),
+    )
+    add_embeddings(retrieval)
+    _add_asking(rag)
     rag.set_defaults(command=_rag)
 
-    sweep = evaluations.add_parser(
+
+def _add_sweep(evaluations: Any) -> None:
+    sweep = add_command(
+        evaluations,
         "sweep",
-        help="chunk size, k, weights, presets: quality against latency / 設定を変えて測る",
-        description="コンマで区切った値のすべての組み合わせを、OUTPUT のフォルダーに一つずつ。\n"
-        "Every combination of the comma-separated values, each in a folder of OUTPUT.",
-        **examples(
-            "langchain-swallow eval sweep 社内規程/ --questions 質問.jsonl --model demo "
-            "-k 2,4 --chunk-tokens 150,300 -o 結果",
+        in_language(
+            "設定を変えて、質と時間を測る",
+            "Measure quality against latency over several settings",
+        ),
+        in_language(
+            "コンマで区切った値のすべての組み合わせを測り、結果を DIR のフォルダーに分けて書く。",
+            "Measures every combination of the comma-separated values, each in a folder of DIR.",
+        ),
+        (
+            "langchain-swallow eval sweep handbook/ --questions questions.jsonl --model demo "
+            "-k 2,4 --chunk-tokens 150,300 -o results",
         ),
     )
     sweep.add_argument(
@@ -109,28 +137,38 @@ def add_parsers(evaluations: Any) -> None:
         type=Path,
         nargs="+",
         metavar="DIR",
-        help="フォルダーまたはファイル / folders or files",
+        help=in_language("フォルダーまたはファイル", "Folders or files"),
     )
-    add_embeddings(sweep)
-    add_embeddings_server(sweep)
     count, share = at_least(1), between(0, 1)
     for option, kind, default, metavar, about in (
-        ("--chunk-tokens", count, 300, "N,…", "一つの資料の長さ / tokens of a chunk"),
-        ("-k", count, 4, "N,…", "見せる資料の数 / passages to show the model"),
-        ("--lexical-weight", share, LEXICAL_WEIGHT, "W,…", "BM25 の重み / weight of BM25, 0 to 1"),
-        ("--preset", str, _PRESET, "NAME,…", "プリセット / prompt"),
+        ("--chunk-tokens", count, 300, "N,…", in_language("チャンクの長さ", "Tokens of a chunk")),
+        ("-k", count, 4, "N,…", in_language("チャンク数", "Chunks in the prompt")),
+        (
+            "--lexical-weight",
+            share,
+            LEXICAL_WEIGHT,
+            "W,…",
+            in_language("BM25 の重み", "Weight of BM25"),
+        ),
+        ("--preset", str, _PRESET, "NAME,…", in_language("プリセット", "Preset")),
     ):
         sweep.add_argument(
             option,
             type=_list_of(kind),
             default=[default],
             metavar=metavar,
-            help=f"{about} ({default})",
+            help=about,
         )
-    sweep.add_argument(
-        "--metric", default="f1", help="図に描く質の値 / the quality that is drawn (f1)"
-    )
     _add_questions(sweep, required=True)
+    plot = sweep.add_further(in_language("図", "Plot"))
+    plot.add_argument(
+        "--metric",
+        default="f1",
+        metavar="NAME",
+        help=in_language("図に描く評価値", "Score that is drawn"),
+    )
+    add_embeddings(plot)
+    _add_asking(sweep)
     sweep.set_defaults(command=_sweep)
 
 
@@ -140,23 +178,39 @@ def _add_questions(parser: argparse.ArgumentParser, *, required: bool) -> None:
         type=Path,
         metavar="FILE",
         required=required,
-        help="質問、答え、文書の行 / JSON lines: question, answers, documents",
+        help=in_language(
+            "質問、答え、文書（JSON Lines）", "Questions, answers and documents (JSON lines)"
+        ),
     )
-    parser.add_argument(
-        "--limit", type=at_least(1), help="この数だけ選ぶ / so many questions, drawn at random"
+    add_evaluated_model(parser)
+    add_results(parser)
+    add_json(parser)
+
+
+def _add_asking(parser: Command) -> None:
+    add_embeddings_server(parser)
+    asking = parser.add_further(in_language("質問と回答", "Questions and answers"))
+    asking.add_argument(
+        "--limit",
+        type=at_least(1),
+        metavar="N",
+        help=in_language("無作為に選ぶ質問の数", "Number of questions, drawn at random"),
     )
-    parser.add_argument("--seed", type=int, default=0, help="その乱数 / of the drawing (0)")
-    parser.add_argument("--model", required=True, help=MODELS_HELP)
-    add_running(parser)
-    add_max_tokens(parser, 256)
-    parser.add_argument(
+    asking.add_argument(
+        "--seed", type=int, default=0, metavar="N", help=in_language("その乱数", "Seed of the draw")
+    )
+    add_max_tokens(asking, 256)
+    asking.add_argument(
         "--concurrency",
         type=at_least(1),
         default=1,
-        help="一度に進める質問の数 / questions at a time (1: latencies as one user has them)",
+        metavar="N",
+        help=in_language(
+            "同時に進める質問の数。1 なら、一人で使うときの時間を測る",
+            "Questions in flight; 1 measures the latency for a single user",
+        ),
     )
-    add_output(parser, "DIR", RESULTS_HELP)
-    add_json(parser)
+    add_running(parser)
 
 
 def _rag(arguments: argparse.Namespace) -> int:
@@ -182,8 +236,7 @@ def _rag(arguments: argparse.Namespace) -> int:
             judge = chat_model(arguments.judge)
             failed += rag.judge_answers(judge, examples, run, name=arguments.judge, progress=True)
     if failed:
-        say(f"{len(failed)} questions failed; the first: {failed[0].error}")
-        say("Run the same command to try them again.")
+        say_failed(len(failed), str(failed[0].error))
         return 1
     folders = [arguments.output, *([arguments.against] if arguments.against else [])]
     _report(arguments, {folder.name: folder / _RUN_FILE for folder in folders}, examples)
@@ -271,7 +324,12 @@ def _store_and_examples(
         data = rag.read_jsquad(arguments.jsquad)
         return _jsquad_store(arguments, data.documents), _drawn(data.examples, arguments)
     if not arguments.index or not arguments.questions:
-        raise ValueError("Give --index and --questions, or --jsquad.")
+        raise CommandError(
+            in_language(
+                "--index と --questions、または --jsquad を指定してください。",
+                "Give --index and --questions, or --jsquad.",
+            )
+        )
     examples = rag.read_examples(arguments.questions)
     return load_store(arguments.index, arguments), _drawn(examples, arguments)
 

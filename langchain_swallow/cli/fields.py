@@ -7,11 +7,14 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.common import Repeated
 from langchain_swallow.cli.numbers import at_least
+from langchain_swallow.cli.parsers import default_note
 
 # How `None` is written for an option whose default it is not.
 _NONE = "none"
+_SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 
 
 def name_of(name: str, field: FieldInfo) -> str:
@@ -28,15 +31,21 @@ def add_field(parser: Any, name: str, field: FieldInfo, **instead: Any) -> None:
         field: Made by `engines.options.option`.
         **instead: Arguments of `add_argument` in place of the field's.
     """
-    about = {"help": help_of(field), "default": None, **_form(field), **instead}
-    parser.add_argument(f"--{name_of(name, field).replace('_', '-')}", **about)
+    text = about(field, is_default="default" in instead)
+    options = {"help": text, "default": None, **_form(field), **instead}
+    parser.add_argument(f"--{name_of(name, field).replace('_', '-')}", **options)
 
 
-def help_of(field: FieldInfo, default: Any = None) -> str:
-    """What a field does, in both languages, and its default."""
-    value = field.default if default is None else default
-    shown = "" if value in (None, False) or field.default_factory else f" ({value})"
-    text = f"{_extra(field)['ja']} / {field.description}{shown}"
+def about(field: FieldInfo, *, is_default: bool = False) -> str:
+    """What a field does, and its default.
+
+    Args:
+        field: Made by `engines.options.option`.
+        is_default: Whether the parser has the default, and shows it itself.
+    """
+    text = in_language(_extra(field)["ja"], str(field.description))
+    if not (is_default or field.default_factory or field.default in (None, False)):
+        text += default_note(field.default)
     return text.replace("%", "%%")
 
 
@@ -74,13 +83,24 @@ def _choices(field: FieldInfo) -> tuple[str, ...]:
 def _reader(field: FieldInfo) -> Any:
     """What reads a value within the field's limits, as an argument's `type`."""
     adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
+    limits = [
+        f"{sign} {getattr(known, name):g}"
+        for name, sign in _SIGNS.items()
+        for known in field.metadata
+        if hasattr(known, name)
+    ]
+    bounds = ", ".join(limits)
 
     def read(text: str) -> Any:
         try:
             return adapter.validate_strings(text)
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"]
-            raise argparse.ArgumentTypeError(f"{text!r}: {reason}") from None
+        except ValidationError:
+            raise argparse.ArgumentTypeError(
+                in_language(
+                    f"{bounds}の数を指定してください。指定した値: {text!r}",
+                    f"must be a number {bounds}, not {text!r}",
+                )
+            ) from None
 
     return read
 

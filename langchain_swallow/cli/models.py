@@ -3,7 +3,9 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from langchain_swallow.cli.common import add_json, examples, print_json, say
+from langchain_swallow._system.language import in_language
+from langchain_swallow.cli.common import add_json, print_json
+from langchain_swallow.cli.parsers import add_command, say
 
 if TYPE_CHECKING:
     from langchain_swallow.catalog import ModelInfo
@@ -11,10 +13,11 @@ if TYPE_CHECKING:
 
 def add_parsers(commands: Any) -> None:
     """Add the command to the subparsers."""
-    models = commands.add_parser(
+    models = add_command(
+        commands,
         "models",
-        help="list checkpoints, and which fit / モデル一覧",
-        **examples("langchain-swallow models", "langchain-swallow models --json | jq .machine"),
+        in_language("モデルの一覧と、このマシンで動く精度", "List checkpoints, and which fit here"),
+        examples=["langchain-swallow models", "langchain-swallow models --json | jq .machine"],
     )
     add_json(models)
     models.set_defaults(command=_models)
@@ -33,12 +36,18 @@ def _models(arguments: argparse.Namespace) -> int:
         return 0
     print(
         f"{'model':<41}{'date':<11}{'MT-Bench':>8}{'params':>8}{'bf16':>8}{'8bit':>7}{'4bit':>7}"
-        f"{'KV/1k':>7}  fits here"
+        f"{'KV/1k':>7}  {in_language('このマシン', 'fits here')}"
     )
     for row in rows:
         print(_line(row))
-    say("MT-Bench: Japanese MT-Bench (0 to 1) of the Swallow LLM Leaderboard v2; -: no score")
-    say(f"memory in GiB; this machine: {device}, {free:.1f} GiB")
+    say(
+        in_language(
+            "MT-Bench: Swallow LLM Leaderboard v2 の日本語 MT-Bench（0 から 1）。-: スコアなし\n"
+            f"メモリは GiB。このマシン: {device}、{free:.1f} GiB",
+            "MT-Bench: Japanese MT-Bench (0 to 1) of the Swallow LLM Leaderboard v2; -: no score\n"
+            f"Memory in GiB. This machine: {device}, {free:.1f} GiB",
+        )
+    )
     return 0
 
 

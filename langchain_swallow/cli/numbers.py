@@ -4,6 +4,8 @@ import argparse
 import math
 from collections.abc import Callable
 
+from langchain_swallow._system.language import in_language
+
 
 def at_least(minimum: int) -> Callable[[str], int]:
     """What reads a whole number from `minimum` on, as an argument's `type`.
@@ -18,7 +20,12 @@ def at_least(minimum: int) -> Callable[[str], int]:
         except ValueError:
             number = minimum - 1
         if number < minimum:
-            raise argparse.ArgumentTypeError(f"must be a number from {minimum}, not {text!r}")
+            raise argparse.ArgumentTypeError(
+                in_language(
+                    f"{minimum} 以上の整数を指定してください。指定した値: {text!r}",
+                    f"must be a number from {minimum}, not {text!r}",
+                )
+            )
         return number
 
     return whole_number
@@ -37,8 +44,17 @@ def between(minimum: float, maximum: float = math.inf) -> Callable[[str], float]
         except ValueError:
             number = math.nan
         if not minimum <= number <= maximum or math.isinf(number):
-            limits = f"from {minimum:g}" + ("" if math.isinf(maximum) else f" to {maximum:g}")
-            raise argparse.ArgumentTypeError(f"must be a number {limits}, not {text!r}")
+            is_open = math.isinf(maximum)
+            limits = in_language(
+                f"{minimum:g} 以上" + ("" if is_open else f" {maximum:g} 以下"),
+                f"from {minimum:g}" + ("" if is_open else f" to {maximum:g}"),
+            )
+            raise argparse.ArgumentTypeError(
+                in_language(
+                    f"{limits}の数を指定してください。指定した値: {text!r}",
+                    f"must be a number {limits}, not {text!r}",
+                )
+            )
         return number
 
     return number_within

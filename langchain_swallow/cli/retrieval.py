@@ -4,47 +4,62 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.numbers import at_least
+from langchain_swallow.cli.parsers import Command
 from langchain_swallow.cli.running import add_max_tokens
 
 if TYPE_CHECKING:
     from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
 
-def add_retrieval(parser: argparse.ArgumentParser) -> None:
+def add_retrieval(parser: Command) -> None:
     """Passages, how they are found, and the length of an answer."""
     parser.add_argument(
         "-k",
         type=at_least(1),
         default=4,
-        help="モデルに見せる資料の数 / passages to show the model (4)",
+        help=in_language("参照するチャンク数", "Chunks in the prompt"),
     )
     add_max_tokens(parser, 256)
-    parser.add_argument(
+    group = parser.add_further(in_language("検索", "Retrieval"))
+    group.add_argument(
         "--filter",
         metavar="JSON",
         type=_condition,
-        help="""条件に合う資料だけ / only what fits: '{"page": {"$lt": 9}}'""",
+        help=in_language(
+            """メタデータのフィルター（例: '{"page": {"$lt": 9}}'）""",
+            """Filter on metadata, such as '{"page": {"$lt": 9}}'""",
+        ),
     )
-    parser.add_argument(
-        "--words", action="store_true", help="単語でも探す / count words too (extra sudachi)"
+    group.add_argument(
+        "--words",
+        action="store_true",
+        help=in_language(
+            "BM25 で単語も数える。[sudachi] のインストールが必要",
+            "BM25 over words as well as n-grams; needs the extra sudachi",
+        ),
     )
-    parser.add_argument(
+    group.add_argument(
         "--neighbours",
         type=at_least(0),
         default=0,
-        help="前後の資料の数 / passages around each (0)",
+        metavar="N",
+        help=in_language("前後に加えるチャンクの数", "Neighboring chunks added on each side"),
     )
-    parser.add_argument(
+    group.add_argument(
         "--reranker",
         metavar="MODEL",
-        help="並べ直す CrossEncoder / a CrossEncoder that orders anew",
+        help=in_language("リランカー（CrossEncoder）", "Reranker (a CrossEncoder)"),
     )
-    parser.add_argument(
+    group.add_argument(
         "--expand",
         choices=("queries", "hyde"),
-        help="先にモデルに、言い換えか、答えになりそうな文章を書かせる / ask the model first: for "
-        "paraphrases, or for a passage that would answer",
+        help=in_language(
+            "検索の前に、質問の言い換え（queries）か回答になりそうな文章（hyde）をモデルに書かせる",
+            "Before the search, let the model write paraphrases (queries) or a hypothetical answer "
+            "(hyde)",
+        ),
     )
 
 
@@ -73,7 +88,14 @@ def _condition(text: str) -> dict[str, Any]:
     try:
         condition = json.loads(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"is no JSON: {error}") from None
+        raise argparse.ArgumentTypeError(
+            in_language(f"JSON ではありません: {error}", f"is not valid JSON: {error}")
+        ) from None
     if not isinstance(condition, dict):
-        raise argparse.ArgumentTypeError('must be an object such as {"部署": "総務"}')
+        raise argparse.ArgumentTypeError(
+            in_language(
+                f"""{{"部署": "総務"}} のようなオブジェクトにしてください。指定した値: {text!r}""",
+                f"""must be an object such as {{"部署": "総務"}}, not {text!r}""",
+            )
+        )
     return condition

@@ -5,8 +5,10 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.chat_models.generation import GenerationOptions
-from langchain_swallow.cli.fields import add_field, help_of, name_of, value_of
+from langchain_swallow.cli.fields import add_field, name_of, value_of
+from langchain_swallow.cli.parsers import Command
 from langchain_swallow.engines.options import LoadingOptions
 from langchain_swallow.engines.registry import ENGINES, own_options
 
@@ -17,9 +19,9 @@ _OF_A_MODEL = ("served_model", "tokenizer", "revision", "prompt_format")
 _IN_ANSWERS = ("served_model", "revision", "dtype", "quantization", "prompt_format")
 
 
-def add_running(parser: argparse.ArgumentParser) -> None:
+def add_running(parser: Command) -> None:
     """The loading options of `ChatSwallow` by the same names; what is not given is its default."""
-    group = parser.add_argument_group("モデルの動かし方 / how the model runs")
+    group = parser.add_further(in_language("モデルの実行", "Engine"))
     for name, field in _fields().items():
         names = {"choices": ("auto", *ENGINES)} if name == "engine" else {}
         add_field(group, name, field, **names)
@@ -29,13 +31,13 @@ def add_model(parser: argparse.ArgumentParser, default: str | None = None) -> No
     """`--model`; the default is that of the environment or the settings."""
     field = LoadingOptions.model_fields["model"]
     default = default or field.default
-    add_field(parser, "model", field, default=default, help=help_of(field, default))
+    add_field(parser, "model", field, default=default)
 
 
-def add_max_tokens(parser: argparse.ArgumentParser, default: int) -> None:
+def add_max_tokens(parser: Any, default: int) -> None:
     """`--max-tokens`, the length of an answer."""
     field = GenerationOptions.model_fields["max_tokens"]
-    add_field(parser, "max_tokens", field, default=default, help=help_of(field, default))
+    add_field(parser, "max_tokens", field, default=default)
 
 
 def running(arguments: argparse.Namespace, model: str | None = None) -> dict[str, Any]:

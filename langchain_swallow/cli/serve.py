@@ -4,81 +4,117 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from langchain_swallow.cli.common import (
-    add_embeddings,
-    add_index,
-    examples,
-    open_store,
-    say,
-)
-from langchain_swallow.cli.encoders import choose_embeddings
+from langchain_swallow._system.language import in_language
+from langchain_swallow.cli.common import add_embeddings, add_index, open_store
+from langchain_swallow.cli.encoders import add_embeddings_server, choose_embeddings
 from langchain_swallow.cli.numbers import at_least, between
+from langchain_swallow.cli.parsers import Command, add_command, say
 from langchain_swallow.cli.running import add_model, add_running, running
 
 
 def add_parsers(commands: Any) -> None:
     """Add the command to the subparsers."""
-    serve = commands.add_parser(
+    serve = add_command(
+        commands,
         "serve",
-        help="a chat page over an index / 索引に聞くチャットページ",
-        description="このマシンで使うチャットページと API。ほかのマシンから使うには、--host と"
-        "トークン（SWALLOW_TOKEN か --token）が要る。\n"
-        "A chat page and an API for this machine. Others are let in by --host with a token,\n"
-        "from SWALLOW_TOKEN or --token.",
-        **examples(
-            "langchain-swallow serve -i 索引 --model demo",
-            "SWALLOW_TOKEN=… langchain-swallow serve -i 索引 --host 0.0.0.0",
-            "langchain-swallow serve -i 索引 --base-url http://gpu:8000/v1",
+        in_language(
+            "索引に質問するチャットページと API", "Serve a chat page and an API over an index"
+        ),
+        in_language(
+            "ほかのマシンから使うには、--host とトークン（--token か SWALLOW_TOKEN）を指定する。",
+            "To let other machines in, set --host and a token (--token or SWALLOW_TOKEN).",
+        ),
+        (
+            "langchain-swallow serve -i index --model demo",
+            "SWALLOW_TOKEN=… langchain-swallow serve -i index --host 0.0.0.0",
+            "langchain-swallow serve -i index --base-url http://gpu:8000/v1",
         ),
     )
     add_index(serve)
-    add_embeddings(serve)
+    add_model(serve)
     serve.add_argument(
-        "--host", default="127.0.0.1", help="待ち受けるアドレス / address to listen on (127.0.0.1)"
+        "--host",
+        default="127.0.0.1",
+        help=in_language("待ち受けるアドレス", "Address to listen on"),
     )
     serve.add_argument(
-        "--port", type=_port, default=7860, help="待ち受けるポート / port to listen on (7860)"
+        "--port",
+        type=_port,
+        default=7860,
+        help=in_language("待ち受けるポート", "Port to listen on"),
     )
-    serve.add_argument("--token", help="使う人が示すトークン / what users must show")
     serve.add_argument(
-        "--api", action="store_true", help="ページなしで API だけ / the API alone, without the page"
+        "--token",
+        help=in_language("クライアントに求めるトークン", "Token that clients must present"),
     )
     serve.add_argument(
+        "--api",
+        action="store_true",
+        help=in_language("ページなしで API だけ", "The API only, without the page"),
+    )
+    _add_uploads(serve)
+    _add_network(serve)
+    add_embeddings_server(serve)
+    add_running(serve)
+    serve.set_defaults(command=_serve)
+
+
+def _add_uploads(serve: Command) -> None:
+    uploads = serve.add_further(in_language("文書の追加と評価", "Uploads and ratings"))
+    uploads.add_argument(
         "--shared-uploads",
         action="store_true",
-        help="全員の索引への追加を許す / users may add to everyone's index",
+        help=in_language(
+            "全員の索引への文書の追加を許可する", "Let clients add documents to everyone's index"
+        ),
     )
-    serve.add_argument(
+    uploads.add_argument(
         "--max-files",
         type=at_least(1),
         default=20,
-        help="一つの会話に追加できるファイルの数 / uploads of a session (20)",
+        metavar="N",
+        help=in_language("一つの会話に追加できるファイル数", "Files that a session can add"),
     )
-    serve.add_argument(
+    uploads.add_argument(
         "--max-file-mb",
         type=between(0.001),
         default=20.0,
-        help="その大きさ / size of one, MiB (20)",
+        metavar="MIB",
+        help=in_language("一つのファイルの最大サイズ（MiB）", "Maximum size of one file in MiB"),
     )
-    serve.add_argument(
-        "--feedback", type=Path, metavar="FILE", help="評価を書くファイル / JSON lines of ratings"
+    uploads.add_argument(
+        "--feedback",
+        type=Path,
+        metavar="FILE",
+        help=in_language(
+            "回答の評価を書くファイル（JSON Lines）", "File for ratings of answers (JSON lines)"
+        ),
     )
-    serve.add_argument(
+    add_embeddings(uploads)
+
+
+def _add_network(serve: Command) -> None:
+    network = serve.add_further(in_language("プロキシと停止", "Proxies and shutdown"))
+    network.add_argument(
         "--grace-s",
         type=between(0),
         default=5.0,
-        help="止めるときに回答の終わりを待つ秒数 / seconds that answers may go on at a stop (5)",
+        metavar="S",
+        help=in_language(
+            "停止するとき、書きかけの回答を待つ秒数",
+            "Seconds that a shutdown waits for unfinished answers",
+        ),
     )
-    serve.add_argument(
+    network.add_argument(
         "--forwarded-allow-ips",
         nargs="+",
         default=[],
         metavar="IP",
-        help="X-Forwarded-* を信じるプロキシ / proxies whose X-Forwarded-* headers are believed",
+        help=in_language(
+            "X-Forwarded-* ヘッダーを信頼するプロキシ",
+            "Proxies whose X-Forwarded-* headers are trusted",
+        ),
     )
-    add_model(serve)
-    add_running(serve)
-    serve.set_defaults(command=_serve)
 
 
 def _serve(arguments: argparse.Namespace) -> int:
@@ -111,7 +147,13 @@ def _serve(arguments: argparse.Namespace) -> int:
             shared_uploads=arguments.shared_uploads,
             feedback=arguments.feedback,
         )
-        say(f"{len(store)} passages; {_address(listening.getsockname())} (Ctrl-C: 終わる)")
+        count, address = len(store), _address(listening.getsockname())
+        say(
+            in_language(
+                f"{count} 個のチャンク。{address} （Ctrl-C で終了）",
+                f"{count} chunks; {address} (Ctrl-C stops it)",
+            )
+        )
         serve(
             assistant,
             listening,
@@ -132,5 +174,10 @@ def _address(name: tuple[Any, ...]) -> str:
 def _port(text: str) -> int:
     port = between(0, 65535)(text)
     if not port.is_integer():
-        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}")
+        raise argparse.ArgumentTypeError(
+            in_language(
+                f"整数を指定してください。指定した値: {text!r}",
+                f"must be a whole number, not {text!r}",
+            )
+        )
     return int(port)

@@ -5,7 +5,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from langchain_swallow.cli.common import say
+from langchain_swallow._system.language import in_language
+from langchain_swallow.cli.parsers import say
 
 _REDRAW_S = 0.1
 
@@ -132,6 +133,13 @@ def terminal(commands: Sequence[str], *, as_json: bool) -> Terminal:
     try:
         return Rich(commands)
     except ImportError as error:
-        say(f"{error.name} がないので、編集と Markdown なしで動きます。"
-            "pip install langchain-swallow[terminal] で入ります。")  # fmt: skip
+        command = "pip install langchain-swallow[terminal]"
+        say(
+            in_language(
+                f"{error.name} がないため、編集と Markdown なしで動作します。"
+                f"{command} でインストールできます。",
+                f"{error.name} is not installed, so there is no editing and no Markdown. "
+                f"Install it using `{command}`.",
+            )
+        )
         return Plain()

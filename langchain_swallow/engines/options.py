@@ -63,10 +63,9 @@ class LoadingOptions(BaseModel):
 
     model: str = option(
         "tokyotech-llm/Swallow-7b-instruct-v0.1",
-        "The model: a checkpoint (langchain-swallow models lists them), another model's hub id, a "
-        "folder laid out as the hub's, or demo",
-        "モデル。langchain-swallow models にある名前、ほかのモデルの Hub の ID、"
-        "Hugging Face 形式のフォルダー、demo のどれか",
+        "Checkpoint (see langchain-swallow models), hub id, folder in Hugging Face format, or demo",
+        "モデルの名前（langchain-swallow models で一覧）、Hub の ID、HF 形式のフォルダー、"
+        "または demo",
     )
     engine: str = option(
         "auto",

@@ -3,8 +3,9 @@
     python -m tests.benchmarks.page
 
 Between `<!-- figures: NAME -->` and `<!-- end -->` stand the command, the day, the machine and a
-table of `docs/runs/NAME.json`; `NAME#2` is its second table. Between `<!-- help: COMMAND -->` and
-the end stands what the command says of itself; after `<!-- models -->` the catalog; after
+table of `docs/runs/NAME.json`; `NAME#2` is its second table. Between
+`<!-- help: en COMMAND -->` and the end stand the command's options, those of the engine under
+`<!-- help: en engine -->`; after `<!-- models -->` the catalog; after
 `<!-- cards: en -->` which model fits which GPU; after `<!-- headlines: en -->` six figures; after
 `<!-- loading options: en -->` and `<!-- generation options: en -->` the parameters of the chat
 model. The rest is written by people.
@@ -13,12 +14,12 @@ model. The rest is written by people.
 import json
 import os
 import re
-import subprocess
-import sys
 from itertools import chain
 from pathlib import Path
+from unittest.mock import patch
 
 from langchain_swallow import ModelInfo, list_models
+from langchain_swallow.cli import _parser
 from langchain_swallow.evaluation.tables import Table
 from tests.benchmarks.cards import cards_table
 from tests.benchmarks.headlines import headlines_table
@@ -39,7 +40,10 @@ _MODELS = re.compile(r"<!-- models -->\n.*?<!-- end -->", re.DOTALL)
 _OPTIONS = re.compile(r"(<!-- (\w+) options: (ja|en) -->\n).*?<!-- end -->", re.DOTALL)
 _CARDS = re.compile(r"<!-- cards: (ja|en)( in README)? -->\n.*?<!-- end -->", re.DOTALL)
 _HEADLINES = re.compile(r"<!-- headlines: (ja|en) -->\n.*?<!-- end -->", re.DOTALL)
-_HELP = re.compile(r"<!-- help: ([\w -]+?) -->\n.*?<!-- end -->", re.DOTALL)
+_HELP = re.compile(r"(<!-- help: (ja|en) ([\w -]+?) -->\n).*?<!-- end -->", re.DOTALL)
+# Shown once: the same for every command that runs a model.
+_ENGINE = "engine"
+_ENGINE_TITLES = {"ja": "モデルの実行:", "en": "Engine:"}
 
 
 def fill(text: str) -> str:
@@ -103,13 +107,23 @@ def _parameters(model: ModelInfo) -> str:
 
 
 def _help(match: re.Match[str]) -> str:
-    """A command's help, as wide as a page and the same for every user and version of Python."""
-    environment = {**os.environ, "COLUMNS": "90", "SWALLOW_CONFIG": "config.toml", "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "langchain_swallow.cli", *match[1].split(), "--help"]
-    done = subprocess.run(
-        command, capture_output=True, encoding="utf-8", env=environment, check=True
-    )
-    return f"<!-- help: {match[1]} -->\n```text\n{done.stdout.strip()}\n```\n<!-- end -->"
+    """All options of a command, as wide as a page and the same for every user."""
+    opening, lang, command = match.groups()
+    fixed = {
+        "COLUMNS": "90",
+        "SWALLOW_CONFIG": "config.toml",
+        "NO_COLOR": "1",
+        "SWALLOW_LANG": lang,
+    }
+    with patch.dict(os.environ, fixed):
+        parser = _parser()
+        for name in ("ask" if command == _ENGINE else command).split():
+            (commands,) = (a.choices for a in parser._actions if isinstance(a.choices, dict))
+            parser = commands[name]
+        parts = parser.format_help(everything=True).strip().split("\n\n")
+    engine = [part for part in parts if part.startswith(_ENGINE_TITLES[lang])]
+    shown = engine if command == _ENGINE else [part for part in parts if part not in engine]
+    return opening + "```text\n" + "\n\n".join(shown) + "\n```\n<!-- end -->"
 
 
 def _how(figures: dict) -> str:

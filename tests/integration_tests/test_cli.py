@@ -40,10 +40,10 @@ def index(demo_folder, tmp_path_factory):
 def test_demo_answers_five_questions_with_citations():
     done = run("demo")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("質問: ") == done.stdout.count("回答: ") == 5
+    assert done.stdout.count("Question: ") == done.stdout.count("Answer: ") == 5
     assert done.stdout.count("  [") >= 3
     assert "資料からは分かりません" in done.stdout
-    assert "passages indexed in" in done.stderr
+    assert "chunks indexed in" in done.stderr
     assert done.stderr.count("first token") == 5
 
 

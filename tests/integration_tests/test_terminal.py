@@ -91,7 +91,7 @@ def test_a_conversation_by_keyboard(tmp_path):
     screen.type("こんにちは。\r")
     screen.wait_for(">")
     screen.type(f"/save {tmp_path / '会話.json'}\r")
-    screen.wait_for("件の発言を")
+    screen.wait_for("Saved 2 messages to")
     screen.wait_for(">")
     assert (tmp_path / "会話.json").exists()
     screen.type("\x04")

@@ -20,6 +20,11 @@ from tests.support.embeddings import CharacterEmbeddings
 TEXTS = ["会議室は3階にある。", "食堂のカレーは500円。"]
 
 
+@pytest.fixture(autouse=True)
+def japanese(monkeypatch):
+    monkeypatch.setenv("SWALLOW_LANG", "ja")
+
+
 class Recording(FakeListChatModel):
     """Answers from a list, and keeps what it was asked."""
 
@@ -82,9 +87,9 @@ def test_answers_come_from_an_index(index):
     assert said(made, "会議室は何階ですか。") == "3階 [1]"
     assert made.answer.citations[0].place == "0.md"
     assert "[1] 0.md 「3階」\n    会議室は3階にある。" in made.run("/sources")
-    assert "文書を使わずに" in made.run("/index なし")
-    assert "資料がありません" in (said(made, "やあ。") and made.run("/sources"))
-    assert "2 箇所" in made.run(f"/index {index}")
+    assert "文書を使わずに答えます" in made.run("/index なし")
+    assert "チャンクがありません" in (said(made, "やあ。") and made.run("/sources"))
+    assert "2 個のチャンク" in made.run(f"/index {index}")
 
 
 def test_presets_and_system_prompts_are_chosen(index):
@@ -139,7 +144,7 @@ def test_commands_that_are_wrong_say_so():
         ("/model", "/model の後に"),
         ("/save", "/save の後に"),
         ("/load", "/load の後に"),
-        ("/preset 何か", "ここで使えるプリセット"),
+        ("/preset 何か", "ここで使えません。使えるもの: "),
     ):
         with pytest.raises(ValueError, match=wanted):
             made.run(line)

@@ -62,15 +62,15 @@ def test_what_is_set_is_not_required(file):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("max_tokns = 3\n", "max_tokns is no option. Did you mean max_tokens?"),
-        ("[serv]\nport = 3\n", r"\[serv\] is no command. Did you mean serve?"),
-        ("[serve]\nprt = 3\n", "prt is no option of serve. Did you mean port?"),
-        ("[index]\nmax_tokens = 3\n", "max_tokens is no option of index. Use chunk_tokens."),
-        ("[sync]\nmax_tokens = 3\n", "max_tokens is no option of sync. Use chunk_tokens."),
-        ('[sync]\nmodel = "demo"\n', "model is no option of sync. Use tokenizer."),
+        ("max_tokns = 3\n", "max_tokns is not an option. Did you mean max_tokens?"),
+        ("[serv]\nport = 3\n", r"\[serv\] is not a command. Did you mean serve?"),
+        ("[serve]\nprt = 3\n", "prt is not an option of serve. Did you mean port?"),
+        ("[index]\nmax_tokens = 3\n", "max_tokens is not an option of index. Use chunk_tokens."),
+        ("[sync]\nmax_tokens = 3\n", "max_tokens is not an option of sync. Use chunk_tokens."),
+        ('[sync]\nmodel = "demo"\n', "model is not an option of sync. Use tokenizer."),
         ('[serve]\nport = "八千"\n', "port is wrong: '八千'"),
         ('[serve]\napi = "maybe"\n', "api must be true or false"),
-        ("port =\n", "is no TOML"),
+        ("port =\n", "is not valid TOML"),
     ],
 )
 def test_what_is_wrong_is_said(file, capsys, text, said):

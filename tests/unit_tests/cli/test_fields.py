@@ -45,10 +45,10 @@ def echo(monkeypatch, checkpoint):
 @pytest.mark.parametrize("command", ["demo", "ask", "chat", "serve", "bench", "eval rag"])
 def test_the_options_of_a_new_engine_are_in_the_help(echo, command, capsys):
     with pytest.raises(SystemExit):
-        main([*command.split(), "--help"])
+        main([*command.split(), "--help-all"])
     shown = " ".join(capsys.readouterr().out.split())
     assert "--engine {auto,transformers,vllm,server,echo}" in shown
-    assert "--ending ENDING 回答の終わりに付ける文字 / What each answer ends with (。)" in shown
+    assert "--ending ENDING What each answer ends with (default: 。)" in shown
     assert "--repeats N" in shown
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from langchain_swallow import ChatSwallow
 from langchain_swallow.cli import main
-from langchain_swallow.cli.common import error_text
+from langchain_swallow.cli.error_texts import error_text
 from langchain_swallow.cli.numbers import at_least, between
 from langchain_swallow.engines import demo
 from langchain_swallow.engines.registry import shared_engine

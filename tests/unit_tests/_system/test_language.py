@@ -1,0 +1,88 @@
+"""Which language a person reads, and that each text is in both."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import langchain_swallow
+from langchain_swallow._system.language import current_language, in_language, language
+
+PACKAGE = Path(langchain_swallow.__file__).parent
+JAPANESE = re.compile(r"[ぁ-んァ-ヶ一-龠]")
+
+
+@pytest.fixture(autouse=True)
+def no_language(monkeypatch):
+    for name in ("SWALLOW_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("variables", "chosen"),
+    [
+        ({"LANG": "ja_JP.UTF-8"}, "ja"),
+        ({"LANG": "ja"}, "ja"),
+        ({"LANG": "en_US.UTF-8"}, "en"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LANG": "jam_JM"}, "en"),
+        ({"LANG": "en_US", "LC_ALL": "ja_JP"}, "ja"),
+        ({"LANG": "ja_JP", "LC_MESSAGES": "C"}, "en"),
+        ({"LANG": "en_US", "SWALLOW_LANG": "ja"}, "ja"),
+        ({"LANG": "ja_JP", "SWALLOW_LANG": "en"}, "en"),
+        ({"LANG": "ja_JP", "SWALLOW_LANG": ""}, "ja"),
+    ],
+)
+def test_the_variable_goes_before_the_locale(monkeypatch, variables, chosen):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert current_language() == chosen
+    assert in_language("日本語", "English") == {"ja": "日本語", "en": "English"}[chosen]
+
+
+def test_without_variables_the_systems_locale_decides(monkeypatch):
+    for name, chosen in (("Japanese_Japan", "ja"), ("English_United States", "en"), (None, "en")):
+        monkeypatch.setattr("locale.getlocale", lambda name=name: (name, "cp932"))
+        assert current_language() == chosen
+
+
+def test_a_language_that_there_is_not_is_an_error(monkeypatch):
+    monkeypatch.setenv("SWALLOW_LANG", "fr")
+    with pytest.raises(ValueError, match=r"SWALLOW_LANG='fr' is not .*Use ja or en\."):
+        current_language()
+
+
+def test_a_block_has_its_own_language(monkeypatch):
+    monkeypatch.setenv("SWALLOW_LANG", "en")
+    with language("ja"):
+        assert current_language() == "ja"
+        with language("en"):
+            assert current_language() == "en"
+        assert current_language() == "ja"
+    assert current_language() == "en"
+
+
+def pairs():
+    """Both texts of every call of `in_language` in the package that has them as literals."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "in_language":
+                ja, *en = node.args
+                if en and isinstance(ja, ast.Constant | ast.JoinedStr):
+                    yield pytest.param(ja, *en, id=f"{path.stem}:{node.lineno}")
+
+
+def read(node):
+    """The fixed text of a string, and the names that are put into it."""
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    text = "".join(part.value for part in parts if isinstance(part, ast.Constant))
+    return text, {n.id for part in parts for n in ast.walk(part) if isinstance(n, ast.Name)}
+
+
+@pytest.mark.parametrize(("ja", "en"), list(pairs()))
+def test_a_pair_says_the_same_in_two_languages(ja, en):
+    (japanese, names), (english, same_names) = read(ja), read(en)
+    assert JAPANESE.search(japanese)
+    assert not JAPANESE.search(english.replace('"部署": "総務"', ""))
+    assert names == same_names
