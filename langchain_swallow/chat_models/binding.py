@@ -36,6 +36,11 @@ class BindableChatModel(BaseChatModel):
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """This model with tools it may call; arguments match the tools' schemas by construction.
 
+        A model whose chat template takes tools, such as Qwen3-Swallow, GPT-OSS-Swallow or
+        Llama-3.1-Swallow, is told of them by its template and calls them in the form of its
+        training; all others are told in Japanese, in the system prompt. A model that thinks does so
+        first: the grammar holds what follows the thought.
+
         A message's `tool_calls` has only calls that are whole and valid under the tool's schema.
         What a limit, a stop string or the server broke off is in `invalid_tool_calls`. In a stream
         a call's name comes first and its arguments come when they are whole and checked, so no
@@ -47,7 +52,9 @@ class BindableChatModel(BaseChatModel):
             tool_choice: `"auto"` (also `None`) lets the model answer or call; `"any"` makes it
                 call, a name makes it call that tool; `"none"` hides the tools.
             strict: Accepted for OpenAI's sake: schemas are always enforced.
-            parallel_tool_calls: Whether an answer may be several calls; by default it is one.
+            parallel_tool_calls: Whether an answer may be several calls. By default it may where the
+                chat template writes several (Qwen3), and elsewhere it is one. gpt-oss and
+                Llama 3.1 make one call per answer, whatever this says.
             **kwargs: Parameters of the calls.
 
         Raises:

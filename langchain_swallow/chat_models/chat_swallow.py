@@ -38,6 +38,7 @@ from langchain_swallow.chat_models.generation import GenerationOptions
 from langchain_swallow.chat_models.options import LoadedEngine, model_profile, with_own_options
 from langchain_swallow.chat_models.overflow import fit_prompt
 from langchain_swallow.chat_models.requests import (
+    AnswerForm,
     form_of_call,
     parameters_of_call,
     requests_for,
@@ -45,10 +46,12 @@ from langchain_swallow.chat_models.requests import (
 from langchain_swallow.chat_models.results import AnsweredBy, ChunkWriter, to_result
 from langchain_swallow.chat_models.streams import AsyncStream, Stream
 from langchain_swallow.chat_models.thinking import ThinkingRequest, Thought, thought_of
+from langchain_swallow.chat_models.tool_forms import tool_form
 from langchain_swallow.engines.options import hub_token
 from langchain_swallow.engines.protocol import Engine, Request
-from langchain_swallow.prompts import Turn, drops_first_space, encode, encode_text
+from langchain_swallow.prompts import drops_first_space, encode, encode_text
 from langchain_swallow.prompts.messages import to_turns
+from langchain_swallow.prompts.template_messages import to_template_messages
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
 
@@ -226,12 +229,10 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         """
         if not messages:
             return 0
-        form = form_of_call({"tools": tools})
         tokenizer = self._tokenizer(self.model)
-        thought = self._thought(tokenizer, self, self.model)
-        turns = to_turns(messages, self.system_prompt)
-        encode_turns = self._encoder(thought, self, self.model)
-        return len(encode_turns([*turns, *form.instructions]))
+        form = self._form({"tools": tools}, tokenizer)
+        thought = self._thought(tokenizer, self, self.model, form)
+        return len(self._encoder(thought, form, self, self.model)(messages))
 
     # From messages to requests
 
@@ -240,17 +241,12 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
     ) -> list[Request | ThinkingRequest]:
         """One request per answer."""
         parameters = parameters_of_call(self, call)
-        form = form_of_call(call)
+        form = self._form(call, engine.tokenizer)
         model = call.get("model") or self.model
-        thought = self._thought(engine.tokenizer, parameters, model)
-        encode_turns = self._encoder(thought, parameters, model)
-
-        def encode_messages(kept: Sequence[BaseMessage]) -> list[int]:
-            return encode_turns([*to_turns(kept, parameters.system_prompt), *form.instructions])
-
+        thought = self._thought(engine.tokenizer, parameters, model, form)
         prompt_ids = fit_prompt(
             messages,
-            encode_messages,
+            self._encoder(thought, form, parameters, model),
             max_tokens=parameters.max_tokens + thought.reserve(engine.context_window),
             context_window=engine.context_window,
             drop_oldest=parameters.on_overflow == "drop_oldest",
@@ -265,23 +261,45 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         )
         return [thought.request(answer, engine.context_window) for answer in answers]
 
-    def _thought(self, tokenizer: Tokenizer, parameters: GenerationOptions, model: str) -> Thought:
+    def _form(self, call: dict[str, Any], tokenizer: Tokenizer) -> AnswerForm:
+        """What a call says of its answer, in the model's form."""
+        is_templated = self._format(tokenizer, call.get("model") or self.model) == "tokenizer"
+        return form_of_call(call).for_tokenizer(tokenizer, is_templated=is_templated)
+
+    def _thought(
+        self, tokenizer: Tokenizer, parameters: GenerationOptions, model: str, form: AnswerForm
+    ) -> Thought:
         is_templated = self._format(tokenizer, model) == "tokenizer"
         kind = thinking_of(model, tokenizer) if is_templated else None
-        return thought_of(kind, tokenizer, parameters)
+        return thought_of(kind, tokenizer, parameters, leaves_channel=form.writes_channel)
 
     def _encoder(
-        self, thought: Thought, parameters: GenerationOptions, model: str
-    ) -> Callable[[list[Turn]], list[int]]:
-        """Turns → the ids of a prompt, up to where the model goes on."""
-        encode_turns = partial(
-            encode,
-            tokenizer=thought.tokenizer,
-            format=self._format(thought.tokenizer, model),
-            on_control_text=parameters.on_control_text,
-            template_arguments=thought.template_arguments,
-        )
-        return lambda turns: thought.begin(encode_turns(turns))
+        self, thought: Thought, form: AnswerForm, parameters: GenerationOptions, model: str
+    ) -> Callable[[Sequence[BaseMessage]], list[int]]:
+        """Messages → the ids of a prompt, up to where the model goes on."""
+        tokenizer = thought.tokenizer
+        format = self._format(tokenizer, model)
+        to_messages: Callable[..., list[Any]] = to_turns
+        if format == "tokenizer":
+            known = tool_form(tokenizer)
+            to_messages = partial(
+                to_template_messages,
+                calls=known.is_templated,
+                parallel=known.parallel,
+                text_of_calls=known.text_of_calls,
+            )
+
+        def encode_messages(messages: Sequence[BaseMessage]) -> list[int]:
+            prompt_ids = encode(
+                [*to_messages(messages, parameters.system_prompt), *form.instructions],
+                tokenizer,
+                format=format,
+                on_control_text=parameters.on_control_text,
+                template_arguments={**thought.template_arguments, **form.template_arguments},
+            )
+            return thought.begin(prompt_ids)
+
+        return encode_messages
 
     def _format(self, tokenizer: Tokenizer, model: str) -> PromptFormat:
         """The prompt format: as set, the checkpoint's, or what a local tokenizer brings."""
@@ -370,7 +388,7 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         self._load(call).make_way()
 
     def _answered_by(self, engine: Engine, options: dict[str, Any]) -> AnsweredBy:
-        tools = form_of_call(options).tools
+        tools = self._form(options, engine.tokenizer).tools
         return AnsweredBy(
             model_name=options.get("model") or self.model,
             engine=engine.name,

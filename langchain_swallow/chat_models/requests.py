@@ -13,6 +13,7 @@ from langchain_swallow.chat_models.structured_output import (
 from langchain_swallow.chat_models.tools import ToolUse, tool_use
 from langchain_swallow.engines.protocol import Grammar, Request
 from langchain_swallow.prompts import Turn
+from langchain_swallow.prompts.tokenizer import Tokenizer
 from langchain_swallow.text.surrogates import replace_surrogates
 
 # LangChain passes `stop` beside the other parameters of a call.
@@ -35,6 +36,22 @@ class AnswerForm:
 
     tools: ToolUse | None = None
     schema: dict[str, Any] | None = None
+
+    def for_tokenizer(self, tokenizer: Tokenizer, *, is_templated: bool) -> "AnswerForm":
+        """The same in the form of a model's chat template, if its prompts are made by it."""
+        if self.tools is None:
+            return self
+        return replace(self, tools=self.tools.for_tokenizer(tokenizer, is_templated=is_templated))
+
+    @property
+    def template_arguments(self) -> dict[str, Any]:
+        """What the chat template is given."""
+        return self.tools.template_arguments if self.tools else {}
+
+    @property
+    def writes_channel(self) -> bool:
+        """Whether the grammar has what Harmony writes before an answer, or a call."""
+        return self.tools is not None and bool(self.tools.form.answer)
 
     @property
     def instructions(self) -> list[Turn]:

@@ -9,7 +9,12 @@ from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, Us
 from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from langchain_swallow.chat_models.tool_calls import CallRules, ToolCallReader, read_calls
+from langchain_swallow.chat_models.tool_calls import (
+    CallRules,
+    ReadAnswer,
+    ToolCallReader,
+    read_answer,
+)
 from langchain_swallow.engines.protocol import Chunk, Finish, TokenLogprob
 
 
@@ -70,14 +75,14 @@ def _generation(events: Sequence[Chunk | Finish], by: AnsweredBy) -> ChatGenerat
     finish = next(event for event in events if isinstance(event, Finish))
     text = "".join(chunk.text for chunk in chunks if not chunk.is_thought)
     thought = "".join(chunk.text for chunk in chunks if chunk.is_thought)
-    read = read_calls(text, by.calls, _cut(finish)) if by.calls else None
-    calls = [call.message for call in read or () if call.error is None]
-    broken = [call.message for call in read or () if call.error is not None]
+    read = read_answer(text, by.calls, _cut(finish)) if by.calls else ReadAnswer(text, [])
+    calls = [call.message for call in read.calls if call.error is None]
+    broken = [call.message for call in read.calls if call.error is not None]
     metadata = _metadata(finish, by, calls=bool(calls))
     if logprobs := [token for chunk in chunks for token in chunk.logprobs]:
         metadata["logprobs"] = _logprobs(logprobs)
     message = AIMessage(
-        content=text if read is None else "",
+        content=read.text,
         additional_kwargs=_thought(thought) if thought else {},
         tool_calls=calls,
         invalid_tool_calls=broken,

@@ -34,22 +34,25 @@ class ThoughtMarkup:
     Args:
         opening: Before it.
         closing: What the model ends it with.
-        answer: Before the answer.
+        turn: Between it and what is next.
+        answer: Before the answer, if that is next.
         answer_ends: What ends an answer and may not be an end token of the checkpoint.
     """
 
     opening: str
     closing: str
+    turn: str
     answer: str
     answer_ends: tuple[str, ...] = ()
 
 
 _MARKUP: dict[Thinking, ThoughtMarkup] = {
-    "think_tag": ThoughtMarkup("<think>\n", "</think>", "\n\n"),
+    "think_tag": ThoughtMarkup("<think>\n", "</think>", "\n\n", ""),
     "harmony": ThoughtMarkup(
         "<|channel|>analysis<|message|>",
         "<|end|>",
-        "<|start|>assistant<|channel|>final<|message|>",
+        "<|start|>assistant",
+        "<|channel|>final<|message|>",
         ("<|end|>", "<|return|>", "<|call|>"),
     ),
 }
@@ -66,6 +69,8 @@ class Thought:
         effort: How long it is to think: an argument of the chat template.
         max_tokens: Most tokens of a thought; `None` is what the context window leaves, up to
             16,384.
+        leaves_channel: Whether what follows a thought begins with a channel of its own: a call of
+            a tool, or the answer.
 
     Raises:
         ReasoningError: The model cannot do what is asked for.
@@ -76,6 +81,7 @@ class Thought:
     reasoning: bool | None = None
     effort: str | None = None
     max_tokens: int | None = None
+    leaves_channel: bool = False
 
     def __post_init__(self) -> None:
         if self.kind is None and self.reasoning:
@@ -192,7 +198,8 @@ class Thought:
 
     @property
     def _closed(self) -> str:
-        return self._markup.closing + self._markup.answer
+        markup = self._markup
+        return markup.closing + markup.turn + ("" if self.leaves_channel else markup.answer)
 
     def _encode(self, text: str) -> list[int]:
         return encode_markup(text, self.tokenizer)
@@ -222,7 +229,11 @@ class ThinkingRequest:
 
 
 def thought_of(
-    kind: Thinking | None, tokenizer: Tokenizer, parameters: GenerationOptions
+    kind: Thinking | None,
+    tokenizer: Tokenizer,
+    parameters: GenerationOptions,
+    *,
+    leaves_channel: bool = False,
 ) -> Thought:
     """How a model thinks with the parameters of a call.
 
@@ -235,4 +246,5 @@ def thought_of(
         parameters.reasoning,
         parameters.reasoning_effort,
         parameters.max_reasoning_tokens,
+        leaves_channel,
     )

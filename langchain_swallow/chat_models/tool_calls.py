@@ -1,13 +1,14 @@
-"""How a tool call is written in an answer, and how it is read back: whole, or while it comes.
+"""How tool calls are read from an answer: whole, or while it comes.
 
-A call is one line of JSON, and an answer that begins with a brace is calls, one a line:
+A call is on a line of its own, as `tool_forms` says; without a form of the checkpoint's own, it is
 
     {"name": "get_weather", "arguments": {"location": "東京"}}
 
-The grammar of an answer (`tools`) is made of the same parts, so that what is read as a call
-was generated under its schema. Nothing relies on that: a line is a call only if it is whole, names
-a tool that may be called, and has arguments that are valid under its schema. What is not becomes an
-`InvalidToolCall`, with the reason.
+and an answer that begins with a brace is calls. The grammar of an answer (`tools`)
+is made of the same parts, so that what is read as a call was generated under its schema. Nothing
+relies on that: a line is a call only if it is whole, names a tool that may be called, and has
+arguments that are valid under its schema. What is not becomes an `InvalidToolCall`, with the
+reason.
 
 Of a stream nobody gets a part of a call's arguments: LangChain's `AIMessageChunk` completes JSON
 that breaks off, and an agent would then execute what the model did not finish saying.
@@ -29,20 +30,14 @@ from langchain_core.messages.tool import (
 )
 
 from langchain_swallow.chat_models.json_values import parse_json, schema_error
-
-# Before an answer's first brace, or its first word: white space and characters that show nothing.
-# As a class of characters, for Python and for the regular expressions of a grammar.
-BLANK = (
-    r"[\t-\r\x1c-\x20\x85\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
-)
-NOT_BLANK_NOR_BRACE = f"[^{{{BLANK[1:]}"
+from langchain_swallow.chat_models.tool_forms import BLANK, JAPANESE, ToolForm
+from langchain_swallow.engines.detokenizer import overlap
 
 _BLANKS = re.compile(f"^{BLANK}+")
 # What JSON takes for nothing; a line feed is between two calls.
 _JSON_BLANK = " \t\r"
-_OPENING = '{"name": "'
-_BETWEEN = '", "arguments": '
-_NAME = re.compile(r'(?:[^"\\\x00-\x1f]|\\[^\x00-\x1f])*')
+_QUOTED_NAME = re.compile(r'(?:[^"\\\x00-\x1f]|\\[^\x00-\x1f])*')
+_BARE_NAME = re.compile(r"[^\s<{]*")
 # The reason where the engine did not give one.
 _BROKEN_OFF = (
     "The answer ended within the call. Raise max_tokens, or see what else ended it: a stop string, "
@@ -60,11 +55,13 @@ class CallRules:
         schemas: JSON schema of the arguments of each tool that may be called, by its name.
         parallel: Whether an answer may be several calls.
         answer: JSON schema of an answer that is not a call; `None` is free text.
+        form: How calls are written, as the text of an answer shows it.
     """
 
     schemas: Mapping[str, Any]
     parallel: bool = False
     answer: dict[str, Any] | None = None
+    form: ToolForm = JAPANESE
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,47 +106,101 @@ def written_arguments(arguments: str) -> str:
     return arguments.rpartition("\n")[2]
 
 
-def call_head(name: str) -> str:
-    """A call up to its arguments."""
-    return f'{{"name": {json.dumps(name, ensure_ascii=False)}, "arguments": '
+@dataclass(frozen=True, slots=True)
+class ReadAnswer:
+    """A whole answer.
+
+    Args:
+        text: What it says beside calls.
+        calls: Its calls.
+    """
+
+    text: str
+    calls: list[ReadCall]
 
 
-def read_calls(text: str, rules: CallRules, cut: str | None = None) -> list[ReadCall] | None:
-    """The calls of a whole answer; `None` if it is free text, or an answer of its schema.
+def read_answer(text: str, rules: CallRules, cut: str | None = None) -> ReadAnswer:
+    """The text and the calls of a whole answer.
 
     Args:
         text: The answer.
         rules: What it may call.
         cut: Why it may have ended before it was whole, as a sentence; `None` if it was not cut.
     """
-    lines = _without_blank(text).split("\n")
-    is_cut_head = cut and rules.answer is None and _may_become_call(lines[0])
-    if not is_cut_head and not _is_call(lines[0], rules):
+    calls = read_calls(text, rules, cut)
+    if calls is None:
+        return ReadAnswer(text.removeprefix(rules.form.answer), [])
+    place = _place_of_opening(text, rules)
+    return ReadAnswer(text[:place].rstrip() if place else "", calls)
+
+
+def read_calls(text: str, rules: CallRules, cut: str | None = None) -> list[ReadCall] | None:
+    """The calls of a whole answer; `None` if it is free text, or an answer of its schema."""
+    place = _place_of_opening(text, rules)
+    lines = (_without_blank(text) if place is None else text[place:]).split("\n")
+    is_cut_head = cut and rules.answer is None and _may_become_call(lines[0], rules.form)
+    if place is None and not is_cut_head and not _is_call(lines[0], rules):
         return None
-    read: list[ReadCall] = []
+    reader, read = _LineReader(rules), list[ReadCall]()
     for i, line in enumerate(lines):
-        if line.strip(_JSON_BLANK):
-            is_last = i == len(lines) - 1
-            read.append(_read(line, rules, cut if is_last else None, place=len(read)))
+        is_last = i == len(lines) - 1
+        read += reader.read(line, cut, is_last=is_last)
     is_answer = rules.answer is not None and _is_answer(text, rules.answer)
     if is_answer and any(call.error for call in read):
         return None
     return read or None
 
 
+def _place_of_opening(text: str, rules: CallRules) -> int | None:
+    """Where calls begin that a line is written before; `None` if there are none."""
+    opening = rules.form.opening
+    if not opening:
+        return None
+    if rules.answer is not None:
+        return len(text) - len(_without_blank(text)) if _begins(text, opening) else None
+    place = text.find(opening)
+    return None if place < 0 else place
+
+
+class _LineReader:
+    """Reads the lines of calls, one after another."""
+
+    def __init__(self, rules: CallRules) -> None:
+        self._rules = rules
+        self._count = 0
+        self._is_open = False
+
+    def read(self, line: str, cut: str | None, *, is_last: bool) -> Iterator[ReadCall]:
+        """The call of a line; none of a line that is between calls, or blank."""
+        form, said = self._rules.form, line.strip(_JSON_BLANK)
+        if form.opening and said == form.opening:
+            self._is_open = True
+            said = ""
+        elif said and form.closing.startswith(said) and (is_last or said == form.closing):
+            said = ""
+        if is_last and self._is_open and not said:
+            said = form.opening
+        if said:
+            self._is_open = False
+            self._count += 1
+            text = line if said != form.opening else said
+            yield _read(text, self._rules, cut if is_last else None, place=self._count - 1)
+
+
 def _read(line: str, rules: CallRules, cut: str | None, *, place: int) -> ReadCall:
     """One line; `place` is how many calls came before it."""
-    head = _head(line)
+    head = _head(line, rules.form)
     if head is None:
         return ReadCall(None, line, error=cut or "This line is not a tool call.")
     written = head.rest.rstrip(_JSON_BLANK)
     # The last brace is the call's, not its arguments'.
-    text = written[:-1] if written.endswith("}") else written
+    is_ended = written.endswith(rules.form.tail)
+    text = written.removesuffix(rules.form.tail)
     try:
         arguments = parse_json(text)
     except ValueError as error:
         return ReadCall(head.name, written, error=cut or _reason(error, text))
-    if text == written:
+    if not is_ended:
         return ReadCall(head.name, written, error=cut or _BROKEN_OFF)
     return ReadCall(head.name, text, arguments, _error(head.name, arguments, rules, place))
 
@@ -189,8 +240,10 @@ class ToolCallReader:
     def __init__(self, rules: CallRules) -> None:
         self.valid = 0
         self._rules = rules
+        self._form = rules.form
         self._pieces: list[str] = []
         self._is_call: bool | None = None
+        self._lines = _LineReader(rules)
         self._given = 0
         self._has_head = False
         self._is_begun = False
@@ -198,60 +251,82 @@ class ToolCallReader:
     def feed(self, text: str) -> tuple[str, list[ToolCallChunk]]:
         """New free text, and new parts of calls."""
         self._pieces.append(text)
+        said = ""
         if self._is_call is None:
-            self._decide()
+            said = self._decide()
         if self._is_call is False:
-            return self._release(), []
+            return said + self._release(), []
         # With a schema for other answers, only the whole text tells which of the two it is.
         if self._is_call is None or self._rules.answer is not None:
-            return "", []
+            return said, []
         # Long arguments are not joined for each piece of them.
         if self._has_head and "\n" not in text:
-            return "", []
-        return "", [*self._lines(), *self._begin()]
+            return said, []
+        return said, [*self._whole_lines(), *self._begin()]
 
     def end(self, cut: str | None = None) -> tuple[str, list[ToolCallChunk]]:
-        """What is left when the answer has ended; `cut` is as for `read_calls`."""
+        """What is left when the answer has ended; `cut` is as for `read_answer`."""
         text = self._release()
         if self._is_call and self._rules.answer is None:
-            return "", list(self._line(text, cut))
-        calls = None if self._is_call is False else read_calls(text, self._rules, cut)
-        if calls is None:
+            return "", self._line(text, cut, is_last=True)
+        if self._is_call is False:
             return text, []
-        return "", [self._chunk(call) for call in calls]
+        read = read_answer(text, self._rules, cut)
+        return read.text, [self._chunk(call) for call in read.calls]
 
-    def _decide(self) -> None:
-        text = self._release()
-        line = _without_blank(text).partition("\n")[0]
-        if _is_call(line, self._rules):
-            self._is_call, text = True, _without_blank(text)
-        elif not _may_become_call(line):
-            self._is_call = False
+    def _decide(self) -> str:
+        """See whether the answer is calls; the text that surely is not."""
+        text, form = self._release(), self._form
+        if form.opening and self._rules.answer is None:
+            return self._before_opening(text)
+        said = _without_blank(text)
+        line = said.partition("\n")[0]
+        if form.opening:
+            may_be, is_call = form.opening.startswith(said), said.startswith(form.opening)
+        else:
+            may_be, is_call = _may_become_call(line, form), _is_call(line, self._rules)
+        if is_call:
+            self._is_call, text = True, said
+        elif not may_be and not _may_become_answer(text, form):
+            self._is_call, text = False, text.removeprefix(form.answer)
         self._pieces.append(text)
+        return ""
+
+    def _before_opening(self, text: str) -> str:
+        """The text before calls that a line is written before; what may be that line is kept."""
+        place = text.find(self._form.opening)
+        if place >= 0:
+            self._is_call = True
+            said = text[:place].rstrip()
+            self._pieces.append(text[place:])
+            return said
+        end = len(text) - overlap(text, self._form.opening)
+        end = len(text[:end].rstrip())
+        self._pieces.append(text[end:])
+        return text[:end]
 
     def _release(self) -> str:
         text = "".join(self._pieces)
         self._pieces.clear()
         return text
 
-    def _lines(self) -> Iterator[ToolCallChunk]:
+    def _whole_lines(self) -> Iterator[ToolCallChunk]:
         """The calls of the lines that are whole."""
         *lines, rest = self._release().split("\n")
         for line in lines:
-            yield from self._line(line, None)
+            yield from self._line(line, None, is_last=False)
         self._pieces.append(rest)
 
     def _begin(self) -> Iterator[ToolCallChunk]:
         """The name of the call that has begun, if there is such a tool."""
-        head = None if self._has_head else _head("".join(self._pieces))
+        head = None if self._has_head else _head("".join(self._pieces), self._form)
         self._has_head = self._has_head or head is not None
         if head is not None and head.name in self._rules.schemas:
             self._is_begun = True
             yield tool_call_chunk(name=head.name, args=_PENDING, id=_call_id(), index=self._given)
 
-    def _line(self, line: str, cut: str | None) -> Iterator[ToolCallChunk]:
-        if line.strip(_JSON_BLANK):
-            yield self._chunk(_read(line, self._rules, cut, place=self._given))
+    def _line(self, line: str, cut: str | None, *, is_last: bool) -> list[ToolCallChunk]:
+        return [self._chunk(call) for call in self._lines.read(line, cut, is_last=is_last)]
 
     def _chunk(self, call: ReadCall) -> ToolCallChunk:
         chunk = call.chunk(self._given, is_begun=self._is_begun)
@@ -269,36 +344,49 @@ class _Head:
     rest: str
 
 
-def _head(line: str) -> _Head | None:
-    if not line.startswith(_OPENING):
+def _head(line: str, form: ToolForm) -> _Head | None:
+    if not line.startswith(form.head):
         return None
-    end = _end_of_name(line)
-    if not line.startswith(_BETWEEN, end):
+    end = _end_of_name(line, form)
+    if not line.startswith(form.between, end):
         return None
+    name = line[len(form.head) : end]
     try:
-        name = parse_json(line[len(_OPENING) - 1 : end + 1])
+        name = parse_json(f'"{name}"') if form.quotes_name else name
     except ValueError:
         return None
-    return _Head(name, line[end + len(_BETWEEN) :])
+    return _Head(name, line[end + len(form.between) :])
 
 
-def _end_of_name(line: str) -> int:
-    name = _NAME.match(line, len(_OPENING))
-    return name.end() if name else len(_OPENING)
+def _end_of_name(line: str, form: ToolForm) -> int:
+    pattern = _QUOTED_NAME if form.quotes_name else _BARE_NAME
+    name = pattern.match(line, len(form.head))
+    return name.end() if name else len(form.head)
 
 
 def _is_call(line: str, rules: CallRules) -> bool:
-    head = _head(line)
+    head = _head(line, rules.form)
     return head is not None and (rules.answer is None or head.name in rules.schemas)
 
 
-def _may_become_call(line: str) -> bool:
+def _may_become_call(line: str, form: ToolForm) -> bool:
     """Whether more text may make it a call's head."""
-    if len(line) < len(_OPENING):
-        return _OPENING.startswith(line)
-    rest = line[_end_of_name(line) :]
-    is_open = rest == "\\" or (len(rest) < len(_BETWEEN) and _BETWEEN.startswith(rest))
-    return line.startswith(_OPENING) and is_open
+    if form.opening:
+        return False
+    if len(line) < len(form.head):
+        return form.head.startswith(line)
+    rest = line[_end_of_name(line, form) :]
+    is_open = rest == "\\" or (len(rest) < len(form.between) and form.between.startswith(rest))
+    return line.startswith(form.head) and is_open
+
+
+def _may_become_answer(text: str, form: ToolForm) -> bool:
+    """Whether more text may make it what is written before an answer."""
+    return len(text) < len(form.answer) and form.answer.startswith(text)
+
+
+def _begins(text: str, opening: str) -> bool:
+    return _without_blank(text).startswith(opening)
 
 
 def _is_answer(text: str, schema: dict[str, Any]) -> bool:

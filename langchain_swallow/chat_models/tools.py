@@ -1,20 +1,22 @@
-"""Tools for a model that knows none: how they are described, called and read back.
+"""Tools: how they are described to a model, what it may answer, and how a call is read back.
 
-Ver0.1 has no place for tools, so they are described in the system block, in Japanese, and a call is
-the whole answer, one line of JSON:
+A checkpoint that was trained on tools gets them by its chat template, and calls them in the form of
+its training (`tool_forms`). For one that was not, such as Ver0.1, they are described in the system
+block, in Japanese, and a call is the whole answer, one line of JSON:
 
     {"name": "get_weather", "arguments": {"location": "東京"}}
 
-The answer is generated under a grammar: with `tool_choice="auto"` it is a call if it begins with a
-brace and free text otherwise, so the model chooses with its first token, white space aside; every
-other choice leaves calls only. Arguments match the tool's schema by construction. How a call is
-read back is in `tool_calls`; a result comes back as a user turn that names the tool
-(`messages.to_turns`).
+The answer is generated under a grammar: with `tool_choice="auto"` it is calls or free text, and the
+model chooses, with its first token where a call is JSON from its first character; every other
+choice leaves calls only. Arguments match the tool's schema by construction. How a call is read back
+is in `tool_calls`.
 """
 
+import functools
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_swallow.chat_models.json_schemas import (
@@ -24,16 +26,14 @@ from langchain_swallow.chat_models.json_schemas import (
     root_resolved,
     without_titles,
 )
-from langchain_swallow.chat_models.tool_calls import (
-    BLANK,
-    NOT_BLANK_NOR_BRACE,
-    CallRules,
-    call_head,
-)
+from langchain_swallow.chat_models.tool_calls import CallRules
+from langchain_swallow.chat_models.tool_forms import BLANK, JAPANESE, ToolForm, tool_form
 from langchain_swallow.chat_models.tool_schemas import to_openai_tools
 from langchain_swallow.engines.grammar import check_grammar
 from langchain_swallow.engines.protocol import Grammar
 from langchain_swallow.errors import GrammarError
+from langchain_swallow.prompts.tokenization import known_control_tokens
+from langchain_swallow.prompts.tokenizer import Tokenizer
 from langchain_swallow.text.surrogates import replace_surrogates_in
 
 _INTRODUCTION = """次のツールを使えます。使うときは、呼び出しだけを次の形の JSON で書いてください。
@@ -42,8 +42,6 @@ _INTRODUCTION = """次のツールを使えます。使うときは、呼び出�
 _FREE = "ツールを使わなくても答えられるときは、ふつうの文で答えてください。"
 _SEVERAL = "いくつも呼び出すときは、一行に一つずつ書いてください。"
 
-# What `tool_calls` reads as text: what begins, behind blanks, with anything but a brace.
-_TEXT = rf"TEXT: /{BLANK}*{NOT_BLANK_NOR_BRACE}(.|\n)*/"
 _BLANKS = f"BLANKS: /{BLANK}+/"
 
 
@@ -54,8 +52,11 @@ class ToolUse:
     Args:
         tools: In OpenAI's format.
         choice: `"auto"`, `"any"`, `"none"` or the name of the tool to call.
-        parallel: Whether an answer may be several calls.
+        parallel: Whether an answer may be several calls; `None` is as the model was trained.
         answer: JSON schema of an answer that is no call; `None` is free text.
+        form: How the model writes calls.
+        shown: The same as the text of an answer shows it.
+        controls: Ids of the model's control tokens, by their texts.
 
     Raises:
         ValueError: No such tool.
@@ -63,8 +64,11 @@ class ToolUse:
 
     tools: tuple[dict[str, Any], ...]
     choice: str = "auto"
-    parallel: bool = False
+    parallel: bool | None = None
     answer: dict[str, Any] | None = None
+    form: ToolForm = JAPANESE
+    shown: ToolForm = JAPANESE
+    controls: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         names = [tool["function"]["name"] for tool in self.tools]
@@ -74,12 +78,25 @@ class ToolUse:
                 f"{', '.join(names)}."
             )
 
+    def for_tokenizer(self, tokenizer: Tokenizer, *, is_templated: bool) -> "ToolUse":
+        """The same in the form of a model's chat template, if its prompts are made by it."""
+        form = tool_form(tokenizer) if is_templated else JAPANESE
+        controls = {text: token.id for text, token in known_control_tokens(tokenizer).items()}
+        return replace(self, form=form, shown=form.as_shown(tokenizer), controls=controls)
+
     @property
-    def description(self) -> str:
-        """What the system block says of the tools."""
+    def template_arguments(self) -> dict[str, Any]:
+        """What the chat template is given."""
+        return {"tools": self._callable} if self.form.is_templated else {}
+
+    @property
+    def description(self) -> str | None:
+        """What the system block says of the tools; `None` if the chat template does."""
+        if self.form.is_templated:
+            return None
         parts = [_INTRODUCTION]
         parts += [_FREE] if self.choice == "auto" else []
-        parts += [_SEVERAL] if self.parallel else []
+        parts += [_SEVERAL] if self._is_parallel else []
         return "\n".join(parts) + "".join(f"\n\n{_describe(tool)}" for tool in self._callable)
 
     @property
@@ -87,26 +104,61 @@ class ToolUse:
         """What the answer must match."""
         schemas = self.rules.schemas
         calls = [
-            f'{json.dumps(call_head(name), ensure_ascii=False)} args_{i} "}}"'
+            f"{self._lark(self.form.before(name))} args_{i} {self._lark(self.form.after)}"
             for i, name in enumerate(schemas)
         ]
-        rules = ["start: call" + (r' ("\n" call)*' if self.parallel else "")]
-        rules += [f"call: {' | '.join(calls)}"]
+        rules = [*self._start(), f"call: {' | '.join(calls)}"]
         rules += [_json_rule(f"args_{i}", schema) for i, schema in enumerate(schemas.values())]
-        if self.choice == "auto" and self.answer is not None:
-            rules[0] += " | answer"
-            rules += [_json_rule("answer", self.answer)]
-        elif self.choice == "auto":
-            rules[0] = rules[0].replace("start: call", "start: BLANKS? call") + " | TEXT"
-            rules += [_BLANKS, _TEXT]
         return Grammar("lark", "\n".join(rules))
+
+    def _start(self) -> list[str]:
+        """What an answer may be, and the rules of all but its calls."""
+        calls = "call" + (r' ("\n" call)*' if self._is_parallel else "")
+        prefix = self._lark(self.form.answer)
+        if self.choice != "auto":
+            return [f"start: {calls}"]
+        if self.answer is not None:
+            return [f"start: {calls} | {prefix} answer", _json_rule("answer", self.answer)]
+        if prefix:
+            return [f"start: {calls} | {prefix} TEXT", r"TEXT: /(.|\n)*/"]
+        opening = self.shown.opening
+        # Plain text that reads as an opening would be taken for one.
+        text = rf"/(.|\n)*/ & ~/(.|\n)*{_in_regex(opening)}(.|\n)*/" if opening else None
+        if text and opening in self.controls:
+            return [f"start: TEXT ({calls})?", f"TEXT: {text}"]
+        # What is read as text: what begins, behind blanks, as no call does.
+        first = _in_regex((opening or self.shown.head)[0])
+        begun = rf"/{BLANK}*[^{first}{BLANK[1:]}(.|\n)*/"
+        text = f"{begun} & {text}" if text else begun
+        return [f"start: BLANKS? {calls} | TEXT", _BLANKS, f"TEXT: {text}"]
+
+    def _lark(self, text: str) -> str:
+        """A text in a grammar: strings, and control tokens by their ids."""
+        parts = re.split(_texts_pattern(tuple(self.controls)), text) if self.controls else [text]
+        return " ".join(
+            f"<[{self.controls[part]}]>" if part in self.controls else self._strings(part)
+            for part in parts
+            if part
+        )
+
+    def _strings(self, text: str) -> str:
+        # An answer may be JSON too, whose brace and strings are lexemes of their own: the lexer
+        # never goes back from a longer one.
+        parts = re.split(r'("(?:[^"\\]|\\.)*")', text) if self.answer is not None else [text]
+        return " ".join(json.dumps(part, ensure_ascii=False) for part in parts if part)
 
     @property
     def rules(self) -> CallRules:
         """What an answer may call, as it is read back."""
         schemas = {t["function"]["name"]: closed(_parameters(t)) for t in self._callable}
         answer = self.answer if self.choice == "auto" else None
-        return CallRules(schemas, self.parallel, answer)
+        return CallRules(schemas, self._is_parallel, answer, self.shown)
+
+    @property
+    def _is_parallel(self) -> bool:
+        # Models that were not trained on tools do not know when to stop.
+        asked = self.form.is_templated if self.parallel is None else self.parallel
+        return asked and self.form.parallel
 
     @property
     def _callable(self) -> list[dict[str, Any]]:
@@ -133,7 +185,7 @@ def tool_use(
         return None
     written = replace_surrogates_in(to_openai_tools(tools))
     choice = _choice(replace_surrogates_in(tool_choice))
-    use = ToolUse(tuple(written), choice, bool(parallel), answer)
+    use = ToolUse(tuple(written), choice, parallel, answer)
     if use.choice == "none":
         return None
     with refuse_malformed():
@@ -195,3 +247,14 @@ def _parameters(tool: dict[str, Any]) -> dict[str, Any]:
 
 def _json_rule(name: str, schema: dict[str, Any]) -> str:
     return f"{name}: %json {json.dumps(for_grammar(schema), ensure_ascii=False)}"
+
+
+@functools.lru_cache(maxsize=8)
+def _texts_pattern(texts: tuple[str, ...]) -> re.Pattern[str]:
+    longest_first = sorted(texts, key=len, reverse=True)
+    return re.compile(f"({'|'.join(map(re.escape, longest_first))})")
+
+
+def _in_regex(text: str) -> str:
+    """A text in a regular expression of a grammar."""
+    return re.escape(text).replace("/", r"\/")

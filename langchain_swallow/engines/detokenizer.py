@@ -62,13 +62,13 @@ class Detokenizer:
             position, _, self.stop_sequence = min(found)
             released, self._held = self._held[:position], ""
             return released
-        keep = max(_overlap(self._held, s) for s in self._stop)
+        keep = max(overlap(self._held, s) for s in self._stop)
         cut = len(self._held) - keep
         released, self._held = self._held[:cut], self._held[cut:]
         return released
 
 
-def _overlap(text: str, stop: str) -> int:
+def overlap(text: str, stop: str) -> int:
     """Length of the longest end of `text` that begins `stop`."""
     for size in range(min(len(text), len(stop) - 1), 0, -1):
         if stop.startswith(text[-size:]):

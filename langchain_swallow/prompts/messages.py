@@ -38,7 +38,7 @@ def to_turns(messages: Sequence[BaseMessage], system_prompt: str | None) -> list
     if not messages:
         # Before the system prompt, which alone would be answered.
         raise PromptError("No messages. Pass at least one user message.")
-    turns = [_turn(message) for message in messages]
+    turns = [message_turn(message) for message in messages]
     if system_prompt and all(role != "system" for role, _ in turns):
         turns.insert(0, ("system", system_prompt))
     return turns
@@ -49,8 +49,13 @@ def message_text(output: Any) -> str:
     return output if isinstance(output, str) else str(output.text)
 
 
-def _turn(message: BaseMessage) -> tuple[str, str]:
-    text = _text(message.content)
+def message_turn(message: BaseMessage) -> tuple[str, str]:
+    """Role and text of one message, its calls and the name of a result's tool as text.
+
+    Raises:
+        PromptError: A message of unknown kind, or content that is not text.
+    """
+    text = content_text(message.content)
     if isinstance(message, SystemMessage):
         return "system", text
     if isinstance(message, ToolMessage):
@@ -73,6 +78,11 @@ def _calls(message: AIMessage) -> Iterator[str]:
         # A history in a provider's own form has them in its content only.
         blocks = [block for block in message.content if isinstance(block, dict)]
         calls = [block for block in blocks if block.get("type") in _CALLS]
+    return written_calls(calls)
+
+
+def written_calls(calls: Sequence[Any]) -> Iterator[str]:
+    """Tool calls as lines of JSON, those that are not valid as the model wrote them."""
     for call in calls:
         arguments = call.get("args", call.get("input", call.get("arguments")))
         # The arguments of a call that is not valid are text as the model wrote it.
@@ -81,6 +91,15 @@ def _calls(message: AIMessage) -> Iterator[str]:
         head = f'{{"name": {_json(call["name"])}, "arguments": ' if call.get("name") else ""
         is_valid = call.get("type") != "invalid_tool_call"
         yield f"{head}{arguments}" + ("}" if head and is_valid else "")
+
+
+def json_value(value: Any) -> Any:
+    """The arguments of a call as JSON has them.
+
+    Raises:
+        PromptError: See `_json`.
+    """
+    return json.loads(_json(value))
 
 
 def _json(value: Any) -> str:
@@ -114,7 +133,12 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _text(content: str | list[Any]) -> str:
+def content_text(content: str | list[Any]) -> str:
+    """Text of a message's content.
+
+    Raises:
+        PromptError: It has what is not text.
+    """
     if isinstance(content, str):
         return content
     return "\n".join(filter(None, map(_block, content)))
@@ -135,5 +159,5 @@ def _block(block: Any) -> str:
     if kind == "refusal" and isinstance(block.get("refusal"), str):
         return str(block["refusal"])
     if kind == "tool_result":
-        return _text(block.get("content") or "")
+        return content_text(block.get("content") or "")
     raise PromptError(f"Swallow models read text only; a message has a {kind!r} block. Remove it.")

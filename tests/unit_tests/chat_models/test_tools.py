@@ -16,6 +16,7 @@ from langchain_swallow.chat_models.tools import ToolUse
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.engines.local.engine import LocalEngine
 from langchain_swallow.errors import GrammarError, IncompleteOutputError
+from tests.support.byte_vocabulary import admits
 from tests.support.tiny_models import tiny
 from tests.support.tokenizers import trained_tokenizer
 
@@ -221,7 +222,12 @@ def test_an_answer_in_a_schema_or_a_call():
     bound = llm.bind_tools([list_rooms], response_format=asked)
     assert bound.invoke("田中").content == answer
     assert bound.invoke("部屋").tool_calls[0]["name"] == "list_rooms"
-    assert "answer: %json" in engine.requests[0].grammar.text
+    grammar = engine.requests[0].grammar
+    assert "answer: %json" in grammar.text
+    # Both begin with a brace and a quotation mark.
+    assert admits(grammar, '{"名前": "田中", "部署": "営業"}')
+    assert admits(grammar, '{"name": "list_rooms", "arguments": {}}')
+    assert not admits(grammar, '{"名前": "list_rooms", "arguments": {}}')
 
 
 # What is refused

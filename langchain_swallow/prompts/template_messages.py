@@ -1,0 +1,116 @@
+"""LangChain messages → the messages that a tokenizer's chat template takes, in OpenAI's form.
+
+Beside role and content they have what only a template writes: calls of tools, results with the name
+and id of their call, and the reasoning of an answer, which a template keeps or drops.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+
+from langchain_swallow.errors import PromptError
+from langchain_swallow.prompts.messages import (
+    content_text,
+    json_value,
+    message_turn,
+    written_calls,
+)
+
+TemplateMessage = dict[str, Any]
+# Where a template writes the text of an answer that calls tools too.
+TextOfCalls = Literal["beside", "apart", "thought"]
+
+
+def to_template_messages(
+    messages: Sequence[BaseMessage],
+    system_prompt: str | None,
+    *,
+    calls: bool = True,
+    parallel: bool = True,
+    text_of_calls: TextOfCalls = "beside",
+) -> list[TemplateMessage]:
+    """Messages for a template; `system_prompt` goes first when the conversation has none.
+
+    Args:
+        messages: The conversation.
+        system_prompt: Text of a system message.
+        calls: Whether the template writes calls and results; otherwise they are texts, as
+            `to_turns` has them.
+        parallel: Whether it writes several calls of one answer; otherwise each call and its result
+            become an answer of its own.
+        text_of_calls: Where the text of an answer with calls goes: with them, into an answer before
+            them, or to its reasoning.
+
+    Raises:
+        PromptError: No message, a message of unknown kind, or content that is not text.
+    """
+    if not messages:
+        raise PromptError("No messages. Pass at least one user message.")
+    made: list[TemplateMessage] = []
+    names: dict[str | None, str] = {}
+    for message in messages:
+        is_call = calls and isinstance(message, AIMessage) and bool(message.tool_calls)
+        if isinstance(message, AIMessage) and is_call:
+            names |= {call["id"]: call["name"] for call in message.tool_calls}
+            made += _with_calls(message, text_of_calls)
+        elif calls and isinstance(message, ToolMessage) and message.tool_call_id in names:
+            made.append(_result(message, names[message.tool_call_id]))
+        else:
+            role, text = message_turn(message)
+            made.append({"role": role, "content": text, **_reasoning(message)})
+    if system_prompt and all(message["role"] != "system" for message in made):
+        made.insert(0, {"role": "system", "content": system_prompt})
+    return made if parallel else _one_call_each(made)
+
+
+def _with_calls(message: AIMessage, text_of_calls: TextOfCalls) -> list[TemplateMessage]:
+    # Calls that are not valid have no other place.
+    invalid = written_calls(message.invalid_tool_calls)
+    text = "\n".join(filter(None, [content_text(message.content), *invalid]))
+    thought = _reasoning(message)
+    calls = [
+        {
+            "type": "function",
+            "id": call["id"],
+            "function": {"name": call["name"], "arguments": json_value(call["args"])},
+        }
+        for call in message.tool_calls
+    ]
+    before: list[TemplateMessage] = []
+    if text and text_of_calls == "apart":
+        before, text = [{"role": "assistant", "content": text}], ""
+    elif text and text_of_calls == "thought":
+        thought = {"reasoning_content": "\n\n".join([*thought.values(), text])}
+        text = ""
+    return [*before, {"role": "assistant", "content": text, **thought, "tool_calls": calls}]
+
+
+def _result(message: ToolMessage, name: str) -> TemplateMessage:
+    text = content_text(message.content)
+    return {"role": "tool", "content": text, "name": name, "tool_call_id": message.tool_call_id}
+
+
+def _reasoning(message: BaseMessage) -> dict[str, str]:
+    thought = message.additional_kwargs.get("reasoning_content")
+    is_thought = isinstance(message, AIMessage) and isinstance(thought, str) and thought
+    return {"reasoning_content": str(thought)} if is_thought else {}
+
+
+def _one_call_each(messages: Sequence[TemplateMessage]) -> list[TemplateMessage]:
+    """Each call of an answer followed by its result, in the order of the calls."""
+    made: list[TemplateMessage] = []
+    results: list[TemplateMessage] = []
+    for message in reversed(messages):
+        if message["role"] == "tool":
+            results.insert(0, message)
+            continue
+        calls = message.get("tool_calls", [])
+        answered: list[TemplateMessage] = [] if calls else [message]
+        for i, call in enumerate(calls):
+            first = message if i == 0 else {"role": "assistant", "content": ""}
+            own = [result for result in results if result["tool_call_id"] == call["id"]]
+            answered += [{**first, "tool_calls": [call]}, *own]
+        made = [*answered, *made]
+        results = []
+    return made
