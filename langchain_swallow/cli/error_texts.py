@@ -51,6 +51,7 @@ JAPANESE: dict[type[Exception], str] = {
     ),
     errors.InvalidRequestError: "サーバーがリクエストを受け付けません。",
     errors.ServerError: "サーバーがエラーを返しました。サーバーのログを確認してください。",
+    errors.MissingAnswerError: "モデルが考えただけで回答しませんでした。",
     errors.EngineError: "モデルの実行に失敗しました。",
     errors.IncompleteOutputError: "出力が途中で切れました。--max-tokens を大きくしてください。",
     errors.MissingDependencyError: (
@@ -63,6 +64,7 @@ JAPANESE: dict[type[Exception], str] = {
     errors.MassDeletionError: (
         "大半のファイルがなくなっているため、索引から何も削除しませんでした。"
     ),
+    errors.ReasoningError: "このモデルでは思考を指定どおりに切り替えられません。",
     errors.SwallowError: "処理に失敗しました。",
     ValidationError: "オプションの値が正しくありません。",
     sqlite3.Error: "索引のデータベースを読み書きできません。ディスクの空き容量を確認してください。",

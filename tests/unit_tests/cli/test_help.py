@@ -170,7 +170,7 @@ def test_an_error_is_in_the_users_language(capsys, tmp_path, lang):
 def test_every_error_has_a_line_in_japanese(lang):
     for name in errors.__all__:
         kinds = [kind for kind in getattr(errors, name).__mro__ if kind in TEXTS]
-        # Its own or that of a class above it which is no less than a kind of error.
+        # That of the error or of its kind: SwallowError is none.
         assert kinds[0] is not errors.SwallowError or name == "SwallowError", name
         text = TEXTS[kinds[0]]
         assert JAPANESE.search(text), name
