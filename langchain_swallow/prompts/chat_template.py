@@ -8,8 +8,8 @@ user text, as llama.cpp does it for Gemma 2. Whatever else a template does not a
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from langchain_swallow.errors import PromptError
 from langchain_swallow.prompts.hidden_text import (
@@ -97,17 +97,30 @@ def _without_system(messages: Sequence[Message]) -> list[Message]:
     return [{**user, "content": together}, *others]
 
 
+class _Text(NamedTuple):
+    """A text that was given to a template.
+
+    Args:
+        hidden: It, without white space around it.
+        what: What it is; empty if a template may leave it out.
+    """
+
+    hidden: str
+    what: str
+
+
 class _Rendering:
     """One try of a template, and whether it wrote everything."""
 
     def __init__(
         self, messages: Sequence[Message], tokenizer: Tokenizer, arguments: Mapping[str, Any]
     ) -> None:
-        self._texts = [hide(str(message.get("content") or "")) for message in messages]
-        hidden = [_hidden(message) for message in messages]
-        for number, (message, text) in enumerate(zip(hidden, self._texts, strict=True)):
-            message["content"] = mark(text, number)
-        options = {name: _hidden_argument(name, value) for name, value in arguments.items()}
+        self._texts: list[_Text] = []
+        hidden = [self._message(message) for message in messages]
+        options = {name: _argument(name, value) for name, value in arguments.items()}
+        for tool in options.get("tools") or ():
+            function = tool.get("function", tool)
+            function["name"] = self._numbered(function.get("name", ""), "the tool")
         continues = options.pop("continue_final_message", False)
         options.setdefault(
             "add_generation_prompt", messages[-1]["role"] != "assistant" and not continues
@@ -117,85 +130,73 @@ class _Rendering:
                 chat_template_of(tokenizer, with_tools=bool(options.get("tools"))) or "",
                 **{**_special_tokens(tokenizer), **options, "messages": hidden},
             )
-        except PromptError:
+        except PromptError:  # of several templates, none is the default
             raise
         # A template is a program of its own, and any error may come out of it.
         except Exception as error:
             raise PromptError(_refusal(error)) from error
-        self.prompt = self._checked(rendered, messages)
-        self._check_names(_names_of(hidden, options))
+        self.prompt = self._checked(rendered)
         if continues:
-            self.prompt = self._up_to_last_text()
+            self.prompt = self._up_to(hide(messages[-1]["content"]))
 
-    def _checked(self, rendered: str, messages: Sequence[Message]) -> str:
+    def _numbered(self, hidden: str, what: str) -> str:
+        """A hidden text with a mark, by which it is known whether the template wrote it."""
+        self._texts.append(_Text(hidden.strip(), what))
+        return mark(hidden, len(self._texts) - 1)
+
+    def _message(self, message: Message) -> Message:
+        """A message as the template gets it."""
+        calls = message.get("tool_calls") or ()
+        # Beside a call, Llama 3.1's template leaves out what was said.
+        content = self._numbered(hide(message["content"]), "" if calls else "the text")
+        hidden = {
+            key: value if key == "role" else hide_all(value)
+            for key, value in message.items()
+            if value is not None and key != "tool_calls"
+        }
+        if calls:
+            hidden["tool_calls"] = [self._call(call) for call in calls]
+        reasoning = next((hidden[key] for key in _REASONING if hidden.get(key)), None)
+        if reasoning is not None:
+            hidden = {"thinking": reasoning, **hidden, "reasoning_content": reasoning}
+        return hidden | {"content": content}
+
+    def _call(self, call: Mapping[str, Any]) -> Message:
+        """A tool call, in OpenAI's form: all but its words is hidden."""
+        function = {key: hide_all(value) for key, value in call["function"].items()}
+        function["name"] = self._numbered(function["name"], "the tool call")
+        id = {"id": hide(call["id"])} if call.get("id") else {}
+        return {**id, "type": "function", "function": function}
+
+    def _checked(self, rendered: str) -> str:
         """The prompt without marks."""
         try:
             prompt, found = read_marks(rendered)
         except ValueError:
             raise PromptError(_left_out(self._texts[0])) from None
-        for number, (message, text) in enumerate(zip(messages, self._texts, strict=True)):
-            core = text.strip()
-            # Beside a call, Llama 3.1's template leaves out what was said.
-            nothing = [] if message.get("tool_calls") else [""]
-            if core and not all(_is_same(w, core) for w in found.get(number, nothing)):
-                raise PromptError(_left_out(core))
+        for number, text in enumerate(self._texts):
+            written = found.get(number, [""] if text.what and text.hidden else [])
+            if not all(_is_same(part, text.hidden) for part in written):
+                raise PromptError(_left_out(text))
         return prompt
 
-    def _check_names(self, names: Iterable[str]) -> None:
-        for name in names:
-            if name not in self.prompt:
-                raise PromptError(
-                    "The tokenizer's chat template does not write the tool or tool call "
-                    f"{reveal(name)!r}. Leave it out, or set a chat template that takes tools."
-                )
-
-    def _up_to_last_text(self) -> str:
-        """The prompt up to the end of the last message, for the model to continue."""
-        last = self._texts[-1].rstrip()
-        if not last.strip() or last.strip() not in self.prompt:
+    def _up_to(self, text: str) -> str:
+        """The prompt up to the end of the last text, for the model to continue."""
+        core = text.strip()
+        if not core or core not in self.prompt:
             raise PromptError(
                 "continue_final_message=True continues the text of the last message, and it has "
                 "none. Give it a text, or leave the argument out."
             )
-        end = self.prompt.rindex(last.strip()) + len(last.strip())
-        following = self._texts[-1][len(last) :]
-        kept = self.prompt.startswith(following, end)
-        return self.prompt[: end + (len(following) if kept else 0)]
+        end = self.prompt.rindex(core) + len(core)
+        blank = text[len(text.rstrip()) :]
+        return self.prompt[: end + len(blank) * self.prompt.startswith(blank, end)]
 
 
-def _hidden(message: Message) -> Message:
-    """A message as the template gets it, without its content."""
-    hidden = {
-        key: value if key == "role" else hide_all(value)
-        for key, value in message.items()
-        if value is not None and key not in ("content", "tool_calls")
-    }
-    if calls := message.get("tool_calls"):
-        hidden["tool_calls"] = [_hidden_call(call) for call in calls]
-    reasoning = next((hidden[key] for key in _REASONING if hidden.get(key)), None)
-    if reasoning is not None:
-        hidden = {"thinking": reasoning, **hidden, "reasoning_content": reasoning}
-    return hidden
-
-
-def _hidden_call(call: Mapping[str, Any]) -> Message:
-    """A tool call, in OpenAI's form: all but its words is hidden."""
-    function = {key: hide_all(value) for key, value in call["function"].items()}
-    id = {"id": hide(call["id"])} if call.get("id") else {}
-    return {**id, "type": "function", "function": function}
-
-
-def _hidden_argument(name: str, value: Any) -> Any:
+def _argument(name: str, value: Any) -> Any:
     if name in ("tools", "documents") and value:
         return hide_schema(value)
     return value if isinstance(value, str) and _WORD.fullmatch(value) else hide_all(value)
-
-
-def _names_of(messages: Iterable[Message], options: Mapping[str, Any]) -> Iterable[str]:
-    """Hidden names that a prompt without them would leave out: of tools, and of their calls."""
-    functions = [call["function"] for m in messages for call in m.get("tool_calls", ())]
-    functions += [tool.get("function", tool) for tool in options.get("tools") or ()]
-    return (function["name"] for function in functions if function.get("name"))
 
 
 def _special_tokens(tokenizer: Tokenizer) -> dict[str, str]:
@@ -216,10 +217,10 @@ def _is_same(written: str, text: str) -> bool:
         return False
 
 
-def _left_out(text: str) -> str:
+def _left_out(text: _Text) -> str:
     return (
-        "The tokenizer's chat template leaves out or changes the text of a message, which "
-        f"begins with {reveal(text)[:40]!r}. {_WHAT_TO_DO}"
+        f"The tokenizer's chat template leaves out or changes {text.what or 'the text'} "
+        f"{reveal(text.hidden)[:40]!r}. {_WHAT_TO_DO}"
     )
 
 
