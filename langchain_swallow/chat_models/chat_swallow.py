@@ -234,6 +234,21 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         thought = self._thought(tokenizer, self, self.model, form)
         return len(self._encoder(thought, form, self, self.model)(messages))
 
+    def reserved_reasoning_tokens(self, context_window: int, **call: Any) -> int:
+        """Tokens that a prompt leaves for the thought, beside `max_tokens` of the answer.
+
+        `max_reasoning_tokens`, or without a limit 2,048 and at most a quarter of the context
+        window; 0 for a model that does not think.
+
+        Args:
+            context_window: Most tokens of prompt, thought and answer.
+            **call: Parameters of a call.
+        """
+        model = call.get("model") or self.model
+        tokenizer, parameters = self._tokenizer(model), parameters_of_call(self, call)
+        thought = self._thought(tokenizer, parameters, model, self._form(call, tokenizer))
+        return thought.reserve(context_window)
+
     # From messages to requests
 
     def _requests(

@@ -144,8 +144,10 @@ class Thought:
 
     def reserve(self, context_window: int) -> int:
         """Tokens that a prompt leaves for the thought, beside those of the answer."""
-        if self.kind is None or self.reasoning is False:
+        if self.kind is None:
             return 0
+        if self.reasoning is False:
+            return _MARKUP_TOKENS
         default = min(_RESERVED_TOKENS, context_window // _RESERVED_SHARE)
         return (self.max_tokens or default) + _MARKUP_TOKENS
 

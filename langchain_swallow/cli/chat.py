@@ -70,7 +70,14 @@ def _chat(arguments: argparse.Namespace) -> int:
 
     retrieve = functools.partial(retriever_of, arguments)
     open_index = functools.partial(load_store, arguments=arguments)
-    conversation = Conversation(load, retrieve, arguments.model, arguments.index, open_index)
+    conversation = Conversation(
+        load,
+        retrieve,
+        arguments.model,
+        arguments.index,
+        open_index,
+        lambda: say(in_language("考えています…", "thinking…")),
+    )
     shown = terminal(COMMANDS, as_json=arguments.json)
     if not isinstance(shown, Plain):
         say(
@@ -133,3 +140,11 @@ def _turn(conversation: "Conversation", shown: "Terminal", question: str, *, as_
         print_json({**answer.as_dict(), "total_s": total})
     else:
         show_sources(answer)
+        if answer.reasoning:
+            length = len(answer.reasoning)
+            say(
+                in_language(
+                    f"  思考 {length} 文字（/thought で表示）",
+                    f"  thought {length} characters (/thought shows it)",
+                )
+            )

@@ -18,6 +18,7 @@ from langchain_core.messages import (
 from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.common import load_store
 from langchain_swallow.cli.parsers import CommandError
+from langchain_swallow.prompts.messages import message_reasoning
 from langchain_swallow.prompts.presets import Preset, get_preset, list_presets
 from langchain_swallow.prompts.system_prompt import SYSTEM_PROMPT
 from langchain_swallow.rag import Answer, create_rag_chain
@@ -38,6 +39,7 @@ class Conversation:
         model: Its name.
         index: A saved index to answer from; `None` chats without documents.
         open_index: Makes the store of a saved index.
+        on_thought: Called when the model begins to think.
     """
 
     def __init__(
@@ -47,7 +49,9 @@ class Conversation:
         model: str,
         index: Path | None = None,
         open_index: Callable[[Path], SwallowFAISS] = load_store,
+        on_thought: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_thought = on_thought
         self._load, self._retrieve, self._open_index = load, retrieve, open_index
         self.llm = load(model)
         self.messages: list[BaseMessage] = []
@@ -64,6 +68,8 @@ class Conversation:
         asked = text
         try:
             for piece in self._from_documents(text) if self._store else self._from_model(text):
+                if piece.reasoning and not self.answer.reasoning:
+                    self._on_thought()
                 self.answer += piece
                 if piece.text:
                     yield piece.text
@@ -88,7 +94,11 @@ class Conversation:
             system = [SystemMessage(self.system)] if self.system else []
             messages = [*system, *self.messages, HumanMessage(text)]
         for chunk in self.llm.stream(messages):
-            yield Answer(text=str(chunk.text), usage=getattr(chunk, "usage_metadata", None))
+            yield Answer(
+                text=str(chunk.text),
+                usage=getattr(chunk, "usage_metadata", None),
+                reasoning=message_reasoning(chunk),
+            )
 
     # Commands
 
@@ -179,6 +189,12 @@ class Conversation:
             lines.append(f"[{number}] {document.metadata.get('source', '')} {mark}\n    {text}")
         return "\n".join(lines)
 
+    def thought(self, _: str = "") -> str:
+        """What the model thought before its last answer."""
+        return self.answer.reasoning or in_language(
+            "最後の回答には思考がありません。", "The last answer has no thought."
+        )
+
     def save(self, path: str) -> str:
         """Write the conversation to a file."""
         if not path:
@@ -254,6 +270,7 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[Conversation, str], str]]] = {
     "model": ("モデルを変える", "change the model", Conversation.choose_model),
     "index": ("索引を変える", "change the index", Conversation.choose_index),
     "sources": ("最後の回答のチャンク", "chunks of the last answer", Conversation.sources),
+    "thought": ("最後の回答の前の思考", "thought before the last answer", Conversation.thought),
     "save": ("会話を保存する", "save the conversation", Conversation.save),
     "load": ("会話を読み込む", "load a conversation", Conversation.load),
     "new": ("新しい会話", "start a new conversation", Conversation.clear),

@@ -409,6 +409,8 @@ def _answer(chain: "Runnable[Any, Answer]", question: str, as_json: bool) -> Non
     first: float | None = None
     answer = Answer()
     for piece in chain.stream(question):
+        if piece.reasoning and not answer.reasoning:
+            say(in_language("考えています…", "thinking…"))
         answer += piece
         if piece.text and first is None:
             first = time.perf_counter() - began
@@ -421,9 +423,12 @@ def _answer(chain: "Runnable[Any, Answer]", question: str, as_json: bool) -> Non
     print()
     show_sources(answer)
     first = first or total
+    thought = len(answer.reasoning)
     say(
         in_language(
-            f"  最初のトークンまで {first:.2f} 秒、合計 {total:.2f} 秒",
-            f"  first token {first:.2f} s, total {total:.2f} s",
+            f"  最初のトークンまで {first:.2f} 秒、合計 {total:.2f} 秒"
+            + (f"、思考 {thought} 文字（--json で表示）" if thought else ""),
+            f"  first token {first:.2f} s, total {total:.2f} s"
+            + (f", thought {thought} characters (--json shows it)" if thought else ""),
         )
     )

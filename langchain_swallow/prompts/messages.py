@@ -49,6 +49,12 @@ def message_text(output: Any) -> str:
     return output if isinstance(output, str) else str(output.text)
 
 
+def message_reasoning(output: Any) -> str:
+    """The thought of what any model returned; empty where it has none, or is a string."""
+    blocks = getattr(output, "content_blocks", ())
+    return "".join(b.get("reasoning", "") for b in blocks if b["type"] == "reasoning")
+
+
 def message_turn(message: BaseMessage) -> tuple[str, str]:
     """Role and text of one message, its calls and the name of a result's tool as text.
 

@@ -27,6 +27,8 @@ class Answer:
         corrected_citations: Pairs of a number the model wrote and the number in the text, of the
             passage that has its words.
         usage: Tokens of the chat model, where it reports them.
+        reasoning: The model's thought before the answer, where it gives one; no citation is looked
+            for in it.
     """
 
     text: str = ""
@@ -37,6 +39,7 @@ class Answer:
     removed_citations: tuple[int, ...] = ()
     corrected_citations: tuple[tuple[int, int], ...] = ()
     usage: UsageMetadata | None = field(default=None, compare=False)
+    reasoning: str = ""
 
     def __post_init__(self) -> None:
         # What a checkpoint of LangGraph gives back has lists.
@@ -61,6 +64,7 @@ class Answer:
             removed_citations=self.removed_citations + other.removed_citations,
             corrected_citations=self.corrected_citations + other.corrected_citations,
             usage=usage,
+            reasoning=self.reasoning + other.reasoning,
         )
 
     def __str__(self) -> str:
@@ -68,7 +72,9 @@ class Answer:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        return answer_html(self.text, self.citations, f"passage-{id(self):x}")
+        return answer_html(
+            self.text, self.citations, f"passage-{id(self):x}", reasoning=self.reasoning
+        )
 
     def as_message(self) -> AIMessage:
         """Convert this answer to LangChain's message, such as for an agent's history.
@@ -77,13 +83,17 @@ class Answer:
         the span of the cited sentence in the answer (`start_index`, `end_index`), and the verified
         quotation from the passage (`cited_text`). A citation that is not verified has no
         `cited_text`; `extras["contradicted"]` is true if the passage says something else. A refusal
-        has no annotations, and `response_metadata["refused"]` is true.
+        has no annotations, and `response_metadata["refused"]` is true. A thought is a reasoning
+        block before the text.
         """
         cited = [] if self.refused else annotations(self.text, self.documents)
         # LangChain merges the blocks of a stream by this index.
         block: dict[str, Any] = {"type": "text", "text": self.text, "index": 0}
+        thought: list[Any] = []
+        if self.reasoning:
+            thought = [{"type": "reasoning", "reasoning": self.reasoning, "index": 1}]
         return AIMessage(
-            content=[block | {"annotations": cited}],
+            content=[*thought, block | {"annotations": cited}],
             usage_metadata=self.usage,
             response_metadata={
                 "output_version": "v1",
@@ -114,4 +124,5 @@ class Answer:
             "corrected_citations": [list(pair) for pair in self.corrected_citations],
             "documents": [{"text": d.page_content, "metadata": d.metadata} for d in self.documents],
             "usage": self.usage,
+            "reasoning": self.reasoning,
         }

@@ -34,6 +34,8 @@ def prompt_budget(llm: Any) -> Budget:
     window = getattr(llm, "context_window", None) or profile.get("max_input_tokens")
     window = window or _DEFAULT_WINDOW
     wanted = bound.get("max_tokens") or getattr(llm, "max_tokens", None) or _DEFAULT_ANSWER_TOKENS
+    if reserved := getattr(llm, "reserved_reasoning_tokens", None):
+        window -= reserved(window, **bound)
     if _counts_itself(llm):
         return Budget(window - wanted, wanted, llm.get_num_tokens_from_messages)
     return Budget(int(window * (1 - _ESTIMATE_MARGIN)) - wanted, wanted, _estimate)

@@ -11,7 +11,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
 from langchain_core.runnables.base import coerce_to_runnable
 
 from langchain_swallow.errors import PromptOverflowError
-from langchain_swallow.prompts.messages import message_text
+from langchain_swallow.prompts.messages import message_reasoning, message_text
 from langchain_swallow.prompts.presets import REFUSAL, Preset, get_preset
 from langchain_swallow.rag.answer import Answer
 from langchain_swallow.rag.budget import prompt_budget
@@ -192,8 +192,9 @@ class _Reader:
         self._text += shown
         if self._require_support:
             shown = ""
-        if shown or usage:
-            yield Answer(text=shown, usage=usage)
+        reasoning = message_reasoning(chunk)
+        if shown or usage or reasoning:
+            yield Answer(text=shown, usage=usage, reasoning=reasoning)
 
     def finish(self) -> Iterator[Answer]:
         """The rest of the text, then what was found out about it."""

@@ -12,13 +12,16 @@ from langchain_swallow.rag.citation import Citation, note
 _MARK = re.compile(r"\[([0-9]+)\]")
 
 
-def answer_html(text: str, citations: Sequence[Citation], anchor: str = "passage") -> str:
-    """The text with its marks as links, then the cited passages, folded.
+def answer_html(
+    text: str, citations: Sequence[Citation], anchor: str = "passage", *, reasoning: str = ""
+) -> str:
+    """The text with its marks as links, after the thought and before the cited passages, folded.
 
     Args:
         text: Of an answer, or as much as has been streamed.
         citations: Its citations.
         anchor: Begins the ids of the passages; another one for each answer of a page.
+        reasoning: The thought before the answer.
 
     >>> answer_html("<b>10日</b>", [])
     '<p>&lt;b&gt;10日&lt;/b&gt;</p>'
@@ -33,7 +36,9 @@ def answer_html(text: str, citations: Sequence[Citation], anchor: str = "passage
 
     answer = f"<p>{_lines(_MARK.sub(linked, escape(text)))}</p>"
     passages = (_passage(found, f"{escape(anchor)}-{n}") for n, found in cited.items())
-    return "\n".join([answer, *passages])
+    thought = [f"<blockquote>{_lines(escape(reasoning))}</blockquote>"] if reasoning else []
+    folded = [f"<details><summary>思考 / Thought</summary>{text}</details>" for text in thought]
+    return "\n".join([*folded, answer, *passages])
 
 
 def _by_number(citations: Sequence[Citation]) -> dict[int, list[Citation]]:

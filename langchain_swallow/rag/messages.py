@@ -37,8 +37,8 @@ def _chunks(pieces: Iterator[Answer]) -> Iterator[AIMessage]:
     whole = Answer()
     for piece in pieces:
         whole += piece
-        if piece.text or piece.usage:
-            yield _text_chunk(piece)
+        if piece.text or piece.usage or piece.reasoning:
+            yield _chunk(piece)
     yield _final_chunk(whole)
 
 
@@ -46,14 +46,18 @@ async def _achunks(pieces: AsyncIterator[Answer]) -> AsyncIterator[AIMessage]:
     whole = Answer()
     async for piece in pieces:
         whole += piece
-        if piece.text or piece.usage:
-            yield _text_chunk(piece)
+        if piece.text or piece.usage or piece.reasoning:
+            yield _chunk(piece)
     yield _final_chunk(whole)
 
 
-def _text_chunk(piece: Answer) -> AIMessageChunk:
+def _chunk(piece: Answer) -> AIMessageChunk:
+    """Text or thought, without the annotations that the last chunk has."""
+    blocks: list[Any] = [*piece.as_message().content[:-1]]
+    if piece.text or not piece.reasoning:
+        blocks.append({"type": "text", "text": piece.text, "index": 0})
     return AIMessageChunk(
-        content=[{"type": "text", "text": piece.text, "index": 0}],
+        content=blocks,
         usage_metadata=piece.usage,
         response_metadata={"output_version": "v1"},
     )
@@ -62,7 +66,7 @@ def _text_chunk(piece: Answer) -> AIMessageChunk:
 def _final_chunk(whole: Answer) -> AIMessageChunk:
     """The annotations and metadata; text and usage were in the chunks before."""
     message = whole.as_message()
-    block: Any = message.content[0]
+    block: Any = message.content[-1]
     return AIMessageChunk(
         content=[block | {"text": ""}],
         response_metadata=message.response_metadata,

@@ -208,6 +208,8 @@ async def _events(pieces: AsyncIterator[Answer]) -> AsyncIterator[str]:
                 answer += piece
                 if piece.documents:
                     yield _event("documents", {"documents": answer_json(piece)["documents"]})
+                if piece.reasoning:
+                    yield _event("reasoning", {"text": piece.reasoning})
                 if piece.text:
                     yield _event("text", {"text": piece.text})
         yield _event("answer", answer_json(answer))

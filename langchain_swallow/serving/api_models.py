@@ -111,6 +111,7 @@ class AnswerBody(BaseModel):
     corrected_citations: list[list[int]]
     documents: list[Passage]
     usage: dict[str, Any] | None
+    reasoning: str = Field(description="the model's thought before the answer, or empty")
 
 
 class Problem(BaseModel):

@@ -95,6 +95,8 @@ class PageTurns:
                     answer += piece
                     turn.answer = answer.text
                     yield _body(turn_id, answer)
+            if answer.reasoning:
+                yield _body(turn_id, answer, is_whole=True)
         except SwallowError as error:
             yield _body(turn_id, answer) + _alarm(failure(error).detail)
 
@@ -125,9 +127,15 @@ def _wire(turn_id: str, body: str, session_id: str, *, lost: bool) -> str:
     return json.dumps(row, ensure_ascii=False)
 
 
-def _body(turn_id: str, answer: Answer) -> str:
-    """An answer in an element with its id, by which it is rated."""
-    shown = answer_html(answer.text, answer.citations, f"passage-{turn_id}")
+def _body(turn_id: str, answer: Answer, *, is_whole: bool = False) -> str:
+    """An answer in an element with its id, by which it is rated.
+
+    A thought, which may be long, is sent once and not with each step: until then, its length is.
+    """
+    thought = answer.reasoning
+    if thought and not is_whole:
+        thought = f"考えています（{len(thought)} 文字） / Thinking ({len(thought)} characters)"
+    shown = answer_html(answer.text, answer.citations, f"passage-{turn_id}", reasoning=thought)
     return f'<div id="answer-{turn_id}">{shown}</div>'
 
 

@@ -10,12 +10,14 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from langchain_swallow import HybridRetriever, SwallowFAISS
+from langchain_swallow import ChatSwallow, HybridRetriever, SwallowFAISS
 from langchain_swallow.cli import common
 from langchain_swallow.cli.chat import talk
 from langchain_swallow.cli.conversation import COMMANDS, Conversation
 from langchain_swallow.cli.terminal import Plain, Rich, terminal
+from langchain_swallow.engines.fake import FakeEngine
 from tests.support.embeddings import CharacterEmbeddings
+from tests.support.thinking import qwen3_tokenizer
 
 TEXTS = ["会議室は3階にある。", "食堂のカレーは500円。"]
 
@@ -72,6 +74,19 @@ def test_what_was_said_is_remembered():
     made.run("/new")
     said(made, "誰？")
     assert [message.text for message in asked[2]] == ["誰？"]
+
+
+def test_the_thought_is_kept_apart_and_shown_when_asked_for():
+    engine = FakeEngine(["挨拶だ。</think>こんにちは。", "…</think>はい。"], qwen3_tokenizer())
+    llm = ChatSwallow.from_engine(engine, model="Qwen/Qwen3-8B")
+    told = []
+    made = Conversation(lambda _: llm, hybrid, "x", None, opened, lambda: told.append("thinking"))
+    assert made.run("/thought") == "最後の回答には思考がありません。"
+    assert said(made, "やあ。") == "こんにちは。"
+    assert (told, made.run("/thought")) == (["thinking"], "挨拶だ。")
+    assert [message.text for message in made.messages] == ["やあ。", "こんにちは。"]
+    said(made, "ええ。")
+    assert "挨拶だ" not in engine.tokenizer.decode(engine.requests[2].prompt_ids)
 
 
 def test_an_answer_that_is_stopped_was_said():
