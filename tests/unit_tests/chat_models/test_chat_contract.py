@@ -34,6 +34,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from langchain_swallow import ChatSwallow
 from langchain_swallow.chat_models.cache_keys import IRRELEVANT_FIELDS
+from langchain_swallow.chat_models.requests import AnswerForm
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.engines.fingerprint import Fingerprint, _bytes
 from langchain_swallow.errors import (
@@ -623,11 +624,13 @@ def _history(turns, length=80):
 def test_dropping_the_oldest_is_linear_and_off_the_loop(monkeypatch):
     llm, engine = fake(*["a"] * 9, on_overflow="drop_oldest", max_tokens=500)
     encoded = []
-    encode = llm._encoder(llm._thought(engine.tokenizer, llm, llm.model), llm, llm.model)
+    form = AnswerForm()
+    thought = llm._thought(engine.tokenizer, llm, llm.model, form)
+    encode = llm._encoder(thought, form, llm, llm.model)
 
-    def counted(turns):
+    def counted(messages):
         assert threading.current_thread() is not loop_thread
-        ids = encode(turns)
+        ids = encode(messages)
         encoded.append(len(ids))
         return ids
 
