@@ -93,12 +93,30 @@ def model_profile(model: str) -> ModelProfile:
         text_outputs=True,
         image_inputs=False,
         audio_inputs=False,
+        image_url_inputs=False,
         video_inputs=False,
         pdf_inputs=False,
+        image_tool_message=False,
+        pdf_tool_message=False,
+        image_outputs=False,
+        audio_outputs=False,
+        video_outputs=False,
+        attachment=False,
         tool_calling=True,
+        tool_choice=True,
+        tool_call_streaming=True,
         structured_output=True,
+        temperature=True,
     )
+    if info or model == DEMO:
+        # Of other models only the tokenizer says whether they think, and it is not loaded here.
+        profile |= ModelProfile(reasoning_output=bool(info and info.thinking))
     if info:
+        profile |= ModelProfile(status="active", release_date=info.release_date)
+        if info.thinking == "harmony":
+            profile |= ModelProfile(
+                reasoning_effort_levels=["low", "medium", "high"], reasoning_effort_default="medium"
+            )
         window: int | None = info.context_window
     else:
         window = _DEMO_CONTEXT_WINDOW if model == DEMO else folder_context_window(model)

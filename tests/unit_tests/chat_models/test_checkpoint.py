@@ -5,6 +5,7 @@ import json
 import shutil
 
 import pytest
+from langchain_core.language_models import ModelProfile
 from langchain_core.messages.utils import convert_to_messages
 
 from langchain_swallow import ChatSwallow
@@ -106,6 +107,46 @@ def test_a_folders_profile_has_the_context_window_of_its_config(folder, tmp_path
     nested = {"text_config": {"max_position_embeddings": 99}}
     (tmp_path / "config.json").write_text(json.dumps(nested), encoding="utf-8")
     assert ChatSwallow(model=str(tmp_path)).profile["max_input_tokens"] == 99
+
+
+@pytest.mark.parametrize(
+    ("model", "wanted"),
+    [
+        (
+            "Swallow-7b-instruct-v0.1",
+            {"status": "active", "release_date": "2024-04-26", "reasoning_output": False},
+        ),
+        (
+            "Qwen3-Swallow-8B-RL-v0.2",
+            {"status": "active", "release_date": "2026-02-20", "reasoning_output": True},
+        ),
+        (
+            "GPT-OSS-Swallow-20B-RL-v0.1",
+            {
+                "status": "active",
+                "release_date": "2026-02-20",
+                "reasoning_output": True,
+                "reasoning_effort_levels": ["low", "medium", "high"],
+                "reasoning_effort_default": "medium",
+            },
+        ),
+        ("demo", {"reasoning_output": False}),
+    ],
+)
+def test_a_profile_has_the_facts_of_the_catalog(model, wanted):
+    profile = ChatSwallow(model=model).profile
+    names = {"status", "release_date", *(n for n in ModelProfile.__annotations__ if "reason" in n)}
+    assert {name: profile[name] for name in names & profile.keys()} == wanted
+    for can in ("tool_calling", "tool_choice", "tool_call_streaming", "structured_output"):
+        assert profile[can] is True
+    assert profile["temperature"] is True
+    assert profile["attachment"] is profile["image_tool_message"] is False
+    assert profile.keys() <= ModelProfile.__annotations__.keys()
+
+
+def test_a_profile_leaves_out_what_only_the_files_of_a_model_say(folder):
+    unknown = {"reasoning_output", "status", "release_date"}
+    assert not unknown & ChatSwallow(model=str(folder)).profile.keys()
 
 
 def test_a_base_model_outside_of_the_catalog_is_refused_with_what_to_do(folder, tmp_path):
