@@ -52,11 +52,38 @@ def add_parsers(commands: Any) -> None:
         action="store_true",
         help=in_language("ページなしで API だけ", "The API only, without the page"),
     )
+    _add_lengths(serve)
     _add_uploads(serve)
     _add_network(serve)
     add_embeddings_server(serve)
     add_running(serve)
     serve.set_defaults(command=_serve)
+
+
+def _add_lengths(serve: Command) -> None:
+    lengths = serve.add_further(in_language("回答の長さ", "Length of answers"))
+    lengths.add_argument(
+        "--max-tokens",
+        type=at_least(16),
+        metavar="N",
+        help=in_language(
+            "回答のデフォルトの長さ（トークン）。思考は含まない。選べる上限は、これ、コンテキスト長の"
+            " 1/8、1024 のうち最大のもの（デフォルト: 256。思考するモデルは 1024）",
+            "Default length of an answer in tokens, without its thought. Users may choose up to "
+            "the largest of this, an eighth of the context window, and 1024 (default: 256; 1024 "
+            "for a model that thinks)",
+        ),
+    )
+    lengths.add_argument(
+        "--max-reasoning-tokens",
+        type=at_least(1),
+        metavar="N",
+        help=in_language(
+            "思考の最大の長さ（トークン）（デフォルト: コンテキスト長の残りで、最大 16384）",
+            "Maximum number of tokens of a thought (default: what the context window leaves, up "
+            "to 16384)",
+        ),
+    )
 
 
 def _add_uploads(serve: Command) -> None:
@@ -122,6 +149,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         from langchain_swallow.serving.app import listen, serve
         from langchain_swallow.serving.assistant import Assistant
         from langchain_swallow.serving.proxies import Proxies
+        from langchain_swallow.serving.settings import answer_lengths
         from langchain_swallow.serving.uploads import Limits
     except ImportError as error:
         from langchain_swallow.errors import MissingDependencyError
@@ -137,13 +165,18 @@ def _serve(arguments: argparse.Namespace) -> int:
     with listen(arguments.host, arguments.port, token=arguments.token) as listening:
         # Mistyped, it would be a new and empty index, and every answer a refusal.
         read_manifest(arguments.index)
-        llm = ChatSwallow(model=arguments.model, **running(arguments))
+        llm = ChatSwallow(
+            model=arguments.model,
+            max_reasoning_tokens=arguments.max_reasoning_tokens,
+            **running(arguments),
+        )
         llm.load()
         store = open_store(arguments.index, choose_embeddings(arguments), arguments)
         assistant = Assistant(
             llm,
             store,
             limits=Limits(arguments.max_files, arguments.max_file_mb),
+            lengths=answer_lengths(llm, arguments.max_tokens),
             shared_uploads=arguments.shared_uploads,
             feedback=arguments.feedback,
         )

@@ -26,6 +26,7 @@ from langchain_swallow.serving.api_models import (
     Question,
     Ready,
     problems,
+    question_model,
 )
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.failures import failure
@@ -67,13 +68,8 @@ def create_api(assistant: Assistant) -> FastAPI:
     _add_probes(app, assistant)
     _add_sessions(app, assistant)
 
-    @app.post(
-        "/v1/answers",
-        response_model=AnswerBody,
-        responses={**problems(404, 503), 200: _EVENTS},
-    )
     async def answers(request: Request, question: Question) -> Response:
-        settings = question.settings()
+        settings = question.settings(assistant.lengths)
         session = (
             Session() if question.session is None else assistant.sessions.find(question.session)
         )
@@ -82,6 +78,13 @@ def create_api(assistant: Assistant) -> FastAPI:
             return StreamingResponse(_events(pieces), media_type="text/event-stream")
         return JSONResponse(answer_json(await unless_left(request, _whole(pieces))))
 
+    # How long an answer may be follows this server's model.
+    answers.__annotations__["question"] = question_model(assistant.lengths)
+    app.post(
+        "/v1/answers",
+        response_model=AnswerBody,
+        responses={**problems(404, 503), 200: _EVENTS},
+    )(answers)
     return app
 
 

@@ -2,12 +2,21 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from langchain_swallow.serving.settings import (
     BOUNDS,
     LONGEST_QUESTION,
     LONGEST_SYSTEM_PROMPT,
+    SHORTEST_ANSWER,
+    AnswerLengths,
     Settings,
     rag_presets,
 )
@@ -17,7 +26,7 @@ _LONGEST_ID = 200
 
 
 class Question(BaseModel):
-    """A question; without a session it stands alone."""
+    """A question; without a session it stands alone. Use what `question_model` makes of it."""
 
     question: str = Field(min_length=1, max_length=LONGEST_QUESTION)
     session: str | None = Field(
@@ -30,7 +39,7 @@ class Question(BaseModel):
     preset: str = Field(default="質問応答", json_schema_extra={"enum": list(rag_presets())})
     system_prompt: str = Field(default="", max_length=LONGEST_SYSTEM_PROMPT)
     k: int = Field(default=4, ge=BOUNDS["k"][0], le=BOUNDS["k"][1])
-    max_tokens: int = Field(default=256, ge=BOUNDS["max_tokens"][0], le=BOUNDS["max_tokens"][1])
+    max_tokens: int
     temperature: float | None = Field(
         default=None, allow_inf_nan=False, ge=BOUNDS["temperature"][0], le=BOUNDS["temperature"][1]
     )
@@ -50,9 +59,27 @@ class Question(BaseModel):
             raise ValueError(f"preset must be one of {', '.join(rag_presets())}.")
         return preset
 
-    def settings(self) -> Settings:
+    def settings(self, lengths: AnswerLengths) -> Settings:
         """The settings, checked."""
-        return Settings(self.preset, self.system_prompt, self.k, self.max_tokens, self.temperature)
+        return Settings(
+            self.preset, self.system_prompt, self.k, self.max_tokens, self.temperature, lengths
+        )
+
+
+def question_model(lengths: AnswerLengths) -> type[Question]:
+    """`Question` with answers of these lengths."""
+    max_tokens = Field(
+        default=lengths.default,
+        ge=SHORTEST_ANSWER,
+        le=lengths.maximum,
+        description="longest answer, without a thought before it",
+    )
+    return create_model(
+        "Question",
+        __base__=Question,
+        __doc__="A question; without a session it stands alone.",
+        max_tokens=(int, max_tokens),
+    )
 
 
 class NewSession(BaseModel):

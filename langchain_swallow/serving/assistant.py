@@ -31,7 +31,7 @@ from langchain_swallow.serving.refusals import (
     UnknownDocumentError,
 )
 from langchain_swallow.serving.sessions import Session, Sessions
-from langchain_swallow.serving.settings import LONGEST_QUESTION, Settings
+from langchain_swallow.serving.settings import LONGEST_QUESTION, AnswerLengths, Settings
 from langchain_swallow.serving.uploads import Limits, Received, Uploaded, Worker
 from langchain_swallow.text.json_text import json_text
 
@@ -44,6 +44,7 @@ class Assistant:
         store: The documents that everyone may ask about.
         splitter: Of uploaded documents; `None` counts by the model's tokenizer.
         limits: Of uploads.
+        lengths: Of answers.
         shared_uploads: Whether users may add documents to `store`.
         feedback: A file of JSON lines for ratings; `None` keeps none.
     """
@@ -55,12 +56,14 @@ class Assistant:
         *,
         splitter: TextSplitter | None = None,
         limits: Limits | None = None,
+        lengths: AnswerLengths | None = None,
         shared_uploads: bool = False,
         feedback: Path | None = None,
     ) -> None:
         self.llm = llm
         self.store = store
         self.limits = limits or Limits()
+        self.lengths = lengths or AnswerLengths()
         self.shared_uploads = shared_uploads
         self.takes_ratings = feedback is not None
         self.sessions = Sessions()
@@ -100,7 +103,7 @@ class Assistant:
             )
         if not question.strip():
             raise InvalidValueError("質問がありません。 / No question was given.")
-        chosen = settings or Settings()
+        chosen = settings or Settings(lengths=self.lengths)
         chain = create_rag_chain(
             chosen.bound(self.llm),
             self._retriever(session, chosen.k),

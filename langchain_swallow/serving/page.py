@@ -20,7 +20,7 @@ from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.page_texts import FILE_OWNERS, FILE_PICKER, SCRIPT_TEXTS, TEXTS
 from langchain_swallow.serving.page_turns import PageTurns
-from langchain_swallow.serving.settings import BOUNDS, rag_presets
+from langchain_swallow.serving.settings import BOUNDS, SHORTEST_ANSWER, rag_presets
 
 _MAX_SUGGESTIONS = 4
 # 第3条（領収書） is about 領収書, and so is ■領収書.
@@ -64,7 +64,14 @@ def create_page(assistant: Assistant) -> gr.Blocks:
             preset = gr.Dropdown(rag_presets(), value="質問応答", label=t("preset"))
             system = gr.Textbox(label=t("system"), lines=2, max_length=1000)
             k = gr.Slider(*BOUNDS["k"], value=4, step=1, label=t("k"))
-            max_tokens = gr.Slider(*BOUNDS["max_tokens"], value=256, step=16, label=t("max_tokens"))
+            lengths = assistant.lengths
+            max_tokens = gr.Slider(
+                SHORTEST_ANSWER,
+                lengths.maximum,
+                value=lengths.default,
+                step=16,
+                label=t("max_tokens"),
+            )
             temperature = gr.Slider(
                 *BOUNDS["temperature"], value=0, step=0.1, label=t("temperature")
             )

@@ -88,6 +88,7 @@ class PageTurns:
                 int(numbers[0]),
                 int(numbers[1]),
                 float(numbers[2]) or None,
+                self._assistant.lengths,
             )
             answers = self._assistant.answer(session, question, settings, again=again)
             async with contextlib.aclosing(answers) as pieces:  # type: ignore[type-var]

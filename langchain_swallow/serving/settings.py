@@ -1,6 +1,6 @@
 """What a user may choose for an answer, within bounds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.runnables import Runnable
@@ -13,9 +13,38 @@ LONGEST_SYSTEM_PROMPT = 1000
 # Smallest and largest value of each number that a user may choose.
 BOUNDS: dict[str, tuple[float, float]] = {
     "k": (1, 10),
-    "max_tokens": (16, 1024),
     "temperature": (0, 1.5),
 }
+SHORTEST_ANSWER = 16
+_DEFAULT_TOKENS, _DEFAULT_TOKENS_AFTER_THOUGHT = 256, 1024
+_MAX_TOKENS, _MAX_SHARE_OF_WINDOW = 1024, 8
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLengths:
+    """How many tokens an answer may have: unless a user chooses, and at most.
+
+    A thought before the answer is not counted: `max_reasoning_tokens` of the model limits it.
+    """
+
+    default: int = _DEFAULT_TOKENS
+    maximum: int = _MAX_TOKENS
+
+
+def answer_lengths(llm: Any, default: int | None = None) -> AnswerLengths:
+    """The lengths that suit a model.
+
+    Args:
+        llm: A loaded chat model.
+        default: What is chosen for it; `None` is 256, and 1,024 for a model that thinks.
+
+    The most is an eighth of the model's context window, and at least 1,024 and the default.
+    """
+    profile = getattr(llm, "profile", None) or {}
+    window = getattr(llm, "context_window", None) or profile.get("max_input_tokens") or 0
+    thinks = profile.get("reasoning_output")
+    default = default or (_DEFAULT_TOKENS_AFTER_THOUGHT if thinks else _DEFAULT_TOKENS)
+    return AnswerLengths(default, max(_MAX_TOKENS, window // _MAX_SHARE_OF_WINDOW, default))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +55,9 @@ class Settings:
         preset: A preset with the variables context and question.
         system_prompt: Instead of the preset's; empty keeps that.
         k: Passages shown to the model, 1 to 10.
-        max_tokens: Longest answer, 16 to 1024 tokens.
+        max_tokens: Longest answer, from 16 tokens to what `lengths` has; `None` is its default.
         temperature: 0 (always the likeliest) to 1.5; `None` leaves it to the model.
+        lengths: How long an answer may be.
 
     Raises:
         InvalidValueError: One is out of its bounds.
@@ -36,13 +66,15 @@ class Settings:
     preset: str = "質問応答"
     system_prompt: str = ""
     k: int = 4
-    max_tokens: int = 256
+    max_tokens: int | None = None
     temperature: float | None = None
+    lengths: AnswerLengths = field(default_factory=AnswerLengths)
 
     def __post_init__(self) -> None:
         if self.preset not in rag_presets():
             raise InvalidValueError(f"preset must be one of {', '.join(rag_presets())}.")
-        for name, (minimum, maximum) in BOUNDS.items():
+        bounds = BOUNDS | {"max_tokens": (SHORTEST_ANSWER, self.lengths.maximum)}
+        for name, (minimum, maximum) in bounds.items():
             value = getattr(self, name)
             if value is not None and not minimum <= value <= maximum:
                 raise InvalidValueError(f"{name} must be from {minimum} to {maximum}.")
@@ -57,7 +89,7 @@ class Settings:
 
     def bound(self, llm: Any) -> Runnable[Any, Any]:
         """The model with these lengths and temperatures."""
-        parameters: dict[str, Any] = {"max_tokens": self.max_tokens}
+        parameters: dict[str, Any] = {"max_tokens": self.max_tokens or self.lengths.default}
         if self.temperature is not None:
             parameters["temperature"] = self.temperature
         bound: Runnable[Any, Any] = llm.bind(**parameters)

@@ -35,3 +35,8 @@ def test_the_server_script_starts_vllm_and_wants_a_key(tmp_path):
     environment["SWALLOW_API_KEY"] = "k"
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("serve some/model --tensor-parallel-size 4")
+    # The model's own context window, unless another is asked for: thoughts are long.
+    assert "--max-model-len" not in done.stdout
+    command += ["--max-model-len", "16384"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("--max-model-len 16384\n")

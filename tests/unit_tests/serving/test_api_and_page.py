@@ -28,7 +28,7 @@ from langchain_swallow.serving.refusals import (
     UnknownSessionError,
 )
 from langchain_swallow.serving.sessions import Sessions
-from langchain_swallow.serving.settings import Settings
+from langchain_swallow.serving.settings import AnswerLengths, Settings
 from langchain_swallow.serving.uploads import Limits, Received, file_name
 from tests.support.assistants import assistant, client, new_session, store
 from tests.support.embeddings import CharacterEmbeddings
@@ -696,7 +696,8 @@ def test_the_schema_has_all_that_is_sent_of_an_answer():
 
 
 async def test_the_schema_says_what_comes_back():
-    async with client(create_api(assistant())) as http:
+    made = assistant(lengths=AnswerLengths(300, 5000))
+    async with client(create_api(made)) as http:
         schema = (await http.get("/openapi.json")).json()
     answers = schema["paths"]["/v1/answers"]["post"]
     assert {"200", "400", "401", "403", "404", "413", "421", "422", "503"} <= set(
@@ -708,7 +709,8 @@ async def test_the_schema_says_what_comes_back():
     assert answers["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
     fields = schema["components"]["schemas"]["Question"]["properties"]
     assert (fields["k"]["minimum"], fields["k"]["maximum"]) == (1, 10)
-    assert (fields["max_tokens"]["minimum"], fields["max_tokens"]["maximum"]) == (16, 1024)
+    length = fields["max_tokens"]
+    assert (length["minimum"], length["default"], length["maximum"]) == (16, 300, 5000)
     assert schema["components"]["securitySchemes"]
     for path, methods in schema["paths"].items():
         for method, what in methods.items():
