@@ -20,6 +20,7 @@ from langchain_swallow._system.version import __version__
 if TYPE_CHECKING:
     from langchain_swallow.catalog import ModelInfo, list_models, resolve_model
     from langchain_swallow.chat_models.chat_swallow import ChatSwallow
+    from langchain_swallow.chat_models.decisions import SwallowDecision
     from langchain_swallow.documents.load import load_documents
     from langchain_swallow.documents.split import JapaneseTextSplitter
     from langchain_swallow.errors import SwallowError
@@ -39,6 +40,7 @@ _HOME = {
     "JapaneseTextSplitter": "documents",
     "ModelInfo": "catalog",
     "SYSTEM_PROMPT": "prompts.system_prompt",
+    "SwallowDecision": "chat_models",
     "SwallowEmbeddings": "retrieval.embeddings",
     "SwallowError": "errors",
     "SwallowFAISS": "retrieval",
@@ -60,6 +62,7 @@ __all__ = [
     "HybridRetriever",
     "JapaneseTextSplitter",
     "ModelInfo",
+    "SwallowDecision",
     "SwallowEmbeddings",
     "SwallowError",
     "SwallowFAISS",

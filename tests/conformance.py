@@ -95,8 +95,15 @@ def save_checkpoint(folder):
             "answer and prompt": [answer(prompt, lowered(0)) for prompt in PROMPTS],
         }
         logits = model(torch.tensor([PROMPTS[0]])).logits[0, -1]
-    best = logits.log_softmax(-1).topk(3)
-    reference = {"answers": answers, "penalized": penalized, "logprobs": best.values.tolist()}
+    logprobs = logits.log_softmax(-1)
+    # Under a grammar a character may be written as the token of its byte, if that is likelier.
+    seven = trained_tokenizer().convert_tokens_to_ids(["7", "<0x37>"])
+    reference = {
+        "answers": answers,
+        "penalized": penalized,
+        "logprobs": logprobs.topk(3).values.tolist(),
+        "logprob of 7": logprobs[seven].max().item(),
+    }
     (folder / "reference.json").write_text(json.dumps(reference), encoding="utf-8")
     return folder
 
@@ -194,6 +201,14 @@ class EngineConformance:
         assert reported[0].logprob == pytest.approx(reference["logprobs"][0], abs=1e-3)
         assert [p for _, p in reported[0].top] == pytest.approx(reference["logprobs"], abs=1e-3)
         assert reported[0].top[0][0] == reported[0].token
+
+    def test_a_grammar_does_not_change_logprobs(self, engine, reference):
+        grammar = Grammar("json_schema", '{"const": 7}')
+        request = Request(prompt_ids=PROMPTS[0], max_tokens=1, logprobs=0, grammar=grammar)
+        events = ask(engine, request)
+        assert text_of(events) == "7"
+        (token,) = events[0].logprobs
+        assert token.logprob == pytest.approx(reference["logprob of 7"], abs=0.05)
 
     def test_seeds_repeat_and_differ(self, engine):
         def sample(seed):

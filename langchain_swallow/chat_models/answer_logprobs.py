@@ -74,11 +74,11 @@ class AnswerScorer(EngineOwner, BaseChatModel):
         requests = self._scoring_requests(prompts, engine, kwargs)
         streams = [Stream(engine, request) for request in requests]
         try:
-            scored = iter([_score(list(stream)) for stream in streams])
+            found = [list(stream) for stream in streams]
         finally:
             for stream in streams:
                 stream.close()
-        return [[next(scored) for _ in answers] for _, answers in prompts]
+        return _score_all(prompts, found)
 
     async def ascore_answers(
         self, prompts: Sequence[tuple[LanguageModelInput, Sequence[str]]], **kwargs: Any
@@ -92,12 +92,11 @@ class AnswerScorer(EngineOwner, BaseChatModel):
         try:
             found = []
             for stream in streams:
-                found.append(_score([event async for event in stream]))
+                found.append([event async for event in stream])
         finally:
             for stream in streams:
                 stream.close()
-        scored = iter(found)
-        return [[next(scored) for _ in answers] for _, answers in prompts]
+        return _score_all(prompts, found)
 
     def _requests(
         self, messages: list[BaseMessage], stop: list[str] | None, engine: Engine, call: Any
@@ -129,6 +128,7 @@ class AnswerScorer(EngineOwner, BaseChatModel):
                 max_tokens=request.max_tokens,
                 logprobs=0,
                 timeout_s=request.timeout_s,
+                drops_first_space=False,
             )
             for answer, length in zip(answers, lengths, strict=True):
                 yield replace(scored, max_tokens=length, grammar=_only(answer))
@@ -141,12 +141,30 @@ def _only(answer: str) -> Grammar:
     return Grammar("lark", f"start: {json.dumps(answer, ensure_ascii=False)}")
 
 
-def _score(events: Sequence[Chunk | Finish]) -> ScoredAnswer:
-    tokens = [token for event in events if isinstance(event, Chunk) for token in event.logprobs]
-    if not tokens:
+def _score_all(
+    prompts: Sequence[tuple[LanguageModelInput, Sequence[str]]],
+    found: Sequence[Sequence[Chunk | Finish]],
+) -> list[list[ScoredAnswer]]:
+    events = iter(found)
+    return [[_score(answer, next(events)) for answer in answers] for _, answers in prompts]
+
+
+def _score(answer: str, events: Sequence[Chunk | Finish]) -> ScoredAnswer:
+    """Add up the log probabilities of the answer, without white space that may follow JSON."""
+    text, logprobs = "", list[float]()
+    for chunk in events:
+        if isinstance(chunk, Chunk) and len(text) < len(answer):
+            text += chunk.text
+            logprobs += [token.logprob for token in chunk.logprobs]
+    if not text.startswith(answer):
+        raise EngineError(
+            f"The engine answered {text!r} where a grammar admits only {answer!r}. Use "
+            'engine="transformers" or "vllm", or another build of the server.'
+        )
+    if not logprobs:
         raise EngineError(
             "The engine reported no log probabilities, and a decision needs them. Use "
             'engine="transformers" or "vllm", or a server that supports logprobs.'
         )
     finish = next(event for event in events if isinstance(event, Finish))
-    return ScoredAnswer(math.fsum(token.logprob for token in tokens), finish)
+    return ScoredAnswer(math.fsum(logprobs), finish)

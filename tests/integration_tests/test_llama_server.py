@@ -7,8 +7,9 @@ and one whose does not, with which this build's grammars work.
 import time
 
 import pytest
+from langchain_core.decisions import Choice
 
-from langchain_swallow import ChatSwallow
+from langchain_swallow import ChatSwallow, SwallowDecision
 from langchain_swallow.chat_models.streams import Stream
 from langchain_swallow.engines.protocol import Grammar, Request
 from langchain_swallow.engines.server.client import ServerEngine
@@ -138,3 +139,18 @@ def test_chat_swallow_over_a_server(checkpoint, server):
     assert message.usage_metadata["output_tokens"] == 8
     assert message.response_metadata["finish_reason"] == "length"
     assert "".join(chunk.text for chunk in llm.stream("東京は？")) == message.text
+
+
+def test_decisions_have_the_probabilities_of_the_local_engine(server, checkpoint):
+    state, numbers = "会議室は3階にあります。", ["1", "2", "3"]
+    local = ChatSwallow(model=str(checkpoint), dtype="float32")
+    remote = ChatSwallow(model=str(checkpoint), base_url=server.base_url, api_key=API_KEY)
+    wanted = local.answer_logprobs(state, numbers)
+    assert remote.answer_logprobs(state, numbers) == pytest.approx(wanted, abs=0.05)
+    asked = {"q": Choice(instructions="何階？", criteria={"1階": None, "3階": "上"})}
+    decisions = [SwallowDecision(llm=llm) for llm in (local, remote)]
+    one, other = (
+        decide.invoke({"state": state, "questions": asked}).choices["q"] for decide in decisions
+    )
+    assert one.choice == other.choice
+    assert one.confidence == pytest.approx(other.confidence, abs=0.02)

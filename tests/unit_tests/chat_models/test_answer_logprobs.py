@@ -87,3 +87,9 @@ async def test_an_engine_without_logprobs_is_an_error():
         llm.answer_logprobs("会議室は？", ["1"])
     with pytest.raises(EngineError, match="reported no log probabilities"):
         await llm.aanswer_logprobs("会議室は？", ["1"])
+
+
+def test_an_engine_that_answers_something_else_is_an_error():
+    llm = ChatSwallow.from_engine(FakeEngine(["3"], trained_tokenizer()), model="fake")
+    with pytest.raises(EngineError, match="answered '3' where a grammar admits only '1'"):
+        llm.answer_logprobs("会議室は？", ["1"])
