@@ -83,12 +83,13 @@ def _models(_: re.Match[str]) -> str:
 
 def models_table(models: list[ModelInfo]) -> str:
     """Checkpoints with their dates, scores and sizes."""
-    header = ["model", "date", "MT-Bench", "params", "format", "context", "bf16", "8 bit", "4 bit",
-              "KV / 1,000 tokens", "licence"]  # fmt: skip
+    header = ["model", "date", "MT-Bench", "params", "format", "tools", "context", "bf16", "8 bit",
+              "4 bit", "KV / 1,000 tokens", "licence"]  # fmt: skip
     rows = [
         [
             f"`{m.name}`", m.release_date, _number(m.japanese_mt_bench, 3), _parameters(m),
-            m.prompt_format or "base model", f"{m.context_window:,}", f"{m.weights_gib():.1f}",
+            m.prompt_format or "base model", _tool_form(m), f"{m.context_window:,}",
+            f"{m.weights_gib():.1f}",
             *(_number(m.as_dict()["memory_gib"][bits], 1) for bits in ("8bit", "4bit")),
             f"{m.kv_cache_gib_per_1000_tokens:.2f}", m.licence,
         ]
@@ -99,6 +100,10 @@ def models_table(models: list[ModelInfo]) -> str:
 
 def _number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _tool_form(model: ModelInfo) -> str:
+    return (model.tool_form or "Japanese") if model.is_instruct else "–"
 
 
 def _parameters(model: ModelInfo) -> str:
