@@ -1,4 +1,4 @@
-"""vLLM で速く答える。一つの GPU でも、複数の GPU でも、別の機械のサーバーでも。
+"""vLLM で速く答える。一つの GPU でも、複数の GPU でも、別のマシンのサーバーでも。
 
 The same model through vLLM: in this process, or on servers.
 

@@ -9,8 +9,8 @@ from tests.support.paths import ROOT
 
 DOCS = ROOT / "docs"
 # Guides; the others hold figures, help texts or drawings.
-GUIDES = ("index", "howto", "models", "rag", "serve", "evaluation", "scaling", "security",
-          "migration", "troubleshooting")  # fmt: skip
+GUIDES = ("index", "tutorial", "howto", "models", "rag", "serve", "evaluation", "scaling",
+          "security", "migration", "troubleshooting")  # fmt: skip
 
 _BLOCK = re.compile(
     r"(?:^<!-- not run: (?P<reason>[^>]+) -->\n)?^```(?P<language>\w+)\n(?P<code>.*?)^```$",

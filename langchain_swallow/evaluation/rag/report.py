@@ -15,8 +15,8 @@ _UNITS = {"seconds": " 秒", "first_text_s": " 秒", "input_tokens": "", "output
 _NAMES = {
     "exact_match": "完全一致", "f1": "文字F1", "contains": "正解を含む", "judge": "採点",
     "citation_precision": "出典の適合率", "citation_recall": "出典の再現率",
-    "citation_support": "出典の裏付け", "refusal": "答えがないときの断り",
-    "false_refusal": "誤った断り",
+    "citation_support": "出典の裏付け", "refusal": "正しい拒否率",
+    "false_refusal": "誤拒否率",
     "seconds": "回答までの時間", "first_text_s": "最初の文字まで",
     "input_tokens": "入力トークン", "output_tokens": "出力トークン",
 }  # fmt: skip

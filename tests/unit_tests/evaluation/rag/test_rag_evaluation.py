@@ -301,7 +301,7 @@ def test_the_report(tmp_path, scores):
         "report.md", "report.json", "report.html", "metrics.svg", "metrics.png",
     }  # fmt: skip
     text = (tmp_path / "report.md").read_text("utf-8")
-    assert "| 誤った断り | 0.333 (0.000–1.000, 3) | 0.333 (0.000–1.000, 3) |" in text
+    assert "| 誤拒否率 | 0.333 (0.000–1.000, 3) | 0.333 (0.000–1.000, 3) |" in text
     assert "| 文字F1 | +0.000 | +0.000 – +0.000 | 1.000 | 3 |" in text
     assert "## 分類別（k=3）" in text
     assert "同時に1問" in text
@@ -324,7 +324,7 @@ def test_without_matplotlib_the_report_has_its_tables_and_no_figure(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     files = rag.write_report(tmp_path, {"k=3": scores})
     assert {f.name for f in files} == {"report.md", "report.json", "report.html"}
-    assert "誤った断り" in (tmp_path / "report.md").read_text("utf-8")
+    assert "誤拒否率" in (tmp_path / "report.md").read_text("utf-8")
     assert "<figure" not in (tmp_path / "report.html").read_text("utf-8")
     say_what_was_written(files)
     assert (
