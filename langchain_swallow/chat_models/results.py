@@ -38,20 +38,23 @@ class ChunkWriter:
     def __init__(self, by: AnsweredBy) -> None:
         self._by = by
         self._reader = ToolCallReader(by.calls) if by.calls else None
+        # Content blocks before calls, which v1 output counts from 0, as it does the calls.
+        self._blocks: set[str] = set()
 
     def write(self, event: Chunk | Finish) -> Iterator[ChatGenerationChunk]:
         """The chunks that an event completes."""
         reader = self._reader
         if isinstance(event, Chunk) and event.is_thought:
+            self._blocks.add("thought")
             message = AIMessageChunk(content="", additional_kwargs=_thought(event.text))
             yield ChatGenerationChunk(message=message)
             return
         if isinstance(event, Chunk):
             text, calls = reader.feed(event.text) if reader else (event.text, [])
-            yield from _chunk(text, calls, event.logprobs)
+            yield from self._chunk(text, calls, event.logprobs)
             return
         if reader:
-            yield from _chunk(*reader.end(_cut(event)))
+            yield from self._chunk(*reader.end(_cut(event)))
         message = AIMessageChunk(
             content="",
             response_metadata=_metadata(event, self._by, calls=bool(reader and reader.valid)),
@@ -60,14 +63,18 @@ class ChunkWriter:
         )
         yield ChatGenerationChunk(message=message)
 
-
-def _chunk(
-    text: str, calls: list[ToolCallChunk], logprobs: Sequence[TokenLogprob] = ()
-) -> Iterator[ChatGenerationChunk]:
-    if text or calls or logprobs:
-        metadata = {"logprobs": _logprobs(logprobs)} if logprobs else {}
-        message = AIMessageChunk(content=text, tool_call_chunks=calls, response_metadata=metadata)
-        yield ChatGenerationChunk(message=message)
+    def _chunk(
+        self, text: str, calls: list[ToolCallChunk], logprobs: Sequence[TokenLogprob] = ()
+    ) -> Iterator[ChatGenerationChunk]:
+        self._blocks |= {"text"} if text else set()
+        for call in calls:
+            call["index"] = (call["index"] or 0) + len(self._blocks)
+        if text or calls or logprobs:
+            metadata = {"logprobs": _logprobs(logprobs)} if logprobs else {}
+            message = AIMessageChunk(
+                content=text, tool_call_chunks=calls, response_metadata=metadata
+            )
+            yield ChatGenerationChunk(message=message)
 
 
 def _generation(events: Sequence[Chunk | Finish], by: AnsweredBy) -> ChatGeneration:

@@ -357,6 +357,17 @@ def test_a_call_comes_out_of_a_chat_model(form):
         assert got.additional_kwargs == thought
 
 
+def test_a_thought_a_text_and_calls_are_blocks_of_their_own_in_a_stream():
+    text = f"考え</think>両方です。\n{WRITTEN['hermes']}\n{WRITTEN['hermes']}"
+    for version in ("v0", "v1"):
+        llm, _ = fake("hermes", text, output_version=version)
+        chunks = llm.bind_tools([天気, list_rooms]).stream("東京は？")
+        message = functools.reduce(lambda a, b: a + b, chunks)
+        kinds = [block["type"] for block in message.content_blocks]
+        assert kinds == ["reasoning", "text", "tool_call", "tool_call"]
+        assert [call["args"] for call in message.tool_calls] == [json.loads(ARGUMENTS)] * 2
+
+
 @forms
 @pytest.mark.parametrize("choice", ["any", "auto"])
 def test_random_weights_call_tools_validly(form, choice):
