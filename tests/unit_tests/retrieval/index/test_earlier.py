@@ -102,7 +102,7 @@ def test_one_command_converts_them(folder, in_place, capsys, caplog):
     output = folder if in_place else folder.with_name("新しい")
     assert main(["convert", str(folder), "-o", str(output)]) == 0
     told = capsys.readouterr().err
-    assert f"segments: {folder.name} + flat → hnsw\n134 passages → {output}" in told
+    assert f"segments: {folder.name} + flat → hnsw\n134 chunks → {output}" in told
     store = SwallowFAISS(Rows(), path=output)
     assert_complete(store)
     assert kinds(store) == ["hnsw"]
