@@ -21,7 +21,11 @@ _Row = tuple[str, Callable[[], Place]]
 _NO_SPACE = 0.3
 _COLUMN = 0.45
 _FAR = 2.0
+# In heights of a character: how far two of a row are above each other, and how small the smaller.
+_LEVEL = 0.4
 _SPACE = re.compile(rf"(?<=[{JAPANESE}]) (?=\S)|(?<=\S) (?=[{JAPANESE}])")
+_BREAK = "\r\n"
+_SPACE_OR_BREAK = re.compile(rf"{_BREAK}|{_SPACE.pattern}")
 _APART = re.compile(rf"(?<=[{JAPANESE}]) (?=[{JAPANESE}])")
 _TOGETHER = re.compile(rf"(?<=[{JAPANESE}])(?=[{JAPANESE}])")
 _NUMBER = re.compile(r"^\d{1,5}( +)(?=\S)|(?<=\S)( +)\d{1,5}$")
@@ -76,6 +80,7 @@ class Sheet:
         self._is_wide = max(self._raw, default="") > "\uffff"
         self._is_plain = not self._is_wide and textpage.count_chars() == len(self._raw)
         self._lines = list(self._visible_lines())
+        self._breaks: dict[int, str] = {}
         self.ruby = 0
         self._inserted: dict[int, str] = {}
         own = [self._turned(note) for note in notes if not self._is_printed(note)]
@@ -83,6 +88,7 @@ class Sheet:
             lines, self.ruby = vertical_lines(list(self._characters()))
             rows: list[_Row] = [(line, partial(self._place_of, box)) for line, box in lines]
         else:
+            self._lines = self._rows()
             self._spaces = self._judged_spaces()
             own = self._insert(own) if own else []
             rows = [(self._line(*line), partial(self._place, *line)) for line in self._lines]
@@ -160,11 +166,34 @@ class Sheet:
         """Lines that are on the page, or begin there; a page may be cut out of a larger one."""
         bounded = self._textpage.get_text_bounded().replace("\x02", _HYPHEN)
         start = 0
-        for line in self._raw.split("\r\n"):
+        for line in self._raw.split(_BREAK):
             end = start + len(line)
             if bounded == self._raw or not line.strip() or self._is_on_page(start, end):
                 yield start, end
-            start = end + 2
+            start = end + len(_BREAK)
+
+    def _rows(self) -> list[tuple[int, int]]:
+        """The lines, without the breaks that pdfium puts within a row, as before a narrow cell."""
+        rows: list[tuple[int, int]] = []
+        for start, end in self._lines:
+            gap = self._gap_in_row(*rows[-1], start, end) if rows else None
+            if gap is None:
+                rows.append((start, end))
+                continue
+            self._breaks[rows[-1][1]] = "\t" if gap >= _COLUMN else " " if gap >= _NO_SPACE else ""
+            rows[-1] = rows[-1][0], end
+        return rows
+
+    def _gap_in_row(self, start: int, end: int, next_start: int, next_end: int) -> float | None:
+        """How far a line goes on from the end of the one before; `None` where it does not."""
+        if next_start != end + len(_BREAK) or start == end or next_start == next_end:
+            return None
+        if not (self._is_upright(end - 1) and self._is_upright(next_start)):
+            return None
+        one, other = self._character(end - 1), self._character(next_start)
+        low, high = sorted((one.top - one.bottom, other.top - other.bottom))
+        is_level = abs(one.y - other.y) <= _LEVEL * low and high <= low / _LEVEL
+        return _gap(one, other) if is_level and other.x > one.x else None
 
     def _is_on_page(self, start: int, end: int) -> bool:
         left, bottom, right, top = self._bounds
@@ -176,7 +205,12 @@ class Sheet:
 
     def _spaced(self, start: int, end: int) -> str:
         line = self._raw[start:end]
-        return _SPACE.sub(lambda space: self._spaces.get(start + space.start(), " "), line)
+
+        def judged(found: re.Match[str]) -> str:
+            known = self._breaks if found[0] == _BREAK else self._spaces
+            return known.get(start + found.start(), " ")
+
+        return _SPACE_OR_BREAK.sub(judged, line)
 
     def _judged_spaces(self) -> dict[int, str]:
         """What the spaces beside Japanese are that pdfium put where there is a gap."""
@@ -198,7 +232,7 @@ class Sheet:
         return told
 
     def _place(self, start: int, end: int) -> Place:
-        line = self._raw[start:end]
+        line = self._raw[start:end].replace(_BREAK, " " * len(_BREAK))
         first = start + len(line) - len(line.lstrip())
         place = self._place_of(self._character(first))
         if not (number := _NUMBER.search(line)):

@@ -37,3 +37,44 @@ def test_narrow_cells_are_apart_where_they_stand_below_each_other():
         [(40, "大きな机"), (91, "白、銀")],
     ]
     assert read(*rows) == "椅子 白、黒\n机と台 赤、青\n大きな机 白、銀"
+
+
+TABLE = [
+    [(40, "品名"), (150, "色"), (260, "在庫")],
+    [(40, "A"), (150, "B、C"), (260, "3")],
+    [(40, "机"), (150, "赤、青"), (260, "12")],
+]
+AS_ROWS = "品名 色 在庫\nA B、C 3\n机 赤、青 12"
+# From the upper left corner of the page as it is shown: a text's direction and where it begins.
+TURNED = {
+    0: lambda x, down: f"1 0 0 1 {x} {842 - down}",
+    90: lambda x, down: f"0 1 -1 0 {down} {x}",
+    180: lambda x, down: f"-1 0 0 -1 {595 - x} {down}",
+    270: lambda x, down: f"0 -1 1 0 {595 - down} {842 - x}",
+}
+
+
+@pytest.mark.parametrize("rotation", TURNED)
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        (TABLE, AS_ROWS),
+        # A font of small cells, as of one letter each, breaks pdfium's lines.
+        (
+            [[(40, "品"), (60, "色"), (80, "数")], [(40, "A"), (60, "B"), (80, "3")]],
+            "品 色 数\nA B 3",
+        ),
+        ([[(40, "一")], [(40, "二")], [(40, "三")]], "一\n二\n三"),
+        ([[(40 + 12 * n, c) for n, c in enumerate("本日は晴天です")]], "本日は晴天です"),
+    ],
+    ids=["table", "narrow table", "list", "letter by letter"],
+)
+def test_rows_are_whole_however_the_page_is_turned(rows, text, rotation):
+    drawn = "".join(
+        write(piece, 0, 0).replace("0 0 Td", f"{TURNED[rotation](x, 40 + 20 * line)} Tm")
+        for line, row in enumerate(rows)
+        for x, piece in row
+    )
+    data = print_pdf([[]], drawn={0: drawn})
+    data = data.replace(b"/MediaBox", b"/Rotate %d /MediaBox" % rotation)
+    assert "\n".join(section.text for section in read_pdf(data, "a.pdf")) == text
