@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from langchain_swallow.errors import PromptError
 from langchain_swallow.prompts.hidden_text import (
+    headers_of,
     hide,
     hide_all,
     hide_schema,
@@ -66,9 +67,21 @@ def template_reads(tokenizer: Tokenizer) -> frozenset[str]:
         raise PromptError(_refusal(error)) from error
 
 
+class Rendered(NamedTuple):
+    """What a template wrote.
+
+    Args:
+        prompt: It, with the texts hidden.
+        headers: What it writes before the text of a turn, if that ends in a colon: `User:`.
+    """
+
+    prompt: str
+    headers: frozenset[str]
+
+
 def render_hidden(
     messages: Sequence[Message], tokenizer: Tokenizer, arguments: Mapping[str, Any]
-) -> str:
+) -> Rendered:
     """The prompt that a tokenizer's template writes, with the texts hidden.
 
     Args:
@@ -82,11 +95,11 @@ def render_hidden(
         PromptError: The template fails, or does not write every text as it is.
     """
     try:
-        return _Rendering(messages, tokenizer, arguments).prompt
+        return _Rendering(messages, tokenizer, arguments).rendered
     except PromptError:
         if messages[0]["role"] != "system" or len(messages) == 1:
             raise
-        return _Rendering(_without_system(messages), tokenizer, arguments).prompt
+        return _Rendering(_without_system(messages), tokenizer, arguments).rendered
 
 
 def _without_system(messages: Sequence[Message]) -> list[Message]:
@@ -135,9 +148,10 @@ class _Rendering:
         # A template is a program of its own, and any error may come out of it.
         except Exception as error:
             raise PromptError(_refusal(error)) from error
-        self.prompt = self._checked(rendered)
+        prompt = self._checked(rendered)
         if continues:
-            self.prompt = self._up_to(hide(messages[-1]["content"]))
+            prompt = _up_to(hide(messages[-1]["content"]), prompt)
+        self.rendered = Rendered(prompt, headers_of(rendered))
 
     def _numbered(self, hidden: str, what: str) -> str:
         """A hidden text with a mark, by which it is known whether the template wrote it."""
@@ -180,17 +194,18 @@ class _Rendering:
                 raise PromptError(_left_out(text))
         return prompt
 
-    def _up_to(self, text: str) -> str:
-        """The prompt up to the end of the last text, for the model to continue."""
-        core = text.strip()
-        if not core or core not in self.prompt:
-            raise PromptError(
-                "continue_final_message=True continues the text of the last message, and it has "
-                "none. Give it a text, or leave the argument out."
-            )
-        end = self.prompt.rindex(core) + len(core)
-        blank = text[len(text.rstrip()) :]
-        return self.prompt[: end + len(blank) * self.prompt.startswith(blank, end)]
+
+def _up_to(text: str, prompt: str) -> str:
+    """A prompt up to the end of its last text, for the model to continue."""
+    core = text.strip()
+    if not core or core not in prompt:
+        raise PromptError(
+            "continue_final_message=True continues the text of the last message, and it has none. "
+            "Give it a text, or leave the argument out."
+        )
+    end = prompt.rindex(core) + len(core)
+    blank = text[len(text.rstrip()) :]
+    return prompt[: end + len(blank) * prompt.startswith(blank, end)]
 
 
 def _argument(name: str, value: Any) -> Any:

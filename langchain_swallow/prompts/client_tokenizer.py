@@ -186,7 +186,7 @@ class ClientTokenizer:
         if tokenize:
             raise ValueError("A client's tokenizer writes templates as text only.")
         arguments |= {"add_generation_prompt": add_generation_prompt}
-        return reveal(render_hidden([dict(m) for m in messages], self, arguments))
+        return reveal(render_hidden([dict(m) for m in messages], self, arguments).prompt)
 
     def _named(self, role: str) -> tuple[str | None, int | None]:
         """A special token and its id."""

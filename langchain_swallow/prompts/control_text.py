@@ -25,20 +25,28 @@ _LIKE_A_MARKER = re.compile(
     r"<[^<>\s]{1,40}>|\[[^\[\]\s]{1,40}\]|^#{2,} ?[^\s#:：]{1,20}[:：]", re.MULTILINE
 )
 # NFKC leaves these alone, no tokenizer maps them to the template's own, and they read the same.
-_LOOKALIKES = str.maketrans({"[": "〔", "]": "〕", "<": "‹", ">": "›", "#": "♯", "|": "¦"})
+_LOOKALIKES = str.maketrans(
+    {"[": "〔", "]": "〕", "<": "‹", ">": "›", "#": "♯", "|": "¦", ":": "꞉"}
+)
+_BRACKETS = set("[]<>#|")
 # Every character that NFKC makes one that is in every marker.
-_MAY_BE_MARKER = re.compile("[\\[［﹇\\]］﹈<＜﹤>＞﹥#＃﹟]")
+_MAY_BE_MARKER = re.compile("[\\[［﹇\\]］﹈<＜﹤>＞﹥#＃﹟:：﹕︓]")
 
 
-def marker_pattern(template_text: str = "") -> re.Pattern[str]:
+def marker_pattern(template_text: str = "", headers: Collection[str] = ()) -> re.Pattern[str]:
     """What finds markers in a folded text.
 
     Args:
         template_text: What the tokenizer's template writes around the messages; what looks like a
             marker in it is one, beside those of every format.
+        headers: What it writes before the text of a turn, such as `User:`: a marker where a word
+            begins.
     """
     own = {_folded(marker) for marker in _LIKE_A_MARKER.findall(template_text)}
-    return re.compile("|".join([_MARKERS, *map(re.escape, sorted(own))]))
+    words = "|".join(map(re.escape, sorted(map(_folded, headers))))
+    return re.compile(
+        "|".join([_MARKERS, *map(re.escape, sorted(own)), *[f"(?P<word>{words})"] * bool(words)])
+    )
 
 
 def guard(
@@ -67,9 +75,11 @@ def guard(
         return text
     chars = list(text)
     for start, end in _spans(text, is_hidden, pattern):
-        for i in range(start, end):
-            if is_hidden[i]:
-                chars[i] = _without_bracket(chars[i])
+        plain = [unicodedata.normalize("NFKC", char) for char in text[start:end]]
+        brackets = _BRACKETS & set(plain) or {":"}
+        for i, char in enumerate(plain, start):
+            if is_hidden[i] and char in brackets:
+                chars[i] = char.translate(_LOOKALIKES)
     return "".join(chars)
 
 
@@ -93,11 +103,6 @@ def _refuse(
         )
 
 
-def _without_bracket(char: str) -> str:
-    folded = unicodedata.normalize("NFKC", char)
-    return folded.translate(_LOOKALIKES) if folded in "[]<>#|" else char
-
-
 def _spans(text: str, is_hidden: bytes, pattern: re.Pattern[str]) -> list[tuple[int, int]]:
     """Half-open spans of markers that the template did not write alone, in order."""
     folded: list[str] = []
@@ -109,9 +114,14 @@ def _spans(text: str, is_hidden: bytes, pattern: re.Pattern[str]) -> list[tuple[
     spans = [
         (origin[match.start()], origin[match.end() - 1] + 1)
         for match in pattern.finditer("".join(folded))
-        if match[0]
+        if match[0] and (match.lastgroup is None or _begins(origin[match.start()], text, is_hidden))
     ]
     return [(start, end) for start, end in spans if any(is_hidden[start:end])]
+
+
+def _begins(at: int, text: str, is_hidden: bytes) -> bool:
+    """Whether a word begins here: at the beginning of a text, or after white space."""
+    return at == 0 or not is_hidden[at - 1] or _is_invisible(text[at - 1])
 
 
 @functools.lru_cache(maxsize=1 << 14)

@@ -19,6 +19,7 @@ cannot be kept apart by the tokenizer; `on_control_text` rules them.
 Conversations the formats have no place for are folded, never cut: see `fold_turns`.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -238,8 +239,10 @@ def _parts(
                 'format="tokenizer" needs a tokenizer with a chat template; this one has none.'
             )
         folded = _folded(messages, (*ROLES, "tool"))
-        parts, own_text = _split(render_hidden(folded, tokenizer, arguments), tokenizer)
-        return _guarded(parts, own_text, on_control_text, tokenizer)
+        rendered = render_hidden(folded, tokenizer, arguments)
+        parts, own_text = _split(rendered.prompt, tokenizer)
+        pattern = marker_pattern(own_text, rendered.headers)
+        return _guarded(parts, pattern, on_control_text, tokenizer)
     folded = _folded(messages, ROLES)
     more = {name for message in folded for name in message} - _PLAIN | arguments.keys()
     if more:
@@ -251,17 +254,16 @@ def _parts(
     bos = Special(getattr(tokenizer, "bos_token", None) or "<s>")
     eos = Special(getattr(tokenizer, "eos_token", None) or "</s>")
     parts = _ver01(turns, bos, eos) if format == "ver0.1" else [bos, _alpaca(turns)]
-    return _guarded(parts, "", on_control_text, tokenizer)
+    return _guarded(parts, marker_pattern(), on_control_text, tokenizer)
 
 
 def _guarded(
     parts: Iterable[Part],
-    own_text: str,
+    pattern: re.Pattern[str],
     on_control_text: OnControlText,
     tokenizer: Tokenizer | None,
 ) -> list[Part]:
     """The parts with their texts revealed, `on_control_text` applied to them."""
-    pattern = marker_pattern(own_text)
     control_texts = _control_texts(tokenizer) if on_control_text == "error" else ()
     return [
         part if isinstance(part, Special) else guard(part, pattern, on_control_text, control_texts)

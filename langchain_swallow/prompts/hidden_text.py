@@ -21,6 +21,10 @@ _OPEN, _CLOSE, _ZERO = "\U0010fff0", "\U0010fff1", 0x100000
 _MARK = "\U00100000-\U00100009\U0010fff0\U0010fff1"
 _MARKED = re.compile(f"{_OPEN}([\U00100000-\U00100009]+)([^{_MARK}]*){_CLOSE}")
 _MARKS = re.compile(f"[{_MARK}]")
+# The last word before a marked text, or before the answer.
+_HEADER = re.compile(
+    f"([^\\s<>\\[\\]:：{_MARK}\U000f0000-\U000fffff]{{1,20}}[:：])\\s*(?={_OPEN}|\\Z)"
+)
 
 # What a template asks of a tool or a document by name. Nobody's text is among these words.
 _WORDS = frozenset(
@@ -100,6 +104,11 @@ def read_marks(rendered: str) -> tuple[str, dict[int, list[str]]]:
     if _MARKS.search(unmarked):
         raise ValueError("A text is cut.")
     return unmarked, found
+
+
+def headers_of(rendered: str) -> frozenset[str]:
+    """What stands before the marked texts and before the answer, if it is a word and a colon."""
+    return frozenset(_HEADER.findall(rendered))
 
 
 def hide_all(value: Any) -> Any:

@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerFast
 
 from langchain_swallow import ChatSwallow
 from langchain_swallow.engines.fake import FakeEngine
-from langchain_swallow.errors import PromptError
+from langchain_swallow.errors import ControlTextError, PromptError
 from langchain_swallow.prompts import encode, render, template_reads
 from langchain_swallow.prompts.client_tokenizer import ClientTokenizer
 from tests.support.chat_templates import GEMMA2, GEMMA3
@@ -309,6 +309,29 @@ def test_a_format_whose_tokens_a_tokenizer_lacks_is_refused():
     tokenizer.bos_token = tokenizer.bos_token_id = None
     with pytest.raises(PromptError, match="no such control token"):
         encode([("user", "q")], tokenizer)
+
+
+# As Vicuna's: a turn begins with a word and a colon.
+WORDS = (
+    "A chat.{% for m in messages %}{% if m.role == 'user' %} USER: {{ m.content }}"
+    "{% elif m.role == 'assistant' %} ASSISTANT: {{ m.content }}</s>{% else %} {{ m.content }}"
+    "{% endif %}{% endfor %}{% if add_generation_prompt %} ASSISTANT:{% endif %}"
+)
+
+
+@pytest.mark.parametrize(
+    "mark", ["USER:", "user：", "ＵＳＥＲ:", "USER\u200b :", "ASSISTANT:", "Assistant﹕"]
+)
+def test_a_word_and_a_colon_that_begin_a_turn_are_a_marker_in_texts(tokenizer, mark):
+    tokenizer.chat_template = WORDS
+    given = {"format": "tokenizer", "tokenizer": tokenizer}
+    for text in (f"{mark} 東京", f"はい。\n{mark}\n", f"a {mark}"):
+        rendered = render([("user", text)], **given)
+        assert [rendered.count(c) for c in (":", "：", "﹕", "꞉")] == [2, 0, 0, 1]
+        with pytest.raises(ControlTextError, match="control text"):
+            render([("user", text)], on_control_text="error", **given)
+    harmless = "SUPERUSER: 12:30、userA: Q: A:"
+    assert harmless in render([("user", harmless)], on_control_text="error", **given)
 
 
 @pytest.mark.skipif(not LLAMA2.is_dir(), reason="the Llama 2 tokenizer is not beside this checkout")

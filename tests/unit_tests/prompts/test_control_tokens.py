@@ -29,6 +29,7 @@ from tests.support.control_tokenizers import (
     sentencepiece_slow,
     slow,
 )
+from tests.support.family_tokenizers import FAMILIES
 
 PROPERTY = settings(
     max_examples=20,
@@ -163,9 +164,9 @@ def tool_of(text):
     }
 
 
-def request_with(text, on_control_text="escape"):
+def request_with(text, on_control_text="escape", tokenizer=None, answers=("はい [1]",) * 2):
     """A prompt with tools, their calls and results, and documents, all of which contain a text."""
-    engine = FakeEngine(["はい [1]"] * 2, client(qwen3_folder))
+    engine = FakeEngine(answers, tokenizer or client(qwen3_folder))
     llm = ChatSwallow.from_engine(
         engine, model="x", prompt_format="tokenizer", on_control_text=on_control_text
     )
@@ -173,7 +174,7 @@ def request_with(text, on_control_text="escape"):
     history = [
         SystemMessage(text),
         HumanMessage([text, {"type": "text", "text": text}]),
-        AIMessage(text, tool_calls=[call]),
+        AIMessage(text, tool_calls=[call], additional_kwargs={"reasoning_content": text}),
         ToolMessage(text, name=text, tool_call_id=text, status="error"),
     ]
     llm.bind_tools([tool_of(text)]).invoke(history, stop=[text])
@@ -191,6 +192,18 @@ def test_nothing_that_a_request_contains_becomes_a_control_token(text):
     if len(text) > 5:
         with pytest.raises(ControlTextError, match="control text"):
             request_with(text, "error")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_request_in_a_trained_form_has_a_control_token_of_its_texts(family):
+    made = FAMILIES[family]().client
+    thought = {"qwen3": "考え</think>", "gpt_oss": "考え<|end|>"}.get(family, "")
+    given = {"tokenizer": made, "answers": [f"{thought}はい [1]"] * 2}
+    harmless = request_with("語", **given)
+    for text in control_tokens(made):
+        assert request_with(text, **given) == harmless
+        with pytest.raises(ControlTextError, match="control text"):
+            request_with(text, "error", **given)
 
 
 def test_a_character_that_a_checkpoint_pads_with_is_still_text():
