@@ -19,6 +19,7 @@ from langchain_swallow.rag.citation import is_supported
 from langchain_swallow.rag.citations import CitationFilter, find_citations
 from langchain_swallow.rag.messages import AnswerToMessage
 from langchain_swallow.rag.packing import best_at_both_ends, fenced, merged, pack
+from langchain_swallow.rag.relevance import check_relevance, relevance_filter
 from langchain_swallow.rag.rewrite import accepted, rewrite_messages, stands_alone
 
 RagInput = str | dict[str, Any]
@@ -32,6 +33,7 @@ def create_rag_chain(
     *,
     preset: str | Preset = ...,
     require_support: bool = ...,
+    min_relevance: float | None = ...,
     output: Literal["answer"] = ...,
 ) -> Runnable[RagInput, Answer]: ...
 
@@ -43,6 +45,7 @@ def create_rag_chain(
     *,
     preset: str | Preset = ...,
     require_support: bool = ...,
+    min_relevance: float | None = ...,
     output: Literal["message"],
 ) -> Runnable[RagInput, AIMessage]: ...
 
@@ -53,6 +56,7 @@ def create_rag_chain(
     *,
     preset: str | Preset = "質問応答",
     require_support: bool = False,
+    min_relevance: float | None = None,
     output: Output = "answer",
 ) -> Runnable[RagInput, Answer] | Runnable[RagInput, AIMessage]:
     """A Runnable from a question to an `Answer`; it streams, batches and is async.
@@ -67,6 +71,12 @@ def create_rag_chain(
         require_support: Whether an answer becomes 資料からは分かりません。 when none of its
             citations is verified, or when one is contradicted: the passage has other numbers,
             dates or units, or says the opposite. Text is then held back until the answer is whole.
+        min_relevance: Only passages with at least this relevance, from 0 to 1, are put into the
+            prompt; if there is none, the chain refuses without generating. The relevance is the
+            probability that the model, shown this passage alone, does not answer
+            資料からは分かりません。; it is in the metadata of `Answer.documents`. `None`, the
+            default, keeps all passages. It needs a `ChatSwallow`, costs a prompt for each passage,
+            and suits small models, which a wrong passage leads astray; begin with 0.5.
         output: `"message"` returns `Answer.as_message()` instead: an `AIMessage` with `Citation`
             annotations, streamed as `AIMessageChunk`s that add up to it.
 
@@ -76,8 +86,8 @@ def create_rag_chain(
     the answer is 資料からは分かりません。 and the model is not asked.
 
     Raises:
-        ValueError: The preset has other variables, or there is no such `output`; when invoked,
-            there is no question.
+        ValueError: The preset has other variables, there is no such `output`, or `min_relevance`
+            is not in [0, 1] or of another model; when invoked, there is no question.
         PromptOverflowError: When invoked, not one sentence of a passage fits beside the question.
 
     >>> from langchain_core.language_models import FakeListChatModel
@@ -92,7 +102,9 @@ def create_rag_chain(
             f"Preset {chosen.name!r} has the variables {chosen.variables}; "
             "a RAG preset has context and question."
         )
-    flow = _Flow(llm, coerce_to_runnable(retriever), chosen, require_support)
+    if min_relevance is not None:
+        check_relevance(llm, min_relevance)
+    flow = _Flow(llm, coerce_to_runnable(retriever), chosen, require_support, min_relevance)
     # Its annotation leaves out that a generator may also take the config, which it passes.
     run: Any = flow.run
     arun: Any = flow.arun
@@ -115,6 +127,7 @@ class _Flow:
     retriever: Runnable[Any, Any]
     preset: Preset
     require_support: bool
+    min_relevance: float | None
 
     def run(self, inputs: Iterator[RagInput], config: RunnableConfig) -> Iterator[Answer]:
         asked = asked_of(list(inputs))
@@ -123,6 +136,8 @@ class _Flow:
             rewrite = self.llm.invoke(asked.rewrite_messages(), config)
             question = asked.searchable(rewrite)
         documents = self.retriever.invoke(question, config)
+        if self.min_relevance is not None and documents:
+            documents = self._relevant(question, self.min_relevance).invoke(documents, config)
         messages, packed = self._prompt(question, documents)
         yield Answer(question=question, documents=tuple(packed))
         if not packed:
@@ -142,6 +157,10 @@ class _Flow:
             rewrite = await self.llm.ainvoke(asked.rewrite_messages(), config)
             question = asked.searchable(rewrite)
         documents = await self.retriever.ainvoke(question, config)
+        if self.min_relevance is not None and documents:
+            documents = await self._relevant(question, self.min_relevance).ainvoke(
+                documents, config
+            )
         # Counting tokens may load the model first: not in the event loop.
         messages, packed = await asyncio.to_thread(self._prompt, question, documents)
         yield Answer(question=question, documents=tuple(packed))
@@ -154,6 +173,11 @@ class _Flow:
                 yield piece
         for piece in reader.finish():
             yield piece
+
+    def _relevant(
+        self, question: str, minimum: float
+    ) -> Runnable[Sequence[Document], list[Document]]:
+        return relevance_filter(self.llm, lambda d: self._prompt(question, [d])[0], minimum)
 
     def _prompt(
         self, question: str, documents: Sequence[Document]

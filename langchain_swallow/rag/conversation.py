@@ -24,6 +24,7 @@ def create_conversational_rag_chain(
     *,
     preset: str | Preset = ...,
     require_support: bool = ...,
+    min_relevance: float | None = ...,
     output: Literal["answer"] = ...,
 ) -> Runnable[RagInput, Answer]: ...
 
@@ -36,6 +37,7 @@ def create_conversational_rag_chain(
     *,
     preset: str | Preset = ...,
     require_support: bool = ...,
+    min_relevance: float | None = ...,
     output: Literal["message"],
 ) -> Runnable[RagInput, AIMessage]: ...
 
@@ -47,6 +49,7 @@ def create_conversational_rag_chain(
     *,
     preset: str | Preset = "質問応答",
     require_support: bool = False,
+    min_relevance: float | None = None,
     output: Output = "answer",
 ) -> Runnable[RagInput, Answer] | Runnable[RagInput, AIMessage]:
     """As `create_rag_chain`, with the conversation of a session before each question.
@@ -60,6 +63,7 @@ def create_conversational_rag_chain(
         history: From a session's id to its history.
         preset: A preset, or its name, with the variables `context` and `question`.
         require_support: As for `create_rag_chain`.
+        min_relevance: As for `create_rag_chain`.
         output: As for `create_rag_chain`.
 
     A question and its answer are added when the answer is whole, or when its stream is left or
@@ -68,7 +72,13 @@ def create_conversational_rag_chain(
     Raises:
         ValueError: As `create_rag_chain`; when invoked, also if the config has no session.
     """
-    chain = create_rag_chain(llm, retriever, preset=preset, require_support=require_support)
+    chain = create_rag_chain(
+        llm,
+        retriever,
+        preset=preset,
+        require_support=require_support,
+        min_relevance=min_relevance,
+    )
 
     def run(inputs: Iterator[RagInput], config: RunnableConfig) -> Iterator[Answer]:
         session = history(_session(config))
