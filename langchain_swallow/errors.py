@@ -114,7 +114,7 @@ def _restore(kind: type[SwallowError], arguments: tuple[Any, ...]) -> SwallowErr
 
 
 class UnknownModelError(SwallowError, ModelNotFoundError, ValueError):
-    """The name is no checkpoint of the catalog, no hub id and no folder, or is misspelled."""
+    """The name is not a checkpoint of the catalog, a hub id or a folder, or it is misspelled."""
 
 
 class ModelUnavailableError(SwallowError, ModelNotFoundError):

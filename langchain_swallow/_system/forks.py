@@ -1,9 +1,9 @@
 """Forked processes: workers of gunicorn that preloads, of Celery, of `multiprocessing` on Linux.
 
 A child has all of its parent's memory and, of its threads, only the one that forked: whoever waits
-for another of them waits for ever, and connections are read by both. So that a model or an index
+for another of them waits without end, and connections are read by both. So that a model or an index
 loaded before the fork can be used after it, in both, an object that has threads or connections
-begins anew in the child, and OpenMP's threads are ended before.
+starts again in the child, and OpenMP's threads are ended before.
 """
 
 import os
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from langchain_swallow._system.openmp import end_idle_threads, gnu_openmp_pauses
 
-_LONGEST_WAIT_S = 0.1
+_MAX_WAIT_S = 0.1
 _BETWEEN_LOOKS_S = 0.001
 # Waiting, stopped by a debugger, idle.
 _AT_REST = frozenset("STtI")
@@ -53,7 +53,7 @@ def _wait_for_quiet() -> None:
     A thread that computes or ends may hold a lock of MKL's, which nobody would release in a child.
     `Thread.join` returns before the thread has ended, and OpenMP does not wait for its threads.
     """
-    quiet, end = 0, time.monotonic() + _LONGEST_WAIT_S
+    quiet, end = 0, time.monotonic() + _MAX_WAIT_S
     while quiet < 2 and time.monotonic() < end:
         quiet = 0 if _others_run() else quiet + 1
         time.sleep(_BETWEEN_LOOKS_S)

@@ -107,8 +107,8 @@ def _quantities_agree(clause: str, at_quote: str, sentences: list[str], context:
     wanted = quantities(clause)
     if not wanted:
         return True
-    told = quantities(context)
-    having = [s for s in (at_quote, *sentences) if _has_all(quantities(s) + told, wanted)]
+    of_context = quantities(context)
+    having = [s for s in (at_quote, *sentences) if _has_all(quantities(s) + of_context, wanted)]
     if not having:
         return False
     content = _content(clause)
@@ -122,8 +122,8 @@ def _is_nearest(content: set[str], wanted: list[Quantity], texts: list[str], con
     if not content:
         return True
     found = {text: quantities(text) for text in texts}
-    told = quantities(context)
-    having = [text for text in texts if _has_all(found[text] + told, wanted)]
+    of_context = quantities(context)
+    having = [text for text in texts if _has_all(found[text] + of_context, wanted)]
     best = max((_shared(content, text + context) for text in having), default=1.0)
     rivals = (t for t in texts if t not in having and _has_rival(found[t], wanted))
     return all(_shared(content, rival + context) <= best for rival in rivals)

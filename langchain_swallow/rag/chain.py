@@ -130,7 +130,7 @@ class _Flow:
     min_relevance: float | None
 
     def run(self, inputs: Iterator[RagInput], config: RunnableConfig) -> Iterator[Answer]:
-        asked = asked_of(list(inputs))
+        asked = gather_questions(list(inputs))
         question = asked.question
         if asked.leans_on_history:
             rewrite = self.llm.invoke(asked.rewrite_messages(), config)
@@ -151,7 +151,7 @@ class _Flow:
     async def arun(
         self, inputs: AsyncIterator[RagInput], config: RunnableConfig
     ) -> AsyncIterator[Answer]:
-        asked = asked_of([part async for part in inputs])
+        asked = gather_questions([part async for part in inputs])
         question = asked.question
         if asked.leans_on_history:
             rewrite = await self.llm.ainvoke(asked.rewrite_messages(), config)
@@ -256,7 +256,7 @@ class _Asked:
         return accepted(message_text(rewrite), self.history, self.question)
 
 
-def asked_of(inputs: list[RagInput]) -> _Asked:
+def gather_questions(inputs: list[RagInput]) -> _Asked:
     """What a string, or a dict, asks; either may arrive in pieces."""
     if inputs and all(isinstance(part, str) for part in inputs):
         values: dict[str, Any] = {"question": "".join(str(part) for part in inputs)}

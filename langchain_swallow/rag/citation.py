@@ -45,7 +45,7 @@ class Citation:
 
 
 def note(citation: Citation) -> str:
-    """What people are told beside a citation that is not verified."""
+    """What people read next to a citation that is not verified."""
     if citation.contradicted:
         return "（資料の内容と不一致）"
     return "" if citation.verified else "（未確認）"

@@ -11,7 +11,13 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableGenerator
 
 from langchain_swallow.prompts.presets import Preset
 from langchain_swallow.rag.answer import Answer
-from langchain_swallow.rag.chain import Output, RagInput, as_output, asked_of, create_rag_chain
+from langchain_swallow.rag.chain import (
+    Output,
+    RagInput,
+    as_output,
+    create_rag_chain,
+    gather_questions,
+)
 
 GetHistory = Callable[[str], BaseChatMessageHistory]
 
@@ -82,7 +88,7 @@ def create_conversational_rag_chain(
 
     def run(inputs: Iterator[RagInput], config: RunnableConfig) -> Iterator[Answer]:
         session = history(_session(config))
-        question = asked_of(list(inputs)).question
+        question = gather_questions(list(inputs)).question
         turn = _Turn(question)
         pieces = chain.stream({"question": question, "history": session.messages}, config)
         try:
@@ -98,7 +104,7 @@ def create_conversational_rag_chain(
         inputs: AsyncIterator[RagInput], config: RunnableConfig
     ) -> AsyncIterator[Answer]:
         session = history(_session(config))
-        question = asked_of([part async for part in inputs]).question
+        question = gather_questions([part async for part in inputs]).question
         async with contextlib.aclosing(astream_turn(chain, question, session, config)) as pieces:
             async for piece in pieces:
                 yield piece
