@@ -123,13 +123,12 @@ class ToolUse:
             return [f"start: {calls} | {prefix} TEXT", r"TEXT: /(.|\n)*/"]
         opening = self.shown.opening
         # Plain text that reads as an opening would be taken for one.
-        text = rf"/(.|\n)*/ & ~/(.|\n)*{_in_regex(opening)}(.|\n)*/" if opening else None
-        if text and opening in self.controls:
-            return [f"start: TEXT ({calls})?", f"TEXT: {text}"]
+        rest = _regex_without(opening) if opening else r"(.|\n)*"
+        if opening in self.controls:
+            return [f"start: TEXT ({calls})?", f"TEXT: /{rest}/"]
         # What is read as text: what begins, behind blanks, as no call does.
         first = _in_regex((opening or self.shown.head)[0])
-        begun = rf"/{BLANK}*[^{first}{BLANK[1:]}(.|\n)*/"
-        text = f"{begun} & {text}" if text else begun
+        text = rf"/{BLANK}*[^{first}{BLANK[1:]}{rest}/"
         return [f"start: BLANKS? {calls} | TEXT", _BLANKS, f"TEXT: {text}"]
 
     def _lark(self, text: str) -> str:
@@ -258,3 +257,16 @@ def _texts_pattern(texts: tuple[str, ...]) -> re.Pattern[str]:
 def _in_regex(text: str) -> str:
     """A text in a regular expression of a grammar."""
     return re.escape(text).replace("/", r"\/")
+
+
+def _regex_without(tag: str) -> str:
+    """A regular expression of the texts without a tag, whose first character it has only once.
+
+    Written out, since vLLM's default backend knows no complement.
+    """
+    first, *others = map(_in_regex, tag)
+    rest = ""
+    for char in reversed(others):
+        following = f"|{char}{rest}" if rest else ""
+        rest = f"(|[^{char}{first}][^{first}]*{following})"
+    return f"[^{first}]*({first}{rest})*"

@@ -92,9 +92,14 @@ def _result(message: ToolMessage, name: str) -> TemplateMessage:
 
 
 def _reasoning(message: BaseMessage) -> dict[str, str]:
-    thought = message.additional_kwargs.get("reasoning_content")
-    is_thought = isinstance(message, AIMessage) and isinstance(thought, str) and thought
-    return {"reasoning_content": str(thought)} if is_thought else {}
+    """The thought of an answer, which v1 output has among its content."""
+    if not isinstance(message, AIMessage):
+        return {}
+    blocks = [b for b in message.content if isinstance(b, dict) and b.get("type") == "reasoning"]
+    thoughts = [message.additional_kwargs.get("reasoning_content")]
+    thoughts += [block.get("reasoning") for block in blocks]
+    written = "\n\n".join(thought for thought in thoughts if isinstance(thought, str) and thought)
+    return {"reasoning_content": written} if written else {}
 
 
 def _one_call_each(messages: Sequence[TemplateMessage]) -> list[TemplateMessage]:

@@ -2,10 +2,13 @@
 
 import functools
 import json
+import re
 from typing import Literal
 
 import llguidance.hf
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, message_chunk_to_message
 from langchain_core.tools import tool
 
@@ -13,7 +16,7 @@ from langchain_swallow import ChatSwallow
 from langchain_swallow.chat_models.tool_calls import ToolCallReader, read_answer
 from langchain_swallow.chat_models.tool_forms import HARMONY, HERMES, JAPANESE, LLAMA31, tool_form
 from langchain_swallow.chat_models.tool_schemas import to_openai_tools
-from langchain_swallow.chat_models.tools import tool_use
+from langchain_swallow.chat_models.tools import _regex_without, tool_use
 from langchain_swallow.engines.detokenizer import token_bytes
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.engines.grammar import GrammarCompiler
@@ -189,6 +192,32 @@ def test_several_calls_of_one_answer_and_their_results_are_written_all(form):
     assert (places == sorted(places)) == (form == "hermes")
 
 
+@pytest.mark.parametrize("form", ["hermes", "harmony"])
+@pytest.mark.parametrize("version", ["v0", "v1"])
+def test_the_thought_of_a_tool_loop_is_sent_back_and_an_earlier_one_is_not(form, version):
+    kwargs, content = {"reasoning_content": "今の考え"}, "調べます。"
+    if version == "v1":
+        kwargs, content = (
+            {},
+            [
+                {"type": "reasoning", "reasoning": "今の考え"},
+                {"type": "text", "text": "調べます。"},
+            ],
+        )
+    llm, engine = fake(form, answered(form, TEXTS[form]))
+    llm.bind_tools([天気]).invoke(
+        [
+            HumanMessage("前"),
+            AIMessage("はい。", additional_kwargs={"reasoning_content": "昔の考え"}),
+            HumanMessage("東京は？"),
+            AIMessage(content, tool_calls=[CALL], additional_kwargs=kwargs),
+            ToolMessage("晴れ", tool_call_id="a1"),
+        ]
+    )
+    sent = tokenizer_of(form).decode(engine.requests[0].prompt_ids)
+    assert (sent.count("今の考え"), sent.count("調べます。"), sent.count("昔の考え")) == (1, 1, 0)
+
+
 @forms
 def test_a_result_without_its_call_is_a_users_text(form):
     llm, engine = fake(form, answered(form, TEXTS[form]))
@@ -237,6 +266,14 @@ def test_the_grammar_admits_calls_that_are_valid_and_no_others(form):
         assert admits(form, grammar, TEXTS[form]) == (choice == "auto")
         assert not any(admits(form, grammar, text) for text in bad), choice
     assert not admits(form, used(form, "list_rooms").grammar, good)
+
+
+@given(
+    st.lists(st.sampled_from(["<", "tool_call>", "<tool_call", "<tool_call>", "x\n"]), max_size=6)
+)
+def test_text_without_an_opening_is_all_other_text(parts):
+    text = "".join(parts)
+    assert bool(re.fullmatch(_regex_without("<tool_call>"), text)) == ("<tool_call>" not in text)
 
 
 @forms
