@@ -94,10 +94,12 @@ def render_hidden(
     Raises:
         PromptError: The template fails, or does not write every text as it is.
     """
+    if not messages:
+        raise PromptError("No messages. Pass at least one user message.")
     try:
         return _Rendering(messages, tokenizer, arguments).rendered
     except PromptError:
-        if messages[0]["role"] != "system" or len(messages) == 1:
+        if [message["role"] for message in messages[:2]] != ["system", "user"]:
             raise
         return _Rendering(_without_system(messages), tokenizer, arguments).rendered
 

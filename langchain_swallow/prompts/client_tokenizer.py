@@ -186,7 +186,8 @@ class ClientTokenizer:
         if tokenize:
             raise ValueError("A client's tokenizer writes templates as text only.")
         arguments |= {"add_generation_prompt": add_generation_prompt}
-        return reveal(render_hidden([dict(m) for m in messages], self, arguments).prompt)
+        given = [{**message, "content": message.get("content") or ""} for message in messages]
+        return reveal(render_hidden(given, self, arguments).prompt)
 
     def _named(self, role: str) -> tuple[str | None, int | None]:
         """A special token and its id."""

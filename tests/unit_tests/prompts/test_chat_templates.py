@@ -291,6 +291,23 @@ def test_tools_that_a_template_does_not_write_are_an_error(tokenizer):
         encode(TURNS, tokenizer, format="alpaca", template_arguments={"tools": [SEARCH]})
 
 
+def test_the_clients_own_rendering_takes_messages_as_transformers_does():
+    made = ClientTokenizer(qwen3_folder())
+    made.chat_template = GEMMA3
+    calling = [{"role": "user", "content": "q"}, {"role": "assistant", "content": None}]
+    oracle = MAKERS[0].values[0]()
+    expected = oracle.apply_chat_template(
+        [calling[0], {"role": "assistant", "content": ""}], chat_template=GEMMA3, tokenize=False
+    )
+    assert made.apply_chat_template(calling) == expected
+    with pytest.raises(PromptError, match="No messages"):
+        made.apply_chat_template([])
+    made.chat_template = GEMMA2
+    # The system text goes before a user's text only.
+    with pytest.raises(PromptError, match="System role not supported"):
+        made.apply_chat_template([{"role": "system", "content": "s"}, calling[1]])
+
+
 def check_templates(client):
     oracle = PreTrainedTokenizerFast(tokenizer_file=str(qwen3_folder() / "tokenizer.json"))
     oracle.chat_template = client.chat_template
