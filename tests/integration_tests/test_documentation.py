@@ -91,7 +91,7 @@ def test_a_guide_runs(guide, capsys):
         shown = blocks(path, "bash", "text")
         for block, below in itertools.pairwise(shown):
             if block.language == "bash" and not block.reason and below.language == "text":
-                assert below.code in printed
+                assert below.code.strip() in printed
         [counted] = re.findall(r"`([^`]+ → 索引)`", path.read_text("utf-8"))
         assert counted in printed
     if guide == "howto":
