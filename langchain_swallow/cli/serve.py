@@ -162,6 +162,10 @@ def _serve(arguments: argparse.Namespace) -> int:
     from langchain_swallow.retrieval.index.manifest import read_manifest
 
     Proxies(arguments.forwarded_allow_ips)
+    if arguments.feedback is not None:
+        # Here its place can be corrected; at the first rating nobody would see why it is lost.
+        arguments.feedback.parent.mkdir(parents=True, exist_ok=True)
+        arguments.feedback.open("a", encoding="utf-8").close()
     with listen(arguments.host, arguments.port, token=arguments.token) as listening:
         # Mistyped, it would be a new and empty index, and every answer a refusal.
         read_manifest(arguments.index)

@@ -43,7 +43,7 @@ _UNMARKED = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 # More than this a character, and it is not text but chance.
 _MAX_BITS_OF_TEXT = 14.0
 # Less a byte, and it is Japanese without doubt: kana and kanji of two bytes.
-_SURE_BITS = 5.6
+_SURE_BITS = 5.8
 # More a character, and another encoding than those listed is looked for.
 _UNSURE_BITS = 12.5
 # What is text in EUC-JP, of any version.
@@ -132,11 +132,12 @@ def _likeliest(data: bytes, name: str) -> Decoded:
         # Most files are in CP932, and the others' cost takes long to find out where they are not.
         if _min_cost(sample, codec) <= readings[0].cost:
             readings.append(_reading(data, sample, _version(data, codec)))
-    if min(readings).density > _SURE_BITS:
+    # In cp1251 every byte is a letter, so a damaged byte would make Japanese Russian.
+    if not any(known.density <= _SURE_BITS and known.bad <= _MAX_BAD for known in readings):
         others = [*_OTHERS, *(_UNMARKED[2:] if sample == data else ())]
         readings += [_reading(data, sample, codec, _FOREIGN) for codec in others]
-    if min(readings).average > _UNSURE_BITS and (guess := _guessed(sample)):
-        readings.append(_reading(data, sample, guess, _FOREIGN))
+        if min(readings).average > _UNSURE_BITS and (guess := _guessed(sample)):
+            readings.append(_reading(data, sample, guess, _FOREIGN))
     best = min(readings)
     # One rare character may be in any text.
     limit = _MAX_BITS_OF_TEXT + best.bad * _BAD_BYTE + 30.0 / best.number
@@ -166,8 +167,8 @@ def _version(data: bytes, codec: str) -> str:
 class _Reading:
     """The bits that a sample takes in an encoding.
 
-    In all, for each character beyond ASCII, and for each byte of these. `bad` is the share of
-    bytes that the encoding does not have among the `number` characters beyond ASCII.
+    In all, for each character beyond ASCII, and for each byte of those that the encoding has.
+    `bad` is the share of bytes that it does not have among the `number` characters beyond ASCII.
     """
 
     cost: float
@@ -184,11 +185,12 @@ def _reading(data: bytes, sample: bytes, codec: str, prior: float = 0.0) -> _Rea
     number, ascii_number = max(1, len(beyond)), len(text) - len(beyond)
     total = bits(text)
     inside = total - ascii_number * ASCII_COST
+    broken = beyond.count("\ufffd")
     return _Reading(
         cost=total + prior + _BAD_BYTE * (_try(data, codec) is None),
         average=inside / number,
-        density=inside / max(1, len(sample) - ascii_number),
-        bad=beyond.count("\ufffd") / number,
+        density=bits(beyond.replace("\ufffd", "")) / max(1, len(sample) - ascii_number - broken),
+        bad=broken / number,
         number=number,
         codec=codec,
     )

@@ -64,7 +64,7 @@ class IndexFolder:
         """Changes when the index does; `None` where there is none."""
         try:
             found = (self.path / NAME).stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return found.st_mtime_ns, found.st_ino, found.st_size
 

@@ -70,6 +70,13 @@ def test_errors_go_to_stderr_with_exit_code_1(capsys, tmp_path):
     code, out, err = run(capsys, "ask", "-i", str(tmp_path / "none"), "問", "--model", "demo")
     assert (code, out) == (1, "")
     assert "holds no index. Make one with `langchain-swallow index DIR -o" in err
+    (tmp_path / "file").touch()
+    ratings = str(tmp_path / "file" / "ratings.jsonl")
+    # Before the index is looked for: a rating that cannot be written would be lost.
+    code, _, err = run(capsys, "serve", "-i", str(tmp_path / "none"), "--feedback", ratings)
+    assert code == 1
+    assert "file" in err
+    assert "holds no index" not in err
     code, _, err = run(capsys, "index", str(tmp_path / "none"), "-o", str(tmp_path / "i"))
     assert code == 1
     assert "does not exist" in err

@@ -152,3 +152,14 @@ def test_large_files_are_decoded_in_time_that_grows_with_their_size():
 @given(text=st.text(max_size=50))
 def test_every_text_has_a_cost(text):
     assert bits(text) >= 3 * len(text)
+
+
+@pytest.mark.parametrize("codec", ["cp932", "euc_jp", "utf-8"])
+@pytest.mark.parametrize("bad", [b"\xff", b"\x80", b"\xff\xff"])
+@pytest.mark.parametrize(
+    "text",
+    ["会議は十時から。", "有給休暇は10日とする。", "請求書,山田太郎,1000", "青葉商事御中"],
+)
+def test_a_damaged_byte_makes_no_other_language_of_a_short_text(text, codec, bad):
+    with pytest.raises(DocumentError, match=rf"looks like {codec}.* at offset \d+ \(line 2\)"):
+        decode(f"{text}\n".encode(codec) + bad + b"\n")

@@ -295,6 +295,17 @@ def test_a_late_reader_does_not_read_again_what_is_still_there(tmp_path, monkeyp
     assert [p.text for p in found.everything()][-1] == "三"
 
 
+def test_an_index_whose_folder_became_a_file_is_an_index_that_is_gone(store, tmp_path):
+    folder = tmp_path / "i"
+    store.save_local(folder)
+    loaded = SwallowFAISS.load_local(folder, store.embeddings)
+    before = len(loaded)
+    folder.rename(tmp_path / "moved")
+    assert len(loaded) == before
+    folder.write_text("", encoding="utf-8")
+    assert len(loaded) == before
+
+
 # Parts
 
 
