@@ -7,8 +7,7 @@ English.
 
 import locale
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
 from contextvars import ContextVar
 from typing import Literal
 
@@ -16,6 +15,9 @@ Language = Literal["ja", "en"]
 VARIABLE = "SWALLOW_LANG"
 # In the order of POSIX; Windows has none of them, and a locale of its own.
 _LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
+
+# A language with its weight: "ja-JP;q=0.8".
+_ACCEPTED = re.compile(r"(?:^|,)\s*(ja|en)(?:-[\w-]*)?\s*(?:;\s*q=(\d(?:\.\d{1,3})?))?\s*(?=,|$)")
 
 _chosen: ContextVar[Language | None] = ContextVar("language", default=None)
 
@@ -39,14 +41,28 @@ def current_language() -> Language:
     return _chosen.get() or _from_variable() or _from_locale()
 
 
-@contextmanager
-def language(chosen: Language) -> Iterator[None]:
-    """Within this block, `in_language` returns texts of one language."""
-    before = _chosen.set(chosen)
-    try:
-        yield
-    finally:
-        _chosen.reset(before)
+def use_language(chosen: Language | None) -> None:
+    """Choose the language of this context: of a request, and the tasks that it starts.
+
+    Args:
+        chosen: `None` leaves it to `SWALLOW_LANG` and the locale.
+    """
+    _chosen.set(chosen)
+
+
+def accepted_language(header: str) -> Language | None:
+    """The language that an `Accept-Language` header prefers; `None` if it names neither.
+
+    >>> accepted_language("fr, ja;q=0.8, en;q=0.5")
+    'ja'
+    """
+    best: Language | None = None
+    best_weight = 0.0
+    for name, weight in _ACCEPTED.findall(header.lower()):
+        number = min(float(weight or 1), 1)
+        if number > best_weight:
+            best, best_weight = name, number
+    return best
 
 
 def _from_variable() -> Language | None:

@@ -14,6 +14,7 @@ from langchain_core.documents import Document
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_text_splitters import TextSplitter
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.documents.split import JapaneseTextSplitter
 from langchain_swallow.rag import Answer, create_rag_chain
 from langchain_swallow.rag.conversation import astream_turn
@@ -99,10 +100,13 @@ class Assistant:
         """
         if len(question) > LONGEST_QUESTION:
             raise InvalidValueError(
-                f"質問は {LONGEST_QUESTION} 文字までです（{len(question)} 文字あります）。"
+                in_language(
+                    f"質問は {LONGEST_QUESTION} 文字までです（{len(question)} 文字あります）。",
+                    f"A question has at most {LONGEST_QUESTION} characters, not {len(question)}.",
+                )
             )
         if not question.strip():
-            raise InvalidValueError("質問がありません。 / No question was given.")
+            raise InvalidValueError(in_language("質問がありません。", "No question was given."))
         chosen = settings or Settings(lengths=self.lengths)
         chain = create_rag_chain(
             chosen.bound(self.llm),
@@ -133,15 +137,19 @@ class Assistant:
         client = session.client or session.id
         if self._uploading[client] >= self.limits.client_at_once:
             raise BusyError(
-                f"同時に送れるのは {self.limits.client_at_once} 件までです。 / "
-                f"A client may send {self.limits.client_at_once} uploads at a time.",
+                in_language(
+                    f"同時に送れるのは {self.limits.client_at_once} 件までです。",
+                    f"A client may send {self.limits.client_at_once} uploads at a time.",
+                ),
                 status=429,
                 retry_after_s=5,
             )
         if self._uploading.total() >= self.limits.at_once:
             raise BusyError(
-                "ほかの文書を読んでいます。しばらくしてからもう一度送ってください。 / "
-                "The server is reading other documents. Send these again later.",
+                in_language(
+                    "ほかの文書を読んでいます。しばらくしてからもう一度送ってください。",
+                    "The server is reading other documents. Send these again later.",
+                ),
                 status=503,
                 retry_after_s=10,
             )
@@ -166,7 +174,10 @@ class Assistant:
         """
         if shared and not self.shared_uploads:
             raise NotPermittedError(
-                "共有の索引には追加できません（--shared-uploads で許可します）。"
+                in_language(
+                    "共有の索引には追加できません（--shared-uploads で許可します）。",
+                    "This server takes no documents for everyone; --shared-uploads permits them.",
+                )
             )
         for file in files:
             yield await self._add_file(session, file, shared=shared)
@@ -176,7 +187,9 @@ class Assistant:
         kept = session.shared if shared else session.files
         others = len(session.files.keys() | session.shared.keys()) - (name in kept)
         if others + session.uploading >= self.limits.files:
-            return Uploaded(name, error=f"{name}: {self.limits.files} 個までです。")
+            limit = self.limits.files
+            ja, en = f"一つの会話に {limit} 個までです。", f"A session has at most {limit} files."
+            return Uploaded(name, error=f"{name}: {in_language(ja, en)}")
         if shared:
             store = self.store
         else:

@@ -6,6 +6,7 @@ The rest is in the log.
 import logging
 from dataclasses import dataclass
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.errors import (
     IndexStoreError,
     PromptOverflowError,
@@ -37,13 +38,37 @@ def failure(error: Exception) -> Failure:
     if isinstance(error, Refusal):
         return Failure(error.status, replace_surrogates(str(error)), error.retry_after_s)
     if isinstance(error, PromptOverflowError):
-        return Failure(422, replace_surrogates(str(error)))
+        advice = "プロンプトがコンテキスト長を超えます。質問か max_tokens を短くしてください。"
+        return Failure(422, in_language(advice, replace_surrogates(str(error))))
     logger.error("A request failed.", exc_info=error)
     if isinstance(error, ServerBusyError):
-        return Failure(503, "モデルのサーバーが混んでいます。 / The model's server is busy.", 5)
+        return Failure(
+            503,
+            in_language(
+                "モデルのサーバーが混んでいます。少し待って送ってください。",
+                "The model's server is busy. Try again soon.",
+            ),
+            5,
+        )
     if isinstance(error, IndexStoreError):
-        return Failure(503, "索引を読めません。 / The index cannot be read.", 60)
+        return Failure(
+            503,
+            in_language(
+                "索引を読めません。あとでもう一度送ってください。",
+                "The index cannot be read. Try again later.",
+            ),
+            60,
+        )
     if isinstance(error, SwallowError):
-        detail = "モデルから回答がありません。 / The model does not answer. Try again later."
+        detail = in_language(
+            "モデルから回答がありません。あとでもう一度送ってください。",
+            "The model does not answer. Try again later.",
+        )
         return Failure(503, detail, 30)
-    return Failure(500, "サーバーのエラーです。 / The server failed; its log says why.")
+    return Failure(
+        500,
+        in_language(
+            "サーバーのエラーです。詳細はサーバーのログにあります。",
+            "The server failed; its log says why.",
+        ),
+    )

@@ -10,6 +10,7 @@ from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.serving.refusals import Refusal, TooLargeError
 from langchain_swallow.serving.uploads import Limits, Received, file_name
 
@@ -44,7 +45,11 @@ class SlowFormError(Refusal):
     status = 408
 
     def __init__(self) -> None:
-        super().__init__(f"{_TIMEOUT_S} 秒以内に届きませんでした。 / The form took too long.")
+        super().__init__(
+            in_language(
+                f"{_TIMEOUT_S} 秒以内に届きませんでした。", f"The form took over {_TIMEOUT_S} s."
+            )
+        )
 
 
 class FormError(Refusal):
@@ -73,8 +78,10 @@ async def received_files(request: Request, limits: Limits) -> AsyncIterator[list
     """
     if int(request.headers.get("content-length", "0") or 0) > largest_form(limits):
         raise TooLargeError(
-            f"一つのリクエストは {limits.files} 個、一つ {limits.file_mb:g} MiB までです。 / "
-            f"A request may have {limits.files} files of {limits.file_mb:g} MiB each."
+            in_language(
+                f"一つのリクエストは {limits.files} 個、一つ {limits.file_mb:g} MiB までです。",
+                f"A request may have {limits.files} files of {limits.file_mb:g} MiB each.",
+            )
         )
     try:
         reading = request.form(max_files=limits.files, max_fields=_MAX_FIELDS)
@@ -83,14 +90,20 @@ async def received_files(request: Request, limits: Limits) -> AsyncIterator[list
         raise SlowFormError from error
     except HTTPException as error:
         raise FormError(
-            f"フォームを読めません（{limits.files} 個まで）。 / The form cannot be read; it "
-            f"must be multipart/form-data with at most {limits.files} files."
+            in_language(
+                f"フォームを読めません。multipart/form-data で {limits.files} 個まで送れます。",
+                "The form cannot be read. It must be multipart/form-data with at most "
+                f"{limits.files} files.",
+            )
         ) from error
     try:
         files = [_received(file) for file in form.getlist("files") if isinstance(file, UploadFile)]
         if not files:
             raise FormError(
-                "files にファイルがありません。 / The form has no files under the name `files`."
+                in_language(
+                    "files にファイルがありません。",
+                    "The form has no files under the name `files`.",
+                )
             )
         yield files
     finally:

@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from langchain_swallow._system.language import accepted_language, in_language, use_language
 from langchain_swallow.serving.cookies import (
     cookie_header,
     port_in_address,
@@ -16,10 +17,10 @@ from langchain_swallow.serving.cookies import (
     with_cookie,
 )
 from langchain_swallow.serving.forms import takes_files
-from langchain_swallow.serving.login import FORM, Logins
+from langchain_swallow.serving.login import Logins, login_form
 from langchain_swallow.serving.origins import host_name, is_from_another_site
 from langchain_swallow.serving.proxies import Proxies
-from langchain_swallow.serving.refusals import TooLargeError
+from langchain_swallow.serving.refusals import TooLargeError, too_large
 
 # What says no more than that the server runs is for everybody.
 _OPEN = frozenset({"/health", "/ready"})
@@ -70,6 +71,7 @@ class Guard:
             return
         scope = self._proxies.unwrapped(scope)
         headers = Headers(scope=scope)
+        use_language(accepted_language(headers.get("accept-language", "")))
         if refusal := self._refusal(scope, headers):
             await refusal(scope, receive, send)
             return
@@ -90,18 +92,22 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         if self._hosts and not self._is_known(host_name(headers)):
-            return JSONResponse(
-                {"detail": "この名前では答えません。 / Unknown host name."}, status_code=421
+            detail = in_language(
+                "このホスト名からのアクセスは許可されていません。127.0.0.1 を使ってください。",
+                "This host name is not permitted. Use 127.0.0.1.",
             )
+            return JSONResponse({"detail": detail}, status_code=421)
         if is_from_another_site(scope, headers):
-            detail = (
-                "ほかのサイトのページからは受け取りません。 / The request is from another site."
+            detail = in_language(
+                "ほかのサイトのページからのリクエストは受け付けません。",
+                "The request is from another site.",
             )
             return JSONResponse({"detail": detail}, status_code=403)
         length = headers.get("content-length", "0")
         if length.isascii() and length.isdigit() and int(length) <= self._largest(scope):
             return None
-        return JSONResponse({"detail": "大きすぎます。 / The request is too large."}, 413)
+        refused = too_large(self._largest(scope))
+        return JSONResponse({"detail": str(refused)}, refused.status)
 
     def _is_known(self, name: str) -> bool:
         # An address of this machine is no name, which a page elsewhere could point here.
@@ -120,7 +126,9 @@ class Guard:
             given = await _token_of_form(scope, receive)
         if path == "/logout" and scope.get("method") == "POST":
             logins.log_out(cookie)
-            response = _login_page(scope, "ログアウトしました。 / Logged out.", status=200)
+            response = _login_page(
+                scope, in_language("ログアウトしました。", "Logged out."), status=200
+            )
             response.headers.append("set-cookie", _cookie(logins, scope, headers, ""))
         elif logins.is_right(given):
             # The token goes out of the address, and of the browser's history. To one place only:
@@ -139,12 +147,14 @@ class Guard:
             return
         elif path == "/login" or "text/html" in headers.get("accept", ""):
             response = _login_page(
-                scope, "トークンが違います。 / Wrong token." if given else "", status=401
+                scope,
+                in_language("トークンが違います。", "Wrong token.") if given else "",
+                status=401,
             )
         else:
-            detail = (
-                "Authorization: Bearer に、サーバーのトークンが必要です。 / "
-                "Authorization: Bearer must have the server's token."
+            detail = in_language(
+                "Authorization: Bearer に、サーバーのトークンが必要です。",
+                "Authorization: Bearer must have the server's token.",
             )
             response = JSONResponse({"detail": detail}, status_code=401)
         await response(scope, receive, send)
@@ -152,8 +162,7 @@ class Guard:
 
 def _login_page(scope: Scope, message: str, *, status: int) -> Response:
     action = scope.get("root_path", "") + "/login"
-    page = FORM.replace("ACTION", action).replace("WRONG", message)
-    return HTMLResponse(page, status_code=status)
+    return HTMLResponse(login_form(action, message), status_code=status)
 
 
 def _cookie_name(logins: Logins, scope: Scope, headers: Headers) -> str:
@@ -173,7 +182,7 @@ async def _token_of_form(scope: Scope, receive: Receive) -> str:
     async for part in Request(scope, receive).stream():
         read += part
         if len(read) > _MAX_LOGIN:
-            raise TooLargeError("大きすぎます。 / The request is too large.")
+            raise too_large(_MAX_LOGIN)
     return parse_qs(read.decode("utf-8", "replace")).get("token", [""])[0]
 
 
@@ -199,7 +208,7 @@ class _Limited:
     """A body without a length, which is refused once it is too large."""
 
     def __init__(self, receive: Receive, limit: int) -> None:
-        self._receive, self._left = receive, limit
+        self._receive, self._left, self._limit = receive, limit, limit
 
     async def receive(self) -> Message:
         """The next part of the body."""
@@ -226,7 +235,7 @@ class _Limited:
 
     def _check(self) -> None:
         if self._left < 0:
-            raise TooLargeError("大きすぎます。 / The request is too large.")
+            raise too_large(self._limit)
 
 
 def _with_policy(send: Send) -> Send:

@@ -3,6 +3,7 @@
 import threading
 from dataclasses import dataclass
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.serving.sessions import Session, Sessions
 from langchain_swallow.serving.uploads import Limits
@@ -40,8 +41,10 @@ class Ledger:
             room = max(0, min(self._limits.passages, of_session, of_all))
             if count > room:
                 raise DocumentError(
-                    f"{entry.name}: 約 {count} 箇所あり、{room} を超えます。 / About "
-                    f"{count} chunks; there is room for {room}."
+                    in_language(
+                        f"{entry.name}: 約 {count} チャンクあり、上限の {room} を超えます。",
+                        f"{entry.name}: about {count} chunks; there is room for {room}.",
+                    )
                 )
             entry.session.pending[entry] = count
 

@@ -2,20 +2,45 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 import time
+
+from langchain_swallow._system.language import current_language, in_language
 
 _LIFETIME_S = 30 * 24 * 3600
 _RENEWED_AFTER_S = 24 * 3600
 _MAX_LOGGED_OUT = 10_000
 
-FORM = """<!doctype html><html lang="ja"><meta charset="utf-8">
+_FORM = """<!doctype html><html lang="LANG"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>langchain-swallow</title>
 <style>body{font-family:sans-serif;max-width:30em;margin:20vh auto;padding:0 1em}</style>
-<h1>トークンが必要です</h1><p>サーバーを起動した人から受け取ったトークンを入れてください。 /
-Enter the token of this server.</p><form method="post" action="ACTION"><label>トークン / Token
+<h1>TITLE</h1><p>ADVICE</p><form method="post" action="ACTION"><label>LABEL
 <input name="token" type="password" autocomplete="current-password" autofocus required></label>
-<button>開く / Open</button></form><p role="alert">WRONG</p></html>"""
+<button>OPEN</button></form><p role="alert">MESSAGE</p></html>"""
+
+
+def login_form(action: str, message: str) -> str:
+    """The page that asks for the token, in the reader's language.
+
+    Args:
+        action: Where the form is sent.
+        message: What happened before, such as a wrong token; or nothing.
+    """
+    advice = in_language(
+        "サーバーの管理者から受け取ったトークンを入力してください。",
+        "Enter the token that you got from whoever runs this server.",
+    )
+    texts = {
+        "LANG": current_language(),
+        "TITLE": in_language("トークンが必要です", "This server asks for a token"),
+        "ADVICE": advice,
+        "ACTION": action,
+        "LABEL": in_language("トークン", "Token"),
+        "OPEN": in_language("開く", "Open"),
+        "MESSAGE": message,
+    }
+    return re.sub("|".join(texts), lambda found: texts[found[0]], _FORM)
 
 
 class Logins:

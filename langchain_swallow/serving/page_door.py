@@ -24,7 +24,7 @@ from langchain_swallow.serving.cookies import (
     read_cookies,
     with_cookie,
 )
-from langchain_swallow.serving.refusals import Refusal, TooLargeError
+from langchain_swallow.serving.refusals import Refusal, too_large
 from langchain_swallow.text.surrogates import replace_surrogates
 
 _API = "/gradio_api"
@@ -206,7 +206,7 @@ async def _json(receive: Receive) -> dict[str, Any]:
         read += message.get("body", b"")
         more = message.get("more_body", False)
         if len(read) > _MAX_BODY:
-            raise TooLargeError("大きすぎます。 / The request is too large.")
+            raise too_large(_MAX_BODY)
     try:
         body = json.loads(read)
     except (ValueError, RecursionError) as error:

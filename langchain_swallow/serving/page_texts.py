@@ -2,21 +2,21 @@
 
 TEXTS = {
     "title": (
-        "## 文書に聞く\n文書から、出典を付けて答えます。",
+        "## 文書に質問する\n文書から、出典を付けて答えます。",
         "## Ask the documents\nAnswers come from the documents, with their sources.",
     ),
     "ask": ("質問", "Question"),
     "ask_hint": ("質問を書いて Enter", "Write a question and press Enter"),
-    "send": ("聞く", "Ask"),
+    "send": ("送信", "Send"),
     "stop": ("止める", "Stop"),
-    "again": ("答え直す", "Answer again"),
+    "again": ("再生成", "Regenerate"),
     "new": ("新しい会話", "New conversation"),
     "files": ("文書を追加", "Add documents"),
     "settings": ("設定", "Settings"),
     "preset": ("プリセット", "Preset"),
-    "system": ("システムプロンプト（空なら標準）", "System prompt (empty: the preset's)"),
-    "k": ("見せる資料の数", "Passages shown to the model"),
-    "max_tokens": ("答えの最大の長さ（トークン）", "Longest answer (tokens)"),
+    "system": ("システムプロンプト（空ならデフォルト）", "System prompt (empty: the preset's)"),
+    "k": ("参照するチャンク数", "Chunks in the prompt"),
+    "max_tokens": ("回答の最大の長さ（トークン）", "Maximum length of an answer (tokens)"),
     "temperature": ("温度（0 はモデルのデフォルト）", "Temperature (0: the model's default)"),
     "conversation": ("会話", "Conversation"),
 }
@@ -30,10 +30,10 @@ SCRIPT_TEXTS = {
         "Its messages and added documents are not used for the next answers.",
     ),
     "unsent": (
-        "回答が届きませんでした。もう一度聞いてください。",
-        "No answer has arrived. Ask again.",
+        "回答が届きませんでした。もう一度送信してください。",
+        "No answer has arrived. Send the question again.",
     ),
-    "chunks": ("箇所", "chunks"),
+    "chunks": ("チャンク", "chunks"),
     "leftOut": ("読めなかった部分", "Not read"),
     "remove": ("削除", "Remove"),
     "failed": (
@@ -52,7 +52,7 @@ FILE_PICKER = """<div class="files">
 </div>"""
 
 FILE_OWNERS = """<fieldset>
-<legend><span class="ja">使う人</span><span class="en">For</span></legend>
+<legend><span class="ja">公開範囲</span><span class="en">Visible to</span></legend>
 <label><input type="radio" name="whose" value="mine" checked>
 <span class="ja">この会話だけ</span><span class="en">This conversation</span></label>
 <label><input type="radio" name="whose" value="everyone">

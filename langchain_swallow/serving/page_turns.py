@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from langchain_swallow._system.language import accepted_language, use_language
 from langchain_swallow.errors import SwallowError
 from langchain_swallow.rag import Answer
 from langchain_swallow.rag.html import answer_html
@@ -51,6 +52,7 @@ class PageTurns:
         """
         if not question.strip():
             return
+        _use_language_of(request)
         lost = False
         try:
             try:
@@ -101,8 +103,9 @@ class PageTurns:
         except SwallowError as error:
             yield _body(turn_id, answer) + _alarm(failure(error).detail)
 
-    def rate(self, session_id: str, data: gr.LikeData) -> None:
+    def rate(self, request: gr.Request, session_id: str, data: gr.LikeData) -> None:
         """Keep a rating of the answer whose text it is."""
+        _use_language_of(request)
         good = data.liked is True or data.liked == "Like"
         found = _ANSWER_ID.search(str(data.value))
         try:
@@ -121,6 +124,11 @@ class PageTurns:
             session = sessions.create(request.client.host if request.client else "")
             session.page = page
         return session
+
+
+def _use_language_of(request: gr.Request) -> None:
+    """Answer in the browser's language: Gradio's events run outside of their requests."""
+    use_language(accepted_language(request.headers.get("accept-language", "")))
 
 
 def _wire(turn_id: str, body: str, session_id: str, *, lost: bool) -> str:

@@ -1,5 +1,6 @@
 """Requests that the server refuses on purpose: each has its HTTP status and says what to do."""
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.errors import SwallowError
 
 
@@ -28,7 +29,7 @@ class StoppingError(Refusal):
     retry_after_s = 10
 
     def __init__(self) -> None:
-        super().__init__("サーバーが停止します。 / The server is stopping.")
+        super().__init__(in_language("サーバーが停止します。", "The server is stopping."))
 
 
 class UnknownSessionError(Refusal):
@@ -38,9 +39,11 @@ class UnknownSessionError(Refusal):
 
     def __init__(self) -> None:
         super().__init__(
-            "この会話はサーバーにありません。POST /v1/sessions で新しい会話を作ってください。 / "
-            "Unknown session. Create one with POST /v1/sessions; a restarted server has forgotten "
-            "all sessions."
+            in_language(
+                "この会話はサーバーにありません。POST /v1/sessions で新しい会話を作ってください。",
+                "Unknown session. Create one with POST /v1/sessions; a restarted server has "
+                "forgotten all sessions.",
+            )
         )
 
 
@@ -50,7 +53,12 @@ class UnknownDocumentError(Refusal):
     status = 404
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name}: この会話の文書ではありません。 / No such document.")
+        super().__init__(
+            in_language(
+                f"{name}: この会話の文書ではありません。",
+                f"{name} is not a document of this session.",
+            )
+        )
 
 
 class UnknownAnswerError(Refusal):
@@ -60,7 +68,10 @@ class UnknownAnswerError(Refusal):
 
     def __init__(self) -> None:
         super().__init__(
-            "この回答はサーバーに残っていません。 / The server does not have this answer any more."
+            in_language(
+                "この回答はサーバーに残っていません。",
+                "The server does not have this answer any more.",
+            )
         )
 
 
@@ -74,6 +85,16 @@ class TooLargeError(Refusal):
     """A request or a file exceeds its limit."""
 
     status = 413
+
+
+def too_large(limit: int) -> TooLargeError:
+    """The error for a request of more than `limit` bytes."""
+    return TooLargeError(
+        in_language(
+            f"リクエストが大きすぎます。上限は {limit:,} バイトです。",
+            f"The request is too large. The limit is {limit:,} bytes.",
+        )
+    )
 
 
 class BusyError(Refusal):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage, HumanMessage
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.serving.refusals import BusyError, UnknownSessionError
 
@@ -152,8 +153,10 @@ class Sessions:
             self._drop(lambda s, age: s.client == client and self._is_abandoned(s, age))
         if self._count(client) >= self._per_client:
             raise BusyError(
-                f"会話は {self._per_client} 個までです。使わない会話を削除してください。 / "
-                f"{self._per_client} sessions are the limit of one client. Delete unused ones.",
+                in_language(
+                    f"会話は {self._per_client} 個までです。使わない会話を削除してください。",
+                    f"{self._per_client} sessions are the limit of one client. Delete unused ones.",
+                ),
                 status=429,
                 retry_after_s=60,
             )
@@ -161,8 +164,10 @@ class Sessions:
             self._drop(self._is_abandoned)
         if len(self) >= self._most:
             raise BusyError(
-                "サーバーの会話がいっぱいです。しばらくしてからもう一度試してください。 / "
-                "The server has no room for another session. Try again later.",
+                in_language(
+                    "サーバーの会話がいっぱいです。しばらくしてからもう一度試してください。",
+                    "The server has no room for another session. Try again later.",
+                ),
                 status=503,
                 retry_after_s=60,
             )

@@ -5,6 +5,7 @@ from typing import Any
 
 from langchain_core.runnables import Runnable
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.prompts.presets import Preset, get_preset, list_presets
 from langchain_swallow.serving.refusals import InvalidValueError
 
@@ -72,15 +73,29 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.preset not in rag_presets():
-            raise InvalidValueError(f"preset must be one of {', '.join(rag_presets())}.")
+            names = ", ".join(rag_presets())
+            raise InvalidValueError(
+                in_language(
+                    f"preset に {self.preset!r} は指定できません。指定できる値: {names}",
+                    f"preset must be one of {names}, not {self.preset!r}.",
+                )
+            )
         bounds = BOUNDS | {"max_tokens": (SHORTEST_ANSWER, self.lengths.maximum)}
         for name, (minimum, maximum) in bounds.items():
             value = getattr(self, name)
             if value is not None and not minimum <= value <= maximum:
-                raise InvalidValueError(f"{name} must be from {minimum} to {maximum}.")
+                raise InvalidValueError(
+                    in_language(
+                        f"{name} は {minimum} から {maximum} までです。指定した値: {value}",
+                        f"{name} must be from {minimum} to {maximum}, not {value}.",
+                    )
+                )
         if len(self.system_prompt) > LONGEST_SYSTEM_PROMPT:
             raise InvalidValueError(
-                f"system_prompt is longer than {LONGEST_SYSTEM_PROMPT} characters."
+                in_language(
+                    f"system_prompt は {LONGEST_SYSTEM_PROMPT} 文字までです。",
+                    f"system_prompt is longer than {LONGEST_SYSTEM_PROMPT} characters.",
+                )
             )
 
     def chosen_preset(self) -> Preset:

@@ -10,12 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from langchain_core.documents import Document
 from langchain_text_splitters import TextSplitter
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.documents.load import LoadedFile, load_bytes
 from langchain_swallow.documents.readers.registry import (
     SUFFIXES,
@@ -133,7 +135,7 @@ class Worker:
         """
         job = _Job(store, file, self._splitter, self._limits, claim)
         job.is_wanted, job.is_answering = is_wanted, self._is_answering
-        future = self._pool.submit(job.run)
+        future = self._pool.submit(copy_context().run, job.run)
         try:
             return await asyncio.wrap_future(future)
         finally:
@@ -178,21 +180,34 @@ class _Job:
             chunks = self._chunks()
             self._store_chunks(chunks)
         except _Stopped:
-            return Uploaded(name, error=f"{name}: 中止しました。 / Stopped.")
+            return Uploaded(name, error=in_language(f"{name}: 中止しました。", f"{name}: stopped."))
         except DocumentError as error:
             return Uploaded(name, error=str(error), left_out=self._left_out)
         except Exception as error:  # whatever it is, the other files are not to blame
             logger.warning("%r was not added.", name, exc_info=error)
-            return Uploaded(name, error=f"{name}: 追加できませんでした。 / It could not be added.")
+            return Uploaded(
+                name,
+                error=in_language(
+                    f"{name}: 追加できませんでした。", f"{name}: it could not be added."
+                ),
+            )
         return Uploaded(name, passages=len(chunks), left_out=self._left_out)
 
     def _chunks(self) -> list[Document]:
         name, limits = self._file.name, self._limits
         if (suffix := PurePosixPath(name).suffix.lower()) not in SUFFIXES:
-            known = "、".join(sorted(SUFFIXES))
-            raise DocumentError(f"{name}: 読めない形式です（{suffix}）。{known} が読めます。")
+            known = ", ".join(sorted(SUFFIXES))
+            raise DocumentError(
+                in_language(
+                    f"{name}: 読めない形式です（{suffix}）。読める形式: {known}",
+                    f"{name}: {suffix} cannot be read. Formats: {known}",
+                )
+            )
         if self._file.size > limits.file_bytes:
-            raise DocumentError(f"{name}: 大きさが {limits.file_mb:g} MiB を超えます。")
+            size = f"{limits.file_mb:g} MiB"
+            raise DocumentError(
+                in_language(f"{name}: {size} を超えます。", f"{name}: larger than {size}.")
+            )
         self._look()
         self._refuse_documents_of_others()
         documents = self._documents()
@@ -202,7 +217,9 @@ class _Job:
             chunks += block.chunks
             self._claim(block.expected(len(chunks)))
         if not chunks:
-            raise DocumentError(f"{name}: 文字がありません。")
+            raise DocumentError(
+                in_language(f"{name}: 文字がありません。", f"{name}: it has no text.")
+            )
         return chunks
 
     def _documents(self) -> Sequence[Document]:
@@ -241,9 +258,11 @@ class _Job:
         same, _ = self._store.snapshot().of_sources([name])
         if any(passage.origin or passage.metadata.get(_MARK) is not True for passage in same):
             raise DocumentError(
-                f"{name}: 同じ名前の文書が索引にあります。名前を変えて追加してください。 / "
-                "The index has a document of this name that was not uploaded. Rename the file "
-                "to add it."
+                in_language(
+                    f"{name}: 同じ名前の文書が索引にあります。名前を変えて追加してください。",
+                    f"{name}: the index has a document of this name that was not uploaded. Rename "
+                    "the file to add it.",
+                )
             )
 
     def _look(self) -> None:

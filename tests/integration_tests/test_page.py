@@ -157,7 +157,7 @@ def test_an_uploaded_file_is_asked_about(served, visit, tmp_path):
     page.click("#files")
     page.set_input_files("#files input[type=file]", [str(file), str(broken)])
     page.get_by_text(re.compile("⏳ [01] / 2")).wait_for()
-    page.get_by_text("備品.txt: ✓ 1 箇所").wait_for()
+    page.get_by_text("備品.txt: ✓ 1 チャンク").wait_for()
     page.get_by_text("壊れた.pdf: ⚠").wait_for()
     assert str(tmp_path) not in page.locator("#uploaded").inner_text()
     assert "12個" in ask(page, "予備の電球は何個ありますか。")
@@ -179,7 +179,7 @@ def test_a_file_for_everyone(llm, visit, tmp_path):
         page.click("#files")
         page.get_by_label("全員").check()
         page.set_input_files("#files input[type=file]", str(tmp_path / "備品.txt"))
-        page.get_by_text("備品.txt: ✓ 1 箇所").wait_for()
+        page.get_by_text("備品.txt: ✓ 1 チャンク").wait_for()
         page.set_input_files("#files input[type=file]", str(tmp_path / "大きい.txt"))
         page.get_by_text(re.compile("exceeds|超え|大き", re.IGNORECASE)).last.wait_for()
         assert len(store) == 2
@@ -201,9 +201,9 @@ def test_chosen_settings_reach_the_model(served, visit, monkeypatch):
     page.get_by_label("プリセット").click()
     page.get_by_role("option", name="質問応答（短答）").click()
     page.get_by_label("システムプロンプト").fill("短く答えてください。")
-    page.get_by_label("見せる資料の数").first.fill("2")
+    page.get_by_label("参照するチャンク数").first.fill("2")
     # Beyond its bound.
-    page.get_by_label("答えの最大の長さ").first.fill("99999")
+    page.get_by_label("回答の最大の長さ").first.fill("99999")
     page.keyboard.press("Tab")
     ask(page, QUESTION)
     (settings,) = asked_with
@@ -219,7 +219,7 @@ def test_everything_is_reached_by_keyboard(served, visit):
     for _ in range(6):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.innerText.split('\\n')[0].trim()"))
-    assert reached == ["聞く", "止める", "答え直す", "新しい会話", "文書を追加", "設定"]
+    assert reached == ["送信", "止める", "再生成", "新しい会話", "文書を追加", "設定"]
     page.keyboard.press("Enter")
     page.get_by_label("プリセット").wait_for()
     for _ in range(5):
@@ -233,7 +233,7 @@ def test_the_page_in_english(served, browser):
     page.goto(served.url)
     page.wait_for_selector("#question textarea")
     page.get_by_role("heading", name="Ask the documents").wait_for()
-    for name in ("Ask", "Stop", "Answer again", "New conversation"):
+    for name in ("Send", "Stop", "Regenerate", "New conversation"):
         assert page.get_by_role("button", name=name, exact=True).count() == 1
     assert page.get_by_label("Question").count() == 1
     page.context.close()
@@ -245,7 +245,7 @@ def test_markup_of_documents_and_questions_is_text(served, visit, tmp_path):
     page = visit(served.url)
     page.click("#files")
     page.set_input_files("#files input[type=file]", str(file))
-    page.get_by_text("✓ 1 箇所").wait_for()
+    page.get_by_text("✓ 1 チャンク").wait_for()
     ask(page, f"資料には何がありますか。{MARKUP}")
     assert page.title() == "langchain-swallow"
     assert page.locator(".conversation img, .conversation script").count() == 0

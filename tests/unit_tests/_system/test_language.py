@@ -2,12 +2,18 @@
 
 import ast
 import re
+from contextvars import copy_context
 from pathlib import Path
 
 import pytest
 
 import langchain_swallow
-from langchain_swallow._system.language import current_language, in_language, language
+from langchain_swallow._system.language import (
+    accepted_language,
+    current_language,
+    in_language,
+    use_language,
+)
 
 PACKAGE = Path(langchain_swallow.__file__).parent
 JAPANESE = re.compile(r"[ぁ-んァ-ヶ一-龠]")
@@ -53,14 +59,36 @@ def test_a_language_that_there_is_not_is_an_error(monkeypatch):
         current_language()
 
 
-def test_a_block_has_its_own_language(monkeypatch):
+def test_a_request_has_its_own_language(monkeypatch):
     monkeypatch.setenv("SWALLOW_LANG", "en")
-    with language("ja"):
-        assert current_language() == "ja"
-        with language("en"):
-            assert current_language() == "en"
-        assert current_language() == "ja"
+
+    def answered(header):
+        use_language(accepted_language(header))
+        return current_language()
+
+    run = copy_context().run
+    assert [run(answered, header) for header in ("ja", "en", "fr", "")] == ["ja", "en", "en", "en"]
     assert current_language() == "en"
+
+
+@pytest.mark.parametrize(
+    ("header", "chosen"),
+    [
+        ("ja", "ja"),
+        ("ja-JP,ja;q=0.9,en-US;q=0.8,en;q=0.7", "ja"),
+        ("en-US,en;q=0.9,ja;q=0.8", "en"),
+        ("en;q=0.2, ja;q=0.3", "ja"),
+        ("fr-FR, de;q=0.5", None),
+        ("ja;q=0", None),
+        ("JA", "ja"),
+        ("javanese", None),
+        ("*", None),
+        ("en;q=nonsense", None),
+        ("", None),
+    ],
+)
+def test_the_header_of_a_browser_names_its_language(header, chosen):
+    assert accepted_language(header) == chosen
 
 
 def pairs():

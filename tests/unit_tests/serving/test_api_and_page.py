@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sqlite3
 import time
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ from langchain_swallow.serving.answer_json import _public, answer_json
 from langchain_swallow.serving.api import create_api
 from langchain_swallow.serving.api_models import AnswerBody
 from langchain_swallow.serving.assistant import Assistant
+from langchain_swallow.serving.guard import Guard
 from langchain_swallow.serving.refusals import (
     BusyError,
     UnknownAnswerError,
@@ -32,6 +34,8 @@ from langchain_swallow.serving.settings import AnswerLengths, Settings
 from langchain_swallow.serving.uploads import Limits, Received, file_name
 from tests.support.assistants import assistant, client, new_session, store
 from tests.support.embeddings import CharacterEmbeddings
+
+pytestmark = pytest.mark.usefixtures("japanese")
 
 
 def session_of(made, name="甲"):
@@ -346,7 +350,8 @@ async def test_an_answer_as_json():
         ({"question": "会議室は？", "unknown": 1}, "unknown"),
     ],
 )
-async def test_a_wrong_request_is_told_what_is_wrong(body, said):
+async def test_a_wrong_request_is_told_what_is_wrong(body, said, monkeypatch):
+    monkeypatch.setenv("SWALLOW_LANG", "en")
     async with client(create_api(assistant())) as http:
         got = await http.post("/v1/answers", json=body)
         assert got.status_code == 422
@@ -552,6 +557,31 @@ async def test_uploads_have_places_and_those_without_one_are_told_to_wait():
                 assert (got.status_code, got.headers["retry-after"]) == (503, "10")
         assert (await http.post(path, files=files)).status_code == 200
         assert not made._uploading
+
+
+JAPANESE = re.compile("[ぁ-んァ-ヶ一-龠]")
+
+
+@pytest.mark.parametrize("accepted", ["ja-JP,ja;q=0.9", "en-US,en;q=0.9"])
+async def test_a_refusal_is_in_the_clients_language(accepted):
+    made = assistant(limits=Limits(files=1))
+    async with client(Guard(create_api(made))) as http:
+        http.headers["Accept-Language"] = accepted
+        session = await new_session(http)
+        path = f"/v1/sessions/{session}/documents"
+        files = [("files", (name, b"a")) for name in ("a.png", "b.txt")]
+        asked = {"question": "x", "session": session}
+        told = [
+            (await http.post("/v1/answers", json={"question": "x", "session": "none"})).text,
+            (await http.post("/v1/answers", json={**asked, "question": " "})).text,
+            (await http.post(path, files=files[:1])).text,
+            (await http.post(path, files=files)).text,
+            (await http.delete(f"{path}/none.txt")).text,
+            (await http.post("/v1/answers", headers={"Origin": "http://elsewhere"})).text,
+        ]
+    for text in told:
+        assert bool(JAPANESE.search(text)) == accepted.startswith("ja"), text
+        assert " / " not in text
 
 
 NAMES = {

@@ -1,5 +1,6 @@
 """Who may ask: the guard in front of page and API, without a socket."""
 
+import re
 from typing import Any
 
 import httpx
@@ -12,6 +13,8 @@ from langchain_swallow.cli.serve import _address
 from langchain_swallow.serving.guard import Guard, is_loopback
 from langchain_swallow.serving.login import Logins
 from langchain_swallow.serving.proxies import Proxies
+
+pytestmark = pytest.mark.usefixtures("japanese")
 
 
 def client(app, **options):
@@ -40,6 +43,10 @@ async def test_a_token_lets_in():
         assert page.status_code == 401
         assert "トークンが必要" in page.text
         assert "違います" not in page.text
+        english = {"Accept": "text/html", "Accept-Language": "en-US,en;q=0.9"}
+        page = await http.get("/", headers=english)
+        assert 'lang="en"' in page.text
+        assert not re.search("[ぁ-んァ-ヶ一-龠]", page.text)
         page = await http.post("/login", data={"token": "wrong"})
         assert (page.status_code, "違います" in page.text) == (401, True)
         entered = await http.post("/login", data={"token": "secret"})
@@ -345,7 +352,7 @@ def test_loopback():
 def test_a_port_that_is_none_is_refused_with_a_sentence(port, capsys, tmp_path):
     with pytest.raises(SystemExit):
         main(["serve", "-i", str(tmp_path), "--port", port])
-    assert "must be a" in capsys.readouterr().err
+    assert f"を指定してください。指定した値: '{port}'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
