@@ -11,7 +11,7 @@ from langchain_swallow.cli.common import add_json, load_store, print_json, show_
 from langchain_swallow.cli.encoders import add_embeddings_server
 from langchain_swallow.cli.error_texts import error_text
 from langchain_swallow.cli.parsers import add_command, say
-from langchain_swallow.cli.retrieval import add_retrieval, retriever_of
+from langchain_swallow.cli.retrieval import add_retrieval, build_retriever
 from langchain_swallow.cli.running import add_model, add_running, running
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _chat(arguments: argparse.Namespace) -> int:
         llm.load()
         return llm
 
-    retrieve = functools.partial(retriever_of, arguments)
+    retrieve = functools.partial(build_retriever, arguments)
     open_index = functools.partial(load_store, arguments=arguments)
     conversation = Conversation(
         load,

@@ -196,7 +196,7 @@ def build_store(
     return SwallowFAISS.from_documents(chunks, load_encoder(embeddings, arguments), progress=True)
 
 
-def counter_of(tokenizer: str | None) -> Any:
+def token_counter(tokenizer: str | None) -> Any:
     """How tokens are counted: by a model's tokenizer, or estimated."""
     if tokenizer is None:
         return None

@@ -14,17 +14,17 @@ from langchain_swallow.cli.common import (
     add_json,
     add_output,
     build_store,
-    counter_of,
     load_store,
     open_store,
     print_json,
     rag_chain,
     say_unread,
     show_sources,
+    token_counter,
 )
 from langchain_swallow.cli.encoders import add_embeddings_server, choose_embeddings, load_encoder
 from langchain_swallow.cli.parsers import CommandError, add_command, say
-from langchain_swallow.cli.retrieval import add_retrieval, retriever_of
+from langchain_swallow.cli.retrieval import add_retrieval, build_retriever
 from langchain_swallow.cli.running import add_model, add_running, running
 
 if TYPE_CHECKING:
@@ -283,7 +283,7 @@ def _copy_missing(source: Path, target: Path) -> int:
 
 def _index(arguments: argparse.Namespace) -> int:
     _check_output(arguments.output)
-    counter = counter_of(arguments.tokenizer)
+    counter = token_counter(arguments.tokenizer)
     on_error = "skip" if arguments.skip_errors else "raise"
     store = build_store(
         arguments.documents,
@@ -364,7 +364,7 @@ def _sync(arguments: argparse.Namespace) -> int:
 
     _check_output(arguments.index)
     store = open_store(arguments.index, choose_embeddings(arguments), arguments)
-    splitter = JapaneseTextSplitter(arguments.chunk_tokens, counter_of(arguments.tokenizer))
+    splitter = JapaneseTextSplitter(arguments.chunk_tokens, token_counter(arguments.tokenizer))
     summary = sync_folder(
         store,
         arguments.documents,
@@ -396,7 +396,7 @@ def _ask(arguments: argparse.Namespace) -> int:
     llm = ChatSwallow(model=arguments.model, max_tokens=arguments.max_tokens, **running(arguments))
     # Not in the time of the answer.
     llm.load()
-    chain = create_rag_chain(llm, retriever_of(arguments, store, llm))
+    chain = create_rag_chain(llm, build_retriever(arguments, store, llm))
     _answer(chain, arguments.question, arguments.json)
     return 0
 

@@ -154,7 +154,7 @@ def _add_sweep(evaluations: Any) -> None:
     ):
         sweep.add_argument(
             option,
-            type=_list_of(kind),
+            type=_list_reader(kind),
             default=[default],
             metavar=metavar,
             help=about,
@@ -363,7 +363,7 @@ def _model(arguments: argparse.Namespace) -> Any:
     return model
 
 
-def _list_of(kind: Any) -> Any:
+def _list_reader(kind: Any) -> Any:
     def read(text: str) -> list[Any]:
         return [kind(part) for part in text.split(",")]
 

@@ -17,7 +17,7 @@ _NONE = "none"
 _SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 
 
-def name_of(name: str, field: FieldInfo) -> str:
+def option_name(name: str, field: FieldInfo) -> str:
     """What the command line, the environment and the settings file call a field."""
     return field.alias or name
 
@@ -33,7 +33,7 @@ def add_field(parser: Any, name: str, field: FieldInfo, **instead: Any) -> None:
     """
     text = about(field, is_default="default" in instead)
     options = {"help": text, "default": None, **_form(field), **instead}
-    parser.add_argument(f"--{name_of(name, field).replace('_', '-')}", **options)
+    parser.add_argument(f"--{option_name(name, field).replace('_', '-')}", **options)
 
 
 def about(field: FieldInfo, *, is_default: bool = False) -> str:
@@ -49,7 +49,7 @@ def about(field: FieldInfo, *, is_default: bool = False) -> str:
     return text.replace("%", "%%")
 
 
-def value_of(field: FieldInfo, given: Any) -> Any:
+def option_value(field: FieldInfo, given: Any) -> Any:
     """The field's value for what was given on the command line."""
     return None if given == _NONE and _NONE in _choices(field) else given
 

@@ -63,7 +63,7 @@ def add_retrieval(parser: Command) -> None:
     )
 
 
-def retriever_of(arguments: argparse.Namespace, store: "SwallowFAISS", llm: Any) -> Any:
+def build_retriever(arguments: argparse.Namespace, store: "SwallowFAISS", llm: Any) -> Any:
     """The retriever over a store that the options describe."""
     from langchain_swallow.retrieval.hybrid import HybridRetriever
     from langchain_swallow.retrieval.query_expansion import HyDERetriever, MultiQueryRetriever

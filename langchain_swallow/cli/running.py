@@ -7,7 +7,7 @@ from pydantic.fields import FieldInfo
 
 from langchain_swallow._system.language import in_language
 from langchain_swallow.chat_models.generation import GenerationOptions
-from langchain_swallow.cli.fields import add_field, name_of, value_of
+from langchain_swallow.cli.fields import add_field, option_name, option_value
 from langchain_swallow.cli.parsers import Command
 from langchain_swallow.engines.options import LoadingOptions
 from langchain_swallow.engines.registry import ENGINES, own_options
@@ -52,10 +52,10 @@ def running(arguments: argparse.Namespace, model: str | None = None) -> dict[str
     without = _OF_A_MODEL if model not in (None, arguments.model) else ()
     given = {}
     for field_name, field in _fields().items():
-        name = name_of(field_name, field)
+        name = option_name(field_name, field)
         value = getattr(arguments, name)
         if value is not None and name not in without:
-            given[name] = value_of(field, value)
+            given[name] = option_value(field, value)
     return given
 
 

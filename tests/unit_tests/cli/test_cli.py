@@ -13,7 +13,7 @@ from langchain_swallow import ChatSwallow, SwallowFAISS, __version__
 from langchain_swallow.cli import _parser, main
 from langchain_swallow.cli.common import print_json
 from langchain_swallow.cli.evaluate import chat_model
-from langchain_swallow.cli.retrieval import retriever_of
+from langchain_swallow.cli.retrieval import build_retriever
 from langchain_swallow.errors import MissingDependencyError, UnknownModelError
 from tests.support.embeddings import CharacterEmbeddings
 
@@ -182,7 +182,7 @@ def test_options_of_ask_make_the_retriever(options, kind):
     condition = ["--filter", '{"page": {"$gte": 2}}']
     arguments = _parser().parse_args(["ask", "-i", "x", "q", "-k", "2", *condition, *options])
     llm = FakeListChatModel(responses=["会議室はどこにありますか。"])
-    retriever = retriever_of(arguments, store, llm)
+    retriever = build_retriever(arguments, store, llm)
     assert type(retriever).__name__ == kind
     assert [d.page_content for d in retriever.invoke("会議室は何階ですか。")] == ["会議室は4階。"]
 
