@@ -55,12 +55,12 @@ def _line(row: dict[str, Any]) -> str:
     memory = row["memory_gib"]
     score = row["japanese_mt_bench"]
     sizes = [
-        f"{'-' if memory[key] is None else format(memory[key], '.1f'):>{width}}"
+        f"{'-' if memory[key] is None else f'{memory[key]:.1f}':>{width}}"
         for key, width in (("bf16", 8), ("8bit", 7), ("4bit", 7))
     ]
     return (
         f"{row['repo_id'].split('/')[1]:<41}{row['release_date']:<11}"
-        f"{'-' if score is None else format(score, '.3f'):>8}"
+        f"{'-' if score is None else f'{score:.3f}':>8}"
         f"{row['parameters'] / 1e9:>7.1f}B{''.join(sizes)}"
         f"{memory['kv_cache_per_1000_tokens']:>7.2f}  {', '.join(row['fits_here']) or '-'}"
     )
