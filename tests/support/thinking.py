@@ -32,21 +32,23 @@ HARMONY = (
     "{{ m.content }}<|end|>{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}<|start|>assistant{% endif %}"
 )
-_QWEN3_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-_QWEN3_TAGS = ["<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"]
-_QWEN3_TAGS += ["<think>", "</think>"]
+QWEN3_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+QWEN3_TAGS = ["<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"]
+QWEN3_TAGS += ["<think>", "</think>"]
 _HARMONY_TOKENS = ["<|endoftext|>", "<|return|>", "<|constrain|>", "<|channel|>", "<|start|>"]
 _HARMONY_TOKENS += ["<|end|>", "<|message|>", "<|call|>"]
 
 
-def _trained(specials, others, eos, template):
+def trained(specials, others, eos, template, corpus=CORPUS):
     """A folder with a byte-level tokenizer, which stays until the process ends."""
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=600, initial_alphabet=alphabet, show_progress=False)
-    backend.train_from_iterator(CORPUS, trainer)
+    trainer = trainers.BpeTrainer(
+        vocab_size=600 if corpus is CORPUS else 1000, initial_alphabet=alphabet, show_progress=False
+    )
+    backend.train_from_iterator(corpus, trainer)
     backend.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in specials])
     backend.add_tokens([AddedToken(t, special=False, normalized=False) for t in others])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=eos)
@@ -63,13 +65,13 @@ _kept = []
 @functools.cache
 def qwen3_folder():
     """As Qwen3's: its tags are added tokens that are not special."""
-    return _trained(_QWEN3_TOKENS, _QWEN3_TAGS, "<|im_end|>", QWEN3)
+    return trained(QWEN3_TOKENS, QWEN3_TAGS, "<|im_end|>", QWEN3)
 
 
 @functools.cache
 def harmony_folder():
     """As gpt-oss's."""
-    return _trained(_HARMONY_TOKENS, [], "<|return|>", HARMONY)
+    return trained(_HARMONY_TOKENS, [], "<|return|>", HARMONY)
 
 
 def qwen3_tokenizer(template=QWEN3):
