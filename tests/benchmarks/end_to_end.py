@@ -48,10 +48,12 @@ def run(
     path: Path,
     *,
     hidden: Hidden = None,
+    score_threshold: float | None = None,
+    min_relevance: float | None = None,
 ) -> RagScores:
     """Ask all examples, each without what is hidden of it."""
     of_question = {example.question: example for example in examples}
-    retriever = HybridRetriever(store=store, k=K)
+    retriever = HybridRetriever(store=store, k=K, score_threshold=score_threshold)
 
     def retrieve(question: str) -> list[Document]:
         example, condition = of_question[question], None
@@ -63,8 +65,10 @@ def run(
 
     asked = [replace(e, answers=()) for e in examples] if hidden else list(examples)
     with RunFile(path) as file:
-        chain = create_rag_chain(llm, RunnableLambda(retrieve))
+        chain = create_rag_chain(llm, RunnableLambda(retrieve), min_relevance=min_relevance)
         settings = {"k": K, "hidden": hidden or ""}
+        chosen = {"score_threshold": score_threshold, "min_relevance": min_relevance}
+        settings |= {name: value for name, value in chosen.items() if value is not None}
         failed = rag.answer_examples(
             chain, asked, file, settings=settings, concurrency=8, progress=True
         )
@@ -90,6 +94,8 @@ def main() -> None:
     parser.add_argument("jsquad", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--limit", type=int, help="so many questions")
+    parser.add_argument("--score-threshold", type=float, help="of the retriever")
+    parser.add_argument("--min-relevance", type=float, help="of the chain")
     parser.add_argument("--output", type=Path, help="file of figures")
     arguments = parser.parse_args()
     _, held = split_articles(json.loads(arguments.jsquad.read_text("utf-8"))["data"])
@@ -99,9 +105,15 @@ def main() -> None:
     if not len(store):
         store.add_documents(data.documents, progress=True)
     llm = ChatSwallow(model="demo", max_tokens=48)
-    shown = run(llm, store, examples, arguments.folder / "shown.jsonl")
+    chosen = {
+        "score_threshold": arguments.score_threshold,
+        "min_relevance": arguments.min_relevance,
+    }
+    shown = run(llm, store, examples, arguments.folder / "shown.jsonl", **chosen)
     refused = {
-        hidden: run(llm, store, examples, arguments.folder / f"no-{hidden}.jsonl", hidden=hidden)
+        hidden: run(
+            llm, store, examples, arguments.folder / f"no-{hidden}.jsonl", hidden=hidden, **chosen
+        )
         for hidden in ("paragraph", "article")
     }
     names = ("recall@1", "recall@3", "exact_match", "f1", "citation_precision",
