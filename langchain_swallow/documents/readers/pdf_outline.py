@@ -48,9 +48,8 @@ class OutlineReader:
         if not self._found:
             self._lines += _lines(index, textpage)
         elif heights := self._heights.get(index):
-            lines = len(textpage.get_text_bounded().split("\n"))
             for number, top in heights.items():
-                share = _share_above(top, textpage, lines)
+                share = _share_above(top, textpage)
                 self._found[number] = self._found[number]._replace(top=share)
 
     def bookmarks(self) -> list[Bookmark]:
@@ -93,8 +92,9 @@ def _height(place: Any) -> float | None:
     return position[1] if mode == pdfium.PDFDEST_VIEW_XYZ and any(position[1:2]) else None
 
 
-def _share_above(top: float, textpage: Any, lines: int) -> float:
-    return len(textpage.get_text_bounded(bottom=top).split("\n")) / lines
+def _share_above(top: float, textpage: Any) -> float:
+    above, page = textpage.get_text_bounded(bottom=top), textpage.get_text_bounded()
+    return len("".join(above.split())) / max(1, len("".join(page.split())))
 
 
 def _large_lines(lines: list[_Line]) -> list[Bookmark]:
@@ -166,8 +166,9 @@ def _text_size(lines: list[_Line]) -> float:
 def _lines(page: int, textpage: Any) -> Iterator[_Line]:
     """Lines of a page with the height that most of their characters have, in half points."""
     found = list(_lines_of_page(textpage))
-    for number, (text, size) in enumerate(found):
-        yield _Line(page, number / len(found), text, size)
+    lengths = [len("".join(text.split())) for text, _ in found]
+    for (text, size), above in zip(found, itertools.accumulate(lengths, initial=0), strict=False):
+        yield _Line(page, above / max(1, sum(lengths)), text, size)
 
 
 def _lines_of_page(textpage: Any) -> Iterator[tuple[str, float]]:

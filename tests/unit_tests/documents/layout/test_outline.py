@@ -75,7 +75,10 @@ TITLES = st.sampled_from(["", "目的", "1 目的", "a b", "無い"])
 
 @given(
     st.lists(st.lists(LINES, max_size=6).map("\n".join), max_size=4),
-    st.lists(st.builds(Bookmark, st.integers(0, 2), TITLES, st.integers(-1, 4)), max_size=6),
+    st.lists(
+        st.builds(Bookmark, st.integers(0, 2), TITLES, st.integers(-1, 4), st.floats(0, 1)),
+        max_size=6,
+    ),
 )
 def test_no_character_is_lost_and_headings_are_found_again(pages, bookmarks):
     apart = set_apart(pages, bookmarks)
@@ -84,6 +87,11 @@ def test_no_character_is_lost_and_headings_are_found_again(pages, bookmarks):
     assert len(found) == len(outline_paths(pages, bookmarks))
     for (page, row), path in found.items():
         assert apart[page].split("\n")[row] == path[-1]
+
+
+def test_a_place_is_the_same_once_headings_stand_apart():
+    pages, bookmarks = ["1 目\n的\n\n\n1 目\n的"], [Bookmark(0, "目的", 0, 0.34375)]
+    assert list(outline_paths(set_apart(pages, bookmarks), bookmarks).values()) == [("1 目的",)]
 
 
 def test_bookmarks_of_a_pdf_are_its_headings():
