@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from langchain_swallow import errors
 from langchain_swallow.cli import _parser, main
 from langchain_swallow.cli.common import Renamed
+from langchain_swallow.cli.config import config_path
 from langchain_swallow.cli.conversation import _COMMANDS as SLASH_COMMANDS
 from langchain_swallow.cli.documents import _JAPANESE, _in_japanese
 from langchain_swallow.cli.error_texts import JAPANESE as TEXTS
@@ -57,9 +58,13 @@ def test_help_fits_a_terminal_of_24_lines(names, capsys, lang):
     lines = shown(capsys, *names, "--help").splitlines()
     assert len(lines) <= 24
     assert lines[0].startswith({"ja": "使い方: ", "en": "usage: "}[lang])
-    # A command line is not cut: it is to be copied.
-    usage = lines[0]
-    texts = [line for line in lines if line != usage and "langchain-swallow " not in line]
+    # A command line and a path are not cut: they are to be copied.
+    usage, path = lines[0], str(config_path())
+    texts = [
+        line
+        for line in lines
+        if line != usage and "langchain-swallow " not in line and path not in line
+    ]
     assert max(map(columns, texts)) <= 80
     assert lines[2].strip()
     parser = dict(commands(_parser()))[names]
