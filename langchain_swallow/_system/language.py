@@ -16,8 +16,10 @@ VARIABLE = "SWALLOW_LANG"
 # In the order of POSIX; Windows has none of them, and a locale of its own.
 _LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 
-# A language with its weight: "ja-JP;q=0.8".
-_ACCEPTED = re.compile(r"(?:^|,)\s*(ja|en)(?:-[\w-]*)?\s*(?:;\s*q=(\d(?:\.\d{1,3})?))?\s*(?=,|$)")
+# A weight of Accept-Language: 0.8.
+_WEIGHT = re.compile(r"\d(?:\.\d{1,3})?")
+# Browsers send fewer than 100 characters. Anyone may send as many as a header holds.
+_MAX_HEADER = 400
 
 _chosen: ContextVar[Language | None] = ContextVar("language", default=None)
 
@@ -58,10 +60,15 @@ def accepted_language(header: str) -> Language | None:
     """
     best: Language | None = None
     best_weight = 0.0
-    for name, weight in _ACCEPTED.findall(header.lower()):
-        number = min(float(weight or 1), 1)
-        if number > best_weight:
-            best, best_weight = name, number
+    for entry in header[:_MAX_HEADER].lower().split(","):
+        tag, _, parameter = entry.partition(";")
+        name = tag.strip().partition("-")[0]
+        written = parameter.strip().removeprefix("q=")
+        if name not in ("ja", "en") or not (not parameter or _WEIGHT.fullmatch(written)):
+            continue
+        weight = min(float(written or 1), 1)
+        if weight > best_weight:
+            best, best_weight = name, weight  # type: ignore[assignment]
     return best
 
 

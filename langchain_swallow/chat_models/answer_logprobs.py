@@ -71,7 +71,8 @@ class AnswerScorer(EngineOwner, BaseChatModel):
     ) -> list[list[ScoredAnswer]]:
         """`answer_logprobs` for several prompts in one batch, with token counts."""
         engine = self._load(kwargs)
-        requests = self._scoring_requests(prompts, engine, kwargs)
+        # All of them before the first is submitted: one may be wrong.
+        requests = list(self._scoring_requests(prompts, engine, kwargs))
         streams = [Stream(engine, request) for request in requests]
         try:
             found = [list(stream) for stream in streams]

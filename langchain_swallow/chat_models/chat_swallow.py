@@ -242,8 +242,9 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
 
         Args:
             context_window: Most tokens of prompt, thought and answer.
-            **call: Parameters of a call.
+            **call: Parameters of a call, as they are bound. Stop strings end answers, not thoughts.
         """
+        call.pop("stop", None)
         model = call.get("model") or self.model
         tokenizer, parameters = self._tokenizer(model), parameters_of_call(self, call)
         thought = self._thought(tokenizer, parameters, model, self._form(call, tokenizer))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.rag.citation import Citation, note
 
 _MARK = re.compile(r"\[([0-9]+)\]")
@@ -37,7 +38,8 @@ def answer_html(
     answer = f"<p>{_lines(_MARK.sub(linked, escape(text)))}</p>"
     passages = (_passage(found, f"{escape(anchor)}-{n}") for n, found in cited.items())
     thought = [f"<blockquote>{_lines(escape(reasoning))}</blockquote>"] if reasoning else []
-    folded = [f"<details><summary>思考 / Thought</summary>{text}</details>" for text in thought]
+    summary = in_language("思考", "Thought")
+    folded = [f"<details><summary>{summary}</summary>{text}</details>" for text in thought]
     return "\n".join([*folded, answer, *passages])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from langchain_swallow._system.language import accepted_language, use_language
+from langchain_swallow._system.language import accepted_language, in_language, use_language
 from langchain_swallow.errors import SwallowError
 from langchain_swallow.rag import Answer
 from langchain_swallow.rag.html import answer_html
@@ -143,7 +143,8 @@ def _body(turn_id: str, answer: Answer, *, is_whole: bool = False) -> str:
     """
     thought = answer.reasoning
     if thought and not is_whole:
-        thought = f"考えています（{len(thought)} 文字） / Thinking ({len(thought)} characters)"
+        count = len(thought)
+        thought = in_language(f"考えています（{count} 文字）", f"Thinking ({count} characters)")
     shown = answer_html(answer.text, answer.citations, f"passage-{turn_id}", reasoning=thought)
     return f'<div id="answer-{turn_id}">{shown}</div>'
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import time
 from contextvars import copy_context
 from pathlib import Path
 
@@ -114,3 +115,11 @@ def test_a_pair_says_the_same_in_two_languages(ja, en):
     assert JAPANESE.search(japanese)
     assert not JAPANESE.search(english.replace('"部署": "総務"', ""))
     assert names == same_names
+
+
+@pytest.mark.parametrize("filling", [" ", ";", ",", "q=", "ja;", "a-", "\t"])
+def test_a_header_of_any_length_is_read_at_once(filling):
+    """Tried as it was found: a regular expression took minutes of 60,000 spaces."""
+    began = time.process_time()
+    accepted_language("ja" + filling * 60_000 + "x")
+    assert time.process_time() - began < 0.1

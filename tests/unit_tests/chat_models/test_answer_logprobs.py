@@ -81,6 +81,14 @@ def test_no_answer_is_an_error(llm, answers):
         llm.answer_logprobs("会議室は？", answers)
 
 
+def test_nothing_is_submitted_if_a_later_prompt_is_wrong():
+    engine = FakeEngine(["はい"], trained_tokenizer())
+    llm = ChatSwallow.from_engine(engine, model="x", prompt_format="ver0.1")
+    with pytest.raises(ValueError, match="one or more answers"):
+        llm.score_answers([("会議室は？", ["はい"]), ("食堂は？", [])])
+    assert engine.requests == []
+
+
 async def test_an_engine_without_logprobs_is_an_error():
     llm = ChatSwallow.from_engine(FakeEngine(["1", "1"], trained_tokenizer()), model="fake")
     with pytest.raises(EngineError, match="reported no log probabilities"):

@@ -63,7 +63,7 @@ def test_a_message_has_the_thought_as_its_own_block():
 
 def test_the_thought_is_shown_folded_and_escaped():
     shown = Answer("10日 [1]", reasoning=THOUGHT)._repr_html_()
-    assert shown.startswith("<details><summary>思考 / Thought</summary>")
+    assert shown.startswith("<details><summary>Thought</summary>")
     assert "&lt;b&gt;[1]&lt;/b&gt;" in shown
     assert "<b>" not in shown
 
@@ -77,6 +77,13 @@ def test_a_budget_counts_the_thought():
     assert 350 < prompt_budget(llm.bind(max_reasoning_tokens=500)).prompt < 400
     assert 850 < prompt_budget(llm.bind(reasoning=False)).prompt < 900
     assert prompt_budget(llm).answer == 100
+
+
+def test_what_is_bound_for_the_answer_does_not_trouble_the_budget():
+    llm, _ = model(f"{THOUGHT}</think>10日です。[1]\n以上。")
+    bound = llm.bind(stop=["\n"], temperature=0.0, max_tokens=50)
+    answer = create_rag_chain(bound, lambda _: PASSAGES).invoke("有給休暇は？")
+    assert answer.text == "10日です。[1]"
 
 
 def test_packed_prompts_leave_room_for_the_thought():

@@ -26,7 +26,7 @@ def test_the_page_sends_a_thought_once_and_folded():
     answer = PIECES[1] + PIECES[2] + PIECES[3]
     growing, whole = _body("1", answer), _body("1", answer, is_whole=True)
     assert "考えた。" not in growing
-    assert "7 文字" in growing
+    assert "Thinking (7 characters)" in growing
     assert "<details><summary>" in whole
     assert "&lt;b&gt;考えた。" in whole.split("</details>")[0]
     assert "答え。" in whole.split("</details>")[1]
