@@ -5,6 +5,7 @@ and id of their call, and the reasoning of an answer, which a template keeps or 
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
@@ -103,19 +104,17 @@ def _reasoning(message: BaseMessage) -> dict[str, str]:
 
 
 def _one_call_each(messages: Sequence[TemplateMessage]) -> list[TemplateMessage]:
-    """Each call of an answer followed by its result, in the order of the calls."""
-    made: list[TemplateMessage] = []
-    results: list[TemplateMessage] = []
-    for message in reversed(messages):
-        if message["role"] == "tool":
-            results.insert(0, message)
+    """Each call of an answer followed by its results, wherever they are in the conversation."""
+    made: list[list[TemplateMessage]] = []
+    of_call: dict[str | None, list[TemplateMessage]] = {}
+    for message in messages:
+        if "tool_call_id" in message:
+            of_call[message["tool_call_id"]].append(message)
             continue
         calls = message.get("tool_calls", [])
-        answered: list[TemplateMessage] = [] if calls else [message]
+        made += [] if calls else [[message]]
         for i, call in enumerate(calls):
             first = message if i == 0 else {"role": "assistant", "content": ""}
-            own = [result for result in results if result["tool_call_id"] == call["id"]]
-            answered += [{**first, "tool_calls": [call]}, *own]
-        made = [*answered, *made]
-        results = []
-    return made
+            made.append([{**first, "tool_calls": [call]}])
+            of_call[call["id"]] = made[-1]
+    return list(chain.from_iterable(made))

@@ -7,7 +7,7 @@ from typing import Literal
 
 import llguidance.hf
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, message_chunk_to_message
 from langchain_core.tools import tool
@@ -21,7 +21,8 @@ from langchain_swallow.engines.detokenizer import token_bytes
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.engines.grammar import GrammarCompiler
 from langchain_swallow.engines.local.engine import LocalEngine
-from langchain_swallow.prompts import encode_inside
+from langchain_swallow.prompts import encode_inside, render
+from langchain_swallow.prompts.template_messages import to_template_messages
 from tests.support.thinking import QWEN3, qwen3_tokenizer
 from tests.support.tiny_models import tiny
 from tests.support.tokenizers import trained_tokenizer
@@ -190,6 +191,48 @@ def test_several_calls_of_one_answer_and_their_results_are_written_all(form):
     places = [sent.rindex(text) for text in ("A会議室", "東京は晴れ")]
     # Where a turn has one call only, each is followed by its result.
     assert (places == sorted(places)) == (form == "hermes")
+
+
+@st.composite
+def histories(draw):
+    """Calls and results in any order, the results numbered."""
+    ids = st.sampled_from(["a", "b", "c"])
+    history = [HumanMessage("始め")]
+    for i in range(draw(st.integers(1, 6))):
+        called = [{**CALL, "id": id} for id in draw(st.lists(ids, max_size=2))]
+        kinds = [
+            HumanMessage("まだ？"),
+            AIMessage("はい。", tool_calls=called),
+            ToolMessage(f"結果{i}番", tool_call_id=draw(ids)),
+        ]
+        history.append(draw(st.sampled_from(kinds)))
+    return history
+
+
+@forms
+@settings(max_examples=60, deadline=None)
+@given(history=histories())
+def test_every_result_is_sent_once_wherever_it_is(form, history):
+    known = tool_form(tokenizer_of(form))
+    made = to_template_messages(
+        history, None, parallel=known.parallel, text_of_calls=known.text_of_calls
+    )
+    sent = render(made, format="tokenizer", tokenizer=tokenizer_of(form))
+    for message in history:
+        if isinstance(message, ToolMessage):
+            assert sent.count(message.content) == 1
+
+
+def test_where_each_call_is_an_answer_a_late_result_is_behind_its_own():
+    history = [
+        AIMessage("", tool_calls=[CALL]),
+        HumanMessage("まだ？"),
+        AIMessage("", tool_calls=[ROOMS]),
+        ToolMessage("晴れ", tool_call_id="a1"),
+        ToolMessage("A会議室", tool_call_id="a2"),
+    ]
+    made = to_template_messages(history, None, parallel=False)
+    assert [message["content"] for message in made] == ["", "晴れ", "まだ？", "", "A会議室"]
 
 
 @pytest.mark.parametrize("form", ["hermes", "harmony"])
