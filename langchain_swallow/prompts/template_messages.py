@@ -89,18 +89,19 @@ def _with_calls(message: AIMessage, text_of_calls: TextOfCalls) -> list[Template
 
 def _result(message: ToolMessage, name: str) -> TemplateMessage:
     text = content_text(message.content)
+    if message.status == "error":  # No template has a place for it.
+        text = f"エラー:\n{text}"
     return {"role": "tool", "content": text, "name": name, "tool_call_id": message.tool_call_id}
 
 
 def _reasoning(message: BaseMessage) -> dict[str, str]:
-    """The thought of an answer, which v1 output has among its content."""
+    """The thought of an answer: among its content in v1 output, where core keeps it beside too."""
     if not isinstance(message, AIMessage):
         return {}
     blocks = [b for b in message.content if isinstance(b, dict) and b.get("type") == "reasoning"]
-    thoughts = [message.additional_kwargs.get("reasoning_content")]
-    thoughts += [block.get("reasoning") for block in blocks]
-    written = "\n\n".join(thought for thought in thoughts if isinstance(thought, str) and thought)
-    return {"reasoning_content": written} if written else {}
+    thoughts = [text for b in blocks if isinstance(text := b.get("reasoning"), str) and text]
+    written = "\n\n".join(thoughts) or message.additional_kwargs.get("reasoning_content")
+    return {"reasoning_content": written} if isinstance(written, str) and written else {}
 
 
 def _one_call_each(messages: Sequence[TemplateMessage]) -> list[TemplateMessage]:

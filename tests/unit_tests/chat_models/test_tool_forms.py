@@ -236,17 +236,16 @@ def test_where_each_call_is_an_answer_a_late_result_is_behind_its_own():
 
 
 @pytest.mark.parametrize("form", ["hermes", "harmony"])
-@pytest.mark.parametrize("version", ["v0", "v1"])
+@pytest.mark.parametrize("version", ["v0", "v1", "both"])
 def test_the_thought_of_a_tool_loop_is_sent_back_and_an_earlier_one_is_not(form, version):
     kwargs, content = {"reasoning_content": "今の考え"}, "調べます。"
-    if version == "v1":
-        kwargs, content = (
-            {},
-            [
-                {"type": "reasoning", "reasoning": "今の考え"},
-                {"type": "text", "text": "調べます。"},
-            ],
-        )
+    if version != "v0":
+        # langchain-core keeps the keyword beside the block that it makes of it.
+        kwargs = kwargs if version == "both" else {}
+        content = [
+            {"type": "reasoning", "reasoning": "今の考え"},
+            {"type": "text", "text": "調べます。"},
+        ]
     llm, engine = fake(form, answered(form, TEXTS[form]))
     llm.bind_tools([天気]).invoke(
         [
@@ -259,6 +258,26 @@ def test_the_thought_of_a_tool_loop_is_sent_back_and_an_earlier_one_is_not(form,
     )
     sent = tokenizer_of(form).decode(engine.requests[0].prompt_ids)
     assert (sent.count("今の考え"), sent.count("調べます。"), sent.count("昔の考え")) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("form", ["hermes", "harmony"])
+def test_the_thought_of_an_agent_with_v1_output_is_sent_back_once(form):
+    llm, _ = fake(form, answered(form, WRITTEN[form]), output_version="v1")
+    called = llm.bind_tools([天気, list_rooms]).invoke("東京は？")
+    result = ToolMessage("晴れ", tool_call_id=called.tool_calls[0]["id"])
+    llm, engine = fake(form, answered(form, TEXTS[form]))
+    llm.bind_tools([天気, list_rooms]).invoke([HumanMessage("東京は？"), called, result])
+    assert tokenizer_of(form).decode(engine.requests[0].prompt_ids).count("考え") == 1
+
+
+@forms
+def test_a_result_that_is_an_error_says_so(form):
+    llm, engine = fake(form, answered(form, TEXTS[form]))
+    failed = ToolMessage("接続できません。", tool_call_id="a1", status="error")
+    llm.bind_tools([天気]).invoke([*HISTORY[:2], failed])
+    # Some templates write it as JSON.
+    sent = tokenizer_of(form).decode(engine.requests[0].prompt_ids).replace(r"\n", "\n")
+    assert "エラー:\n接続できません。" in sent
 
 
 @forms
