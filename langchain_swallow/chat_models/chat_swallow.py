@@ -272,7 +272,9 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
             parameters,
             self.stop if stop is None else stop,
             form.grammar,
-            default_sampling=default_sampling(model, engine.tokenizer),
+            default_sampling=default_sampling(
+                model, engine.tokenizer, reasoning=parameters.reasoning
+            ),
             drops_first_space=drops_first_space(prompt_ids, engine.tokenizer),
         )
         return [thought.request(answer, engine.context_window) for answer in answers]
@@ -286,7 +288,9 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         self, tokenizer: Tokenizer, parameters: GenerationOptions, model: str, form: AnswerForm
     ) -> Thought:
         is_templated = self._format(tokenizer, model) == "tokenizer"
-        kind = thinking_of(model, tokenizer) if is_templated else None
+        kind = None
+        if is_templated:
+            kind = thinking_of(model, tokenizer, reasoning=parameters.reasoning)
         return thought_of(kind, tokenizer, parameters, leaves_channel=form.writes_channel)
 
     def _encoder(

@@ -18,10 +18,13 @@ from langchain_swallow.catalog import (
     Thinking,
     chat_model_info,
 )
-from langchain_swallow.errors import BaseModelError
+from langchain_swallow.errors import BaseModelError, PromptError
+from langchain_swallow.prompts import render, template_reads
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
 _SAMPLING = {None: GREEDY, "think_tag": QWEN3_SAMPLING, "harmony": GPT_OSS_SAMPLING}
+# Arguments that switch thoughts on and off: Qwen3's, and DeepSeek's and Granite's.
+_SWITCHES = frozenset({"enable_thinking", "thinking"})
 
 
 def prompt_format_of(model: str, tokenizer: Tokenizer, *, is_passed: bool = False) -> PromptFormat:
@@ -50,10 +53,19 @@ def prompt_format_of(model: str, tokenizer: Tokenizer, *, is_passed: bool = Fals
     )
 
 
-def thinking_of(model: str, tokenizer: Tokenizer) -> Thinking | None:
+def thinking_of(
+    model: str, tokenizer: Tokenizer, *, reasoning: bool | None = None
+) -> Thinking | None:
     """How a model that is prompted with its chat template thinks; `None` if it does not.
 
-    A model outside of the catalog thinks if its chat template speaks of thoughts.
+    A model outside of the catalog thinks if its chat template has a switch for thoughts or opens
+    one. A template that only leaves thoughts out of earlier answers may be that of a model which
+    does not think: with it, the model thinks if it is asked to.
+
+    Args:
+        model: Its name.
+        tokenizer: Its tokenizer.
+        reasoning: Whether it is asked to think; `None` if nothing is said.
     """
     if model == DEMO:
         return None
@@ -62,14 +74,25 @@ def thinking_of(model: str, tokenizer: Tokenizer) -> Thinking | None:
     template = str(getattr(tokenizer, "chat_template", None) or "")
     if "<|channel|>" in template:
         return "harmony"
-    return "think_tag" if re.search("</?think>", template) else None
+    if re.search("</?think>", template) and (reasoning or _thinks_unasked(tokenizer)):
+        return "think_tag"
+    return None
 
 
-def default_sampling(model: str, tokenizer: Tokenizer) -> Sampling:
-    """How a model samples where nothing is set: greedily, unless it thinks.
+def _thinks_unasked(tokenizer: Tokenizer) -> bool:
+    """Whether a chat template has a switch for thoughts, or opens one in a prompt."""
+    if not _SWITCHES.isdisjoint(template_reads(tokenizer)):
+        return True
+    try:
+        return "<think>" in render([("user", "a")], format="tokenizer", tokenizer=tokenizer)
+    except PromptError:  # it wants other messages than this one
+        return False
 
-    A model outside of the catalog thinks if its chat template speaks of thoughts.
-    """
+
+def default_sampling(
+    model: str, tokenizer: Tokenizer, *, reasoning: bool | None = None
+) -> Sampling:
+    """How a model samples where nothing is set: greedily, unless it thinks; see `thinking_of`."""
     try:
         info = None if model == DEMO else chat_model_info(model, by_folder_name=True)
     except BaseModelError:
@@ -77,7 +100,7 @@ def default_sampling(model: str, tokenizer: Tokenizer) -> Sampling:
         return GREEDY
     if info:
         return info.default_sampling
-    return _SAMPLING[thinking_of(model, tokenizer)]
+    return _SAMPLING[thinking_of(model, tokenizer, reasoning=reasoning)]
 
 
 def folder_context_window(model: str) -> int | None:

@@ -15,10 +15,12 @@ from langchain_swallow.prompts import encode
 from tests.support.tiny_models import tiny
 from tests.support.tokenizers import trained_tokenizer
 
-THINK = (
+STRIPS = (
     "{% for m in messages %}<s>{{ m.role }}\n{{ m.content.split('</think>')[-1] }}</s>{% endfor %}"
     "{% if add_generation_prompt %}<s>assistant\n{% endif %}"
 )
+SWITCHES = STRIPS + "{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}"
+OPENS = STRIPS + "<think>\n"
 HARMONY = (
     "{% for m in messages %}<s>{{ m.role }}<|channel|>{{ m.content }}</s>{% endfor %}<s>assistant"
 )
@@ -58,9 +60,11 @@ def asked(model="x", template=PLAIN, **fields):
     ("model", "template", "expected"),
     [
         ("x", PLAIN, (0.0, 1.0, 0, 0.0, 0.0)),
-        ("x", THINK, (0.6, 0.95, 20, 0.0, 0.0)),
+        ("x", STRIPS, (0.0, 1.0, 0, 0.0, 0.0)),
+        ("x", SWITCHES, (0.6, 0.95, 20, 0.0, 0.0)),
+        ("x", OPENS, (0.6, 0.95, 20, 0.0, 0.0)),
         ("x", HARMONY, (0.6, 0.95, 0, 0.0, 0.0)),
-        ("Qwen/Qwen3-8B", THINK, (0.6, 0.95, 20, 0.0, 0.0)),
+        ("Qwen/Qwen3-8B", SWITCHES, (0.6, 0.95, 20, 0.0, 0.0)),
         ("Qwen3-Swallow-8B-RL-v0.2", PLAIN, (0.6, 0.95, 20, 0.0, 0.0)),
         ("GPT-OSS-Swallow-20B-RL-v0.1", PLAIN, (0.6, 0.95, 0, 0.0, 0.0)),
         ("Llama-3.1-Swallow-8B-Instruct-v0.5", PLAIN, (0.0, 1.0, 0, 0.0, 0.0)),
@@ -70,8 +74,19 @@ def test_models_that_think_are_sampled_and_others_are_greedy(model, template, ex
     assert sampling(*asked(model, template)) == expected
 
 
+def test_a_template_that_only_strips_thoughts_has_the_model_think_if_it_is_asked_to():
+    llm, engine = asked(template=STRIPS)
+    assert sampling(llm, engine) == sampling(llm, engine, reasoning=False) == (0.0, 1.0, 0, 0, 0)
+    assert ["<think>" in engine.tokenizer.decode(r.prompt_ids) for r in engine.requests] == [
+        False,
+        False,
+    ]
+    assert sampling(llm, engine, reasoning=True) == (0.6, 0.95, 20, 0.0, 0.0)
+    assert "<think>" in engine.tokenizer.decode(engine.requests[-1].prompt_ids)
+
+
 def test_what_is_set_goes_before_the_models_default():
-    llm, engine = asked(template=THINK, top_k=5, min_p=0.1, presence_penalty=1.5)
+    llm, engine = asked(template=SWITCHES, top_k=5, min_p=0.1, presence_penalty=1.5)
     assert sampling(llm, engine) == (0.6, 0.95, 5, 0.1, 1.5)
     assert sampling(llm, engine, temperature=0, min_p=0.0) == (0.0, 0.95, 5, 0.0, 1.5)
     assert sampling(llm, engine, top_p=0.5) == (0.6, 0.5, 5, 0.1, 1.5)
