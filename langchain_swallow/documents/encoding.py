@@ -30,7 +30,7 @@ class Decoded:
     reason: str
 
 
-_MARKS = (
+_BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -39,30 +39,30 @@ _MARKS = (
 )
 _ISO_2022_JP = re.compile(rb"\x1b(?:\$[@B]|\$\([DOPQ]|\([JI])")
 _CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
-_UNMARKED = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
+_CODECS_WITHOUT_MARK = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 # More than this a character, and it is not text but chance.
 _MAX_BITS_OF_TEXT = 14.0
 # Less a byte, and it is Japanese without doubt: kana and kanji of two bytes.
-_SURE_BITS = 5.8
+_MAX_SURE_BITS = 5.8
 # More a character, and another encoding than those listed is looked for.
-_UNSURE_BITS = 12.5
+_MIN_UNSURE_BITS = 12.5
 # What is text in EUC-JP, of any version.
 _EUC = re.compile(rb"(?:[\x00-\x7f]|[\xa1-\xfe]{2}|\x8e[\xa1-\xdf]|\x8f[\xa1-\xfe]{2})+")
 # Read where a text has what the older standard leaves to its users, or does not have.
-_NEWER = {"cp932": "shift_jis_2004", "euc_jp": "euc_jis_2004"}
+_NEWER_CODECS = {"cp932": "shift_jis_2004", "euc_jp": "euc_jis_2004"}
 # What Python makes of bytes that CP932 does not have: 0x80, 0xA0, 0xFD to 0xFF.
 _NOT_CP932 = re.compile("[\x80\xa0\uf8f0-\uf8f3]")
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
-_OTHERS = tuple(
+_OTHER_CODECS = tuple(
     "cp949 gb18030 big5 cp1252 cp1251 koi8_r cp874 cp1253 cp1250 cp1254 cp1255 cp1256".split()
 )
 # What evidence it takes to read a text that can be Japanese as another language.
-_FOREIGN = 18.0
+_FOREIGN_COST = 18.0
 # What a byte that an encoding does not have costs somewhere behind the sample.
-_BAD_BYTE = 60.0
+_BAD_BYTE_COST = 60.0
 _SAMPLE_BYTES = 4_000
 # More bad bytes among the characters than this, and it is not text with an error.
-_MAX_BAD = 0.3
+_MAX_BAD_SHARE = 0.3
 _ASCII = re.compile("[\x00-\x7f]+")
 
 
@@ -84,7 +84,7 @@ def decode(data: bytes, *, name: str = "input") -> Decoded:
     """
     if not data:
         return Decoded("", "utf-8", "empty")
-    for mark, codec in _MARKS:
+    for mark, codec in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
             return _strict(data, codec, "byte order mark", name)
     if _ISO_2022_JP.search(data) and b"\x00" not in data:
@@ -116,7 +116,7 @@ def _without_mark(data: bytes) -> Decoded | None:
     """UTF-16 or UTF-32 without a byte order mark, where that is text."""
     found = [
         (bits(sample) / len(sample), codec, text)
-        for codec in _UNMARKED
+        for codec in _CODECS_WITHOUT_MARK
         if (text := _try(data, codec)) and (sample := text[:_SAMPLE_BYTES])
     ]
     if not found:
@@ -133,15 +133,17 @@ def _likeliest(data: bytes, name: str) -> Decoded:
         if _min_cost(sample, codec) <= readings[0].cost:
             readings.append(_reading(data, sample, _version(data, codec)))
     # In cp1251 every byte is a letter, so a damaged byte would make Japanese Russian.
-    if not any(known.density <= _SURE_BITS and known.bad <= _MAX_BAD for known in readings):
-        others = [*_OTHERS, *(_UNMARKED[2:] if sample == data else ())]
-        readings += [_reading(data, sample, codec, _FOREIGN) for codec in others]
-        if min(readings).average > _UNSURE_BITS and (guess := _guessed(sample)):
-            readings.append(_reading(data, sample, guess, _FOREIGN))
+    if not any(
+        known.density <= _MAX_SURE_BITS and known.bad <= _MAX_BAD_SHARE for known in readings
+    ):
+        others = [*_OTHER_CODECS, *(_CODECS_WITHOUT_MARK[2:] if sample == data else ())]
+        readings += [_reading(data, sample, codec, _FOREIGN_COST) for codec in others]
+        if min(readings).average > _MIN_UNSURE_BITS and (guess := _guessed(sample)):
+            readings.append(_reading(data, sample, guess, _FOREIGN_COST))
     best = min(readings)
     # One rare character may be in any text.
-    limit = _MAX_BITS_OF_TEXT + best.bad * _BAD_BYTE + 30.0 / best.number
-    if best.average > limit or best.bad > _MAX_BAD:
+    limit = _MAX_BITS_OF_TEXT + best.bad * _BAD_BYTE_COST + 30.0 / best.number
+    if best.average > limit or best.bad > _MAX_BAD_SHARE:
         raise DocumentError(
             f"{name} is in no known encoding, or not a text file. Save it as UTF-8 and try again."
         )
@@ -157,7 +159,7 @@ def _min_cost(sample: bytes, codec: str) -> float:
 
 def _version(data: bytes, codec: str) -> str:
     """An encoding, or the newer one that has what it leaves open."""
-    newer = _NEWER.get(codec, codec)
+    newer = _NEWER_CODECS.get(codec, codec)
     text = _try(data, codec)
     is_open = text is None or (codec == "cp932" and _PRIVATE.search(text))
     return newer if is_open and _try(data, newer) is not None else codec
@@ -187,7 +189,7 @@ def _reading(data: bytes, sample: bytes, codec: str, prior: float = 0.0) -> _Rea
     inside = total - ascii_number * ASCII_COST
     broken = beyond.count("\ufffd")
     return _Reading(
-        cost=total + prior + _BAD_BYTE * (_try(data, codec) is None),
+        cost=total + prior + _BAD_BYTE_COST * (_try(data, codec) is None),
         average=inside / number,
         density=bits(beyond.replace("\ufffd", "")) / max(1, len(sample) - ascii_number - broken),
         bad=broken / number,

@@ -42,7 +42,7 @@ from langchain_swallow.text.surrogates import replace_surrogates
 
 logger = logging.getLogger(__name__)
 
-_MANY_FILES = 32
+_MIN_FILES_FOR_SANDBOX = 32
 
 
 class LoadedDocuments(list[Document]):
@@ -179,8 +179,8 @@ def list_files(
         if not path.is_dir():
             files.append(path)
             continue
-        wanted = functools.partial(_is_wanted, path, include, exclude)
-        for file in _files_in(path, recursive, wanted, failed, left_out):
+        is_included = functools.partial(_is_included, path, include, exclude)
+        for file in _files_in(path, recursive, is_included, failed, left_out):
             if file.suffix.lower() in SUFFIXES and _stays_inside(file, path):
                 files.append(file)
                 continue
@@ -192,7 +192,7 @@ def list_files(
     return list({file_location(str(file)): file for file in reversed(files)}.values())[::-1]
 
 
-def _is_wanted(
+def _is_included(
     folder: Path, include: Sequence[str] | None, exclude: Sequence[str], file: Path
 ) -> bool:
     inside = file.relative_to(folder)
@@ -204,7 +204,7 @@ def _is_wanted(
 def _files_in(
     folder: Path,
     recursive: bool,
-    is_wanted: Callable[[Path], bool],
+    is_included: Callable[[Path], bool],
     failed: dict[str, str] | None,
     ignored: list[str],
 ) -> list[Path]:
@@ -224,9 +224,9 @@ def _files_in(
     for parent, folders, names in os.walk(folder, onerror=unreadable):
         folders[:] = [name for name in folders if recursive and not is_hidden(name)]
         links = [Path(parent, name) for name in folders if os.path.islink(Path(parent, name))]
-        ignored += [str(link) for link in links if is_wanted(link)]
+        ignored += [str(link) for link in links if is_included(link)]
         files = (Path(parent, name) for name in sorted(names) if not is_hidden(name))
-        for file in filter(is_wanted, files):
+        for file in filter(is_included, files):
             if file.is_file():
                 found.append(file)
             elif file.is_symlink() and file.suffix.lower() in SUFFIXES:
@@ -269,13 +269,13 @@ def read_files(
     files: Sequence[Path], *, max_file_mb: float = 100, processes: int | None = None
 ) -> Generator[LoadedFile, None, None]:
     """Files in order, some read ahead; see `load_documents`. None raises."""
-    wanted = processes or min(4, allowed_cores())
-    with Sandbox(wanted) as sandbox, ThreadPoolExecutor(wanted) as pool:
+    workers = processes or min(4, allowed_cores())
+    with Sandbox(workers) as sandbox, ThreadPoolExecutor(workers) as pool:
         # Starting a process takes longer than reading a few texts.
-        every = len(files) >= _MANY_FILES
+        sandbox_all = len(files) >= _MIN_FILES_FOR_SANDBOX
 
         def read(path: Path) -> LoadedFile:
-            untrusted = every or path.suffix.lower() in UNTRUSTED
+            untrusted = sandbox_all or path.suffix.lower() in UNTRUSTED
             try:
                 return _load_file(path, max_file_mb, sandbox.read if untrusted else read_content)
             except DocumentError as error:
@@ -291,7 +291,7 @@ def read_files(
         try:
             for path in files:
                 ahead.append(pool.submit(read, path))
-                if len(ahead) > 2 * wanted:
+                if len(ahead) > 2 * workers:
                     yield ahead.popleft().result()
             for future in ahead:
                 yield future.result()
@@ -350,8 +350,12 @@ def load_bytes(
     left_out: dict[str, tuple[LeftOut, ...]] = {}
     ignored: list[str] = []
     for content in read(data, shown):
-        own = PurePosixPath(content.inside) if content.inside else Path(shown)
-        place: dict[str, Any] = {**file, "title": own.stem, "format": own.suffix.lower()[1:]}
+        file_path = PurePosixPath(content.inside) if content.inside else Path(shown)
+        place: dict[str, Any] = {
+            **file,
+            "title": file_path.stem,
+            "format": file_path.suffix.lower()[1:],
+        }
         if content.encoding:
             place["encoding"] = content.encoding
         if content.inside:

@@ -17,16 +17,16 @@ _LEADERS = ".・·-─_"
 # Front matter is numbered in roman numerals.
 _PAGE = re.compile(rf"(?<=[\s{_LEADERS}])(?:([0-9]{{1,4}})|[ivxlc]{{1,6}})$")
 _PAGE_ALONE = re.compile(r"[0-9]{1,4}|[ivxlc]{1,6}")
-_LEAST_LEADERS = 2
-_LEAST_ENTRIES = 3
+_MIN_LEADERS = 2
+_MIN_ENTRIES = 3
 _NAMES = frozenset(
     "目次 もくじ 図目次 表目次 図表目次 contents tableofcontents listoftables listoffigures".split()
 )
 # A heading may take so many lines, and is known by so many characters.
-_MOST_LINES = 3
-_LONGEST = 200
+_MAX_HEADING_LINES = 3
+_MAX_TITLE_CHARACTERS = 200
 # A line may begin with the word ねじ, and be no heading.
-_MORE_THAN_A_WORD = 8
+_MIN_PREFIX_CHARACTERS = 8
 _FIGURE = re.compile(r"[0-9一二三四五六七八九十百]|[a-z][.:)]|[ivx]{2}|付録|appendix")
 # Where the table's name is, or what its figures are.
 _LINES_ABOVE = 5
@@ -34,12 +34,12 @@ _AMOUNTS = re.compile(
     "価格|料金|単価|定価|金額|費用|運賃|数量|個数|在庫|点数|配点|件数|人数|回答|円|price|quantity|amount"
 )
 # Of a table's entries that are headings, those that lead to them.
-_MOST = 0.6
+_MIN_MATCHING_SHARE = 0.6
 # With so many entries that agree, a table may count pages in its own way.
-_LONG = 5
+_MIN_OWN_VOTES = 5
 # A heading may have gone over to the next page, and a table too.
-_TOLERANCE = 1
-_NEXT_PAGE = 1
+_PAGE_TOLERANCE = 1
+_MAX_PAGES_APART = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +95,16 @@ def without_contents(pages: Sequence[str]) -> list[str]:
     if not tables:
         return list(pages)
     # What may go is no evidence.
-    of_entries = {
+    entry_lines = {
         line for table in tables for entry in table.entries for line in (entry.at, entry.above)
     }
-    headings = _Headings([line for line in lines if line not in of_entries])
-    gone = set(_of_contents(tables, headings))
-    gone |= {above for above, line in itertools.pairwise(lines) if line in gone and _is_name(above)}
-    gone |= _numbers_left(lines, gone)
-    places = {(line.page, line.line) for line in gone}
+    headings = _Headings([line for line in lines if line not in entry_lines])
+    removed = set(_matched_lines(tables, headings))
+    removed |= {
+        above for above, line in itertools.pairwise(lines) if line in removed and _is_name(above)
+    }
+    removed |= _orphan_page_numbers(lines, removed)
+    places = {(line.page, line.line) for line in removed}
     return [
         "\n".join(text for number, text in enumerate(texts) if (page, number) not in places)
         for page, texts in enumerate(rows)
@@ -136,18 +138,18 @@ def _entry(line: _Line, above: _Line | None) -> _Entry | None:
     before = line.key[: page.start()]
     title = before.rstrip(f"{_LEADERS} ")
     leaders = before[len(title) :].replace(" ", "")
-    return _Entry(line, title, int(page[1] or 0), len(leaders) >= _LEAST_LEADERS, above)
+    return _Entry(line, title, int(page[1] or 0), len(leaders) >= _MIN_LEADERS, above)
 
 
 def _whole(table: list[_Entry], above: tuple[_Line, ...], pages: int) -> Iterator[_Table]:
     with_leaders = [number for number, entry in enumerate(table) if entry.has_leaders]
-    if len(with_leaders) >= _LEAST_ENTRIES and table[with_leaders[-1]].number <= pages:
+    if len(with_leaders) >= _MIN_ENTRIES and table[with_leaders[-1]].number <= pages:
         # Chapters may have no leaders, above their sections that have.
         yield _Table(table[: with_leaders[-1] + 1], above)
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Match:
     """An entry's lines, and its headings: their pages, and whether it or they have a number."""
 
     entry: _Entry
@@ -155,16 +157,16 @@ class _Found:
     pages: frozenset[int]
     has_number: bool
 
-    def ahead(self) -> set[int]:
+    def offsets(self) -> set[int]:
         """How many pages its headings may be ahead of its number; roman numbers do not say."""
         return {page - self.entry.number for page in self.pages} if self.entry.number else set()
 
-    def leads(self, ahead: int) -> bool:
+    def leads(self, offset: int) -> bool:
         """Whether it leads to a heading, and not back."""
-        page = self.entry.number + ahead
+        page = self.entry.number + offset
         return any(
             heading >= self.entry.at.page
-            and (not self.entry.number or abs(heading - page) <= _TOLERANCE)
+            and (not self.entry.number or abs(heading - page) <= _PAGE_TOLERANCE)
             for heading in self.pages
         )
 
@@ -177,7 +179,7 @@ class _Headings:
         # The pages of each, and whether it has a number there.
         self._whole: dict[str, set[tuple[int, bool]]] = defaultdict(set)
         for start, line in enumerate(lines):
-            for end in range(start + 1, start + 1 + _MOST_LINES):
+            for end in range(start + 1, start + 1 + _MAX_HEADING_LINES):
                 whole, bare = _keys(" ".join(line.key for line in lines[start:end]))
                 place = line.page, _has_number(whole, bare)
                 self._whole[whole].add(place)
@@ -185,7 +187,7 @@ class _Headings:
             begins.update({(whole, *place), (bare, *place)})
         self._begins = sorted(begins)
 
-    def of(self, title: str) -> set[tuple[int, bool]]:
+    def find(self, title: str) -> set[tuple[int, bool]]:
         """Pages of lines that are this title, or begin with it if it is not only a word.
 
         With each page is whether the title or the heading there has a number.
@@ -197,7 +199,7 @@ class _Headings:
         found = {*self._whole.get(whole, ()), *self._whole.get(bare, ())}
         if whole != bare:
             found.update(self._begin(whole))
-        if len(bare) >= _MORE_THAN_A_WORD:
+        if len(bare) >= _MIN_PREFIX_CHARACTERS:
             found.update(self._begin(bare))
         return {(page, has_number or is_numbered) for page, has_number in found}
 
@@ -211,7 +213,7 @@ class _Headings:
 
 def _keys(title: str) -> tuple[str, str]:
     """With its number and without."""
-    title = title[:_LONGEST]
+    title = title[:_MAX_TITLE_CHARACTERS]
     return "".join(title.split()), without_number(title)
 
 
@@ -220,40 +222,44 @@ def _has_number(whole: str, bare: str) -> bool:
     return bool(_FIGURE.search(whole.removesuffix(bare)))
 
 
-def _of_contents(tables: Sequence[_Table], headings: _Headings) -> Iterator[_Line]:
+def _matched_lines(tables: Sequence[_Table], headings: _Headings) -> Iterator[_Line]:
     """The lines of entries that lead to their headings, of tables of which most do."""
-    found = [[_found(entry, headings) for entry in table.entries] for table in tables]
-    votes = Counter(ahead for entries in found for entry in entries for ahead in entry.ahead())
-    last = -_NEXT_PAGE - 1
+    found = [[_match_entry(entry, headings) for entry in table.entries] for table in tables]
+    votes = Counter(offset for entries in found for entry in entries for offset in entry.offsets())
+    last = -_MAX_PAGES_APART - 1
     for table, entries in zip(tables, found, strict=True):
-        own = Counter(ahead for entry in entries for ahead in entry.ahead())
-        is_long = own.most_common(1)[0][1] >= _LONG if own else False
-        [(ahead, _)] = (own if is_long else votes).most_common(1) or [(0, 0)]
-        known = [entry for entry in entries if entry.pages]
-        right = [entry for entry in known if not entry.entry.number or ahead in entry.ahead()]
+        table_offsets = Counter(offset for entry in entries for offset in entry.offsets())
+        has_own_offset = (
+            table_offsets.most_common(1)[0][1] >= _MIN_OWN_VOTES if table_offsets else False
+        )
+        [(offset, _)] = (table_offsets if has_own_offset else votes).most_common(1) or [(0, 0)]
+        matched = [entry for entry in entries if entry.pages]
+        agreeing = [
+            entry for entry in matched if not entry.entry.number or offset in entry.offsets()
+        ]
         page = table.entries[0].at.page
-        is_named = any(map(_is_name, table.above)) or page - last <= _NEXT_PAGE
-        is_numbered = sum(entry.has_number for entry in known) * 2 >= len(known)
-        is_table = is_named or (is_numbered and not _of_amounts(table.above))
-        if known and is_table and len(right) >= _MOST * len(known):
+        is_named = any(map(_is_name, table.above)) or page - last <= _MAX_PAGES_APART
+        is_numbered = sum(entry.has_number for entry in matched) * 2 >= len(matched)
+        is_table = is_named or (is_numbered and not _names_amounts(table.above))
+        if matched and is_table and len(agreeing) >= _MIN_MATCHING_SHARE * len(matched):
             last = table.entries[-1].at.page
-            for entry in known:
-                if entry.leads(ahead):
+            for entry in matched:
+                if entry.leads(offset):
                     yield from entry.lines
 
 
-def _found(entry: _Entry, headings: _Headings) -> _Found:
+def _match_entry(entry: _Entry, headings: _Headings) -> _Match:
     """The headings of an entry; its title may begin in the line above it."""
     lines: tuple[_Line, ...] = (entry.at,)
     places: set[tuple[int, bool]] = set()
-    if entry.above and (places := headings.of(f"{entry.above.key} {entry.title}")):
+    if entry.above and (places := headings.find(f"{entry.above.key} {entry.title}")):
         lines = (entry.above, entry.at)
-    places = places or headings.of(entry.title)
+    places = places or headings.find(entry.title)
     pages = frozenset(page for page, _ in places)
-    return _Found(entry, lines, pages, any(has_number for _, has_number in places))
+    return _Match(entry, lines, pages, any(has_number for _, has_number in places))
 
 
-def _of_amounts(lines: Sequence[_Line]) -> bool:
+def _names_amounts(lines: Sequence[_Line]) -> bool:
     return any(_AMOUNTS.search(line.key) for line in lines)
 
 
@@ -266,9 +272,9 @@ def _is_name(line: _Line) -> bool:
     return names_contents(line.key)
 
 
-def _numbers_left(lines: Sequence[_Line], gone: set[_Line]) -> set[_Line]:
+def _orphan_page_numbers(lines: Sequence[_Line], removed: set[_Line]) -> set[_Line]:
     """Page numbers on pages of which nothing else is left."""
-    pages = {line.page for line in gone}
-    left = {line for line in lines if line.page in pages and line not in gone}
-    told = {line.page for line in left if not _PAGE_ALONE.fullmatch(line.key)}
-    return {line for line in left if line.page not in told}
+    pages = {line.page for line in removed}
+    remaining = {line for line in lines if line.page in pages and line not in removed}
+    with_text = {line.page for line in remaining if not _PAGE_ALONE.fullmatch(line.key)}
+    return {line for line in remaining if line.page not in with_text}

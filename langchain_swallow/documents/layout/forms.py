@@ -7,8 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-_LEAST_PAGES = 3
-_SHARE = 0.4
+_MIN_PAGES = 3
+_MIN_SHARE = 0.4
 # Lines of a page that are compared, from its first on and from its last back.
 _DEPTH = 12
 _FIGURES = re.compile(r"[0-9０-９]+(?:[,，.．][0-9０-９]+)*")
@@ -39,8 +39,8 @@ def are_forms(pages: Sequence[Sequence[str]]) -> bool:
     False
     """
     counts = Counter(key for page in pages for key in set(_keys(page)))
-    least = max(_LEAST_PAGES, _SHARE * sum(map(bool, pages)))
-    return any(count >= least for count in counts.values())
+    min_pages = max(_MIN_PAGES, _MIN_SHARE * sum(map(bool, pages)))
+    return any(count >= min_pages for count in counts.values())
 
 
 def _keys(page: Sequence[str]) -> Iterator[tuple[str, int, str]]:

@@ -44,30 +44,30 @@ def split_at_headings(
     chapter: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
     lines: list[str] = []
-    told = 0  # lines of text since the last heading, or the beginning
+    text_lines = 0  # lines of text since the last heading, or the beginning
     for index, page in enumerate(pages):
         rows = page.split("\n")
         for number, row in enumerate(rows):
             known = outline.get((index, number))
             heading = None if known else _heading(rows, number)
             # A chapter, or the document's title, travels on with the first section below it.
-            if (known or heading) and told > (0 if path else 1):
+            if (known or heading) and text_lines > (0 if path else 1):
                 yield index, path, "\n".join(lines).strip("\n")
                 lines = []
             if known:
-                above, chapter, path, told = known, (), known, 0
+                above, chapter, path, text_lines = known, (), known, 0
             elif heading:
                 chapter = (heading.title,) if heading.is_chapter else chapter
                 path = (*above, *chapter, *(() if heading.is_chapter else (heading.title,)))
-                told = int(heading.has_text)
+                text_lines = int(heading.has_text)
             else:
-                told += bool(row.strip())
+                text_lines += bool(row.strip())
             lines.append(row)
         is_last = index == len(pages) - 1
-        if told or (is_last and "".join(lines).strip()):
+        if text_lines or (is_last and "".join(lines).strip()):
             yield index, path, "\n".join(lines).strip("\n")
             lines = []
-            told = 0
+            text_lines = 0
 
 
 def _heading(rows: list[str], number: int) -> _Heading | None:

@@ -25,7 +25,7 @@ _BEGINS_ITEM = re.compile(
 # Behind a leader stands the last cell of a row: ボルト ........ 120円.
 _ENDS_LINE = re.compile(r"[。．！？!?」』）】:：]$|[.．…‥・･_]{3} {0,3}[^.．…‥・･_]{1,12}$")
 # What is longer, or has no such end, is a table, code or Latin text: it is cut at the page's end.
-_LONGEST_SENTENCE = 400
+_MAX_SENTENCE_CHARACTERS = 400
 _ENDS_SENTENCE = re.compile(r"[。．！？!?][」』）】〕］)》〉\"'”’]*\s*$")
 
 
@@ -90,7 +90,7 @@ def _by_page(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
         return [(lines[0][0], text)]
     pieces = dict.fromkeys(begins, "")
     for start, end in sentence_spans(text):
-        whole = end - start <= _LONGEST_SENTENCE and _ENDS_SENTENCE.search(text, start, end)
+        whole = end - start <= _MAX_SENTENCE_CHARACTERS and _ENDS_SENTENCE.search(text, start, end)
         cuts = [] if whole else [at for at in begins.values() if start < at < end]
         for piece_start, piece_end in itertools.pairwise([start, *cuts, end]):
             page = max(page for page, at in begins.items() if at <= piece_start)

@@ -17,10 +17,10 @@ _NUMBER = re.compile(
 # Set close to its title.
 _NUMBER_BEFORE = re.compile(rf"(?:{_NUMBER.pattern})(?![0-9a-z.])")
 # Table 1.5: or 第 1 章.
-_MOST_WORDS_OF_NUMBER = 3
+_MAX_NUMBER_WORDS = 3
 _QUOTES = str.maketrans("“”‘’", "\"\"''")
 # Of a title that is too long for one.
-_MOST_LINES = 3
+_MAX_HEADING_LINES = 3
 
 Paths = dict[tuple[int, int], tuple[str, ...]]
 
@@ -80,7 +80,7 @@ def outline_paths(pages: Sequence[str], bookmarks: Sequence[Bookmark]) -> Paths:
 def without_number(title: str) -> str:
     """A normalised title's words, joined, without the number that it may begin with."""
     words = title.split()
-    for count in range(min(_MOST_WORDS_OF_NUMBER, len(words) - 1), 0, -1):
+    for count in range(min(_MAX_NUMBER_WORDS, len(words) - 1), 0, -1):
         if _NUMBER.fullmatch("".join(words[:count])):
             return "".join(words[count:])
     joined = "".join(words)
@@ -113,7 +113,7 @@ def _find(rows: list[str], begin: int, title: str) -> Iterator[tuple[int, int]]:
     """The first line of each place where a title stands, and how many lines it takes."""
     line = begin
     while line < len(rows):
-        keys = enumerate(_growing(rows[line : line + _MOST_LINES]), 1)
+        keys = enumerate(_growing(rows[line : line + _MAX_HEADING_LINES]), 1)
         count = next((count for count, key in keys if _same(key, title)), 0)
         if count:
             yield line, count
@@ -124,10 +124,10 @@ def _growing(rows: list[str]) -> Iterator[str]:
     """Keys of the first line, of the first two, and so on, to the next empty line."""
     key = ""
     for row in rows:
-        own = _key(row)
-        if not own:
+        row_key = _key(row)
+        if not row_key:
             return
-        key += own
+        key += row_key
         yield key
 
 

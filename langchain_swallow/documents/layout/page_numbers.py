@@ -8,11 +8,11 @@ from typing import Literal, NamedTuple
 Edge = Literal["top", "bottom"]
 EDGES: tuple[Edge, ...] = ("top", "bottom")
 # Two pages in five, and at least three, have a number.
-LEAST_PAGES = 3
-SHARE = 0.4
+MIN_PAGES = 3
+MIN_SHARE = 0.4
 # A company's address may stand below the number.
 _DEPTH = 2
-_LONGEST = 100
+_MAX_LINE_CHARACTERS = 100
 _OF_ALL = r"\s*(?:[/／]|of)\s*\d{1,5}"
 _BARE = r"(\d{1,5})"
 _FORMS = (
@@ -42,7 +42,7 @@ def page_numbers(line: str) -> Iterator[PageNumber]:
     >>> list(page_numbers("就業規則 3 / 12"))[0]
     PageNumber(number=3, words='就業規則', is_marked=True)
     """
-    if len(line) > _LONGEST:
+    if len(line) > _MAX_LINE_CHARACTERS:
         return
     for is_marked, pattern in _PATTERNS:
         if found := pattern.search(line):
@@ -67,8 +67,8 @@ class Steps:
         for index, page in enumerate(pages):
             lines = [(edge, line) for edge in EDGES for line in from_edge(page, edge)[:_DEPTH]]
             counts.update({(e, n.number - index) for e, line in lines for n in page_numbers(line)})
-        least = max(LEAST_PAGES, SHARE * sum(map(bool, pages)))
-        self._steps = {step for step, count in counts.items() if count >= least}
+        min_pages = max(MIN_PAGES, MIN_SHARE * sum(map(bool, pages)))
+        self._steps = {step for step, count in counts.items() if count >= min_pages}
 
     def number(self, index: int, edge: Edge, line: str) -> PageNumber | None:
         """The page's number in a line at an edge of this page."""

@@ -7,8 +7,8 @@ from langchain_swallow.documents.layout.vertical import Box, Printed
 
 # How far a label may be above its field, in heights of its characters, and right of it, in the
 # field's.
-_ABOVE = 3.0
-_BESIDE = 3.0
+_MAX_ABOVE = 3.0
+_MAX_BESIDE = 3.0
 _TOLERANCE = 3.0
 
 
@@ -30,23 +30,28 @@ def anchor(box: Box, characters: Sequence[tuple[int, Printed]], is_mark: bool) -
         is_mark: Whether it is a box to tick.
     """
     level = [
-        (index, own)
-        for index, (_, own) in characters
-        if min(own.top, box.top) - max(own.bottom, box.bottom) > (own.top - own.bottom) / 2
+        (index, char_box)
+        for index, (_, char_box) in characters
+        if min(char_box.top, box.top) - max(char_box.bottom, box.bottom)
+        > (char_box.top - char_box.bottom) / 2
     ]
-    left = [(box.left - own.right, index) for index, own in level if own.x <= box.left]
-    right = [(own.left - box.right, index) for index, own in level if own.x >= box.right]
+    left = [
+        (box.left - char_box.right, index) for index, char_box in level if char_box.x <= box.left
+    ]
+    right = [
+        (char_box.left - box.right, index) for index, char_box in level if char_box.x >= box.right
+    ]
     # A unit, or what a box ticks.
     is_right_nearer = right and (not left or (is_mark and min(right)[0] <= min(left)[0]))
-    if is_right_nearer and min(right)[0] <= _BESIDE * (box.top - box.bottom):
+    if is_right_nearer and min(right)[0] <= _MAX_BESIDE * (box.top - box.bottom):
         return Anchor(min(right)[1], is_before=True)
     if left:
         return Anchor(min(left)[1])
     above = [
-        (own.bottom - box.top, -own.x, index)
-        for index, (_, own) in characters
-        if box.left - _TOLERANCE <= own.x <= box.right + _TOLERANCE
-        and -_TOLERANCE <= own.bottom - box.top <= _ABOVE * own.size
+        (char_box.bottom - box.top, -char_box.x, index)
+        for index, (_, char_box) in characters
+        if box.left - _TOLERANCE <= char_box.x <= box.right + _TOLERANCE
+        and -_TOLERANCE <= char_box.bottom - box.top <= _MAX_ABOVE * char_box.size
     ]
     if not above:
         return None

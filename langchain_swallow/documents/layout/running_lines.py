@@ -11,8 +11,8 @@ from typing import NamedTuple
 from langchain_swallow.documents.layout.forms import are_forms, says_something
 from langchain_swallow.documents.layout.page_numbers import (
     EDGES,
-    LEAST_PAGES,
-    SHARE,
+    MIN_PAGES,
+    MIN_SHARE,
     Edge,
     PageNumber,
     Steps,
@@ -23,14 +23,14 @@ from langchain_swallow.documents.layout.page_numbers import (
 _DEPTH = 4
 # Lines near an edge whose places are looked at: running ones, and two of the text.
 PLACES = _DEPTH + 2
-_LONGEST = 100
+_MAX_LINE_CHARACTERS = 100
 # Pages that begin a chapter have no number.
-_MOST = 0.6
+_MIN_NUMBERED_SHARE = 0.6
 # Between a header and the text there is more than a line's height, and more than between lines.
-_WIDER = 1.3
-_SMALLER = 0.9
+_MIN_GAP_RATIO = 1.3
+_MAX_SMALL_RATIO = 0.9
 # Points by which the place of one header may differ.
-_SAME_PLACE = 4.0
+_PLACE_TOLERANCE = 4.0
 
 
 class Place(NamedTuple):
@@ -79,9 +79,9 @@ def split_running_lines(
         running.append(dict.fromkeys([*top, *bottom[::-1]]))
     seen = {"", *(line.strip() for body in bodies for line in body.split("\n"))}
     words = []
-    for met in running:
-        words.append([line for line in met if line not in seen])
-        seen.update(met)
+    for page_words in running:
+        words.append([line for line in page_words if line not in seen])
+        seen.update(page_words)
     return bodies, words
 
 
@@ -121,9 +121,9 @@ class _Finder:
                 self._on[edge, line.words].setdefault(index, depth)
         filled = [index for index, page in enumerate(pages) if page]
         numbered = {i for (i, _), lines in self._lines.items() if any(n for _, n in lines)}
-        self._are_numbered = len(numbered) >= max(LEAST_PAGES, SHARE * len(filled))
+        self._are_numbered = len(numbered) >= max(MIN_PAGES, MIN_SHARE * len(filled))
         # Pages that have every running line of the document.
-        are_mostly = len(numbered) >= _MOST * len(filled)
+        are_mostly = len(numbered) >= _MIN_NUMBERED_SHARE * len(filled)
         self._regular = [i for i in filled if i in numbered or not are_mostly]
         self._apart = {at for at, depth in depths.items() if depth and self._is_apart(*at, depth)}
         self._are_forms = are_forms(
@@ -140,7 +140,7 @@ class _Finder:
         has_number = False
         for depth, (words, number) in enumerate(self._lines[index, edge][: len(lines)]):
             if number and not words:
-                is_running = not has_number and self._is_of_page(index, edge, number)
+                is_running = not has_number and self._is_page_number(index, edge, number)
             else:
                 names = edge == "top" and _names_columns(lines[depth : depth + 2])
                 is_running = (edge, words) in self._common and not names
@@ -161,17 +161,22 @@ class _Finder:
     def _depth(self, index: int, edge: Edge) -> int:
         """How many lines from an edge on recur, or have the page's number."""
         lines = self._lines[index, edge]
-        recur = [n or self._counts[edge, words] >= LEAST_PAGES for words, n in lines]
+        recur = [n or self._counts[edge, words] >= MIN_PAGES for words, n in lines]
         return next((depth for depth, does in enumerate(recur) if not does), len(recur))
 
-    def _is_of_page(self, index: int, edge: Edge, number: PageNumber) -> bool:
+    def _is_page_number(self, index: int, edge: Edge, number: PageNumber) -> bool:
         """Whether a number alone in its line is the page's, and no figure of a form."""
         return number.is_marked or not self._are_forms or (index, edge) in self._apart
 
     def _is_common(self, edge: Edge, words: str) -> bool:
         """Whether words at an edge are a running line."""
         on = self._on[edge, words]
-        if len(on) < LEAST_PAGES or len(words) > _LONGEST or not words or says_something(words):
+        if (
+            len(on) < MIN_PAGES
+            or len(words) > _MAX_LINE_CHARACTERS
+            or not words
+            or says_something(words)
+        ):
             return False
         is_apart = self._is_set_apart(edge, on)
         is_heading = self._is_heading(edge, words)
@@ -222,8 +227,8 @@ class _Finder:
             return False
         gap = _gap(last, text, edge)
         usual = _gap(text, below, edge) if below else 0
-        is_far = gap >= text.height and gap >= _WIDER * usual
-        return is_far or last.height <= _SMALLER * text.height
+        is_far = gap >= text.height and gap >= _MIN_GAP_RATIO * usual
+        return is_far or last.height <= _MAX_SMALL_RATIO * text.height
 
     def _place(self, index: int, edge: Edge, depth: int) -> Place | None:
         if self._places is None:
@@ -238,7 +243,7 @@ def _from_edge(place: Place, edge: Edge) -> float:
 
 def _is_same_place(one: Place, other: Place, edge: Edge) -> bool:
     distance = abs(_from_edge(one, edge) - _from_edge(other, edge))
-    return distance <= _SAME_PLACE and min(one.height, other.height) > _SMALLER * max(
+    return distance <= _PLACE_TOLERANCE and min(one.height, other.height) > _MAX_SMALL_RATIO * max(
         one.height, other.height
     )
 

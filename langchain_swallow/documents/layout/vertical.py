@@ -8,19 +8,19 @@ from typing import NamedTuple
 
 # In characters' heights: how far the next one of a column may be to one side, as a comma is, and
 # below; a space takes one more.
-_ASIDE = 0.5
-_BELOW = 1.35
-_SPACE = 1.65
-_FARTHEST = 2.3
-_SAME_COLUMN = 0.35
+_MAX_ASIDE = 0.5
+_MAX_BELOW = 1.35
+_MIN_SPACE = 1.65
+_MAX_WITH_SPACE = 2.3
+_COLUMN_TOLERANCE = 0.35
 # How far columns and letters across are apart at most, blocks below each other, blocks beside.
-_NEXT = 1.6
-_BLOCK_BELOW = 1.3
-_BLOCK_BESIDE = 3.0
+_MAX_APART = 1.6
+_MIN_BLOCK_GAP_BELOW = 1.3
+_MIN_BLOCK_GAP_BESIDE = 3.0
 # The readings beside characters are smaller; so are lines of other sizes apart.
-_RUBY = 0.65
+_MAX_RUBY_RATIO = 0.65
 # So many figures stand side by side within a column.
-_FIGURES = 3
+_MAX_FIGURES = 3
 _KANA = re.compile(r"[\u3041-\u30ffー]+")
 _FULL_WIDTH = re.compile(r"[\u3005-\u3007\u3041-\u30ff\u3400-\u9fff]")
 _FORMS = str.maketrans(
@@ -73,8 +73,8 @@ def is_vertical(pairs: Iterable[tuple[Printed, Printed]]) -> bool:
         if _FULL_WIDTH.match(one) and _FULL_WIDTH.match(other):
             size = max(here.size, there.size)
             across, down = abs(there.x - here.x), here.y - there.y
-            below += across <= _ASIDE * size and _ASIDE * size < down <= _BELOW * size
-            beside += abs(down) <= _ASIDE * size and there.x > here.x
+            below += across <= _MAX_ASIDE * size and _MAX_ASIDE * size < down <= _MAX_BELOW * size
+            beside += abs(down) <= _MAX_ASIDE * size and there.x > here.x
     return below > beside
 
 
@@ -125,7 +125,7 @@ class _Line:
         text = ""
         above: Printed | None = None
         for printed in self.characters:
-            is_far = above and above.box.y - printed.box.y >= _SPACE * self.size
+            is_far = above and above.box.y - printed.box.y >= _MIN_SPACE * self.size
             if is_far and not self.is_across and not f"{text[-1]}{printed.text}".isspace():
                 text = f"{text.rstrip()}\u3000"
             text += printed.text
@@ -140,17 +140,17 @@ def _runs(characters: Sequence[Printed], em: float) -> Iterator[_Line]:
     # Not known of one character.
     is_across: bool | None = None
     for printed in characters:
-        own = printed.box.size if _FULL_WIDTH.match(printed.text) else size
+        char_size = printed.box.size if _FULL_WIDTH.match(printed.text) else size
         if run:
             goes_across = _goes_across(run, printed, size, is_across)
-            is_alike = _RUBY * size < own < size / _RUBY
+            is_alike = _MAX_RUBY_RATIO * size < char_size < size / _MAX_RUBY_RATIO
             if goes_across is None or not is_alike:
                 yield _Line(run, size, bool(is_across))
                 run, is_across = [], None
             else:
                 is_across = goes_across
         run.append(printed)
-        size = own
+        size = char_size
     if run:
         yield _Line(run, size, bool(is_across))
 
@@ -161,21 +161,21 @@ def _goes_across(
     """Whether a character goes on across, or down its column; `None` where it begins anew."""
     last = run[-1].box
     down, across = last.y - printed.box.y, printed.box.x - last.x
-    is_level = abs(down) <= _ASIDE / 2 * size
-    if is_across is not False and is_level and 0 < across <= _NEXT * size:
+    is_level = abs(down) <= _MAX_ASIDE / 2 * size
+    if is_across is not False and is_level and 0 < across <= _MAX_APART * size:
         return True
-    is_in_column = abs(printed.box.x - run[0].box.x) <= _ASIDE * size
-    if not is_across and is_in_column and -_ASIDE / 2 * size <= down <= _FARTHEST * size:
+    is_in_column = abs(printed.box.x - run[0].box.x) <= _MAX_ASIDE * size
+    if not is_across and is_in_column and -_MAX_ASIDE / 2 * size <= down <= _MAX_WITH_SPACE * size:
         return False
     return None
 
 
 def _is_ruby(run: _Line, runs: Sequence[_Line], em: float) -> bool:
-    if run.size > _RUBY * em or not _KANA.fullmatch(run.text):
+    if run.size > _MAX_RUBY_RATIO * em or not _KANA.fullmatch(run.text):
         return False
     return any(
-        0 < run.box.x - other.box.x <= _NEXT * other.size
-        and other.size * _RUBY >= run.size
+        0 < run.box.x - other.box.x <= _MAX_APART * other.size
+        and other.size * _MAX_RUBY_RATIO >= run.size
         and min(run.box.top, other.box.top) > max(run.box.bottom, other.box.bottom)
         for other in runs
     )
@@ -183,10 +183,10 @@ def _is_ruby(run: _Line, runs: Sequence[_Line], em: float) -> bool:
 
 def _columns(runs: Sequence[_Line], em: float) -> list[_Line]:
     """Runs below each other put together, with figures side by side between them."""
-    lines = [run for run in runs if run.is_across and len(run.characters) > _FIGURES]
-    parts = [run for run in runs if not run.is_across or len(run.characters) <= _FIGURES]
+    lines = [run for run in runs if run.is_across and len(run.characters) > _MAX_FIGURES]
+    parts = [run for run in runs if not run.is_across or len(run.characters) <= _MAX_FIGURES]
     parts.sort(key=lambda run: -run.box.x)
-    for group in _apart(parts, lambda run: (-run.box.x, -run.box.x), _SAME_COLUMN * em):
+    for group in _apart(parts, lambda run: (-run.box.x, -run.box.x), _COLUMN_TOLERANCE * em):
         column: _Line | None = None
         for run in sorted(group, key=lambda run: -run.box.top):
             if column and column.box.bottom - run.box.top <= em and _are_alike(column, run):
@@ -203,16 +203,16 @@ def _columns(runs: Sequence[_Line], em: float) -> list[_Line]:
 
 
 def _are_alike(one: _Line, other: _Line) -> bool:
-    return _RUBY * one.size < other.size < one.size / _RUBY
+    return _MAX_RUBY_RATIO * one.size < other.size < one.size / _MAX_RUBY_RATIO
 
 
 def _ordered(lines: list[_Line], em: float) -> Iterator[_Line]:
     """Blocks from the top down and from right to left, and the lines of each."""
     falling = sorted(lines, key=_downward)
-    blocks = list(_apart(falling, _downward, _BLOCK_BELOW * em))
+    blocks = list(_apart(falling, _downward, _MIN_BLOCK_GAP_BELOW * em))
     if len(blocks) == 1:
         leftward = sorted(lines, key=_leftward)
-        blocks = list(_apart(leftward, _leftward, _BLOCK_BESIDE * em))
+        blocks = list(_apart(leftward, _leftward, _MIN_BLOCK_GAP_BESIDE * em))
     if len(blocks) > 1:
         for block in blocks:
             yield from _ordered(block, em)
@@ -232,14 +232,14 @@ def _leftward(line: _Line) -> tuple[float, float]:
 
 
 def _apart(
-    lines: Sequence[_Line], extent: Callable[[_Line], tuple[float, float]], least: float
+    lines: Sequence[_Line], extent: Callable[[_Line], tuple[float, float]], min_gap: float
 ) -> Iterator[list[_Line]]:
     """Lines, sorted by where they begin, in groups with gaps between them."""
     group: list[_Line] = []
     end = 0.0
     for line in lines:
         begins, ends = extent(line)
-        if group and begins - end > least:
+        if group and begins - end > min_gap:
             yield group
             group = []
         end = max(end, ends) if group else ends

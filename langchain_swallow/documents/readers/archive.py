@@ -46,7 +46,7 @@ class Archive:
     ) -> None:
         self._name = name
         if data.startswith(_COMPOUND_FILE):
-            raise DocumentError(f"{name} {_of_compound_file(data)}")
+            raise DocumentError(f"{name} {_describe_compound_file(data)}")
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         except (zipfile.BadZipFile, OSError, ValueError) as error:
@@ -114,7 +114,7 @@ def open_office_file(data: bytes, name: str) -> Archive:
     return Archive(data, name, reads=lambda path: path.lower().endswith(_PARTS))
 
 
-def _of_compound_file(data: bytes) -> str:
+def _describe_compound_file(data: bytes) -> str:
     """What is wrong with a file that Office wrote in its other container format."""
     if _ENCRYPTED in data:
         return "is encrypted with a password. Open it in Office and save it without the password."

@@ -19,16 +19,16 @@ from langchain_swallow.documents.readers.docx_numbering import Numbering
 from langchain_swallow.documents.readers.docx_parts import (
     Parts,
     comments_in,
-    comments_of,
-    notes_of,
+    read_comments,
+    read_notes,
     running_texts,
 )
 from langchain_swallow.documents.readers.docx_styles import (
     W,
     contents_styles,
     heading_levels,
-    level_of,
-    value_of,
+    paragraph_level,
+    property_value,
 )
 from langchain_swallow.documents.readers.docx_tables import table_cells
 from langchain_swallow.documents.readers.docx_text import Texts
@@ -45,7 +45,7 @@ _WRAPPERS = frozenset(
 )
 _READ = frozenset((f"{W}p", f"{W}tbl", f"{W}altChunk", f"{M}oMathPara", f"{M}oMath"))
 _CHOICES = ("AlternateContent", "Choice", "Fallback")
-_LONGEST_TITLE = 200
+_MAX_TITLE_CHARACTERS = 200
 _PAGE = re.compile(r"\s+[0-9ivxlc]+\s*\Z")
 _CONTENTS = "entry of a table of contents"
 _IMPORTED = "document imported at opening (altChunk)"
@@ -65,8 +65,8 @@ def read_docx(data: bytes, name: str) -> Sections:
     document = parts.main
     styles = parts.root("styles")
     numbering = Numbering(parts.root("numbering"), styles)
-    texts = Texts(document, numbering, notes_of(parts))
-    comments = comments_of(parts)
+    texts = Texts(document, numbering, read_notes(parts))
+    comments = read_comments(parts)
     graphics = Graphics(archive, parts.related, name)
     levels, contents = heading_levels(styles), contents_styles(styles)
     builder = SectionBuilder()
@@ -75,8 +75,8 @@ def read_docx(data: bytes, name: str) -> Sections:
     titles = _titles(body, entries)
     imported = repeated = 0
     for element in () if body is None else _blocks(body):
-        if element in entries and _is_repeated(texts.of(element), titles):
-            repeated += bool(texts.of(element).strip())
+        if element in entries and _is_repeated(texts.text(element), titles):
+            repeated += bool(texts.text(element).strip())
             continue
         if element.tag == f"{W}tbl":
             for row in spanned_rows(table_cells(element, texts)):
@@ -84,7 +84,7 @@ def read_docx(data: bytes, name: str) -> Sections:
         elif element.tag == f"{W}altChunk":
             imported += 1
         else:
-            text, level = texts.of(element), level_of(element, levels)
+            text, level = texts.text(element), paragraph_level(element, levels)
             if level and text.strip():
                 builder.heading(level, text.strip())
             else:
@@ -101,7 +101,7 @@ def read_docx(data: bytes, name: str) -> Sections:
 
 
 def _style(element: Any) -> str | None:
-    return value_of(element.find(f"{W}pPr"), "pStyle")
+    return property_value(element.find(f"{W}pPr"), "pStyle")
 
 
 def _contents_entries(body: Any, contents: frozenset[str]) -> set[Any]:
@@ -111,7 +111,7 @@ def _contents_entries(body: Any, contents: frozenset[str]) -> set[Any]:
     entries = {p for p in body.iter(f"{W}p") if _style(p) in contents}
     for control in body.iter(f"{W}sdt"):
         part = control.find(f"{W}sdtPr/{W}docPartObj")
-        if value_of(part, "docPartGallery") == "Table of Contents":
+        if property_value(part, "docPartGallery") == "Table of Contents":
             entries.update(control.iter(f"{W}p"))
     return entries
 
@@ -121,8 +121,8 @@ def _titles(body: Any, entries: set[Any]) -> Titles:
     if not entries:
         return Titles([])
     others = [p for p in body.iter(f"{W}p") if p not in entries]
-    told = ("".join(t.text or "" for t in p.iter(f"{W}t")) for p in others)
-    return Titles(text for text in told if len(text) <= _LONGEST_TITLE)
+    paragraph_texts = ("".join(t.text or "" for t in p.iter(f"{W}t")) for p in others)
+    return Titles(text for text in paragraph_texts if len(text) <= _MAX_TITLE_CHARACTERS)
 
 
 def _is_repeated(entry: str, titles: Titles) -> bool:

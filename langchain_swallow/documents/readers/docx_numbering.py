@@ -8,7 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_swallow.documents.readers.docx_styles import W, int_of, of_styles, value_of
+from langchain_swallow.documents.readers.docx_styles import (
+    W,
+    parse_int,
+    property_value,
+    resolve_styles,
+)
 from langchain_swallow.text.numerals import full_width, kanji_number
 
 _LEVELS = 9
@@ -52,7 +57,7 @@ class Numbering:
     """
 
     def __init__(self, numbering: Any, styles: Any) -> None:
-        self._styles = of_styles(styles, _list_of_style)
+        self._styles = resolve_styles(styles, _style_list)
         self._lists: dict[str, _List] = {}
         self._counted: dict[str, list[int | None]] = {}
         if numbering is not None:
@@ -68,26 +73,26 @@ class Numbering:
         if found is None or level not in found.levels:
             return ""
         counters = self._count(found, level)
-        own = found.levels[level]
-        if own.format == "bullet":
+        shown_level = found.levels[level]
+        if shown_level.format == "bullet":
             return "・"
-        text = own.text
+        text = shown_level.text
         for i, other in found.levels.items():
             count = counters[i]
             text = text.replace(f"%{i + 1}", _written(other.format, 1 if count is None else count))
-        return f"{text}{own.separator}" if text else ""
+        return f"{text}{shown_level.separator}" if text else ""
 
     def _place(self, paragraph: Any) -> tuple[str, int]:
         """Number of the list, and level; of the paragraph itself, or of its style."""
         properties = paragraph.find(f"{W}pPr")
         if properties is None:
             return "", 0
-        style = value_of(properties, "pStyle")
+        style = property_value(properties, "pStyle")
         name, level = self._styles.get(style or "", ("", 0))
-        own = properties.find(f"{W}numPr")
-        if own is not None:
-            name = value_of(own, "numId") or name
-            level = int_of(value_of(own, "ilvl"), level)
+        direct = properties.find(f"{W}numPr")
+        if direct is not None:
+            name = property_value(direct, "numId") or name
+            level = parse_int(property_value(direct, "ilvl"), level)
         return name, level
 
     def _count(self, counted: _List, level: int) -> list[int | None]:
@@ -107,48 +112,56 @@ class Numbering:
 
     def _read(self, numbering: Any) -> None:
         definitions = {e.get(f"{W}abstractNumId"): e for e in numbering.iter(f"{W}abstractNum")}
-        levels = {name: _levels_of(e) for name, e in definitions.items()}
+        levels = {name: _read_levels(e) for name, e in definitions.items()}
         chosen = {
-            e.get(f"{W}numId", ""): value_of(e, "abstractNumId") for e in numbering.iter(f"{W}num")
+            e.get(f"{W}numId", ""): property_value(e, "abstractNumId")
+            for e in numbering.iter(f"{W}num")
         }
         for entry in numbering.iter(f"{W}num"):
             name = entry.get(f"{W}numId", "")
             definition = chosen[name]
             link = definitions.get(definition)
-            style = None if link is None else value_of(link, "numStyleLink")
+            style = None if link is None else property_value(link, "numStyleLink")
             if style in self._styles:
                 # A definition that only names a style has the levels of that style's list.
                 definition = chosen.get(self._styles[style][0], definition)
             overrides = list(entry.iter(f"{W}lvlOverride"))
-            restarts = {_index(e): value_of(e, "startOverride") for e in overrides}
+            restarts = {_index(e): property_value(e, "startOverride") for e in overrides}
             self._lists[name] = _List(
                 definition=definition or "",
-                levels={**levels.get(definition, {}), **_levels_of(entry)},
-                restarts={i: int_of(start, 1) for i, start in restarts.items() if start},
+                levels={**levels.get(definition, {}), **_read_levels(entry)},
+                restarts={i: parse_int(start, 1) for i, start in restarts.items() if start},
             )
 
 
-def _levels_of(parent: Any) -> dict[int, _Level]:
+def _read_levels(parent: Any) -> dict[int, _Level]:
     found = {_index(element): _level(element) for element in parent.iter(f"{W}lvl")}
     return {index: level for index, level in found.items() if index < _LEVELS}
 
 
 def _index(element: Any) -> int:
-    return int_of(element.get(f"{W}ilvl"), 0)
+    return parse_int(element.get(f"{W}ilvl"), 0)
 
 
-def _list_of_style(style: Any) -> tuple[str, int] | None:
+def _style_list(style: Any) -> tuple[str, int] | None:
     """Its list and level."""
-    own = style.find(f"{W}pPr/{W}numPr")
-    return None if own is None else (value_of(own, "numId") or "", int_of(value_of(own, "ilvl"), 0))
+    properties = style.find(f"{W}pPr/{W}numPr")
+    return (
+        None
+        if properties is None
+        else (
+            property_value(properties, "numId") or "",
+            parse_int(property_value(properties, "ilvl"), 0),
+        )
+    )
 
 
 def _level(element: Any) -> _Level:
-    suffix = value_of(element, "suff")
+    suffix = property_value(element, "suff")
     return _Level(
-        start=int_of(value_of(element, "start"), 1),
-        format=value_of(element, "numFmt") or "decimal",
-        text=value_of(element, "lvlText") or "",
+        start=parse_int(property_value(element, "start"), 1),
+        format=property_value(element, "numFmt") or "decimal",
+        text=property_value(element, "lvlText") or "",
         separator="" if suffix == "nothing" else " ",
     )
 
@@ -162,7 +175,7 @@ def _written(format: str, number: int) -> str:
     return _FORMATS.get(format, str)(number)
 
 
-def _of(letters: str) -> Callable[[int], str]:
+def _letters(letters: str) -> Callable[[int], str]:
     """One letter for each number, doubled behind the last one."""
     return lambda n: letters[(n - 1) % len(letters)] * ((n - 1) // len(letters) + 1)
 
@@ -197,13 +210,13 @@ _FORMATS: dict[str, Callable[[int], str]] = {
     "taiwaneseCounting": kanji_number,
     "japaneseDigitalTenThousand": lambda n: "".join(_DIGITS[int(d)] for d in str(n)),
     "ideographDigital": lambda n: "".join(_DIGITS[int(d)] for d in str(n)),
-    "ideographTraditional": _of(_STEMS),
-    "aiueoFullWidth": _of(_KATAKANA),
-    "aiueo": lambda n: _half_width(_of(_KATAKANA)(n)),
-    "irohaFullWidth": _of(_IROHA),
-    "iroha": lambda n: _half_width(_of(_IROHA)(n)),
-    "lowerLetter": _of("abcdefghijklmnopqrstuvwxyz"),
-    "upperLetter": _of("ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+    "ideographTraditional": _letters(_STEMS),
+    "aiueoFullWidth": _letters(_KATAKANA),
+    "aiueo": lambda n: _half_width(_letters(_KATAKANA)(n)),
+    "irohaFullWidth": _letters(_IROHA),
+    "iroha": lambda n: _half_width(_letters(_IROHA)(n)),
+    "lowerLetter": _letters("abcdefghijklmnopqrstuvwxyz"),
+    "upperLetter": _letters("ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
     "lowerRoman": _roman,
     "upperRoman": lambda n: _roman(n).upper(),
 }

@@ -53,7 +53,7 @@ class Parts:
         return root
 
 
-def notes_of(parts: Parts) -> dict[tuple[str, str], str]:
+def read_notes(parts: Parts) -> dict[tuple[str, str], str]:
     """Texts of footnotes and endnotes, by kind and id; Word's separators have none."""
     found = {}
     for kind in ("footnote", "endnote"):
@@ -64,7 +64,7 @@ def notes_of(parts: Parts) -> dict[tuple[str, str], str]:
     return found
 
 
-def comments_of(parts: Parts) -> dict[str, str]:
+def read_comments(parts: Parts) -> dict[str, str]:
     """Texts of comments by id."""
     root = parts.root("comments")
     return {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from langchain_swallow.documents.readers.docx_styles import W, int_of, value_of
+from langchain_swallow.documents.readers.docx_styles import W, parse_int, property_value
 from langchain_swallow.documents.readers.docx_text import Texts
 from langchain_swallow.documents.readers.table_cells import Cell
 
@@ -19,23 +19,23 @@ def table_cells(table: Any, texts: Texts) -> list[list[Cell]]:
     rows: list[list[Cell]] = []
     looks: dict[int, tuple[bool, str]] = {}
     above: dict[int, Cell] = {}
-    for row in _own(table, "tr"):
+    for row in _direct_children(table, "tr"):
         properties = row.find(f"{W}trPr")
         if properties is not None and properties.find(f"{W}del") is not None:
             continue
         cells: list[Cell] = []
-        column = int_of(value_of(properties, "gridBefore"), 0)
+        column = parse_int(property_value(properties, "gridBefore"), 0)
         if column:
             cells.append(Cell("", column))
-        for element in _own(row, "tc"):
-            columns = int_of(value_of(element.find(f"{W}tcPr"), "gridSpan"), 1)
+        for element in _direct_children(row, "tc"):
+            columns = parse_int(property_value(element.find(f"{W}tcPr"), "gridSpan"), 1)
             merge = element.find(f"{W}tcPr/{W}vMerge")
             goes_on = merge is not None and merge.get(f"{W}val") != "restart"
             if goes_on and column in above:
                 above[column].rows += 1
             else:
                 is_head = properties is not None and _is_on(properties.find(f"{W}tblHeader"))
-                cell = Cell(texts.of(element).strip(), columns, is_name=is_head)
+                cell = Cell(texts.text(element).strip(), columns, is_name=is_head)
                 looks[id(cell)] = _look(element)
                 above[column] = cell
                 cells.append(cell)
@@ -70,7 +70,7 @@ def _is_on(element: Any) -> bool:
     return element is not None and element.get(f"{W}val", "1") not in _OFF
 
 
-def _own(parent: Any, tag: str) -> list[Any]:
+def _direct_children(parent: Any, tag: str) -> list[Any]:
     """Rows of a table, or cells of a row, without those of tables in it."""
     within = parent.tag
     return [e for e in parent.iter(f"{W}{tag}") if next(e.iterancestors(within)) is parent]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from langchain_swallow.documents.readers.docx_numbering import Numbering
-from langchain_swallow.documents.readers.docx_styles import W, value_of
+from langchain_swallow.documents.readers.docx_styles import W, property_value
 from langchain_swallow.documents.readers.math_text import M, math_text
 from langchain_swallow.documents.readers.symbols import symbol
 
@@ -42,7 +42,7 @@ class Texts:
         self._numbers = {p: numbering.number(p) for p in paragraphs}
         self._notes = notes
 
-    def of(self, element: Any) -> str:
+    def text(self, element: Any) -> str:
         """Text of a paragraph or cell, in reading order."""
         parts: list[str] = []
         if element.tag in _WRITERS:
@@ -93,7 +93,7 @@ def _form_field(node: Any) -> str:
         return "☑" if is_on else "☐"
     if (options := node.find(f"{W}ddList")) is not None:
         entries = [e.get(f"{W}val", "") for e in options.findall(f"{W}listEntry")]
-        chosen = value_of(options, "result") or value_of(options, "default") or "0"
+        chosen = property_value(options, "result") or property_value(options, "default") or "0"
         return entries[int(chosen)] if chosen.isdigit() and int(chosen) < len(entries) else ""
     return ""
 

@@ -95,12 +95,12 @@ class _Walk:
             if tag in _BLOCKS or child in self._with_blocks:
                 yield child
             elif isinstance(tag, str):  # and no comment
-                yield self._text_of(child)
+                yield self._element_text(child)
             if tail := child.tail:
                 yield tail
 
     def _heading(self, element: Any) -> None:
-        lines = list(_lines(self._text_of(element)))
+        lines = list(_lines(self._element_text(element)))
         title = " ".join(lines)
         if len(title) > _MAX_HEADING:
             title, *rest = lines
@@ -117,16 +117,16 @@ class _Walk:
             for cell in cells:
                 cell.clear(keep_tail=True)
         # What is left is its caption, and what broken pages have between cells.
-        self._builder.block(" ".join(_lines(self._text_of(element))))
+        self._builder.block(" ".join(_lines(self._element_text(element))))
         for line in spanned_rows(rows):
             self._builder.block(line)
 
     def _cell(self, element: Any) -> Cell:
-        text = " ".join(_lines(self._text_of(element)))
+        text = " ".join(_lines(self._element_text(element)))
         spans = _span(element, "colspan"), _span(element, "rowspan")
         return Cell(text, *spans, is_name=element.tag == "th")
 
-    def _text_of(self, element: Any) -> str:
+    def _element_text(self, element: Any) -> str:
         """Text of an element, its lines and blocks apart by `_LINE_SEPARATOR`."""
         if element.tag == "br":
             return _LINE_SEPARATOR

@@ -81,14 +81,14 @@ def _section(record: Any) -> Section:
     fields = {key: value for key, value in record.items() if not _is_empty(value)}
     if not texts:
         return Section("、".join(f"{key}: {_shown(value)}" for key, value in fields.items()))
-    own = "\n\n".join(dict.fromkeys(texts.values()))
+    body = "\n\n".join(dict.fromkeys(texts.values()))
     others = tuple(
         (f"record_{key}" if key in _RESERVED else key, _scalar(value))
         for key, value in fields.items()
         if key != titled and key not in texts
     )
     headings = (title,) if title else ()
-    return Section(f"{title}\n\n{own}" if title else own, headings, fields=others)
+    return Section(f"{title}\n\n{body}" if title else body, headings, fields=others)
 
 
 def _text(value: Any) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from langchain_swallow.documents.readers.section import Section
 
 # So many characters of a section's first line are looked for.
-_LOOKED_FOR = 30
+_SEARCHED_CHARACTERS = 30
 # What stands before them in the file: indents, and marks of headings, quotations and lists.
 _BEFORE = r"^[ \t\u3000#>*+-]*"
 
@@ -40,5 +40,5 @@ def with_lines(sections: Iterable[Section], text: str) -> Iterator[Section]:
 
 
 def _beginning(text: str) -> re.Pattern[str]:
-    first = "".join(text.split("\n", 1)[0].split())[:_LOOKED_FOR]
+    first = "".join(text.split("\n", 1)[0].split())[:_SEARCHED_CHARACTERS]
     return re.compile(_BEFORE + r"\s*".join(map(re.escape, first)), re.MULTILINE)

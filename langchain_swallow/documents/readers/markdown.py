@@ -154,8 +154,8 @@ class _Reader:
             cells = list(itertools.islice(_table(self._tokens[index:]), len(rows) - 1))
             for row, line in zip(cells[1:], rows[2:], strict=True):
                 row += _cells_too_many(line, len(cells[0]))
-            for told in table_rows(cells):
-                self._builder.block(told)
+            for table_row in table_rows(cells):
+                self._builder.block(table_row)
         elif token.type == "heading_open":
             self._heading(token, self._tokens[index + 1].content, lines)
         else:

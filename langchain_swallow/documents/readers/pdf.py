@@ -70,13 +70,13 @@ def _unread(best: list[str], read: list[list[str]]) -> Iterator[LeftOut]:
     known = next((pages for pages in read if isinstance(pages, PdfPages)), None)
     yield from (part for part in known.left_out if part.page is None) if known else ()
     for index, text in enumerate(best):
-        own = [part for part in known.left_out if part.page == index + 1] if known else []
+        page_parts = [part for part in known.left_out if part.page == index + 1] if known else []
         if text.strip() and not _is_garbage(text):
-            yield from own if known is best else ()
+            yield from page_parts if known is best else ()
         elif any(_is_garbage(pages[index]) for pages in read if index < len(pages)):
             yield LeftOut("unreadable characters; the page needs OCR", index + 1)
         elif known:
-            yield from own
+            yield from page_parts
         else:
             yield LeftOut("no text; the page may need OCR", index + 1)
 
@@ -117,8 +117,8 @@ def _sections(pages: list[str], data: bytes, unread: Iterable[LeftOut]) -> Secti
     outline = known.outline if known else pdf_outline(data)
     plain = ["" if _is_garbage(page) else _plain(page) for page in pages]
     bodies, running = split_running_lines(plain, known.places if known else None)
-    told = without_contents(bodies)
-    texts = join_wrapped_pages(set_apart(told, outline))
+    without_entries = without_contents(bodies)
+    texts = join_wrapped_pages(set_apart(without_entries, outline))
     whole = ["\n".join([*words, text]) for words, text in zip(running, texts, strict=True)]
     sections = [
         Section(text.strip(), headings, page=index + 1)
@@ -126,7 +126,7 @@ def _sections(pages: list[str], data: bytes, unread: Iterable[LeftOut]) -> Secti
     ]
     left_out = list(unread)
     left_out += _fewer_lines("running header, footer or page number", plain, bodies)
-    left_out += _fewer_lines("entry of a table of contents", bodies, told)
+    left_out += _fewer_lines("entry of a table of contents", bodies, without_entries)
     return Sections(sections, left_out)
 
 

@@ -103,12 +103,12 @@ def _box(annotation: Any) -> Box:
     return Box(across[0], down[0], across[1], down[1])
 
 
-def _text(get: Callable[..., int], *of: Any) -> str:
+def _text(get: Callable[..., int], *args: Any) -> str:
     """A string of pdfium, which tells its length in bytes when it has no place to write to."""
     import pypdfium2.raw as pdfium
 
-    length = get(*of, None, 0)
+    length = get(*args, None, 0)
     buffer = (pdfium.FPDF_WCHAR * (length // 2 + 1))()
-    get(*of, buffer, length)
+    get(*args, buffer, length)
     text = bytes(buffer).decode("utf-16-le", "replace").split("\0")[0]
     return text.replace("\r\n", "\n").replace("\r", "\n").strip()

@@ -14,10 +14,10 @@ from langchain_swallow.documents.layout.outline import Bookmark
 # Up to a tenth of a document's characters may be headings.
 _TEXT_SHARE = 0.9
 # Fonts of one size are not exactly as high.
-_LARGER = 1.08
+_MIN_SIZE_RATIO = 1.08
 # With more large lines than this it is a poster or a form, not text with headings.
-_MOST_LARGE = 0.25
-_LONGEST = 80
+_MAX_LARGE_SHARE = 0.25
+_MAX_TITLE_CHARACTERS = 80
 _TITLE = re.compile(r".*[^\W\d_].*(?<![。、，])")
 _NUMBERED = re.compile(r"[0-9A-Z]+(?:\.[0-9]+)+")
 _ENDS = ("\r", "\n")
@@ -102,18 +102,18 @@ def _large_lines(lines: list[_Line]) -> list[Bookmark]:
 
     A size that is there only once is no heading's but the document's, on its first page.
     """
-    least = _LARGER * _text_size(lines)
-    if sum(line.size >= least for line in lines) > _MOST_LARGE * len(lines):
+    min_size = _MIN_SIZE_RATIO * _text_size(lines)
+    if sum(line.size >= min_size for line in lines) > _MAX_LARGE_SHARE * len(lines):
         return []
     headings = []
     # Lines of one heading follow each other.
     for (_, size), group in itertools.groupby(lines, key=lambda line: (line.page, line.size)):
-        if size >= least:
+        if size >= min_size:
             first, *rest = group
             title = "".join(line.text for line in (first, *rest))
-            if len(title) <= _LONGEST and _TITLE.fullmatch(title):
+            if len(title) <= _MAX_TITLE_CHARACTERS and _TITLE.fullmatch(title):
                 headings.append(first._replace(text=title))
-    of_size = _levels_of_sizes({heading.size for heading in headings})
+    of_size = _size_levels({heading.size for heading in headings})
     counts = Counter(of_size[heading.size] for heading in headings)
     kept = [
         heading
@@ -124,12 +124,12 @@ def _large_lines(lines: list[_Line]) -> list[Bookmark]:
     return [Bookmark(level, h.text, h.page, h.top) for level, h in zip(levels, kept, strict=True)]
 
 
-def _levels_of_sizes(sizes: set[float]) -> dict[float, int]:
+def _size_levels(sizes: set[float]) -> dict[float, int]:
     """The level of each size; sizes about as large have one."""
     levels: dict[float, int] = {}
     level, largest = -1, math.inf
     for size in sorted(sizes, reverse=True):
-        if size * _LARGER < largest:
+        if size * _MIN_SIZE_RATIO < largest:
             level, largest = level + 1, size
         levels[size] = level
     return levels
@@ -155,23 +155,23 @@ def _text_size(lines: list[_Line]) -> float:
     counts: Counter[float] = Counter()
     for line in lines:
         counts[line.size] += len(line.text)
-    told = 0
+    characters = 0
     for size in sorted(counts):
-        told += counts[size]
-        if told >= _TEXT_SHARE * counts.total():
+        characters += counts[size]
+        if characters >= _TEXT_SHARE * counts.total():
             return size
     return math.inf
 
 
 def _lines(page: int, textpage: Any) -> Iterator[_Line]:
     """Lines of a page with the height that most of their characters have, in half points."""
-    found = list(_lines_of_page(textpage))
+    found = list(_page_lines(textpage))
     lengths = [len("".join(text.split())) for text, _ in found]
     for (text, size), above in zip(found, itertools.accumulate(lengths, initial=0), strict=False):
         yield _Line(page, above / max(1, sum(lengths)), text, size)
 
 
-def _lines_of_page(textpage: Any) -> Iterator[tuple[str, float]]:
+def _page_lines(textpage: Any) -> Iterator[tuple[str, float]]:
     characters = _characters(textpage)
     for ends, group in itertools.groupby(characters, key=lambda found: found[0] in _ENDS):
         line = [] if ends else list(group)

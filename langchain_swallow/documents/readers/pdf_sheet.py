@@ -18,11 +18,11 @@ from langchain_swallow.documents.readers.pdf_notes import Note
 _Row = tuple[str, Callable[[], Place]]
 
 # In ems: word processors set Latin letters and Japanese a quarter apart, columns more than one.
-_NO_SPACE = 0.3
-_COLUMN = 0.45
-_FAR = 2.0
+_MIN_SPACE_GAP = 0.3
+_MIN_COLUMN_GAP = 0.45
+_MIN_WIDE_GAP = 2.0
 # In heights of a character: how far two of a row are above each other, and how small the smaller.
-_LEVEL = 0.4
+_MAX_LEVEL_OFFSET = 0.4
 _SPACE = re.compile(rf"(?<=[{JAPANESE}]) (?=\S)|(?<=\S) (?=[{JAPANESE}])")
 _BREAK = "\r\n"
 _SPACE_OR_BREAK = re.compile(rf"{_BREAK}|{_SPACE.pattern}")
@@ -51,7 +51,11 @@ def _gap(one: Box, other: Box) -> float:
 
 def _line_below(place: Place, rows: Sequence[_Row]) -> int:
     """The index of the first line that is below a place."""
-    below = (at for at, (text, own) in enumerate(rows) if text and own().from_top > place.from_top)
+    below = (
+        at
+        for at, (text, get_place) in enumerate(rows)
+        if text and get_place().from_top > place.from_top
+    )
     return next(below, len(rows))
 
 
@@ -83,18 +87,18 @@ class Sheet:
         self._breaks: dict[int, str] = {}
         self.ruby = 0
         self._inserted: dict[int, str] = {}
-        own = [self._turned(note) for note in notes if not self._is_printed(note)]
+        remaining = [self._turned(note) for note in notes if not self._is_printed(note)]
         if is_vertical(self._some_pairs()):
             lines, self.ruby = vertical_lines(list(self._characters()))
-            rows: list[_Row] = [(line, partial(self._place_of, box)) for line, box in lines]
+            rows: list[_Row] = [(line, partial(self._box_place, box)) for line, box in lines]
         else:
             self._lines = self._rows()
             self._spaces = self._judged_spaces()
-            own = self._insert(own) if own else []
+            remaining = self._insert(remaining) if remaining else []
             rows = [(self._line(*line), partial(self._place, *line)) for line in self._lines]
-        for note in own:
+        for note in remaining:
             named = f"{note.name}: {note.text}" if note.name else note.text
-            place = partial(self._place_of, note.box)
+            place = partial(self._box_place, note.box)
             rows.insert(_line_below(place(), rows), (named, place))
         self.text = "\n".join(text for text, _ in rows)
         places = [place for text, place in rows if text.strip()]
@@ -123,8 +127,8 @@ class Sheet:
             if found is None:
                 loose.append(note)
             elif found.is_before:
-                told = note.text if note.is_mark else f"{note.text}\t"
-                self._inserted[found.at] = self._inserted.get(found.at, "") + told
+                value = note.text if note.is_mark else f"{note.text}\t"
+                self._inserted[found.at] = self._inserted.get(found.at, "") + value
             else:
                 before = self._inserted.get(found.at + 1, "")
                 self._inserted[found.at + 1] = f"{before}\t{note.text}\t"
@@ -180,7 +184,9 @@ class Sheet:
             if gap is None:
                 rows.append((start, end))
                 continue
-            self._breaks[rows[-1][1]] = "\t" if gap >= _COLUMN else " " if gap >= _NO_SPACE else ""
+            self._breaks[rows[-1][1]] = (
+                "\t" if gap >= _MIN_COLUMN_GAP else " " if gap >= _MIN_SPACE_GAP else ""
+            )
             rows[-1] = rows[-1][0], end
         return rows
 
@@ -192,7 +198,9 @@ class Sheet:
             return None
         one, other = self._character(end - 1), self._character(next_start)
         low, high = sorted((one.top - one.bottom, other.top - other.bottom))
-        is_level = abs(one.y - other.y) <= _LEVEL * low and high <= low / _LEVEL
+        is_level = (
+            abs(one.y - other.y) <= _MAX_LEVEL_OFFSET * low and high <= low / _MAX_LEVEL_OFFSET
+        )
         return _gap(one, other) if is_level and other.x > one.x else None
 
     def _is_on_page(self, start: int, end: int) -> bool:
@@ -218,30 +226,30 @@ class Sheet:
         for start, end in self._lines:
             line = self._raw[start:end]
             found = [start + space.start() for space in _SPACE.finditer(line)]
-            least = _FAR if found and _is_set_wide(line) else _COLUMN
+            min_gap = _MIN_WIDE_GAP if found and _is_set_wide(line) else _MIN_COLUMN_GAP
             for at in filter(self._is_generated, found):
                 after = self._character(at + 1)
                 # Cells of a column begin at one place, to a fifth of a point.
-                gaps[at] = _gap(self._character(at - 1), after), round(5 * after.left), least
-        columns = {left for gap, left, least in gaps.values() if gap >= least}
-        told = {}
-        for at, (gap, left, least) in gaps.items():
+                gaps[at] = _gap(self._character(at - 1), after), round(5 * after.left), min_gap
+        columns = {left for gap, left, min_gap in gaps.values() if gap >= min_gap}
+        spaces = {}
+        for at, (gap, left, min_gap) in gaps.items():
             # Narrow cells are hardly apart, but stand below each other.
-            is_column = gap >= least or left in columns
-            told[at] = "\t" if is_column else "" if gap < _NO_SPACE else " "
-        return told
+            is_column = gap >= min_gap or left in columns
+            spaces[at] = "\t" if is_column else "" if gap < _MIN_SPACE_GAP else " "
+        return spaces
 
     def _place(self, start: int, end: int) -> Place:
         line = self._raw[start:end].replace(_BREAK, " " * len(_BREAK))
         first = start + len(line) - len(line.lstrip())
-        place = self._place_of(self._character(first))
+        place = self._box_place(self._character(first))
         if not (number := _NUMBER.search(line)):
             return place
         before, after = number.span(number.lastindex or 0)
         one, other = self._character(start + before - 1), self._character(start + after)
-        return place._replace(number_apart=_gap(one, other) >= _FAR)
+        return place._replace(number_apart=_gap(one, other) >= _MIN_WIDE_GAP)
 
-    def _place_of(self, box: Box) -> Place:
+    def _box_place(self, box: Box) -> Place:
         return Place(box.top - box.bottom, self._height - box.top, box.bottom)
 
     def _is_generated(self, index: int) -> bool:

@@ -6,15 +6,15 @@ from typing import Any
 from langchain_swallow.documents.readers.section import LeftOut
 
 # More text than a stamp, a fax's head line or a page's number is a text layer.
-_FEW_CHARACTERS = 200
+_MAX_STAMP_CHARACTERS = 200
 # Shares of the page: pictures that are one, text no larger than a stamp's, a small logo.
-_MOST = 0.6
-_STAMP = 0.02
-_LOGO = 0.01
+_MIN_PICTURE_SHARE = 0.6
+_MAX_STAMP_SHARE = 0.02
+_MAX_LOGO_SHARE = 0.01
 # With fewer lines and rectangles it is a blank page with a frame.
-_DRAWING = 30
+_MAX_FRAME_PATHS = 30
 # The OCR's text behind a picture.
-_INVISIBLE = 3
+_INVISIBLE_TEXT_MODE = 3
 
 _Box = tuple[float, float, float, float]
 
@@ -29,16 +29,20 @@ def why_unread(page: Any, textpage: Any, text: str, number: int) -> Iterator[Lef
         number: The page's, from 1.
     """
     written = len("".join(text.split()))
-    if written > _FEW_CHARACTERS:
+    if written > _MAX_STAMP_CHARACTERS:
         return
     pictures, drawn, is_ocr = _objects(page)
     if written:
-        is_stamp = pictures >= _MOST and not is_ocr and _share_of_text(page, textpage) < _STAMP
+        is_stamp = (
+            pictures >= _MIN_PICTURE_SHARE
+            and not is_ocr
+            and _share_of_text(page, textpage) < _MAX_STAMP_SHARE
+        )
         if is_stamp:
             yield LeftOut(
                 "a picture with only a few words beside it; the page may need OCR", number
             )
-    elif pictures > _LOGO or drawn > _DRAWING:
+    elif pictures > _MAX_LOGO_SHARE or drawn > _MAX_FRAME_PATHS:
         yield LeftOut("no text layer; the page needs OCR", number)
     else:
         yield LeftOut("blank page", number, is_loss=False)
@@ -60,7 +64,9 @@ def _objects(page: Any) -> tuple[float, int, bool]:
         elif item.type == pdfium.FPDF_PAGEOBJ_PATH:
             drawn += 1
         elif item.type == pdfium.FPDF_PAGEOBJ_TEXT:
-            is_ocr = is_ocr or pdfium.FPDFTextObj_GetTextRenderMode(item.raw) == _INVISIBLE
+            is_ocr = (
+                is_ocr or pdfium.FPDFTextObj_GetTextRenderMode(item.raw) == _INVISIBLE_TEXT_MODE
+            )
     return _share(page, pictures), drawn, is_ocr
 
 

@@ -4,12 +4,12 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from langchain_swallow.documents.readers.table_layout import Layout, layout_of
+from langchain_swallow.documents.readers.table_layout import Layout, detect_layout
 from langchain_swallow.documents.readers.table_rows import columnar_rows, pairs
 from langchain_swallow.documents.readers.table_words import is_value
 
 # A page may claim any width for a cell.
-_MOST_COLUMNS = 200
+_MAX_COLUMNS = 200
 
 
 @dataclass(slots=True)
@@ -71,7 +71,7 @@ def _lines(grid: list[list[Cell]], spanning: int, has_header: bool) -> Iterator[
         head = max(spanned, _marked_rows(grid))
         if head or _begin_with_names(grid):
             for run in _runs(grid, head):
-                yield from _of_run(run)
+                yield from _run_lines(run)
             return
     layout = Layout(head=spanned) if spanned else _layout(grid, has_header)
     if layout.head:
@@ -82,7 +82,7 @@ def _lines(grid: list[list[Cell]], spanning: int, has_header: bool) -> Iterator[
 
 
 def _layout(grid: Sequence[Sequence[Cell]], has_header: bool) -> Layout:
-    return layout_of([_texts(line) for line in grid], has_header=has_header)
+    return detect_layout([_texts(line) for line in grid], has_header=has_header)
 
 
 def _marked_rows(grid: Sequence[Sequence[Cell]]) -> int:
@@ -132,7 +132,7 @@ def _runs(grid: list[list[Cell]], head: int) -> list[_Run]:
     return runs
 
 
-def _of_run(run: _Run) -> Iterator[str]:
+def _run_lines(run: _Run) -> Iterator[str]:
     """Rows below a head; one that has its own names, or is one name over all, stands alone."""
     alone = [not run.head or _has_own_names(line) for line in run.rows]
     below = [line for line, is_alone in zip(run.rows, alone, strict=True) if not is_alone]
@@ -167,8 +167,8 @@ def _once(line: Sequence[Cell], names: Sequence[str]) -> list[str]:
 
 
 def _pairs(line: Sequence[Cell], are_names: Sequence[bool]) -> str:
-    own = [i for i in range(len(line)) if not i or line[i] is not line[i - 1]]
-    return pairs([line[i].text for i in own], [are_names[i] for i in own])
+    columns = [i for i in range(len(line)) if not i or line[i] is not line[i - 1]]
+    return pairs([line[i].text for i in columns], [are_names[i] for i in columns])
 
 
 def _texts(line: Sequence[Cell]) -> list[str]:
@@ -199,11 +199,11 @@ def _grid(rows: Sequence[Sequence[Cell]]) -> list[list[Cell]]:
         line: list[tuple[Cell, int]] = []
         for cell in [*row, None]:
             while len(line) in above:
-                standing, left = above[len(line)]
-                line.append((standing, left - 1))
+                spanning, rows_left = above[len(line)]
+                line.append((spanning, rows_left - 1))
             if cell is not None:
                 # The only cell of a row is said once.
-                columns = 1 if len(row) == 1 else min(cell.columns, _MOST_COLUMNS - len(line))
+                columns = 1 if len(row) == 1 else min(cell.columns, _MAX_COLUMNS - len(line))
                 line += [(cell, cell.rows - 1)] * max(1, columns)
         grid.append([cell for cell, _ in line])
         above = {i: place for i, place in enumerate(line) if place[1] > 0}

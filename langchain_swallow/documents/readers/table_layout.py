@@ -13,7 +13,12 @@ is the head, unless what the cells say speaks against it:
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from langchain_swallow.documents.readers.table_words import is_label, is_period, is_value, kind_of
+from langchain_swallow.documents.readers.table_words import (
+    is_label,
+    is_period,
+    is_value,
+    value_kind,
+)
 
 # Enough of a long table to tell what it is.
 _SAMPLE = 50
@@ -31,7 +36,7 @@ _HEAD = Layout(head=1)
 _PLAIN = Layout()
 
 
-def layout_of(rows: Sequence[Sequence[str]], *, has_header: bool) -> Layout:
+def detect_layout(rows: Sequence[Sequence[str]], *, has_header: bool) -> Layout:
     """Layout of a table whose cells are not marked.
 
     Args:
@@ -44,7 +49,7 @@ def layout_of(rows: Sequence[Sequence[str]], *, has_header: bool) -> Layout:
         return _PLAIN
     sample = [[*row, *[""] * (width - len(row))] for row in rows[:_SAMPLE]]
     if width == 2 and any(row[1] for row in sample):
-        return _of_two(sample, has_header)
+        return _two_column_layout(sample, has_header)
     if all(is_label(text) for row in sample for text in row if text):
         # A form to be filled in.
         return _PLAIN
@@ -57,7 +62,7 @@ def layout_of(rows: Sequence[Sequence[str]], *, has_header: bool) -> Layout:
     return _PLAIN if _begins_with_values(sample) else _HEAD
 
 
-def _of_two(rows: Sequence[Sequence[str]], has_header: bool) -> Layout:
+def _two_column_layout(rows: Sequence[Sequence[str]], has_header: bool) -> Layout:
     pairs = Layout(name_columns=frozenset([0]))
     (name, value), body = rows[0], rows[1:]
     if is_value(value) and not is_period(value):
@@ -108,8 +113,10 @@ def _begins_with_values(rows: Sequence[Sequence[str]]) -> bool:
     first, *body = rows
     if not first[0] or any(map(is_label, first)):
         return False
-    columns = [(text, [kind_of(row[i]) for row in body if row[i]]) for i, text in enumerate(first)]
+    columns = [
+        (text, [value_kind(row[i]) for row in body if row[i]]) for i, text in enumerate(first)
+    ]
     return any(
-        is_value(text) and not is_period(text) and set(below) <= {kind_of(text)}
+        is_value(text) and not is_period(text) and set(below) <= {value_kind(text)}
         for text, below in columns
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from langchain_swallow.documents.readers.table_layout import layout_of
+from langchain_swallow.documents.readers.table_layout import detect_layout
 
 
 def table_rows(rows: Sequence[Sequence[str]], *, has_header: bool = True) -> list[str]:
@@ -21,7 +21,7 @@ def table_rows(rows: Sequence[Sequence[str]], *, has_header: bool = True) -> lis
     ['会社名: 青空製作所', '代表者: 山田太郎']
     """
     rows = [row for row in rows if any(row)]
-    layout = layout_of(rows, has_header=has_header)
+    layout = detect_layout(rows, has_header=has_header)
     if layout.head:
         return columnar_rows(rows[0], rows[1:])
     return [pairs(row, [i in layout.name_columns for i in range(len(row))]) for row in rows]

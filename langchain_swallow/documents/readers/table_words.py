@@ -45,10 +45,10 @@ _LABEL = re.compile(
 )
 
 
-def kind_of(text: str) -> str:
+def value_kind(text: str) -> str:
     """What kind of value a text is; empty where it is none.
 
-    >>> [kind_of(text) for text in ("1,000万円", "2025年4月1日", "03-1234-5678", "単価", "A4")]
+    >>> [value_kind(text) for text in ("1,000万円", "2025年4月1日", "03-1234-5678", "単価", "A4")]
     ['number', 'date', 'contact', '', '']
     """
     text = text.strip()
@@ -57,7 +57,7 @@ def kind_of(text: str) -> str:
 
 def is_value(text: str) -> bool:
     """Whether a text is an amount, a date, a time, or how to reach someone."""
-    return bool(kind_of(text))
+    return bool(value_kind(text))
 
 
 def is_period(text: str) -> bool:

@@ -49,7 +49,7 @@ def read_xlsx(data: bytes, name: str) -> Sections:
         sheet = Sheet()
         if part.kind != "chartsheet":
             sheet = read_sheet(archive.read(part.path), name, book)
-            sections += _of_sheet(title, sheet)
+            sections += _sheet_sections(title, sheet)
             if sheet.uncomputed:
                 left_out.append(LeftOut(_UNCOMPUTED, number, sheet.uncomputed))
         related = relations(archive, part.path, name).values()
@@ -81,17 +81,17 @@ def _is_on(element: Any, name: str) -> bool:
     return element is not None and element.get(name) in ("1", "true", "on")
 
 
-def _of_sheet(title: str, sheet: Sheet) -> Iterator[Section]:
+def _sheet_sections(title: str, sheet: Sheet) -> Iterator[Section]:
     """Sections of a sheet: one for its tables under the same titles."""
     covered = Covered(sheet, sorted(sheet.rows))
     texts: list[str] = []
     headings: tuple[str, ...] = (title,)
     for table in find_tables(sheet, covered):
-        own = (title, *(line.text for line in table.titles))
-        if texts and own != headings:
+        table_headings = (title, *(line.text for line in table.titles))
+        if texts and table_headings != headings:
             yield Section("\n\n".join(texts), headings)
             texts = []
-        headings = own
+        headings = table_headings
         texts += [*_rows(sheet, covered, table), *(line.text for line in table.notes)]
     if texts:
         yield Section("\n\n".join(texts), headings)

@@ -135,10 +135,10 @@ def _part(
             f"{moment.seconds % 60:0{min(width, 2) + (decimals and decimals + 1)}.{decimals}f}"
         )
         return _numerals(seconds, section)
-    return _of_day(letter, width, moment, section)
+    return _date_part(letter, width, moment, section)
 
 
-def _of_day(letter: str, width: int, moment: _Moment, section: FormatSection) -> str:
+def _date_part(letter: str, width: int, moment: _Moment, section: FormatSection) -> str:
     is_japanese = section.locale in ("411", "ja-jp") or section.locale.startswith("ja")
     if letter == "y":
         year = f"{moment.year:04d}"
@@ -157,10 +157,10 @@ def _of_day(letter: str, width: int, moment: _Moment, section: FormatSection) ->
         if width > 2:
             return _MONTHS[moment.month - 1][: {3: 3, 5: 1}.get(width)]
         return _number(moment.month, width, section)
-    return _of_era(letter, width, moment, section)
+    return _era_part(letter, width, moment, section)
 
 
-def _of_era(letter: str, width: int, moment: _Moment, section: FormatSection) -> str:
+def _era_part(letter: str, width: int, moment: _Moment, section: FormatSection) -> str:
     """Name (`g`) or year (`e`) of an era."""
     if section.locale in _COMMON_ERA:
         return _number(moment.year, 1, section) if letter == "e" else ""

@@ -8,7 +8,7 @@ from langchain_swallow.documents.readers.drawing import remove_fallbacks, shape_
 from langchain_swallow.documents.readers.graphics import Graphics
 from langchain_swallow.documents.readers.relations import Relation, relations
 from langchain_swallow.documents.readers.section import LeftOut
-from langchain_swallow.documents.readers.xlsx_sheet import Sheet, read_area, text_of
+from langchain_swallow.documents.readers.xlsx_sheet import Sheet, read_area, string_text
 from langchain_swallow.documents.readers.xlsx_styles import MAIN
 from langchain_swallow.documents.readers.xml import parse_xml
 
@@ -61,7 +61,7 @@ def read_comments(
         for comment in parse_xml(archive.read(part.path), name).iter():
             place = comment.get("ref", "") if isinstance(comment.tag, str) else ""
             if comment.tag == f"{MAIN}comment":
-                texts = [text_of(text) for text in comment.iter(f"{MAIN}text")]
+                texts = [string_text(text) for text in comment.iter(f"{MAIN}text")]
                 found.setdefault(place, []).extend(texts)
             elif place and comment.tag.endswith("}threadedComment"):
                 texts = [t.text.strip() for t in comment if t.tag.endswith("}text") and t.text]

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from langchain_swallow.documents.readers.table_words import is_label, is_value
 from langchain_swallow.documents.readers.xlsx_sheet import Sheet
 
-_MOST_TITLES = 3
-_LONGEST_TITLE = 60
-_LONGEST_VALUE = 20
+_MAX_TITLES = 3
+_MAX_TITLE_CHARACTERS = 60
+_MAX_VALUE_CHARACTERS = 20
 _SAMPLE = 30
 _NOTES = (
     "※",
@@ -34,7 +34,7 @@ _NOTES = (
     "（参考",
 )
 # Cells that merged areas cover; an area may claim all of a sheet.
-_MOST_COVERED = 5_000_000
+_MAX_COVERED_CELLS = 5_000_000
 
 
 class Line(NamedTuple):
@@ -71,15 +71,15 @@ class Covered:
         self.spans: dict[tuple[int, int], tuple[int, int]] = {}
         self._columns: dict[int, set[int]] = {}
         width = 1 + max((max(sheet.rows[row]) for row in numbers), default=0)
-        left = _MOST_COVERED
+        remaining = _MAX_COVERED_CELLS
         for area in sheet.merged:
             if not sheet.rows.get(area.top, {}).get(area.left):
                 continue
             self.spans[area.top, area.left] = area.right, area.bottom
             first, last = (bisect.bisect_left(numbers, row) for row in (area.top, area.bottom))
             columns = range(area.left, min(area.right, width))
-            left -= (last - first) * len(columns)
-            for row in numbers[first:last] if left > 0 else ():
+            remaining -= (last - first) * len(columns)
+            for row in numbers[first:last] if remaining > 0 else ():
                 self._columns.setdefault(row, set()).update(columns)
 
     def columns(self, row: int) -> set[int]:
@@ -94,7 +94,7 @@ def find_tables(sheet: Sheet, covered: Covered) -> list[Table]:
     """Tables and notes of a sheet, in reading order."""
     found: list[Table] = []
     for block in _blocks(sheet, covered):
-        for table in _of_block(sheet, covered, block):
+        for table in _block_tables(sheet, covered, block):
             if found and table.rows and _is_title(found[-1]):
                 table.titles[:0] = found.pop().notes
             if found and table.rows and _goes_on(sheet, found[-1], table):
@@ -119,7 +119,7 @@ def _blocks(sheet: Sheet, covered: Covered) -> Iterator[list[int]]:
         yield block
 
 
-def _of_block(sheet: Sheet, covered: Covered, block: list[int]) -> Iterator[Table]:
+def _block_tables(sheet: Sheet, covered: Covered, block: list[int]) -> Iterator[Table]:
     rows = sheet.rows
     full = [i for i, row in enumerate(block) if len(rows[row]) > 1]
     if not full:
@@ -131,7 +131,7 @@ def _of_block(sheet: Sheet, covered: Covered, block: list[int]) -> Iterator[Tabl
     while last > full[-1] + 1 and _is_note(sheet, block[last - 1]):
         last -= 1
     titles, notes = _lines(sheet, block[:first]), _lines(sheet, block[last:])
-    if len(titles) > _MOST_TITLES:
+    if len(titles) > _MAX_TITLES:
         yield Table(notes=titles[:-1])
         titles = titles[-1:]
     parts = list(_side_by_side(sheet, covered, block[first:last]))
@@ -167,7 +167,7 @@ def _is_row_of_pairs(sheet: Sheet, row: int, below: int) -> bool:
 def _is_note(sheet: Sheet, row: int) -> bool:
     texts = list(sheet.rows[row].values())
     return len(texts) == 1 and (
-        len(texts[0]) > _LONGEST_VALUE
+        len(texts[0]) > _MAX_VALUE_CHARACTERS
         or texts[0].startswith(_NOTES)
         or texts[0].endswith(("。", "）", ")"))
     )
@@ -177,8 +177,8 @@ def _is_title(table: Table) -> bool:
     """Whether notes are few and short enough to be what the next table is called."""
     return (
         not table.rows
-        and len(table.notes) <= _MOST_TITLES
-        and all(len(line.text) <= _LONGEST_TITLE for line in table.notes)
+        and len(table.notes) <= _MAX_TITLES
+        and all(len(line.text) <= _MAX_TITLE_CHARACTERS for line in table.notes)
         and not _has_notes(table.notes)
     )
 
@@ -225,13 +225,13 @@ def _take_titles(sheet: Sheet, covered: Covered, table: Table) -> list[Line]:
     """Rows with few cells above a head, such as a title and its unit at the other end."""
     titles: list[Line] = []
     columns = set(table.columns)
-    while len(table.rows) > 2 and len(titles) < _MOST_TITLES:
+    while len(table.rows) > 2 and len(titles) < _MAX_TITLES:
         row, below = table.rows[:2]
         names = [text for c, text in sheet.rows[below].items() if c in columns]
-        taken, most = (
+        row_cells, below_cells = (
             len((sheet.rows[r].keys() | covered.columns(r)) & columns) for r in (row, below)
         )
-        if len(names) < 2 or any(map(is_value, names)) or 2 * taken > most:
+        if len(names) < 2 or any(map(is_value, names)) or 2 * row_cells > below_cells:
             break
         titles += [Line(row, text) for c, text in sheet.rows[row].items() if c in columns]
         del table.rows[0]

@@ -21,9 +21,9 @@ from langchain_swallow.errors import DocumentError
 
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _RANGE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})(?::\$?([A-Z]{1,3})\$?([0-9]{1,7}))?")
-_MOST_SHOWN = 100_000
+_MAX_CACHED_NUMBERS = 100_000
 # A text may be long, and stand in every cell.
-_MOST_CHARACTERS = 300_000_000
+_MAX_CHARACTERS = 300_000_000
 _EPOCH = datetime(1899, 12, 30)
 
 
@@ -89,10 +89,10 @@ def _column(letters: str) -> int:
 
 def shared_strings(data: bytes, name: str) -> list[str]:
     """Texts that cells refer to by number, without the readings that Excel keeps beside them."""
-    return [text_of(item) for item in _elements(data, name, f"{MAIN}si")]
+    return [string_text(item) for item in _elements(data, name, f"{MAIN}si")]
 
 
-def text_of(item: Any) -> str:
+def string_text(item: Any) -> str:
     """Text of a shared or inline string, of all its runs; `rPh` has the reading of kanji."""
     parts: list[str] = []
     for part in item:
@@ -154,8 +154,8 @@ def read_sheet(data: bytes, name: str, book: Book) -> Sheet:
         row = int(number) - 1 if number.isdecimal() and int(number) else row + 1
         texts, looks = reader.row(element)
         characters += sum(map(len, texts.values()))
-        if characters > _MOST_CHARACTERS:
-            raise DocumentError(f"{name} has over {_MOST_CHARACTERS} characters on a sheet.")
+        if characters > _MAX_CHARACTERS:
+            raise DocumentError(f"{name} has over {_MAX_CHARACTERS} characters on a sheet.")
         if texts:
             sheet.rows.setdefault(row, {}).update(texts)
             if looks:
@@ -223,7 +223,7 @@ class _CellReader:
             self.uncomputed += 1
             return f"（未計算{_written(formula)}）"
         if inline is not None:
-            return shown_text(text_of(inline), self._style(style).format)
+            return shown_text(string_text(inline), self._style(style).format)
         if value is None:
             return ""
         if kind is None or kind == "n":
@@ -231,7 +231,7 @@ class _CellReader:
             shown = self._shown.get(key)
             if shown is None:
                 shown = self._number(value, self._style(style))
-                if len(self._shown) < _MOST_SHOWN:
+                if len(self._shown) < _MAX_CACHED_NUMBERS:
                     self._shown[key] = shown
             return shown
         read = self._by_type.get(kind)

@@ -7,8 +7,8 @@ from langchain_swallow.documents.readers.xlsx_format_code import FormatSection
 # Excel keeps this many digits of a number.
 _SIGNIFICANT = 15
 # A number this close to a half is rounded by its decimal digits, not by its binary ones.
-_CLOSE = 1e-4
-_MOST = 1e15
+_HALF_TOLERANCE = 1e-4
+_MAX_VALUE = 1e15
 
 
 def plain_number(value: float) -> str:
@@ -58,7 +58,7 @@ def _written(
 
     def write(value: float) -> str:
         number = value * factor
-        if number >= _MOST or abs(number * scale % 1 - 0.5) < _CLOSE:
+        if number >= _MAX_VALUE or abs(number * scale % 1 - 0.5) < _HALF_TOLERANCE:
             return ""
         shown = format(number, form)
         if zeros > 1:
