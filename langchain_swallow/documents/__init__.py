@@ -1,4 +1,4 @@
-"""Files and folders → Documents → chunks."""
+"""Loads files and folders as Documents, and splits them into chunks."""
 
 from typing import TYPE_CHECKING
 

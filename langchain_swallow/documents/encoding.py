@@ -1,8 +1,8 @@
-"""Bytes → text, saying which encoding and why.
+"""Detects the encoding of bytes and decodes them, and says why that encoding was chosen.
 
-Order: byte order mark, ISO-2022-JP by its escape sequences, strict UTF-8, UTF-16 and UTF-32
-without a mark, then of Japanese and other encodings the one in which the text is likeliest
-(`likelihood`). Nothing is replaced by U+FFFD: bytes that are not text are an error that says
+These are tried in order: a byte order mark, the escape sequences of ISO-2022-JP, strict UTF-8,
+UTF-16 and UTF-32 without a mark. Last, the most likely of the Japanese and other encodings is
+chosen (`likelihood`). Invalid bytes are never replaced by U+FFFD: they raise an error that says
 where they are.
 """
 
@@ -40,28 +40,28 @@ _BYTE_ORDER_MARKS = (
 _ISO_2022_JP = re.compile(rb"\x1b(?:\$[@B]|\$\([DOPQ]|\([JI])")
 _CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
 _CODECS_WITHOUT_MARK = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
-# More than this a character, and it is not text but chance.
+# With more bits per character than this, the bytes are not text in this encoding.
 _MAX_BITS_OF_TEXT = 14.0
-# Less a byte, and it is Japanese without doubt: kana and kanji of two bytes.
+# With fewer bits per byte than this, the text is certainly Japanese: two-byte kana and kanji.
 _MAX_SURE_BITS = 5.8
-# More a character, and another encoding than those listed is looked for.
+# With more bits per character than this, encodings that are not listed here are tried too.
 _MIN_UNSURE_BITS = 12.5
-# What is text in EUC-JP, of any version.
+# Valid byte sequences of EUC-JP, in any version.
 _EUC = re.compile(rb"(?:[\x00-\x7f]|[\xa1-\xfe]{2}|\x8e[\xa1-\xdf]|\x8f[\xa1-\xfe]{2})+")
-# Read where a text has what the older standard leaves to its users, or does not have.
+# Newer codecs, for texts with characters that are private or missing in the older standard.
 _NEWER_CODECS = {"cp932": "shift_jis_2004", "euc_jp": "euc_jis_2004"}
-# What Python makes of bytes that CP932 does not have: 0x80, 0xA0, 0xFD to 0xFF.
+# Python's codec decodes bytes that are invalid in CP932 (0x80, 0xA0, 0xFD to 0xFF) to these.
 _NOT_CP932 = re.compile("[\x80\xa0\uf8f0-\uf8f3]")
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 _OTHER_CODECS = tuple(
     "cp949 gb18030 big5 cp1252 cp1251 koi8_r cp874 cp1253 cp1250 cp1254 cp1255 cp1256".split()
 )
-# What evidence it takes to read a text that can be Japanese as another language.
+# Extra bits for other languages, so that a text that can be Japanese is read as Japanese.
 _FOREIGN_COST = 18.0
-# What a byte that an encoding does not have costs somewhere behind the sample.
+# Bits for an invalid byte anywhere in the file, the part after the sample included.
 _BAD_BYTE_COST = 60.0
 _SAMPLE_BYTES = 4_000
-# More bad bytes among the characters than this, and it is not text with an error.
+# With a larger share of invalid bytes than this, the file is not a damaged text but binary.
 _MAX_BAD_SHARE = 0.3
 _ASCII = re.compile("[\x00-\x7f]+")
 
@@ -69,15 +69,19 @@ _ASCII = re.compile("[\x00-\x7f]+")
 def decode(data: bytes, *, name: str = "input") -> Decoded:
     """Decode Japanese text of unknown encoding.
 
-    A text that could be Japanese is read as such, unless it is far likelier in another language.
+    A text that can be Japanese is read as Japanese, unless another language is far more likely.
 
     Args:
         data: The bytes of a whole file.
-        name: What to call it in an error.
+        name: How error messages name the file.
+
+    Returns:
+        The text without its byte order mark, the Python codec, and why it was chosen. Line ends
+        are kept.
 
     Raises:
-        DocumentError: The bytes are not text in any known encoding, or text with bytes that its
-            encoding does not have; the error says which, and at what offset and line.
+        DocumentError: The bytes are not text in any known encoding, or the text has bytes that are
+            invalid in its encoding. The message has the byte, its offset (from 0) and its line.
 
     >>> decode("表示".encode("cp932")).encoding
     'cp932'
@@ -94,7 +98,8 @@ def decode(data: bytes, *, name: str = "input") -> Decoded:
         return unmarked
     if (place := data.find(b"\x00")) >= 0:
         raise DocumentError(
-            f"{name} contains NUL bytes, the first at {_place(data, place)}: it is not a text file."
+            f"{name} contains NUL bytes, the first at {_place(data, place)}, so it is not a text "
+            "file. Save it as UTF-8 and try again."
         )
     if (text := _try(data, "utf-8")) is not None:
         return Decoded(text, "utf-8", "valid UTF-8")
@@ -105,7 +110,7 @@ def _iso_2022_jp(data: bytes, name: str) -> Decoded:
     text = decode_iso_2022_jp(data)
     if isinstance(text, str):
         return Decoded(text, "iso2022_jp", "escape sequences")
-    # As ASCII it would be $B<R0w$O.
+    # It would also decode as ASCII, to garbage such as $B<R0w$O.
     raise DocumentError(
         f"{name} is ISO-2022-JP by its escape sequences and is damaged at {_place(data, text)}. "
         "Save it as UTF-8 and try again."
@@ -113,7 +118,7 @@ def _iso_2022_jp(data: bytes, name: str) -> Decoded:
 
 
 def _without_mark(data: bytes) -> Decoded | None:
-    """UTF-16 or UTF-32 without a byte order mark, where that is text."""
+    """Decode UTF-16 or UTF-32 without a byte order mark; `None` if the result is not text."""
     found = [
         (bits(sample) / len(sample), codec, text)
         for codec in _CODECS_WITHOUT_MARK
@@ -129,10 +134,10 @@ def _likeliest(data: bytes, name: str) -> Decoded:
     sample = b"".join(_lines_beyond_ascii(data))
     readings = [_reading(data, sample, _version(data, "cp932"))]
     for codec in ("euc_jp", "utf-8"):
-        # Most files are in CP932, and the others' cost takes long to find out where they are not.
+        # Most files are in CP932, and the cost of a wrong encoding takes long to compute.
         if _min_cost(sample, codec) <= readings[0].cost:
             readings.append(_reading(data, sample, _version(data, codec)))
-    # In cp1251 every byte is a letter, so a damaged byte would make Japanese Russian.
+    # In cp1251 every byte is a letter, so one damaged byte could turn Japanese into Russian.
     if not any(
         known.density <= _MAX_SURE_BITS and known.bad <= _MAX_BAD_SHARE for known in readings
     ):
@@ -141,7 +146,7 @@ def _likeliest(data: bytes, name: str) -> Decoded:
         if min(readings).average > _MIN_UNSURE_BITS and (guess := _guessed(sample)):
             readings.append(_reading(data, sample, guess, _FOREIGN_COST))
     best = min(readings)
-    # One rare character may be in any text.
+    # Any text may contain one rare character.
     limit = _MAX_BITS_OF_TEXT + best.bad * _BAD_BYTE_COST + 30.0 / best.number
     if best.average > limit or best.bad > _MAX_BAD_SHARE:
         raise DocumentError(
@@ -151,14 +156,14 @@ def _likeliest(data: bytes, name: str) -> Decoded:
 
 
 def _min_cost(sample: bytes, codec: str) -> float:
-    """What a sample costs at least: the bytes in it that an encoding does not have."""
+    """A lower bound of a sample's bits: those for its bytes that are invalid in the encoding."""
     if codec == "euc_jp":
         return len(_EUC.sub(b"", sample)) * BROKEN_COST
     return sample.decode(codec, "replace").count("\ufffd") * BROKEN_COST
 
 
 def _version(data: bytes, codec: str) -> str:
-    """An encoding, or the newer one that has what it leaves open."""
+    """Return the codec, or its newer version if only that one has all characters of the text."""
     newer = _NEWER_CODECS.get(codec, codec)
     text = _try(data, codec)
     is_open = text is None or (codec == "cp932" and _PRIVATE.search(text))
@@ -169,8 +174,8 @@ def _version(data: bytes, codec: str) -> str:
 class _Reading:
     """The bits that a sample takes in an encoding.
 
-    In all, for each character beyond ASCII, and for each byte of those that the encoding has.
-    `bad` is the share of bytes that it does not have among the `number` characters beyond ASCII.
+    `cost` is the total; `average` is per non-ASCII character; `density` is per valid non-ASCII
+    byte. `bad` is the share of invalid bytes among the `number` non-ASCII characters.
     """
 
     cost: float
@@ -199,7 +204,7 @@ def _reading(data: bytes, sample: bytes, codec: str, prior: float = 0.0) -> _Rea
 
 
 def _lines_beyond_ascii(data: bytes) -> Iterator[bytes]:
-    """The other lines are the same in each encoding."""
+    """The first lines with non-ASCII bytes; ASCII lines are the same in every encoding."""
     size = 0
     for line in data.splitlines(keepends=True):
         if not line.isascii():
@@ -240,7 +245,7 @@ def _decode(data: bytes, codec: str, errors: Literal["strict", "replace"] = "str
 
 
 def _place(data: bytes, offset: int) -> str:
-    """Where a byte is, for a person."""
+    """The offset (from 0) and the line (from 1) of a byte, for an error message."""
     line = data.count(b"\n", 0, offset) + 1
     return f"offset {offset} (line {line})"
 

@@ -1,6 +1,6 @@
-"""Bytes of ISO-2022-JP and EUC-JP, with what NEC, IBM and mail programs add to the standards.
+"""Decodes ISO-2022-JP and EUC-JP with the extensions of NEC, IBM and mail programs.
 
-Python's codecs know neither ① and ㈱ (row 13 of NEC) in them, nor 髙 and 﨑 (rows 89 to 92).
+Python's codecs decode neither ① and ㈱ (NEC row 13) nor 髙 and 﨑 (IBM, rows 89 to 92).
 """
 
 import codecs
@@ -8,18 +8,18 @@ import re
 
 EUC_STRICT = "langchain_swallow.euc_jp"
 EUC_REPLACE = "langchain_swallow.euc_jp_replace"
-# Half-width katakana by escape or shift; JIS X 0212; planes of JIS X 0213.
+# Escapes and shifts: half-width katakana, JIS X 0212, and the planes of JIS X 0213.
 _SHIFT = re.compile(rb"\x1b(?:\$[@B]|\$\([BDOPQ]|\([BIJ])|[\x0e\x0f]")
 _PAIRS = re.compile(rb"(?:[\x21-\x7e]{2}|[\t\n\r ])*")
 _KANA = re.compile(rb"[\x21-\x5f\t\n\r ]*")
-# Some programs write half-width katakana in eight bits.
+# Some programs write half-width katakana as 8-bit bytes.
 _SINGLE = re.compile(rb"[\x00-\x7f\xa1-\xdf]*")
 _CODECS = ("iso2022_jp", "iso2022_jp_ext", "iso2022_jp_3", "iso2022_jp_2004")
 
 
 def decode_iso_2022_jp(data: bytes) -> str | int:
-    """The text, or the offset of the first byte that is damaged."""
-    # Shifts are no error to them, and stay in their text.
+    """Return the text, or the offset (from 0) of the first invalid byte."""
+    # Python's codecs accept shift characters and leave them in the text.
     is_plain = max(data, default=0) < 0x80 and b"\x0e" not in data
     for codec in _CODECS if is_plain else ():
         try:
@@ -40,7 +40,7 @@ def decode_iso_2022_jp(data: bytes) -> str | int:
 
 
 def _decoded(part: bytes, shift: bytes) -> str | int:
-    """Text between two escape sequences, or where it is damaged."""
+    """Return the text between two escape sequences, or the offset of its first invalid byte."""
     if shift.startswith(b"\x1b$"):
         pattern, high = _PAIRS, bytes(b | 0x80 if b > 0x20 else b for b in part)
         codec, errors = "euc_jp", EUC_STRICT
@@ -63,13 +63,13 @@ def _decoded(part: bytes, shift: bytes) -> str | int:
 
 
 def _extension(error: UnicodeError) -> tuple[str, int] | None:
-    """A character of NEC or IBM in EUC-JP, and where the next one begins."""
+    """Decode an NEC or IBM character of EUC-JP; also return the offset after it."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     row, cell = (*error.object[error.start : error.start + 2], 0, 0)[:2]
     if min(row, cell) < 0xA1 or 0xFF in (row, cell):
         return None
-    # As Shift_JIS has two rows in one first byte.
+    # Convert to Shift_JIS, in which one lead byte covers two rows.
     first = ((row - 0xA1) >> 1) + 0x81
     second = cell - (0x61 if row & 1 else 0x02)
     code = bytes([first + 0x40 * (first > 0x9F), second + (row & 1 and second >= 0x7F)])

@@ -1,8 +1,8 @@
-"""How likely a text is what someone wrote, in bits: the fewer, the likelier.
+"""Estimates how likely a text is, in bits: fewer bits are more likely.
 
-For telling encodings apart. Each character costs what its class does (kana, kanji in daily use,
-rare kanji, letters of other scripts), and more where it cannot stand, as ﾞ after ｱ. Costs of
-the same bytes read in two encodings can be compared.
+Encoding detection compares the bits of the same bytes decoded in two encodings. A character costs
+what its class does: kana, common kanji, rare kanji, or letters of other scripts. It costs more
+where it cannot occur, such as ﾞ after ｱ.
 """
 
 import functools
@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 
-# The 500 most frequent kanji of newspapers.
+# The 500 most frequent kanji in newspapers.
 _COMMON_KANJI = frozenset(
     "日一国会人年大十二本中長出三同時政事自行社見月分議後前民生連五発間対上部東者党地合市業内相方四定今回新場金員九入選立開手"
     "米力学問高代明実円関決子動京全目表戦経通外最言氏現理調体化田当八六約主題下首意法不来作性的要用制治度務強気小七成期公野協"
@@ -21,7 +21,7 @@ _COMMON_KANJI = frozenset(
     "視条幹独警宮究育席輸訪楽起万着乗店述残想線率病農州武声質念待試族象銀域助労例衛然早張映限親額監環験追審商葉義伝働形景落欧"
     "担好退準賀訴辺造英被株頭技低毎医復仕去姿味負閣韓渡失移差衆個門写評課末守若脳極種美岡影命含福蔵量望松非撃佐核観察整段横融"
     "型白深字答夜製票況音申様財港識注呼渉達"
-    # Of rules, forms and price lists.
+    # Kanji of work rules, forms and price lists.
     "休暇給与勤則程項章届雇賃貸借額購販廃棄契署印紙郵便箱冊枚条附延滞払込宛敬拝旅宿泊席喪妊娠歳未満齢請荷納棚椅机"
 )
 _COMMON_HANZI = frozenset(
@@ -34,7 +34,7 @@ _COMMON_HANGUL = frozenset(
     "이다는의가을에하고지한로사기도서대어자시리나인들해일아라만보전정수여부그국제있었습니까게으면것중상주구경관학년장성신요음스"
     "원동선과은를합된등위세연안내각물문방회저오모우공유조용화무비진체"
 )
-# Half-width marks of voice after a kana that has none, and what begins no word.
+# Half-width voicing marks after a kana that takes none, and characters that cannot begin a word.
 _MISPLACED = re.compile(
     "(?<![ｳｶ-ﾄﾊ-ﾎ])ﾞ|(?<![ﾊ-ﾎ])ﾟ|(?<![ｦ-ﾟ])[ｧ-ｰ]|[､･](?=[､･])"
     # Half-width kana and letters of other scripts inside a word of Latin letters.
@@ -45,15 +45,15 @@ _MISPLACED = re.compile(
     "|(?<![A-Za-zÀ-ÖØ-öø-ž])[À-ÖØ-öø-ž](?![A-Za-zÀ-ÖØ-öø-ž])"
     "|(?<![\u0e00-\u0e7f])[\u0e30-\u0e3a\u0e45-\u0e4e]"
 )
-# Without these, which ordinary Japanese text does not have, the pattern above finds nothing.
+# The pattern above can only match texts with these; ordinary Japanese text has none.
 _MAY_BE_MISPLACED = re.compile("[¡-ž\u0370-\u0e7f｡-ﾟ]")
 _KANJI_IN_WORD = re.compile("[A-Za-z][\u4e00-\u9fff](?=[a-z])")
 _MISPLACED_COST = 10.0
-# Fewer texts have them than have kanji.
+# Added once if a text has half-width kana, since fewer texts have them than have kanji.
 _HALF_WIDTH_COST = 6.0
 BROKEN_COST = 60.0
 ASCII_COST = 6.0
-# Characters, and what one of them costs: about the bits of its frequency in its own script.
+# Frequent characters and their bits, about -log2 of their frequency in their own script.
 _FREQUENT = {
     char: cost
     for chars, cost in (
@@ -72,15 +72,15 @@ _FREQUENT = {
         ("ابتردسعلمنهويةق", 5.7),
         ("éèàçùâêîôäöüßñóíáú", 7.0),
         ("×÷€£§©®°", 9.0),
-        # In names, though rare in other texts or only in the encodings of NEC and IBM.
+        # Kanji of names: rare elsewhere, or only in the NEC and IBM extensions.
         ("髙﨑", 13.0),
         ("齋邊邉澤濱櫻廣國嶋龍彌槇", 13.0),
-        # Letters of few languages, where other encodings have those of more.
+        # Letters of few languages, at bytes where other encodings have more common letters.
         ("ÐÞðþÝý¤¨¸", 12.0),
     )
     for char in chars
 }
-# First and last of the characters of a script, and what the others cost.
+# The first and last character of a script, and the bits of those not listed above.
 _SCRIPTS = (
     ("\u3041", "\u309f", 7.0),  # hiragana
     ("\u30a0", "\u30ff", 8.0),  # katakana
@@ -100,7 +100,7 @@ _SCRIPTS = (
 
 
 def bits(text: str) -> float:
-    """What a text costs."""
+    """Estimate the bits of a text; fewer are more likely, and 0 is the empty text."""
     counts = Counter(text)
     misplaced = len(_KANJI_IN_WORD.findall(text))
     if _MAY_BE_MISPLACED.search(text):
@@ -129,7 +129,7 @@ def _cost(char: str) -> float:
         return BROKEN_COST
     if _row(char, "euc_jp") in range(0xA1, 0xA9):
         return 9.0
-    # ①, ㈱, ㍻ and what else NEC and IBM added; £, ©, ½.
+    # ①, ㈱, ㍻ and the other NEC and IBM extensions; £, ©, ½.
     return 10.0 if _row(char, "cp932") or "\xa0" <= char < "À" else 20.0
 
 
@@ -147,6 +147,6 @@ def _kanji_cost(char: str) -> float:
 
 
 def _row(char: str, codec: str) -> int:
-    """The first of a character's two bytes in an encoding; 0 where it has not two."""
+    """The lead byte of a character in an encoding; 0 if it does not take two bytes there."""
     code = char.encode(codec, "ignore")
     return code[0] if len(code) == 2 else 0

@@ -1,4 +1,4 @@
-"""Files and folders → Documents.
+"""Loads files and folders as Documents.
 
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as folder:
@@ -46,12 +46,12 @@ _MIN_FILES_FOR_SANDBOX = 32
 
 
 class LoadedDocuments(list[Document]):
-    """Documents, and what there was besides.
+    """The Documents, and a report of what was not read.
 
-    `failed` has the reason for each file that could not be read. `ignored` has the files in folders
-    and archives that are of no known format, hidden files in archives, and links to folders.
-    `left_out` has, by file, what the readers did not turn into text, such as scanned pages; entries
-    with `is_loss` are logged as warnings.
+    `failed` maps each file that could not be read to the reason. `ignored` lists files of unknown
+    formats in folders and archives, hidden files in archives, links to folders, and links to files
+    outside. `left_out` maps a file to the parts that were not turned into text, such as scanned
+    pages; parts with `is_loss` are logged as warnings.
     """
 
     def __init__(self) -> None:
@@ -74,29 +74,31 @@ def load_documents(
 ) -> LoadedDocuments:
     """Read files and folders in any Japanese encoding and format.
 
-    Text (also of Aozora Bunko), Markdown, HTML, PDF, docx, pptx, xlsx, CSV, JSON lines, and zip
-    archives of these. Formats that a stranger's file could harm are read in processes of their
-    own, with limits of memory and time.
+    The formats are text (including Aozora Bunko), Markdown, HTML, PDF, docx, pptx, xlsx, CSV, JSON
+    lines, and zip archives of these. Formats whose parsers an untrusted file could attack are read
+    in separate processes, with limits on memory and time.
 
     Args:
-        path_or_paths: Files, or folders whose files of a known format are read.
-        recursive: Whether to read folders inside folders.
-        include: Patterns like `*.pdf` or `規程/*`; files in folders must match one.
-        exclude: Patterns of files in folders to leave out.
-        max_file_mb: A larger file is an error.
-        on_error: `"skip"` logs a file that cannot be read as a warning, keeps the reason in
-            `.failed` of what is returned, and goes on.
-        processes: Files at a time; `None` is the number of cores, at most four.
-        progress: Show a progress bar.
+        path_or_paths: Files, or folders; all files of a known format in a folder are read.
+        recursive: Whether to read subfolders.
+        include: Patterns such as `*.pdf` or `規程/*`; a file in a folder must match one of them.
+            `None` includes all.
+        exclude: Patterns of files in folders to skip.
+        max_file_mb: Maximum size of a file in MiB; a larger file is an error.
+        on_error: `"raise"` raises at the first file that cannot be read. `"skip"` logs a warning,
+            adds the reason to `.failed` of the result, and continues.
+        processes: How many files are read in parallel; `None` is the number of cores, at most 4.
+        progress: Whether to show a progress bar.
 
     Returns:
-        One Document per section, page, slide or sheet, in order of the paths. Metadata: `source`,
-        `title`, `format`, `encoding`, `content_hash` of the file; where there are any `headings`
-        (章 > 節), `page`, the `line` it begins at in a text file, `inside` of an archive, and a
-        JSON record's fields beside its text.
-        `source` is the path as it was written and opens the file, also where its name is not UTF-8
-        (then it has lone surrogates, as everywhere in Python); `title` is such a name in CP932.
-        In texts and headings lone surrogates become U+FFFD.
+        One Document per section, page, slide or sheet, in the order of the paths. The metadata has
+        `source`, `title`, `format`, `encoding` (of text files) and `content_hash` (SHA-256) of the
+        file. Where they apply, it also has `headings` (章 > 節), `page`, the `line` at which a
+        section of a text file begins, and the path `inside` an archive. A JSON record adds its
+        other fields. Pages and lines count from 1.
+        `source` is the path as you wrote it. It opens the file even if its name is not UTF-8 (the
+        path then has lone surrogates, as everywhere in Python); `title` has such a name decoded
+        from CP932. In texts and headings, lone surrogates become U+FFFD.
 
     Raises:
         FileNotFoundError: A path does not exist.
@@ -111,7 +113,7 @@ def load_documents(
         ignored=loaded.ignored,
         failed=loaded.failed if on_error == "skip" else None,
     )
-    # Closed at an error too: its processes would live as long as the error's traceback.
+    # Close it on errors too: otherwise its processes live as long as the traceback.
     with closing(read_files(files, max_file_mb=max_file_mb, processes=processes)) as read:
         for file in tqdm(read, total=len(files), desc="Reading", disable=not progress):
             loaded.extend(_checked(file, on_error))
@@ -129,14 +131,18 @@ def lazy_load_documents(
     processes: int | None = None,
     **which: Any,
 ) -> Iterator[Document]:
-    """As `load_documents`, one Document after another: no more than a few files are in memory.
+    """Yield the Documents of `load_documents` one by one; only a few files are in memory.
 
     Args:
         path_or_paths: Files and folders.
-        on_error: `"skip"` logs what cannot be read.
-        max_file_mb: A larger file is an error.
-        processes: Files at a time.
-        **which: `recursive`, `include` and `exclude`.
+        on_error: `"raise"`, or `"skip"` to log files that cannot be read and continue.
+        max_file_mb: Maximum size of a file in MiB; a larger file is an error.
+        processes: How many files are read in parallel; `None` is the number of cores, at most 4.
+        **which: `recursive`, `include` and `exclude` of `load_documents`.
+
+    Raises:
+        FileNotFoundError: A path does not exist.
+        DocumentError: A file cannot be read as text, and `on_error="raise"`.
     """
     files = list_files(path_or_paths, **which, failed={} if on_error == "skip" else None)
     with closing(read_files(files, max_file_mb=max_file_mb, processes=processes)) as read:
@@ -153,22 +159,22 @@ def list_files(
     ignored: list[str] | None = None,
     failed: dict[str, str] | None = None,
 ) -> list[Path]:
-    """Files, and in folders those of a known format, as `load_documents` reads them; each once.
+    """List the files that `load_documents` would read, each of them once.
 
     Args:
-        path_or_paths: Files and folders.
-        recursive: Whether to list folders inside folders.
-        include: Patterns that files in folders must match.
-        exclude: Patterns that they must not match.
-        ignored: Is given the files of other formats, links out of the folder and links to folders.
-            Hidden files and those that Office keeps while a document is open are in neither.
-            Documents among them are logged.
-        failed: Is given the folders that cannot be read and the links to documents that do not
-            exist, and why; without it that is an error.
+        path_or_paths: Files, which are listed whatever their format, and folders.
+        recursive: Whether to list subfolders.
+        include: Patterns, one of which a file in a folder must match; `None` includes all.
+        exclude: Patterns that it must not match.
+        ignored: A list that receives files of other formats, links that leave the folder, and links
+            to folders. Documents among them are logged. Hidden files, and those that Office keeps
+            while a document is open, are neither listed nor added here.
+        failed: A mapping that receives folders that cannot be read and broken links to documents,
+            with the reason. If it is `None`, they raise.
 
     Raises:
         FileNotFoundError: A path does not exist.
-        DocumentError: A folder cannot be read.
+        DocumentError: A folder cannot be read or a link is broken, and `failed` is `None`.
     """
     paths = [path_or_paths] if isinstance(path_or_paths, str | Path) else path_or_paths
     files: list[Path] = []
@@ -188,7 +194,7 @@ def list_files(
     _warn_of_documents(left_out)
     if ignored is not None:
         ignored += left_out
-    # A file may be named by two of the paths; it is read once.
+    # Two of the paths may name the same file, which is read once.
     return list({file_location(str(file)): file for file in reversed(files)}.values())[::-1]
 
 
@@ -208,7 +214,7 @@ def _files_in(
     failed: dict[str, str] | None,
     ignored: list[str],
 ) -> list[Path]:
-    """Files of a folder, hidden ones left out; `ignored` is given links to folders and the like."""
+    """List a folder without hidden files; `ignored` receives links to folders and special files."""
 
     def skip(place: str, reason: str, cause: OSError | None = None) -> None:
         error = DocumentError(f"{readable_path(place)} cannot be read: {reason}.")
@@ -237,7 +243,7 @@ def _files_in(
 
 
 def _matches(inside: Path, patterns: Sequence[str]) -> bool:
-    """Whether a path inside a folder, or the name alone, matches one of the patterns."""
+    """Whether the path relative to the folder, or only the name, matches one of the patterns."""
     return any(
         fnmatch.fnmatch(name, pattern)
         for pattern in patterns
@@ -246,16 +252,17 @@ def _matches(inside: Path, patterns: Sequence[str]) -> bool:
 
 
 def _stays_inside(file: Path, folder: Path) -> bool:
-    """Whether a file is in the folder, and no link to somewhere else."""
+    """Whether a file is in the folder after links are resolved."""
     return folder.resolve() in file.resolve().parents
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedFile:
-    """What was read of a file, and by file in an archive what was not.
+    """The Documents of a file, and a report of what was not read.
 
-    `failed` has the reasons where nothing was read, `left_out` what is missing of the others;
-    `ignored` are files in an archive that are of no known format, or hidden.
+    The report is by file, since the file may be an archive. `failed` maps files of which nothing
+    was read to the reason. `left_out` maps the others to the parts that are missing. `ignored`
+    lists files in an archive that are hidden or of unknown formats.
     """
 
     path: PurePath
@@ -268,10 +275,16 @@ class LoadedFile:
 def read_files(
     files: Sequence[Path], *, max_file_mb: float = 100, processes: int | None = None
 ) -> Generator[LoadedFile, None, None]:
-    """Files in order, some read ahead; see `load_documents`. None raises."""
+    """Yield files in order, some of them read ahead; errors are in `LoadedFile.failed`.
+
+    Args:
+        files: The paths.
+        max_file_mb: Maximum size of a file in MiB.
+        processes: How many files are read in parallel; `None` is the number of cores, at most 4.
+    """
     workers = processes or min(4, allowed_cores())
     with Sandbox(workers) as sandbox, ThreadPoolExecutor(workers) as pool:
-        # Starting a process takes longer than reading a few texts.
+        # Below this number of files, starting a process takes longer than reading the texts here.
         sandbox_all = len(files) >= _MIN_FILES_FOR_SANDBOX
 
         def read(path: Path) -> LoadedFile:
@@ -283,7 +296,7 @@ def read_files(
             except OSError as error:
                 reason = f"{readable_path(str(path))} cannot be read: {error.strerror}."
                 return LoadedFile(path, failed={str(path): reason})
-            except Exception as error:  # of a parser: what is in a file may be anything
+            except Exception as error:  # a parser may raise anything on an untrusted file
                 reason = f"{readable_path(str(path))} cannot be read: {error!r}."
                 return LoadedFile(path, failed={str(path): reason})
 
@@ -312,7 +325,7 @@ def _checked(file: LoadedFile, on_error: Literal["raise", "skip"]) -> tuple[Docu
 
 
 def _warn_of_documents(ignored: Iterable[str]) -> None:
-    """Log how many of these files are documents, and what to do with them."""
+    """Log how many of these files are documents in unsupported formats, and how to convert them."""
     shown = (path for path in map(Path, ignored) if not is_hidden(path.name))
     for suffix, count in Counter(path.suffix.lower() for path in shown).items():
         if is_document(suffix):
@@ -326,19 +339,21 @@ def _load_file(
     if (suffix := path.suffix.lower()) not in SUFFIXES:
         raise DocumentError(f"{shown} has an unknown format. {what_to_do(suffix)}")
     if path.stat().st_size > max_file_mb * 1024**2:
-        raise DocumentError(f"{shown} is larger than max_file_mb={max_file_mb}.")
+        raise DocumentError(
+            f"{shown} is larger than max_file_mb={max_file_mb}. Raise it, or split the file."
+        )
     return load_bytes(path.read_bytes(), path, read)
 
 
 def load_bytes(
     data: bytes, path: PurePath, read: Callable[[bytes, str], list[Content]] = read_content
 ) -> LoadedFile:
-    """The Documents of a file whose bytes are here already.
+    """Read the Documents of a file from its bytes.
 
     Args:
         data: The bytes.
-        path: Names the file; nothing is read there.
-        read: As `read_content`; `Sandbox.read` for a stranger's file.
+        path: The name of the file, for its format and metadata; it is not opened.
+        read: The reader: `read_content`, or `Sandbox.read` for an untrusted file.
 
     Raises:
         DocumentError: The file cannot be read.

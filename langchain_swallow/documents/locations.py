@@ -1,25 +1,26 @@
-"""Where a file is, however its path is written."""
+"""Compares and displays paths of files."""
 
 import os
 import unicodedata
 
 
 def file_location(path: str) -> str:
-    """The absolute path of a file in a folder without links; a link to a file keeps its name."""
+    """Return the absolute path, with links of folders resolved; a link to a file keeps its name."""
     folder, name = os.path.split(os.path.abspath(path))
     return os.path.join(os.path.realpath(folder), name)
 
 
 def folded(name: str) -> str:
-    """A name as file systems compare it that do not tell case or Unicode compositions apart."""
+    """Fold case and Unicode composition, as case-insensitive file systems compare names."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 def readable_path(path: str) -> str:
-    """A path for people and for titles; the path itself opens the file.
+    """Return a path for display and titles; only the original path opens the file.
 
-    Of a name whose bytes are not UTF-8, Python keeps the bytes as lone surrogates. On Linux these
-    are most often the CP932 names of an archive of Japanese Windows; other bytes become U+FFFD.
+    In a name that is not UTF-8, Python keeps the bytes as lone surrogates. On Linux they are
+    usually CP932 names from an archive made on Japanese Windows, and are decoded as such. Other
+    bytes become U+FFFD.
     """
     return os.sep.join(map(_readable_name, path.split(os.sep)))
 
@@ -32,7 +33,7 @@ def _readable_name(name: str) -> str:
         pass
     try:
         shown = os.fsencode(name).decode("cp932")
-        # Python's codec has private characters for bytes that are not used.
+        # Python's codec maps unused bytes to private characters.
         if not any(unicodedata.category(char) in ("Cc", "Co") for char in shown):
             return shown
     except UnicodeError:

@@ -1,4 +1,4 @@
-"""Documents → chunk Documents with offsets.
+"""Splits Documents into chunks, with their offsets.
 
 >>> text = "試用期間は3か月です。有給休暇は10日です。"
 >>> [chunk.page_content for chunk in JapaneseTextSplitter(15).split_documents([Document(text)])]
@@ -19,11 +19,17 @@ class JapaneseTextSplitter(TextSplitter):
     """Splits Japanese text at sentence ends, within a token budget.
 
     Args:
-        max_tokens: Budget of a chunk.
-        counter: A function from text to tokens, a tokenizer, or a chat model; `None` estimates.
-        overlap: Sentences repeated at the start of the next chunk.
+        max_tokens: Maximum tokens of a chunk, at least 1.
+        counter: A function from a text to its number of tokens, a tokenizer, or a chat model;
+            `None` estimates the number from the characters.
+        overlap: How many sentences the next chunk repeats at most, where they fit.
 
-    Chunk Documents carry `start_index` and `end_index`, half-open, in the Document they are from.
+    The metadata of a chunk has `start_index` and `end_index`: the half-open range of characters in
+    the Document that it comes from.
+
+    Raises:
+        ValueError: `max_tokens` is less than 1.
+        TypeError: `counter` cannot count tokens.
     """
 
     def __init__(self, max_tokens: int = 300, counter: Any = None, *, overlap: int = 1) -> None:
@@ -35,13 +41,13 @@ class JapaneseTextSplitter(TextSplitter):
         self._overlap = overlap
 
     def split_text(self, text: str) -> list[str]:
-        """Chunks of one text."""
+        """Split one text into chunks."""
         return [text[start:end] for start, end in self._spans(text)]
 
     def create_documents(
         self, texts: list[str], metadatas: list[dict[Any, Any]] | None = None
     ) -> list[Document]:
-        """Chunk Documents of several texts, each with its text's metadata."""
+        """Split several texts into chunk Documents, each with the metadata of its text."""
         sources: Sequence[dict[Any, Any]] = metadatas or [{}] * len(texts)
         return [
             Document(text[start:end], metadata={**metadata, "start_index": start, "end_index": end})
@@ -54,10 +60,13 @@ class JapaneseTextSplitter(TextSplitter):
 
 
 def as_counter(counter: Any) -> Counter:
-    """A function from text to tokens.
+    """Return a function from a text to its number of tokens.
+
+    Args:
+        counter: Such a function, a tokenizer, a chat model, or `None` for an estimate.
 
     Raises:
-        TypeError: Nothing that can count.
+        TypeError: `counter` is none of these.
     """
     if counter is None:
         return estimate_tokens

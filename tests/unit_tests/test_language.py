@@ -57,7 +57,7 @@ BANNED_IN_JAPANESE = {
 CLEAN_ROOMS = (
     "cli",
     *("_system", "catalog", "errors", "rag"),
-    *("embeddings", "retrievers", "vectorstores"),
+    *("documents", "embeddings", "retrievers", "vectorstores"),
 )
 
 # The others are generated, or are records of decisions.

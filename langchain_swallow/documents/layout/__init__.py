@@ -1,1 +1,1 @@
-"""Pages as they were laid out → text: lines joined, headings, contents and running lines found."""
+"""Turns laid-out pages into text: joins lines, finds headings, contents and running lines."""

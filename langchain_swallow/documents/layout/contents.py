@@ -1,6 +1,7 @@
-"""Tables of contents of a paged document, taken out where what they announce is there.
+"""Removes tables of contents from a paged document if the document has their headings.
 
-They have a chapter's words without its text, so that a question about it finds them first.
+A table of contents has the words of a chapter without its text. Left in, it would rank above the
+chapter itself for a question about it.
 """
 
 import bisect
@@ -14,7 +15,7 @@ from langchain_swallow.documents.layout.outline import without_number
 from langchain_swallow.text.normalize import normalize
 
 _LEADERS = ".・·-─_"
-# Front matter is numbered in roman numerals.
+# Front matter has roman page numbers.
 _PAGE = re.compile(rf"(?<=[\s{_LEADERS}])(?:([0-9]{{1,4}})|[ivxlc]{{1,6}})$")
 _PAGE_ALONE = re.compile(r"[0-9]{1,4}|[ivxlc]{1,6}")
 _MIN_LEADERS = 2
@@ -22,22 +23,22 @@ _MIN_ENTRIES = 3
 _NAMES = frozenset(
     "目次 もくじ 図目次 表目次 図表目次 contents tableofcontents listoftables listoffigures".split()
 )
-# A heading may take so many lines, and is known by so many characters.
+# Lines that a heading may take, and characters by which it is identified.
 _MAX_HEADING_LINES = 3
 _MAX_TITLE_CHARACTERS = 200
-# A line may begin with the word ねじ, and be no heading.
+# A shorter title must be a whole line: a line that begins with the word ねじ may be text.
 _MIN_PREFIX_CHARACTERS = 8
 _FIGURE = re.compile(r"[0-9一二三四五六七八九十百]|[a-z][.:)]|[ivx]{2}|付録|appendix")
-# Where the table's name is, or what its figures are.
+# Lines above a table in which its name (目次), or the name of its amounts (価格), is looked for.
 _LINES_ABOVE = 5
 _AMOUNTS = re.compile(
     "価格|料金|単価|定価|金額|費用|運賃|数量|個数|在庫|点数|配点|件数|人数|回答|円|price|quantity|amount"
 )
-# Of a table's entries that are headings, those that lead to them.
+# Share of a table's entries with headings whose page numbers must lead to these headings.
 _MIN_MATCHING_SHARE = 0.6
-# With so many entries that agree, a table may count pages in its own way.
+# With this many agreeing entries, a table may have a page offset of its own.
 _MIN_OWN_VOTES = 5
-# A heading may have gone over to the next page, and a table too.
+# A heading may have moved to the next page, and a table may continue there.
 _PAGE_TOLERANCE = 1
 _MAX_PAGES_APART = 1
 
@@ -51,7 +52,11 @@ class _Line:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """An entry: its title, the page that it names, and the line before it where that is none."""
+    """A line that may be an entry of a table of contents.
+
+    `number` is the page number, 0 if it is roman; `above` is the line before it if that one is not
+    an entry.
+    """
 
     at: _Line
     title: str
@@ -62,23 +67,26 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Entries one after another, and the lines above them on their page."""
+    """Consecutive entries, and the lines above them on their page."""
 
     entries: list[_Entry]
     above: tuple[_Line, ...]
 
 
 def without_contents(pages: Sequence[str]) -> list[str]:
-    r"""Pages without the entries of tables of contents whose titles are headings elsewhere.
+    r"""Remove the entries of tables of contents whose titles are headings of the document.
 
-    A table has at least three entries with leaders (第2章 休暇 …… 5), one after another, and pages
-    that the document has, in order. The headings stand on those pages, all as many pages ahead of
-    the numbers, and none before the table. It is named (目次), or its entries or headings have
-    numbers: prices and answers may name pages by chance. A heading is a line or some lines, or what
-    a line begins with.
+    A table has at least three consecutive entries with leaders (第2章 休暇 …… 5). Their page
+    numbers do not decrease, and the document has these pages. The headings are on these pages, all
+    at the same offset from the page numbers, and none is before the table. The table has a name
+    (目次), or its entries or headings are numbered, since prices and answers may look like page
+    numbers by chance. A heading is one line, several lines, or the beginning of a line.
 
     Args:
-        pages: Their texts, in order.
+        pages: Texts of the pages, in order.
+
+    Returns:
+        As many pages, without these entries, the tables' names, and page numbers that remain alone.
 
     >>> contents = "目次\n1 総則 ...... 1\n2 休暇 ...... 2\n3 附則 ...... 3"
     >>> without_contents([contents, "1 総則\n本文。", "2 休暇\n本文。", "3 附則\n本文。"])
@@ -94,7 +102,7 @@ def without_contents(pages: Sequence[str]) -> list[str]:
     tables = list(_tables(lines, len(pages)))
     if not tables:
         return list(pages)
-    # What may go is no evidence.
+    # Lines that may be removed cannot confirm each other as headings.
     entry_lines = {
         line for table in tables for entry in table.entries for line in (entry.at, entry.above)
     }
@@ -112,7 +120,7 @@ def without_contents(pages: Sequence[str]) -> list[str]:
 
 
 def _tables(lines: Sequence[_Line], pages: int) -> Iterator[_Table]:
-    """Entries one after another whose pages do not go back; some take two lines."""
+    """Consecutive entries whose page numbers do not decrease; an entry may take two lines."""
     table: list[_Entry] = []
     above: _Line | None = None
     before: tuple[_Line, ...] = ()
@@ -144,13 +152,13 @@ def _entry(line: _Line, above: _Line | None) -> _Entry | None:
 def _whole(table: list[_Entry], above: tuple[_Line, ...], pages: int) -> Iterator[_Table]:
     with_leaders = [number for number, entry in enumerate(table) if entry.has_leaders]
     if len(with_leaders) >= _MIN_ENTRIES and table[with_leaders[-1]].number <= pages:
-        # Chapters may have no leaders, above their sections that have.
+        # Chapters above the first section with leaders may have none.
         yield _Table(table[: with_leaders[-1] + 1], above)
 
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """An entry's lines, and its headings: their pages, and whether it or they have a number."""
+    """An entry's lines, its headings' pages, and whether the entry or a heading is numbered."""
 
     entry: _Entry
     lines: tuple[_Line, ...]
@@ -158,11 +166,11 @@ class _Match:
     has_number: bool
 
     def offsets(self) -> set[int]:
-        """How many pages its headings may be ahead of its number; roman numbers do not say."""
+        """Possible differences from its page number to its headings' pages; none if it is roman."""
         return {page - self.entry.number for page in self.pages} if self.entry.number else set()
 
     def leads(self, offset: int) -> bool:
-        """Whether it leads to a heading, and not back."""
+        """Whether there is a heading at this offset, and not before the entry."""
         page = self.entry.number + offset
         return any(
             heading >= self.entry.at.page
@@ -172,11 +180,11 @@ class _Match:
 
 
 class _Headings:
-    """What lines begin with, or lines together are, with their numbers and without."""
+    """An index of lines that may be headings, by their text with and without its number."""
 
     def __init__(self, lines: Sequence[_Line]) -> None:
         begins: set[tuple[str, int, bool]] = set()
-        # The pages of each, and whether it has a number there.
+        # Text of one or more lines → its pages, and whether it is numbered there.
         self._whole: dict[str, set[tuple[int, bool]]] = defaultdict(set)
         for start, line in enumerate(lines):
             for end in range(start + 1, start + 1 + _MAX_HEADING_LINES):
@@ -188,9 +196,10 @@ class _Headings:
         self._begins = sorted(begins)
 
     def find(self, title: str) -> set[tuple[int, bool]]:
-        """Pages of lines that are this title, or begin with it if it is not only a word.
+        """Find the lines that equal a title, or begin with it if it is longer than a word.
 
-        With each page is whether the title or the heading there has a number.
+        Returns:
+            Their pages (from 0), each with whether the title or the heading there is numbered.
         """
         whole, bare = _keys(title)
         if not bare:
@@ -212,18 +221,18 @@ class _Headings:
 
 
 def _keys(title: str) -> tuple[str, str]:
-    """With its number and without."""
+    """A title's text without spaces, with its number and without it."""
     title = title[:_MAX_TITLE_CHARACTERS]
     return "".join(title.split()), without_number(title)
 
 
 def _has_number(whole: str, bare: str) -> bool:
-    """Whether what a title has before its words is surely a number; the n of não is none."""
+    """Whether the prefix removed from a title is certainly a number; the n of não is not."""
     return bool(_FIGURE.search(whole.removesuffix(bare)))
 
 
 def _matched_lines(tables: Sequence[_Table], headings: _Headings) -> Iterator[_Line]:
-    """The lines of entries that lead to their headings, of tables of which most do."""
+    """The lines of entries that lead to headings, in tables where most entries do."""
     found = [[_match_entry(entry, headings) for entry in table.entries] for table in tables]
     votes = Counter(offset for entries in found for entry in entries for offset in entry.offsets())
     last = -_MAX_PAGES_APART - 1
@@ -249,7 +258,7 @@ def _matched_lines(tables: Sequence[_Table], headings: _Headings) -> Iterator[_L
 
 
 def _match_entry(entry: _Entry, headings: _Headings) -> _Match:
-    """The headings of an entry; its title may begin in the line above it."""
+    """Find the headings of an entry, whose title may begin in the line above it."""
     lines: tuple[_Line, ...] = (entry.at,)
     places: set[tuple[int, bool]] = set()
     if entry.above and (places := headings.find(f"{entry.above.key} {entry.title}")):
@@ -264,7 +273,7 @@ def _names_amounts(lines: Sequence[_Line]) -> bool:
 
 
 def names_contents(line: str) -> bool:
-    """Whether a line, normalised, only says that a table of contents follows: 目次."""
+    """Whether a normalized line is only the name of a table of contents, such as 目次."""
     return "".join(line.split()) in _NAMES
 
 
@@ -273,7 +282,7 @@ def _is_name(line: _Line) -> bool:
 
 
 def _orphan_page_numbers(lines: Sequence[_Line], removed: set[_Line]) -> set[_Line]:
-    """Page numbers on pages of which nothing else is left."""
+    """Page numbers that would be the only lines left on their pages."""
     pages = {line.page for line in removed}
     remaining = {line for line in lines if line.page in pages and line not in removed}
     with_text = {line.page for line in remaining if not _PAGE_ALONE.fullmatch(line.key)}

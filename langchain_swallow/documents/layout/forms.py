@@ -1,6 +1,6 @@
-"""Sets of forms, such as pay slips or sheets of results: their pages have the same lines.
+"""Detects sets of forms, such as pay slips or result sheets, whose pages share their lines.
 
-What recurs there is what they say, and no decoration.
+In a form, lines that recur on every page are content, not running headers or footers.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 _MIN_PAGES = 3
 _MIN_SHARE = 0.4
-# Lines of a page that are compared, from its first on and from its last back.
+# How many lines are compared from the top of a page, and from its bottom.
 _DEPTH = 12
 _FIGURES = re.compile(r"[0-9０-９]+(?:[,，.．][0-9０-９]+)*")
 _SEPARATOR = re.compile(r"[:：\s]+")
@@ -19,7 +19,7 @@ _SENTENCE = re.compile(r"[。！？][」』）)]*$")
 
 
 def says_something(line: str) -> bool:
-    """Whether a line is a sentence, or a name with its value.
+    """Whether a line is a sentence, or a label with its value.
 
     >>> [says_something(line) for line in ("判定：合格", "担当は検査課である。", "就業規則 第3版")]
     [True, True, False]
@@ -28,10 +28,10 @@ def says_something(line: str) -> bool:
 
 
 def are_forms(pages: Sequence[Sequence[str]]) -> bool:
-    """Whether pages are a set of forms: lines at one place differ in figures or values only.
+    """Whether pages are a set of forms: lines at the same place differ only in figures or values.
 
     Args:
-        pages: Lines of each, without those that may be headers and footers.
+        pages: The lines of each page, without those that may be headers or footers.
 
     >>> are_forms([["1号機", "青"], ["2号機", "赤"], ["3号機", "白"]])
     True
@@ -52,7 +52,7 @@ def _keys(page: Sequence[str]) -> Iterator[tuple[str, int, str]]:
 
 
 def _skeletons(line: str) -> Iterator[str]:
-    """A line without figures, what a value stands behind, and what stands behind a name (殿)."""
+    """Keys of a line: without figures, the label of a value, and the title after a name (殿)."""
     whole = _FIGURES.sub("#", line)
     first, *rest = _SEPARATOR.split(whole, maxsplit=1)
     last = _SEPARATOR.split(whole)[-1]

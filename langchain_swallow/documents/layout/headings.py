@@ -1,4 +1,4 @@
-"""Headings in text without marks: chapters, articles of rules, ■ and 【】."""
+"""Finds headings in plain text: chapters, articles of rules, and lines with ■ or 【】."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from langchain_swallow.documents.layout.outline import Paths
 
 _NUMERAL = r"[0-9０-９一二三四五六七八九十百]+"
 _ARTICLE = rf"第{_NUMERAL}[節条](?:の[0-9０-９二三四五]+)?"
-# With at most one pair of brackets in it.
+# May contain one pair of brackets at most.
 _CAPTION = r"[(（](?:[^。\n()（）]|[(（][^。\n()（）]*[)）]){1,30}[)）]"
 _CHAPTER = re.compile(rf"第{_NUMERAL}章[^。\n]{{0,40}}|[附付]\s*則")
 _LINE = re.compile(rf"{_ARTICLE}\s*{_CAPTION}|[■◆●【][^。\n]{{1,40}}")
@@ -18,7 +18,7 @@ _ARTICLE_WITH_TEXT = re.compile(
 )
 _CAPTION_ALONE = re.compile(_CAPTION)
 _ARTICLE_BELOW = re.compile(rf"({_ARTICLE})(?!\s*[(（])")
-# Leaders, then the page.
+# An entry of a table of contents: leaders, then the page number.
 _OF_CONTENTS = re.compile(r"[.．・…‥]\s{0,3}[.．・…‥]\s{0,3}[0-9０-９]+$")
 
 
@@ -32,25 +32,32 @@ class _Heading:
 def split_at_headings(
     pages: list[str], outline: Paths | None = None
 ) -> Iterator[tuple[int, tuple[str, ...], str]]:
-    """Pages of a text as (page's index, heading path, text with its heading).
+    """Split pages at their headings.
 
-    Headings are lines of their own like 第2章 休暇, 第5条（年次有給休暇）, ■ 手順 or 【概要】, and
-    what articles begin with: 第5条（届出）　社員は, or （届出） above 第5条　社員は. They hold for
-    the pages after them too; one at a page's foot travels on to the next page. Those that an
-    outline knows are above all of these.
+    Headings are lines such as 第2章 休暇, 第5条（年次有給休暇）, ■ 手順 or 【概要】, and the
+    beginnings of articles: 第5条（届出）　社員は, or （届出） above 第5条　社員は. A heading also
+    applies to the following pages. A heading at the bottom of a page moves to the next page.
+
+    Args:
+        pages: Texts of the pages, in order.
+        outline: Heading paths by (page's index, line's index), from `outline_paths`; they are above
+            all headings found here. Default: no outline.
+
+    Yields:
+        The page's index (from 0), the heading path, and the text with its heading.
     """
     outline = outline or {}
     above: tuple[str, ...] = ()
     chapter: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
     lines: list[str] = []
-    text_lines = 0  # lines of text since the last heading, or the beginning
+    text_lines = 0  # since the last heading, or the beginning
     for index, page in enumerate(pages):
         rows = page.split("\n")
         for number, row in enumerate(rows):
             known = outline.get((index, number))
             heading = None if known else _heading(rows, number)
-            # A chapter, or the document's title, travels on with the first section below it.
+            # A chapter, or the document's title, stays with the first section below it.
             if (known or heading) and text_lines > (0 if path else 1):
                 yield index, path, "\n".join(lines).strip("\n")
                 lines = []
@@ -71,7 +78,7 @@ def split_at_headings(
 
 
 def _heading(rows: list[str], number: int) -> _Heading | None:
-    """The heading that a row is or begins with."""
+    """The heading that a line is or begins with; `None` if there is none."""
     line = rows[number].strip()
     if _OF_CONTENTS.search(line):
         return None

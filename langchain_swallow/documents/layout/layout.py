@@ -1,4 +1,4 @@
-"""Repairs for text that was laid out for paper: hard line breaks, spaced characters."""
+"""Repairs text that was laid out for paper: hard line breaks and spaced characters."""
 
 import functools
 import itertools
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from langchain_swallow.text.sentences import sentence_spans
 
-# For classes of regular expressions.
+# For character classes of regular expressions.
 JAPANESE = (
     "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff60々〆、。「」『』（）・ー"
 )
@@ -16,32 +16,40 @@ _SPACED = re.compile(f"(?<=[{JAPANESE}]) +(?=[{JAPANESE}])")
 _ADJACENT = re.compile(f"(?<=[{JAPANESE}]) *(?=[{JAPANESE}])")
 _RADICAL = re.compile("[\u2e80-\u2fdf]")
 _PUNCTUATION = re.compile("[、。，．]")
-# Ideographic spaces are meant, as in 第5条　社員は; but not in words set wide, 就　業　規　則.
+# Ideographic spaces are kept, as in 第5条　社員は, except in widely spaced words, 就　業　規　則.
 _WIDE = re.compile(f"(?<![{JAPANESE}])(?:[{JAPANESE}]\u3000+){{2,40}}[{JAPANESE}](?![{JAPANESE}])")
 _BEGINS_ITEM = re.compile(
     r"[ \t\u3000]*(?:[・•●■◆○◇□▪▼※\-*|]|[(（]?[0-9０-９①-⑳一二三四五六七八九十]+[)）.．、章節条項]"
     r"|第[0-9０-９一二三四五六七八九十百]+|【|Q[.．:：]|A[.．:：]|質問|回答)"
 )
-# Behind a leader stands the last cell of a row: ボルト ........ 120円.
+# The last cell of a row follows a leader: ボルト ........ 120円.
 _ENDS_LINE = re.compile(r"[。．！？!?」』）】:：]$|[.．…‥・･_]{3} {0,3}[^.．…‥・･_]{1,12}$")
-# What is longer, or has no such end, is a table, code or Latin text: it is cut at the page's end.
+# Longer text, or text without such an end, is a table, code or Latin text; it is cut at the end of
+# the page.
 _MAX_SENTENCE_CHARACTERS = 400
 _ENDS_SENTENCE = re.compile(r"[。．！？!?][」』）】〕］)》〉\"'”’]*\s*$")
 
 
 def join_wrapped_lines(text: str) -> str:
-    """Undo hard line breaks: a line that fills the page goes on in the next one.
+    """Remove hard line breaks: a line as wide as the page is joined with the next one.
 
-    Japanese characters are joined without a space, Latin words with one. Lists, headings and
-    lines that end a sentence stay apart.
+    Japanese characters are joined without a space, Latin words with one. List items, headings and
+    lines that end a sentence stay separate.
     """
     return join_wrapped_pages([text])[0]
 
 
 def join_wrapped_pages(pages: list[str]) -> list[str]:
-    """Undo hard line breaks, those between pages too: a sentence is on the page it begins on.
+    """Remove hard line breaks within and between pages.
 
-    Each page has a width of its own.
+    A sentence that continues on the next page is moved to the page on which it begins. The width
+    at which lines wrap is estimated for each page.
+
+    Args:
+        pages: Texts of the pages, in order.
+
+    Returns:
+        As many pages.
     """
     joined: list[list[str]] = [[] for _ in pages]
     for lines in _wrapped_lines(pages):
@@ -51,7 +59,7 @@ def join_wrapped_pages(pages: list[str]) -> list[str]:
 
 
 def _wrapped_lines(pages: list[str]) -> Iterator[list[tuple[int, str]]]:
-    """Lines that were one, each with its page."""
+    """Groups of lines that were one line before wrapping, each with its page's index."""
     wrapped: list[tuple[int, str]] = []
     open_line = False
     for number, page in enumerate(pages):
@@ -63,7 +71,7 @@ def _wrapped_lines(pages: list[str]) -> Iterator[list[tuple[int, str]]]:
                 yield wrapped
                 wrapped = []
             wrapped.append((number, line.strip() if goes_on else line.rstrip()))
-            # Below twenty columns nothing is wrapped, it is a list of short lines.
+            # Lines below 20 columns are a list of short lines, not wrapped text.
             open_line = (
                 full >= 20
                 and display_width(line) >= full
@@ -74,7 +82,7 @@ def _wrapped_lines(pages: list[str]) -> Iterator[list[tuple[int, str]]]:
 
 
 def _by_page(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """The one line that lines were, as its sentences are on the pages."""
+    """Join lines, and divide the result into sentences by the page on which each begins."""
     parts: list[str] = []
     length = 0
     begins: dict[int, int] = {}
@@ -99,16 +107,16 @@ def _by_page(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
 
 
 def _wrapped_width(lines: list[str]) -> int:
-    """Columns that lines are wrapped at: all but the longest few, such as addresses, keep to it."""
+    """The column at which lines wrap: the 90th percentile, since a few, such as URLs, exceed it."""
     widths = sorted(display_width(line) for line in lines if line.strip())
     return widths[len(widths) * 9 // 10] if widths else 0
 
 
 def remove_spacing(text: str) -> str:
-    """Remove spaces between Japanese characters, and give Kangxi radicals their kanji.
+    """Remove spaces between Japanese characters, and replace Kangxi radicals by their kanji.
 
-    They stay in a line of words, as columns of a table are: one without punctuation in which most
-    characters have none between them.
+    Spaces stay in a line of words, such as the columns of a table: a line without punctuation in
+    which most neighboring characters have no space between them.
     """
     unified = _RADICAL.sub(lambda radical: unicodedata.normalize("NFKC", radical[0]), text)
     narrow = _WIDE.sub(lambda wide: wide[0].replace("\u3000", ""), unified)
@@ -122,7 +130,7 @@ def _unspaced(line: str) -> str:
 
 
 def display_width(text: str) -> int:
-    """Columns on a terminal: wide characters take two."""
+    """The number of terminal columns; wide characters take two, combining ones none."""
     return sum(map(_width, text))
 
 

@@ -1,4 +1,4 @@
-"""The outline of a paged document, as the bookmarks of a PDF → which lines are its headings."""
+"""Finds the lines of a paged document that its outline, such as PDF bookmarks, has as headings."""
 
 import functools
 import itertools
@@ -8,18 +8,18 @@ from typing import NamedTuple
 
 from langchain_swallow.text.normalize import normalize
 
-# What a heading has before its title and a bookmark may have not, or the other way round.
+# A number or mark before a title, which only the heading or only its bookmark may have.
 _NUMBER = re.compile(
     r"[■◆●○□◇▼▶★・]|(?:chapter|section|appendix|part|table|figure|付録|附属書|別紙|別表|表|図)?"
     r"[第(]?(?:[0-9]{1,4}|[a-z]|[ivx]{2,5}|[一二三四五六七八九十百]{1,4})(?:[.\-][0-9a-z]{1,3}){0,5}"
     r"[章節項条部編回話)]?(?:の[0-9一二三四五])?[.:、]?"
 )
-# Set close to its title.
+# Without a space before the title.
 _NUMBER_BEFORE = re.compile(rf"(?:{_NUMBER.pattern})(?![0-9a-z.])")
-# Table 1.5: or 第 1 章.
+# Words that a number takes, such as "Table 1.5:" or "第 1 章".
 _MAX_NUMBER_WORDS = 3
 _QUOTES = str.maketrans("“”‘’", "\"\"''")
-# Of a title that is too long for one.
+# Lines that a wrapped title may take.
 _MAX_HEADING_LINES = 3
 
 Paths = dict[tuple[int, int], tuple[str, ...]]
@@ -28,8 +28,8 @@ Paths = dict[tuple[int, int], tuple[str, ...]]
 class Bookmark(NamedTuple):
     """An entry of an outline.
 
-    `level` and `page` count from 0; `top` is the share of the page's characters that are above, in
-    [0, 1], white space aside: setting headings apart adds lines, but no characters.
+    `level` and `page` count from 0. `top` is the share of the page's characters above it, in
+    [0, 1], without white space: separating headings adds lines, but no characters.
     """
 
     level: int
@@ -39,18 +39,21 @@ class Bookmark(NamedTuple):
 
 
 def set_apart(pages: Sequence[str], bookmarks: Sequence[Bookmark]) -> list[str]:
-    r"""Pages with each heading of the outline on one line, empty lines around it.
+    r"""Put each heading of the outline on one line, with empty lines around it.
 
     Args:
-        pages: Their texts, in order.
-        bookmarks: In the order of the outline.
+        pages: Texts of the pages, in order.
+        bookmarks: The outline, in its order.
+
+    Returns:
+        As many pages.
 
     >>> bookmarks = [Bookmark(0, "休暇", 0), Bookmark(1, "年休", 0)]
     >>> set_apart(["1 休暇\n本文。\n1.1 年\n休\n本文。"], bookmarks)
     ['\n1 休暇\n\n本文。\n\n1.1 年休\n\n本文。']
     """
     rows = [page.split("\n") for page in pages]
-    # From the end, so that lines before keep their index.
+    # From the end, so that the lines before keep their index.
     for (_, _, page, _), line, count in reversed(list(_headings(rows, bookmarks))):
         if count:
             rows[page][line : line + count] = ["", _joined(rows[page][line : line + count]), ""]
@@ -58,9 +61,14 @@ def set_apart(pages: Sequence[str], bookmarks: Sequence[Bookmark]) -> list[str]:
 
 
 def outline_paths(pages: Sequence[str], bookmarks: Sequence[Bookmark]) -> Paths:
-    r"""Heading paths that begin on these pages, by the page's and the line's index.
+    r"""Return the heading paths of the outline by (page's index, line's index).
 
-    Of a bookmark whose page has no such heading only the title is in the paths of those below it.
+    A bookmark whose page does not have its heading has no entry. Its title is still in the paths of
+    the bookmarks below it.
+
+    Args:
+        pages: Texts of the pages, from `set_apart`.
+        bookmarks: The outline, in its order.
 
     >>> bookmarks = [Bookmark(0, "休暇", 0), Bookmark(1, "年休", 0)]
     >>> outline_paths(["1 休暇\n\n本文。\n\n1.1 年休"], bookmarks)
@@ -78,7 +86,7 @@ def outline_paths(pages: Sequence[str], bookmarks: Sequence[Bookmark]) -> Paths:
 
 
 def without_number(title: str) -> str:
-    """A normalised title's words, joined, without the number that it may begin with."""
+    """Join the words of a normalized title, without the number at its beginning."""
     words = title.split()
     for count in range(min(_MAX_NUMBER_WORDS, len(words) - 1), 0, -1):
         if _NUMBER.fullmatch("".join(words[:count])):
@@ -90,10 +98,11 @@ def without_number(title: str) -> str:
 def _headings(
     rows: Sequence[list[str]], bookmarks: Sequence[Bookmark]
 ) -> Iterator[tuple[Bookmark, int, int]]:
-    """Each bookmark with the first line of its heading, and how many lines that takes.
+    """Each bookmark with the first line of its heading, and the number of its lines (0: none).
 
-    A heading is the title, with a number or without, below those before it. Of several the nearest
-    to the bookmark's place: a chapter may begin with a list of its sections.
+    A heading is the title, with or without its number, below the headings before it. Of several
+    candidates, the one nearest to the bookmark's place is the heading: a chapter may begin with a
+    list of its sections.
     """
     begins = [0] * len(rows)
     above = [list(itertools.accumulate(map(_length, lines), initial=0)) for lines in rows]
@@ -110,7 +119,7 @@ def _headings(
 
 
 def _find(rows: list[str], begin: int, title: str) -> Iterator[tuple[int, int]]:
-    """The first line of each place where a title stands, and how many lines it takes."""
+    """The first line of each occurrence of a title, and the number of its lines."""
     line = begin
     while line < len(rows):
         keys = enumerate(_growing(rows[line : line + _MAX_HEADING_LINES]), 1)
@@ -121,7 +130,7 @@ def _find(rows: list[str], begin: int, title: str) -> Iterator[tuple[int, int]]:
 
 
 def _growing(rows: list[str]) -> Iterator[str]:
-    """Keys of the first line, of the first two, and so on, to the next empty line."""
+    """Keys of the first line, the first two lines, and so on up to the next empty line."""
     key = ""
     for row in rows:
         row_key = _key(row)
@@ -155,8 +164,8 @@ def _clean(text: str) -> str:
     return " ".join(text.split())
 
 
-# A page's lines are looked through for each of its bookmarks.
+# Cached, since a page's lines are searched for each of its bookmarks.
 @functools.lru_cache(maxsize=1000)
 def _key(text: str) -> str:
-    """What a title and its heading have in common; typesetters turn quotation marks."""
+    """Normalize a title for comparison; typesetters replace straight quotation marks."""
     return "".join(normalize(text).translate(_QUOTES).split())

@@ -1,4 +1,4 @@
-"""Numbers of pages in their headers and footers: those that keep step with the pages."""
+"""Finds page numbers in headers and footers: numbers that increase with the pages."""
 
 import re
 from collections import Counter
@@ -7,10 +7,10 @@ from typing import Literal, NamedTuple
 
 Edge = Literal["top", "bottom"]
 EDGES: tuple[Edge, ...] = ("top", "bottom")
-# Two pages in five, and at least three, have a number.
+# At least 40% of the pages, and at least three, must have a number.
 MIN_PAGES = 3
 MIN_SHARE = 0.4
-# A company's address may stand below the number.
+# Lines from the edge that may have the number: a company's address may be below it.
 _DEPTH = 2
 _MAX_LINE_CHARACTERS = 100
 _OF_ALL = r"\s*(?:[/／]|of)\s*\d{1,5}"
@@ -29,7 +29,10 @@ _PATTERNS = [
 
 
 class PageNumber(NamedTuple):
-    """A line read as a page's number, the words beside it, and whether it is written as one."""
+    """A page number in a line, and the other words of the line.
+
+    `is_marked` is whether it is written as a page number, such as - 3 - or p. 3.
+    """
 
     number: int
     words: str
@@ -37,7 +40,7 @@ class PageNumber(NamedTuple):
 
 
 def page_numbers(line: str) -> Iterator[PageNumber]:
-    """What a line may be read as.
+    """Yield the possible page numbers of a line.
 
     >>> list(page_numbers("就業規則 3 / 12"))[0]
     PageNumber(number=3, words='就業規則', is_marked=True)
@@ -51,15 +54,15 @@ def page_numbers(line: str) -> Iterator[PageNumber]:
 
 
 def from_edge(lines: Sequence[str], edge: Edge) -> Sequence[str]:
-    """Lines from the first on, or from the last back."""
+    """The lines of a page, in order from one of its edges inward."""
     return lines if edge == "top" else lines[::-1]
 
 
 class Steps:
-    """At which edge of the pages their numbers are, and how far ahead of the index.
+    """Finds the edge of the pages that has the numbers, and their offset from the page's index.
 
     Args:
-        pages: The lines of each that are not empty.
+        pages: The non-empty lines of each page.
     """
 
     def __init__(self, pages: Sequence[Sequence[str]]) -> None:
@@ -71,7 +74,7 @@ class Steps:
         self._steps = {step for step, count in counts.items() if count >= min_pages}
 
     def number(self, index: int, edge: Edge, line: str) -> PageNumber | None:
-        """The page's number in a line at an edge of this page."""
+        """Return the page number in a line at this edge of the page; `None` if there is none."""
         if not self._steps:
             return None
         found = (n for n in page_numbers(line) if (edge, n.number - index) in self._steps)

@@ -1,33 +1,34 @@
-"""Where on a page what was filled into it belongs: behind its label, or on a line of its own."""
+"""Places a value that was filled into a form: after its label, or on a separate line."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from langchain_swallow.documents.layout.vertical import Box, Printed
 
-# How far a label may be above its field, in heights of its characters, and right of it, in the
-# field's.
+# Maximum distance of a label above its field, in heights of its characters, and to the right of it,
+# in heights of the field. The tolerance is in points.
 _MAX_ABOVE = 3.0
 _MAX_BESIDE = 3.0
 _TOLERANCE = 3.0
 
 
 class Anchor(NamedTuple):
-    """The index of the character that something stands behind, or before."""
+    """The index of the character that a value follows, or precedes if `is_before`."""
 
     at: int
     is_before: bool = False
 
 
 def anchor(box: Box, characters: Sequence[tuple[int, Printed]], is_mark: bool) -> Anchor | None:
-    """Where a field's value belongs in the text around it; `None` where nothing is near.
+    """Find the character next to which a field's value belongs; `None` if no text is near.
 
-    A label is left of its field or above it; a unit, and what a box ticks, is right of it.
+    A label is to the left of its field or above it. A unit, or the text of a check box, is to the
+    right of it.
 
     Args:
-        box: The field's.
-        characters: Of the page, with their indices; spaces are none.
-        is_mark: Whether it is a box to tick.
+        box: The field's box, in points.
+        characters: The page's characters with their indices, without spaces.
+        is_mark: Whether the field is a check box or a radio button.
     """
     level = [
         (index, char_box)
@@ -41,7 +42,7 @@ def anchor(box: Box, characters: Sequence[tuple[int, Printed]], is_mark: bool) -
     right = [
         (char_box.left - box.right, index) for index, char_box in level if char_box.x >= box.right
     ]
-    # A unit, or what a box ticks.
+    # A unit, or the text of a check box.
     is_right_nearer = right and (not left or (is_mark and min(right)[0] <= min(left)[0]))
     if is_right_nearer and min(right)[0] <= _MAX_BESIDE * (box.top - box.bottom):
         return Anchor(min(right)[1], is_before=True)

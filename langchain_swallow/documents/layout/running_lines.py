@@ -1,7 +1,8 @@
-"""Running headers and footers of a paged document, taken out of the text.
+"""Removes running headers and footers from a paged document.
 
-They stand in the middle of sentences that go on over the page, and make pages alike for a search.
-But results, names and amounts recur too: that a line recurs is not enough, and in doubt it stays.
+Running lines interrupt sentences that continue on the next page, and make pages look alike to a
+search. But results, names and amounts recur too. Recurrence alone is therefore not enough, and a
+line in doubt stays.
 """
 
 from collections import Counter, defaultdict
@@ -19,24 +20,26 @@ from langchain_swallow.documents.layout.page_numbers import (
     from_edge,
 )
 
-# A page's first and last lines that may be running ones.
+# How many lines from an edge of the page may be running lines.
 _DEPTH = 4
-# Lines near an edge whose places are looked at: running ones, and two of the text.
+# Lines from an edge whose places are needed: running lines, and two lines of the text.
 PLACES = _DEPTH + 2
 _MAX_LINE_CHARACTERS = 100
-# Pages that begin a chapter have no number.
+# With this share of numbered pages, pages without a number need not have a running line: the first
+# page of a chapter often has neither.
 _MIN_NUMBERED_SHARE = 0.6
-# Between a header and the text there is more than a line's height, and more than between lines.
+# The gap to the text is at least one line, and this much wider than between lines of the text; or
+# the letters are at most this much of the text's size.
 _MIN_GAP_RATIO = 1.3
 _MAX_SMALL_RATIO = 0.9
-# Points by which the place of one header may differ.
+# Maximum difference of a header's place between pages, in points.
 _PLACE_TOLERANCE = 4.0
 
 
 class Place(NamedTuple):
     """Where a line is on its page, in points.
 
-    `number_apart` says whether the number that it begins or ends with is far from its words.
+    `number_apart` is whether the line begins or ends with a number that is far from its words.
     """
 
     height: float
@@ -45,25 +48,29 @@ class Place(NamedTuple):
     number_apart: bool = False
 
 
-# For each page the places of lines near its edges, by their index among those not empty.
+# For each page, the places of lines near its edges, by their index among the non-empty lines.
 Places = Sequence[dict[int, Place]]
 
 
 def split_running_lines(
     pages: list[str], places: Places | None = None
 ) -> tuple[list[str], list[list[str]]]:
-    r"""Pages without their running lines, and for each page the words of those that are new.
+    r"""Remove the running lines, and return them where they first occur.
 
-    A running line is among a page's first or last four, and the same on all pages, or on all odd or
-    all even ones; where pages are numbered, one without a number need not have it. A chapter's head
-    is on pages that follow each other, and a heading of the text. Besides, a running line is set
-    apart from the text, or pages are numbered. None are lines that differ on a page (判定：不合格
-    among 判定：合格), values with their names, sentences and column names, and in a set of forms
-    only the numbers of pages are.
+    A running line is among the first or last four lines of a page. It is the same on all pages, or
+    on all odd or all even ones; if the pages are numbered, a page without a number need not have
+    it. A chapter's head is on consecutive pages, and is also a heading of the text. In addition, a
+    running line is set apart from the text, or the pages are numbered.
+    Lines with a variant on another page (判定：不合格 among 判定：合格), labels with their values,
+    sentences, and column names are not running lines. In a set of forms, only page numbers are.
 
     Args:
-        pages: Their texts, in order.
-        places: Where their lines are, if that is known.
+        pages: Texts of the pages, in order.
+        places: Where their lines are; `None` if that is not known.
+
+    Returns:
+        As many pages without running lines, and for each page the running lines, without page
+        numbers, that no earlier page and no page's text has.
 
     >>> pages = ["社外秘\n本文一\n- 1 -", "社外秘\n本文二\n- 2 -", "社外秘\n本文三\n- 3 -"]
     >>> split_running_lines(pages)
@@ -93,7 +100,7 @@ class _Line(NamedTuple):
 
 
 class _Finder:
-    """Which lines of these pages are running ones."""
+    """Finds the running lines of these pages."""
 
     def __init__(self, pages: Sequence[Sequence[str]], places: Places | None) -> None:
         self._pages = pages
@@ -114,7 +121,7 @@ class _Finder:
             for words in {line.words for line in lines}
         )
         depths = {at: self._depth(*at) for at in self._lines}
-        # The pages that have a line behind none but lines that recur, and its depth there.
+        # For each line: the pages on which all lines outside it recur, and its depth there.
         self._on: dict[tuple[Edge, str], dict[int, int]] = defaultdict(dict)
         for (index, edge), lines in self._lines.items():
             for depth, line in enumerate(lines[: depths[index, edge]]):
@@ -122,7 +129,7 @@ class _Finder:
         filled = [index for index, page in enumerate(pages) if page]
         numbered = {i for (i, _), lines in self._lines.items() if any(n for _, n in lines)}
         self._are_numbered = len(numbered) >= max(MIN_PAGES, MIN_SHARE * len(filled))
-        # Pages that have every running line of the document.
+        # Pages that must have every running line of the document.
         are_mostly = len(numbered) >= _MIN_NUMBERED_SHARE * len(filled)
         self._regular = [i for i in filled if i in numbered or not are_mostly]
         self._apart = {at for at, depth in depths.items() if depth and self._is_apart(*at, depth)}
@@ -135,7 +142,7 @@ class _Finder:
         self._common = {at for at in self._on if not self._are_forms and self._is_common(*at)}
 
     def running(self, index: int, edge: Edge, lines: Sequence[str]) -> list[str]:
-        """The words of the running lines from an edge inwards; one line has the page's number."""
+        """Words of the running lines, from an edge inward; one line may be only a page number."""
         found: list[str] = []
         has_number = False
         for depth, (words, number) in enumerate(self._lines[index, edge][: len(lines)]):
@@ -159,13 +166,13 @@ class _Finder:
         return _Line(number.words, number) if is_apart else _Line(line)
 
     def _depth(self, index: int, edge: Edge) -> int:
-        """How many lines from an edge on recur, or have the page's number."""
+        """How many consecutive lines from an edge recur, or have the page number."""
         lines = self._lines[index, edge]
         recur = [n or self._counts[edge, words] >= MIN_PAGES for words, n in lines]
         return next((depth for depth, does in enumerate(recur) if not does), len(recur))
 
     def _is_page_number(self, index: int, edge: Edge, number: PageNumber) -> bool:
-        """Whether a number alone in its line is the page's, and no figure of a form."""
+        """Whether a number alone on its line is a page number, and not a figure of a form."""
         return number.is_marked or not self._are_forms or (index, edge) in self._apart
 
     def _is_common(self, edge: Edge, words: str) -> bool:
@@ -188,12 +195,12 @@ class _Finder:
         parities = {index % 2 for index in on}
         if len(parities) == 1 and not self._has_variant(edge, words):
             lacking = {index for index in lacking if index % 2 in parities}
-        # A chapter's head is on the pages of the chapter.
+        # A chapter's head is only on the pages of the chapter.
         is_head = edge == "top" and is_heading and self._are_numbered
         return not any(min(on) < index < max(on) if is_head else True for index in lacking)
 
     def _is_heading(self, edge: Edge, words: str) -> bool:
-        """Whether words are a line of the text too, on a page without them or on their first."""
+        """Whether words are also a heading: on a page where they do not run, or on their first."""
         on = self._on[edge, words]
         if any(words in lines for index, lines in enumerate(self._sets) if index not in on):
             return True
@@ -204,7 +211,7 @@ class _Finder:
         return not _is_same_place(heading, head, edge) if heading and head else False
 
     def _has_variant(self, edge: Edge, words: str) -> bool:
-        """Whether other pages have a longer or a shorter line, as 不合格 is of 合格."""
+        """Whether other pages have a line that contains it or is part of it, as 不合格 and 合格."""
         return any(
             at == edge and len(on) > 1 and words != other and (words in other or other in words)
             for (at, other), on in self._on.items()
@@ -212,8 +219,8 @@ class _Finder:
         )
 
     def _is_set_apart(self, edge: Edge, on: dict[int, int]) -> bool:
-        """Whether a line is at one place of its pages, and apart from their text."""
-        # The first may be the heading itself.
+        """Whether a line is at the same place on its pages, and set apart from their text."""
+        # The first one may be the heading itself.
         _, *rest = on.items()
         places = [self._place(index, edge, depth) for index, depth in rest]
         return all((index, edge) in self._apart for index, _ in rest) and all(
@@ -221,7 +228,7 @@ class _Finder:
         )
 
     def _is_apart(self, index: int, edge: Edge, depth: int) -> bool:
-        """Whether so many lines are apart from the text: by a gap, or smaller letters."""
+        """Whether this many lines are set apart from the text by a gap or by smaller letters."""
         last, text, below = (self._place(index, edge, at) for at in range(depth - 1, depth + 2))
         if last is None or text is None:
             return False
@@ -253,13 +260,13 @@ def _gap(outer: Place, inner: Place, edge: Edge) -> float:
 
 
 def _names_columns(lines: Sequence[str]) -> bool:
-    """Whether the first of two lines has the columns of the second, more than one."""
+    """Whether two lines have the same number of columns, more than one: a table and its head."""
     columns = [len(line.split()) for line in lines]
     return len(columns) == 2 and columns[0] == columns[1] > 1
 
 
 def _inner(page: str, above: int, below: int) -> str:
-    """A page without its first and last lines, empty ones not counted."""
+    """A page without this many of its first and last non-empty lines."""
     lines = page.split("\n")
     filled = [i for i, line in enumerate(lines) if line.strip()]
     kept = filled[above : len(filled) - below]

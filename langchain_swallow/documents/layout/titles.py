@@ -1,4 +1,4 @@
-"""The headings of a file, to tell which entries of its lists of links only repeat them."""
+"""Compares the entries of a table of contents with the headings of its file."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from langchain_swallow.text.normalize import normalize
 
 
 class Titles:
-    """Headings, which are known with the number that they begin with and without it.
+    """A set of headings, which contains them with and without their number.
 
     >>> titles = Titles(["第1章 総則", "休暇", "2024年"])
     >>> [entry in titles for entry in ("総則", "2. 休暇", "2025年", "返品は7日以内")]
@@ -20,7 +20,7 @@ class Titles:
         self._known = self._whole | {bare for _, bare in keys if bare}
 
     def __contains__(self, entry: str) -> bool:
-        """Whether it is a heading; two that have different numbers are not the same."""
+        """Whether an entry is a heading; with different numbers, the two are not the same."""
         whole, bare = _keys(entry)
         return whole in self._known or bare in self._whole
 

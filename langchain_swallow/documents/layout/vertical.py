@@ -1,4 +1,4 @@
-"""Pages in vertical writing: characters at their places → lines in reading order."""
+"""Orders the characters of pages in vertical writing into lines."""
 
 import re
 import statistics
@@ -6,20 +6,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-# In characters' heights: how far the next one of a column may be to one side, as a comma is, and
-# below; a space takes one more.
+# In heights of a character. In a column, the next character may be this far to the side, as commas
+# are, and this far below. A larger step is a space, and the largest a new run. Runs whose centers
+# differ less than the tolerance are in one column.
 _MAX_ASIDE = 0.5
 _MAX_BELOW = 1.35
 _MIN_SPACE = 1.65
 _MAX_WITH_SPACE = 2.3
 _COLUMN_TOLERANCE = 0.35
-# How far columns and letters across are apart at most, blocks below each other, blocks beside.
+# The maximum distance of ruby from its column, and between horizontal letters.
 _MAX_APART = 1.6
+# The minimum gaps between blocks, one below the other and side by side.
 _MIN_BLOCK_GAP_BELOW = 1.3
 _MIN_BLOCK_GAP_BESIDE = 3.0
-# The readings beside characters are smaller; so are lines of other sizes apart.
+# Ruby (furigana) is at most this much of the size; text of such a different size is another line.
 _MAX_RUBY_RATIO = 0.65
-# So many figures stand side by side within a column.
+# Maximum number of figures side by side within a column.
 _MAX_FIGURES = 3
 _KANA = re.compile(r"[\u3041-\u30ffー]+")
 _FULL_WIDTH = re.compile(r"[\u3005-\u3007\u3041-\u30ff\u3400-\u9fff]")
@@ -30,7 +32,7 @@ _FORMS = str.maketrans(
 
 
 class Box(NamedTuple):
-    """A rectangle, in points from the lower left corner of the page as it is turned."""
+    """A rectangle in points, from the lower left corner of the rotated page."""
 
     left: float
     bottom: float
@@ -51,14 +53,14 @@ class Box(NamedTuple):
 
 
 class Printed(NamedTuple):
-    """A character or a line, and where it is."""
+    """A character or a line, and its box."""
 
     text: str
     box: Box
 
 
 def usual_punctuation(text: str) -> str:
-    """Punctuation marks of vertical writing as those of any.
+    """Replace the punctuation forms of vertical writing by the usual ones.
 
     >>> usual_punctuation("﹁会社﹂とは︑")
     '「会社」とは、'
@@ -67,7 +69,7 @@ def usual_punctuation(text: str) -> str:
 
 
 def is_vertical(pairs: Iterable[tuple[Printed, Printed]]) -> bool:
-    """Whether of characters that follow each other more are below each other than beside."""
+    """Whether consecutive characters are more often below each other than side by side."""
     below = beside = 0
     for (one, here), (other, there) in pairs:
         if _FULL_WIDTH.match(one) and _FULL_WIDTH.match(other):
@@ -79,13 +81,13 @@ def is_vertical(pairs: Iterable[tuple[Printed, Printed]]) -> bool:
 
 
 def vertical_lines(characters: Sequence[Printed]) -> tuple[list[Printed], int]:
-    """Lines in reading order, and how many readings (ruby) beside them were left out.
+    """Return the lines in reading order, and the number of ruby readings that were left out.
 
-    Columns go from right to left, blocks of them from the top down; lines across, such as headers,
-    are lines of their own.
+    Columns are read from right to left, and blocks of columns from top to bottom. Horizontal
+    lines, such as headers, are separate lines.
 
     Args:
-        characters: As they follow each other in the file.
+        characters: The characters in the order of the file.
     """
     sizes = [box.size for text, box in characters if _FULL_WIDTH.match(text)]
     em = statistics.median(sizes) if sizes else 1.0
@@ -95,7 +97,7 @@ def vertical_lines(characters: Sequence[Printed]) -> tuple[list[Printed], int]:
     last: _Line | None = None
     for line in _ordered(_columns(text, em), em):
         if last and (line.is_across != last.is_across or not _are_alike(last, line)):
-            # They are no parts of one sentence.
+            # They are not parts of one sentence.
             lines.append(Printed("", line.box))
         lines.append(Printed(line.text, line.box))
         last = line
@@ -104,7 +106,7 @@ def vertical_lines(characters: Sequence[Printed]) -> tuple[list[Printed], int]:
 
 @dataclass
 class _Line:
-    """Characters below each other, or across the page."""
+    """A column of characters, or a horizontal line if `is_across`."""
 
     characters: list[Printed]
     size: float
@@ -134,10 +136,10 @@ class _Line:
 
 
 def _runs(characters: Sequence[Printed], em: float) -> Iterator[_Line]:
-    """Characters as long as they go down or across; two figures may stand side by side."""
+    """Runs of characters in one direction and of one size."""
     run: list[Printed] = []
     size = em
-    # Not known of one character.
+    # One character alone has no direction.
     is_across: bool | None = None
     for printed in characters:
         char_size = printed.box.size if _FULL_WIDTH.match(printed.text) else size
@@ -158,7 +160,7 @@ def _runs(characters: Sequence[Printed], em: float) -> Iterator[_Line]:
 def _goes_across(
     run: Sequence[Printed], printed: Printed, size: float, is_across: bool | None
 ) -> bool | None:
-    """Whether a character goes on across, or down its column; `None` where it begins anew."""
+    """Whether a character continues a run across (not down); `None` if it starts a new run."""
     last = run[-1].box
     down, across = last.y - printed.box.y, printed.box.x - last.x
     is_level = abs(down) <= _MAX_ASIDE / 2 * size
@@ -182,7 +184,7 @@ def _is_ruby(run: _Line, runs: Sequence[_Line], em: float) -> bool:
 
 
 def _columns(runs: Sequence[_Line], em: float) -> list[_Line]:
-    """Runs below each other put together, with figures side by side between them."""
+    """Join the runs of a column, with the figures that are side by side within it."""
     lines = [run for run in runs if run.is_across and len(run.characters) > _MAX_FIGURES]
     parts = [run for run in runs if not run.is_across or len(run.characters) <= _MAX_FIGURES]
     parts.sort(key=lambda run: -run.box.x)
@@ -197,7 +199,7 @@ def _columns(runs: Sequence[_Line], em: float) -> list[_Line]:
                 column = run
         lines += [column] if column else []
     for line in lines:
-        # The number of a page.
+        # Such as a page number.
         line.is_across = line.is_across or not _FULL_WIDTH.search(line.text)
     return lines
 
@@ -207,7 +209,7 @@ def _are_alike(one: _Line, other: _Line) -> bool:
 
 
 def _ordered(lines: list[_Line], em: float) -> Iterator[_Line]:
-    """Blocks from the top down and from right to left, and the lines of each."""
+    """The lines of each block; blocks are read from top to bottom, then from right to left."""
     falling = sorted(lines, key=_downward)
     blocks = list(_apart(falling, _downward, _MIN_BLOCK_GAP_BELOW * em))
     if len(blocks) == 1:
@@ -234,7 +236,7 @@ def _leftward(line: _Line) -> tuple[float, float]:
 def _apart(
     lines: Sequence[_Line], extent: Callable[[_Line], tuple[float, float]], min_gap: float
 ) -> Iterator[list[_Line]]:
-    """Lines, sorted by where they begin, in groups with gaps between them."""
+    """Divide lines, sorted by their beginning, into groups with gaps of more than `min_gap`."""
     group: list[_Line] = []
     end = 0.0
     for line in lines:

@@ -1,1 +1,1 @@
-"""File formats: bytes of one file → `Section`s of text."""
+"""Reads the bytes of one file, by its format, as `Section`s of text."""

@@ -1,7 +1,7 @@
-"""Texts of Aozora Bunko → sections: ruby and annotations removed, headings kept.
+"""Reads texts of Aozora Bunko: removes ruby and annotations, and keeps headings.
 
-The notation: <https://www.aozora.gr.jp/annotation/>. Ruby 漢字《かんじ》, with ｜ where its base
-begins; notes ［＃…］; characters outside JIS ※［＃「…」、U+9AD9、…］.
+The notation is described at <https://www.aozora.gr.jp/annotation/>: ruby 漢字《かんじ》, with ｜
+where the base text begins; annotations ［＃…］; characters outside JIS ※［＃「…」、U+9AD9、…］.
 """
 
 import re
@@ -23,14 +23,15 @@ _LEVELS = {"大": 1, "中": 2, "小": 3}
 
 
 def is_aozora(text: str) -> bool:
-    """Whether a text has the marks of Aozora Bunko's notation, and ruby or notes to remove."""
+    """Whether a text uses Aozora Bunko's notation, with ruby or annotations to remove."""
     return bool(_MARKS.search(text)) and ("《" in text or "［＃" in text)
 
 
 def read_aozora(text: str) -> Sections:
-    """Sections by the text's headings; the first line, its title, is above them all.
+    """Divide a text at its headings; its first line, the title, is above all of them.
 
-    Readings, notes on the layout, the legend and the colophon are left out, and counted.
+    Ruby readings, layout annotations, the legend and the colophon are left out. `left_out` counts
+    the readings, and the legend and colophon.
     """
     body = _HEADER.sub("", text, count=1)
     colophon = _COLOPHON.search(body)
@@ -54,16 +55,16 @@ def read_aozora(text: str) -> Sections:
 
 
 def _plain(line: str) -> str:
-    """A line as it is read aloud by no one: bases without readings, text without notes."""
+    """Return a line with only the base text of ruby, and without annotations."""
     line = _CODE_POINT.sub(lambda code: chr(int(code[1], 16)), line)
     line = _JIS_CODE.sub(_jis_character, line)
-    # A character that no code point stands for is described; keep the description.
+    # A character without a code point is described in words; keep the description.
     line = _UNKNOWN.sub(r"〔\1〕", line)
     return _NOTE.sub("", _RUBY.sub("", line)).replace("｜", "").strip()
 
 
 def _jis_character(code: re.Match[str]) -> str:
-    """The character of a code of JIS X 0213; the note as it is where there is none."""
+    """Return the character with a JIS X 0213 code, or the annotation if there is none."""
     plane, row, cell = map(int, code.groups())
     try:
         data = bytes([*([0x8F] if plane == 2 else []), 0xA0 + row, 0xA0 + cell])

@@ -1,6 +1,6 @@
-"""Zip archives that strangers made: checked before anything of them is unpacked.
+"""Reads untrusted zip archives, and checks them before unpacking anything.
 
-docx, pptx and xlsx are such archives too.
+docx, pptx and xlsx files are zip archives too.
 """
 
 import contextlib
@@ -14,31 +14,31 @@ from langchain_swallow.errors import DocumentError
 _MAX_ENTRIES = 10_000
 _MAX_BYTES = 500 * 1024**2
 _MAX_RATIO = 100
-# A small file may be compressed further than that without harm.
+# A smaller file may have any compression ratio without harm.
 _ANY_RATIO_BELOW = 1024**2
 # Old Office files, and new ones with a password, are OLE compound files instead of archives.
 _COMPOUND_FILE = bytes.fromhex("D0CF11E0A1B11AE1")
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
-# What Office files hold their text in; the rest are pictures, fonts and embedded files.
+# The parts of Office files that hold text; the rest are pictures, fonts and embedded files.
 _PARTS = (".xml", ".rels")
 
 
 class Archive:
-    """A zip archive whose entries can be read.
+    """A zip archive.
 
     Args:
-        data: Its bytes.
-        name: What to call it in an error.
-        reads: Which of its entries can be read, by their paths; `None` is all. The limits of size
-            do not apply to the others, such as pictures, which are never unpacked.
+        data: The bytes of the archive.
+        name: How error messages name the archive.
+        reads: Decides by its path whether an entry can be read; `None` allows all. The size limits
+            do not apply to the other entries, such as pictures, which are never unpacked.
 
-    Of entries of one path, the last has it, as when they are unpacked; those before get a number.
-    `others` are the paths of entries that cannot be read.
+    If several entries have the same path, the last one keeps it, as when unpacking; the path of an
+    earlier one gets a number. `others` are the paths of entries that cannot be read.
 
     Raises:
-        DocumentError: It is no archive, encrypted, has paths that lead out of it, too many
-            entries, or what can be read unpacks to more than 500 MiB or to a hundred times its
-            size.
+        DocumentError: The file is not a zip archive or is encrypted; a path leads out of it; it
+            has more than 10,000 entries; or the entries that can be read unpack to more than
+            500 MiB, or one of over 1 MiB to more than 100 times its compressed size.
     """
 
     def __init__(
@@ -50,11 +50,13 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         except (zipfile.BadZipFile, OSError, ValueError) as error:
-            raise DocumentError(f"{name} is no readable archive: {error}.") from error
+            raise DocumentError(f"{name} is not a readable archive: {error}.") from error
         infos = [(_name(info), info) for info in self._zip.infolist()]
         files = [(path, info) for path, info in infos if path and not path.endswith("/")]
         if len(files) > _MAX_ENTRIES:
-            raise DocumentError(f"{self._name} has {len(files)} files, over {_MAX_ENTRIES}.")
+            raise DocumentError(
+                f"{self._name} has {len(files)} files, over {_MAX_ENTRIES}. Split the archive."
+            )
         entries = _distinct(files)
         self._check_paths(entries)
         self._entries = {
@@ -67,14 +69,17 @@ class Archive:
         return entry in self._entries
 
     def names(self) -> list[str]:
-        """Paths of all files in it that can be read."""
+        """Paths of all entries that can be read, in the order of the archive."""
         return list(self._entries)
 
     def read(self, entry: str) -> bytes:
-        """One file's bytes.
+        """Unpack one entry.
+
+        Args:
+            entry: Its path, one of `names()`.
 
         Raises:
-            DocumentError: There is no such file, or it is damaged.
+            DocumentError: There is no such entry, or it is damaged.
         """
         try:
             return self._zip.read(self._entries[entry])
@@ -106,16 +111,20 @@ class Archive:
 
 
 def open_office_file(data: bytes, name: str) -> Archive:
-    """The parts of a docx, pptx or xlsx file that hold text.
+    """Open a docx, pptx or xlsx file, of which only the parts that hold text can be read.
+
+    Args:
+        data: The bytes of the file.
+        name: How error messages name the file.
 
     Raises:
-        DocumentError: As `Archive` says.
+        DocumentError: As for `Archive`.
     """
     return Archive(data, name, reads=lambda path: path.lower().endswith(_PARTS))
 
 
 def _describe_compound_file(data: bytes) -> str:
-    """What is wrong with a file that Office wrote in its other container format."""
+    """Describe why a file in Office's other container format cannot be read."""
     if _ENCRYPTED in data:
         return "is encrypted with a password. Open it in Office and save it without the password."
     return (
@@ -125,9 +134,9 @@ def _describe_compound_file(data: bytes) -> str:
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """An entry's path; Japanese Windows writes CP932 and does not say so."""
-    # As it is in the archive: on Windows, `filename` has slashes for the bytes of backslashes, and
-    # second bytes of CP932 may be such.
+    """Decode an entry's path; Japanese Windows writes CP932 without saying so."""
+    # `orig_filename`, since on Windows `filename` has slashes in place of the bytes of backslashes,
+    # which may be the second bytes of CP932 characters.
     name = info.orig_filename.split("\0")[0]
     if not info.flag_bits & 0x800:
         raw = name.encode("cp437", "replace")
@@ -137,14 +146,14 @@ def _name(info: zipfile.ZipInfo) -> str:
                 break
     path = name.replace("\\", "/")
     if "//" not in path and "/." not in path and not path.startswith(("/", ".")):
-        # As it is; paths are objects that take a while for thousands of names.
+        # Nothing to normalize; creating path objects for thousands of names would be slow.
         return path
     folder = "/" if path.endswith("/") else ""
     return f"{PurePosixPath(path)}{folder}" if path.strip("./") else folder
 
 
 def _distinct(files: list[tuple[str, zipfile.ZipInfo]]) -> dict[str, zipfile.ZipInfo]:
-    """Entries by path; earlier ones of a path that comes again as `name (2).txt`."""
+    """Entries by path; an earlier entry of a repeated path becomes `name (2).txt`."""
     last = dict(files)
     entries: dict[str, zipfile.ZipInfo] = {}
     for path, info in files:

@@ -1,4 +1,4 @@
-"""CSV and TSV → one section; each row carries its headers."""
+"""Reads CSV and TSV files as one section, in which each row repeats the column names."""
 
 import csv
 import io
@@ -12,26 +12,27 @@ from langchain_swallow.documents.readers.table_rows import table_rows
 from langchain_swallow.documents.readers.table_words import is_value
 from langchain_swallow.errors import DocumentError
 
-# The limit of a cell is a setting of the whole process.
+# The maximum size of a cell is a setting of the process, so changes need a lock.
 _LIMIT = threading.Lock()
 _NOTE = re.compile(r"[※*（(]?\s*(?:注|備考|出典|出所|資料|単位|source|notes?\b)|※", re.IGNORECASE)
 
 
 def read_csv(text: str) -> list[Section]:
-    """Rows as 見出し: 値、見出し: 値, apart by blank lines so that no chunk cuts one.
+    """Write each row as 見出し: 値、見出し: 値, with blank lines between rows.
 
-    Cells may be separated by commas, tabs, semicolons or bars. Lines before the head, such as a
-    title, and notes below the table stand alone.
+    The blank lines keep a chunk from cutting a row. The delimiter is detected: a comma, tab,
+    semicolon or vertical bar. Lines before the header, such as a title, and notes below the table
+    are written as they are.
 
     Raises:
-        DocumentError: A quotation mark is open to the end.
+        DocumentError: A row is not valid, or a quotation mark is open to the end.
     """
     text, declared = without_declaration(text)
     return _section(text, declared or find_delimiter(text))
 
 
 def read_tsv(text: str) -> list[Section]:
-    """As `read_csv`; where there are tabs, they separate the cells."""
+    """Read a table as `read_csv` does; the delimiter is the tab if there is one."""
     text, declared = without_declaration(text)
     return _section(text, declared or find_delimiter(text, preferred="\t"))
 
@@ -65,17 +66,17 @@ def _parsed(text: str, delimiter: str) -> list[list[str]]:
             rows.append([cell.strip() for cell in row])
             begun, line = line, lines.line_num
     except csv.Error as error:
-        raise DocumentError(f"it is no table from line {line + 1} on: {error}.") from error
+        raise DocumentError(f"it is not a valid table from line {line + 1} on: {error}.") from error
     if line - begun > 1 and _is_open(text, begun, delimiter):
         raise DocumentError(
-            f"it is no table from line {begun + 1} on: the rest is one cell. A quotation mark may "
-            "be open."
+            f"it is not a valid table from line {begun + 1} on: the rest is one cell. A quotation "
+            "mark may be open; close it."
         )
     return rows
 
 
 def _is_open(text: str, line: int, delimiter: str) -> bool:
-    """Whether the last row, which begins behind `line` lines, ends inside quotation marks."""
+    """Whether the last row, which begins after `line` lines, ends inside quotation marks."""
     last = "\n".join(text.split("\n")[line:])
     try:
         list(csv.reader(io.StringIO(last, newline=""), delimiter=delimiter, strict=True))
@@ -85,13 +86,13 @@ def _is_open(text: str, line: int, delimiter: str) -> bool:
 
 
 def _table(rows: list[list[str]]) -> tuple[int, int]:
-    """Where the table begins and ends among lines that are not of it."""
+    """Find the table among other lines; return its first row and the one after its last."""
     widths = Counter(_width(row) for row in rows)
     width = max(widths, key=lambda width: (width > 1, widths[width]), default=0)
     start, end = 0, len(rows)
     while start < end and _width(rows[start]) < width and sum(map(bool, rows[start])) <= 2:
         start += 1
-    # A head may have fewer names than its rows have cells.
+    # A header may have fewer names than the rows have cells.
     if start == end or any(map(is_value, rows[start])):
         start = 0
     while end > start + 1 and _width(rows[end - 1]) == 1 < width and _NOTE.match(rows[end - 1][0]):
@@ -100,7 +101,7 @@ def _table(rows: list[list[str]]) -> tuple[int, int]:
 
 
 def _width(row: list[str]) -> int:
-    """Cells up to the last that is not empty."""
+    """The number of cells up to the last non-empty one."""
     return max((i for i, cell in enumerate(row, 1) if cell), default=0)
 
 

@@ -1,4 +1,4 @@
-"""Which character separates the cells of a text table: the one that gives rows of equal width."""
+"""Detects the delimiter of a text table: the character that gives rows of equal width."""
 
 import csv
 import io
@@ -8,27 +8,27 @@ from collections import Counter
 from collections.abc import Iterator
 
 _DELIMITERS = (",", "\t", ";", "|")
-# Excel writes and reads it.
+# A line that Excel reads and writes.
 _DECLARED = re.compile(r"\A\s*sep=(.)\s*\n", re.IGNORECASE)
 _SAMPLE_CHARACTERS = 200_000
 _SAMPLE_ROWS = 200
 
 
 def without_declaration(text: str) -> tuple[str, str]:
-    """A table without a first line `sep=;`, and the delimiter that it declares, or nothing."""
+    """Remove a first line `sep=;`; return the table and this delimiter, "" without such a line."""
     declared = _DECLARED.match(text)
     return (text[declared.end() :], declared[1]) if declared else (text, "")
 
 
 def find_delimiter(text: str, *, preferred: str = "") -> str:
-    r"""The delimiter of a table.
+    r"""Detect the delimiter of a table: comma, tab, semicolon or vertical bar.
 
-    Cells are read as the table's reader will, so that what stands between quotation marks counts
-    for nothing: 1,234,567 and 1,5 are in rows of different widths, or of one.
+    Cells are parsed as CSV, so that quoted delimiters do not count. A decimal comma (1,5) or a
+    thousands separator (1,234,567) gives rows of different widths, and is not taken as a delimiter.
 
     Args:
         text: The table.
-        preferred: Taken wherever it separates anything, as the tab in files that say so.
+        preferred: A delimiter to return if the text has it, such as the tab in a TSV file.
 
     >>> find_delimiter("品名;単価\n机;1,5\n椅子;2,25\n")
     ';'
@@ -40,11 +40,11 @@ def find_delimiter(text: str, *, preferred: str = "") -> str:
 
 
 def _agreement(sample: str, delimiter: str) -> tuple[float, int]:
-    """The share of rows that have the most frequent number of cells, and this number."""
+    """The share of rows with the most frequent number of cells, in [0, 1], and this number."""
     if delimiter not in sample:
         return (0.0, 1)
     counts = Counter(itertools.islice(_widths(sample, delimiter), _SAMPLE_ROWS))
-    # Lines before and behind a table have a cell or two.
+    # Lines before and after a table have one or two cells.
     width, rows = max(counts.items(), key=lambda item: (item[0] > 1, item[1], item[0]))
     return (rows / counts.total() if width > 1 else 0.0, width)
 

@@ -1,10 +1,10 @@
-"""Word documents → sections by heading styles, without their tables of contents.
+"""Reads Word documents as sections by heading styles, without their tables of contents.
 
-An entry of such a table stays where no paragraph has its text.
+An entry of a table of contents is kept if no paragraph has its text. For ruby (furigana), only the
+base text is kept.
 
-Ruby keeps its base and loses the reading.
-Read from the XML itself: docx2txt prints the reading before the base, python-docx loses the base,
-and both lose the numbers that Word writes by itself (第１条).
+The XML is read directly, since docx2txt prints ruby readings before the base text, python-docx
+loses the base text, and both lose automatic numbers (第１条).
 """
 
 import re
@@ -39,7 +39,7 @@ from langchain_swallow.documents.readers.section import LeftOut, Section, Sectio
 from langchain_swallow.documents.readers.table_cells import spanned_rows
 from langchain_swallow.text.normalize import normalize
 
-# What only wraps paragraphs and tables.
+# Elements that only wrap paragraphs and tables.
 _WRAPPERS = frozenset(
     f"{W}{name}" for name in ("customXml", "ins", "moveTo", "smartTag", "dir", "bdo")
 )
@@ -52,13 +52,18 @@ _IMPORTED = "document imported at opening (altChunk)"
 
 
 def read_docx(data: bytes, name: str) -> Sections:
-    """Sections of a Word document, with its automatic numbers, and its notes where they are cited.
+    """Read the sections of a Word document.
 
-    Comments stand behind what they are about, texts of headers and footers at the end, where they
-    are not those of the document already.
+    Automatic numbers are part of the text, and notes are where they are cited. Comments follow the
+    paragraph or table that they are about. Texts of headers and footers are at the end, unless the
+    document has them elsewhere.
+
+    Args:
+        data: The bytes of the file.
+        name: How error messages name the file.
 
     Raises:
-        DocumentError: It is no Word document, encrypted, or a decompression bomb.
+        DocumentError: The file is not a Word document, is encrypted, or is a decompression bomb.
     """
     archive = open_office_file(data, name)
     parts = Parts(archive, main_part(archive, name, usual="word/document.xml"), name)
@@ -105,7 +110,7 @@ def _style(element: Any) -> str | None:
 
 
 def _contents_entries(body: Any, contents: frozenset[str]) -> set[Any]:
-    """Paragraphs of tables of contents: in a style of theirs, or in a control that Word fills."""
+    """Paragraphs of tables of contents, by their style or by the control that Word fills."""
     if body is None:
         return set()
     entries = {p for p in body.iter(f"{W}p") if _style(p) in contents}
@@ -117,7 +122,7 @@ def _contents_entries(body: Any, contents: frozenset[str]) -> set[Any]:
 
 
 def _titles(body: Any, entries: set[Any]) -> Titles:
-    """What entries of tables of contents may repeat: headings and captions, without numbers."""
+    """Texts that entries of tables of contents may repeat: headings and captions."""
     if not entries:
         return Titles([])
     others = [p for p in body.iter(f"{W}p") if p not in entries]
@@ -131,7 +136,7 @@ def _is_repeated(entry: str, titles: Titles) -> bool:
 
 
 def _with_headings(sections: list[Section]) -> Iterator[Section]:
-    """Sections as their styles tell, or where a document has no styles, as its lines do."""
+    """Sections by heading styles; without such styles, by lines that look like headings."""
     if any(section.headings for section in sections):
         yield from sections
         return
@@ -141,7 +146,7 @@ def _with_headings(sections: list[Section]) -> Iterator[Section]:
 
 
 def _blocks(parent: Any) -> Iterator[Any]:
-    """Paragraphs and tables in order, those in content controls (w:sdt) and the like too."""
+    """Paragraphs and tables in order, including those in content controls (w:sdt)."""
     for element in parent:
         if not isinstance(element.tag, str):
             continue

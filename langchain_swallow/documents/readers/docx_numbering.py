@@ -1,7 +1,7 @@
-"""Numbers that Word writes before paragraphs by itself: 第１条, (1), イ.
+"""Computes the automatic numbers of Word paragraphs: 第１条, (1), イ.
 
-They are in no text of the file. A paragraph, or its style, names a list and a level; the list says
-how a level counts and how the number is written (ECMA-376 Part 1, 17.9).
+The text of the file does not have them. A paragraph, or its style, names a list and a level; the
+list defines how a level counts and how the number is written (ECMA-376 Part 1, 17.9).
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ class _Level:
 
 @dataclass(frozen=True, slots=True)
 class _List:
-    """Levels of a list, the definition that it counts with, and where it is to start anew."""
+    """A list: its levels, the definition whose counters it shares, and restart values by level."""
 
     definition: str
     levels: dict[int, _Level]
@@ -49,11 +49,11 @@ class _List:
 
 
 class Numbering:
-    """The lists of a document, counted from its beginning on.
+    """Counts the lists of a document from its beginning.
 
     Args:
-        numbering: Root of `word/numbering.xml`; `None` where there is none.
-        styles: Root of `word/styles.xml`, whose styles may be of a list.
+        numbering: The root of `word/numbering.xml`, or `None`.
+        styles: The root of `word/styles.xml`, or `None`; a style may belong to a list.
     """
 
     def __init__(self, numbering: Any, styles: Any) -> None:
@@ -64,9 +64,9 @@ class Numbering:
             self._read(numbering)
 
     def number(self, paragraph: Any) -> str:
-        """What stands before a paragraph, with the space after it; empty where nothing does.
+        """Return a paragraph's number with the space after it; empty if it has none.
 
-        To be asked for every paragraph once, in their order.
+        Call it once for each paragraph, in the order of the document.
         """
         name, level = self._place(paragraph)
         found = self._lists.get(name)
@@ -83,7 +83,7 @@ class Numbering:
         return f"{text}{shown_level.separator}" if text else ""
 
     def _place(self, paragraph: Any) -> tuple[str, int]:
-        """Number of the list, and level; of the paragraph itself, or of its style."""
+        """The list's id and the level (from 0), from the paragraph itself or from its style."""
         properties = paragraph.find(f"{W}pPr")
         if properties is None:
             return "", 0
@@ -96,8 +96,8 @@ class Numbering:
         return name, level
 
     def _count(self, counted: _List, level: int) -> list[int | None]:
-        """The counters of a list after one more paragraph of this level."""
-        # Lists of one definition count on, unless one says where it starts.
+        """Count one more paragraph of this level, and return the counters of the list."""
+        # Lists with the same definition share counters, unless a list restarts them.
         counters = self._counted.setdefault(counted.definition, [None] * _LEVELS)
         while counted.restarts:
             i, start = counted.restarts.popitem()
@@ -123,7 +123,7 @@ class Numbering:
             link = definitions.get(definition)
             style = None if link is None else property_value(link, "numStyleLink")
             if style in self._styles:
-                # A definition that only names a style has the levels of that style's list.
+                # A definition that only names a style uses the levels of that style's list.
                 definition = chosen.get(self._styles[style][0], definition)
             overrides = list(entry.iter(f"{W}lvlOverride"))
             restarts = {_index(e): property_value(e, "startOverride") for e in overrides}
@@ -144,7 +144,7 @@ def _index(element: Any) -> int:
 
 
 def _style_list(style: Any) -> tuple[str, int] | None:
-    """Its list and level."""
+    """The list's id and the level of a style; `None` if the style does not belong to a list."""
     properties = style.find(f"{W}pPr/{W}numPr")
     return (
         None
@@ -167,7 +167,7 @@ def _level(element: Any) -> _Level:
 
 
 def _written(format: str, number: int) -> str:
-    """A number as Word writes it; digits where the format is not known.
+    """Format a number as Word does; unknown formats give digits.
 
     >>> [_written(f, 12) for f in ("decimalFullWidth", "japaneseCounting", "lowerRoman")]
     ['１２', '十二', 'xii']
@@ -176,7 +176,7 @@ def _written(format: str, number: int) -> str:
 
 
 def _letters(letters: str) -> Callable[[int], str]:
-    """One letter for each number, doubled behind the last one."""
+    """One letter per number; after the last letter they are doubled, then tripled."""
     return lambda n: letters[(n - 1) % len(letters)] * ((n - 1) // len(letters) + 1)
 
 

@@ -1,4 +1,4 @@
-"""The parts of a Word document beside its body: notes, comments, headers and footers."""
+"""Reads the notes, comments, headers and footers of a Word document."""
 
 import posixpath
 import re
@@ -14,17 +14,17 @@ from langchain_swallow.errors import DocumentError
 
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _PAGE = re.compile(r"\s*(?:PAGE|NUMPAGES|SECTIONPAGES|SECTION)\b", re.IGNORECASE)
-# What stands beside the number of a page.
+# Texts that accompany a page number.
 _BESIDE_PAGE = re.compile(r"[\W\d_]|ページ|頁|枚|全|中|第|page|of|p", re.IGNORECASE)
 
 
 class Parts:
-    """The parts that a document refers to, `main` its own root.
+    """The parts that a document refers to; `main` is the root of the document itself.
 
     Args:
         archive: The file.
-        path: Of the main part.
-        name: What to call the file in an error.
+        path: The path of the main part.
+        name: How error messages name the file.
 
     Raises:
         DocumentError: The main part is missing or damaged.
@@ -39,12 +39,12 @@ class Parts:
         self._paths = {part.kind: part.path for part in self.related.values()}
 
     def root(self, kind: str) -> Any:
-        """Root of a part; `None` where there is none, or a damaged one."""
-        # Files that say nothing of their parts have them where Word puts them.
+        """Return the root of a part, such as "styles"; `None` if it is missing or damaged."""
+        # Without a relationship, a part is at the path that Word uses.
         return self.at(self._paths.get(kind, posixpath.join(self._folder, f"{kind}.xml")))
 
     def at(self, path: str) -> Any:
-        """Root of the part with this path."""
+        """Return the root of the part with this path; `None` if it is missing or damaged."""
         try:
             root = parse_xml(self._archive.read(path), self._name)
         except DocumentError:
@@ -54,7 +54,7 @@ class Parts:
 
 
 def read_notes(parts: Parts) -> dict[tuple[str, str], str]:
-    """Texts of footnotes and endnotes, by kind and id; Word's separators have none."""
+    """Texts of footnotes and endnotes, by ("footnote" or "endnote", id); separators are empty."""
     found = {}
     for kind in ("footnote", "endnote"):
         root = parts.root(f"{kind}s")
@@ -65,7 +65,7 @@ def read_notes(parts: Parts) -> dict[tuple[str, str], str]:
 
 
 def read_comments(parts: Parts) -> dict[str, str]:
-    """Texts of comments by id."""
+    """Texts of comments, by id."""
     root = parts.root("comments")
     return {
         comment.get(f"{W}id", ""): "\n".join(_paragraphs(comment))
@@ -74,16 +74,16 @@ def read_comments(parts: Parts) -> dict[str, str]:
 
 
 def comments_in(element: Any, comments: dict[str, str]) -> Iterator[str]:
-    """Comments on a part of the document."""
+    """Yield the comments on an element of the document."""
     for reference in element.iter(f"{W}commentReference") if comments else ():
         if text := comments.get(reference.get(f"{W}id", "")):
             yield f"（コメント: {text}）"
 
 
 def running_texts(parts: Parts, body: str) -> list[str]:
-    """Texts of the headers and footers in use, once each, without numbers of pages.
+    """Return the texts of the headers and footers in use, once each, without page numbers.
 
-    What is a line of the body too, as the title often is, is left out.
+    A text that is also a line of the body, as the title often is, is left out.
     """
     lines = {line.strip() for line in body.split("\n")}
     found: dict[str, None] = {}
@@ -103,10 +103,10 @@ def _paragraphs(root: Any) -> Iterator[str]:
 
 
 def _without_pages(paragraph: Any) -> str:
-    """Text of a paragraph without the fields that show numbers of pages."""
+    """Text of a paragraph without page numbers; empty if nothing else is in it."""
     parts: list[str] = []
     has_page = False
-    # Of each field begun: whether it is of a page.
+    # For each open field: whether it shows a page number.
     fields: list[bool] = []
     for node in paragraph.iter(*_FIELD_PARTS):
         kind = node.get(f"{W}fldCharType")

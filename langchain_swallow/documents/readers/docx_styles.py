@@ -1,4 +1,4 @@
-"""What a Word document's styles say of its paragraphs, those that they are based on included."""
+"""Reads the styles of a Word document, with what they inherit from their base styles."""
 
 import re
 from collections.abc import Callable
@@ -6,17 +6,17 @@ from typing import Any, TypeVar
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _T = TypeVar("_T")
-# The outline levels are 0 to 8, and this one.
+# Outline levels are 0 to 8 for headings, and this one.
 _BODY_TEXT = 9
 _CONTENTS = re.compile(r"(?:toc|目次)\s*(?:[1-9]|heading|の?見出し)|table of figures|図表目次")
 
 
 def resolve_styles(styles: Any, read: Callable[[Any], _T | None]) -> dict[str, _T]:
-    """By style id what a style has, or else the one that it is based on.
+    """Return a property of each style by its id; a style inherits that of its base style.
 
     Args:
-        styles: Root of `word/styles.xml`, or `None`.
-        read: What a style's element itself has.
+        styles: The root of `word/styles.xml`, or `None`.
+        read: Reads the property from a style's element; `None` if the element does not set it.
     """
     found: dict[str, _T] = {}
     based: dict[str, str] = {}
@@ -37,24 +37,24 @@ def resolve_styles(styles: Any, read: Callable[[Any], _T | None]) -> dict[str, _
 
 
 def heading_levels(styles: Any) -> dict[str, int]:
-    """Style id → level of heading, from 1; 0 is body text."""
+    """Return the heading level of each style by its id: 1 is the highest, 0 is body text."""
     return resolve_styles(styles, _style_level)
 
 
 def contents_styles(styles: Any) -> frozenset[str]:
-    """Ids of the styles of tables of contents, and of figures."""
+    """Return the ids of the styles of tables of contents and tables of figures."""
     return frozenset(resolve_styles(styles, _is_contents_style))
 
 
 def paragraph_level(paragraph: Any, levels: dict[str, int]) -> int:
-    """A paragraph's level of heading, its own or its style's; 0 is body text."""
+    """Return a paragraph's heading level (0 is body text), from itself or from its style."""
     properties = paragraph.find(f"{W}pPr")
     direct = _outline_level(properties)
     return levels.get(property_value(properties, "pStyle") or "", 0) if direct is None else direct
 
 
 def _style_level(style: Any) -> int | None:
-    """In Japanese Word the ids are numbers, and the names tell."""
+    """The heading level by the style's name, since the ids of Japanese Word are numbers."""
     name = (property_value(style, "name") or "").lower()
     if found := re.fullmatch(r"(?:heading|見出し)\s*([1-9])", name):
         return int(found[1])
@@ -76,11 +76,11 @@ def _outline_level(properties: Any) -> int | None:
 
 
 def property_value(element: Any, name: str) -> str | None:
-    """The value of a property of an element, `None` where it has none."""
+    """Return the value (`w:val`) of a property of an element; `None` if it has none."""
     found = None if element is None else element.find(f"{W}{name}")
     return None if found is None else found.get(f"{W}val")
 
 
 def parse_int(text: str | None, default: int) -> int:
-    """A number of a file; what is none is the default."""
+    """Parse a non-negative integer; return the default if the text is not one."""
     return int(text) if text is not None and text.isascii() and text.isdigit() else default

@@ -1,4 +1,4 @@
-"""Tables of Word documents → cells, with those that the document sets apart as names."""
+"""Reads the cells of Word tables, and marks those that are formatted as names."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ _OFF = ("0", "false", "off")
 
 
 def table_cells(table: Any, texts: Texts) -> list[list[Cell]]:
-    """Cells by row; those that a cell from above goes on in are counted as its rows.
+    """Return the cells of a table by row; vertically merged cells are one cell of several rows.
 
-    Names are the cells of rows that Word repeats on every page, and those as bold or shaded as the
-    first one.
+    Names are the cells of rows that Word repeats on every page. Without such rows, they are the
+    cells that are bold or shaded in the same way as the first cell.
     """
     rows: list[list[Cell]] = []
     looks: dict[int, tuple[bool, str]] = {}
@@ -58,7 +58,7 @@ _PLAIN = (False, "")
 
 
 def _look(cell: Any) -> tuple[bool, str]:
-    """Whether all letters of a cell are bold, and how it is shaded."""
+    """Whether all text of a cell is bold, and its fill color; empty for none or white."""
     shade = cell.find(f"{W}tcPr/{W}shd")
     fill = "" if shade is None else shade.get(f"{W}fill", "").lower()
     runs = [run for run in cell.iter(f"{W}r") if run.find(f"{W}t") is not None]
@@ -71,6 +71,6 @@ def _is_on(element: Any) -> bool:
 
 
 def _direct_children(parent: Any, tag: str) -> list[Any]:
-    """Rows of a table, or cells of a row, without those of tables in it."""
+    """Rows of a table, or cells of a row, without those of nested tables."""
     within = parent.tag
     return [e for e in parent.iter(f"{W}{tag}") if next(e.iterancestors(within)) is parent]

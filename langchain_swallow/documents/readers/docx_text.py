@@ -1,4 +1,4 @@
-"""Texts of Word's paragraphs and cells, with what Word shows in them: numbers, notes, equations."""
+"""Reads the text of Word paragraphs and cells, with numbers, notes and equations."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,27 +12,27 @@ _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _V = "{urn:schemas-microsoft-com:vml}"
 _PARAGRAPH, _TEXT = f"{W}p", f"{W}t"
 _NOTES = (f"{W}footnoteReference", f"{W}endnoteReference")
-# The reading of ruby, what was deleted, and where a text that was moved stood.
+# Ruby readings, deleted text, and the old place of moved text.
 _HIDDEN = frozenset({f"{W}rt", f"{W}moveFrom", f"{W}del"})
-# Properties, too, in which stops are named like the signs of a text.
+# Properties too: their tab stops have the same tag as tabs in the text.
 _UNREAD = _HIDDEN | {f"{W}{name}" for name in ("pPr", "rPr", "tcPr", "trPr", "tblPr", "sdtPr")}
 _SIGNS = {
     f"{W}br": "\n",
     f"{W}cr": "\n",
     f"{W}tab": "\t",
     f"{W}ptab": "\t",
-    # U+2011, at which no line ends; a hyphen that is shown at the end of a line only is not text.
+    # U+2011, the non-breaking hyphen. A soft hyphen is not text: it only shows at a line's end.
     f"{W}noBreakHyphen": "\u2011",
 }
 
 
 class Texts:
-    """Texts of paragraphs and cells, with what Word shows in them.
+    """Texts of paragraphs and cells as Word shows them.
 
     Args:
-        document: Its root.
-        numbering: Counts the paragraphs, once and in order.
-        notes: Texts of footnotes and endnotes, by kind and id.
+        document: The root of the document.
+        numbering: Counts all paragraphs here, so it must not have counted any.
+        notes: Texts of footnotes and endnotes, from `read_notes`.
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class Texts:
         self._notes = notes
 
     def text(self, element: Any) -> str:
-        """Text of a paragraph or cell, in reading order."""
+        """Return the text of a paragraph or cell, in reading order."""
         parts: list[str] = []
         if element.tag in _WRITERS:
             return _WRITERS[element.tag](element)
         self._add(element, parts, is_first=True)
         text = "".join(parts)
-        # A number alone is an empty item.
+        # A number without text is an empty item.
         return text if text.strip() != self._numbers.get(element, "").strip() else ""
 
     def _add(self, node: Any, parts: list[str], *, is_first: bool = False) -> None:
@@ -85,7 +85,7 @@ def _symbol(node: Any) -> str:
 
 
 def _form_field(node: Any) -> str:
-    """A box that is checked or not, or the entry chosen of a list, in an old form."""
+    """The state of a check box, or the chosen entry of a list, in a legacy form field."""
     if (box := node.find(f"{W}checkBox")) is not None:
         state = box.find(f"{W}checked")
         state = box.find(f"{W}default") if state is None else state
@@ -102,7 +102,7 @@ _WRITERS: dict[str, Callable[[Any], str]] = {
     f"{W}sym": _symbol,
     f"{W}ffData": _form_field,
     f"{M}oMath": math_text,
-    # Shapes that no paragraphs of Word's own are in, and letters drawn as art.
+    # Shapes without Word paragraphs, and WordArt.
     f"{_A}t": lambda node: node.text or "",
     f"{_V}textpath": lambda node: node.get("string", ""),
 }

@@ -1,4 +1,4 @@
-"""Texts of shapes, which are the same in PowerPoint and in Excel (DrawingML)."""
+"""Reads the text of DrawingML shapes, which PowerPoint and Excel share."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 
 
 def shape_text(element: Any) -> str:
-    """Paragraphs of a shape or of a table's cell, one a line."""
+    """Return the text of a shape or table cell, one line per paragraph."""
     lines = []
     for paragraph in element.iter(f"{A}p"):
         parts = [
@@ -25,7 +25,7 @@ def shape_text(element: Any) -> str:
 
 
 def remove_fallbacks(root: Any) -> None:
-    """Leave one of two copies: what older programs are to show instead of what they do not know."""
+    """Remove the copies of content that are for older programs, and keep the first choice."""
     for alternatives in list(root.iter(f"{_MC}AlternateContent")):
         if alternatives.find(f"{_MC}Choice") is not None:
             for fallback in alternatives.findall(f"{_MC}Fallback"):

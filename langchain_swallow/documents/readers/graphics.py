@@ -1,7 +1,7 @@
-"""Charts, SmartArt, pictures and embedded objects of Office files → lines of text.
+"""Reads charts, SmartArt, pictures and embedded objects of Office files as lines of text.
 
-Of charts the titles, and where the file has no sheet for them, their data; of SmartArt the texts;
-of pictures what their author wrote about them. The rest is counted.
+Charts give their titles, and their data if the file has no sheet with them. SmartArt gives its
+texts, and pictures the description that their author wrote. Everything else is counted.
 """
 
 import re
@@ -28,7 +28,7 @@ _DRAWN = tuple(
 _PICTURE = "picture without a description"
 _DAMAGED = "damaged chart or SmartArt"
 _OBJECT = "embedded object; its own program shows what is in it"
-# Names that programs give, and descriptions that they make up.
+# Default names of pictures, and descriptions that programs generate.
 _NO_DESCRIPTION = re.compile(
     r"(?:図|画像|写真|グラフィックス?|picture|image|graphic)?\s*\d*|.*\.(?:png|jpe?g|gif|bmp|emf|wmf|tiff?|svg)"
     r"|.*(?:自動的に生成された説明|automatically generated).*",
@@ -37,13 +37,13 @@ _NO_DESCRIPTION = re.compile(
 
 
 class Graphics:
-    """What is drawn in a part of a file.
+    """Reads the graphics in a part of a file.
 
     Args:
         archive: The file.
-        related: What the part refers to, by id.
-        name: What to call the file in an error.
-        has_data: Whether to read the data of charts, which a workbook has in its sheets.
+        related: The relationships of the part, by id.
+        name: How error messages name the file.
+        has_data: Whether to read the data of charts; a workbook has them in its sheets.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Graphics:
         self._left_out: Counter[str] = Counter()
 
     def lines(self, element: Any) -> list[str]:
-        """Texts of what is drawn in an element of the part, in order."""
+        """Return the texts of the graphics in an element of the part, in order."""
         found: list[str] = []
         for node in element.iter(*_DRAWN):
             name = node.tag.rpartition("}")[2]
@@ -69,7 +69,11 @@ class Graphics:
         return found
 
     def left_out(self, page: int | None = None) -> Iterator[LeftOut]:
-        """What of the elements so far is in no line."""
+        """Yield what `lines` has left out so far.
+
+        Args:
+            page: The page, slide or sheet, from 1; `None` for the whole file.
+        """
         for reason, count in self._left_out.items():
             yield LeftOut(reason, page, count, is_loss=reason != _PICTURE)
 
@@ -80,7 +84,7 @@ class Graphics:
         try:
             return parse_xml(self._archive.read(part.path), self._name)
         except DocumentError:
-            # The text around it is worth reading all the same.
+            # The text around it can still be read.
             self._left_out[_DAMAGED] += 1
             return None
 
@@ -95,7 +99,7 @@ class Graphics:
 
 
 def _description(node: Any) -> str:
-    """What the author of a file wrote about a picture; empty where no one did."""
+    """The alternative text that the author gave a picture; empty if there is none."""
     written = [e.get("descr", "") for e in node.iter() if str(e.tag).endswith("}cNvPr")]
     for ancestor in node.iterancestors():
         if ancestor.tag in (f"{_WP}inline", f"{_WP}anchor"):
@@ -107,13 +111,13 @@ def _description(node: Any) -> str:
 
 
 def diagram_lines(root: Any) -> list[str]:
-    """Texts of SmartArt, one a node."""
+    """Return the texts of SmartArt, one per node."""
     points = (e for e in root.iter(f"{_DGM}pt") if e.get("type", "node") in ("node", "asst"))
     return list(filter(None, map(shape_text, points)))
 
 
 def chart_lines(root: Any, *, has_data: bool) -> list[str]:
-    """Titles of a chart and its axes; with data, a row for each category."""
+    """Return the titles of a chart and its axes; with `has_data`, also a row per category."""
     titles = [shape_text(title) for title in root.iter() if str(title.tag).endswith("}title")]
     lines = list(dict.fromkeys(filter(None, titles)))
     series = list(root.iter(f"{_C}ser"))
@@ -136,7 +140,7 @@ def _first(element: Any, *names: str) -> Any:
 
 
 def _points(element: Any) -> dict[int, str]:
-    """Values that are kept for a series, by their places."""
+    """The cached values of a series, by their index."""
     if element is None:
         return {}
     found: dict[int, str] = {}

@@ -1,4 +1,4 @@
-"""HTML → sections; ruby keeps its base and loses the reading."""
+"""Reads HTML as sections; for ruby (furigana), only the base text is kept."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from langchain_swallow.documents.readers.html_tree import ancestors, parse_page,
 from langchain_swallow.documents.readers.section import Section, SectionBuilder, Sections
 from langchain_swallow.documents.readers.table_cells import Cell, spanned_rows
 
-# A line break of the page; those of its source are white space.
+# Marks a line break of the page, since line breaks of the source are white space.
 _LINE_SEPARATOR = "\u2028"
 _HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
 _BLOCKS = _HEADINGS | frozenset(
@@ -17,15 +17,15 @@ _BLOCKS = _HEADINGS | frozenset(
     "header footer aside form fieldset legend details summary dialog option hr center".split()
 )
 _NUMBER = re.compile(r"\s*([0-9]{1,4})\s*")
-# Longer, it is a heading that was never closed.
+# A longer heading is one that was never closed.
 _MAX_HEADING = 200
 
 
 def read_html(text: str) -> Sections:
-    """Sections of an HTML page, by its headings.
+    """Read the sections of an HTML page, by its headings.
 
-    What is on the page and in none of them is counted: navigation and tables of contents, scripts,
-    readings of ruby.
+    `left_out` counts what is not text of the page: navigation, tables of contents, scripts and
+    ruby readings. The page's `<title>` is its heading if it has no `<h1>`.
     """
     page = parse_page(text) if text.strip() else None
     if page is None:
@@ -38,16 +38,17 @@ def read_html(text: str) -> Sections:
     _Walk(page.root, builder).run()
     sections = builder.sections()
     if title not in (first or title, ""):
-        # The path stays the page's own; a title often repeats the name of the site.
+        # The title is text, not part of the heading path: it often has the name of the site.
         beginning = sections[0] if sections else Section("")
         sections[:1] = [replace(beginning, text=f"{title}\n\n{beginning.text}".strip())]
     return Sections(sections, page.left_out)
 
 
 class _Walk:
-    """Blocks in reading order; one with blocks inside, a table with tables, is only a container.
+    """Collects the blocks of a page in reading order.
 
-    What is to be done stands in a list and not on Python's stack: pages are nested thousands deep.
+    A block with blocks inside, or a table with tables inside, is only a container. The walk uses a
+    list instead of recursion, since pages may be nested thousands of elements deep.
     """
 
     def __init__(self, root: Any, builder: SectionBuilder) -> None:
@@ -57,7 +58,7 @@ class _Walk:
         self._with_tables = ancestors(root.iter("table"))
         self._containers = self._with_tables | ancestors(root.iter(*_HEADINGS))
         self._text: list[str] = []
-        # Texts, elements whose blocks come next, and `None` where a block ends.
+        # Texts, elements whose blocks come next, and `None` at the end of a block.
         self._agenda: list[Any] = [root]
 
     def run(self) -> None:
@@ -87,14 +88,14 @@ class _Walk:
             self._agenda += reversed([*self._parts(element), None])
 
     def _parts(self, element: Any) -> Iterator[Any]:
-        """Texts of an element, and the blocks that are set apart in them."""
+        """The texts of an element, and the blocks in it."""
         if element.text:
             yield element.text
         for child in element:
             tag = child.tag
             if tag in _BLOCKS or child in self._with_blocks:
                 yield child
-            elif isinstance(tag, str):  # and no comment
+            elif isinstance(tag, str):  # not a comment
                 yield self._element_text(child)
             if tail := child.tail:
                 yield tail
@@ -116,7 +117,7 @@ class _Walk:
             rows.append([self._cell(cell) for cell in cells])
             for cell in cells:
                 cell.clear(keep_tail=True)
-        # What is left is its caption, and what broken pages have between cells.
+        # What remains is the caption, and text between cells in broken pages.
         self._builder.block(" ".join(_lines(self._element_text(element))))
         for line in spanned_rows(rows):
             self._builder.block(line)
@@ -127,7 +128,7 @@ class _Walk:
         return Cell(text, *spans, is_name=element.tag == "th")
 
     def _element_text(self, element: Any) -> str:
-        """Text of an element, its lines and blocks apart by `_LINE_SEPARATOR`."""
+        """The text of an element, with `_LINE_SEPARATOR` between its lines and blocks."""
         if element.tag == "br":
             return _LINE_SEPARATOR
         if not len(element):
@@ -144,13 +145,13 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _span(element: Any, name: str) -> int:
-    """How many rows or columns a cell says it spans, if that is a number."""
+    """The number of rows or columns that a cell spans; 1 if the attribute is not a number."""
     found = _NUMBER.fullmatch(element.get(name, "1"))
     return max(1, int(found[1])) if found else 1
 
 
 def _clean(text: str) -> str:
-    """One line, without the line breaks between Japanese characters, which are layout."""
+    """Join text into one line; those between Japanese characters leave no space."""
     parts: list[str] = []
     for line in filter(None, map(str.strip, text.split("\n"))):
         if parts and not (parts[-1][-1] > "\x7f" and line[0] > "\x7f"):

@@ -1,7 +1,7 @@
-"""HTML → element tree in which only what a reader of the page sees is left.
+"""Parses HTML into an element tree with only the text that a reader of the page sees.
 
-Parsing, with lxml's limits lifted; then scripts, navigation and tables of contents are taken out,
-and texts that stand in attributes (`alt`, `value`) become texts of their elements.
+lxml parses the page, without its size limits. Then scripts, navigation and tables of contents are
+removed, and texts in attributes (`alt`, `value`) become texts of their elements.
 """
 
 import html
@@ -19,28 +19,28 @@ from langchain_swallow.documents.readers.section import LeftOut
 
 _SCRIPTS = frozenset("script style noscript template".split())
 _READINGS = frozenset(("rt", "rp"))
-# Tables of contents and links between pages, as DocBook, Sphinx and wikis mark them.
+# Classes that DocBook, Sphinx and wikis give tables of contents and links between pages.
 _NAVIGATION = frozenset("toc toctree-wrapper navheader navfooter breadcrumb breadcrumbs".split())
-# What lists them without a mark.
+# Elements that may be a table of contents without such a class.
 _LISTS = frozenset("ul ol dl table".split())
 _MIN_LINKS = 3
-# The ¶ beside a heading, which Sphinx and others add to link to it.
+# Classes of the ¶ link that Sphinx and others add to a heading.
 _LINKS_TO_HEADINGS = frozenset(["headerlink", "anchor"])
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _VOID = "area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr"
 _SELF_CLOSED = re.compile(rf"<(?!(?:{_VOID})\b)([A-Za-z][\w:-]*)((?:\s[^<>]*?)?)/>")
-# With a limit, so that a page of "<a" without an end takes no time.
+# Lengths are limited, so that a page of unclosed "<a" does not take quadratic time.
 _TAG = re.compile(r"</?([A-Za-z][^\s/>]{0,100})[^>]{0,5000}>")
-# Elements that begin no line.
+# Elements that do not begin a line.
 _INLINE = frozenset(
     "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr q s "
     "samp small span strike strong sub sup time tt u var".split()
 )
 _HEADINGS = tuple(f"h{level}" for level in range(1, 7))
-# What keeps its tags when the others are taken out.
+# Elements that keep their tags when the others are removed.
 _KEPT = frozenset(("pre", "title", "nav", "ruby", "rt", "rp", *_HEADINGS, *_SCRIPTS))
 _NEVER_NESTED = frozenset(("head", "html", "body", *_VOID.split("|")))
-# Fields whose value no one sees as text.
+# Types of fields whose value the page does not show as text.
 _UNSEEN = frozenset("hidden password file color range".split())
 
 
@@ -55,7 +55,7 @@ text_content = etree.XPath("string()", smart_strings=False)
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The root element of a page, its `<title>`, and what was taken out of it."""
+    """The root element of a page, its `<title>`, and what was removed from it."""
 
     root: Any
     title: str
@@ -63,10 +63,11 @@ class Page:
 
 
 def parse_page(text: str) -> Page | None:
-    """The tree of a page; `None` where it has no element and no text.
+    """Parse a page; return `None` if it has neither elements nor text.
 
-    libxml2 stops without an error at an element nested 2,048 deep, as unclosed `<font>` of old
-    editors are. Such a page is parsed again without the elements that only nest.
+    libxml2 stops without an error at 2,048 nested elements, which unclosed `<font>` tags of old
+    editors reach. A page that it does not read to the end is parsed again without the tags that
+    only nest.
     """
     text = _as_html(text)
     left_out: list[LeftOut] = []
@@ -84,7 +85,7 @@ def parse_page(text: str) -> Page | None:
 
 
 def _as_html(text: str) -> str:
-    """XHTML as HTML: it is decoded already, and HTML has neither CDATA nor `<script/>`."""
+    """Convert XHTML to HTML: remove the XML declaration, CDATA and tags such as `<script/>`."""
     is_xml = bool(_XML_DECLARATION.match(text)) or 'xmlns="http://www.w3.org/1999/xhtml"' in text
     first, *others = _XML_DECLARATION.sub("", text).split("<![CDATA[")
     text = first + "".join(map(_without_cdata, others))
@@ -92,7 +93,7 @@ def _as_html(text: str) -> str:
 
 
 def ancestors(elements: Iterable[Any]) -> set[Any]:
-    """All that the elements are inside of."""
+    """Return all elements that contain one of these."""
     found: set[Any] = set()
     for element in elements:
         parent = element.getparent()
@@ -109,7 +110,7 @@ def _without_cdata(text: str) -> str:
 
 def _parse(text: str) -> tuple[Any, bool]:
     """The root element, if any, and whether the parser read to the end."""
-    # Without lxml.html, whose elements are of Python classes and take a tenth longer.
+    # lxml.html is not used: its elements are Python classes, which take 10% longer.
     parser = etree.HTMLParser(huge_tree=True)
     try:
         root = etree.fromstring(text, parser)
@@ -119,7 +120,7 @@ def _parse(text: str) -> tuple[Any, bool]:
 
 
 def _flattened(tag: re.Match[str]) -> str:
-    """A tag such that no element is in another one of its kind."""
+    """Rewrite a tag so that no element is nested in another one of its kind."""
     name = tag[1].lower()
     if name in _NEVER_NESTED or (name in _KEPT and tag[0].startswith("</")):
         return tag[0]
@@ -130,7 +131,7 @@ def _flattened(tag: re.Match[str]) -> str:
 
 
 def _drop(root: Any) -> list[LeftOut]:
-    """Take out what no one reads as text of the page, and count it."""
+    """Remove what is not text of the page, and count it."""
     contents = _contents(root)
     counts: Counter[str] = Counter()
     dropped = []
@@ -146,9 +147,9 @@ def _drop(root: Any) -> list[LeftOut]:
 
 
 def _take_out(elements: Iterable[Any]) -> None:
-    """Remove elements, which are in the order of the page; what follows them stays.
+    """Remove elements, given in the order of the page, but keep the text after each.
 
-    Texts are joined once for each place: there may be thousands of elements side by side.
+    Texts are joined once per place, since there may be thousands of elements side by side.
     """
     tails: dict[tuple[Any, Any], list[str]] = {}
     for element in elements:
@@ -164,7 +165,7 @@ def _take_out(elements: Iterable[Any]) -> None:
 
 
 def _reason(element: Any, contents: set[Any]) -> str:
-    """Why an element is left out; empty where it is not."""
+    """The reason why an element is left out; empty if it is kept."""
     if reason := _REASONS.get(element.tag):
         return reason
     if element in contents or element.get("role") == "navigation":
@@ -178,10 +179,10 @@ def _reason(element: Any, contents: set[Any]) -> str:
 
 
 def _contents(root: Any) -> set[Any]:
-    """Lists of nothing but headings of the page: tables of contents that are not marked as such.
+    """Lists in which all text links to headings of the page: tables of contents without a mark.
 
-    The list of an entry that is not a heading stays, since its text may stand nowhere else.
-    One pass, counting letters: lists may be nested as deep as the parser allows.
+    A list with an entry that is not a heading is kept, since its text may be nowhere else. Letters
+    are counted in one pass, since lists may be nested as deep as the parser allows.
     """
     places = {link: link.get("href", "") for link in root.iter("a")}
     inside = {link: unquote(place[1:]) for link, place in places.items() if place[:1] == "#"}
@@ -222,7 +223,7 @@ def _contents_in(root: Any, links: set[Any]) -> Iterator[Any]:
 
 
 def _is_link(heading: Any, links: set[Any]) -> bool:
-    """Whether a heading is an entry itself, and not what an entry leads to."""
+    """Whether a heading is itself a link of a table of contents, not the target of one."""
     size = _letters(text_content(heading))
     inside = any(_letters(text_content(a)) == size for a in heading.iter("a") if a in links)
     return inside or any(a in links for a in heading.iterancestors("a"))
@@ -233,7 +234,7 @@ def _letters(text: str | None) -> int:
 
 
 def _show_attributes(root: Any) -> None:
-    """Make texts of pictures and fields, which stand in attributes, texts of their elements."""
+    """Copy the texts of pictures and fields from attributes into their elements."""
     for element in root.iter("img", "area", "input", "textarea"):
         if shown := _shown(element):
             element.text = f" {shown} "

@@ -1,4 +1,4 @@
-"""JSON lines → one section a record."""
+"""Reads JSON lines as one section per record."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from langchain_swallow.errors import DocumentError
 
 _TEXTS = ("text", "content", "page_content", "body", "本文", "内容")
 _TITLES = ("title", "題名", "タイトル")
-# What the loader and the splitter say of a document; a record's own are `record_source` and so on.
+# Metadata of the loader and the splitter. A record's field of this name gets the prefix `record_`.
 _RESERVED = frozenset(
     "source title format encoding content_hash headings page line inside start_index end_index "
     "also_in".split()
@@ -19,14 +19,14 @@ _RESERVED = frozenset(
 
 
 def read_jsonl(text: str) -> list[Section]:
-    """Records as their own text (`text`, `content`, `本文`, …), under their title.
+    """Read each record as a section with its text (`text`, `content`, `本文`, …) and title.
 
-    The other fields of such a record are its metadata, as LangChain's loaders have it; nested
-    ones are JSON. Records without a text of their own are their fields, 名前: 値、名前: 値. A file
-    may also be one array of records, or records over several lines.
+    The other fields of the record become metadata, as with LangChain's loaders; nested fields are
+    written as JSON. A record without such a text is written as its fields, 名前: 値、名前: 値. A
+    file may also be one array of records, and a record may take several lines.
 
     Raises:
-        DocumentError: A line is no JSON.
+        DocumentError: A line is not valid JSON.
     """
     sections = []
     for line, value in _values(text):
@@ -38,7 +38,7 @@ def read_jsonl(text: str) -> list[Section]:
 
 
 def _values(text: str) -> Iterator[tuple[int, Any]]:
-    """JSON values that stand one behind the other, and the lines they begin at."""
+    """Consecutive JSON values, each with the line (from 1) at which it begins."""
     decoder = json.JSONDecoder(object_pairs_hook=_object)
     position, line = 0, 1
     while behind := text[position : position + 1]:
@@ -49,16 +49,16 @@ def _values(text: str) -> Iterator[tuple[int, Any]]:
         try:
             value, end = decoder.raw_decode(text, position)
         except json.JSONDecodeError as error:
-            raise DocumentError(f"Line {error.lineno} is no JSON: {error}.") from error
+            raise DocumentError(f"Line {error.lineno} is not valid JSON: {error}.") from error
         except (ValueError, RecursionError) as error:
-            raise DocumentError(f"Line {line} is no JSON that can be read: {error}.") from error
+            raise DocumentError(f"Line {line} is JSON that cannot be read: {error}.") from error
         yield line, value
         line += text.count("\n", position, end)
         position = end
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; a name that it has twice keeps all its values."""
+    """Build an object; a repeated name gets the list of its values."""
     record: dict[str, Any] = {}
     repeated: set[str] = set()
     for name, value in pairs:
@@ -92,7 +92,7 @@ def _section(record: Any) -> Section:
 
 
 def _text(value: Any) -> str:
-    """A text, or paragraphs of one."""
+    """A string, or a list of strings joined as paragraphs; empty for other values."""
     if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
         return "\n".join(value)
     return value if isinstance(value, str) else ""

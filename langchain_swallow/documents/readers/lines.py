@@ -1,4 +1,4 @@
-"""Where in its file a section begins: the line that a reader can go to."""
+"""Finds the line of its file at which a section begins."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -6,21 +6,21 @@ from dataclasses import replace
 
 from langchain_swallow.documents.readers.section import Section
 
-# So many characters of a section's first line are looked for.
+# How many characters of a section's first line are searched for.
 _SEARCHED_CHARACTERS = 30
-# What stands before them in the file: indents, and marks of headings, quotations and lists.
+# What may precede them in the file: indentation, and marks of headings, quotations and lists.
 _BEFORE = r"^[ \t\u3000#>*+-]*"
 
 
 def with_lines(sections: Iterable[Section], text: str) -> Iterator[Section]:
-    """Sections with their lines, counted from 1.
+    """Add to each section the line, from 1, at which it begins.
 
     Args:
-        sections: Of the text, in its order.
-        text: A file's text, before a reader joined wrapped lines and took marks away.
+        sections: The sections of the text, in its order.
+        text: The text of the file, before wrapped lines were joined and marks removed.
 
-    A section whose beginning a reader has rewritten, such as a row of a table, gets none.
-    One that has its line already keeps it.
+    A section that already has a line keeps it. A section whose beginning a reader has rewritten,
+    such as a row of a table, gets no line.
     """
     position, line = 0, 1
     for section in sections:

@@ -1,7 +1,7 @@
-"""Markdown → sections by its headings.
+"""Reads Markdown as sections, by its headings.
 
-markdown-it finds the blocks; what stands in a section is the source itself, so that it can be
-quoted, with wrapped lines joined and the rows of tables under their names.
+markdown-it finds the blocks. The text of a section is the source itself, so that it can be quoted;
+only wrapped lines are joined, and each row of a table repeats the column names.
 """
 
 import functools
@@ -19,35 +19,34 @@ from langchain_swallow.documents.readers.section import LeftOut, Section, Sectio
 from langchain_swallow.documents.readers.table_rows import table_rows
 
 _FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?\n)?\1[ \t]*(?:\n|\Z)", re.DOTALL)
-# What may begin a line of it: a name, an entry, a comment, more of the line above.
+# What may begin a line of the front matter: a name, an item, a comment, a continuation.
 _FIELD = re.compile(r"[^\s:=#-][^:=]*[:=]|[ \t#\[\]{}]|- |\Z")
 _NAME = re.compile(r"^[^\s:=#-][^:=\n]*[:=]", re.MULTILINE)
 _HEADING_IN_IT = re.compile(r"(?:\A|\n)[ \t]*\n {0,3}#{1,6}[ \t\u3000]")
 _TITLE = re.compile(r"^title\s*[:=]\s*(.*?)\s*$", re.MULTILINE | re.IGNORECASE)
-# Japanese input methods write such a space; the parser knows only the other.
+# Japanese input methods type an ideographic space after #, which the parser does not accept.
 _WIDE_SPACE = re.compile(r"^( {0,3}#{1,6})\u3000", re.MULTILINE)
 _CELL_END = re.compile(r"(?<!\\)\|")
 # An entry of a table of contents.
 _LINK = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+\[([^\]]*)\]\(#[^)]+\)\s*")
-# Of bold or italic words and code in a heading or an entry.
+# Marks of bold, italic and code in a heading or an entry.
 _MARKS = re.compile(r"[*_`]")
 _MIN_LINKS = 3
-# A paragraph above a rule, by mistake without an empty line, is not a heading.
+# A longer underlined text is a paragraph above a rule, without the empty line, not a heading.
 _MAX_UNDERLINED = 80
 
 
 def read_markdown(text: str) -> Sections:
-    """Sections of a Markdown text; a table becomes rows that carry their headers.
+    """Read the sections of a Markdown text; each row of a table repeats the column names.
 
-    Of lists of nothing but links, as tables of contents are, the entries that repeat a heading of
-    the text are left out. The `title`
-    of the front matter is above all headings where none is of the first level; what else is in
-    the front matter is text.
+    In a list that only has links, such as a table of contents, the entries that repeat a heading of
+    the text are left out. If the text has no heading of the first level, the `title` of the front
+    matter is above all headings. The rest of the front matter is text.
     """
     front = _front_matter(text)
     fields = (front[2] or "") if front else ""
     reader = _Reader(_WIDE_SPACE.sub(r"\1 ", text[front.end() :] if front else text))
-    # Before the title is put there, which stands elsewhere in the file.
+    # Find the lines before the title is added, which is elsewhere in the file.
     sections = list(with_lines(reader.sections(), text))
     by_design = LeftOut("tables of contents", count=reader.contents, is_loss=False)
     return Sections(
@@ -59,7 +58,7 @@ def read_markdown(text: str) -> Sections:
 
 
 def _front_matter(text: str) -> re.Match[str] | None:
-    """Names and values above the text; a rule may stand in the first line too."""
+    """Match the front matter; a first line `---` may also be a rule above text."""
     front = _FRONT_MATTER.match(text)
     fields = (front[2] or "") if front else ""
     is_text = fields.strip() and (
@@ -73,7 +72,7 @@ def _front_matter(text: str) -> re.Match[str] | None:
 def _with_front_matter(
     sections: Sequence[Section], fields: str, *, is_titled: bool
 ) -> list[Section]:
-    """Sections with what stands above the text in `fields`; `is_titled` by a heading."""
+    """Add the front matter to the sections; `is_titled` is whether the text has an h1."""
     named = _TITLE.search(fields)
     title = named[1].strip("\"'") if named else ""
     others = fields[: named.start()] + fields[named.end() :] if named else fields
@@ -94,7 +93,7 @@ def _with_front_matter(
 
 
 class _Reader:
-    """The blocks of one text, from the first line to the last."""
+    """Reads the blocks of one text, from the first line to the last."""
 
     def __init__(self, text: str) -> None:
         self._lines = text.split("\n")
@@ -120,7 +119,7 @@ class _Reader:
             if line in starts:
                 line = self._add(starts[line])
             elif self._lines[line].strip():
-                # Marks of lists alone, definitions of links, HTML: as they stand.
+                # List marks without text, link definitions and HTML are kept as they are.
                 self._block.append(self._lines[line])
                 line += 1
             else:
@@ -129,7 +128,7 @@ class _Reader:
         self._flush()
 
     def _starts(self) -> dict[int, int]:
-        """Line → index of the token that begins there, of those that are not read line by line."""
+        """Map a line to the index of the block token that begins there."""
         starts: dict[int, int] = {}
         for index, token in enumerate(self._tokens):
             is_block = token.type in ("paragraph_open", "table_open", "fence", "code_block")
@@ -138,7 +137,7 @@ class _Reader:
         return starts
 
     def _add(self, index: int) -> int:
-        """Read a block, and return the line behind it."""
+        """Read a block, and return the line after it."""
         token = self._tokens[index]
         assert token.map is not None
         first, behind = token.map
@@ -147,7 +146,7 @@ class _Reader:
             self._block.append(_joined(lines, self._tokens[index + 1].content))
         elif token.type == "table_open":
             self._flush()
-            # The parser takes text below a table for a row.
+            # The parser also takes text directly below a table as a row.
             below = itertools.takewhile(lambda line: "|" in line, lines[2:])
             rows = [*lines[:2], *below]
             behind = first + len(rows)
@@ -188,14 +187,14 @@ class _Reader:
 
 @functools.cache
 def _parser() -> MarkdownIt:
-    """Blocks only: what is inside them stays as it is written."""
+    """A parser of blocks only: inline text is kept as it is written."""
     parser = MarkdownIt("commonmark").enable("table")
     parser.core.ruler.enableOnly(["normalize", "block"])
     return parser
 
 
 def _joined(lines: Sequence[str], content: str) -> str:
-    """A paragraph whose lines were wrapped, behind the mark of its list or quotation."""
+    """Join the wrapped lines of a paragraph after the mark of its list or quotation."""
     first, *others = content.split("\n")
     start = lines[0].find(first)
     if start < 0 or not others:
@@ -208,7 +207,7 @@ def _joined(lines: Sequence[str], content: str) -> str:
 
 def _with_next(text: str, line: str) -> str:
     if text.endswith(("  ", "\\")):
-        # A line break that is meant.
+        # An explicit line break.
         return f"{text.rstrip()}\n{line}"
     text = text.rstrip()
     is_japanese = text[-1:] > "\u2e7f" and line[:1] > "\u2e7f"
@@ -227,6 +226,6 @@ def _table(tokens: Sequence[Token]) -> Iterator[list[str]]:
 
 
 def _cells_too_many(line: str, width: int) -> list[str]:
-    """Cells of a row behind the last column, which the parser leaves out."""
+    """The cells of a row after the last column, which the parser drops."""
     cells = _CELL_END.split(line.strip(" \t>").removeprefix("|").removesuffix("|"))
     return [cell.strip().replace("\\|", "|") for cell in cells[width:]]

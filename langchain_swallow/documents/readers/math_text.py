@@ -1,4 +1,4 @@
-"""Equations of Office files (OMML) → one line of text: S=πr², (a+b)/2, √(x)."""
+"""Writes equations of Office files (OMML) as one line of text: S=πr², (a+b)/2, √(x)."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ _SUBSCRIPTS = str.maketrans("0123456789+-=()", "₀₁₂₃₄₅₆₇₈₉�
 
 
 def math_text(element: Any) -> str:
-    """Text of an equation, or of a part of one."""
+    """Return the text of an equation or of a part of one; empty for `None`."""
     if element is None or not isinstance(element.tag, str):
         return ""
     if element.tag == f"{M}t":

@@ -1,10 +1,9 @@
-"""PDF → a section for each heading of each page; sentences stay whole.
+"""Reads a PDF as one section per heading and page, without cutting sentences.
 
-Running lines and tables of contents are taken out and counted.
+Running lines and tables of contents are removed and counted.
 
-pypdfium2 first, pypdf second, pdfminer third; the pages of each are judged by their share of
-characters that no one writes, so that what has no usable text is reported instead of indexed as
-garbage.
+pypdfium2, pypdf and pdfminer are tried in this order. Pages with too large a share of garbage
+characters are reported instead of being indexed.
 """
 
 import io
@@ -29,12 +28,16 @@ _GARBAGE = re.compile(r"\(cid:\d+\)|[\ufffd\ue000-\uf8ff]|[\x00-\x08\x0e-\x1f]")
 
 
 def read_pdf(data: bytes, name: str) -> Sections:
-    """Sections of a PDF; spaces, line breaks and sentences over a page's end repaired.
+    """Read the sections of a PDF, and repair spaces, line breaks and sentences across pages.
 
-    Pages without text, running lines and entries of contents are in its `left_out`.
+    `left_out` has the pages without text, running lines, and entries of tables of contents.
+
+    Args:
+        data: The bytes of the file.
+        name: How error messages name the file.
 
     Raises:
-        DocumentError: It is damaged, needs a password, or no page has readable text.
+        DocumentError: The file is damaged, needs a password, or has no readable text.
     """
     reasons = []
     read: list[list[str]] = []
@@ -43,10 +46,10 @@ def read_pdf(data: bytes, name: str) -> Sections:
             pages = extract(data)
         except MemoryError:
             raise
-        except Exception as error:  # every extractor has its own errors for a damaged file
+        except Exception as error:  # each extractor has its own errors for damaged files
             if _needs_password(error):
                 raise DocumentError(
-                    f"{name} needs a password to be opened. Save a copy without one, and read that."
+                    f"{name} needs a password. Save a copy without a password, and read the copy."
                 ) from error
             reasons.append(f"{extract.__name__.strip('_')}: {error}")
             continue
@@ -66,7 +69,7 @@ def read_pdf(data: bytes, name: str) -> Sections:
 
 
 def _unread(best: list[str], read: list[list[str]]) -> Iterator[LeftOut]:
-    """What is in place of readable text on pages, as far as any extractor knows."""
+    """Report what is left out of pages, with what pypdfium2 knows about them."""
     known = next((pages for pages in read if isinstance(pages, PdfPages)), None)
     yield from (part for part in known.left_out if part.page is None) if known else ()
     for index, text in enumerate(best):
@@ -95,7 +98,7 @@ def _pdfminer_pages(data: bytes) -> list[str]:
     from pdfminer.high_level import extract_text
     from pdfminer.layout import LAParams
 
-    # Lines of Japanese text are set wider apart than its default takes for one paragraph.
+    # Japanese text has more line spacing than pdfminer's default allows within a paragraph.
     text = extract_text(io.BytesIO(data), laparams=LAParams(line_margin=1.3))
     return text.split("\f")[:-1]
 
@@ -131,7 +134,7 @@ def _sections(pages: list[str], data: bytes, unread: Iterable[LeftOut]) -> Secti
 
 
 def _fewer_lines(reason: str, before: list[str], after: list[str]) -> Iterator[LeftOut]:
-    """What was taken out of pages on purpose."""
+    """Report how many lines of each page were removed by design."""
     for number, texts in enumerate(zip(before, after, strict=True), 1):
         had, has = (sum(bool(line.strip()) for line in text.split("\n")) for text in texts)
         if had > has:
@@ -139,6 +142,6 @@ def _fewer_lines(reason: str, before: list[str], after: list[str]) -> Iterator[L
 
 
 def _plain(page: str) -> str:
-    # pdfium marks a hyphen at a line's end with U+FFFE; tabs keep columns apart until here.
+    # pdfium marks a hyphen at the end of a line with U+FFFE; tabs separate columns up to here.
     lines = page.replace("\r\n", "\n").replace("\ufffe", "")
     return remove_spacing(usual_punctuation(lines)).replace("\t", " ")

@@ -1,4 +1,4 @@
-"""What is filled into a form of a PDF, or written on its pages beside their text."""
+"""Reads the form fields and annotations of a PDF page."""
 
 import ctypes
 from collections import Counter
@@ -8,16 +8,17 @@ from typing import Any, NamedTuple
 from langchain_swallow.documents.layout.vertical import Box
 from langchain_swallow.documents.readers.section import LeftOut
 
-# Hidden, or not shown on a screen.
+# Annotation flags: hidden, or not shown on screen.
 _UNSEEN = 2 | 32
 _PASSWORD = 1 << 13
 _CHECKED, _UNCHECKED = "☑", "☐"
 
 
 class Note(NamedTuple):
-    """A value or a text that stands on a page, and the name of its field.
+    """The value of a form field, or a text written on a page.
 
-    `box` is in points from the page's origin; `is_mark` says that it is a box with a tick or none.
+    `box` is in points from the page's origin. `name` is the field's name. `is_mark` is whether it
+    is a check box or radio button, `is_text` whether it is text on the page instead of a field.
     """
 
     text: str
@@ -28,13 +29,13 @@ class Note(NamedTuple):
 
 
 def page_notes(page: Any, number: int) -> tuple[list[Note], list[LeftOut]]:
-    """The values of fields and the texts written on a page, and the comments left out.
+    """Return the field values and texts written on a page, and the comments left out.
 
-    Comments (notes, marked text) are about the text, and may be older than it.
+    Comments (notes, highlights) are left out, since they are about the text and may be older.
 
     Args:
-        page: Of a document of pypdfium2 whose forms are initialised.
-        number: The page's, from 1.
+        page: A page of a pypdfium2 document whose forms are initialized.
+        number: The page number, from 1.
     """
     import pypdfium2.raw as pdfium
 
@@ -44,7 +45,7 @@ def page_notes(page: Any, number: int) -> tuple[list[Note], list[LeftOut]]:
         annotation = pdfium.FPDFPage_GetAnnot(page.raw, index)
         try:
             kind = pdfium.FPDFAnnot_GetSubtype(annotation)
-            # Manuals have thousands of links.
+            # Skipped first, since manuals have thousands of links.
             if kind in (pdfium.FPDF_ANNOT_LINK, pdfium.FPDF_ANNOT_POPUP):
                 continue
             if pdfium.FPDFAnnot_GetFlags(annotation) & _UNSEEN:
@@ -65,7 +66,7 @@ def page_notes(page: Any, number: int) -> tuple[list[Note], list[LeftOut]]:
 
 
 def _field(form: Any, annotation: Any) -> Note | None:
-    """The value of a field: what is written, chosen or ticked."""
+    """Read the value of a field: its text, selection or mark; `None` if it is empty."""
     import pypdfium2.raw as pdfium
 
     kind = pdfium.FPDFAnnot_GetFormFieldType(form, annotation)
@@ -104,7 +105,7 @@ def _box(annotation: Any) -> Box:
 
 
 def _text(get: Callable[..., int], *args: Any) -> str:
-    """A string of pdfium, which tells its length in bytes when it has no place to write to."""
+    """Read a string from pdfium, which returns its length in bytes when called without a buffer."""
     import pypdfium2.raw as pdfium
 
     length = get(*args, None, 0)

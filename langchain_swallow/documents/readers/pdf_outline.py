@@ -1,4 +1,4 @@
-"""The outline of a PDF: its bookmarks, or what is set larger than the text."""
+"""Reads the outline of a PDF: its bookmarks, or else the lines that are larger than the text."""
 
 import ctypes
 import itertools
@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from langchain_swallow.documents.layout.outline import Bookmark
 
-# Up to a tenth of a document's characters may be headings.
+# The size of the text covers this share of the characters; the rest may be headings.
 _TEXT_SHARE = 0.9
-# Fonts of one size are not exactly as high.
+# A heading is this much larger than the text, since fonts of one size differ a little in height.
 _MIN_SIZE_RATIO = 1.08
-# With more large lines than this it is a poster or a form, not text with headings.
+# With a larger share of large lines, the document is a poster or a form, not text with headings.
 _MAX_LARGE_SHARE = 0.25
 _MAX_TITLE_CHARACTERS = 80
 _TITLE = re.compile(r".*[^\W\d_].*(?<![。、，])")
@@ -31,20 +31,25 @@ class _Line(NamedTuple):
 
 
 class OutlineReader:
-    """Collects the outline of a document whose pages are loaded one after another."""
+    """Collects the outline of a pypdfium2 document while its pages are loaded one by one."""
 
     def __init__(self, document: Any) -> None:
         self._found: list[Bookmark] = []
         self._lines: list[_Line] = []
-        # Where the bookmarks of a page point to, by their index.
+        # For each page: the heights that its bookmarks point to, by their index.
         self._heights: dict[int, dict[int, float]] = {}
         try:
             self._look_up(document)
-        except Exception:  # pdfium's own, and titles in a broken encoding: the text may be read
+        except Exception:  # from pdfium, or a title in a broken encoding: the text may be readable
             self._found, self._heights = [], {}
 
     def look_at(self, index: int, textpage: Any) -> None:
-        """Take down what the outline needs of a page."""
+        """Collect what the outline needs of a page.
+
+        Args:
+            index: The page's index, from 0.
+            textpage: Its pypdfium2 text page.
+        """
         if not self._found:
             self._lines += _lines(index, textpage)
         elif heights := self._heights.get(index):
@@ -53,7 +58,7 @@ class OutlineReader:
                 self._found[number] = self._found[number]._replace(top=share)
 
     def bookmarks(self) -> list[Bookmark]:
-        """The document's bookmarks, else its large lines."""
+        """Return the document's bookmarks, or its large lines if it has none."""
         return self._found or _large_lines(self._lines)
 
     def _look_up(self, document: Any) -> None:
@@ -68,7 +73,7 @@ class OutlineReader:
 
 
 def pdf_outline(data: bytes) -> list[Bookmark]:
-    """The bookmarks of a PDF, else its large lines; none where pdfium cannot read them."""
+    """Return the bookmarks of a PDF, or its large lines; empty if pdfium cannot read the file."""
     import pypdfium2
 
     try:
@@ -79,16 +84,16 @@ def pdf_outline(data: bytes) -> list[Bookmark]:
             return reader.bookmarks()
     except MemoryError:
         raise
-    except Exception:  # the text may be read by another extractor
+    except Exception:  # another extractor may be able to read the text
         return []
 
 
 def _height(place: Any) -> float | None:
-    """Where on its page a bookmark points to; `None` where it only says which page."""
+    """The height on the page that a bookmark points to, in points; `None` if it has only a page."""
     import pypdfium2.raw as pdfium
 
     mode, position = place.get_view()
-    # Coordinates that are left open are 0.
+    # Coordinates that are not set are 0.
     return position[1] if mode == pdfium.PDFDEST_VIEW_XYZ and any(position[1:2]) else None
 
 
@@ -98,15 +103,15 @@ def _share_above(top: float, textpage: Any) -> float:
 
 
 def _large_lines(lines: list[_Line]) -> list[Bookmark]:
-    """Lines larger than nine tenths of the text: the larger the higher.
+    """Lines larger than 90% of the text; larger lines have higher levels.
 
-    A size that is there only once is no heading's but the document's, on its first page.
+    A size that occurs only once is not a heading's, except that of the title on the first page.
     """
     min_size = _MIN_SIZE_RATIO * _text_size(lines)
     if sum(line.size >= min_size for line in lines) > _MAX_LARGE_SHARE * len(lines):
         return []
     headings = []
-    # Lines of one heading follow each other.
+    # The lines of one heading are consecutive.
     for (_, size), group in itertools.groupby(lines, key=lambda line: (line.page, line.size)):
         if size >= min_size:
             first, *rest = group
@@ -125,7 +130,7 @@ def _large_lines(lines: list[_Line]) -> list[Bookmark]:
 
 
 def _size_levels(sizes: set[float]) -> dict[float, int]:
-    """The level of each size; sizes about as large have one."""
+    """The level of each size, from 0; sizes that are nearly equal share one."""
     levels: dict[float, int] = {}
     level, largest = -1, math.inf
     for size in sorted(sizes, reverse=True):
@@ -136,7 +141,10 @@ def _size_levels(sizes: set[float]) -> dict[float, int]:
 
 
 def _numbered_levels(headings: list[_Line], levels: list[int]) -> list[int]:
-    """Levels of which 1.1.2 and 1.1.3 have the same, whatever letters are in them."""
+    """Give headings of equal number depth, such as 1.1.2 and 1.1.3, the same level.
+
+    Their sizes may differ with the letters in them.
+    """
     numbers = [_NUMBERED.match(heading.text) for heading in headings]
     depths = [number[0].count(".") if number else None for number in numbers]
     seen: dict[int, Counter[int]] = {}
@@ -151,7 +159,7 @@ def _numbered_levels(headings: list[_Line], levels: list[int]) -> list[int]:
 
 
 def _text_size(lines: list[_Line]) -> float:
-    """The size that nine tenths of all characters do not exceed."""
+    """The size that 90% of all characters do not exceed."""
     counts: Counter[float] = Counter()
     for line in lines:
         counts[line.size] += len(line.text)
@@ -164,7 +172,7 @@ def _text_size(lines: list[_Line]) -> float:
 
 
 def _lines(page: int, textpage: Any) -> Iterator[_Line]:
-    """Lines of a page with the height that most of their characters have, in half points."""
+    """Lines of a page with the most frequent height of their characters, in half points."""
     found = list(_page_lines(textpage))
     lengths = [len("".join(text.split())) for text, _ in found]
     for (text, size), above in zip(found, itertools.accumulate(lengths, initial=0), strict=False):
@@ -181,7 +189,7 @@ def _page_lines(textpage: Any) -> Iterator[tuple[str, float]]:
 
 
 def _characters(textpage: Any) -> Iterator[tuple[str, float]]:
-    """Characters with their heights, in half points; those that are not printed are empty."""
+    """Characters with their heights, in half points; unprintable characters are empty."""
     import pypdfium2.raw as pdfium
 
     box = pdfium.FS_RECTF()

@@ -1,4 +1,4 @@
-"""Pages of a PDF as pdfium has them: their text, and what there is beside it."""
+"""Reads the pages of a PDF with pdfium: text, places of lines, outline, and what is left out."""
 
 from collections.abc import Iterable
 from contextlib import closing
@@ -11,14 +11,15 @@ from langchain_swallow.documents.readers.pdf_sheet import Sheet
 from langchain_swallow.documents.readers.pdf_unread import why_unread
 from langchain_swallow.documents.readers.section import LeftOut
 
-# pdfium's FORMTYPE_XFA_FULL: its pages are made by a program that reads the form.
+# pdfium's FORMTYPE_XFA_FULL: the viewer generates the pages from the form.
 _DYNAMIC_XFA = 2
 
 
 class PdfPages(list[str]):
-    """Texts of pages, in which tabs keep columns apart.
+    """Texts of pages, in which tabs separate columns.
 
-    `places` has where lines near a page's edges are, `left_out` what of the pages is no text.
+    `places` has the places of lines near a page's edges, `outline` the bookmarks or large lines,
+    and `left_out` what was not read as text.
     """
 
     def __init__(
@@ -35,7 +36,11 @@ class PdfPages(list[str]):
 
 
 def read_pages(data: bytes) -> PdfPages:
-    """All that pdfium knows of a PDF's pages; each is loaded once."""
+    """Read all pages of a PDF, loading each once.
+
+    Raises:
+        pypdfium2.PdfiumError: The file is damaged or needs a password.
+    """
     import pypdfium2
 
     texts: list[str] = []

@@ -1,4 +1,4 @@
-"""A page of a PDF: the text that pdfium has of it, put right by where its characters are."""
+"""Reads a page of a PDF: corrects pdfium's text by the places of the characters."""
 
 import ctypes
 import itertools
@@ -14,14 +14,16 @@ from langchain_swallow.documents.layout.running_lines import PLACES, Place
 from langchain_swallow.documents.layout.vertical import Box, Printed, is_vertical, vertical_lines
 from langchain_swallow.documents.readers.pdf_notes import Note
 
-# A line, and what finds its place.
+# A line, and a function that finds its place.
 _Row = tuple[str, Callable[[], Place]]
 
-# In ems: word processors set Latin letters and Japanese a quarter apart, columns more than one.
+# Gaps in ems. Word processors put 0.25 between Latin and Japanese letters, and over 1 between
+# columns. The wide gap separates columns of widely spaced words, and a page number from its line.
 _MIN_SPACE_GAP = 0.3
 _MIN_COLUMN_GAP = 0.45
 _MIN_WIDE_GAP = 2.0
-# In heights of a character: how far two of a row are above each other, and how small the smaller.
+# Maximum vertical offset of two characters in a row, in heights of a character; also the minimum
+# ratio of their heights.
 _MAX_LEVEL_OFFSET = 0.4
 _SPACE = re.compile(rf"(?<=[{JAPANESE}]) (?=\S)|(?<=\S) (?=[{JAPANESE}])")
 _BREAK = "\r\n"
@@ -31,19 +33,19 @@ _TOGETHER = re.compile(rf"(?<=[{JAPANESE}])(?=[{JAPANESE}])")
 _NUMBER = re.compile(r"^\d{1,5}( +)(?=\S)|(?<=\S)( +)\d{1,5}$")
 _HYPHEN = "\ufffe"
 
-# Characters of a page that are looked at, for the direction of its writing.
+# How many characters of a page are sampled for its writing direction.
 _SAMPLES = 20
 _FIRST_KANA = "\u3005"
 
 
 def _is_set_wide(line: str) -> bool:
-    """Whether most letters are apart, 就 業 規 則."""
+    """Whether a line is widely spaced, such as 就 業 規 則."""
     apart, together = len(_APART.findall(line)), len(_TOGETHER.findall(line))
     return apart > together
 
 
 def _gap(one: Box, other: Box) -> float:
-    """How far two characters are apart, in ems, along the line or across it."""
+    """The gap between two characters in ems, along the line or across it."""
     across = max(other.left - one.right, one.left - other.right)
     gap = max(across, other.bottom - one.top, one.bottom - other.top)
     return gap / (max(one.size, other.size) or 1.0)
@@ -60,10 +62,15 @@ def _line_below(place: Place, rows: Sequence[_Row]) -> int:
 
 
 class Sheet:
-    """A page: its text in reading order, and where lines near its edges are.
+    """A page: `text` in reading order, and the places of lines near its edges.
 
-    `places` are by the index of a line among those not empty; `ruby` counts the readings beside
-    characters in vertical writing, which are not in the text.
+    `places` is by the index of a line among the non-empty lines. `ruby` counts the ruby readings in
+    vertical writing, which are not in the text.
+
+    Args:
+        page: A pypdfium2 page.
+        textpage: Its text page.
+        notes: Field values and texts written on the page, from `page_notes`.
     """
 
     def __init__(self, page: Any, textpage: Any, notes: Sequence[Note] = ()) -> None:
@@ -71,7 +78,7 @@ class Sheet:
 
         self._pdfium = pdfium
         self._textpage = textpage
-        # Asked for thousands of times.
+        # Kept, since it is used thousands of times.
         self._handle = textpage.raw
         self._found = pdfium.FS_RECTF()
         self._place_found = ctypes.byref(self._found)
@@ -79,7 +86,7 @@ class Sheet:
         self._rotation = page.get_rotation()
         left, bottom, right, top = self._bounds
         self._height = top - bottom if self._rotation % 180 == 0 else right - left
-        # Characters keep the index that they have here, in which they are counted as in UTF-16.
+        # Characters are identified by their index in this text; pdfium counts UTF-16 units.
         self._raw = textpage.get_text_range()
         self._is_wide = max(self._raw, default="") > "\uffff"
         self._is_plain = not self._is_wide and textpage.count_chars() == len(self._raw)
@@ -106,7 +113,7 @@ class Sheet:
         self.places = {number: places[number]() for number in sorted(near)}
 
     def _is_printed(self, note: Note) -> bool:
-        """Whether what was filled in is in the page's text already."""
+        """Whether the page's text already has the value of a field."""
         there = "".join(self._textpage.get_text_bounded(*note.box).split())
         return bool(there) and "".join(note.text.split()) in there
 
@@ -114,7 +121,7 @@ class Sheet:
         return note._replace(box=self._on_page(*note.box))
 
     def _insert(self, notes: Iterable[Note]) -> list[Note]:
-        """Put values behind their labels; those that have none come back."""
+        """Insert values after their labels; return the notes that have no label."""
         loose = []
         characters = [
             (start + at, self._printed(start + at))
@@ -144,7 +151,7 @@ class Sheet:
         return re.sub(r" *\t[\t ]*", "\t", "".join(pieces)).strip("\t")
 
     def _some_pairs(self) -> Iterator[tuple[Printed, Printed]]:
-        """Characters from all over the page, upright ones, with those that follow them."""
+        """Upright characters sampled from the whole page, each with the next character."""
         for at in range(0, len(self._raw) - 1, len(self._raw) // _SAMPLES + 1):
             if self._raw[at] < _FIRST_KANA:
                 continue
@@ -167,7 +174,7 @@ class Sheet:
         return abs(math.sin(angle - math.radians(self._rotation))) < 0.3
 
     def _visible_lines(self) -> Iterator[tuple[int, int]]:
-        """Lines that are on the page, or begin there; a page may be cut out of a larger one."""
+        """Lines that begin or end on the page, which may be cropped from a larger one."""
         bounded = self._textpage.get_text_bounded().replace("\x02", _HYPHEN)
         start = 0
         for line in self._raw.split(_BREAK):
@@ -177,7 +184,7 @@ class Sheet:
             start = end + len(_BREAK)
 
     def _rows(self) -> list[tuple[int, int]]:
-        """The lines, without the breaks that pdfium puts within a row, as before a narrow cell."""
+        """Join lines that pdfium breaks within a row, such as before a narrow cell."""
         rows: list[tuple[int, int]] = []
         for start, end in self._lines:
             gap = self._gap_in_row(*rows[-1], start, end) if rows else None
@@ -191,7 +198,7 @@ class Sheet:
         return rows
 
     def _gap_in_row(self, start: int, end: int, next_start: int, next_end: int) -> float | None:
-        """How far a line goes on from the end of the one before; `None` where it does not."""
+        """The gap, in ems, to a line that continues the row; `None` if it does not."""
         if next_start != end + len(_BREAK) or start == end or next_start == next_end:
             return None
         if not (self._is_upright(end - 1) and self._is_upright(next_start)):
@@ -221,7 +228,7 @@ class Sheet:
         return _SPACE_OR_BREAK.sub(judged, line)
 
     def _judged_spaces(self) -> dict[int, str]:
-        """What the spaces beside Japanese are that pdfium put where there is a gap."""
+        """Replace the spaces that pdfium generates next to Japanese: a tab, a space or nothing."""
         gaps: dict[int, tuple[float, int, float]] = {}
         for start, end in self._lines:
             line = self._raw[start:end]
@@ -229,12 +236,12 @@ class Sheet:
             min_gap = _MIN_WIDE_GAP if found and _is_set_wide(line) else _MIN_COLUMN_GAP
             for at in filter(self._is_generated, found):
                 after = self._character(at + 1)
-                # Cells of a column begin at one place, to a fifth of a point.
+                # Cells of a column begin at the same place, to 0.2 points.
                 gaps[at] = _gap(self._character(at - 1), after), round(5 * after.left), min_gap
         columns = {left for gap, left, min_gap in gaps.values() if gap >= min_gap}
         spaces = {}
         for at, (gap, left, min_gap) in gaps.items():
-            # Narrow cells are hardly apart, but stand below each other.
+            # Narrow cells have hardly any gap, but are aligned in a column.
             is_column = gap >= min_gap or left in columns
             spaces[at] = "\t" if is_column else "" if gap < _MIN_SPACE_GAP else " "
         return spaces
@@ -256,7 +263,7 @@ class Sheet:
         return self._pdfium.FPDFText_IsGenerated(self._handle, self._at(index)) == 1
 
     def _character(self, index: int) -> Box:
-        """The box of a character on the page as it is turned."""
+        """The box of a character on the rotated page."""
         box = self._found
         self._pdfium.FPDFText_GetLooseCharBox(self._handle, self._at(index), self._place_found)
         return self._on_page(box.left, box.bottom, box.right, box.top)
@@ -272,7 +279,7 @@ class Sheet:
         return Box(x0 - left, y0 - bottom, x1 - left, y1 - bottom)
 
     def _at(self, index: int) -> int:
-        """The index that pdfium has a character under."""
+        """Convert an index in the text to pdfium's index of the character."""
         if self._is_plain:
             return index
         if self._is_wide:

@@ -1,32 +1,32 @@
-"""Pages of a PDF whose text cannot be read: scanned ones, and letters drawn as outlines."""
+"""Detects PDF pages without a text layer: scans, and letters drawn as outlines."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from langchain_swallow.documents.readers.section import LeftOut
 
-# More text than a stamp, a fax's head line or a page's number is a text layer.
+# More characters than a stamp, the header of a fax or a page number has are a text layer.
 _MAX_STAMP_CHARACTERS = 200
-# Shares of the page: pictures that are one, text no larger than a stamp's, a small logo.
+# Shares of the page's area: pictures that fill it, text no larger than a stamp, a small logo.
 _MIN_PICTURE_SHARE = 0.6
 _MAX_STAMP_SHARE = 0.02
 _MAX_LOGO_SHARE = 0.01
-# With fewer lines and rectangles it is a blank page with a frame.
+# With at most this many lines and rectangles, it is a blank page with a frame.
 _MAX_FRAME_PATHS = 30
-# The OCR's text behind a picture.
+# The text render mode of OCR text behind a picture.
 _INVISIBLE_TEXT_MODE = 3
 
 _Box = tuple[float, float, float, float]
 
 
 def why_unread(page: Any, textpage: Any, text: str, number: int) -> Iterator[LeftOut]:
-    """What a page has in place of text, or beside only a few words.
+    """Report why a page has no text or only a few words; yield nothing for a page with text.
 
     Args:
-        page: Of pypdfium2, as its text page is.
-        textpage: What its few characters are measured on.
-        text: What was read of it.
-        number: The page's, from 1.
+        page: A pypdfium2 page.
+        textpage: Its text page.
+        text: The text that was read from it.
+        number: The page number, from 1.
     """
     written = len("".join(text.split()))
     if written > _MAX_STAMP_CHARACTERS:
@@ -49,7 +49,7 @@ def why_unread(page: Any, textpage: Any, text: str, number: int) -> Iterator[Lef
 
 
 def _objects(page: Any) -> tuple[float, int, bool]:
-    """The share of the page that pictures cover, how much is drawn, and whether text is hidden."""
+    """The share of the page that pictures cover, the number of paths, and whether OCR was run."""
     import pypdfium2.raw as pdfium
 
     pictures: list[_Box] = []
@@ -57,7 +57,7 @@ def _objects(page: Any) -> tuple[float, int, bool]:
     is_ocr = False
     for item in page.get_objects():
         if item.type == pdfium.FPDF_PAGEOBJ_IMAGE:
-            # Places within a form are not the page's.
+            # Coordinates inside a form object are not the page's.
             while item.container is not None:
                 item = item.container
             pictures.append(item.get_bounds())
@@ -76,7 +76,7 @@ def _share_of_text(page: Any, textpage: Any) -> float:
 
 
 def _share(page: Any, boxes: Iterable[_Box]) -> float:
-    """The share of a page that boxes take, at most all of it."""
+    """The share of a page's area that boxes cover, in [0, 1]."""
     left, bottom, right, top = page.get_bbox()
     covered = 0.0
     for x0, y0, x1, y1 in boxes:

@@ -1,4 +1,4 @@
-"""PowerPoint presentations → one section a slide, headed by its title, with the speaker's notes."""
+"""Reads PowerPoint presentations as one section per slide, with its title and speaker notes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,15 +14,19 @@ from langchain_swallow.documents.readers.xml import parse_xml
 _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _TITLES = ("title", "ctrTitle")
-# Repeated on every slide, or set by the program.
+# Placeholders that are repeated on every slide, or filled by the program.
 _NOT_TEXT = ("sldNum", "dt", "ftr", "hdr", "sldImg")
 
 
 def read_pptx(data: bytes, name: str) -> Sections:
-    """Slides of a presentation, in order, with their charts, SmartArt, notes and comments.
+    """Read the slides of a presentation, in order, with charts, SmartArt, notes and comments.
+
+    Args:
+        data: The bytes of the file.
+        name: How error messages name the file.
 
     Raises:
-        DocumentError: It is no presentation, encrypted, or a decompression bomb.
+        DocumentError: The file is not a presentation, is encrypted, or is a decompression bomb.
     """
     archive = open_office_file(data, name)
     main = main_part(archive, name, usual="ppt/presentation.xml")
@@ -69,7 +73,7 @@ def _part(archive: Archive, path: str, name: str) -> Any:
 
 
 def _comments(root: Any) -> Iterator[str]:
-    """Texts of comments, of older and newer kind, replies too."""
+    """Texts of comments in the old and new formats, with replies."""
     for element in root.iter():
         tag = str(element.tag)
         if tag == f"{_P}text" and element.text:
@@ -94,7 +98,7 @@ def _texts(root: Any) -> Iterator[tuple[str, bool]]:
 
 
 def _table(element: Any) -> list[str]:
-    """Rows of a table, which says whether its first row or column is set apart."""
+    """Rows of a table, by its settings for a header row and a first column of names."""
     properties = element.find(f"{A}tblPr")
     has_header, has_names = (
         properties is not None and properties.get(name, "0") in ("1", "true")
@@ -115,5 +119,5 @@ def _cell(element: Any) -> Cell:
 
 
 def _is_covered(element: Any) -> bool:
-    """Whether another cell stands in the place of this one."""
+    """Whether a merged cell covers this one."""
     return any(element.get(name, "0") in ("1", "true") for name in ("hMerge", "vMerge"))

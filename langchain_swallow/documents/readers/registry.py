@@ -1,4 +1,4 @@
-"""A file's bytes → its sections, by the ending of its name."""
+"""Chooses the reader of a file by its extension."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,11 +26,11 @@ _ZIP = ".zip"
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a file, or one inside an archive, holds.
+    """The content of a file, or of a file inside an archive.
 
-    `inside` is its path in the archive; `encoding` that of a text file; `error` the reason why
-    nothing was read; `left_out` what was not, though the rest was. `is_ignored` is a file in an
-    archive that is left alone, as it would be in a folder.
+    `inside` is the path in the archive, and `encoding` the codec of a text file. `error` is the
+    reason why nothing was read, and `left_out` has the parts that were not read. `is_ignored` is
+    whether the file is in an archive and is not read there, as it would not be in a folder.
     """
 
     sections: tuple[Section, ...] = ()
@@ -70,29 +70,32 @@ _BINARY_FORMATS: dict[str, Callable[[bytes, str], list[Section]]] = {
     ".xlsx": read_xlsx,
     ".xlsm": read_xlsx,
 }
-# Documents in formats that are not read, and what their programs can save them as.
+# Unsupported document formats, and the formats in which their programs can save them.
 _SAVED_AS = {
     **dict.fromkeys((".doc", ".dot", ".rtf", ".odt"), ".docx"),
     **dict.fromkeys((".xls", ".xlsb", ".ods"), ".xlsx"),
     **dict.fromkeys((".ppt", ".pps", ".odp"), ".pptx"),
 }
-# Their sections begin with what stands in the file.
+# Formats whose sections begin with text of the file itself, so that its line can be found.
 _VERBATIM = frozenset({".txt", ".text", ".md", ".markdown"})
 SUFFIXES = frozenset({*_TEXT_FORMATS, *_BINARY_FORMATS, _ZIP})
-# Read by parsers in C, or unpacked: what a stranger's file may crash or fill.
+# Formats that are unpacked or parsed in C: an untrusted file may crash the process or fill memory.
 UNTRUSTED = frozenset({*_BINARY_FORMATS, _ZIP, ".html", ".htm", ".xhtml"})
 
 
 def read_content(data: bytes, name: str) -> list[Content]:
-    """Sections of one file; of an archive, of each file in it that can be read.
+    """Read the sections of a file, or of each file in an archive.
 
     Args:
-        data: Its bytes.
-        name: Its path, for its format and for errors.
+        data: The bytes of the file.
+        name: Its path, for its format and for error messages.
+
+    Returns:
+        One `Content`, or one for each file in the archive.
 
     Raises:
-        DocumentError: It cannot be read, or its format is not known. A file inside an archive that
-            cannot be read has its `error` instead; one of another format `is_ignored`.
+        DocumentError: The file cannot be read, or its format is unknown. For a file inside an
+            archive, `error` or `is_ignored` is set instead.
     """
     suffix = _suffix(name)
     if suffix == _ZIP:
@@ -117,12 +120,12 @@ def read_content(data: bytes, name: str) -> list[Content]:
 
 
 def _left_out(sections: list[Section]) -> tuple[LeftOut, ...]:
-    """What a reader left out; one that never leaves anything out returns a plain list."""
+    """What a reader left out; a reader that never leaves anything out returns a plain list."""
     return sections.left_out if isinstance(sections, Sections) else ()
 
 
 def what_to_do(suffix: str) -> str:
-    """How to have files of a format read that is not known.
+    """Tell how to convert files of an unknown format, or which formats are known.
 
     >>> what_to_do(".doc")
     'Save .doc as .docx. LibreOffice does it for many: `soffice --headless --convert-to docx *.doc`'
@@ -134,7 +137,7 @@ def what_to_do(suffix: str) -> str:
 
 
 def is_document(suffix: str) -> bool:
-    """Whether files of a format that is not known hold text that could be read in another."""
+    """Whether an unsupported format is a document format that can be converted."""
     return suffix in _SAVED_AS
 
 
@@ -154,12 +157,12 @@ def _read_archive(data: bytes, name: str) -> list[Content]:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is one that systems and Office keep beside documents."""
+    """Whether a file or folder is hidden, or a lock file of Office."""
     return name.startswith((".", "~$")) or name == "__MACOSX"
 
 
 def _is_read(inside: str) -> bool:
-    """Whether a file in an archive would be read in a folder."""
+    """Whether a file in an archive is of a known format and not hidden."""
     hidden = any(map(is_hidden, PurePosixPath(inside).parts))
     return not hidden and _suffix(inside) in SUFFIXES
 

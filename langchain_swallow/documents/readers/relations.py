@@ -1,4 +1,4 @@
-"""What the parts of an Office file refer to, and which part is its main one."""
+"""Reads the relationships between the parts of an Office file."""
 
 import posixpath
 from typing import NamedTuple
@@ -8,9 +8,9 @@ from langchain_swallow.documents.readers.xml import parse_xml
 
 
 class Relation(NamedTuple):
-    """What a part refers to inside the file.
+    """A relationship from one part of a file to another.
 
-    `kind` is the last word of its type, such as "image" or "comments"; `path` is the part.
+    `kind` is the last word of its type, such as "image" or "comments"; `path` is the target's.
     """
 
     kind: str
@@ -18,12 +18,12 @@ class Relation(NamedTuple):
 
 
 def relations(archive: Archive, path: str, name: str) -> dict[str, Relation]:
-    """Id → what a part refers to inside the file.
+    """Return the relationships of a part to other parts of the file, by id.
 
     Args:
         archive: The file.
-        path: Of the part; empty for the file as a whole.
-        name: What to call the file in an error.
+        path: The path of the part; empty for the file as a whole.
+        name: How error messages name the file.
     """
     folder, file = posixpath.split(path)
     written = posixpath.join(folder, "_rels", f"{file}.rels")
@@ -40,18 +40,18 @@ def relations(archive: Archive, path: str, name: str) -> dict[str, Relation]:
 
 
 def _path(folder: str, target: str) -> str:
-    # Some programs write a folder as Windows does.
+    # Some programs write paths with backslashes.
     target = target.replace("\\", "/")
     return posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
 
 
 def main_part(archive: Archive, name: str, usual: str) -> str:
-    """Path of the part that a file begins with; programs may name it as they like.
+    """Return the path of the main part, which programs may name as they like.
 
     Args:
         archive: The file.
-        name: What to call the file in an error.
-        usual: The path where nothing says another.
+        name: How error messages name the file.
+        usual: The path to return if the file does not name its main part.
     """
     for relation in relations(archive, "", name).values():
         if relation.kind == "officeDocument" and relation.path in archive:

@@ -1,6 +1,6 @@
-"""Files read in processes of their own, with limits: a file may crash its reader, not this program.
+"""Reads files in separate processes with limits, so that a file cannot crash this program.
 
-A process reads one file after another and is replaced when it dies or takes too long.
+A process reads one file after another. It is replaced when it dies or takes too long.
 """
 
 import base64
@@ -27,15 +27,16 @@ _TIMEOUT_S = 120.0
 
 
 class Sandbox:
-    """Processes that read files.
+    """A pool of processes that read files.
 
     Args:
-        processes: At most; each is started when it is first needed.
-        timeout_s: Seconds for one file.
-        memory_gib: Address space of a process, where the system can limit it (not on Windows and
-            macOS).
+        processes: Maximum number of processes; each is started when it is first needed.
+        timeout_s: Maximum seconds for one file.
+        memory_gib: Maximum address space of a process in GiB. It has no effect on Windows and
+            macOS, which cannot limit it.
 
-    Use it as a context manager: leaving it ends the processes. Threads may call `read` at once.
+    Use it as a context manager: leaving it ends the processes. Several threads may call `read` in
+    parallel.
     """
 
     def __init__(
@@ -51,16 +52,21 @@ class Sandbox:
         self._reading: set[_Reader] = set()
 
     def read(self, data: bytes, name: str) -> list[Content]:
-        """As `reading.read_content`.
+        """Read a file as `read_content` does, in one of the processes.
+
+        Args:
+            data: The bytes of the file.
+            name: Its path, for its format and for error messages.
 
         Raises:
-            DocumentError: Also when the reader died, ran out of memory or out of time.
+            DocumentError: The file cannot be read; or its process died, ran out of memory, or took
+                more than `timeout_s`.
         """
         with self._reader() as reader:
             return reader.read(data, name, self._timeout_s)
 
     def kill(self) -> None:
-        """End the processes that are reading; their `read` raises."""
+        """End the processes that are reading; their calls of `read` raise `DocumentError`."""
         for reader in list(self._reading):
             reader.kill()
 
@@ -93,7 +99,7 @@ class Sandbox:
 
 
 class _Reader:
-    """One process, asked by lines of JSON."""
+    """One process; requests and answers are lines of JSON."""
 
     def __init__(self, memory_gib: float) -> None:
         self._process = subprocess.Popen(
@@ -124,7 +130,7 @@ class _Reader:
         return [_content(part) for part in answer["contents"]]
 
     def _ask(self, question: dict[str, str]) -> Any:
-        """The answer; `None` where the process ended before it."""
+        """Send a request and return the answer; `None` if the process ended before answering."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -166,9 +172,9 @@ def _content(part: dict[str, Any]) -> Content:
 
 
 def _serve(memory_gib: float) -> None:
-    """Answer until the other side leaves."""
+    """Answer requests until standard input is closed."""
     limit_memory(int(memory_gib * 2**30))
-    # Parsers that print would break the answers.
+    # Standard output goes to standard error, since a parser that prints would corrupt the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     for line in sys.stdin.buffer:

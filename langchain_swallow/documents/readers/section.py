@@ -1,4 +1,4 @@
-"""What every format gives: pieces of text, where in the file they are, and what is not in them."""
+"""Defines what every reader returns: sections of text, their places, and what was left out."""
 
 import itertools
 from collections.abc import Iterable
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Section:
     """Text under one heading or on one page.
 
-    `headings` is the path from the title down; `page`, and `line` of a text file, count from 1.
-    `fields` are a record's names and values that are not in its text.
+    `headings` is the path from the title down. `page` (or slide or sheet) and `line` count from 1;
+    only text files have lines. `fields` has the names and values of a record that its text has not.
     """
 
     text: str
@@ -22,14 +22,14 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something of a file that no section holds.
+    """A part of a file that is in no section.
 
     Args:
         reason: What it is and why it is left out, such as "no text layer; the page needs OCR".
-        page: The page, slide or sheet, counted from 1; `None` for the whole file.
-        count: How many of them there are on this page.
-        is_loss: Whether text may be missing. `False` for what is left out by design, such as
-            running headers that recur on every page.
+        page: The page, slide or sheet, from 1; `None` for the whole file.
+        count: How many of these parts the page has.
+        is_loss: Whether text may be missing. It is `False` for parts that are left out by design,
+            such as running headers.
     """
 
     reason: str
@@ -39,7 +39,7 @@ class LeftOut:
 
 
 def describe_left_out(parts: Iterable[LeftOut]) -> list[str]:
-    """One line for each reason, with its pages and how many there are.
+    """Return one line per reason, with its pages and the number of parts.
 
     >>> describe_left_out([LeftOut("scanned", page) for page in (2, 3, 4, 9)])
     ['scanned: pages 2-4, 9']
@@ -65,7 +65,7 @@ def _described(reason: str, parts: list[LeftOut]) -> str:
 
 
 class Sections(list[Section]):
-    """Sections of a file, and in `left_out` what of the file is in none of them."""
+    """The sections of a file; `left_out` has the parts that are in no section."""
 
     def __init__(self, sections: Iterable[Section] = (), left_out: Iterable[LeftOut] = ()) -> None:
         super().__init__(sections)
@@ -73,7 +73,7 @@ class Sections(list[Section]):
 
 
 class SectionBuilder:
-    """Collects blocks and headings of a document in reading order."""
+    """Collects the headings and blocks of a document, in reading order."""
 
     def __init__(self) -> None:
         self._sections: list[Section] = []
@@ -81,8 +81,14 @@ class SectionBuilder:
         self._blocks: list[str] = []
 
     def heading(self, level: int, title: str) -> None:
-        """A heading ends the section before it, and begins one that it travels with."""
-        # A heading above others goes on in their paths; one beside them would be lost.
+        """Add a heading, which ends the section before it and begins the next one.
+
+        Args:
+            level: Its level; 1 is the highest, and 0 is for the title of the document.
+            title: Its text.
+        """
+        # A heading without text is kept in the paths of headings below it. If the next heading is
+        # not below it, it would be lost.
         above = self._path[-1] if self._path else None
         self._flush(keep_bare=above is not None and above[0] >= level and above[1] != title)
         self._path = [entry for entry in self._path if entry[0] < level]
@@ -90,20 +96,21 @@ class SectionBuilder:
         self._blocks.append(title)
 
     def block(self, text: str) -> None:
-        """A paragraph, a list item or a row of a table."""
+        """Add a paragraph, a list item or a row of a table; empty text is ignored."""
         if text.strip():
             self._blocks.append(text.strip())
 
     def sections(self) -> list[Section]:
-        """Everything collected; a heading without text of its own is in the paths of those below.
+        """Return the sections.
 
-        Where there are none below, it is a section by itself.
+        A heading without text is only in the paths of the headings below it. If there are none, it
+        is a section.
         """
         self._flush(keep_bare=True)
         return self._sections
 
     def _flush(self, *, keep_bare: bool) -> None:
-        # A page's title and its first heading are often the same.
+        # The title of a page and its first heading are often the same.
         titles = [title for title, _ in itertools.groupby(title for _, title in self._path)]
         is_bare = not [block for block in self._blocks if block not in titles]
         if is_bare:

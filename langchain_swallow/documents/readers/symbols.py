@@ -1,8 +1,8 @@
-"""Characters of symbol fonts (Wingdings, Symbol), which mean other characters than their codes."""
+"""Converts the codes of symbol fonts (Wingdings, Symbol) to Unicode characters."""
 
 
 def _table(written: str, **runs: str) -> dict[int, str]:
-    """Codes in hexadecimal, each before its character, and runs from a code on."""
+    """Build a table from entries (hexadecimal code, character) and runs from a first code."""
     found = {int(entry[:2], 16): entry[2] for entry in written.split()}
     for start, characters in runs.items():
         found |= {int(start[1:], 16) + i: character for i, character in enumerate(characters)}
@@ -28,12 +28,12 @@ _SYMBOL = _table(
     _61="αβχδεφγηιϕκλμνοπθρστυϖωξψζ",
 )
 _FONTS = {"wingdings": _WINGDINGS, "wingdings 2": _WINGDINGS_2, "symbol": _SYMBOL}
-# Where Windows puts the characters of such fonts.
+# The private area to which Windows maps the characters of symbol fonts.
 _PRIVATE = 0xF000
 
 
 def symbol(font: str, code: str) -> str:
-    """The character that a symbol font shows for a code; a mark where it is not known.
+    """Return the character that a font shows for a hexadecimal code; ■ if it is unknown.
 
     >>> symbol("Wingdings", "F0FE"), symbol("Symbol", "F070"), symbol("游明朝", "2460")
     ('☑', 'π', '①')

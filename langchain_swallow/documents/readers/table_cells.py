@@ -1,4 +1,4 @@
-"""Tables whose cells span rows and columns → rows that each make sense alone."""
+"""Writes tables whose cells span rows and columns as rows that can be read alone."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -8,15 +8,15 @@ from langchain_swallow.documents.readers.table_layout import Layout, detect_layo
 from langchain_swallow.documents.readers.table_rows import columnar_rows, pairs
 from langchain_swallow.documents.readers.table_words import is_value
 
-# A page may claim any width for a cell.
+# An HTML page may declare any width for a cell.
 _MAX_COLUMNS = 200
 
 
 @dataclass(slots=True)
 class Cell:
-    """A cell that stands in so many columns and rows, itself included.
+    """A cell that spans this many columns and rows, at least one of each.
 
-    `is_name` is whether the file marks it as the name of others, as `<th>` or bold letters do.
+    `is_name` is whether the file marks it as a header, such as by `<th>` or bold letters.
     """
 
     text: str
@@ -27,23 +27,26 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Rows below one head, which may have none."""
+    """A header, which may be empty, and the rows below it."""
 
     head: list[list[Cell]]
     rows: list[list[Cell]] = field(default_factory=list)
 
 
 def spanned_rows(rows: Sequence[Sequence[Cell]], *, has_header: bool = False) -> list[str]:
-    """Rows as `table_rows` writes them; a spanning cell stands in each row and column it spans.
+    """Write rows as `table_rows` does; a spanning cell is repeated in each row and column.
 
-    A row of one cell above the others is what the table is called, and stands alone. Where the
-    first row has cells over several columns beside others over several rows, the head has as many
-    rows, and a column has all its names.
+    Rows of one cell above the table are its titles, and are written alone. If cells of the first
+    row span columns, next to cells that span rows, the header has as many rows as these. Each
+    column then has all its names.
 
     Args:
-        rows: Cells from left to right, without those that a cell from above or the left stands in;
-            a row may have none of its own.
-        has_header: Whether the format says that the first row is the head.
+        rows: The cells of each row from left to right, without the positions that a spanning cell
+            covers; a row may be empty.
+        has_header: Whether the format declares the first row as the header.
+
+    Returns:
+        The titles and one text per row.
 
     >>> spanned_rows([[Cell("区分", rows=2), Cell("日当", columns=2)], [Cell("国内"), Cell("海外")],
     ...               [Cell("部長"), Cell("3千円"), Cell("6千円")]])
@@ -86,7 +89,7 @@ def _layout(grid: Sequence[Sequence[Cell]], has_header: bool) -> Layout:
 
 
 def _marked_rows(grid: Sequence[Sequence[Cell]]) -> int:
-    """How many of the first rows have marked cells only, and are no values below a head."""
+    """How many of the first rows are the header by their marks; 0 if all rows would be."""
     count = 0
     for line in grid:
         if not _is_marked(line) or (count and not _may_go_on(line)):
@@ -96,26 +99,26 @@ def _marked_rows(grid: Sequence[Sequence[Cell]]) -> int:
 
 
 def _may_go_on(line: Sequence[Cell]) -> bool:
-    """Whether a row may be a second one of a head, and not the name of a group or a total."""
+    """Whether a marked row can be another row of the header, not a group's name or a total."""
     names = {id(cell): cell.text for cell in line if cell.text}
     return len(names) > 1 and not any(map(is_value, names.values()))
 
 
 def _is_marked(line: Sequence[Cell]) -> bool:
-    """Whether all of a row are names; one of a form has an empty cell behind each."""
+    """Whether all cells of a row are names; in a form, each has an empty cell after it."""
     names = [cell for cell in line if cell.text]
     to_fill_in = sum(not cell.text and not cell.is_name for cell in line[1:])
     return to_fill_in < len(names) and all(cell.is_name for cell in names)
 
 
 def _begin_with_names(grid: Sequence[Sequence[Cell]]) -> bool:
-    """Whether most rows begin with a name; bold totals and the like are marked too."""
+    """Whether most rows begin with a name; marks elsewhere may be bold totals."""
     firsts = [next((cell for cell in line if cell.text), None) for line in grid]
     return 2 * sum(cell is not None and cell.is_name for cell in firsts) >= len(firsts)
 
 
 def _runs(grid: list[list[Cell]], head: int) -> list[_Run]:
-    """Rows apart by heads; a table may have another head further down."""
+    """Divide rows at headers, since a table may have another header further down."""
     runs = [_Run(grid[:head])]
     for line, below in zip(grid[head:], [*grid[head + 1 :], None], strict=True):
         is_head = (
@@ -133,7 +136,7 @@ def _runs(grid: list[list[Cell]], head: int) -> list[_Run]:
 
 
 def _run_lines(run: _Run) -> Iterator[str]:
-    """Rows below a head; one that has its own names, or is one name over all, stands alone."""
+    """Write the rows below a header; rows with names of their own are written without it."""
     alone = [not run.head or _has_own_names(line) for line in run.rows]
     below = [line for line, is_alone in zip(run.rows, alone, strict=True) if not is_alone]
     columnar = iter(_columnar(run.head, below) if run.head else [])
@@ -145,7 +148,7 @@ def _run_lines(run: _Run) -> Iterator[str]:
 
 
 def _has_own_names(line: Sequence[Cell]) -> bool:
-    """Whether a marked cell stands behind one that is not, or one is all there is."""
+    """Whether a name follows a cell that is not one, or one name spans the whole row."""
     marks = [cell.is_name for cell in line if cell.text]
     if len({id(cell) for cell in line}) == 1 and all(marks):
         return True
@@ -158,7 +161,7 @@ def _columnar(head: Sequence[Sequence[Cell]], rows: Sequence[Sequence[Cell]]) ->
 
 
 def _once(line: Sequence[Cell], names: Sequence[str]) -> list[str]:
-    """Texts of a row; a cell over columns of one name is said once."""
+    """Texts of a row; a cell that spans columns of the same name is written once."""
     texts = _texts(line)
     for i in range(1, len(line)):
         if line[i] is line[i - 1] and names[i : i + 1] == names[i - 1 : i]:
@@ -176,7 +179,7 @@ def _texts(line: Sequence[Cell]) -> list[str]:
 
 
 def _head(rows: Sequence[Sequence[Cell]]) -> int:
-    """How many rows the head has, by the cells of the first row that span."""
+    """The number of header rows, by the spanning cells of the first row."""
     first = rows[0] if rows else ()
     deepest = max((cell.rows for cell in first), default=1)
     is_grouped = any(cell.columns > 1 and cell.rows < deepest for cell in first)
@@ -184,16 +187,16 @@ def _head(rows: Sequence[Sequence[Cell]]) -> int:
 
 
 def _names(head: Sequence[Sequence[Cell]]) -> list[str]:
-    """The names of the columns."""
+    """The names of the columns, from all rows of the header."""
     width = max(map(len, head), default=0)
     columns = [[line[i].text for line in head if i < len(line)] for i in range(width)]
     return [" ".join(dict.fromkeys(filter(None, column))) for column in columns]
 
 
 def _grid(rows: Sequence[Sequence[Cell]]) -> list[list[Cell]]:
-    """Cells by row and column."""
+    """The cells by row and column, with spanning cells repeated."""
     grid: list[list[Cell]] = []
-    # By column: what stands there in the next rows too, and in how many.
+    # By column: the cell that continues in the next rows, and in how many of them.
     above: dict[int, tuple[Cell, int]] = {}
     for row in rows:
         line: list[tuple[Cell, int]] = []
@@ -202,7 +205,7 @@ def _grid(rows: Sequence[Sequence[Cell]]) -> list[list[Cell]]:
                 spanning, rows_left = above[len(line)]
                 line.append((spanning, rows_left - 1))
             if cell is not None:
-                # The only cell of a row is said once.
+                # The only cell of a row is written once.
                 columns = 1 if len(row) == 1 else min(cell.columns, _MAX_COLUMNS - len(line))
                 line += [(cell, cell.rows - 1)] * max(1, columns)
         grid.append([cell for cell, _ in line])

@@ -1,13 +1,13 @@
-"""Which cells of a table are names: those of the first rows, or those before their values.
+"""Detects which cells of a table are names: those of a header row, or those before their values.
 
-What the file marks decides (`<th>`, bold or shaded cells). Where it marks nothing, the first row
-is the head, unless what the cells say speaks against it:
+Marks in the file decide (`<th>`, bold or shaded cells). Without marks, the first row is the header,
+unless the texts of the cells contradict it:
 
-- A cell of the first row is an amount or a date, as below it: there is no head.
-- The first column asks for values (会社名, 代表者) and the first row does not: names stand before
-  their values.
-- A table of two columns without either sign is written as "first: second" in every row, the first
-  included. That is true of the cells of a row whichever way the table is meant.
+- If a cell of the first row is an amount or a date, as the cells below it are, there is no header.
+- If the first column has labels (会社名, 代表者) and the first row has not, each row has a name
+  before its value.
+- A table of two columns without either sign is written as "first: second" in every row, including
+  the first one. This is correct for the cells of a row, whichever layout was meant.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,13 +20,13 @@ from langchain_swallow.documents.readers.table_words import (
     value_kind,
 )
 
-# Enough of a long table to tell what it is.
+# How many rows of a table are looked at.
 _SAMPLE = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How many rows name the columns, and which columns name what follows in their row."""
+    """The number of header rows, and the columns whose cells name the values after them."""
 
     head: int = 0
     name_columns: frozenset[int] = frozenset()
@@ -37,12 +37,12 @@ _PLAIN = Layout()
 
 
 def detect_layout(rows: Sequence[Sequence[str]], *, has_header: bool) -> Layout:
-    """Layout of a table whose cells are not marked.
+    """Detect the layout of a table whose cells are not marked.
 
     Args:
         rows: Texts of the cells, without empty rows.
-        has_header: Whether the format says that the first row is a head, as in Markdown; signs to
-            the contrary must then be clear.
+        has_header: Whether the format declares the first row as the header, as Markdown does; only
+            a clear sign then overrides it.
     """
     width = max(map(len, rows), default=0)
     if len(rows) < 2:
@@ -51,7 +51,7 @@ def detect_layout(rows: Sequence[Sequence[str]], *, has_header: bool) -> Layout:
     if width == 2 and any(row[1] for row in sample):
         return _two_column_layout(sample, has_header)
     if all(is_label(text) for row in sample for text in row if text):
-        # A form to be filled in.
+        # An empty form.
         return _PLAIN
     if width == 1:
         return _HEAD if has_header or is_label(sample[0][0]) else _PLAIN
@@ -90,7 +90,7 @@ def _most(test: Callable[[str], bool], texts: Sequence[str]) -> bool:
 
 
 def _alternates(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether every other column asks for the value behind it, as in forms, filled in or not."""
+    """Whether every other column has labels of the next one, as in forms, filled in or not."""
     names = [text for row in rows for text in row[::2] if text]
     values = [text for row in rows for text in row[1::2] if text]
     asking = sum(map(is_label, names))
@@ -98,7 +98,7 @@ def _alternates(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _asks(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first column asks for the values of its row, and the first row does not."""
+    """Whether the first column has labels, and the rest of the first row has not."""
     first, *body = rows
     if not is_label(first[0]) or any(map(is_label, first[1:])):
         return False
@@ -106,10 +106,7 @@ def _asks(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _begins_with_values(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row holds a value above nothing but values of its kind.
-
-    Such a row names nothing.
-    """
+    """Whether the first row has a value above only values of its kind, so is not a header."""
     first, *body = rows
     if not first[0] or any(map(is_label, first)):
         return False

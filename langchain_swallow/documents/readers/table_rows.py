@@ -1,4 +1,4 @@
-"""Tables of texts → rows that each make sense alone."""
+"""Writes the rows of a table so that each can be read alone."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,14 +6,17 @@ from langchain_swallow.documents.readers.table_layout import detect_layout
 
 
 def table_rows(rows: Sequence[Sequence[str]], *, has_header: bool = True) -> list[str]:
-    """Rows as 見出し: 値、見出し: 値.
+    """Write each row as 見出し: 値、見出し: 値.
 
-    No name is lost: those of columns without any value stand in a line of their own, and a head
-    without rows is a row. `table_layout` tells which cells are names.
+    No name is lost: the names of columns without values are written on a line of their own, and a
+    header without rows is written as a row. `table_layout` detects which cells are names.
 
     Args:
         rows: Texts of the cells.
-        has_header: Whether the format says that the first row is the head.
+        has_header: Whether the format declares the first row as the header.
+
+    Returns:
+        One text per row, without empty rows and the header.
 
     >>> table_rows([["品名", "価格", "備考"], ["机", "900円", ""]])
     ['品名: 机、価格: 900円', '空欄の列: 備考']
@@ -28,7 +31,12 @@ def table_rows(rows: Sequence[Sequence[str]], *, has_header: bool = True) -> lis
 
 
 def columnar_rows(names: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Rows whose values are named by their columns."""
+    """Write rows whose values are named by their columns.
+
+    Args:
+        names: Names of the columns; a row may have more cells than names.
+        rows: Texts of the cells.
+    """
     lines: list[str] = []
     padded = [*names]
     empty = [i for i, name in enumerate(names) if name]
@@ -55,9 +63,9 @@ def columnar_rows(names: Sequence[str], rows: Iterable[Sequence[str]]) -> list[s
 
 
 def pairs(texts: Sequence[str], are_names: Sequence[bool]) -> str:
-    """A row in which names stand before their values.
+    """Write a row in which names precede their values.
 
-    A name without a value stands alone; one behind another belongs to it.
+    A name without a value is written alone, and consecutive names are joined.
 
     >>> pairs(["会社", "名称", "青空", "", "電話", ""], [True, True, False, False, True, False])
     '会社 名称: 青空、電話'

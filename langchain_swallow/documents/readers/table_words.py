@@ -1,6 +1,6 @@
-"""What a cell of a table looks like: a value, such as an amount or a date, or a label.
+"""Classifies the text of a table cell: a value, such as an amount or a date, or a label.
 
-Tables that mark no names are read by these.
+The layout of tables without marked names is detected by these classes.
 """
 
 import re
@@ -21,7 +21,7 @@ _DATE = re.compile(
 )
 _CONTACT = re.compile(r"0\d{1,4}[-‐－(（]\d{1,4}[-‐－)）]\d{3,4}|\S+@\S+\.\S+|https?://\S+|〒.*")
 _KINDS = {"number": _NUMBER, "date": _DATE, "contact": _CONTACT}
-# Names of years and months, and small whole numbers, name columns as often as they are values.
+# Years, months and small integers are as often names of columns as they are values.
 _PERIOD = re.compile(r"(?:19|20)\d\d\s*年?度?|\d{1,2}\s*[年月日週期回号]?|(?:令和|平成).{1,3}年度?")
 
 _LABEL = re.compile(
@@ -46,7 +46,7 @@ _LABEL = re.compile(
 
 
 def value_kind(text: str) -> str:
-    """What kind of value a text is; empty where it is none.
+    """Return the kind of a value: "number", "date" or "contact"; empty if it is not a value.
 
     >>> [value_kind(text) for text in ("1,000万円", "2025年4月1日", "03-1234-5678", "単価", "A4")]
     ['number', 'date', 'contact', '', '']
@@ -56,17 +56,17 @@ def value_kind(text: str) -> str:
 
 
 def is_value(text: str) -> bool:
-    """Whether a text is an amount, a date, a time, or how to reach someone."""
+    """Whether a text is an amount, a date, a time, or contact data."""
     return bool(value_kind(text))
 
 
 def is_period(text: str) -> bool:
-    """Whether a text may name a column though it looks like a value: 2025年度, 4月, 1."""
+    """Whether a text that looks like a value may be a column name: 2025年度, 4月, 1."""
     return bool(_PERIOD.fullmatch(text.strip()))
 
 
 def is_label(text: str) -> bool:
-    """Whether a text asks for a value, as the names of columns and the fields of forms do.
+    """Whether a text is a label of a value, such as a column name or the field of a form.
 
     >>> [is_label(text) for text in ("会社名", "単価（税込）", "Price", "山田太郎", "3名", "")]
     [True, True, True, False, False, False]

@@ -1,4 +1,4 @@
-"""Excel workbooks → sections of a sheet's tables; each row carries its headers."""
+"""Reads Excel workbooks as sections of the tables on a sheet; each row repeats its headers."""
 
 import bisect
 from collections.abc import Iterator, Sequence
@@ -18,20 +18,24 @@ from langchain_swallow.documents.readers.xml import parse_xml
 _ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _UNCOMPUTED = "formula without a stored value; open the file in Excel and save it"
 _MISSING = "sheet that the file names and does not have; the file may be damaged"
-# Rows whose marks tell what a large table is.
+# How many rows are looked at for the marks of a large table.
 _SAMPLE = 50
 
 
 def read_xlsx(data: bytes, name: str) -> Sections:
-    """Sheets of a workbook as their reader sees them: values, not formulas, with their units.
+    """Read the sheets of a workbook as Excel shows them: values with units, not formulas.
 
-    Hidden sheets too, comments, and the texts of shapes, SmartArt and charts. Merged cells stand in
-    each row and column they span. Rows of one cell above a table are its titles, and become
-    headings. A formula that was never computed is shown as
-    （未計算: =B2*100）, and is left out as a loss.
+    Hidden sheets, comments, and the texts of shapes, SmartArt and charts are read too. A merged
+    cell is repeated in each row and column that it spans. Rows of one cell above a table are its
+    titles, and become headings. A formula without a stored value is written as
+    （未計算: =B2*100）, and is in `left_out` as a loss.
+
+    Args:
+        data: The bytes of the file.
+        name: How error messages name the file.
 
     Raises:
-        DocumentError: It is no workbook, encrypted, or a decompression bomb.
+        DocumentError: The file is not a workbook, is encrypted, or is a decompression bomb.
     """
     archive = open_office_file(data, name)
     main = main_part(archive, name, usual="xl/workbook.xml")
@@ -64,7 +68,7 @@ def _book(archive: Archive, workbook: Any, parts: dict[str, Relation], name: str
     paths = {part.kind: part.path for part in parts.values()}
 
     def part(kind: str) -> bytes | None:
-        # Files that say nothing of their parts have them where Excel puts them.
+        # Without a relationship, a part is at the path that Excel uses.
         path = paths.get(kind, f"xl/{kind}.xml")
         return archive.read(path) if path in archive else None
 
@@ -82,7 +86,7 @@ def _is_on(element: Any, name: str) -> bool:
 
 
 def _sheet_sections(title: str, sheet: Sheet) -> Iterator[Section]:
-    """Sections of a sheet: one for its tables under the same titles."""
+    """The sections of a sheet; consecutive tables with the same titles are one section."""
     covered = Covered(sheet, sorted(sheet.rows))
     texts: list[str] = []
     headings: tuple[str, ...] = (title,)
@@ -119,14 +123,14 @@ def _texts(sheet: Sheet, table: Table) -> list[list[str]]:
 
 
 def _mark(sheet: Sheet, table: Table) -> int:
-    """How the first cell is set apart, and so the other names of the table; 0 if it is not."""
+    """The look of the first cell, which marks the names of the table; 0 if it is plain."""
     first = sheet.looks.get(table.rows[0], {})
     column = next(c for c in table.columns if c in sheet.rows[table.rows[0]])
     return first.get(column, 0)
 
 
 def _has_only_head(sheet: Sheet, table: Table, mark: int) -> bool:
-    """Whether the first row is marked, and none of the next ones."""
+    """Whether the first row is marked, and no cell of the next rows is."""
     marked = [
         [sheet.looks.get(row, {}).get(c) == mark for c in table.columns if c in sheet.rows[row]]
         for row in table.rows[:_SAMPLE]
@@ -137,7 +141,7 @@ def _has_only_head(sheet: Sheet, table: Table, mark: int) -> bool:
 def _cells(
     sheet: Sheet, covered: Covered, table: Table, row: int, place: dict[int, int], mark: int
 ) -> Iterator[Cell]:
-    """Cells of a row, without empty ones at its end."""
+    """The cells of a row, without empty cells at its end."""
     texts, looks, under = sheet.rows[row], sheet.looks.get(row, {}), covered.columns(row)
     last = max((c for c in table.columns if c in texts or c in under), default=-1)
     for column in table.columns:

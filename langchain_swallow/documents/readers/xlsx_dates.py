@@ -1,4 +1,4 @@
-"""Dates and times of a workbook as its reader sees them: 令和7年4月1日, 25:30, 火曜日."""
+"""Formats dates and times of a workbook as Excel shows them: 令和7年4月1日, 25:30, 火曜日."""
 
 import datetime
 import math
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from langchain_swallow.documents.readers.xlsx_format_code import FormatSection, Token, parse_format
 from langchain_swallow.text.numerals import full_width, kanji_number
 
-# The day after 9999-12-31; Excel shows no dates from there on, nor before 1900.
+# The serial number after 9999-12-31; Excel shows no dates from it on, nor before 1900.
 _END = 2_958_466
 _DAYS_BETWEEN_SYSTEMS = 1462
 _ERAS = (
@@ -23,10 +23,10 @@ _ENGLISH_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split
 _MONTHS = (
     "January February March April May June July August September October November December"
 ).split()
-# The languages in which `e` is the year of the common era, and Taiwan's.
+# The locales in which `e` is the year of the common era, and those of Taiwan.
 _COMMON_ERA = ("804", "zh-cn", "412", "ko-kr", "409", "en-us")
 _TAIWAN = ("404", "zh-tw")
-# Formats that follow the settings of Windows; these are the Japanese ones.
+# Formats that follow the settings of Windows, with the Japanese settings.
 _SYSTEM = {"f800": "yyyy年m月d日", "f400": "h:mm:ss"}
 
 
@@ -38,7 +38,7 @@ class _Moment:
     # 0 is Monday.
     weekday: int
     seconds: float
-    # Days of the serial number, for elapsed time.
+    # Whole days of the serial number, for elapsed time.
     days: int
 
     @property
@@ -51,12 +51,12 @@ class _Moment:
 
 
 def shown_date(value: float, section: FormatSection, *, is_1904: bool = False) -> str | None:
-    """A serial number as a section shows it; `None` where it is no date.
+    """Format a serial number as a date or time; return `None` if it is out of Excel's range.
 
     Args:
-        value: Days since the end of 1899.
-        section: Of a format of dates.
-        is_1904: Whether the workbook counts from 1904, as those of the first Macs do.
+        value: The serial number: days since the end of 1899, or since 1904 if `is_1904`.
+        section: A section of a date format.
+        is_1904: Whether the workbook counts days from 1904, as those of early Macs do.
     """
     tokens = section.tokens
     if section.locale in _SYSTEM:
@@ -86,7 +86,7 @@ def _system_tokens(locale: str) -> tuple[Token, ...]:
 
 
 def _moment(serial: float, decimals: int) -> _Moment | None:
-    """Excel counts a 29 February 1900 that there was not, and a day before the first."""
+    """Convert a serial number; like Excel, it has a day 1900-01-00 and a day 1900-02-29."""
     days = math.floor(serial)
     seconds = round((serial - days) * 86400, decimals)
     if seconds >= 86400:
@@ -98,12 +98,12 @@ def _moment(serial: float, decimals: int) -> _Moment | None:
         return _Moment(1900, month, day, (days + 5) % 7, seconds, days)
     first = datetime.date(1899, 12, 31 if days < 60 else 30)
     date = first + datetime.timedelta(days)
-    # By its own count Excel tells the days of the week before March 1900 one too early.
+    # Excel's days of the week before March 1900 are one day early, because of its 1900-02-29.
     return _Moment(date.year, date.month, date.day, (days + 5) % 7, seconds, days)
 
 
 def _without_midnight(tokens: Sequence[Token]) -> tuple[Token, ...]:
-    """A date whose format shows a time that no one entered: 2025-04-01 00:00:00."""
+    """Drop the time of a date format if no time was entered: 2025-04-01 00:00:00."""
     kinds = [
         t.text[0].lower() if t.kind == "date" else "h" if t.kind == "half" else "" for t in tokens
     ]
@@ -161,7 +161,7 @@ def _date_part(letter: str, width: int, moment: _Moment, section: FormatSection)
 
 
 def _era_part(letter: str, width: int, moment: _Moment, section: FormatSection) -> str:
-    """Name (`g`) or year (`e`) of an era."""
+    """The name (`g`) or the year (`e`) of an era."""
     if section.locale in _COMMON_ERA:
         return _number(moment.year, 1, section) if letter == "e" else ""
     if section.locale in _TAIWAN:
@@ -171,7 +171,7 @@ def _era_part(letter: str, width: int, moment: _Moment, section: FormatSection) 
             if letter == "e"
             else names[min(width, 3) - 1]
         )
-    # A 29 February 1900 is in 明治 too.
+    # Compare as tuples, since 1900-02-29, which is in 明治 too, is not a valid date.
     date = (moment.year, moment.month, moment.day)
     began, name, initial = next(
         era for era in _ERAS if date >= (era[0].year, era[0].month, era[0].day)
@@ -185,7 +185,7 @@ def _era_part(letter: str, width: int, moment: _Moment, section: FormatSection) 
 
 
 def _is_minute(i: int, tokens: Sequence[Token]) -> bool:
-    """`m` is minutes behind hours and before seconds, months elsewhere."""
+    """Whether `m` is minutes: it is after hours and before seconds; elsewhere it is months."""
     before = next(filter(None, map(_letter, reversed(tokens[:i]))), "")
     after = next(filter(None, map(_letter, tokens[i + 1 :])), "")
     return before == "h" or after == "s"

@@ -1,4 +1,4 @@
-"""What is on a sheet besides its cells: comments, shapes, charts, SmartArt and pictures."""
+"""Reads the comments, shapes, charts, SmartArt and pictures of a sheet."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -16,20 +16,20 @@ _SHAPE = "{http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing}s
 
 
 class Drawn(NamedTuple):
-    """Texts of what is drawn on a sheet, and what of it has none."""
+    """The texts of the drawings on a sheet, and the drawings without text."""
 
     lines: list[str]
     left_out: list[LeftOut]
 
 
 def read_drawings(archive: Archive, related: Collection[Relation], name: str, number: int) -> Drawn:
-    """Texts of shapes, charts, SmartArt and pictures of a sheet.
+    """Read the texts of shapes, charts, SmartArt and pictures of a sheet.
 
     Args:
         archive: The file.
-        related: What the sheet refers to.
-        name: What to call the file in an error.
-        number: Of the sheet, counted from 1.
+        related: The relationships of the sheet.
+        name: How error messages name the file.
+        number: The number of the sheet, from 1.
     """
     lines: list[str] = []
     left_out: list[LeftOut] = []
@@ -39,7 +39,7 @@ def read_drawings(archive: Archive, related: Collection[Relation], name: str, nu
         root = parse_xml(archive.read(part.path), name)
         remove_fallbacks(root)
         lines += filter(None, map(shape_text, root.iter(_SHAPE)))
-        # A workbook has the data of its charts in its sheets.
+        # The data of the charts are in the sheets.
         graphics = Graphics(archive, relations(archive, part.path, name), name, has_data=False)
         lines += graphics.lines(root)
         left_out += graphics.left_out(number)
@@ -49,9 +49,15 @@ def read_drawings(archive: Archive, related: Collection[Relation], name: str, nu
 def read_comments(
     archive: Archive, related: Collection[Relation], name: str, sheet: Sheet
 ) -> list[str]:
-    """Comments with the cells that they are on.
+    """Read the comments of a sheet, each with its cell: コメント（B2 単価）: ….
 
-    Discussions of newer Excel have a copy for older ones, which is not read.
+    Threaded comments of newer Excel have a copy for older versions, which is not read.
+
+    Args:
+        archive: The file.
+        related: The relationships of the sheet.
+        name: How error messages name the file.
+        sheet: The cells of the sheet.
     """
     found: dict[str, list[str]] = {}
     newer: dict[str, list[str]] = {}
@@ -75,7 +81,7 @@ def read_comments(
 
 
 def _named(place: str, sheet: Sheet) -> str:
-    """A cell's place, and what stands in it."""
+    """The reference of a cell, and its text."""
     area = read_area(place)
     text = sheet.rows.get(area.top, {}).get(area.left, "") if area else ""
     return f"{place} {text}".strip()

@@ -1,7 +1,7 @@
-"""Number formats of a workbook, taken apart (ECMA-376 Part 1, 18.8.31).
+"""Parses the number formats of a workbook (ECMA-376 Part 1, 18.8.31).
 
-A format has up to four sections, apart by semicolons: for positive and negative numbers, zero, and
-text. A section is a list of tokens: placeholders of digits, parts of dates, and what stands as is.
+A format has up to four sections, separated by semicolons: for positive numbers, negative numbers,
+zero, and text. A section is a list of tokens: digit placeholders, parts of dates, and literals.
 """
 
 import re
@@ -26,7 +26,7 @@ _TOKEN = re.compile(
     | (?P<general>General|G/標準|標準)
     | (?P<half>AM/PM|A/P|上午/下午|午前/午後)
     | (?P<exponent>E[+-])
-    | (?P<date>y+|m+|d+|h+|s+(?:\.0+)?|g+|e+|aaaa?|b{2,4})
+    | (?P<date>y+|m+|d+|h+|s+(?:[.]0+)?|g+|e+|aaaa?|b{2,4})
     | (?P<digits>[0#?,]+)
     | (?P<point>\.)
     | (?P<percent>%)
@@ -40,7 +40,7 @@ _SECTION = re.compile(r'(?:"[^"]*"?|\\.|[_*].|\[[^\]]*\]|[^;])*', re.DOTALL)
 
 
 class Token(NamedTuple):
-    """A part of a section, as it is written, quotation marks removed."""
+    """A part of a section, as it is written but without quotation marks."""
 
     kind: Kind
     text: str
@@ -48,10 +48,11 @@ class Token(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FormatSection:
-    """How some numbers are shown.
+    """How the numbers of a section are shown.
 
-    `operator` and `limit` say which, where the section does; `locale` is of the language, such as
-    "411"; `numerals` 1 is 一二三, 3 is １２３.
+    If `operator` is not empty, the section applies to numbers that compare so with `limit`.
+    `locale` is the code of the language, such as "411" for Japanese. `numerals` is 1 for 一二三, 3
+    for １２３, and 0 for the usual digits.
     """
 
     tokens: tuple[Token, ...]
@@ -71,7 +72,7 @@ class FormatSection:
 
 
 def parse_format(code: str) -> list[FormatSection]:
-    """Sections of a format.
+    """Parse the sections of a format.
 
     >>> [token.text for token in parse_format('#,##0"円";[Red]-0')[1].tokens]
     ['-', '0']
@@ -80,7 +81,7 @@ def parse_format(code: str) -> list[FormatSection]:
     place = 0
     while place <= len(code):
         found = _SECTION.match(code, place)
-        assert found is not None  # it matches the empty text too
+        assert found is not None  # the pattern also matches empty text
         sections.append(_section(found[0]))
         place = found.end() + 1
     return sections

@@ -1,9 +1,10 @@
-"""Where the tables of a sheet are: their titles, their rows, and the notes between them.
+"""Finds the tables of a sheet: their titles, rows, and the notes between them.
 
-A sheet is read from the top. Blank rows divide it into blocks; a row of one cell above a table is
-a title (units such as （単位：円） too), one below it a note. Tables stand side by side where a
-blank column divides them and they differ in their rows or repeat a name. Behind a blank row a table
-goes on if what follows fits its columns and does not look like another head.
+A sheet is read from the top. Blank rows divide it into blocks. In a block, a row of one cell above
+a table is a title, including units such as （単位：円）. A row of one cell below it is a note. Two
+tables are side by side if a blank column divides them, and they differ in their rows or repeat a
+name. After a blank row, a table continues if the rows there fit its columns and do not look like
+another header.
 """
 
 import bisect
@@ -33,12 +34,12 @@ _NOTES = (
     "(参考",
     "（参考",
 )
-# Cells that merged areas cover; an area may claim all of a sheet.
+# The limit for cells covered by merged areas, since an area may cover a whole sheet.
 _MAX_COVERED_CELLS = 5_000_000
 
 
 class Line(NamedTuple):
-    """A text that stands alone in its row, or nearly so."""
+    """A text that is alone in its row, or nearly so."""
 
     row: int
     text: str
@@ -46,13 +47,13 @@ class Line(NamedTuple):
 
 @dataclass(slots=True)
 class Table:
-    """Rows of a sheet that belong together.
+    """A table of a sheet. Rows and columns count from 0.
 
     Args:
-        titles: What stands above it.
-        rows: Numbers of its rows; none where there are only notes.
-        columns: Numbers of the columns that have texts.
-        notes: What stands below it.
+        titles: The lines above the table.
+        rows: Its rows; empty if there are only notes.
+        columns: The columns that have texts.
+        notes: The lines below the table.
     """
 
     titles: list[Line] = field(default_factory=list)
@@ -62,9 +63,14 @@ class Table:
 
 
 class Covered:
-    """Which cells of a sheet merged areas cover.
+    """The cells of a sheet that merged areas cover.
 
-    `spans` has, for the first cell of an area, the columns and rows behind its last.
+    `spans` maps the (row, column) of the first cell of an area to the column and the row after its
+    last cell.
+
+    Args:
+        sheet: The sheet.
+        numbers: Its rows that have texts, in ascending order.
     """
 
     def __init__(self, sheet: Sheet, numbers: Sequence[int]) -> None:
@@ -83,7 +89,7 @@ class Covered:
                 self._columns.setdefault(row, set()).update(columns)
 
     def columns(self, row: int) -> set[int]:
-        """Columns that an area stands in, in this row."""
+        """Return the columns of a row that merged areas cover."""
         return self._columns.get(row, _NOTHING)
 
 
@@ -91,7 +97,7 @@ _NOTHING: set[int] = set()
 
 
 def find_tables(sheet: Sheet, covered: Covered) -> list[Table]:
-    """Tables and notes of a sheet, in reading order."""
+    """Return the tables and notes of a sheet, in reading order."""
     found: list[Table] = []
     for block in _blocks(sheet, covered):
         for table in _block_tables(sheet, covered, block):
@@ -105,7 +111,7 @@ def find_tables(sheet: Sheet, covered: Covered) -> list[Table]:
 
 
 def _blocks(sheet: Sheet, covered: Covered) -> Iterator[list[int]]:
-    """Numbers of rows without a blank row between them."""
+    """Groups of rows without a blank row between them."""
     block: list[int] = []
     end = 0
     for row in sorted(sheet.rows):
@@ -152,7 +158,7 @@ def _within(texts: dict[int, str], columns: Sequence[int]) -> bool:
 
 
 def _is_row_of_pairs(sheet: Sheet, row: int, below: int) -> bool:
-    """Whether a cell alone is a name without a value, above one with a value."""
+    """Whether a single cell is a name without a value, above a name with one."""
     (column, text), *_ = sheet.rows[row].items()
     names = sheet.rows[below]
     values = [other for place, other in names.items() if place > column]
@@ -174,7 +180,7 @@ def _is_note(sheet: Sheet, row: int) -> bool:
 
 
 def _is_title(table: Table) -> bool:
-    """Whether notes are few and short enough to be what the next table is called."""
+    """Whether notes are few and short enough to be the title of the next table."""
     return (
         not table.rows
         and len(table.notes) <= _MAX_TITLES
@@ -188,7 +194,7 @@ def _has_notes(lines: Sequence[Line]) -> bool:
 
 
 def _side_by_side(sheet: Sheet, covered: Covered, block: Sequence[int]) -> Iterator[list[int]]:
-    """Used columns of each table, from left to right."""
+    """The used columns of each table, from left to right."""
     used: set[int] = set()
     for row in block:
         used |= sheet.rows[row].keys()
@@ -208,7 +214,7 @@ def _side_by_side(sheet: Sheet, covered: Covered, block: Sequence[int]) -> Itera
 
 
 def _differ(sheet: Sheet, block: Sequence[int], left: list[int], right: list[int]) -> bool:
-    """Whether cells beside each other are of two tables."""
+    """Whether columns on two sides of a blank column are different tables."""
     if min(len(left), len(right)) < 2:
         return False
     sides = [
@@ -222,7 +228,7 @@ def _differ(sheet: Sheet, block: Sequence[int], left: list[int], right: list[int
 
 
 def _take_titles(sheet: Sheet, covered: Covered, table: Table) -> list[Line]:
-    """Rows with few cells above a head, such as a title and its unit at the other end."""
+    """Move rows with few cells above the header, such as a title and its unit, to the titles."""
     titles: list[Line] = []
     columns = set(table.columns)
     while len(table.rows) > 2 and len(titles) < _MAX_TITLES:
@@ -239,7 +245,7 @@ def _take_titles(sheet: Sheet, covered: Covered, table: Table) -> list[Line]:
 
 
 def _goes_on(sheet: Sheet, table: Table, below: Table) -> bool:
-    """Whether rows behind a blank one are of the table above."""
+    """Whether the rows after a blank row continue the table above."""
     if table.notes or not (
         table.columns[0] <= below.columns[0] and below.columns[-1] <= table.columns[-1]
     ):
@@ -259,7 +265,7 @@ def _goes_on(sheet: Sheet, table: Table, below: Table) -> bool:
 
 
 def _is_head_like(sheet: Sheet, table: Table, below: Table) -> bool:
-    """Whether the first of these rows is set apart as the head of the table above is."""
+    """Whether the first of these rows looks like the header of the table above."""
     looks = [
         {sheet.looks.get(row, {}).get(column, 0) for column in sheet.rows[row]}
         for row in (table.rows[0], table.rows[-1], below.rows[0])
@@ -273,9 +279,9 @@ def _is_head_like(sheet: Sheet, table: Table, below: Table) -> bool:
 
 
 def _join(table: Table, below: Table) -> None:
-    """Rows of a group go on below its name, which is a row of its own."""
+    """Append the rows of a continuation; its titles become rows, since they name groups."""
     added = {*(line.row for line in below.titles), *below.rows}
-    # Only the last rows can be behind these; to sort all of them for each block takes long.
+    # Only the last rows can be after these; sorting all rows for each block would be slow.
     place = bisect.bisect_left(table.rows, min(added))
     table.rows[place:] = sorted(added.union(table.rows[place:]))
     table.columns = sorted({*table.columns, *below.columns})

@@ -1,6 +1,7 @@
-"""Numbers of a workbook as its reader sees them: 8%, ¥12,800, 3.5時間, 令和7年4月1日.
+"""Formats the numbers of a workbook as Excel shows them: 8%, ¥12,800, 3.5時間, 令和7年4月1日.
 
-A cell holds 0.08, and a number format how it is shown; colors and widths of spaces are not text.
+A cell has the value 0.08, and its number format says how it is shown. Colors and the widths of
+spaces in a format are ignored, since they are not text.
 """
 
 import functools
@@ -21,17 +22,17 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }  # fmt: skip
 _NOT_ZERO = re.compile("[1-9１-９一二三四五六七八九十百千]")
 _GENERAL = parse_format("General")[0]
-# Enough for 1E308 with as many decimals as Excel allows.
+# Enough digits for 1E308 with as many decimals as Excel allows.
 _EXACT = Context(prec=2000, rounding=ROUND_HALF_UP)
 
 
 def shown_number(value: float, format: str, *, is_1904: bool = False) -> str:
-    """A number as its format shows it; as it is where the format hides it or cannot show it.
+    """Format a number; it is written as it is if the format hides it or cannot show it.
 
     Args:
-        value: As the cell holds it, days for dates; finite.
-        format: Its code, such as `#,##0"円"`.
-        is_1904: Whether the workbook counts its days from 1904.
+        value: The finite value of the cell; a serial number for dates.
+        format: The format code, such as `#,##0"円"`.
+        is_1904: Whether the workbook counts days from 1904.
 
     >>> shown_number(0.08, "0%"), shown_number(12800, '#,##0"円"'), shown_number(3.0, "General")
     ('8%', '12,800円', '3')
@@ -39,7 +40,7 @@ def shown_number(value: float, format: str, *, is_1904: bool = False) -> str:
     try:
         return _writer(format, is_1904)(value)
     except (ArithmeticError, ValueError):
-        # Such as with thousands of decimals; one cell does not make a workbook unreadable.
+        # For example, a format with thousands of decimals; one cell must not fail the workbook.
         return plain_number(value)
 
 
@@ -59,12 +60,12 @@ def _writer(format: str, is_1904: bool) -> Callable[[float], str]:
             shown = shown_date(value, section, is_1904=is_1904)
             return plain_number(value) if shown is None else shown
         if not section.tokens:
-            # A format hides zeros so; one that hides all numbers is no reason to lose them.
+            # An empty section may hide zeros; numbers are kept even if a format hides all of them.
             return "" if value == 0 and number == 2 else plain_number(value)
         quick = usual[number]
         shown = quick(abs(value)) if quick else ""
         shown = shown or _written(abs(value), section)
-        # What is rounded to zero has no sign.
+        # A number that is rounded to zero has no sign.
         is_signed = value < 0 and not _drops_sign(number, sections) and _NOT_ZERO.search(shown)
         return f"{'-' if is_signed else ''}{shown}".strip()
 
@@ -72,7 +73,7 @@ def _writer(format: str, is_1904: bool) -> Callable[[float], str]:
 
 
 def shown_text(text: str, format: str) -> str:
-    """A text as its format shows it: `@"様"` adds 様.
+    """Format a text: `@"様"` adds 様.
 
     >>> shown_text("山田", '0;-0;0;@"様"')
     '山田様'
@@ -86,7 +87,7 @@ def shown_text(text: str, format: str) -> str:
 
 
 def _choose(value: float, sections: Sequence[FormatSection]) -> int | None:
-    """Which section shows a number; the fourth is for text."""
+    """The index of the section for a number, or `None`; the fourth section is for text."""
     numbers = sections[:3]
     if numbers[-1].has("text") and len(numbers) > 1:
         numbers = numbers[:-1]
@@ -101,7 +102,7 @@ def _choose(value: float, sections: Sequence[FormatSection]) -> int | None:
 
 
 def _drops_sign(number: int, sections: Sequence[FormatSection]) -> bool:
-    """Whether a section is of negative numbers only, and writes their sign itself or none."""
+    """Whether a section is only for negative numbers, and so shows any sign by itself."""
     section = sections[number]
     if section.operator:
         return section.operator.startswith("<") and section.limit <= 0
@@ -109,13 +110,13 @@ def _drops_sign(number: int, sections: Sequence[FormatSection]) -> bool:
 
 
 def _written(value: float, section: FormatSection) -> str:
-    """A number that is not negative."""
+    """Format a non-negative number."""
     tokens = section.tokens
     if section.has("general") or not section.has("digits"):
         shown = _numerals(plain_number(value), value, section)
         is_shown = section.has("general") or section.has("text")
         parts = [shown if t.kind in ("general", "text") else t.text for t in tokens]
-        # A section of words only, such as "なし" for zero, stands for the number.
+        # A section with only words, such as "なし" for zero, replaces the number.
         return "".join(parts) if is_shown or tokens else shown
     if section.has("exponent"):
         return _scientific(value, tokens)
@@ -125,13 +126,13 @@ def _written(value: float, section: FormatSection) -> str:
 
 
 def _decimal(value: float, section: FormatSection) -> str:
-    """Digits in their places: thousands, decimals, and what stands between them."""
+    """Format digits with thousands, decimals, and the literals between them."""
     tokens = section.tokens
     point = next((i for i, t in enumerate(tokens) if t.kind == "point"), len(tokens))
     last = max((i for i, t in enumerate(tokens[:point]) if t.kind == "digits"), default=-1)
     places = "".join(t.text for t in tokens[:point] if t.kind == "digits")
     decimals = "".join(t.text for t in tokens[point:] if t.kind == "digits").replace(",", "")
-    # Each comma behind the digits shows thousands; those behind the decimals too.
+    # Each comma after the digits, or after the decimals, divides the number by 1,000.
     behind = "".join(t.text for t in tokens if t.kind == "digits")
     scale = len(places) - len(places.rstrip(",")) or len(behind) - len(behind.rstrip(","))
     percents = sum(t.kind == "percent" for t in tokens)
@@ -151,12 +152,12 @@ def _decimal(value: float, section: FormatSection) -> str:
 
 
 def _rounded(number: Decimal, decimals: int) -> Decimal:
-    """As Excel rounds: a half away from zero."""
+    """Round as Excel does: halves away from zero."""
     return number.quantize(Decimal(1).scaleb(-decimals), context=_EXACT)
 
 
 def _fill(whole: str, tokens: Sequence[Token], *, has_commas: bool) -> dict[int, str]:
-    """Digits for each run of places, from the last on; the first takes all that are left."""
+    """The digits of each run of placeholders, from the last; the first run takes all the rest."""
     runs = [i for i, token in enumerate(tokens) if token.kind == "digits"]
     filled: dict[int, str] = {}
     taken = 0
@@ -179,7 +180,7 @@ def _fill(whole: str, tokens: Sequence[Token], *, has_commas: bool) -> dict[int,
             groups: list[str] = []
             head = len(rest)
             while head > 0:
-                # Up to the next comma, which the places that are filled have set.
+                # Up to the next comma, counted from the digits that are already placed.
                 size = 3 - (taken % 3)
                 groups.insert(0, rest[max(0, head - size) : head])
                 head -= size
@@ -194,7 +195,7 @@ def _fill(whole: str, tokens: Sequence[Token], *, has_commas: bool) -> dict[int,
 
 
 def _decimals(digits: str, tokens: Sequence[Token]) -> list[str]:
-    """What stands from the point on; zeros that # leaves out are not shown."""
+    """The point and what follows it; trailing zeros at # placeholders are not shown."""
     places = "".join(t.text for t in tokens if t.kind == "digits").replace(",", "")
     keep = len(digits.rstrip("0"))
     keep = max([keep, *(i + 1 for i, place in enumerate(places) if place == "0")])
@@ -233,7 +234,7 @@ def _fraction_place(tokens: Sequence[Token]) -> int | None:
 
 
 def _fraction(value: float, tokens: Sequence[Token], slash: int) -> str:
-    """1 3/4; the places behind the slash say how large a denominator may be, or which it is."""
+    """A fraction such as 1 3/4; the format after the slash has the denominator or its digits."""
     has_whole = sum(t.kind == "digits" for t in tokens[:slash]) > 1
     below = "".join(t.text for t in tokens[slash + 1 :])
     number = Fraction(plain_number(value))

@@ -1,7 +1,7 @@
-"""Cells of a sheet, read from its XML: texts by row and column, whatever it says of its size.
+"""Reads the cells of a sheet from its XML: texts by row and column.
 
-Report writers leave a wrong `<dimension>`, or rows and cells without their places; neither matters
-here. Nothing is kept for cells without a text.
+Report generators write a wrong `<dimension>`, or rows and cells without references; both are
+handled. Cells without text are not stored.
 """
 
 import io
@@ -22,14 +22,14 @@ from langchain_swallow.errors import DocumentError
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _RANGE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})(?::\$?([A-Z]{1,3})\$?([0-9]{1,7}))?")
 _MAX_CACHED_NUMBERS = 100_000
-# A text may be long, and stand in every cell.
+# Per sheet, since every cell may refer to the same long text.
 _MAX_CHARACTERS = 300_000_000
 _EPOCH = datetime(1899, 12, 30)
 
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """Cells in a rectangle: the first row and column, counted from 0, and those after the last."""
+    """A rectangle of cells: its first row and column, from 0, and those after its last."""
 
     top: int
     left: int
@@ -39,10 +39,11 @@ class Area:
 
 @dataclass(slots=True)
 class Sheet:
-    """What is on a sheet.
+    """The cells of a sheet.
 
-    `rows` has texts by row and column, counted from 0; `looks` the same for cells that are bold or
-    filled; `uncomputed` is how many formulas have no value.
+    `rows` has their texts by row and column, from 0. `looks` has, for cells that are bold or
+    filled, their `Style.look`. `merged` has the merged areas, and `uncomputed` is the number of
+    formulas without a stored value.
     """
 
     rows: dict[int, dict[int, str]] = field(default_factory=dict)
@@ -55,8 +56,8 @@ class Sheet:
 class Book:
     """What all sheets of a workbook share.
 
-    `is_never_computed` is whether the program that wrote it left the formulas to Excel, and zeros
-    in their places.
+    `is_1904` is whether days count from 1904. `is_never_computed` is whether the program that wrote
+    the file left the formulas for Excel to compute, with zeros as their values.
     """
 
     strings: Sequence[str] = ()
@@ -66,7 +67,7 @@ class Book:
 
 
 def read_area(text: str) -> Area | None:
-    """A range such as "A1:C3".
+    """Parse a range such as "A1:C3" or "B2"; return `None` if it is not one.
 
     >>> read_area("B2:C4")
     Area(top=1, left=1, bottom=4, right=3)
@@ -80,7 +81,7 @@ def read_area(text: str) -> Area | None:
 
 
 def _column(letters: str) -> int:
-    """A is 1, AA is 27."""
+    """Convert the letters of a column: A is 1, AA is 27."""
     number = 0
     for letter in letters:
         number = 26 * number + ord(letter) - ord("A") + 1
@@ -88,12 +89,17 @@ def _column(letters: str) -> int:
 
 
 def shared_strings(data: bytes, name: str) -> list[str]:
-    """Texts that cells refer to by number, without the readings that Excel keeps beside them."""
+    """Read the texts that cells refer to by index, without their furigana.
+
+    Args:
+        data: The XML of the part.
+        name: How error messages name the file.
+    """
     return [string_text(item) for item in _elements(data, name, f"{MAIN}si")]
 
 
 def string_text(item: Any) -> str:
-    """Text of a shared or inline string, of all its runs; `rPh` has the reading of kanji."""
+    """Return the text of all runs of a shared or inline string; furigana (`rPh`) is not read."""
     parts: list[str] = []
     for part in item:
         if part.tag == f"{MAIN}t":
@@ -110,13 +116,13 @@ def _unescaped(text: str) -> str:
 
 
 def _character(match: re.Match[str]) -> str:
-    """Excel writes so what XML cannot hold: control characters, which are left out here."""
+    """Decode an escaped character; control characters, which XML cannot hold, are left out."""
     character = chr(int(match[1], 16))
     return character if character.isprintable() or character in "\n\r\t" else ""
 
 
 def _elements(data: bytes, name: str, *tags: str) -> Iterator[Any]:
-    """Elements one after another, freed behind: sheets are large."""
+    """Yield elements one by one and free those before, since sheets are large."""
     source = io.BytesIO(without_strict_namespaces(data))
     try:
         for _, element in etree.iterparse(
@@ -132,15 +138,16 @@ def _elements(data: bytes, name: str, *tags: str) -> Iterator[Any]:
 
 
 def read_sheet(data: bytes, name: str, book: Book) -> Sheet:
-    """Cells of a sheet.
+    """Read the cells of a sheet.
 
     Args:
-        data: Its XML.
-        name: What to call the file in an error.
+        data: The XML of the sheet.
+        name: How error messages name the file.
         book: The workbook.
 
     Raises:
-        DocumentError: It is damaged.
+        DocumentError: The XML is damaged, or the texts of the sheet have more than 300 million
+            characters.
     """
     sheet = Sheet()
     reader = _CellReader(book)
@@ -155,7 +162,9 @@ def read_sheet(data: bytes, name: str, book: Book) -> Sheet:
         texts, looks = reader.row(element)
         characters += sum(map(len, texts.values()))
         if characters > _MAX_CHARACTERS:
-            raise DocumentError(f"{name} has over {_MAX_CHARACTERS} characters on a sheet.")
+            raise DocumentError(
+                f"{name} has over {_MAX_CHARACTERS} characters on a sheet. Split the sheet."
+            )
         if texts:
             sheet.rows.setdefault(row, {}).update(texts)
             if looks:
@@ -165,13 +174,13 @@ def read_sheet(data: bytes, name: str, book: Book) -> Sheet:
 
 
 class _CellReader:
-    """Texts of cells as their reader sees them."""
+    """Reads the texts of cells as Excel shows them."""
 
     def __init__(self, book: Book) -> None:
         self.uncomputed = 0
         self._book = book
         self._columns: dict[str, int] = {}
-        # By value and style: dates and amounts recur.
+        # Formatted numbers by value and style, since dates and amounts recur.
         self._shown: dict[tuple[str, str | None], str] = {}
         self._by_type: dict[str | None, Callable[[str, Style], str]] = {
             None: self._number,
@@ -182,7 +191,7 @@ class _CellReader:
         }
 
     def row(self, row: Any) -> tuple[dict[int, str], dict[int, int]]:
-        """Texts and looks by column."""
+        """Return the texts and looks of a row, by column."""
         texts: dict[int, str] = {}
         looks: dict[int, int] = {}
         column = -1
@@ -239,7 +248,7 @@ class _CellReader:
 
     def _is_uncomputed(self, value: str | None, kind: str | None, formula: Any) -> bool:
         if value is None:
-            # An empty text is a value too, which says that it is a text.
+            # A formula of type "str" without a value has the empty text as its result.
             return kind != "str"
         return value == "0" and self._book.is_never_computed and kind in (None, "n")
 
@@ -249,7 +258,7 @@ class _CellReader:
         except ValueError:
             return value.strip()
         if not math.isfinite(number):
-            # Such as 1E400, which Excel has no number for.
+            # For example 1E400, which is not a number in Excel.
             return value.strip()
         if style.format == "General" and value.isdecimal():
             return str(int(value))
@@ -263,7 +272,7 @@ class _CellReader:
         return text if style.format in ("General", "@") else shown_text(text, style.format)
 
     def _date(self, value: str, style: Style) -> str:
-        """A date as ISO 8601 writes it, which the strict form has instead of numbers."""
+        """Format an ISO 8601 date, which strict Open XML has instead of serial numbers."""
         try:
             moment = datetime.fromisoformat(value.strip().removesuffix("Z"))
         except ValueError:
@@ -279,6 +288,6 @@ _PLAIN = Style()
 
 
 def _written(formula: Any) -> str:
-    """A formula as Excel shows it; of one shared with other cells only the first is written."""
+    """A formula as Excel shows it; empty for a shared formula, which only its first cell has."""
     text = (formula.text or "").strip().replace("_xlfn.", "").replace("_xlws.", "")
     return f": ={text}" if text else ""

@@ -1,4 +1,4 @@
-"""What a workbook's styles say of its cells: number formats, and whether a cell is set apart."""
+"""Reads the styles of a workbook: number formats, and whether cells are bold or filled."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,8 +7,8 @@ MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 _DATE, _ERA = 'yyyy"年"m"月"d"日"', '[$-411]ggge"年"m"月"d"日"'
 _SHORT_ERA, _MONTH, _DAY = "[$-411]ge.m.d", 'yyyy"年"m"月"', 'm"月"d"日"'
-# Formats that files name by number only, as Japanese Excel shows them (18.8.30). Those of money
-# are without a sign: the country of the file's writer is not known.
+# Built-in formats, which files only refer to by number, as Japanese Excel shows them (18.8.30).
+# Currency formats have no sign, since the country of the file is not known.
 _BUILT_IN = {
     0: "General", 1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00",
     5: "#,##0;-#,##0", 6: "#,##0;-#,##0", 7: "#,##0.00;-#,##0.00", 8: "#,##0.00;-#,##0.00",
@@ -30,17 +30,17 @@ _BUILT_IN = {
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a cell is shown; `look` is 0 for plain cells, and the same for cells set apart alike."""
+    """The number format of a cell, and its `look`: 0 if plain, equal for equal bold and fill."""
 
     format: str = "General"
     look: int = 0
 
 
 def cell_styles(root: Any) -> list[Style]:
-    """Styles by their number in the cells.
+    """Return the styles, in the order of the indices that cells have.
 
     Args:
-        root: Of `xl/styles.xml`.
+        root: The root of `xl/styles.xml`.
     """
     formats = _BUILT_IN | {
         int(e.get("numFmtId")): e.get("formatCode", "")
@@ -69,7 +69,7 @@ def _is_bold(font: Any) -> bool:
 
 
 def _color(fill: Any) -> str:
-    """What a cell is filled with; empty for white, and where nothing is."""
+    """The fill of a cell; empty for none or white."""
     pattern = fill.find(f"{MAIN}patternFill")
     if pattern is None or pattern.get("patternType", "none") == "none":
         return ""

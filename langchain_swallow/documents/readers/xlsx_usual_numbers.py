@@ -1,27 +1,27 @@
-"""Numbers in the formats that most cells have: #,##0, 0.0%, 000, ¥#,##0; quickly."""
+"""A fast path for the most frequent number formats: #,##0, 0.0%, 000, ¥#,##0."""
 
 from collections.abc import Callable
 
 from langchain_swallow.documents.readers.xlsx_format_code import FormatSection
 
-# Excel keeps this many digits of a number.
+# The number of digits that Excel keeps.
 _SIGNIFICANT = 15
-# A number this close to a half is rounded by its decimal digits, not by its binary ones.
+# A number this close to a half is left to exact decimal rounding.
 _HALF_TOLERANCE = 1e-4
 _MAX_VALUE = 1e15
 
 
 def plain_number(value: float) -> str:
-    """A number as it is, without the rest that its binary form leaves behind 15 digits."""
+    """Write a number without a format, rounded to 15 significant digits."""
     if float(value).is_integer() and abs(value) < 1e21:
         return str(int(value))
     return repr(float(f"{value:.{_SIGNIFICANT}g}")).replace("e", "E")
 
 
 def usual_number(section: FormatSection) -> Callable[[float], str] | None:
-    """How to write a number that is not negative in a section, if it is a usual one.
+    """Return a function that formats non-negative numbers, or `None` for other formats.
 
-    What is written is empty where the number is better rounded with more care.
+    The function returns the empty string for numbers that need exact rounding.
     """
     kinds = [token.kind for token in section.tokens]
     if kinds.count("digits") == 2 and "point" in kinds:

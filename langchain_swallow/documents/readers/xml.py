@@ -1,4 +1,4 @@
-"""XML of strangers: no entities, no network; the namespaces of Office files in one form."""
+"""Parses untrusted XML without entities and network access, and unifies Office namespaces."""
 
 import re
 from typing import Any
@@ -7,23 +7,26 @@ from lxml import etree
 
 from langchain_swallow.errors import DocumentError
 
-# Office files in the strict form of ISO/IEC 29500 ("Strict Open XML") name their namespaces so.
+# The namespaces of Office files in the strict form of ISO/IEC 29500 ("Strict Open XML").
 _STRICT = re.compile(rb"""(=\s*["'])http://purl\.oclc\.org/ooxml/(\w+)/""")
 _TRANSITIONAL = rb"\1http://schemas.openxmlformats.org/\2/2006/"
 
 
 def parse_xml(data: bytes, name: str) -> Any:
-    """The root element; strict namespaces of Office files become the transitional ones.
+    """Parse XML; the strict namespaces of Office files become the transitional ones.
 
     Args:
-        data: XML.
-        name: What to call it in an error.
+        data: The XML.
+        name: How error messages name the file.
+
+    Returns:
+        The root element.
 
     Raises:
-        DocumentError: It is no XML.
+        DocumentError: The data is not well-formed XML.
     """
-    # huge_tree: a text may be longer than 10 MB, and elements nested 2,048 deep. Entities, which
-    # could make a small file large, are not resolved.
+    # huge_tree allows texts of more than 10 MB, and elements nested 2,048 deep. Entities, which
+    # could expand a small file, are not resolved.
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True
     )
@@ -34,10 +37,10 @@ def parse_xml(data: bytes, name: str) -> Any:
 
 
 def without_strict_namespaces(data: bytes) -> bytes:
-    """XML whose Office namespaces are the transitional ones, which readers know.
+    """Replace the strict Office namespaces by the transitional ones, which the readers use.
 
     >>> without_strict_namespaces(b'<a xmlns="http://purl.oclc.org/ooxml/drawingml/main"/>')
     b'<a xmlns="http://schemas.openxmlformats.org/drawingml/2006/main"/>'
     """
-    # A regular expression over a large sheet takes longer than this search.
+    # This search is faster than the regular expression over a large sheet.
     return _STRICT.sub(_TRANSITIONAL, data) if b"purl.oclc.org/ooxml" in data else data

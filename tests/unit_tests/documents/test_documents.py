@@ -232,7 +232,7 @@ def test_a_table_with_an_open_quotation_mark_does_not_lose_the_others(tmp_path):
     found = load_documents(tmp_path, on_error="skip")
     assert whole(found) == "良い文書。"
     (reason,) = found.failed.values()
-    assert "表.csv: it is no table from line" in reason
+    assert "表.csv: it is not a valid table from line" in reason
     assert "quotation mark may be open" in reason
 
 

@@ -84,7 +84,7 @@ def test_cells_of_any_length_are_read_by_several_threads():
 
 
 def test_an_open_quotation_mark_is_refused_with_its_line():
-    with pytest.raises(DocumentError, match=r"no table from line 3 on.*quotation mark may be open"):
+    with pytest.raises(DocumentError, match=r"not a valid table from line 3 on.*mark may be open"):
         read_tsv('品名\t単価\n机\t9\n"椅子\t8\n棚\t7\n')
     # One in the last row takes nothing from others.
     assert rows('品名,単価\n机,9.5\n棚,"5') == ["品名: 机、単価: 9.5", "品名: 棚、単価: 5"]
