@@ -107,11 +107,14 @@ class Thought:
 
     @property
     def template_arguments(self) -> dict[str, Any]:
-        """What the chat template is told."""
-        arguments: dict[str, Any] = {}
+        """What the chat template is told.
+
+        A thought begins a turn: a conversation that ends with an answer is given another one.
+        """
+        arguments: dict[str, Any] = {"add_generation_prompt": True} if self.kind else {}
         if self.kind == "think_tag" and self.reasoning is not None:
             # The first is Qwen3's name, the second DeepSeek's and Granite's.
-            arguments = {"enable_thinking": self.reasoning, "thinking": self.reasoning}
+            arguments |= {"enable_thinking": self.reasoning, "thinking": self.reasoning}
         return arguments | ({"reasoning_effort": self.effort} if self.effort else {})
 
     def begin(self, prompt_ids: list[int]) -> list[int]:

@@ -123,6 +123,19 @@ def test_the_switch(template, reasoning, end):
         assert ("output_token_details" in message.usage_metadata) == ("/" not in end)
 
 
+@pytest.mark.parametrize(("model", "tokenizer", "thought"), FORMS)
+def test_a_conversation_that_ends_with_an_answer_is_given_another(model, tokenizer, thought):
+    """The thought is within a turn of the assistant's, not after one."""
+    llm, engine = thinking(*[f"{thought}続き。"] * 2, model=model, tokenizer=tokenizer())
+    talk = [HumanMessage("東京は？"), AIMessage("途中")]
+    assert llm.invoke([*talk, HumanMessage("続けて")]).content == "続き。"
+    assert llm.invoke(talk).content == "続き。"
+    asked, continued = prompts(engine)[::2]
+    assert asked.endswith(turn := asked.rpartition("続けて")[2])
+    assert "assistant" in turn
+    assert continued.endswith(f"途中{turn}")
+
+
 def test_the_effort_is_told_to_the_template():
     tokenizer = harmony_tokenizer()
     llm, engine = thinking(*[f"{ANALYSIS}はい。"] * 3, model="x", tokenizer=tokenizer)
