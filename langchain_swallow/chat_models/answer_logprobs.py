@@ -120,7 +120,8 @@ class AnswerScorer(EngineOwner, BaseChatModel):
             ]
             messages = self._convert_input(prompt).to_messages()
             asked = {name: value for name, value in call.items() if name != "stop"}
-            asked |= {"n": 1, "max_tokens": max(lengths)}
+            # No thought is made; the least room for one is that for the markup around it.
+            asked |= {"n": 1, "max_tokens": max(lengths), "max_reasoning_tokens": 1}
             [request] = self._requests(messages, [], engine, asked)
             if isinstance(request, ThinkingRequest):
                 request = request.without_thought()

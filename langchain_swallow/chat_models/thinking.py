@@ -186,8 +186,9 @@ class Thought:
             ids.pop()
         if not ids or finish.stop_sequence is not None:
             ids = encode_inside(text, self.tokenizer)
-        is_cut = finish.reason == "length" and self.kind == "think_tag"
-        closed = self._encode(f"\n{self._closed}" if is_cut else self._closed)
+        # The model ends its thoughts with a line break of its own, unless one is cut or empty.
+        ends_line = self.kind == "think_tag" and (finish.reason == "length" or not ids)
+        closed = self._encode(f"\n{self._closed}" if ends_line else self._closed)
         prompt_ids = (*asked.thought.prompt_ids, *ids, *closed)
         space = drops_first_space(prompt_ids, self.tokenizer)
         return replace(asked.answer, prompt_ids=prompt_ids, drops_first_space=space)

@@ -175,6 +175,32 @@ def test_an_answer_that_never_came_is_an_error_with_the_thought(answer, way):
     assert caught.value.reasoning == THOUGHT
 
 
+@pytest.mark.parametrize(
+    ("tokenizer", "end"),
+    [
+        (qwen3_tokenizer, "<think>\n\n</think>\n\n"),
+        (lambda: qwen3_tokenizer(OPENING), "<think>\n\n</think>\n\n"),
+        (
+            harmony_tokenizer,
+            "analysis<|message|><|end|><|start|>assistant<|channel|>final<|message|>",
+        ),
+    ],
+)
+def test_answers_are_scored_behind_an_empty_thought(tokenizer, end):
+    llm, engine = thinking(model="x", tokenizer=tokenizer())
+    [request] = llm._scoring_requests([("東京は？", ["はい"])], engine, {})
+    assert engine.tokenizer.decode(request.prompt_ids).endswith(end)
+
+
+def test_a_scored_prompt_leaves_no_room_for_a_thought():
+    llm, engine = thinking(window=200)
+    question = "東京は？" * 8
+    fields = {"max_tokens": 8, "max_reasoning_tokens": 150}
+    with pytest.raises(PromptOverflowError):
+        llm.invoke(question, **fields)
+    assert len(list(llm._scoring_requests([(question, ["はい"])], engine, fields))) == 1
+
+
 def test_stop_strings_and_log_probabilities_are_the_answers():
     llm, engine = thinking(THINK + "首都の話です。")
     message = llm.invoke("東京は？", stop=["の話"], logprobs=True)
