@@ -42,6 +42,8 @@ _INTRODUCTION = """次のツールを使えます。使うときは、呼び出�
 _FREE = "ツールを使わなくても答えられるときは、ふつうの文で答えてください。"
 _SEVERAL = "いくつも呼び出すときは、一行に一つずつ書いてください。"
 
+# A private character in the place of a tool's name, until the control tokens are found around it.
+_NAME = "\ue000"
 _BLANKS = f"BLANKS: /{BLANK}+/"
 
 
@@ -104,7 +106,8 @@ class ToolUse:
         """What the answer must match."""
         schemas = self.rules.schemas
         calls = [
-            f"{self._lark(self.form.before(name))} args_{i} {self._lark(self.form.after)}"
+            f"{self._lark(self.form.before(_NAME), self.form.name(name))} args_{i} "
+            f"{self._lark(self.form.after)}"
             for i, name in enumerate(schemas)
         ]
         rules = [*self._start(), f"call: {' | '.join(calls)}"]
@@ -131,11 +134,13 @@ class ToolUse:
         text = rf"/{BLANK}*[^{first}{BLANK[1:]}{rest}/"
         return [f"start: BLANKS? {calls} | TEXT", _BLANKS, f"TEXT: {text}"]
 
-    def _lark(self, text: str) -> str:
-        """A text in a grammar: strings, and control tokens by their ids."""
+    def _lark(self, text: str, name: str = "") -> str:
+        """A text in a grammar: strings, and control tokens by their ids; a name has only text."""
         parts = re.split(_texts_pattern(tuple(self.controls)), text) if self.controls else [text]
         return " ".join(
-            f"<[{self.controls[part]}]>" if part in self.controls else self._strings(part)
+            f"<[{self.controls[part]}]>"
+            if part in self.controls
+            else self._strings(part.replace(_NAME, name))
             for part in parts
             if part
         )

@@ -291,20 +291,24 @@ def test_a_result_without_its_call_is_a_users_text(form):
 # The grammar
 
 
-def admits(form, grammar, text):
-    """Whether a grammar admits the tokens of a text as a whole answer."""
+def compiler_of(form):
     tokenizer = tokenizer_of(form)
-    compiler = GrammarCompiler(
+    return GrammarCompiler(
         tokenizer,
         token_bytes(tokenizer),
         frozenset({tokenizer.eos_token_id}),
         lambda part: encode_inside(part, tokenizer),
     )
+
+
+def admits(form, grammar, text):
+    """Whether a grammar admits the tokens of a text as a whole answer."""
+    tokenizer = tokenizer_of(form)
     ids = tokenizer.encode(text, add_special_tokens=False)
     theirs = llguidance.hf.from_tokenizer(tokenizer)
     source = llguidance.LLMatcher.grammar_from_lark(grammar.text)
     outcomes = []
-    for matcher in (compiler.mask(grammar)._matcher, llguidance.LLMatcher(theirs, source)):
+    for matcher in (compiler_of(form).mask(grammar)._matcher, llguidance.LLMatcher(theirs, source)):
         assert not matcher.is_error(), matcher.get_error()
         outcomes.append(matcher.try_consume_tokens(ids) == len(ids) and matcher.is_accepting())
     # vLLM's view of the vocabulary is another one.
@@ -328,6 +332,23 @@ def test_the_grammar_admits_calls_that_are_valid_and_no_others(form):
         assert admits(form, grammar, TEXTS[form]) == (choice == "auto")
         assert not any(admits(form, grammar, text) for text in bad), choice
     assert not admits(form, used(form, "list_rooms").grammar, good)
+
+
+@pytest.mark.parametrize("control", ["</tool_call>", "<tool_call>", "<|im_end|>"])
+@pytest.mark.parametrize("answer", [None, {"type": "object", "properties": {}}])
+def test_a_control_text_in_the_name_of_a_tool_is_text(answer, control):
+    name = f"a{control}b"
+    tools = [{"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}]
+    tokenizer = tokenizer_of("hermes")
+    use = tool_use(tools, "auto", None, answer).for_tokenizer(tokenizer, is_templated=True)
+    opening, closing = tokenizer.convert_tokens_to_ids(["<tool_call>", "</tool_call>"])
+    inside = f'\n{{"name": "{name}", "arguments": {{}}}}\n'
+    ids = [opening, *encode_inside(inside, tokenizer), closing]
+    matcher = compiler_of("hermes").mask(use.grammar)._matcher
+    assert matcher.try_consume_tokens(ids) == len(ids)
+    assert matcher.is_accepting()
+    read = read_answer(f"<tool_call>{inside}</tool_call>", use.rules)
+    assert [(call.name, call.error) for call in read.calls] == [(name, None)]
 
 
 @given(
