@@ -137,6 +137,8 @@ def read_answer(text: str, rules: CallRules, cut: str | None = None) -> ReadAnsw
 def read_calls(text: str, rules: CallRules, cut: str | None = None) -> list[ReadCall] | None:
     """The calls of a whole answer; `None` if it is free text, or an answer of its schema."""
     place = _place_of_opening(text, rules)
+    if place is None and rules.form.opening:
+        return None
     lines = (_without_blank(text) if place is None else text[place:]).split("\n")
     is_cut_head = cut and rules.answer is None and _may_become_call(lines[0], rules.form)
     if place is None and not is_cut_head and not _is_call(lines[0], rules):
@@ -371,8 +373,6 @@ def _is_call(line: str, rules: CallRules) -> bool:
 
 def _may_become_call(line: str, form: ToolForm) -> bool:
     """Whether more text may make it a call's head."""
-    if form.opening:
-        return False
     if len(line) < len(form.head):
         return form.head.startswith(line)
     rest = line[_end_of_name(line, form) :]

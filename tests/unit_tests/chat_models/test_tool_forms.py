@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, messag
 from langchain_core.tools import tool
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.chat_models.tool_calls import ToolCallReader, read_answer
+from langchain_swallow.chat_models.tool_calls import ReadAnswer, ToolCallReader, read_answer
 from langchain_swallow.chat_models.tool_forms import HARMONY, HERMES, JAPANESE, LLAMA31, tool_form
 from langchain_swallow.chat_models.tool_schemas import to_openai_tools
 from langchain_swallow.chat_models.tools import _regex_without, tool_use
@@ -428,6 +428,18 @@ def test_free_text_is_read_whole_and_streamed_alike(form, size):
         rules = used(form).rules
         assert read_answer(written, rules).text == text
         assert streamed(written, rules, size) == (text, [])
+
+
+@pytest.mark.parametrize("answer", [None, {"type": "object"}], ids=["free", "schema"])
+@pytest.mark.parametrize("cut", [None, "max_tokens was reached."], ids=["whole", "cut"])
+@pytest.mark.parametrize("size", [1, 3, 400])
+@pytest.mark.parametrize("name", ["天気", "地図"])
+def test_a_call_without_its_opening_is_text(answer, cut, size, name):
+    rules = used("hermes", answer=answer).rules
+    call = '{"name": "' + name + '", "arguments": ' + ARGUMENTS + "}"
+    for text in (call, f"\n{call}", call[:-5], f"{call}\n</tool_call>"):
+        assert read_answer(text, rules, cut) == ReadAnswer(text, [])
+        assert streamed(text, rules, size, cut) == (text, [])
 
 
 def test_several_calls_with_openings_are_read():
