@@ -183,8 +183,7 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         passed = self._passed(kwargs.get("model") or self.model)
         stop = self.stop if stop is None else stop
-        form = form_of_call(kwargs)
-        return cache_key(self, {**kwargs, "stop": stop}, [form.instructions, form.grammar], passed)
+        return cache_key(self, {**kwargs, "stop": stop}, form_of_call(kwargs), passed)
 
     # LangChain computes `_serialized` once: it would say what was set before a field was changed.
 

@@ -264,6 +264,19 @@ def test_what_a_call_says_is_in_the_key(one, other):
     assert llm._get_llm_string(**one) != llm._get_llm_string(**other)
 
 
+def test_all_that_a_template_may_show_of_a_tool_is_in_the_key():
+    parameters = {"type": "object", "properties": {"x": {"type": "integer", "title": "数"}}}
+    function = {"name": "f", "description": "足す", "parameters": parameters}
+    titled = {**parameters, "properties": {"x": {"type": "integer", "title": "値"}}}
+    tools = [
+        {"type": "function", "function": function},
+        {"type": "function", "function": {**function, "strict": True}},
+        {"type": "function", "function": {**function, "parameters": titled}},
+    ]
+    llm = ChatSwallow(model="demo")
+    assert len({llm._get_llm_string(tools=[tool]) for tool in tools}) == len(tools)
+
+
 def test_tools_that_are_functions_have_one_key():
     """Their text would have an address, which another function may have later."""
 
