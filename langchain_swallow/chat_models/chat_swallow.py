@@ -262,7 +262,8 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         prompt_ids = fit_prompt(
             messages,
             self._encoder(thought, form, parameters, model),
-            max_tokens=parameters.max_tokens + thought.reserve(engine.context_window),
+            max_tokens=parameters.max_tokens,
+            thought_tokens=thought.reserve(engine.context_window),
             context_window=engine.context_window,
             drop_oldest=parameters.on_overflow == "drop_oldest",
         )
@@ -290,7 +291,7 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         kind = None
         if is_templated:
             kind = thinking_of(model, tokenizer, reasoning=parameters.reasoning)
-        return thought_of(kind, tokenizer, parameters, leaves_channel=form.writes_channel)
+        return thought_of(kind, tokenizer, parameters, channel=form.channel)
 
     def _encoder(
         self, thought: Thought, form: AnswerForm, parameters: GenerationOptions, model: str

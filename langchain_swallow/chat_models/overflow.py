@@ -19,6 +19,7 @@ def fit_prompt(
     encode: Callable[[Sequence[BaseMessage]], list[int]],
     *,
     max_tokens: int,
+    thought_tokens: int = 0,
     context_window: int,
     drop_oldest: bool,
 ) -> list[int]:
@@ -28,7 +29,8 @@ def fit_prompt(
         messages: The conversation.
         encode: Messages → ids.
         max_tokens: Room for the answer.
-        context_window: Most tokens of both.
+        thought_tokens: Room for a thought before the answer, with its markup.
+        context_window: Most tokens of all of these.
         drop_oldest: Leave out the oldest messages until they fit. System messages stay, what is
             left begins with a user's message, and a tool call goes with its results.
 
@@ -37,8 +39,9 @@ def fit_prompt(
     Raises:
         PromptOverflowError: They do not fit.
     """
+    room = context_window - max_tokens - thought_tokens
     ids = encode(messages)
-    if len(ids) + max_tokens <= context_window:
+    if len(ids) <= room:
         return ids
     beginnings = _beginnings(messages) if drop_oldest else []
     # From the end, twice as much each time: what is far beyond the window is not encoded again.
@@ -47,7 +50,7 @@ def fit_prompt(
     while low > 0:
         tried = max(0, low - step)
         ids = encode(_from(messages, beginnings[tried]))
-        if len(ids) + max_tokens > context_window:
+        if len(ids) > room:
             break
         best, low, step = ids, tried, step * 2
     else:
@@ -56,15 +59,22 @@ def fit_prompt(
     while best is not None and low - tried > 1:
         middle = (low + tried) // 2
         found = encode(_from(messages, beginnings[middle]))
-        if len(found) + max_tokens <= context_window:
+        if len(found) <= room:
             best, low = found, middle
         else:
             tried = middle
     if best is None:
+        counts, to_lower = f"tokens and max_tokens is {max_tokens}", "max_tokens"
+        if thought_tokens:
+            counts = (
+                f"tokens, max_tokens is {max_tokens}, and {thought_tokens} tokens are reserved for "
+                "a thought and its markup (max_reasoning_tokens)"
+            )
+            to_lower = "max_tokens or max_reasoning_tokens"
         raise PromptOverflowError(
-            f"The prompt has {len(ids)} tokens and max_tokens is {max_tokens}: together "
-            f"{len(ids) + max_tokens}, the context window is {context_window}. "
-            'Shorten the messages, lower max_tokens, or use on_overflow="drop_oldest".'
+            f"The prompt has {len(ids)} {counts}: together "
+            f"{len(ids) + max_tokens + thought_tokens}, the context window is {context_window}. "
+            f'Shorten the messages, lower {to_lower}, or use on_overflow="drop_oldest".'
         )
     return best
 

@@ -49,9 +49,9 @@ class AnswerForm:
         return self.tools.template_arguments if self.tools else {}
 
     @property
-    def writes_channel(self) -> bool:
-        """Whether the grammar has what Harmony writes before an answer, or a call."""
-        return self.tools is not None and bool(self.tools.form.answer)
+    def channel(self) -> str:
+        """What the text of an answer begins with, if the grammar has Harmony's channels."""
+        return self.tools.shown.answer if self.tools else ""
 
     @property
     def instructions(self) -> list[Turn]:

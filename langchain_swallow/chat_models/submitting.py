@@ -30,7 +30,8 @@ class _Thinking:
         self._began = time.monotonic()
         self._thought = _TrimmedText()
         self._thought_end: Finish | None = None
-        self._has_answer = False
+        # As much of the answer as tells whether there is one.
+        self._answer = ""
         self._lock = threading.Lock()
         self._is_cancelled = False
         # An engine may give events before it gives a ticket.
@@ -73,11 +74,7 @@ class _Thinking:
             if limit is not None:
                 limit -= time.monotonic() - self._began
                 if limit <= 0:
-                    raise GenerationTimeoutError(
-                        f"No answer within timeout={request.timeout_s} s: the thought alone has "
-                        f"{end.completion_tokens} tokens. Raise timeout or lower "
-                        "max_reasoning_tokens."
-                    )
+                    raise self._timed_out(end)
             request = replace(request, timeout_s=limit)
             self._keep(self._engine.submit(request, self._take_answer))
         except Exception as error:  # the engine's thread calls this: the caller must hear of it
@@ -85,11 +82,17 @@ class _Thinking:
 
     def _take_answer(self, event: Event) -> None:
         thought = self._thought_end
+        channel = self._asked.form.channel
         if isinstance(event, Chunk):
-            self._has_answer = True
+            # Log probabilities may come without a text, and a channel without an answer.
+            if len(self._answer) <= len(channel):
+                self._answer += event.text
+        elif isinstance(event, GenerationTimeoutError) and thought and self._asked.answer.timeout_s:
+            # The engine knows only the limit that the thought has left.
+            event = self._timed_out(thought)
         elif isinstance(event, Finish) and thought is not None:
             is_cut = event.reason == "length" or event.stop_sequence is not None
-            if not self._has_answer and not is_cut:
+            if self._answer in ("", channel) and not is_cut:
                 event = _missing("after its thought", self._thought.text)
             else:
                 event = replace(
@@ -100,6 +103,13 @@ class _Thinking:
                     thought_tokens=thought.completion_tokens,
                 )
         self._sink(event)
+
+    def _timed_out(self, thought: Finish) -> GenerationTimeoutError:
+        return GenerationTimeoutError(
+            f"No complete answer within timeout={self._asked.answer.timeout_s} s: the thought "
+            f"alone has {thought.completion_tokens} tokens. Raise timeout, or lower "
+            "max_reasoning_tokens or max_tokens."
+        )
 
 
 class _TrimmedText:

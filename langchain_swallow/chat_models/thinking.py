@@ -69,8 +69,8 @@ class Thought:
         effort: How long it is to think: an argument of the chat template.
         max_tokens: Most tokens of a thought; `None` is what the context window leaves, up to
             16,384.
-        leaves_channel: Whether what follows a thought begins with a channel of its own: a call of
-            a tool, or the answer.
+        channel: What the text of an answer begins with, if the model writes the channel of what
+            follows a thought itself: of the answer, or a call of a tool.
 
     Raises:
         ReasoningError: The model cannot do what is asked for.
@@ -81,7 +81,7 @@ class Thought:
     reasoning: bool | None = None
     effort: str | None = None
     max_tokens: int | None = None
-    leaves_channel: bool = False
+    channel: str = ""
 
     def __post_init__(self) -> None:
         if self.kind is None and self.reasoning:
@@ -205,7 +205,7 @@ class Thought:
     @property
     def _closed(self) -> str:
         markup = self._markup
-        return markup.closing + markup.turn + ("" if self.leaves_channel else markup.answer)
+        return markup.closing + markup.turn + ("" if self.channel else markup.answer)
 
     def _encode(self, text: str) -> list[int]:
         return encode_markup(text, self.tokenizer)
@@ -239,7 +239,7 @@ def thought_of(
     tokenizer: Tokenizer,
     parameters: GenerationOptions,
     *,
-    leaves_channel: bool = False,
+    channel: str = "",
 ) -> Thought:
     """How a model thinks with the parameters of a call.
 
@@ -252,5 +252,5 @@ def thought_of(
         parameters.reasoning,
         parameters.reasoning_effort,
         parameters.max_reasoning_tokens,
-        leaves_channel,
+        channel,
     )

@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, HumanMessage, message_chunk_to_me
 
 from langchain_swallow import ChatSwallow
 from langchain_swallow.engines.fake import FakeEngine
+from langchain_swallow.engines.protocol import Chunk, TokenLogprob
 from langchain_swallow.errors import (
     GenerationTimeoutError,
     MissingAnswerError,
@@ -17,6 +18,7 @@ from langchain_swallow.errors import (
 )
 from tests.support.thinking import CLOSING, OPENING, QWEN3, harmony_tokenizer, qwen3_tokenizer
 from tests.support.tokenizers import trained_tokenizer
+from tests.support.tool_models import harmony_tools_tokenizer
 
 THINK = "\n東京の話だ。\n</think>"
 ANALYSIS = "東京の話だ。<|end|>"
@@ -229,7 +231,10 @@ def test_the_limit_of_a_thought_and_of_its_answer():
 def test_a_prompt_leaves_room_for_the_thought():
     llm, engine = thinking(*[THINK + "はい。"] * 2, max_tokens=20, window=200)
     assert llm.invoke("東京は？", max_reasoning_tokens=70).content == "はい。"
-    with pytest.raises(PromptOverflowError):
+    message = (
+        "max_tokens is 20, and 202 tokens are reserved.*lower max_tokens or max_reasoning_tokens"
+    )
+    with pytest.raises(PromptOverflowError, match=message):
         llm.invoke("東京は？", max_reasoning_tokens=170)
     assert len(engine.requests) == 2
     talk = [HumanMessage("昔々" * 10), AIMessage("ええ。"), HumanMessage("東京は？")]
@@ -261,6 +266,28 @@ def test_a_thought_takes_its_time_off_the_answers():
         llm.invoke("東京は？", timeout=1e-9)
 
 
+def test_an_answer_out_of_time_says_the_limit_that_was_set():
+    late = GenerationTimeoutError("No complete answer within timeout=8.7 s.")
+    llm, engine = thinking(THINK, late, tokenizer=tokenizer_of_text_tags())
+    with pytest.raises(GenerationTimeoutError, match=r"timeout=9\.0 s: the thought alone has"):
+        llm.invoke("東京は？", timeout=9.0)
+    assert len(engine.requests) == 2
+
+
+def test_log_probabilities_alone_and_a_bare_channel_are_no_answer():
+    class Engine(FakeEngine):
+        def submit(self, request, sink):
+            if request.logprobs is not None:
+                sink(Chunk("", (TokenLogprob("<|channel|>", -0.1),)))
+            return super().submit(request, sink)
+
+    tool = {"type": "function", "function": {"name": "f", "description": "f"}}
+    for answer, call in (("", {}), ("<|channel|>final<|message|>", {"tools": [tool]})):
+        engine = Engine([ANALYSIS + answer], harmony_tools_tokenizer())
+        with pytest.raises(MissingAnswerError, match="after its thought"):
+            ChatSwallow.from_engine(engine, model="x").invoke("東京は？", logprobs=True, **call)
+
+
 def test_thoughts_of_the_history_are_not_sent_back():
     llm, engine = thinking(*[THINK + "はい。"] * 2)
     said = llm.invoke("東京は？")
@@ -278,10 +305,14 @@ def test_several_answers_have_a_thought_each():
     assert [request.seed for request in engine.requests] == [1, 1, 2, 2]
 
 
-def test_tags_that_are_text_to_the_vocabulary():
+def tokenizer_of_text_tags():
     tokenizer = copy.deepcopy(trained_tokenizer())
     tokenizer.chat_template = OPENING.replace("<|im_start|>", "<s>").replace("<|im_end|>", "</s>")
-    llm, engine = thinking("\n東京の話だ。\n</think>", "首都です。", tokenizer=tokenizer)
+    return tokenizer
+
+
+def test_tags_that_are_text_to_the_vocabulary():
+    llm, engine = thinking(THINK, "首都です。", tokenizer=tokenizer_of_text_tags())
     message = llm.invoke("東京は？")
     assert (message.content, message.additional_kwargs["reasoning_content"]) == (
         "首都です。",
