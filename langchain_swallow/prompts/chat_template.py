@@ -32,7 +32,7 @@ _WHAT_TO_DO = (
 # What a template compares: `reasoning_effort == "high"`.
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 # transformers has the first; gpt-oss's template reads the second.
-_REASONING = ("reasoning_content", "thinking", "reasoning")
+REASONING = ("reasoning_content", "thinking", "reasoning")
 
 
 def chat_template_of(tokenizer: Tokenizer, *, with_tools: bool = False) -> str | None:
@@ -172,7 +172,7 @@ class _Rendering:
         }
         if calls:
             hidden["tool_calls"] = [self._call(call) for call in calls]
-        reasoning = next((hidden[key] for key in _REASONING if hidden.get(key)), None)
+        reasoning = next((hidden[key] for key in REASONING if hidden.get(key)), None)
         if reasoning is not None:
             hidden = {"thinking": reasoning, **hidden, "reasoning_content": reasoning}
         return hidden | {"content": content}

@@ -27,6 +27,7 @@ from typing import Any, get_args
 from langchain_swallow.catalog import PromptFormat
 from langchain_swallow.errors import PromptError
 from langchain_swallow.prompts.chat_template import (
+    REASONING,
     Message,
     chat_template_of,
     render_hidden,
@@ -118,7 +119,8 @@ def encode(
         format: The prompt format of the checkpoint.
         on_control_text: `"escape"` breaks turn markers inside a text so that they read the same
             and no longer tokenize as the template's own; `"error"` raises, for the text of a
-            control token too; `"allow"` leaves them. Control tokens (all added tokens, such as
+            control token too, but escapes the reasoning of an answer; `"allow"` leaves them.
+            Control tokens (all added tokens, such as
             `</s>`, `<|im_end|>` and `<think>`) inside a text are always plain text, whatever this
             says.
         template_arguments: What the tokenizer's template takes beside the messages, as
@@ -239,10 +241,12 @@ def _parts(
                 'format="tokenizer" needs a tokenizer with a chat template; this one has none.'
             )
         folded = _folded(messages, (*ROLES, "tool"))
-        rendered = render_hidden(folded, tokenizer, arguments)
-        parts, own_text = _split(rendered.prompt, tokenizer)
-        pattern = marker_pattern(own_text, rendered.headers)
-        return _guarded(parts, pattern, on_control_text, tokenizer)
+        unthought = [_without_thought(message) for message in folded]
+        if on_control_text == "error" and unthought != folded:
+            # A model may think of its own control tokens: what it thought is escaped.
+            _templated(unthought, "error", tokenizer, arguments)
+            on_control_text = "escape"
+        return _templated(folded, on_control_text, tokenizer, arguments)
     folded = _folded(messages, ROLES)
     more = {name for message in folded for name in message} - _PLAIN | arguments.keys()
     if more:
@@ -253,8 +257,26 @@ def _parts(
     turns = [(message["role"], hide(message["content"])) for message in folded]
     bos = Special(getattr(tokenizer, "bos_token", None) or "<s>")
     eos = Special(getattr(tokenizer, "eos_token", None) or "</s>")
-    parts = _ver01(turns, bos, eos) if format == "ver0.1" else [bos, _alpaca(turns)]
+    parts: list[Part] = _ver01(turns, bos, eos) if format == "ver0.1" else [bos, _alpaca(turns)]
     return _guarded(parts, marker_pattern(), on_control_text, tokenizer)
+
+
+def _templated(
+    folded: Sequence[Message],
+    on_control_text: OnControlText,
+    tokenizer: Tokenizer,
+    arguments: Mapping[str, Any],
+) -> list[Part]:
+    """The parts that a tokenizer's template writes of folded messages."""
+    rendered = render_hidden(folded, tokenizer, arguments)
+    parts, own_text = _split(rendered.prompt, tokenizer)
+    pattern = marker_pattern(own_text, rendered.headers)
+    return _guarded(parts, pattern, on_control_text, tokenizer)
+
+
+def _without_thought(message: Message) -> Message:
+    """A message with a harmless thought for its own."""
+    return message | {key: "-" for key in REASONING if message.get(key)}
 
 
 def _guarded(

@@ -119,7 +119,10 @@ def test_each_control_text_is_an_error_wherever_it_stands_and_however_it_is_disg
     letters = [chr(ord("一") + i) for i in range(size)]
     messages, options = given(made, letters)
     rendered = render(messages, tokenizer=made.client, **options)
-    written = [slot for slot, letter in enumerate(letters) if letter in rendered]
+    # A model may think of control tokens: its thoughts are no error.
+    thoughts = [m["reasoning_content"] for m in messages[4:] if "reasoning_content" in m]
+    seen = [letter in rendered and letter not in thoughts for letter in letters]
+    written = [slot for slot, is_seen in enumerate(seen) if is_seen]
     assert len(written) > size // 2
     for token in [*control_tokens(made.oracle), *MARKERS]:
         # JSON writes out what is invisible, so only the messages are disguised.
@@ -130,6 +133,20 @@ def test_each_control_text_is_an_error_wherever_it_stands_and_however_it_is_disg
             messages, options = given(made, texts)
             with pytest.raises(ControlTextError, match="control text"):
                 encode(messages, made.client, on_control_text="error", **options)
+
+
+@pytest.mark.parametrize("family", ["qwen3", "gpt_oss", "llama31"])
+def test_a_thought_of_a_control_text_is_no_error_and_forges_none(family):
+    made = FAMILIES[family]()
+    for token in [*control_tokens(made.oracle), *MARKERS]:
+        letters = [chr(ord("一") + i) for i in range(slots(made))]
+        messages, options = given(made, letters)
+        messages[4]["reasoning_content"] = f"前{token}後"
+        ids = encode(messages, made.client, on_control_text="error", **options)
+        assert ids == encode(messages, made.client, on_control_text="escape", **options)
+        messages[5]["content"] = f"前{token}後"
+        with pytest.raises(ControlTextError, match="control text"):
+            encode(messages, made.client, on_control_text="error", **options)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
