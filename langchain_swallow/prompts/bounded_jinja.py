@@ -4,6 +4,7 @@ Jinja's own sandbox keeps a template from the computer, not from `x ~ x` in a lo
 value that a template makes (by a call, a filter, an operator, a literal, a slice or a block) passes
 one `Budget`. It refuses an operation before it begins where its arguments allow more than
 `_MAX_STEPS` steps, counts what was made, and looks at the clock; so does every turn of a loop.
+What takes time only by the size of its values, as comparisons and tests do, looks at the clock.
 """
 
 import functools
@@ -26,13 +27,19 @@ _MAX_SIZE = 4 * 1024**2
 # Bytes of all values together, and most steps of one operation.
 _MAX_BYTES = 1024**3
 _MAX_STEPS = 64 * 1024**2
-_MAX_BITS = 4096
+# Many times the names of a checkpoint's template, times its statements.
+_MAX_SYMBOLS = 1024**2
+# Numbers far over the modulus of Python's hash (2 ** 61 - 1) may all have the same hash.
+_MAX_BITS = 64
 _LIMIT_S = 10.0
 # Filters that take time or make text by the square of what they are given.
-_QUADRATIC = frozenset({"striptags", "sum", "urlize", "wordwrap"})
+_QUADRATIC = frozenset({"pprint", "striptags", "sum", "urlize", "wordwrap"})
+# Of an empty list: filters make as many as they are asked for.
+_LIST_BYTES = sys.getsizeof([])
 _WIDTH = re.compile(r"[%:.)<>=^][^%:.)<>=^\d]{0,4}(\d+)")
 _NESTED = re.compile(r":[^{}]*\{")
 _FORMATTING = ("format", "format_map")
+_CODING = ("encode", "decode")
 _CONTAINERS = (list, tuple, dict, set, frozenset, KeysView, ValuesView, ItemsView)
 # Added to calls by Jinja, not by the template.
 _OF_JINJA = ("_block_vars", "_loop_vars")
@@ -66,6 +73,7 @@ class Budget:
     def take(self, value: Any, size: int | None = None) -> Any:
         """Count a value that was made; of an iterator, the size must be given."""
         self.tick()
+        _check_bits(*((value.start, value.stop) if isinstance(value, range) else (value,)))
         self._left -= sys.getsizeof(value, 0)
         if self._left < 0:
             raise TemplateError(f"The template makes over {_MAX_BYTES} bytes of values.")
@@ -123,6 +131,9 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     def __init__(self, filters: dict[str, Callable[..., Any]], **options: Any) -> None:
         super().__init__(**options)
         self.filters = {n: _bounded(n, call) for n, call in (self.filters | filters).items()}
+        self.tests = {n: _timed(call) for n, call in self.tests.items()}
+        # Only what is no text yet is made where it is written.
+        self.finalize = lambda v: v if type(v) is str else _budget.get().take(str(v))
         self.take = lambda value=None: _budget.get().take(value)
         self.join = lambda *values: bounded_concat(map(str, values))
         self.globals["namespace"] = _Namespace
@@ -134,7 +145,15 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return bounded_concat(parts)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        parsed: nodes.Template = _Bounds().visit(super()._parse(source, name, filename))
+        template = super()._parse(source, name, filename)
+        names = len({node.name for node in template.find_all(nodes.Name)})
+        statements = sum(1 for _ in template.find_all(nodes.Stmt))
+        if names * statements > _MAX_SYMBOLS:  # Jinja copies all names for every branch
+            raise TemplateError(
+                f"The template has {names} names and {statements} statements; "
+                f"their product may be {_MAX_SYMBOLS}."
+            )
+        parsed: nodes.Template = _Bounds().visit(template)
         return parsed.set_environment(self)  # type: ignore[return-value]
 
     def call(
@@ -155,18 +174,23 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             given = [*args, *(v for name, v in kwargs.items() if name not in _OF_JINJA)]
             if isinstance(owner, str) and method.__name__ in _FORMATTING:
                 given = _formatting(owner, given, has_widths=bool(_NESTED.search(owner)))
+            if method.__name__ in _CODING and given not in ([], ["utf-8"]):
+                given.append(owner)  # punycode takes time by the square
             spent.check(owner, given)
         return spent.take(super().call(__context, __obj, *args, **kwargs))
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """An item of a value."""
+        _budget.get().tick()  # a tuple is hashed anew each time
+        return super().getitem(obj, argument)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Compute with two values."""
         spent, size = _budget.get(), None
         if isinstance(left, int) and isinstance(right, int):
-            bits = left.bit_length(), right.bit_length()
-            if operator in ("*", "**"):
-                spent.tick()
-                if (bits[0] * abs(right) if operator == "**" else sum(bits)) > _MAX_BITS:
-                    raise TemplateError(f"The template computes a number of over {_MAX_BITS} bits.")
+            _check_bits(left, right)
+            if operator == "**" and left.bit_length() * abs(right) > _MAX_BITS:
+                raise _too_many_bits()
         elif operator == "*":
             copied, times = (right, left) if isinstance(left, int) else (left, right)
             if isinstance(times, int) and spent.size(copied) * times > 2 * _MAX_SIZE:
@@ -200,14 +224,14 @@ class _Bounds(NodeTransformer):
         self.generic_visit(node)
         return _call("join", node.nodes, node)
 
-    def _visit_literal(self, node: nodes.Expr) -> nodes.Expr:
+    def _visit_made(self, node: nodes.Expr) -> nodes.Expr:
         self.generic_visit(node)
         return _call("take", [node], node)
 
-    visit_List = visit_Dict = _visit_literal
+    visit_List = visit_Dict = visit_Compare = _visit_made
 
     def visit_Tuple(self, node: nodes.Tuple) -> nodes.Expr:
-        return self._visit_literal(node) if node.ctx == "load" else node
+        return self._visit_made(node) if node.ctx == "load" else node
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:
         self.generic_visit(node)
@@ -242,14 +266,46 @@ def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         value, given = args[start], [*args[start + 1 :], *kwargs.values()]
         if name in _QUADRATIC:
             given.append("x" * spent.size(value))
+        elif name == "round":
+            given *= 2  # a precision is a power of ten, of as many digits
+        elif name in ("batch", "slice"):
+            given.append("x" * _LIST_BYTES)
         if name == "format":
             given = _formatting(str(value), given, has_widths="*" in value)
         spent.check(value, given)
+        if name == "unique":  # items of one hash take time by their square
+            args = (*args[:start], _timed_items(value), *args[start + 1 :])
         made = function(*args, **kwargs)
         # An iterator gives what it was given, or what other filters make of that.
         return spent.take(made, spent.size(value) if isinstance(made, Iterator) else None)
 
     return call
+
+
+def _timed(function: Any) -> Callable[..., Any]:
+    """A test, which takes time by the size of what it is given."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        _budget.get().tick()
+        return function(*args, **kwargs)
+
+    return call
+
+
+def _timed_items(items: Iterable[Any]) -> Iterator[Any]:
+    for item in items:
+        _budget.get().tick()
+        yield item
+
+
+def _check_bits(*values: Any) -> None:
+    if any(isinstance(v, int) and v.bit_length() > _MAX_BITS for v in values):
+        raise _too_many_bits()
+
+
+def _too_many_bits() -> TemplateError:
+    return TemplateError(f"The template computes a number of over {_MAX_BITS} bits.")
 
 
 def _formatting(form: str, values: Iterable[Any], *, has_widths: bool) -> list[Any]:

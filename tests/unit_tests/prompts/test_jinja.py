@@ -30,7 +30,12 @@ def _repeated(start, step):
         "{{ 10**9 * 'x' }}",
         "{% set n = 10**9 %}{{ ([0] * n) | length }}",
         "{{ 2 ** (10**9) }}",
-        "{{ ((2 ** 4000) * (2 ** 4000)) is odd }}",
+        "{{ ((2 ** 60) * (2 ** 60)) is odd }}",
+        "{{ ('f' * 1000000) | int(0, 16) // 3 }}",
+        "{{ (1e300).as_integer_ratio()[0] - 1 }}",
+        "{{ ['f' * 1000] | map('int', 0, 16) | list | length }}",
+        # numbers of one hash
+        "{{ range(0, 34587645138205409265000, 2305843009213693951) | unique | list | length }}",
         MILLION + "{% for _ in range(1000) %}{{ x }}{% endfor %}",
         # doubled in a loop: texts, lists and blocks
         _repeated("'x'", "ns.x ~ ns.x"),
@@ -62,6 +67,8 @@ def _repeated(start, step):
         "{{ [1] | batch(999999999, 0) | list | length }}",
         "{{ 'x' | indent(999999999, first=true) }}",
         "{{ messages | tojson(indent=999999999) }}",
+        "{{ [] | slice(9999999) | list | length }}",
+        "{{ 1 | round(1000000, 'ceil') }}",
         DEEP + "{{ ([ns.x] * 4000) | tojson(indent=16) }}",
         # products
         MILLION + "{{ x | replace('x', x) }}",
@@ -72,6 +79,8 @@ def _repeated(start, step):
         MILLION + "{{ x.translate({120: x}) }}",
         MILLION + "{{ x.rfind('y' + x) }}",
         MILLION + "{{ x | list | map('list') | sum(start=[]) }}",
+        MILLION + "{{ x.encode('punycode') | length }}",
+        DEEP.replace("[1]", "[1] * 100000").replace("400", "200") + "{{ ns.x | pprint }}",
     ],
 )  # fmt: skip
 def test_what_a_template_makes_is_bounded(template):
@@ -93,6 +102,10 @@ NUMBERS = "{% set x = range(100000) | list %}"
         "{% for a in [[1]] recursive %}{% if loop.depth < 60 %}{{ loop([1, 2]) }}{% endif %}"
         "{% endfor %}",
         NUMBERS + "{% for a in x %}{{ x | map('string') | list | length }}{% endfor %}",
+        "{% set x = [0] * 800000 %}" + "{% if 1 in x %}{% endif %}" * 1000,
+        "{% set x = [0] * 800000 %}" + "{% if 1 is in x %}{% endif %}" * 1000,
+        "{% set d = {} %}{% set x = (0,) * 200000 %}" + "{{ d[x] }}" * 10000,
+        "{% set x = [1.1] * 50000 %}{% set t %}" + "{{ x }}" * 2000 + "{% endset %}",
     ],
 )
 def test_a_template_has_a_time_limit(template, monkeypatch):
@@ -101,6 +114,27 @@ def test_a_template_has_a_time_limit(template, monkeypatch):
     with pytest.raises(TemplateError, match=r"takes over 0\.3 s"):
         render_chat_template(template, messages=[])
     assert time.monotonic() - start < 8
+
+
+def test_texts_that_are_copied_into_a_block_are_counted():
+    template = MILLION + "{% set x = x | e %}{% set t %}" + "{{ x }}" * 2000 + "{% endset %}"
+    with pytest.raises(TemplateError, match="over 1073741824 bytes of values"):
+        render_chat_template(template, messages=[])
+
+
+def test_items_of_one_hash_are_compared_within_the_time_limit(monkeypatch):
+    monkeypatch.setattr(bounded_jinja, "_LIMIT_S", 0.3)
+    numbers = [n * (2**61 - 1) for n in range(30_000)]
+    start = time.monotonic()
+    with pytest.raises(TemplateError, match=r"takes over 0\.3 s"):
+        render_chat_template("{{ messages | unique | list | length }}", messages=numbers)
+    assert time.monotonic() - start < 8
+
+
+def test_a_template_with_many_names_and_branches_is_not_compiled():
+    template = "".join(f"{{% set x{i} = 1 %}}{{% if x{i} %}}{{% endif %}}" for i in range(4000))
+    with pytest.raises(TemplateError, match="4000 names and 8000 statements"):
+        render_chat_template(template, messages=[])
 
 
 def test_a_template_may_not_be_of_any_length():
