@@ -5,7 +5,16 @@ import time
 from dataclasses import replace
 
 from langchain_swallow.chat_models.thinking import ThinkingRequest
-from langchain_swallow.engines.protocol import Chunk, Engine, Event, Finish, Request, Sink, Ticket
+from langchain_swallow.engines.protocol import (
+    Checking,
+    Chunk,
+    Engine,
+    Event,
+    Finish,
+    Request,
+    Sink,
+    Ticket,
+)
 from langchain_swallow.errors import GenerationTimeoutError, MissingAnswerError
 
 
@@ -13,6 +22,9 @@ def submit(engine: Engine, request: Request | ThinkingRequest, sink: Sink) -> Ti
     """Queue a request; see `Engine.submit`.
 
     Chunks of a thought have `is_thought` set, and are without the white space around it.
+
+    Raises:
+        GrammarError: The engine cannot enforce the answer's grammar.
 
     Raises (to the sink):
         MissingAnswerError: The model ended after its thought, or within it.
@@ -36,6 +48,9 @@ class _Thinking:
         self._is_cancelled = False
         # An engine may give events before it gives a ticket.
         self._tickets: list[Ticket] = []
+        # A grammar that is refused must not cost a thought, nor one to compile the engine's time.
+        if isinstance(engine, Checking):
+            engine.check(asked.answer)
         self._keep(engine.submit(asked.thought, self._take_thought))
 
     def cancel(self) -> None:

@@ -159,7 +159,8 @@ class Ticket(Protocol):
 class Engine(Protocol):
     """Anything that continues token ids; safe to call from any thread.
 
-    An engine may also have `prepare` (see `Preparing`) and `fingerprint()`: a text that is the
+    An engine may also have `prepare` (see `Preparing`), `check` (see `Checking`) and
+    `fingerprint()`: a text that is the
     same for the same weights in any process, so that a cache serves them all.
     """
 
@@ -186,3 +187,11 @@ class Preparing(Protocol):
 
     def prepare(self, timeout_s: float | None = None) -> "Future[None]":
         """Done when requests can be made; fails after `timeout_s`, or as the engine says."""
+
+
+@runtime_checkable
+class Checking(Protocol):
+    """An engine that is told of a request before its turn, such as that for an answer to come."""
+
+    def check(self, request: Request) -> None:
+        """Get ready for its grammar; raises the `GrammarError` that the request would end with."""

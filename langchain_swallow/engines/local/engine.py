@@ -175,6 +175,15 @@ class LocalEngine:
             self._wake.notify()
         return sequence
 
+    def check(self, request: Request) -> None:
+        """Compile the grammar in the calling thread, and with the first one the vocabulary.
+
+        Raises:
+            GrammarError: The grammar cannot be enforced.
+        """
+        if request.grammar:
+            self._grammars.mask(request.grammar)
+
     def make_way(self) -> None:
         """End the calling thread's OpenMP threads, which would slow the engine's."""
         if self._device.type == "cpu":

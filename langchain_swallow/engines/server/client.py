@@ -31,13 +31,14 @@ from langchain_swallow.engines.server.errors import (
     shown_url,
 )
 from langchain_swallow.engines.server.meeting import meet
-from langchain_swallow.engines.server.protocol import Answer, Flavor, payload_of
+from langchain_swallow.engines.server.protocol import Answer, Flavor, constraint_of, payload_of
 from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.engines.tokenizers import tokenizer_of_files
 from langchain_swallow.errors import (
     AuthenticationError,
     EngineError,
     GenerationTimeoutError,
+    GrammarError,
     ModelUnavailableError,
     ServerBusyError,
     ServerConnectionError,
@@ -178,6 +179,24 @@ class ServerEngine(LoopEngine):
             ready.set_result(None)
             return ready
         return asyncio.run_coroutine_threadsafe(self._wait_until_known(timeout_s), self._loop)
+
+    def check(self, request: Request) -> None:
+        """See whether a server that is known takes the request's grammar.
+
+        Raises:
+            GrammarError: None of them does.
+        """
+        refusal: GrammarError | None = None
+        for server in self._known():
+            if request.grammar and server.flavor:
+                try:
+                    constraint_of(request.grammar, server.flavor)
+                except GrammarError as error:
+                    refusal = error
+                else:
+                    return
+        if refusal:
+            raise refusal
 
     async def shut_down(self) -> None:
         """Close the connections."""

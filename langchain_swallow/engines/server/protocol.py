@@ -82,7 +82,7 @@ def payload_of(request: Request, tokenizer: Tokenizer, flavor: Flavor) -> dict[s
         body = llamacpp_protocol.payload_of(request, prompt, flavor.model)
     else:
         body = _completion(request, prompt, flavor)
-    return body | (_constraint(request.grammar, flavor) if request.grammar else {})
+    return body | (constraint_of(request.grammar, flavor) if request.grammar else {})
 
 
 def _with_stop_texts(request: Request, tokenizer: Tokenizer) -> Request:
@@ -123,7 +123,12 @@ def _completion(request: Request, prompt: Any, flavor: Flavor) -> dict[str, Any]
     return body
 
 
-def _constraint(grammar: Grammar, flavor: Flavor) -> dict[str, Any]:
+def constraint_of(grammar: Grammar, flavor: Flavor) -> dict[str, Any]:
+    """What of a completion request constrains its answer.
+
+    Raises:
+        GrammarError: The server has no such constraint.
+    """
     if flavor.grammars == "none":
         raise GrammarError(
             "This server takes a grammar and does not keep to it (llama.cpp with LLAMA_LLGUIDANCE "

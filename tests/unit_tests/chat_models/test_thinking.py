@@ -3,20 +3,26 @@
 import asyncio
 import copy
 import functools
+import threading
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, message_chunk_to_message
 
 from langchain_swallow import ChatSwallow
+from langchain_swallow.engines import grammar
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.engines.protocol import Chunk, TokenLogprob
+from langchain_swallow.engines.server.client import ServerEngine
+from langchain_swallow.engines.server.protocol import Flavor
 from langchain_swallow.errors import (
     GenerationTimeoutError,
+    GrammarError,
     MissingAnswerError,
     PromptOverflowError,
     ReasoningError,
 )
 from tests.support.thinking import CLOSING, OPENING, QWEN3, harmony_tokenizer, qwen3_tokenizer
+from tests.support.tiny_models import tiny_llama
 from tests.support.tokenizers import trained_tokenizer
 from tests.support.tool_models import harmony_tools_tokenizer
 
@@ -253,6 +259,36 @@ def test_a_schema_and_tools_hold_the_answer_and_not_the_thought():
     assert [call["name"] for call in called.tool_calls] == ["f"]
     assert called.additional_kwargs == {"reasoning_content": THOUGHT}
     assert [request.grammar is None for request in engine.requests] == [True, False]
+
+
+@pytest.mark.parametrize("grammars", ["schema", "none"])
+def test_a_server_without_grammars_is_not_asked_for_the_thought(grammars):
+    """It would be asked in vain: nothing listens at its address."""
+    engine = ServerEngine(
+        ["http://localhost:1/v1"], qwen3_tokenizer(), model="m", context_window=4096
+    )
+    engine._servers[0].flavor = Flavor("m", "llamacpp", grammars=grammars)
+    llm = ChatSwallow.from_engine(engine, model="x")
+    tool = {"type": "function", "function": {"name": "f", "description": "f"}}
+    with pytest.raises(GrammarError):
+        llm.invoke("東京は？", tools=[tool])
+    llm.unload()
+
+
+def test_the_vocabulary_of_grammars_is_built_by_the_caller(monkeypatch):
+    """Other answers go on in the engine's thread meanwhile."""
+    builders = []
+
+    class Vocabulary(grammar._Vocabulary):
+        def __init__(self, *arguments):
+            builders.append(threading.current_thread())
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(grammar, "_Vocabulary", Vocabulary)
+    llm = ChatSwallow.from_model(tiny_llama(), tokenizer_of_text_tags(), max_tokens=4)
+    llm.invoke("東京は？", response_format={"type": "json_object"}, max_reasoning_tokens=1)
+    llm.unload()
+    assert builders == [threading.main_thread()]
 
 
 def test_a_thought_takes_its_time_off_the_answers():
