@@ -36,6 +36,8 @@ _LIMIT_S = 10.0
 _QUADRATIC = frozenset({"pprint", "striptags", "sum", "urlize", "wordwrap"})
 # Of an empty list: filters make as many as they are asked for.
 _LIST_BYTES = sys.getsizeof([])
+# Of a float, before its point.
+_DIGITS = sys.float_info.max_10_exp + 1
 _WIDTH = re.compile(r"[%:.)<>=^][^%:.)<>=^\d]{0,4}(\d+)")
 _NESTED = re.compile(r":[^{}]*\{")
 _FORMATTING = ("format", "format_map")
@@ -311,7 +313,7 @@ def _too_many_bits() -> TemplateError:
 def _formatting(form: str, values: Iterable[Any], *, has_widths: bool) -> list[Any]:
     """What decides how long a formatted text is; an integer only where it may be a width."""
     widths = [int(digits[:9]) for digits in _WIDTH.findall(form)]
-    return [*widths, *(v for v in values if has_widths or not isinstance(v, int))]
+    return [_DIGITS, *widths, *(v for v in values if has_widths or not isinstance(v, int))]
 
 
 def _too_large() -> TemplateError:
