@@ -23,7 +23,7 @@ _AT_REST = frozenset("STtI")
 class Forked(Protocol):
     """What has to do something in a forked child."""
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Leave threads, locks and connections to the parent; no other thread is running."""
 
 
@@ -31,8 +31,8 @@ _forked: "weakref.WeakSet[Any]" = weakref.WeakSet()
 _left_to_parent: list[Any] = []
 
 
-def begin_anew_in_children(forked: Forked) -> None:
-    """Have `begin_anew` called in every child this process forks, while the object lives."""
+def register_fork_reset(forked: Forked) -> None:
+    """Have `reset_after_fork` called in every child this process forks, while the object lives."""
     _forked.add(forked)
 
 
@@ -79,7 +79,7 @@ def _state(thread: str) -> str:
 
 def _begin_all_anew() -> None:
     for forked in list(_forked):
-        forked.begin_anew()
+        forked.reset_after_fork()
 
 
 # Windows has no forks.

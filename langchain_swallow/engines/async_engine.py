@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
-from langchain_swallow._system.forks import begin_anew_in_children, leave_to_parent
+from langchain_swallow._system.forks import leave_to_parent, register_fork_reset
 from langchain_swallow.engines.protocol import UNLOADED, Event, Request, Sink, check_fits
 from langchain_swallow.errors import EngineError, GenerationTimeoutError, SwallowError
 from langchain_swallow.prompts.tokenizer import Tokenizer
@@ -25,7 +25,7 @@ class LoopEngine:
         # Why no request is taken any more.
         self._closed_because: str | None = None
         self._begin()
-        begin_anew_in_children(self)
+        register_fork_reset(self)
 
     def _begin(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -37,7 +37,7 @@ class LoopEngine:
         """Most tokens of prompt and answer together."""
         raise NotImplementedError
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """In a forked child: a loop of its own; the parent's is not to be closed."""
         if not self._closed_because:
             leave_to_parent(self._loop)
@@ -88,8 +88,8 @@ class LoopEngine:
             await asyncio.wait(others, timeout=_LAST_WAIT_S)
         await self.shut_down()
         # Generators of libraries that a cancelled answer left are closed in tasks of their own.
-        if left := asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait(left, timeout=_LAST_WAIT_S)
+        if remaining := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(remaining, timeout=_LAST_WAIT_S)
 
     async def _serve(self, request: Request, sink: Sink) -> None:
         """Give the sink every event of an answer, or one error."""

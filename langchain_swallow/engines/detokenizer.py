@@ -57,9 +57,9 @@ class Detokenizer:
         if not self._stop or self.stop_sequence:
             return "" if self.stop_sequence else text
         self._held += text
-        found = [(self._held.find(s), -len(s), s) for s in self._stop if s in self._held]
-        if found:
-            position, _, self.stop_sequence = min(found)
+        matches = [(self._held.find(s), -len(s), s) for s in self._stop if s in self._held]
+        if matches:
+            position, _, self.stop_sequence = min(matches)
             released, self._held = self._held[:position], ""
             return released
         keep = max(overlap(self._held, s) for s in self._stop)

@@ -8,7 +8,7 @@ from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.errors import ModelUnavailableError
 
 
-def files_of(name: str) -> str:
+def resolve_files(name: str) -> str:
     """Hub id or folder of a checkpoint: the demo model's files are made here, not downloaded."""
     if name != DEMO:
         return name

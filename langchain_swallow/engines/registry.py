@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from langchain_swallow.engines.protocol import Engine
 from langchain_swallow.engines.settings import LoadSettings
-from langchain_swallow.engines.tokenizers import forget_tokenizer, tokenizer_of_files
+from langchain_swallow.engines.tokenizers import forget_tokenizer, tokenizer_from_files
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
 
@@ -95,7 +95,7 @@ def tokenizer_for(settings: LoadSettings) -> Tokenizer:
         ModelUnavailableError: Its files cannot be had.
     """
     engine = started_engine(settings)
-    return engine.tokenizer if engine else tokenizer_of_files(settings)
+    return engine.tokenizer if engine else tokenizer_from_files(settings)
 
 
 def unload_engine(settings: LoadSettings) -> None:

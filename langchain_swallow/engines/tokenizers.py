@@ -1,6 +1,6 @@
 """The tokenizer of a model, had of its files, without its weights."""
 
-from langchain_swallow.engines.files import files_of, unavailable
+from langchain_swallow.engines.files import resolve_files, unavailable
 from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.errors import ModelUnavailableError
 from langchain_swallow.prompts.client_tokenizer import load_client_tokenizer
@@ -9,7 +9,7 @@ from langchain_swallow.prompts.tokenizer import Tokenizer
 _tokenizers: dict[LoadSettings, Tokenizer] = {}
 
 
-def tokenizer_of_files(settings: LoadSettings) -> Tokenizer:
+def tokenizer_from_files(settings: LoadSettings) -> Tokenizer:
     """The tokenizer for these settings, read by the first who asks for it.
 
     Raises:
@@ -33,7 +33,7 @@ def _read(settings: LoadSettings) -> Tokenizer:
     SentencePiece where there is no tokenizer.json. A client of a server does without transformers,
     which loads torch.
     """
-    name = files_of(settings.tokenizer or settings.model)
+    name = resolve_files(settings.tokenizer or settings.model)
     try:
         return load_client_tokenizer(name, **settings.hub)
     except ModelUnavailableError:

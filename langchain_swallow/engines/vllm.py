@@ -14,7 +14,7 @@ from langchain_swallow._system.forks import leave_to_parent
 from langchain_swallow._system.isolated import working_directory_forgotten
 from langchain_swallow.engines.async_engine import LoopEngine
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
-from langchain_swallow.engines.files import files_of
+from langchain_swallow.engines.files import resolve_files
 from langchain_swallow.engines.protocol import Chunk, Event, Finish, Request, TokenLogprob
 from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.errors import (
@@ -66,7 +66,7 @@ def load_vllm_engine(settings: LoadSettings) -> "VLLMEngine":
             "vLLM's prompt lookup does not keep to grammars on a CPU. Use speculative=None, or "
             'engine="transformers".'
         )
-    return VLLMEngine(engine_arguments(settings, files_of(settings.model)))
+    return VLLMEngine(engine_arguments(settings, resolve_files(settings.model)))
 
 
 def _on_cpu() -> bool:
@@ -125,7 +125,7 @@ class VLLMEngine(LoopEngine):
         """Most tokens of prompt and answer together."""
         return self._context_window
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """In a forked child: vLLM's processes are the parent's."""
         leave_to_parent(self._loop, self._engine)
         self._closed_because = _PARENTS_VLLM

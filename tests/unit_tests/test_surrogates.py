@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 
 from langchain_swallow import ChatSwallow, SwallowEmbeddings, SwallowFAISS, create_rag_chain
 from langchain_swallow.engines.fake import FakeEngine
-from langchain_swallow.engines.server.protocol import Flavor, payload_of
+from langchain_swallow.engines.server.protocol import Flavor, build_payload
 from langchain_swallow.prompts import encode, encode_text, render, render_instruction
 from langchain_swallow.prompts.client_tokenizer import ClientTokenizer
 from langchain_swallow.retrieval.rerankers import SwallowReranker
@@ -90,7 +90,7 @@ def test_messages_tools_results_and_stop_strings_take_one(engine):
         assert f"{text}\ufffd" in prompt
     # What a server is sent can be written as UTF-8.
     request.grammar.text.encode()
-    str(payload_of(request, engine.tokenizer, Flavor("m", "vllm", grammars="lark"))).encode()
+    str(build_payload(request, engine.tokenizer, Flavor("m", "vllm", grammars="lark"))).encode()
 
 
 async def test_streams_schemas_and_counts_take_one(engine):

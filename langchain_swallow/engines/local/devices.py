@@ -16,41 +16,41 @@ from langchain_swallow.errors import DeviceError, EngineError, OutOfMemoryError,
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
 
-def choose_device(wanted: str | None) -> str:
+def choose_device(name: str | None) -> str:
     """The device to load on.
 
     Raises:
         DeviceError: It is not there.
     """
-    if wanted is None:
+    if name is None:
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
-    kind = wanted.split(":")[0]
+    kind = name.split(":")[0]
     if kind == "cuda" and not torch.cuda.is_available():
         raise DeviceError(
-            f'device={wanted!r}, but no CUDA GPU is visible. Use device="cpu", or install a '
+            f'device={name!r}, but no CUDA GPU is visible. Use device="cpu", or install a '
             "CUDA build of torch and check nvidia-smi."
         )
     if kind == "mps" and not torch.backends.mps.is_available():
         raise DeviceError('device="mps" needs an Apple GPU. Use device="cpu".')
     if kind not in ("cpu", "cuda", "mps"):
-        raise DeviceError(f"Unknown device {wanted!r}. Use cpu, cuda, cuda:N or mps.")
-    return wanted
+        raise DeviceError(f"Unknown device {name!r}. Use cpu, cuda, cuda:N or mps.")
+    return name
 
 
-def choose_dtype(wanted: str, device: str) -> torch.dtype:
+def choose_dtype(name: str, device: str) -> torch.dtype:
     """The dtype of the weights: 16 bits where the device computes with them, else float32.
 
     Raises:
         DeviceError: Unknown, or slower than useless on this device.
     """
-    if wanted != "auto":
-        if wanted not in _DTYPES:
-            raise DeviceError(f"Unknown dtype {wanted!r}. Use auto, {', '.join(_DTYPES)}.")
-        if wanted == "float16" and device == "cpu":
+    if name != "auto":
+        if name not in _DTYPES:
+            raise DeviceError(f"Unknown dtype {name!r}. Use auto, {', '.join(_DTYPES)}.")
+        if name == "float16" and device == "cpu":
             raise DeviceError('float16 is not for CPUs. Use dtype="auto" or "float32".')
-        return _DTYPES[wanted]
+        return _DTYPES[name]
     if device.startswith("cuda"):
         return torch.bfloat16 if _gpu_has_bfloat16(device) else torch.float16
     if device == "mps":

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from langchain_swallow._system.forks import begin_anew_in_children
+from langchain_swallow._system.forks import register_fork_reset
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.engines.grammar import GrammarCompiler
 from langchain_swallow.engines.local.devices import (
@@ -28,7 +28,7 @@ from langchain_swallow.engines.local.devices import (
 )
 from langchain_swallow.engines.local.kv_cache import KVCache
 from langchain_swallow.engines.local.kv_memory import KVMemory, can_reserve
-from langchain_swallow.engines.local.lookup import MAX_GUESS, PromptLookup
+from langchain_swallow.engines.local.lookup import MAX_DRAFT, PromptLookup
 from langchain_swallow.engines.local.model_runner import (
     ModelRunner,
     Output,
@@ -107,7 +107,7 @@ class LocalEngine:
             tokenizer, self._to_bytes, self._end_ids, lambda text: encode_inside(text, tokenizer)
         )
         per_token = kv_bytes_per_token(model)
-        slots, longest = max_batch + _IDLE_SLOTS, context_window + MAX_GUESS
+        slots, longest = max_batch + _IDLE_SLOTS, context_window + MAX_DRAFT
         self._block = block or _BLOCK.get(self._device.type, _BLOCK_GPU)
         memory = KVMemory(lazy=self._is_on_cpu and can_reserve(slots * longest * per_token))
         self._runner = ModelRunner(model, memory)
@@ -125,7 +125,7 @@ class LocalEngine:
         # Why no request is taken any more.
         self._closed_because: str | None = None
         self._begin()
-        begin_anew_in_children(self)
+        register_fork_reset(self)
 
     def _begin(self) -> None:
         self._wake = threading.Condition()
@@ -140,15 +140,15 @@ class LocalEngine:
         )
         self._thread: threading.Thread | None = None
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Go on in a forked child with the parent's weights, if they are in the host's memory."""
         if self._is_on_cpu:
             self._cache.clear()
         else:
             self._closed_because = _ON_PARENTS_GPU
-        left = [*self.scheduler.running, *self.scheduler.waiting, *self._incoming]
+        pending = [*self.scheduler.running, *self.scheduler.waiting, *self._incoming]
         self._begin()
-        for sequence in left:
+        for sequence in pending:
             sequence.wake = self._wake
             sequence.sink(EngineError("The process was forked during generation."))
 
@@ -255,12 +255,12 @@ class LocalEngine:
         try:
             outputs = self._runner.run(work)
         except Exception as error:
-            self._blame(work, error)
+            self._isolate_failure(work, error)
             return
         for one, output in zip(work, outputs, strict=True):
             self._accept(one, output)
 
-    def _blame(self, work: list[Work], error: Exception) -> None:
+    def _isolate_failure(self, work: list[Work], error: Exception) -> None:
         """Find the request with which a pass fails: its caller must hear of it, others go on."""
         if work[0].is_answer:
             if not is_out_of_memory(error):

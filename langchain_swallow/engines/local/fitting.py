@@ -57,8 +57,8 @@ def kv_budget(model: Any) -> int:
         return int(free * _KV_SHARE_CUDA)
     memory = host_memory_gib() * GIB
     # Weights that are mapped may be more than all memory.
-    left = max(memory - weight_bytes(model), memory / 16)
-    return int(min(_KV_SHARE_HOST * memory, _KV_SHARE_LEFT * left))
+    remaining = max(memory - weight_bytes(model), memory / 16)
+    return int(min(_KV_SHARE_HOST * memory, _KV_SHARE_LEFT * remaining))
 
 
 def too_large(

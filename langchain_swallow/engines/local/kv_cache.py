@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # the scheduler loads no torch
     from langchain_swallow.engines.local.kv_memory import KVMemory
 
 # Rows and tokens of a row, to begin with, where they are made longer by copying.
-_FIRST_ROWS = 8
-_FIRST_CAPACITY = 1024
+_INITIAL_ROWS = 8
+_INITIAL_CAPACITY = 1024
 
 
 @dataclass(slots=True, eq=False)
@@ -87,14 +87,14 @@ class KVCache:
             )
         if not self._has_room(length):
             return None
-        source, shared = self._longest_beginning(prompt_ids)
+        source, shared = self._longest_prefix(prompt_ids)
         # Taking the row over spares a copy, and loses what follows the shared part.
         if source is not None and not source.in_use and 2 * shared > len(source.ids):
             slot = source
         else:
-            slot = self._least_useful(length)
+            slot = self._least_recently_used(length)
         if self.memory.lazy:
-            self._forget_for(slot, length, source)
+            self._evict_for(slot, length, source)
         if source is None or not source.ids:
             source, shared = None, 0
         elif slot is not source:
@@ -108,7 +108,7 @@ class KVCache:
 
     def known(self, prompt_ids: tuple[int, ...]) -> int:
         """How many tokens of a prompt would be found."""
-        return self._longest_beginning(prompt_ids)[1]
+        return self._longest_prefix(prompt_ids)[1]
 
     def release(self, slot: Slot) -> None:
         """End of a sequence; its tokens stay as a beginning for later ones."""
@@ -146,7 +146,7 @@ class KVCache:
         self.memory.exchange(slot.row, len(slot.ids), row, len(other.ids))
         slot.row, other.row = row, slot.row
 
-    def _longest_beginning(self, prompt_ids: tuple[int, ...]) -> tuple[Slot | None, int]:
+    def _longest_prefix(self, prompt_ids: tuple[int, ...]) -> tuple[Slot | None, int]:
         lengths = [(self._usable(slot, prompt_ids), slot) for slot in self.slots]
         shared, source = max(lengths, key=lambda pair: pair[0], default=(0, None))
         return (source, shared) if shared else (None, 0)
@@ -159,7 +159,7 @@ class KVCache:
         # The last token is left to compute, for its logits.
         return max(0, min(shared, len(prompt_ids) - 1))
 
-    def _least_useful(self, length: int) -> Slot:
+    def _least_recently_used(self, length: int) -> Slot:
         """An empty row while the budget has room for it, or what was not used for longest.
 
         Memory that was written before takes less time than new memory.
@@ -178,7 +178,7 @@ class KVCache:
         in_use = sum(self._cost(slot) for slot in self.slots if slot.in_use)
         return in_use + length <= self._budget
 
-    def _forget_for(self, slot: Slot, length: int, source: Slot | None) -> None:
+    def _evict_for(self, slot: Slot, length: int, source: Slot | None) -> None:
         """Forget beginnings until a slot may come to `length` tokens; its source last."""
         idle = [s for s in self.slots if not s.in_use]
         for other in sorted(idle, key=lambda s: (s is slot, s is source, s.last_used)):
@@ -194,22 +194,22 @@ class KVCache:
 
     def _grow_for(self, length: int) -> bool:
         """Whether a row of `length` tokens is free now, making rows more and longer if need be."""
-        wanted = max(self.memory.capacity, self._rounded(length))
-        most = min(self._max_slots, self._budget // wanted)
+        capacity = max(self.memory.capacity, self._rounded(length))
+        max_rows = min(self._max_slots, self._budget // capacity)
         in_use = sum(slot.in_use for slot in self.slots)
-        if in_use >= most:
+        if in_use >= max_rows:
             return False
         rows = len(self.slots)
         if in_use == rows:
-            rows = max(_FIRST_ROWS, 2 * rows)
-        if wanted > self.memory.capacity or rows > len(self.slots):
-            self._resize(min(most, rows), wanted)
+            rows = max(_INITIAL_ROWS, 2 * rows)
+        if capacity > self.memory.capacity or rows > len(self.slots):
+            self._resize(min(max_rows, rows), capacity)
         return True
 
     def _rounded(self, length: int) -> int:
         """To the first capacity, doubled as often as needed; the longest sequence at most."""
-        times = -(-length // _FIRST_CAPACITY)
-        return min(self._max_tokens, _FIRST_CAPACITY * 2 ** int(times - 1).bit_length())
+        times = -(-length // _INITIAL_CAPACITY)
+        return min(self._max_tokens, _INITIAL_CAPACITY * 2 ** int(times - 1).bit_length())
 
     def _resize(self, rows: int, capacity: int) -> None:
         """Keep all sequences in use and the latest beginnings."""
@@ -220,9 +220,9 @@ class KVCache:
         self.slots = keep + [Slot(row) for row in range(len(keep), rows)]
 
 
-def shared_length(known: list[int], wanted: tuple[int, ...]) -> int:
+def shared_length(cached_ids: list[int], prompt_ids: tuple[int, ...]) -> int:
     """How many tokens at the beginning are the same."""
-    limit = min(len(known), len(wanted))
-    if known[:limit] == list(wanted[:limit]):
+    limit = min(len(cached_ids), len(prompt_ids))
+    if cached_ids[:limit] == list(prompt_ids[:limit]):
         return limit
-    return next(i for i in range(limit) if known[i] != wanted[i])
+    return next(i for i in range(limit) if cached_ids[i] != prompt_ids[i])

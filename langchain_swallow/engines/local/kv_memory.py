@@ -49,7 +49,7 @@ class KVMemory:
         Raises:
             RuntimeError: The device has no room for more; nothing has changed.
         """
-        self._make_sure_of(rows * capacity)
+        self._check_room(rows * capacity)
         for tensors in (self._keys, self._values):
             for layer, old in tensors.items():
                 new = self._zeros((rows, old.shape[1], capacity, old.shape[3]), old)
@@ -116,24 +116,24 @@ class KVMemory:
         """Note that the first tokens of a row are written, or about to be."""
         self.written[row] = max(self.written[row], tokens)
 
-    def _make_sure_of(self, tokens: int) -> None:
+    def _check_room(self, tokens: int) -> None:
         """Take what all layers will take more, and give it back, before any is touched."""
         tensors = [*self._keys.values(), *self._values.values()]
         for device in {tensor.device for tensor in tensors}:
-            own = [tensor for tensor in tensors if tensor.device == device]
+            on_device = [tensor for tensor in tensors if tensor.device == device]
             # One after another is moved: the old of one is there beside its new.
-            sizes = [t[0, :, 0].numel() * (tokens - self.rows * self.capacity) for t in own]
-            self._zeros((max(0, sum(sizes)) + max(t.numel() for t in own),), own[0])
+            sizes = [t[0, :, 0].numel() * (tokens - self.rows * self.capacity) for t in on_device]
+            self._zeros((max(0, sum(sizes)) + max(t.numel() for t in on_device),), on_device[0])
 
-    def _zeros(self, shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
+    def _zeros(self, shape: tuple[int, ...], reference: torch.Tensor) -> torch.Tensor:
         """Zeros, not empty: what is masked out must still be finite."""
-        if like.device.type != "cpu":
-            return like.new_zeros(shape)
+        if reference.device.type != "cpu":
+            return reference.new_zeros(shape)
         # torch's zeros are written at once; a system's are when they are used.
-        mapped = _reserve(math.prod(shape) * like.dtype.itemsize)
+        mapped = _reserve(math.prod(shape) * reference.dtype.itemsize)
         if self.lazy:
             self._mapped.append(mapped)
-        return torch.frombuffer(mapped, dtype=like.dtype).view(shape)
+        return torch.frombuffer(mapped, dtype=reference.dtype).view(shape)
 
 
 def can_reserve(size: int) -> bool:
@@ -234,7 +234,7 @@ class Windows:
     ) -> tuple[Pieces, Pieces]:
         """As a window's, with all of each row apart."""
         new = zip(keys.split(self._counts, 2), values.split(self._counts, 2), strict=True)
-        stored = [w.update(*own, layer_idx) for w, own in zip(self._windows, new, strict=True)]
+        stored = [w.update(*piece, layer_idx) for w, piece in zip(self._windows, new, strict=True)]
         known, weighed = zip(*stored, strict=True)
         return Pieces(known, self._counts), Pieces(weighed, self._counts)
 

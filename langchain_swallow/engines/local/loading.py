@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-from langchain_swallow.engines.files import files_of, unavailable
+from langchain_swallow.engines.files import resolve_files, unavailable
 from langchain_swallow.engines.local.attention import attends_quickly, use_quick_attention
 from langchain_swallow.engines.local.devices import (
     choose_device,
@@ -19,7 +19,7 @@ from langchain_swallow.engines.local.fitting import BITS, check_memory, kv_budge
 from langchain_swallow.engines.local.packing import pack_linear_layers
 from langchain_swallow.engines.local.quantized import has_kernels, quantize_linear_layers
 from langchain_swallow.engines.settings import LoadSettings
-from langchain_swallow.engines.tokenizers import tokenizer_of_files
+from langchain_swallow.engines.tokenizers import tokenizer_from_files
 from langchain_swallow.errors import MissingDependencyError, OutOfMemoryError
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
@@ -39,10 +39,10 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
     quantization = None if bits else _quantization_config(settings.quantization, dtype)
     # To a GPU each weight goes as it is read; a whole model may not fit the host's memory.
     placed = device if quantization or device != "cpu" else None
-    tokenizer = tokenizer_of_files(settings)
+    tokenizer = tokenizer_from_files(settings)
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            files_of(settings.model),
+            resolve_files(settings.model),
             # As most checkpoints have it, so that files are mapped until they are quantised.
             dtype=torch.bfloat16 if bits else dtype,
             attn_implementation=settings.attn_implementation,

@@ -7,8 +7,8 @@ never which answer (Saxena 2023, "Prompt Lookup Decoding"; Leviathan et al. 2023
 
 # The end of the text is looked up in these lengths, longest first.
 _LENGTHS = (3, 2, 1)
-MAX_GUESS = 8
-_FIRST_GUESS = 4
+MAX_DRAFT = 8
+_FIRST_DRAFT = 4
 
 
 class PromptLookup:
@@ -20,23 +20,23 @@ class PromptLookup:
 
     def __init__(self, ids: list[int]) -> None:
         self._ids = ids
-        self._length = _FIRST_GUESS
+        self._length = _FIRST_DRAFT
         self._follows: dict[tuple[int, ...], int] = {}
         self._noted = 0
 
-    def guess(self, most: int) -> list[int]:
+    def draft(self, limit: int) -> list[int]:
         """Up to `most` tokens that followed the latest place with the same last tokens."""
         self._note_new()
         for length in _LENGTHS:
             start = self._follows.get(tuple(self._ids[-length:]))
             if start is not None:
-                return self._ids[start : start + min(most, self._length)]
+                return self._ids[start : start + min(limit, self._length)]
         return []
 
-    def learn(self, guessed: int, right: int) -> None:
+    def learn(self, drafted: int, right: int) -> None:
         """Note how many tokens of the last guess were right."""
-        if right == guessed:
-            self._length = min(MAX_GUESS, 2 * self._length)
+        if right == drafted:
+            self._length = min(MAX_DRAFT, 2 * self._length)
         elif right == 0:
             self._length = max(1, self._length // 2)
 

@@ -78,11 +78,11 @@ class ModelRunner:
         device = self.model.device
         positions = torch.cat([torch.arange(w.starts[0], w.end, device=device) for w in windows])
         ends = list(itertools.accumulate(window.count for window in windows))
-        wanted = [end - 1 for end, one in zip(ends, work, strict=True) if one.ends_prompt]
+        last_tokens = [end - 1 for end, one in zip(ends, work, strict=True) if one.ends_prompt]
         window = Windows(windows) if self.joins_prompts else windows[0]
-        logits = _pass(self.model, [ids], positions[None], window, wanted)[0]
-        found = iter(map(Output, logits[:, None], _best(logits[:, None])) if wanted else ())
-        return [next(found) if one.ends_prompt else None for one in work]
+        logits = _pass(self.model, [ids], positions[None], window, last_tokens)[0]
+        outputs = iter(map(Output, logits[:, None], _best(logits[:, None])) if last_tokens else ())
+        return [next(outputs) if one.ends_prompt else None for one in work]
 
 
 def _best(logits: torch.Tensor) -> Any:

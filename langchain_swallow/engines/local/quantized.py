@@ -21,7 +21,7 @@ from langchain_swallow.engines.local.replacing import replace_modules
 # Above so many rows, writing the weights out takes less time than the kernels for few rows.
 _FEW_ROWS = {8: 32, 4: 96}
 # Weights written out at once: what stays in a cache until it is read.
-_AT_ONCE = 2**20
+_MAX_DEQUANTIZED = 2**20
 _GROUP = 64
 _KERNEL_DTYPE = torch.bfloat16
 
@@ -31,7 +31,7 @@ class QuantizedLinear(nn.Module):
 
     Args:
         linear: What it is made of.
-        few: For so many rows and less `of_few` is quicker than `of_many`.
+        few: For so many rows and less `multiply_few` is quicker than `multiply_many`.
     """
 
     def __init__(self, linear: nn.Linear, few: int) -> None:
@@ -44,29 +44,29 @@ class QuantizedLinear(nn.Module):
         """Shape (…, in) → (…, out)."""
         flat = rows.reshape(-1, self.in_features)
         if len(flat) <= self._few:
-            result = self.of_few(flat.to(_KERNEL_DTYPE)).to(rows.dtype)
+            result = self.multiply_few(flat.to(_KERNEL_DTYPE)).to(rows.dtype)
         else:
-            result = self.of_many(flat)
+            result = self.multiply_many(flat)
         if self.bias is not None:
             result = result + self.bias
         return result.view(*rows.shape[:-1], self.out_features)
 
-    def of_few(self, rows: torch.Tensor) -> torch.Tensor:
+    def multiply_few(self, rows: torch.Tensor) -> torch.Tensor:
         """Shape (n, in) → (n, out), in the kernels' dtype."""
         raise NotImplementedError
 
-    def of_many(self, rows: torch.Tensor) -> torch.Tensor:
+    def multiply_many(self, rows: torch.Tensor) -> torch.Tensor:
         """Shape (n, in) → (n, out)."""
         result = rows.new_empty(len(rows), self.out_features)
-        size = max(_GROUP, _AT_ONCE // self.in_features // _GROUP * _GROUP)
+        size = max(_GROUP, _MAX_DEQUANTIZED // self.in_features // _GROUP * _GROUP)
         # Written to again and again, since new memory is brought in page by page.
         weights = rows.new_empty(min(size, self.out_features), self.in_features)
         for start in range(0, self.out_features, size):
             part = slice(start, min(start + size, self.out_features))
-            result[:, part] = _product(rows, self.write_out(part, weights))
+            result[:, part] = _product(rows, self.dequantize(part, weights))
         return result
 
-    def write_out(self, part: slice, weights: torch.Tensor) -> torch.Tensor:
+    def dequantize(self, part: slice, weights: torch.Tensor) -> torch.Tensor:
         """Write some rows of the weights to the first of (rows, in); multiples of 64."""
         raise NotImplementedError
 
@@ -82,14 +82,14 @@ class Int8Linear(QuantizedLinear):
         self.weight = _constant(weight.to(torch.int8))
         self.scale = _constant(scale)
 
-    def of_few(self, rows: torch.Tensor) -> torch.Tensor:
+    def multiply_few(self, rows: torch.Tensor) -> torch.Tensor:
         result: torch.Tensor = torch.ops.aten._weight_int8pack_mm(rows, self.weight, self.scale)
         return result
 
-    def of_many(self, rows: torch.Tensor) -> torch.Tensor:
-        return super().of_many(rows).mul_(self.scale.to(rows.dtype))
+    def multiply_many(self, rows: torch.Tensor) -> torch.Tensor:
+        return super().multiply_many(rows).mul_(self.scale.to(rows.dtype))
 
-    def write_out(self, part: slice, weights: torch.Tensor) -> torch.Tensor:
+    def dequantize(self, part: slice, weights: torch.Tensor) -> torch.Tensor:
         """As numbers, without their scale."""
         numbers = self.weight[part]
         return weights[: len(numbers)].copy_(numbers)
@@ -111,16 +111,16 @@ class Int4Linear(QuantizedLinear):
         # Shape (groups, out, 2).
         self.scale_and_zero = _constant(torch.cat([scale, zero], -1).transpose(0, 1).contiguous())
 
-    def of_few(self, rows: torch.Tensor) -> torch.Tensor:
+    def multiply_few(self, rows: torch.Tensor) -> torch.Tensor:
         result: torch.Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(
             rows, self.weight, _GROUP, self.scale_and_zero
         )
         return result
 
-    def write_out(self, part: slice, weights: torch.Tensor) -> torch.Tensor:
-        return self.write_out_blocks(part, weights, _block())
+    def dequantize(self, part: slice, weights: torch.Tensor) -> torch.Tensor:
+        return self.dequantize_blocks(part, weights, _block())
 
-    def write_out_blocks(self, part: slice, weights: torch.Tensor, block: int) -> torch.Tensor:
+    def dequantize_blocks(self, part: slice, weights: torch.Tensor, block: int) -> torch.Tensor:
         """Where so many rows lie together."""
         half, groups = block // 2, self.in_features // _GROUP
         pairs = self.weight.view(-1, self.in_features, half)[
@@ -175,7 +175,7 @@ def has_kernels(bits: int) -> bool:
     linear = nn.Linear(_GROUP, 2 * _GROUP, bias=False, dtype=_KERNEL_DTYPE)
     try:
         with torch.inference_mode():
-            Int8Linear(linear).of_few(torch.zeros(1, _GROUP, dtype=_KERNEL_DTYPE))
+            Int8Linear(linear).multiply_few(torch.zeros(1, _GROUP, dtype=_KERNEL_DTYPE))
             return bits == 8 or _block() > 0
     except (AttributeError, RuntimeError):
         return False
@@ -195,12 +195,12 @@ def _block() -> int:
     """
     linear = nn.Linear(_GROUP, 2 * _GROUP, bias=False, dtype=_KERNEL_DTYPE)
     with torch.inference_mode():
-        made = Int4Linear(linear)
-        wanted = made.of_few(torch.eye(_GROUP, dtype=_KERNEL_DTYPE)).float()
+        layer = Int4Linear(linear)
+        expected = layer.multiply_few(torch.eye(_GROUP, dtype=_KERNEL_DTYPE)).float()
         for block in (64, 32):
-            found = torch.empty(2 * _GROUP, _GROUP)
-            made.write_out_blocks(slice(0, 2 * _GROUP), found, block)
-            if torch.allclose(found.T, wanted, atol=0.01):
+            weights = torch.empty(2 * _GROUP, _GROUP)
+            layer.dequantize_blocks(slice(0, 2 * _GROUP), weights, block)
+            if torch.allclose(weights.T, expected, atol=0.01):
                 return block
     return 0
 

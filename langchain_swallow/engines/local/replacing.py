@@ -15,5 +15,5 @@ def replace_modules(model: Any, make: Callable[[nn.Module], nn.Module | None]) -
     for parent in [module for module in model.modules() if module._modules]:
         for name in list(parent._modules):
             child = parent._modules[name]
-            if child is not None and (made := make(child)) is not None:
-                parent._modules[name] = made
+            if child is not None and (replacement := make(child)) is not None:
+                parent._modules[name] = replacement

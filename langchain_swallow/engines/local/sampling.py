@@ -15,7 +15,7 @@ Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
 Indices = np.ndarray[Any, np.dtype[np.intp]]
 
 # How many weights are summed up before one among them is looked for.
-_RUN = 512
+_BLOCK_SIZE = 512
 
 
 class Sampler:
@@ -50,7 +50,7 @@ class Sampler:
 
     def choose(self, logits: torch.Tensor) -> int:
         """The next token for logits of shape (vocabulary,)."""
-        scores = self._penalise(logits.float())
+        scores = self._penalize(logits.float())
         if self._mask is not None:
             forbidden = torch.from_numpy(self._mask.forbidden(scores.numel()))
             scores.masked_fill_(forbidden.to(scores.device), -torch.inf)
@@ -66,7 +66,7 @@ class Sampler:
             self._mask.advance(token)
         return token
 
-    def _penalise(self, scores: torch.Tensor) -> torch.Tensor:
+    def _penalize(self, scores: torch.Tensor) -> torch.Tensor:
         if self._seen is not None:
             penalty = self._request.repetition_penalty
             seen = scores[self._seen]
@@ -85,15 +85,15 @@ class Sampler:
         if np.isnan(probabilities[0]):
             raise EngineError("The model's logits are no numbers.")
         number = self.random.random()
-        kept = _kept(probabilities, self._request.top_p, self._request.min_p)
+        kept = _candidates(probabilities, self._request.top_p, self._request.min_p)
         if kept is None:
-            drawn = _index(probabilities, number)
+            drawn = _sample_index(probabilities, number)
         else:
-            drawn = int(kept[_index(probabilities[kept], number)])
+            drawn = int(kept[_sample_index(probabilities[kept], number)])
         return drawn if tokens is None else int(tokens[drawn])
 
 
-def _kept(probabilities: Floats, top_p: float, min_p: float) -> Indices | None:
+def _candidates(probabilities: Floats, top_p: float, min_p: float) -> Indices | None:
     """The tokens that one is drawn from; `None` is all."""
     kept = _nucleus(probabilities, top_p) if top_p < 1 else None
     if min_p == 0:
@@ -117,15 +117,17 @@ def _nucleus(probabilities: Floats, top_p: float) -> Indices:
     return tokens[likely >= descending[min(last, len(tokens) - 1)]]
 
 
-def _index(weights: Floats, number: float) -> int:
+def _sample_index(weights: Floats, number: float) -> int:
     """Where a number in [0, 1) falls among weights laid end to end on that interval."""
     # Runs first: a sum per token of a vocabulary is memory, and time.
-    runs = np.add.reduceat(weights, np.arange(0, len(weights), _RUN), dtype=np.float64)
-    run, rest = _place(runs, number * runs.sum())
-    return _RUN * run + _place(weights[_RUN * run : _RUN * (run + 1)], rest)[0]
+    runs = np.add.reduceat(weights, np.arange(0, len(weights), _BLOCK_SIZE), dtype=np.float64)
+    run, rest = _locate(runs, number * runs.sum())
+    return (
+        _BLOCK_SIZE * run + _locate(weights[_BLOCK_SIZE * run : _BLOCK_SIZE * (run + 1)], rest)[0]
+    )
 
 
-def _place(weights: Floats, point: float) -> tuple[int, float]:
+def _locate(weights: Floats, point: float) -> tuple[int, float]:
     """Which of some weights laid end to end a point is in, and how far in."""
     ends = weights.cumsum(dtype=np.float64)
     # Rounded, the point may lie at the end of the last, or beyond.

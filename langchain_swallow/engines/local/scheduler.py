@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from langchain_swallow.engines.local.kv_cache import KVCache, Slot, shared_length
-from langchain_swallow.engines.local.lookup import MAX_GUESS
+from langchain_swallow.engines.local.lookup import MAX_DRAFT
 from langchain_swallow.engines.local.sequence import Sequence
 from langchain_swallow.engines.protocol import Event
 
@@ -155,9 +155,9 @@ class Scheduler:
         if sequence not in self._favored:
             self._favored.add(sequence)
             self._prompt_tokens = max(self._prompt_tokens, sequence.prefill_share)
-        most = min(self._prompt_tokens, PROMPT_TOKENS)
-        work = [self._piece(sequence, max(most, self._block))]
-        room = most - len(work[0].ids)
+        limit = min(self._prompt_tokens, PROMPT_TOKENS)
+        work = [self._piece(sequence, max(limit, self._block))]
+        room = limit - len(work[0].ids)
         while self._joins_prompts and room > 0:
             other = self._companion([piece.sequence for piece in work])
             # One that has no room in this pass is the next one's.
@@ -168,10 +168,10 @@ class Scheduler:
         self._prompt_tokens -= sum(len(piece.ids) for piece in work)
         return work
 
-    def _piece(self, sequence: Sequence, most: int) -> Work:
+    def _piece(self, sequence: Sequence, limit: int) -> Work:
         assert sequence.slot is not None
         start = len(sequence.slot.ids)
-        return Work(sequence, sequence.slot, sequence.ids[start : start + most])
+        return Work(sequence, sequence.slot, sequence.ids[start : start + limit])
 
     def _answers(self) -> list[Work]:
         """The next tokens of all whose prompts are computed, in the order of their rows."""
@@ -181,8 +181,8 @@ class Scheduler:
         if not by_slot:
             return []
         running = [(by_slot[slot], slot) for slot in self._cache.gather(by_slot)]
-        most = min(MAX_GUESS, self._decode_tokens // len(running) - 1)
-        drafts = [sequence.guess(most) for sequence, _ in running]
+        limit = min(MAX_DRAFT, self._decode_tokens // len(running) - 1)
+        drafts = [sequence.draft(limit) for sequence, _ in running]
         longest = max(map(len, drafts))
         return [
             Work(sequence, slot, [last, *draft, *[last] * (longest - len(draft))], draft, True)
@@ -225,7 +225,7 @@ class Scheduler:
     def _admit(self, sequence: Sequence) -> Sequence | None:
         """Give a waiting request its slot, or the next one if it fails; `None`: no room."""
         while len(self.running) < self._max_batch:
-            length = len(sequence.ids) + sequence.request.max_tokens + MAX_GUESS
+            length = len(sequence.ids) + sequence.request.max_tokens + MAX_DRAFT
             try:
                 sequence.slot = self._cache.acquire(sequence.request.prompt_ids, length)
             except (MemoryError, RuntimeError) as error:

@@ -52,10 +52,10 @@ class Sequence:
         known = len(self.slot.ids) if self.slot else 0
         return max(0, len(self.request.prompt_ids) - known)
 
-    def guess(self, most: int) -> list[int]:
+    def draft(self, limit: int) -> list[int]:
         """Tokens that may come next; fewer than are still to be generated."""
-        most = min(most, self.request.max_tokens - self.generated - 1)
-        return self.lookup.guess(most) if most > 0 else []
+        limit = min(limit, self.request.max_tokens - self.generated - 1)
+        return self.lookup.draft(limit) if limit > 0 else []
 
     def ending(self, now: float) -> Event | None:
         """Why this sequence must stop before its end: out of time."""

@@ -25,15 +25,20 @@ from typing import Any
 from langchain_swallow.engines.async_engine import LoopEngine
 from langchain_swallow.engines.protocol import UNLOADED, Event, Request
 from langchain_swallow.engines.server.connection import DONE, Connection, checked_url, no_answer
+from langchain_swallow.engines.server.discovery import discover
 from langchain_swallow.engines.server.errors import (
     SilentServerError,
     UnreadableAnswerError,
     shown_url,
 )
-from langchain_swallow.engines.server.meeting import meet
-from langchain_swallow.engines.server.protocol import Answer, Flavor, constraint_of, payload_of
+from langchain_swallow.engines.server.protocol import (
+    Answer,
+    Flavor,
+    build_constraint,
+    build_payload,
+)
 from langchain_swallow.engines.settings import LoadSettings
-from langchain_swallow.engines.tokenizers import tokenizer_of_files
+from langchain_swallow.engines.tokenizers import tokenizer_from_files
 from langchain_swallow.errors import (
     AuthenticationError,
     EngineError,
@@ -50,7 +55,7 @@ from langchain_swallow.prompts.tokenizer import Tokenizer
 _LOG = logging.getLogger(__name__)
 
 # All questions to one server together, before its first request.
-_MEETING_LIMIT_S = 30.0
+_DISCOVERY_LIMIT_S = 30.0
 # How long the first server that is known waits for the others, so that all get their share.
 _GRACE_S = 0.5
 # How long a server that could not be reached is left alone, and one that refused us.
@@ -78,7 +83,7 @@ class Server:
     flavor: Flavor | None = None
     # Why it is not known.
     failure: SwallowError | None = None
-    meeting: "asyncio.Task[None] | None" = None
+    discovery: "asyncio.Task[None] | None" = None
 
 
 def connect(settings: LoadSettings) -> "ServerEngine":
@@ -93,7 +98,7 @@ def connect(settings: LoadSettings) -> "ServerEngine":
         raise ValueError('engine="server" needs base_url, such as "http://localhost:8000/v1".')
     return ServerEngine(
         settings.base_urls,
-        tokenizer_of_files(settings),
+        tokenizer_from_files(settings),
         model=settings.served_model or settings.model,
         api_key=settings.api_key,
         max_retries=settings.max_retries,
@@ -138,21 +143,21 @@ class ServerEngine(LoopEngine):
     ) -> None:
         self.tokenizer = tokenizer
         self._servers = [Server(checked_url(url)) for url in base_urls]
-        self._wanted = model
+        self._model_name = model
         self._max_retries = max_retries
         self._prompt_as = prompt_as
         self._connection = Connection(api_key)
         self._context_window = context_window
-        self._meeting: asyncio.Task[None] | None = None
+        self._discovery: asyncio.Task[None] | None = None
         super().__init__()
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """In a forked child: connections of its own."""
-        super().begin_anew()
-        self._connection.begin_anew()
-        self._meeting = None
+        super().reset_after_fork()
+        self._connection.reset_after_fork()
+        self._discovery = None
         for server in self._servers:
-            server.running, server.meeting = 0, None
+            server.running, server.discovery = 0, None
 
     @property
     def context_window(self) -> int:
@@ -190,7 +195,7 @@ class ServerEngine(LoopEngine):
         for server in self._known():
             if request.grammar and server.flavor:
                 try:
-                    constraint_of(request.grammar, server.flavor)
+                    build_constraint(request.grammar, server.flavor)
                 except GrammarError as error:
                     refusal = error
                 else:
@@ -200,9 +205,9 @@ class ServerEngine(LoopEngine):
 
     async def shut_down(self) -> None:
         """Close the connections."""
-        meetings = [self._meeting, *(server.meeting for server in self._servers)]
-        for meeting in filter(None, meetings):
-            meeting.cancel()
+        discoveries = [self._discovery, *(server.discovery for server in self._servers)]
+        for discovery in filter(None, discoveries):
+            discovery.cancel()
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._connection.close(), _CLOSING_LIMIT_S)
 
@@ -240,7 +245,7 @@ class ServerEngine(LoopEngine):
         now = time.monotonic()
         for server in self._servers:
             if server.flavor is None and server.rests_until <= now:
-                self._begin_meeting(server)
+                self._begin_discovery(server)
         known = self._known()
         untried = [s for s in known if s not in failed] or known
         awake = [s for s in untried if s.rests_until <= now]
@@ -263,7 +268,7 @@ class ServerEngine(LoopEngine):
         flavor = server.flavor
         assert flavor is not None
         answer = Answer(request, self.tokenizer, flavor)
-        body = payload_of(request, self.tokenizer, flavor)
+        body = build_payload(request, self.tokenizer, flavor)
         url = flavor.completions_url(server.url)
         messages = self._connection.messages(url, body, request.timeout_s)
         async with contextlib.aclosing(messages):
@@ -283,12 +288,12 @@ class ServerEngine(LoopEngine):
         """Wait for the meeting that is under way, or begin one."""
         if self._known():
             return
-        if self._meeting is None or self._meeting.done():
-            self._meeting = asyncio.create_task(self._meet_any())
+        if self._discovery is None or self._discovery.done():
+            self._discovery = asyncio.create_task(self._discover_any())
             # Its error is raised to those who wait, and they may all have left.
-            self._meeting.add_done_callback(lambda task: task.cancelled() or task.exception())
+            self._discovery.add_done_callback(lambda task: task.cancelled() or task.exception())
         try:
-            await asyncio.wait_for(asyncio.shield(self._meeting), timeout_s)
+            await asyncio.wait_for(asyncio.shield(self._discovery), timeout_s)
         except asyncio.CancelledError:
             if self._closed_because:
                 raise EngineError(UNLOADED) from None
@@ -302,11 +307,11 @@ class ServerEngine(LoopEngine):
                 "Raise timeout, or check base_url."
             ) from None
 
-    async def _meet_any(self) -> None:
+    async def _discover_any(self) -> None:
         """Ask all servers, until one is known or no try is left."""
         for attempt in range(self._max_retries + 1):
-            left = [s for s in self._servers if s.failure is None or _may_pass(s.failure)]
-            await self._meet_first(left if attempt else self._servers)
+            candidates = [s for s in self._servers if s.failure is None or _may_pass(s.failure)]
+            await self._discover_first(candidates if attempt else self._servers)
             if self._known():
                 return
             failures = [s.failure for s in self._servers if s.failure]
@@ -317,33 +322,33 @@ class ServerEngine(LoopEngine):
         # What does not pass by itself says more of what to do.
         raise next((f for f in failures if isinstance(f, _REFUSED)), failures[0])
 
-    async def _meet_first(self, servers: Sequence[Server]) -> None:
+    async def _discover_first(self, servers: Sequence[Server]) -> None:
         """Ask servers at once; wait for the first that is known, and a moment for the others."""
-        pending = {self._begin_meeting(server) for server in servers}
+        pending = {self._begin_discovery(server) for server in servers}
         while pending and not self._known():
             _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
         if pending:
             await asyncio.wait(pending, timeout=_GRACE_S)
 
-    def _begin_meeting(self, server: Server) -> "asyncio.Task[None]":
-        if server.meeting is None or server.meeting.done():
-            server.meeting = asyncio.create_task(self._meet(server))
-        return server.meeting
+    def _begin_discovery(self, server: Server) -> "asyncio.Task[None]":
+        if server.discovery is None or server.discovery.done():
+            server.discovery = asyncio.create_task(self._discover(server))
+        return server.discovery
 
-    async def _meet(self, server: Server) -> None:
+    async def _discover(self, server: Server) -> None:
         """Ask one server; what it is, or why that is not known, is kept with it."""
         try:
-            asked = meet(
+            discovery = discover(
                 self._connection,
                 server.url,
-                model=self._wanted,
+                model=self._model_name,
                 tokenizer=self.tokenizer,
                 prompt_as=self._prompt_as,
             )
-            server.flavor = await asyncio.wait_for(asked, _MEETING_LIMIT_S)
+            server.flavor = await asyncio.wait_for(discovery, _DISCOVERY_LIMIT_S)
             server.failure = None
         except asyncio.TimeoutError:
-            server.failure = no_answer(server.url, _MEETING_LIMIT_S)
+            server.failure = no_answer(server.url, _DISCOVERY_LIMIT_S)
         except SwallowError as error:
             server.failure = error
         except Exception as error:  # those who wait must hear of it
@@ -391,9 +396,9 @@ def _may_pass(error: SwallowError) -> bool:
 
 def _pause(error: SwallowError, attempt: int) -> float:
     """Seconds before the next try: what the server says, or twice as long as before."""
-    wanted: float | None = getattr(error, "retry_after_s", None)
-    if wanted is not None:
-        return min(wanted, _MAX_BACKOFF_S)
+    retry_after_s: float | None = getattr(error, "retry_after_s", None)
+    if retry_after_s is not None:
+        return min(retry_after_s, _MAX_BACKOFF_S)
     return min(_MAX_BACKOFF_S, _FIRST_BACKOFF_S * 2**attempt) * random.uniform(0.5, 1.0)
 
 

@@ -51,7 +51,7 @@ DONE: dict[str, Any] = {}
 
 
 class Connection:
-    """A pool of connections; in a forked child `begin_anew` makes another.
+    """A pool of connections; in a forked child `reset_after_fork` makes another.
 
     Args:
         api_key: Sent as bearer token.
@@ -73,7 +73,7 @@ class Connection:
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
             )
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """In a forked child: connections of its own."""
         leave_to_parent(self._client)
         self._client = self._open()

@@ -116,10 +116,10 @@ def error_from_message(url: str, data: Any, *, is_error: bool = False) -> Engine
             `{"detail": …}` or `{"message": …}` is an error; anything else is not.
         is_error: The message was sent as an error, so whatever it is, it is one.
     """
-    found = _error_in(data)
-    if found is None and not is_error:
+    content = _error_in(data)
+    if content is None and not is_error:
         return None
-    error = data if found is None else found
+    error = data if content is None else content
     reason, code = _message(error), error.get("code") if isinstance(error, dict) else None
     if isinstance(code, int) and 400 <= code < 600:
         return error_from_status(url, code, reason)
@@ -179,8 +179,8 @@ def _reason(body: bytes) -> str:
         data = json.loads(body)
     except (ValueError, RecursionError):
         return body.decode("utf-8", "replace")[:300].strip()
-    found = _error_in(data)
-    return _message(data if found is None else found)
+    content = _error_in(data)
+    return _message(data if content is None else content)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -18,7 +18,7 @@ _PROMPT = "引用:"
 _MAX_TOKENS = 16
 
 
-def probe_of(kind: str, model: str) -> dict[str, Any] | None:
+def build_probe(kind: str, model: str) -> dict[str, Any] | None:
     """The body of a completion request that tells; `None` for servers that are not asked."""
     if kind == "llamacpp":
         grammar = {"grammar": f"%llguidance {{}}\n{_LARK}", "n_predict": _MAX_TOKENS}
@@ -29,7 +29,7 @@ def probe_of(kind: str, model: str) -> dict[str, Any] | None:
     return {"model": model, "prompt": _PROMPT, "temperature": 0.0, **grammar}
 
 
-def grammars_of(answer: dict[str, Any] | None) -> Grammars:
+def parse_grammars(answer: dict[str, Any] | None) -> Grammars:
     """What constrains answers, by the answer to the probe; `None` if it was refused."""
     if answer is None:
         return "schema"

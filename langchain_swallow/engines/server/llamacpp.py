@@ -16,7 +16,7 @@ def completion_url(base_url: str) -> str:
     return f"{base_url.removesuffix('/v1')}/completion"
 
 
-def payload_of(request: Request, prompt: Any, model: str) -> dict[str, Any]:
+def build_payload(request: Request, prompt: Any, model: str) -> dict[str, Any]:
     """The body of a request, all but its grammar.
 
     Args:
@@ -50,7 +50,7 @@ def payload_of(request: Request, prompt: Any, model: str) -> dict[str, Any]:
     return body
 
 
-def constraint_of(grammar: Grammar, grammars: Grammars) -> dict[str, Any]:
+def build_constraint(grammar: Grammar, grammars: Grammars) -> dict[str, Any]:
     """What constrains an answer to a grammar that the server takes."""
     if grammars == "lark":
         return {"grammar": f"%llguidance {{}}\n{grammar.as_lark}"}

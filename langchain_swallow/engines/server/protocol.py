@@ -19,12 +19,12 @@ _KNOWN = ("vllm", "sglang", "llamacpp")
 _SEND_IDS = ("vllm", "sglang")
 _OFF = {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
 # Why an answer ended that the server did not finish.
-_BROKEN_OFF = ("abort", "content_filter", "error")
+_ABORTED = ("abort", "content_filter", "error")
 # A server that ignores max_tokens, or sends empty texts, would never end. A token is one event, or
 # a few where a proxy cuts the text in pieces of its own.
 _MAX_EVENTS_PER_TOKEN, _OTHER_EVENTS = 16, 256
 # What reading a message of other types than expected raises.
-_MISREAD = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError)
+_PARSE_ERRORS = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def parse_count(value: Any) -> int | None:
     return value if isinstance(value, int) and value is not True and value > 0 else None
 
 
-def payload_of(request: Request, tokenizer: Tokenizer, flavor: Flavor) -> dict[str, Any]:
+def build_payload(request: Request, tokenizer: Tokenizer, flavor: Flavor) -> dict[str, Any]:
     """The body of a completion request.
 
     Raises:
@@ -79,10 +79,10 @@ def payload_of(request: Request, tokenizer: Tokenizer, flavor: Flavor) -> dict[s
     if flavor.kind not in _SEND_IDS:
         request = _with_stop_texts(request, tokenizer)
     if flavor.kind == "llamacpp":
-        body = llamacpp_protocol.payload_of(request, prompt, flavor.model)
+        body = llamacpp_protocol.build_payload(request, prompt, flavor.model)
     else:
         body = _completion(request, prompt, flavor)
-    return body | (constraint_of(request.grammar, flavor) if request.grammar else {})
+    return body | (build_constraint(request.grammar, flavor) if request.grammar else {})
 
 
 def _with_stop_texts(request: Request, tokenizer: Tokenizer) -> Request:
@@ -123,7 +123,7 @@ def _completion(request: Request, prompt: Any, flavor: Flavor) -> dict[str, Any]
     return body
 
 
-def constraint_of(grammar: Grammar, flavor: Flavor) -> dict[str, Any]:
+def build_constraint(grammar: Grammar, flavor: Flavor) -> dict[str, Any]:
     """What of a completion request constrains its answer.
 
     Raises:
@@ -140,13 +140,13 @@ def constraint_of(grammar: Grammar, flavor: Flavor) -> dict[str, Any]:
             "SGLang with --grammar-backend llguidance, or with_structured_output()."
         )
     if flavor.kind == "llamacpp":
-        return llamacpp_protocol.constraint_of(grammar, flavor.grammars)
+        return llamacpp_protocol.build_constraint(grammar, flavor.grammars)
     if flavor.grammars == "lark" and flavor.kind == "sglang":
         return {"ebnf": grammar.as_lark}
     if flavor.grammars == "lark":
         return {"structured_outputs": {"grammar": grammar.as_lark}}
-    asked = {"name": "answer", "schema": json.loads(grammar.text)}
-    return {"response_format": {"type": "json_schema", "json_schema": asked}}
+    schema = {"name": "answer", "schema": json.loads(grammar.text)}
+    return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
 def prompt_text(prompt_ids: tuple[int, ...], tokenizer: Tokenizer, flavor: Flavor) -> str:
@@ -180,14 +180,14 @@ def prompt_text(prompt_ids: tuple[int, ...], tokenizer: Tokenizer, flavor: Flavo
 
 
 def _check_control_tokens(
-    text: str, wanted: list[int], controls: dict[int, str], tokenizer: Tokenizer
+    text: str, expected: list[int], controls: dict[int, str], tokenizer: Tokenizer
 ) -> None:
     """Raise an error if a tokenizer takes a message's text for a control token."""
     ids = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=False)
-    found = [i for i in ids if i in controls]
-    if found == wanted:
+    actual = [i for i in ids if i in controls]
+    if actual == expected:
         return
-    pairs = itertools.zip_longest(found, wanted)
+    pairs = itertools.zip_longest(actual, expected)
     first = next(i if i is not None else j for i, j in pairs if i != j)
     raise InvalidRequestError(
         f"A message contains {controls[first]!r}, and this server takes prompts as text "
@@ -219,7 +219,7 @@ class Answer:
         self._got_ids = False
         self._ids: list[int] = []
         self._received = 0
-        self._left = _MAX_EVENTS_PER_TOKEN * request.max_tokens + _OTHER_EVENTS
+        self._events_left = _MAX_EVENTS_PER_TOKEN * request.max_tokens + _OTHER_EVENTS
         self._usage: dict[str, Any] = {}
 
     @property
@@ -242,15 +242,15 @@ class Answer:
             if self._is_llamacpp:
                 data = llamacpp_protocol.as_completion(data)
             return list(self._read(data))
-        except _MISREAD as error:
+        except _PARSE_ERRORS as error:
             raise ServerError(
                 f"The server sent what is not a completion: {repr(data)[:300]} ({error!r})."
             ) from error
 
     def _read(self, data: dict[str, Any]) -> Iterator[Event]:
         for choice in data.get("choices") or ():
-            self._left -= 1
-            if self._left < 0:
+            self._events_left -= 1
+            if self._events_left < 0:
                 raise ServerError(
                     f"The server goes on after max_tokens={self._request.max_tokens} tokens. "
                     "See the server's log; a proxy in front of it may drop max_tokens."
@@ -259,7 +259,7 @@ class Answer:
                 yield chunk
             if choice.get("finish_reason"):
                 self._reason = choice["finish_reason"]
-                if self._reason in _BROKEN_OFF:
+                if self._reason in _ABORTED:
                     raise ServerError(
                         "The server broke off the answer: its finish_reason is "
                         f"{self._reason!r}. Ask again, or see the server's log."
@@ -335,13 +335,13 @@ class Answer:
                 "tokenizer of the model that the server has as tokenizer="
             )
 
-    def _logprobs(self, given: dict[str, Any] | None) -> tuple[TokenLogprob, ...]:
-        if given is None or self._request.logprobs is None:
+    def _logprobs(self, reported: dict[str, Any] | None) -> tuple[TokenLogprob, ...]:
+        if reported is None or self._request.logprobs is None:
             return ()
-        tokens = given.get("tokens") or []
-        tops = given.get("top_logprobs") or [None] * len(tokens)
+        tokens = reported.get("tokens") or []
+        tops = reported.get("top_logprobs") or [None] * len(tokens)
         read = []
-        for token, logprob, top in zip(tokens, given["token_logprobs"], tops, strict=True):
+        for token, logprob, top in zip(tokens, reported["token_logprobs"], tops, strict=True):
             name = self._piece(token)
             if name in (self._tokenizer.eos_token, ""):
                 continue

@@ -15,7 +15,7 @@ from langchain_swallow.cli.running import running
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.engines.options import LoadingOptions, option
 from langchain_swallow.engines.registry import ENGINES, EngineKind, unload_engine
-from langchain_swallow.engines.tokenizers import tokenizer_of_files
+from langchain_swallow.engines.tokenizers import tokenizer_from_files
 
 # All that a new engine is: its options, the function that starts it, a line of the registry.
 
@@ -30,7 +30,7 @@ class EchoOptions(BaseModel):
 def load_echo(settings):
     own = EchoOptions(**settings.engine_options)
     answer = "はい" * (own.repeats or 1) + own.ending
-    return FakeEngine([answer] * 9, tokenizer_of_files(settings))
+    return FakeEngine([answer] * 9, tokenizer_from_files(settings))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 from transformers import AutoTokenizer
 
 from langchain_swallow.engines.settings import LoadSettings
-from langchain_swallow.engines.tokenizers import tokenizer_of_files
+from langchain_swallow.engines.tokenizers import tokenizer_from_files
 from langchain_swallow.errors import ModelUnavailableError
 from langchain_swallow.prompts import drops_first_space, encode, encode_text
 from langchain_swallow.prompts.client_tokenizer import ClientTokenizer
@@ -94,7 +94,7 @@ def loaded(folder, kind):
     if kind == "transformers":
         return AutoTokenizer.from_pretrained(folder)
     if kind == "engine in this process":
-        return tokenizer_of_files(LoadSettings(model=str(folder), local_files_only=True))
+        return tokenizer_from_files(LoadSettings(model=str(folder), local_files_only=True))
     return ClientTokenizer(folder)
 
 

@@ -17,7 +17,7 @@ from langchain_swallow.engines.local.attention import use_quick_attention
 from langchain_swallow.engines.local.engine import LocalEngine
 from langchain_swallow.engines.local.kv_cache import shared_length
 from langchain_swallow.engines.local.kv_memory import can_reserve
-from langchain_swallow.engines.local.lookup import MAX_GUESS, PromptLookup
+from langchain_swallow.engines.local.lookup import MAX_DRAFT, PromptLookup
 from langchain_swallow.engines.local.model_runner import ModelRunner
 from langchain_swallow.engines.local.packing import pack_linear_layers
 from langchain_swallow.engines.protocol import Finish, Request
@@ -33,7 +33,7 @@ from tests.support.local_engines import NoEnd, engine_of, logprobs, prompts, run
 # Keys and values of a token: 3 layers of 2 heads of 16, in float32.
 BYTES = 2 * 3 * 2 * 16 * 4
 # Of a whole window and the longest guess.
-ROW = BYTES * (256 + MAX_GUESS)
+ROW = BYTES * (256 + MAX_DRAFT)
 
 
 class Here:
@@ -386,7 +386,7 @@ def memory(request, monkeypatch):
 def test_a_request_over_the_memory_fails_and_a_smaller_one_is_served(memory):
     prompt = prompts(1)[0]
     # Where memory is given as it is written, a request takes its own length.
-    need = (len(prompt) + 100 + MAX_GUESS) * BYTES if memory == "lazy" else ROW
+    need = (len(prompt) + 100 + MAX_DRAFT) * BYTES if memory == "lazy" else ROW
     small = engine_of(tiny_llama(), kv_budget_bytes=need - 1)
     events = run(small, Request(prompt_ids=prompt, max_tokens=100))[1]
     assert isinstance(events[-1], OutOfMemoryError)
@@ -610,21 +610,21 @@ def test_guesses_follow_the_latest_place_and_the_longest_match():
     ids = [1, 2, 3, 4, 9, 7, 3, 5, 1, 2, 3]
     lookup = PromptLookup(ids)
     # Three tokens match at the beginning; two (7, 3) and one stand later.
-    assert lookup.guess(2) == [4, 9]
+    assert lookup.draft(2) == [4, 9]
     ids += [7, 3]
-    assert lookup.guess(1) == [5]
+    assert lookup.draft(1) == [5]
     ids += [8]
-    assert lookup.guess(4) == []
+    assert lookup.draft(4) == []
 
 
 def test_guesses_grow_while_they_hold_and_shrink_while_they_fail():
     lookup = PromptLookup([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2])
-    assert lookup.guess(8) == [3, 4, 5, 6]
+    assert lookup.draft(8) == [3, 4, 5, 6]
     lookup.learn(4, 4)
-    assert lookup.guess(8) == [3, 4, 5, 6, 7, 8, 9, 10]
+    assert lookup.draft(8) == [3, 4, 5, 6, 7, 8, 9, 10]
     for _ in range(5):
         lookup.learn(8, 0)
-    assert lookup.guess(8) == [3]
+    assert lookup.draft(8) == [3]
 
 
 def test_packed_layers_give_the_tokens_of_plain_ones():

@@ -47,11 +47,11 @@ def test_the_products_are_near(linear, kind, dtype, shape):
 def test_few_rows_and_many_have_the_same_weights(linear, kind):
     made = kind(linear)
     every = torch.eye(linear.in_features, dtype=torch.bfloat16)
-    few = torch.cat([made.of_few(part) for part in every.split(64)])
-    assert error(made.of_many(every), few) < 0.006
+    few = torch.cat([made.multiply_few(part) for part in every.split(64)])
+    assert error(made.multiply_many(every), few) < 0.006
     # All of them: none is in another's place.
     scale = linear.weight.abs().max()
-    assert (made.of_many(every) - few).abs().max() < 0.02 * scale
+    assert (made.multiply_many(every) - few).abs().max() < 0.02 * scale
 
 
 @torch.inference_mode()

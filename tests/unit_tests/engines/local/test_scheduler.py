@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langchain_swallow.engines.local.kv_cache import KVCache
-from langchain_swallow.engines.local.lookup import MAX_GUESS, PromptLookup
+from langchain_swallow.engines.local.lookup import MAX_DRAFT, PromptLookup
 from langchain_swallow.engines.local.scheduler import PROMPT_TOKENS, Scheduler
 from langchain_swallow.engines.local.sequence import Sequence
 from langchain_swallow.engines.protocol import Request
@@ -162,7 +162,7 @@ def test_a_prompt_waits_for_a_prefix_that_is_worth_it(shared, waits):
 
 
 def test_a_request_waits_until_there_is_room():
-    requests = Requests(budget=2 * (100 + 5 + MAX_GUESS))
+    requests = Requests(budget=2 * (100 + 5 + MAX_DRAFT))
     asked = [requests.ask(100, max_tokens=5) for _ in range(3)]
     requests.step()
     assert list(requests.scheduler.waiting) == asked[2:]
@@ -286,7 +286,7 @@ def test_whatever_arrives_and_leaves_everybody_is_served(data):
     for sequence in failed:
         assert (
             len(sequence.request.prompt_ids) + sequence.request.max_tokens
-            > requests.budget - MAX_GUESS
+            > requests.budget - MAX_DRAFT
         )
     # Among requests of one length, the first to come is the first to be answered.
     for length in {len(s.request.prompt_ids) for s in requests.first}:

@@ -16,8 +16,8 @@ from langchain_swallow import ChatSwallow
 from langchain_swallow.engines.server import client as server
 from langchain_swallow.engines.server import connection as server_connection
 from langchain_swallow.engines.server import errors as server_errors
+from langchain_swallow.engines.server.discovery import discover
 from langchain_swallow.engines.server.event_stream import EventDecoder, ServerSentEvent
-from langchain_swallow.engines.server.meeting import meet
 from langchain_swallow.errors import (
     AuthenticationError,
     EngineError,
@@ -540,7 +540,9 @@ def _hangs(one, where):
 async def test_what_constrains_a_server_is_found_out(serve, kind, status, answer, grammars):
     url = serve(Reply(answer, status), Reply({"data": [{"id": "m", "owned_by": kind}]})).url
     connection = server_connection.Connection(None)
-    flavor = await meet(connection, url, model="m", tokenizer=trained_tokenizer(), prompt_as="ids")
+    flavor = await discover(
+        connection, url, model="m", tokenizer=trained_tokenizer(), prompt_as="ids"
+    )
     await connection.close()
     assert flavor.grammars == grammars
 
@@ -557,8 +559,8 @@ def test_a_timeout_holds_wherever_a_server_hangs(serve, ask, where, way):
 
 @pytest.mark.parametrize("where", ["models", "probe"])
 def test_without_a_timeout_meeting_has_a_limit(serve, ask, monkeypatch, where):
-    monkeypatch.setattr("langchain_swallow.engines.server.meeting.CONNECT_TIMEOUT_S", 0.3)
-    monkeypatch.setattr("langchain_swallow.engines.server.meeting._PROBE_LIMIT_S", 0.3)
+    monkeypatch.setattr("langchain_swallow.engines.server.discovery.CONNECT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("langchain_swallow.engines.server.discovery._PROBE_LIMIT_S", 0.3)
     llm = ask(_hangs(serve(), where))
     start = time.monotonic()
     with pytest.raises(ServerConnectionError, match=r"did not answer within 0\.3 s"):

@@ -12,8 +12,8 @@ import pytest_socket
 from langchain_swallow.chat_models.streams import Stream
 from langchain_swallow.engines.protocol import Chunk, Finish, Grammar, Request
 from langchain_swallow.engines.server.client import ServerEngine
-from langchain_swallow.engines.server.grammar_probe import probe_of
-from langchain_swallow.engines.server.protocol import Answer, Flavor, payload_of, prompt_text
+from langchain_swallow.engines.server.grammar_probe import build_probe
+from langchain_swallow.engines.server.protocol import Answer, Flavor, build_payload, prompt_text
 from langchain_swallow.errors import (
     GrammarError,
     InvalidRequestError,
@@ -32,7 +32,7 @@ REQUEST = Request(prompt_ids=(1, 5, 6), max_tokens=8)
 
 
 def test_a_plain_request_says_only_what_it_must():
-    assert payload_of(REQUEST, trained_tokenizer(), OTHER) == {
+    assert build_payload(REQUEST, trained_tokenizer(), OTHER) == {
         "model": "m",
         "prompt": [1, 5, 6],
         "max_tokens": 8,
@@ -57,7 +57,7 @@ def test_everything_of_a_request_reaches_vllm():
         logprobs=2,
         grammar=Grammar("json_schema", '{"type": "object"}'),
     )
-    body = payload_of(request, trained_tokenizer(), VLLM)
+    body = build_payload(request, trained_tokenizer(), VLLM)
     sampling = ("top_p", "top_k", "min_p", "repetition_penalty", "presence_penalty")
     assert {k: body[k] for k in (*sampling, "seed", "stop")} == {
         "top_p": 0.9,
@@ -75,9 +75,9 @@ def test_everything_of_a_request_reaches_vllm():
 def test_a_grammar_is_refused_where_only_schemas_are_taken():
     tools = Request(prompt_ids=(1,), max_tokens=1, grammar=Grammar("lark", 'start: "a"'))
     with pytest.raises(GrammarError, match="JSON schemas only"):
-        payload_of(tools, trained_tokenizer(), OTHER)
+        build_payload(tools, trained_tokenizer(), OTHER)
     schema = Request(prompt_ids=(1,), max_tokens=1, grammar=Grammar("json_schema", "{}"))
-    body = payload_of(schema, trained_tokenizer(), OTHER)
+    body = build_payload(schema, trained_tokenizer(), OTHER)
     assert body["response_format"]["type"] == "json_schema"
 
 
@@ -304,21 +304,21 @@ def test_another_400_is_an_invalid_request_and_not_retried(scripted):
 
 def test_llama_cpp_is_told_every_sampler():
     request = Request(prompt_ids=(1, 5), max_tokens=3, temperature=0.5, logprobs=0)
-    body = payload_of(request, trained_tokenizer(), Flavor("m", "llamacpp"))
+    body = build_payload(request, trained_tokenizer(), Flavor("m", "llamacpp"))
     assert body["samplers"] == ["penalties", "temperature", "top_k", "top_p", "min_p"]
     assert (body["top_k"], body["top_p"], body["repeat_penalty"]) == (0, 1.0, 1.0)
     # Its own default of min_p is 0.05.
     assert (body["min_p"], body["presence_penalty"]) == (0.0, 0.0)
     request = replace(request, min_p=0.1, presence_penalty=1.5)
-    body = payload_of(request, trained_tokenizer(), Flavor("m", "llamacpp"))
+    body = build_payload(request, trained_tokenizer(), Flavor("m", "llamacpp"))
     assert (body["min_p"], body["presence_penalty"]) == (0.1, 1.5)
     assert (body["n_predict"], body["repeat_last_n"], body["n_probs"]) == (3, 5, 1)
 
 
 def test_only_servers_that_differ_are_probed():
-    assert "grammar" in probe_of("llamacpp", "m")
-    assert "ebnf" in probe_of("sglang", "m")
-    assert probe_of("vllm", "m") is probe_of("openai", "m") is None
+    assert "grammar" in build_probe("llamacpp", "m")
+    assert "ebnf" in build_probe("sglang", "m")
+    assert build_probe("vllm", "m") is build_probe("openai", "m") is None
 
 
 def test_sglang_sends_ids_and_takes_grammars_as_ebnf():
@@ -327,7 +327,7 @@ def test_sglang_sends_ids_and_takes_grammars_as_ebnf():
     grammar = Grammar("json_schema", "{}")
     flavor = Flavor("m", "sglang", grammars="lark")
     request = Request(prompt_ids=(1, 5), max_tokens=9, stop=("。",), grammar=grammar)
-    body = payload_of(request, tokenizer, flavor)
+    body = build_payload(request, tokenizer, flavor)
     assert body["return_token_ids"]
     assert body["ebnf"] == "start: %json {}"
     answer = Answer(request, tokenizer, flavor)
@@ -348,7 +348,9 @@ def test_a_schema_goes_to_llama_cpp_in_what_it_takes():
     schema = Request(prompt_ids=(1,), max_tokens=1, grammar=Grammar("json_schema", "{}"))
 
     def body(grammars):
-        return payload_of(schema, trained_tokenizer(), Flavor("m", "llamacpp", grammars=grammars))
+        return build_payload(
+            schema, trained_tokenizer(), Flavor("m", "llamacpp", grammars=grammars)
+        )
 
     assert body("schema")["json_schema"] == {}
     assert body("lark")["grammar"] == "%llguidance {}\nstart: %json {}"
@@ -358,5 +360,5 @@ def test_a_schema_goes_to_llama_cpp_in_what_it_takes():
 
 @pytest.mark.parametrize("kind", ["vllm", "sglang"])
 def test_what_is_off_is_said_to_servers_with_other_defaults(kind):
-    body = payload_of(REQUEST, trained_tokenizer(), Flavor("m", kind))
+    body = build_payload(REQUEST, trained_tokenizer(), Flavor("m", kind))
     assert (body["top_p"], body["top_k"], body["repetition_penalty"]) == (1.0, -1, 1.0)

@@ -3,7 +3,7 @@
 import pytest
 
 from langchain_swallow.engines.protocol import Chunk, Request
-from langchain_swallow.engines.server.protocol import Answer, Flavor, payload_of
+from langchain_swallow.engines.server.protocol import Answer, Flavor, build_payload
 from langchain_swallow.prompts import encode_markup
 from tests.support.thinking import qwen3_tokenizer
 
@@ -13,7 +13,7 @@ REQUEST = Request(prompt_ids=(5, 6), max_tokens=8, stop=("。",), stop_tokens=(C
 
 
 def body(kind):
-    return payload_of(REQUEST, TOKENIZER, Flavor("m", kind))
+    return build_payload(REQUEST, TOKENIZER, Flavor("m", kind))
 
 
 def test_a_server_is_sent_the_tokens_or_their_texts():

@@ -14,7 +14,7 @@ from langchain_swallow.engines.server.errors import (
     shorten,
     shown_url,
 )
-from langchain_swallow.engines.server.grammar_probe import grammars_of, probe_of
+from langchain_swallow.engines.server.grammar_probe import build_probe, parse_grammars
 from langchain_swallow.engines.server.protocol import Flavor, parse_count, prompt_text
 from langchain_swallow.errors import ModelUnavailableError, ServerError
 from langchain_swallow.prompts.tokenizer import Tokenizer
@@ -27,7 +27,7 @@ _REFUSALS = (400, 405, 413, 415, 422, 500, 501)
 _PROBE = "東京工業大学の主なキャンパスについて教えてください"
 
 
-async def meet(
+async def discover(
     connection: Connection, url: str, *, model: str, tokenizer: Tokenizer, prompt_as: str
 ) -> Flavor:
     """Ask a server what it serves and how it takes prompts.
@@ -54,12 +54,12 @@ async def meet(
         context_window=parse_count(served.get("max_model_len"))
         or parse_count(meta.get("n_ctx") if isinstance(meta, dict) else None),
     )
-    if probe := probe_of(kind, flavor.model):
+    if probe := build_probe(kind, flavor.model):
         answer = await _complete(connection, flavor.completions_url(url), probe, [400])
-        flavor = replace(flavor, grammars=grammars_of(answer))
+        flavor = replace(flavor, grammars=parse_grammars(answer))
     if prompt_as == "ids" or (prompt_as == "auto" and flavor.is_known):
         return flavor
-    return await _how_prompts_go(connection, url, flavor, tokenizer, prompt_as)
+    return await _detect_prompt_encoding(connection, url, flavor, tokenizer, prompt_as)
 
 
 def _read(url: str, response: httpx.Response) -> Any:
@@ -95,21 +95,21 @@ def _models(url: str, data: Any) -> list[dict[str, Any]]:
     return named
 
 
-def _served(url: str, models: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
+def _served(url: str, models: list[dict[str, Any]], name: str) -> dict[str, Any]:
     """The wanted model of those that a server has, or its only one."""
     for model in models:
-        if model["id"] == wanted:
+        if model["id"] == name:
             return model
     if len(models) == 1:
         return models[0]
     names = ", ".join(model["id"] for model in models) or "none"
     raise ModelUnavailableError(
-        f"{shown_url(url)} does not serve {wanted!r}; it serves {shorten(names)}. "
+        f"{shown_url(url)} does not serve {name!r}; it serves {shorten(names)}. "
         "Pass one as served_model=."
     )
 
 
-async def _how_prompts_go(
+async def _detect_prompt_encoding(
     connection: Connection, url: str, flavor: Flavor, tokenizer: Tokenizer, prompt_as: str
 ) -> Flavor:
     """Find out whether a server takes token ids, and if not, which text it takes for them."""
