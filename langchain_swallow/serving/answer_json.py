@@ -7,7 +7,7 @@ from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.rag import Answer
 from langchain_swallow.text.surrogates import replace_surrogates_in
 
-_CODES_OF_SERVER = frozenset({"content_hash"})
+_SERVER_KEYS = frozenset({"content_hash"})
 # What loaders call the place of a file. Under other names a text may begin as a path does:
 # a title, a field of a record, or a quote, whose characters the offsets of a citation count.
 _PATHS = frozenset(
@@ -35,7 +35,7 @@ def _public(metadata: dict[str, Any]) -> dict[str, Any]:
     return {
         name: _name(value) if name in paths else _public_parts(value)
         for name, value in metadata.items()
-        if name not in _CODES_OF_SERVER
+        if name not in _SERVER_KEYS
     }
 
 

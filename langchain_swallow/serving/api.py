@@ -89,19 +89,19 @@ def create_api(assistant: Assistant) -> FastAPI:
 
 
 def _add_sessions(app: FastAPI, assistant: Assistant) -> None:
-    found = assistant.sessions.find
+    find_session = assistant.sessions.find
 
     @app.post("/v1/sessions", status_code=201, responses=problems(429, 503))
     async def create(request: Request) -> NewSession:
-        return NewSession(session=assistant.sessions.create(client_of(request)).id)
+        return NewSession(session=assistant.sessions.create(client_address(request)).id)
 
     @app.delete("/v1/sessions/{session}", status_code=204, responses=problems(404))
     async def forget(session: str) -> None:
-        assistant.sessions.forget(found(session).id)
+        assistant.sessions.forget(find_session(session).id)
 
     @app.get("/v1/sessions/{session}/documents", responses=problems(404))
     async def documents(session: str) -> list[FileKept]:
-        kept = found(session).files
+        kept = find_session(session).files
         return [FileKept(name=name, passages=passages) for name, passages in kept.items()]
 
     @app.post(
@@ -110,7 +110,7 @@ def _add_sessions(app: FastAPI, assistant: Assistant) -> None:
         openapi_extra=FORM_SCHEMA,
     )
     async def upload(request: Request, session: str, shared: bool = False) -> list[FileResult]:
-        owner = found(session)
+        owner = find_session(session)
         # A place first: what there is no room for is not read.
         with assistant.admitted(owner):
             async with received_files(request, assistant.limits) as files:
@@ -130,7 +130,7 @@ def _add_sessions(app: FastAPI, assistant: Assistant) -> None:
         "/v1/sessions/{session}/documents/{name:path}", status_code=204, responses=problems(404)
     )
     async def remove(session: str, name: str) -> None:
-        await asyncio.to_thread(assistant.remove_file, found(session), name)
+        await asyncio.to_thread(assistant.remove_file, find_session(session), name)
 
 
 def _add_probes(app: FastAPI, assistant: Assistant) -> None:
@@ -184,7 +184,7 @@ def _add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, failed)
 
 
-def client_of(request: Request) -> str:
+def client_address(request: Request) -> str:
     """Whom a request counts for: the address that it comes from."""
     return request.client.host if request.client else ""
 

@@ -13,31 +13,31 @@ from pydantic import (
 
 from langchain_swallow.serving.settings import (
     BOUNDS,
-    LONGEST_QUESTION,
-    LONGEST_SYSTEM_PROMPT,
-    SHORTEST_ANSWER,
+    MAX_QUESTION_CHARS,
+    MAX_SYSTEM_PROMPT_CHARS,
+    MIN_ANSWER_TOKENS,
     AnswerLengths,
     Settings,
     rag_presets,
 )
 from langchain_swallow.text.surrogates import replace_surrogates_in
 
-_LONGEST_ID = 200
+_MAX_ID_LENGTH = 200
 
 
 class Question(BaseModel):
     """A question; without a session it stands alone. Use what `question_model` makes of it."""
 
-    question: str = Field(min_length=1, max_length=LONGEST_QUESTION)
+    question: str = Field(min_length=1, max_length=MAX_QUESTION_CHARS)
     session: str | None = Field(
         default=None,
         min_length=1,
-        max_length=_LONGEST_ID,
+        max_length=_MAX_ID_LENGTH,
         description="an id that POST /v1/sessions has returned",
     )
     stream: bool = Field(default=False, description="server-sent events instead of JSON")
     preset: str = Field(default="質問応答", json_schema_extra={"enum": list(rag_presets())})
-    system_prompt: str = Field(default="", max_length=LONGEST_SYSTEM_PROMPT)
+    system_prompt: str = Field(default="", max_length=MAX_SYSTEM_PROMPT_CHARS)
     k: int = Field(default=4, ge=BOUNDS["k"][0], le=BOUNDS["k"][1])
     max_tokens: int
     temperature: float | None = Field(
@@ -70,7 +70,7 @@ def question_model(lengths: AnswerLengths) -> type[Question]:
     """`Question` with answers of these lengths."""
     max_tokens = Field(
         default=lengths.default,
-        ge=SHORTEST_ANSWER,
+        ge=MIN_ANSWER_TOKENS,
         le=lengths.maximum,
         description="longest answer, without a thought before it",
     )

@@ -32,7 +32,7 @@ from langchain_swallow.serving.refusals import (
     UnknownDocumentError,
 )
 from langchain_swallow.serving.sessions import Session, Sessions
-from langchain_swallow.serving.settings import LONGEST_QUESTION, AnswerLengths, Settings
+from langchain_swallow.serving.settings import MAX_QUESTION_CHARS, AnswerLengths, Settings
 from langchain_swallow.serving.uploads import Limits, Received, Uploaded, Worker
 from langchain_swallow.text.json_text import json_text
 
@@ -98,11 +98,11 @@ class Assistant:
         Raises:
             InvalidValueError: The question is empty or too long.
         """
-        if len(question) > LONGEST_QUESTION:
+        if len(question) > MAX_QUESTION_CHARS:
             raise InvalidValueError(
                 in_language(
-                    f"質問は {LONGEST_QUESTION} 文字までです（{len(question)} 文字あります）。",
-                    f"A question has at most {LONGEST_QUESTION} characters, not {len(question)}.",
+                    f"質問は {MAX_QUESTION_CHARS} 文字までです（{len(question)} 文字あります）。",
+                    f"A question has at most {MAX_QUESTION_CHARS} characters, not {len(question)}.",
                 )
             )
         if not question.strip():
@@ -262,13 +262,13 @@ class Assistant:
         everyone = HybridRetriever(store=self.store, k=k)
         if session.documents is None:
             return everyone
-        own = HybridRetriever(store=session.documents, k=k)
+        private = HybridRetriever(store=session.documents, k=k)
 
         # Scores of two indexes do not compare; ranks do. Of equal ranks one's own goes first.
         async def both(question: str) -> list[Document]:
-            found = await asyncio.gather(own.ainvoke(question), everyone.ainvoke(question))
-            return reciprocal_rank(found)[:k]
+            results = await asyncio.gather(private.ainvoke(question), everyone.ainvoke(question))
+            return reciprocal_rank(results)[:k]
 
         return RunnableLambda(
-            lambda q: reciprocal_rank([own.invoke(q), everyone.invoke(q)])[:k], both
+            lambda q: reciprocal_rank([private.invoke(q), everyone.invoke(q)])[:k], both
         )

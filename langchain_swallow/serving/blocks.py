@@ -9,8 +9,8 @@ from langchain_text_splitters import TextSplitter
 _BLOCK = 10_000
 _SENTENCE_ENDS = ("\n\n", "\n", "。", "．", "！", "？", ". ", " ")
 # From here on the number of chunks is estimated from those that there are.
-_ENOUGH_TO_ESTIMATE = 100_000
-_CERTAINTY = 1.5
+_MIN_CHARACTERS_TO_ESTIMATE = 100_000
+_SAFETY_FACTOR = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class Block:
 
         The estimate is made small, so that only what is far too long is refused early.
         """
-        if self.done < _ENOUGH_TO_ESTIMATE:
+        if self.done < _MIN_CHARACTERS_TO_ESTIMATE:
             return chunks
-        return max(chunks, int(chunks * self.total / self.done / _CERTAINTY))
+        return max(chunks, int(chunks * self.total / self.done / _SAFETY_FACTOR))
 
 
 def split_in_blocks(documents: Sequence[Document], splitter: TextSplitter) -> Iterator[Block]:

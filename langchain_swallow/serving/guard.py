@@ -121,16 +121,16 @@ class Guard:
         headers = Headers(scope=scope)
         cookie = read_cookies(headers).get(_cookie_name(logins, scope, headers), "")
         path, query = scope["path"], scope.get("query_string", b"").decode("latin-1")
-        given = parse_qs(query).get("token", [""])[0]
+        received = parse_qs(query).get("token", [""])[0]
         if path == "/login" and scope.get("method") == "POST":
-            given = await _token_of_form(scope, receive)
+            received = await _read_login_token(scope, receive)
         if path == "/logout" and scope.get("method") == "POST":
             logins.log_out(cookie)
             response = _login_page(
                 scope, in_language("ログアウトしました。", "Logged out."), status=200
             )
             response.headers.append("set-cookie", _cookie(logins, scope, headers, ""))
-        elif logins.is_right(given):
+        elif logins.is_right(received):
             # The token goes out of the address, and of the browser's history. To one place only:
             # a path from the request may lead to another server.
             response = RedirectResponse(scope.get("root_path", "") + "/", status_code=303)
@@ -148,7 +148,7 @@ class Guard:
         elif path == "/login" or "text/html" in headers.get("accept", ""):
             response = _login_page(
                 scope,
-                in_language("トークンが違います。", "Wrong token.") if given else "",
+                in_language("トークンが違います。", "Wrong token.") if received else "",
                 status=401,
             )
         else:
@@ -176,7 +176,7 @@ def _cookie(logins: Logins, scope: Scope, headers: Headers, value: str) -> str:
     return cookie_header(scope, headers, name, value, same_site="strict", max_age_s=age_s)
 
 
-async def _token_of_form(scope: Scope, receive: Receive) -> str:
+async def _read_login_token(scope: Scope, receive: Receive) -> str:
     """The token of a submitted login form."""
     read = b""
     async for part in Request(scope, receive).stream():
@@ -208,12 +208,12 @@ class _Limited:
     """A body without a length, which is refused once it is too large."""
 
     def __init__(self, receive: Receive, limit: int) -> None:
-        self._receive, self._left, self._limit = receive, limit, limit
+        self._receive, self._bytes_left, self._limit = receive, limit, limit
 
     async def receive(self) -> Message:
         """The next part of the body."""
         message = await self._receive()
-        self._left -= len(message.get("body", b""))
+        self._bytes_left -= len(message.get("body", b""))
         self._check()
         return message
 
@@ -234,7 +234,7 @@ class _Limited:
         return sending
 
     def _check(self) -> None:
-        if self._left < 0:
+        if self._bytes_left < 0:
             raise too_large(self._limit)
 
 

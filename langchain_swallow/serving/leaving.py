@@ -43,25 +43,25 @@ async def until(
 
     One task makes all items, each when it is asked for: a generator must not change its task.
     """
-    made: asyncio.Queue[Any] = asyncio.Queue()
-    wanted = asyncio.Semaphore(0)
+    results: asyncio.Queue[Any] = asyncio.Queue()
+    requested = asyncio.Semaphore(0)
 
     async def make() -> None:
         try:
             async with contextlib.aclosing(items):
                 async for item in items:
-                    made.put_nowait(item)
-                    await wanted.acquire()
+                    results.put_nowait(item)
+                    await requested.acquire()
         finally:
-            made.put_nowait(_END)
+            results.put_nowait(_END)
 
     making = asyncio.ensure_future(make())
     ending = asyncio.ensure_future(event.wait())
     ending.add_done_callback(lambda _: making.cancel())
     try:
-        while (item := await made.get()) is not _END:
+        while (item := await results.get()) is not _END:
             yield item
-            wanted.release()
+            requested.release()
         if event.is_set():
             raise error
         await making

@@ -40,7 +40,7 @@ def login_form(action: str, message: str) -> str:
         "OPEN": in_language("開く", "Open"),
         "MESSAGE": message,
     }
-    return re.sub("|".join(texts), lambda found: texts[found[0]], _FORM)
+    return re.sub("|".join(texts), lambda match: texts[match[0]], _FORM)
 
 
 class Logins:
@@ -64,18 +64,18 @@ class Logins:
 
     def is_right(self, token: str) -> bool:
         """Whether this is the server's token; compared in constant time."""
-        given = token.encode("utf-8", "surrogatepass")
-        return bool(given) and hmac.compare_digest(given, self._token)
+        received = token.encode("utf-8", "surrogatepass")
+        return bool(received) and hmac.compare_digest(received, self._token)
 
     def new_cookie(self) -> str:
         """The value of a cookie for somebody who has shown the token."""
-        made = f"{int(time.time())}.{secrets.token_urlsafe(12)}"
-        return f"{made}.{self._sign(made)}"
+        payload = f"{int(time.time())}.{secrets.token_urlsafe(12)}"
+        return f"{payload}.{self._sign(payload)}"
 
     def has_entered(self, cookie: str) -> bool:
         """Whether a cookie was made here, not too long ago, and not logged out."""
-        made, _, signature = cookie.rpartition(".")
-        expected = self._sign(made)
+        payload, _, signature = cookie.rpartition(".")
+        expected = self._sign(payload)
         if not hmac.compare_digest(signature.encode("utf-8", "replace"), expected.encode()):
             return False
         return self._age_s(cookie) < _LIFETIME_S and cookie not in self._logged_out

@@ -20,7 +20,7 @@ from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.page_texts import FILE_OWNERS, FILE_PICKER, SCRIPT_TEXTS, TEXTS
 from langchain_swallow.serving.page_turns import PageTurns
-from langchain_swallow.serving.settings import BOUNDS, SHORTEST_ANSWER, rag_presets
+from langchain_swallow.serving.settings import BOUNDS, MIN_ANSWER_TOKENS, rag_presets
 
 _MAX_SUGGESTIONS = 4
 # 第3条（領収書） is about 領収書, and so is ■領収書.
@@ -66,7 +66,7 @@ def create_page(assistant: Assistant) -> gr.Blocks:
             k = gr.Slider(*BOUNDS["k"], value=4, step=1, label=t("k"))
             lengths = assistant.lengths
             max_tokens = gr.Slider(
-                SHORTEST_ANSWER,
+                MIN_ANSWER_TOKENS,
                 lengths.maximum,
                 value=lengths.default,
                 step=16,
@@ -77,10 +77,10 @@ def create_page(assistant: Assistant) -> gr.Blocks:
             )
         # What page and server say to each other: nobody sees it.
         session = gr.Textbox(elem_classes="wire", container=False)
-        asked = gr.Textbox(elem_classes="wire", container=False)
+        sent_question = gr.Textbox(elem_classes="wire", container=False)
         turn = gr.Textbox(elem_classes="wire", container=False)
         turns = PageTurns(assistant)
-        asking = [asked, session, preset, system, k, max_tokens, temperature]
+        asking = [sent_question, session, preset, system, k, max_tokens, temperature]
 
         async def ask(request: gr.Request, *values: Any) -> AsyncGenerator[str, None]:
             async for step in turns.answer(request, *values):
@@ -104,7 +104,7 @@ def create_page(assistant: Assistant) -> gr.Blocks:
             """Show the question, ask it, and be ready for the next."""
             shown = event(
                 inputs=question,
-                outputs=[question, asked, session, conversation],
+                outputs=[question, sent_question, session, conversation],
                 js=f"text => swallow.ask(text, '{how}')",
                 **script,
             )
@@ -127,7 +127,7 @@ def create_page(assistant: Assistant) -> gr.Blocks:
         example = conversation.example_select(picked, None, question, **private)
         by_example = asks(example.then, "picked")
         repeated = again.click(
-            outputs=[asked, session, conversation], js="() => swallow.again()", **script
+            outputs=[sent_question, session, conversation], js="() => swallow.again()", **script
         ).then(ask_again, asking, turn, **answers)
         _ends(repeated, "again")
         again.click(None, cancels=[by_hand, by_example], api_visibility="private")

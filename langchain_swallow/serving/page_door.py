@@ -36,7 +36,7 @@ _MAX_BODY = 256 * 1024
 _MAX_VALUES = 32
 _VISITOR_S = 30 * 24 * 3600
 # What Gradio believes of a proxy, and a browser does not send.
-_HEADERS_OF_PROXIES = frozenset({b"x-forwarded-host", b"x-gradio-server", b"x-direct-url"})
+_PROXY_HEADERS = frozenset({b"x-forwarded-host", b"x-gradio-server", b"x-direct-url"})
 
 
 class DoorError(Refusal):
@@ -102,17 +102,17 @@ class PageDoor:
             Refusal: The page does not send such a request.
         """
         path, query = scope["path"], scope["query_string"].decode("latin-1")
-        headers = [(name, v) for name, v in scope["headers"] if name not in _HEADERS_OF_PROXIES]
+        headers = [(name, v) for name, v in scope["headers"] if name not in _PROXY_HEADERS]
         scope = {**scope, "headers": headers, "query_string": b""}
         if scope["method"] in ("GET", "HEAD"):
             if path in _PAGES or _FILES.fullmatch(path):
                 return _Request(scope, receive)
-            if found := _HEARTBEAT.fullmatch(path):
-                bound = f"{_API}/heartbeat/{self._bound(found[1], visitor)}"
+            if heartbeat := _HEARTBEAT.fullmatch(path):
+                bound = f"{_API}/heartbeat/{self._bound(heartbeat[1], visitor)}"
                 return _Request({**scope, "path": bound, "raw_path": bound.encode()}, receive)
             if path == f"{_API}/queue/data":
-                asked = parse_qs(query).get("session_hash", [""])[0]
-                bound = urlencode({"session_hash": self._bound(asked, visitor)})
+                session_hash = parse_qs(query).get("session_hash", [""])[0]
+                bound = urlencode({"session_hash": self._bound(session_hash, visitor)})
                 return _Request({**scope, "query_string": bound.encode()}, receive)
         elif scope["method"] == "POST" and path in self._bodies:
             body = self._bodies[path](await _json(receive))

@@ -34,7 +34,7 @@ class PageTurns:
 
     def close(self, request: gr.Request) -> None:
         """Forget the session of a page that has closed."""
-        session = self._assistant.sessions.of_page(str(request.session_hash))
+        session = self._assistant.sessions.find_for_page(str(request.session_hash))
         if session is not None:
             self._assistant.sessions.forget(session.id)
 
@@ -52,7 +52,7 @@ class PageTurns:
         """
         if not question.strip():
             return
-        _use_language_of(request)
+        _use_browser_language(request)
         lost = False
         try:
             try:
@@ -105,28 +105,28 @@ class PageTurns:
 
     def rate(self, request: gr.Request, session_id: str, data: gr.LikeData) -> None:
         """Keep a rating of the answer whose text it is."""
-        _use_language_of(request)
+        _use_browser_language(request)
         good = data.liked is True or data.liked == "Like"
-        found = _ANSWER_ID.search(str(data.value))
+        match = _ANSWER_ID.search(str(data.value))
         try:
-            if found is None:
+            if match is None:
                 raise UnknownAnswerError
             session = self._assistant.sessions.find(session_id)
-            self._assistant.rate(session, found[1], good=good)
+            self._assistant.rate(session, match[1], good=good)
         except Refusal as error:
             gr.Warning(escape(str(error)))
 
     def _session(self, request: gr.Request) -> Session:
         """The session of an open page, a new one if it has none."""
         page, sessions = str(request.session_hash), self._assistant.sessions
-        session = sessions.of_page(page)
+        session = sessions.find_for_page(page)
         if session is None:
             session = sessions.create(request.client.host if request.client else "")
             session.page = page
         return session
 
 
-def _use_language_of(request: gr.Request) -> None:
+def _use_browser_language(request: gr.Request) -> None:
     """Answer in the browser's language: Gradio's events run outside of their requests."""
     use_language(accepted_language(request.headers.get("accept-language", "")))
 

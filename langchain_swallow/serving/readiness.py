@@ -10,7 +10,7 @@ from langchain_swallow.serving.assistant import Assistant
 
 _TIMEOUT_S = 3.0
 # Probes are many, and anybody may send them.
-_REMEMBERED_S = 5.0
+_CACHED_S = 5.0
 
 
 class Readiness:
@@ -25,7 +25,7 @@ class Readiness:
     async def state(self) -> dict[str, bool]:
         """Whether the `index` can be read and the `model` can be reached."""
         async with self._lock:
-            if time.monotonic() - self._looked >= _REMEMBERED_S:
+            if time.monotonic() - self._looked >= _CACHED_S:
                 self._state = {
                     "index": await asyncio.to_thread(self._has_index),
                     "model": await _has_model(self._assistant.llm),

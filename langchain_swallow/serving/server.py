@@ -14,7 +14,7 @@ _HEADERS_TIMEOUT_S = 10.0
 _BODY_TIMEOUT_S = 150.0
 _MAX_CONNECTIONS = 800
 # After their end answers need a moment to say so.
-_LAST_WORDS_S = 2.0
+_FINAL_EVENTS_S = 2.0
 
 
 class _Protocol(H11Protocol):
@@ -42,7 +42,7 @@ class _Protocol(H11Protocol):
         self._watch()
 
     def _watch(self) -> None:
-        seconds = self._may_take_s()
+        seconds = self._receive_limit_s()
         if seconds == self._awaited_s:
             return
         self._awaited_s = seconds
@@ -52,7 +52,7 @@ class _Protocol(H11Protocol):
         if seconds:
             self._late = asyncio.get_running_loop().call_later(seconds, self._give_up)
 
-    def _may_take_s(self) -> float:
+    def _receive_limit_s(self) -> float:
         """Seconds for what the client has to send next; 0 while it waits for the answer."""
         if self.cycle is None or self.cycle.response_complete:
             return _HEADERS_TIMEOUT_S
@@ -60,7 +60,7 @@ class _Protocol(H11Protocol):
 
     def _give_up(self) -> None:
         waited_s, self._awaited_s, self._late = self._awaited_s, 0.0, None
-        if self._may_take_s() == waited_s:
+        if self._receive_limit_s() == waited_s:
             self.transport.close()
 
 
@@ -108,7 +108,7 @@ class Stopping:
         self._cancel(lambda is_endless: is_endless)
         await self._wait(grace_s)
         self._end_answers()
-        await self._wait(_LAST_WORDS_S)
+        await self._wait(_FINAL_EVENTS_S)
         self._cancel(lambda _: True)
 
     async def _wait(self, seconds: float) -> None:

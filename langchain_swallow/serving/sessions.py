@@ -36,9 +36,9 @@ class History(BaseChatMessageHistory):
 
         It is not where the answer failed, or was stopped before its first word.
         """
-        asked = [i for i, m in enumerate(self.messages) if isinstance(m, HumanMessage)]
-        if asked and self.messages[asked[-1]].text == question:
-            self.messages = self.messages[: asked[-1]]
+        questions = [i for i, m in enumerate(self.messages) if isinstance(m, HumanMessage)]
+        if questions and self.messages[questions[-1]].text == question:
+            self.messages = self.messages[: questions[-1]]
 
     def clear(self) -> None:
         """Forget all."""
@@ -118,7 +118,7 @@ class Sessions:
     """Sessions by id.
 
     Args:
-        most: How many are kept.
+        max_sessions: How many are kept.
         per_client: How many of them one client may have; `None` is a quarter.
         idle_s: How long a session is kept that nobody uses.
         empty_s: How long one without messages and documents is kept where there is no room.
@@ -128,14 +128,14 @@ class Sessions:
 
     def __init__(
         self,
-        most: int = 1000,
+        max_sessions: int = 1000,
         *,
         per_client: int | None = None,
         idle_s: float = 24 * 3600,
         empty_s: float = 60,
     ) -> None:
-        self._most, self._idle_s, self._empty_s = most, idle_s, empty_s
-        self._per_client = per_client or max(1, most // 4)
+        self._max_sessions, self._idle_s, self._empty_s = max_sessions, idle_s, empty_s
+        self._per_client = per_client or max(1, max_sessions // 4)
         # The one unused for the longest time comes first.
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
@@ -160,9 +160,9 @@ class Sessions:
                 status=429,
                 retry_after_s=60,
             )
-        if len(self) >= self._most:
+        if len(self) >= self._max_sessions:
             self._drop(self._is_abandoned)
-        if len(self) >= self._most:
+        if len(self) >= self._max_sessions:
             raise BusyError(
                 in_language(
                     "サーバーの会話がいっぱいです。しばらくしてからもう一度試してください。",
@@ -188,7 +188,7 @@ class Sessions:
         self._sessions.move_to_end(session_id)
         return session
 
-    def of_page(self, page: str) -> Session | None:
+    def find_for_page(self, page: str) -> Session | None:
         """The session of an open page, if it has one."""
         return next((s for s in self._sessions.values() if s.page == page), None)
 

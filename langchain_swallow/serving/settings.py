@@ -9,14 +9,14 @@ from langchain_swallow._system.language import in_language
 from langchain_swallow.prompts.presets import Preset, get_preset, list_presets
 from langchain_swallow.serving.refusals import InvalidValueError
 
-LONGEST_QUESTION = 2000
-LONGEST_SYSTEM_PROMPT = 1000
+MAX_QUESTION_CHARS = 2000
+MAX_SYSTEM_PROMPT_CHARS = 1000
 # Smallest and largest value of each number that a user may choose.
 BOUNDS: dict[str, tuple[float, float]] = {
     "k": (1, 10),
     "temperature": (0, 1.5),
 }
-SHORTEST_ANSWER = 16
+MIN_ANSWER_TOKENS = 16
 _DEFAULT_TOKENS, _DEFAULT_TOKENS_AFTER_THOUGHT = 256, 1024
 _MAX_TOKENS, _MAX_SHARE_OF_WINDOW = 1024, 8
 
@@ -80,7 +80,7 @@ class Settings:
                     f"preset must be one of {names}, not {self.preset!r}.",
                 )
             )
-        bounds = BOUNDS | {"max_tokens": (SHORTEST_ANSWER, self.lengths.maximum)}
+        bounds = BOUNDS | {"max_tokens": (MIN_ANSWER_TOKENS, self.lengths.maximum)}
         for name, (minimum, maximum) in bounds.items():
             value = getattr(self, name)
             if value is not None and not minimum <= value <= maximum:
@@ -90,11 +90,11 @@ class Settings:
                         f"{name} must be from {minimum} to {maximum}, not {value}.",
                     )
                 )
-        if len(self.system_prompt) > LONGEST_SYSTEM_PROMPT:
+        if len(self.system_prompt) > MAX_SYSTEM_PROMPT_CHARS:
             raise InvalidValueError(
                 in_language(
-                    f"system_prompt は {LONGEST_SYSTEM_PROMPT} 文字までです。",
-                    f"system_prompt is longer than {LONGEST_SYSTEM_PROMPT} characters.",
+                    f"system_prompt は {MAX_SYSTEM_PROMPT_CHARS} 文字までです。",
+                    f"system_prompt is longer than {MAX_SYSTEM_PROMPT_CHARS} characters.",
                 )
             )
 
@@ -113,5 +113,5 @@ class Settings:
 
 def rag_presets() -> list[str]:
     """Names of the presets that answer from documents."""
-    wanted = {"context", "question"}
-    return [preset.name for preset in list_presets() if set(preset.variables) == wanted]
+    required = {"context", "question"}
+    return [preset.name for preset in list_presets() if set(preset.variables) == required]

@@ -38,8 +38,8 @@ logger = logging.getLogger(__name__)
 _WORKERS = 2
 _READING_TIMEOUT_S = 60
 # Chunks embedded between two looks at whether to go on.
-_EMBEDDED_TOGETHER = 16
-_LONGEST_NAME = 255
+_EMBEDDING_BATCH_SIZE = 16
+_MAX_NAME_LENGTH = 255
 # In the metadata of what users have added to everyone's documents.
 _MARK = "uploaded"
 
@@ -238,15 +238,15 @@ class _Job:
     def _store_chunks(self, chunks: list[Document]) -> None:
         vectors: list[list[float]] = []
         shown = [passage_text(chunk.page_content, chunk.metadata) for chunk in chunks]
-        for start in range(0, len(shown), _EMBEDDED_TOGETHER):
+        for start in range(0, len(shown), _EMBEDDING_BATCH_SIZE):
             self._look()
-            part = shown[start : start + _EMBEDDED_TOGETHER]
+            part = shown[start : start + _EMBEDDING_BATCH_SIZE]
             vectors += self._store.embeddings.embed_documents(part)
         self._look()
         texts = [chunk.page_content for chunk in chunks]
         metadatas = [{**chunk.metadata, _MARK: True} for chunk in chunks]
         # A file of this name in the server's folder is another one.
-        passages = [replace(made, origin="") for made in passages_of(texts, metadatas, None)]
+        passages = [replace(passage, origin="") for passage in passages_of(texts, metadatas, None)]
         # Embedded before: others wait for their changes while a transaction goes on.
         with self._store.transaction():
             self._refuse_documents_of_others()
@@ -288,10 +288,10 @@ def file_name(sent: str | None) -> str:
     """A file's own name, of whatever a client calls it: without folders and control characters."""
     name = (sent or "").replace("\\", "/").rsplit("/", 1)[-1]
     name = "".join(char if _is_plain(char) else "\ufffd" for char in name).strip() or "file"
-    if len(name) <= _LONGEST_NAME:
+    if len(name) <= _MAX_NAME_LENGTH:
         return name
     suffix = PurePosixPath(name).suffix[-16:]
-    return name[: _LONGEST_NAME - len(suffix)] + suffix
+    return name[: _MAX_NAME_LENGTH - len(suffix)] + suffix
 
 
 def _is_plain(char: str) -> bool:

@@ -129,7 +129,7 @@ def test_a_session_has_an_id_that_nobody_guesses():
 
 
 def test_a_client_has_its_share_of_sessions_and_no_more():
-    sessions = Sessions(most=8, per_client=3)
+    sessions = Sessions(max_sessions=8, per_client=3)
     hers = sessions.create("三浦")
     hers.history.add_messages([HumanMessage("合併の相手は？")])
     for _ in range(3):
@@ -148,7 +148,7 @@ def test_a_client_has_its_share_of_sessions_and_no_more():
 
 
 def test_sessions_that_nobody_would_miss_make_room():
-    sessions = Sessions(most=2, per_client=2, empty_s=0)
+    sessions = Sessions(max_sessions=2, per_client=2, empty_s=0)
     empty, used = sessions.create("一"), sessions.create("一")
     used.files["備品.txt"] = 1
     third = sessions.create("一")
