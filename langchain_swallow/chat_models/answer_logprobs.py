@@ -75,11 +75,11 @@ class AnswerScorer(EngineOwner, BaseChatModel):
         requests = list(self._scoring_requests(prompts, engine, kwargs))
         streams = [Stream(engine, request) for request in requests]
         try:
-            found = [list(stream) for stream in streams]
+            answer_events = [list(stream) for stream in streams]
         finally:
             for stream in streams:
                 stream.close()
-        return _score_all(prompts, found)
+        return _score_all(prompts, answer_events)
 
     async def ascore_answers(
         self, prompts: Sequence[tuple[LanguageModelInput, Sequence[str]]], **kwargs: Any
@@ -91,13 +91,13 @@ class AnswerScorer(EngineOwner, BaseChatModel):
         )
         streams = [AsyncStream(engine, request) for request in requests]
         try:
-            found = []
+            answer_events = []
             for stream in streams:
-                found.append([event async for event in stream])
+                answer_events.append([event async for event in stream])
         finally:
             for stream in streams:
                 stream.close()
-        return _score_all(prompts, found)
+        return _score_all(prompts, answer_events)
 
     def _requests(
         self, messages: list[BaseMessage], stop: list[str] | None, engine: Engine, call: Any
@@ -119,10 +119,10 @@ class AnswerScorer(EngineOwner, BaseChatModel):
                 for answer in answers
             ]
             messages = self._convert_input(prompt).to_messages()
-            asked = {name: value for name, value in call.items() if name != "stop"}
+            parameters = {name: value for name, value in call.items() if name != "stop"}
             # No thought is made; the least room for one is that for the markup around it.
-            asked |= {"n": 1, "max_tokens": max(lengths), "max_reasoning_tokens": 1}
-            [request] = self._requests(messages, [], engine, asked)
+            parameters |= {"n": 1, "max_tokens": max(lengths), "max_reasoning_tokens": 1}
+            [request] = self._requests(messages, [], engine, parameters)
             if isinstance(request, ThinkingRequest):
                 request = request.without_thought()
             scored = Request(
@@ -145,9 +145,9 @@ def _only(answer: str) -> Grammar:
 
 def _score_all(
     prompts: Sequence[tuple[LanguageModelInput, Sequence[str]]],
-    found: Sequence[Sequence[Chunk | Finish]],
+    answer_events: Sequence[Sequence[Chunk | Finish]],
 ) -> list[list[ScoredAnswer]]:
-    events = iter(found)
+    events = iter(answer_events)
     return [[_score(answer, next(events)) for answer in answers] for _, answers in prompts]
 
 

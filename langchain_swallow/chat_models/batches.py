@@ -29,7 +29,7 @@ _MAX_WAITING = 64
 class BatchedChatModel(BaseChatModel):
     """`batch`, `batch_as_completed` and `generate` over one engine."""
 
-    def _make_way(self, call: dict[str, Any]) -> None:
+    def _release_cpu_threads(self, call: dict[str, Any]) -> None:
         """Load what a call needs, and leave the cores to it."""
 
     def batch(
@@ -93,7 +93,7 @@ class BatchedChatModel(BaseChatModel):
         """Threads for `count` prompts, with the cores left to the engine."""
         # What is wrong with the model every call says for itself.
         with contextlib.suppress(SwallowError):
-            self._make_way(call)
+            self._release_cpu_threads(call)
         limit = get_config_list(config, count)[0].get("max_concurrency")
         return AnswerGroup(limit or min(count, _MAX_WAITING))
 

@@ -104,7 +104,9 @@ class BindableChatModel(BaseChatModel):
             "kwargs": {"method": method, "strict": strict},
             "schema": traced_schema(schema),
         }
-        asked = response_format(schema, "json_mode" if method == "json_mode" else "json_schema")
+        answer_format = response_format(
+            schema, "json_mode" if method == "json_mode" else "json_schema"
+        )
         if method == "function_calling":
             llm = self.bind_tools(
                 [schema],
@@ -114,10 +116,12 @@ class BindableChatModel(BaseChatModel):
                 **kwargs,
             )
         else:
-            llm = self.bind(response_format=asked, ls_structured_output_format=traced, **kwargs)
+            llm = self.bind(
+                response_format=answer_format, ls_structured_output_format=traced, **kwargs
+            )
         is_class = isinstance(schema, type) and is_basemodel_subclass(schema)
         parser = StructuredOutputParser(
             pydantic_class=schema if is_class else None,
-            json_schema=None if is_class else answer_schema(asked),
+            json_schema=None if is_class else answer_schema(answer_format),
         )
         return with_raw(llm, parser) if include_raw else llm | parser

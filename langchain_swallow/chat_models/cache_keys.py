@@ -71,5 +71,5 @@ def _files(model: str) -> Any:
     if not folder.is_dir():
         return model
     files = sorted({path for pattern in _FILES for path in folder.glob(pattern)})
-    found = [(path.name, path.stat()) for path in files]
-    return [str(folder.resolve()), *((name, s.st_size, s.st_mtime_ns) for name, s in found)]
+    stats = [(path.name, path.stat()) for path in files]
+    return [str(folder.resolve()), *((name, s.st_size, s.st_mtime_ns) for name, s in stats)]

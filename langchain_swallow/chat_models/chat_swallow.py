@@ -31,21 +31,21 @@ from langchain_swallow.chat_models.binding import BindableChatModel
 from langchain_swallow.chat_models.cache_keys import cache_key
 from langchain_swallow.chat_models.checkpoint import (
     default_sampling,
-    prompt_format_of,
-    thinking_of,
+    resolve_prompt_format,
+    resolve_thinking,
 )
 from langchain_swallow.chat_models.generation import GenerationOptions
 from langchain_swallow.chat_models.options import LoadedEngine, model_profile, with_own_options
 from langchain_swallow.chat_models.overflow import fit_prompt
 from langchain_swallow.chat_models.requests import (
     AnswerForm,
-    form_of_call,
-    parameters_of_call,
+    merge_parameters,
+    output_constraint,
     requests_for,
 )
 from langchain_swallow.chat_models.results import AnsweredBy, ChunkWriter, to_result
 from langchain_swallow.chat_models.streams import AsyncStream, Stream
-from langchain_swallow.chat_models.thinking import ThinkingRequest, Thought, thought_of
+from langchain_swallow.chat_models.thinking import ThinkingRequest, Thought, build_thought
 from langchain_swallow.chat_models.tool_forms import tool_form
 from langchain_swallow.engines.options import hub_token
 from langchain_swallow.engines.protocol import Engine, Request
@@ -143,8 +143,8 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
                 prompt format.
             **fields: Any field of `ChatSwallow` but those for loading.
         """
-        own = getattr(engine, "fingerprint", None)
-        return cls(loaded=LoadedEngine(engine, model, own), model=model, **fields)
+        fingerprint = getattr(engine, "fingerprint", None)
+        return cls(loaded=LoadedEngine(engine, model, fingerprint), model=model, **fields)
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
@@ -172,8 +172,8 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
     def _identifying_params(self) -> dict[str, Any]:
         skipped = {"token", "cache", "callbacks", "metadata", "tags", "verbose", "profile", "name"}
         skipped |= {"loaded"}
-        own = set(type(self).model_fields) - skipped
-        return {name: getattr(self, name) for name in sorted(own)}
+        names = set(type(self).model_fields) - skipped
+        return {name: getattr(self, name) for name in sorted(names)}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop or self.stop, **kwargs)
@@ -183,7 +183,7 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         passed = self._passed(kwargs.get("model") or self.model)
         stop = self.stop if stop is None else stop
-        return cache_key(self, {**kwargs, "stop": stop}, form_of_call(kwargs), passed)
+        return cache_key(self, {**kwargs, "stop": stop}, output_constraint(kwargs), passed)
 
     # LangChain computes `_serialized` once: it would say what was set before a field was changed.
 
@@ -245,7 +245,7 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         """
         call.pop("stop", None)
         model = call.get("model") or self.model
-        tokenizer, parameters = self._tokenizer(model), parameters_of_call(self, call)
+        tokenizer, parameters = self._tokenizer(model), merge_parameters(self, call)
         thought = self._thought(tokenizer, parameters, model, self._form(call, tokenizer))
         return thought.reserve(context_window)
 
@@ -255,7 +255,7 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None, engine: Engine, call: Any
     ) -> list[Request | ThinkingRequest]:
         """One request per answer."""
-        parameters = parameters_of_call(self, call)
+        parameters = merge_parameters(self, call)
         form = self._form(call, engine.tokenizer)
         model = call.get("model") or self.model
         thought = self._thought(engine.tokenizer, parameters, model, form)
@@ -282,7 +282,7 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
     def _form(self, call: dict[str, Any], tokenizer: Tokenizer) -> AnswerForm:
         """What a call says of its answer, in the model's form."""
         is_templated = self._format(tokenizer, call.get("model") or self.model) == "tokenizer"
-        return form_of_call(call).for_tokenizer(tokenizer, is_templated=is_templated)
+        return output_constraint(call).for_tokenizer(tokenizer, is_templated=is_templated)
 
     def _thought(
         self, tokenizer: Tokenizer, parameters: GenerationOptions, model: str, form: AnswerForm
@@ -290,8 +290,8 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         is_templated = self._format(tokenizer, model) == "tokenizer"
         kind = None
         if is_templated:
-            kind = thinking_of(model, tokenizer, reasoning=parameters.reasoning)
-        return thought_of(kind, tokenizer, parameters, channel=form.channel)
+            kind = resolve_thinking(model, tokenizer, reasoning=parameters.reasoning)
+        return build_thought(kind, tokenizer, parameters, channel=form.channel)
 
     def _encoder(
         self, thought: Thought, form: AnswerForm, parameters: GenerationOptions, model: str
@@ -325,7 +325,7 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         """The prompt format: as set, the checkpoint's, or what a local tokenizer brings."""
         if self.prompt_format is not None:
             return self.prompt_format
-        return prompt_format_of(model, tokenizer, is_passed=self._passed(model) is not None)
+        return resolve_prompt_format(model, tokenizer, is_passed=self._passed(model) is not None)
 
     # Generation
 
@@ -404,7 +404,7 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
                 for chunk in writer.write(event):
                     yield chunk
 
-    def _make_way(self, call: dict[str, Any]) -> None:
+    def _release_cpu_threads(self, call: dict[str, Any]) -> None:
         self._load(call).make_way()
 
     def _answered_by(self, engine: Engine, options: dict[str, Any]) -> AnsweredBy:

@@ -27,7 +27,9 @@ _SAMPLING = {None: GREEDY, "think_tag": QWEN3_SAMPLING, "harmony": GPT_OSS_SAMPL
 _SWITCHES = frozenset({"enable_thinking", "thinking"})
 
 
-def prompt_format_of(model: str, tokenizer: Tokenizer, *, is_passed: bool = False) -> PromptFormat:
+def resolve_prompt_format(
+    model: str, tokenizer: Tokenizer, *, is_passed: bool = False
+) -> PromptFormat:
     """The format that a model's conversations are written in.
 
     Args:
@@ -53,7 +55,7 @@ def prompt_format_of(model: str, tokenizer: Tokenizer, *, is_passed: bool = Fals
     )
 
 
-def thinking_of(
+def resolve_thinking(
     model: str, tokenizer: Tokenizer, *, reasoning: bool | None = None
 ) -> Thinking | None:
     """How a model that is prompted with its chat template thinks; `None` if it does not.
@@ -92,7 +94,7 @@ def _thinks_unasked(tokenizer: Tokenizer) -> bool:
 def default_sampling(
     model: str, tokenizer: Tokenizer, *, reasoning: bool | None = None
 ) -> Sampling:
-    """How a model samples where nothing is set: greedily, unless it thinks; see `thinking_of`."""
+    """How a model samples where nothing is set: greedily, unless it thinks; see `resolve_thinking`."""
     try:
         info = None if model == DEMO else chat_model_info(model, by_folder_name=True)
     except BaseModelError:
@@ -100,7 +102,7 @@ def default_sampling(
         return GREEDY
     if info:
         return info.default_sampling
-    return _SAMPLING[thinking_of(model, tokenizer, reasoning=reasoning)]
+    return _SAMPLING[resolve_thinking(model, tokenizer, reasoning=reasoning)]
 
 
 def folder_context_window(model: str) -> int | None:

@@ -76,21 +76,21 @@ class SwallowDecision(BaseDecisionModel):
         return "swallow"
 
     def _classify(self, state: State, questions: dict[str, Question]) -> ClassifierResponse:
-        asked = _prepare(state, questions)
-        prompts = [(question.messages, question.numbers) for question in asked.values()]
-        return self._respond(asked, self.llm.score_answers(prompts))
+        prepared = _prepare(state, questions)
+        prompts = [(question.messages, question.numbers) for question in prepared.values()]
+        return self._respond(prepared, self.llm.score_answers(prompts))
 
     async def _aclassify(self, state: State, questions: dict[str, Question]) -> ClassifierResponse:
-        asked = _prepare(state, questions)
-        prompts = [(question.messages, question.numbers) for question in asked.values()]
-        return self._respond(asked, await self.llm.ascore_answers(prompts))
+        prepared = _prepare(state, questions)
+        prompts = [(question.messages, question.numbers) for question in prepared.values()]
+        return self._respond(prepared, await self.llm.ascore_answers(prompts))
 
     def _respond(
-        self, asked: "dict[str, _Asked]", scored: list[list[ScoredAnswer]]
+        self, prepared: "dict[str, _PreparedQuestion]", scored: list[list[ScoredAnswer]]
     ) -> ClassifierResponse:
         answers = {
-            name: _answer(one.question, _probabilities(found))
-            for (name, one), found in zip(asked.items(), scored, strict=True)
+            name: _answer(one.question, _probabilities(scores))
+            for (name, one), scores in zip(prepared.items(), scored, strict=True)
         }
         return ClassifierResponse.model_validate(
             {"model": self.model, "answers": answers, "usage": _usage(scored)}
@@ -98,7 +98,7 @@ class SwallowDecision(BaseDecisionModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _PreparedQuestion:
     """A question as a prompt, and the numbers that answer it."""
 
     question: Question
@@ -106,7 +106,7 @@ class _Asked:
     numbers: list[str]
 
 
-def _prepare(state: State, questions: Mapping[str, Any]) -> dict[str, _Asked]:
+def _prepare(state: State, questions: Mapping[str, Any]) -> dict[str, _PreparedQuestion]:
     if not questions:
         raise ValueError('No question. Pass {"state": …, "questions": {"name": Noul(…)}}.')
     text = _state_text(state)
@@ -114,7 +114,7 @@ def _prepare(state: State, questions: Mapping[str, Any]) -> dict[str, _Asked]:
     return {name: _ask(name, text, question) for name, question in checked.items()}
 
 
-def _ask(name: str, state: str, question: Question) -> _Asked:
+def _ask(name: str, state: str, question: Question) -> _PreparedQuestion:
     options = _options(name, question)
     if len(options) > _MAX_OPTIONS:
         raise ValueError(
@@ -127,7 +127,7 @@ def _ask(name: str, state: str, question: Question) -> _Asked:
     messages = get_preset("判定").template.format_messages(
         state=state, question=_content(question.instructions), options="\n".join(lines)
     )
-    return _Asked(question, messages, numbers)
+    return _PreparedQuestion(question, messages, numbers)
 
 
 def _options(name: str, question: Question) -> list[str]:

@@ -45,7 +45,7 @@ _NOTES = {"default", "examples", "example"}
 _ANY_NAME = "any_json"
 _ANY = {"$ref": f"#/$defs/{_ANY_NAME}"}
 # Integers that every JSON reader takes exactly (RFC 8259, section 6).
-_LARGEST_NUMBER = 2**53 - 1
+_MAX_INTEGER = 2**53 - 1
 
 
 @contextlib.contextmanager
@@ -124,16 +124,16 @@ def _is_recursive(schema: dict[str, Any]) -> bool:
 
 def resolve(reference: str, schema: dict[str, Any]) -> Any:
     """What a reference within a schema points to; `None` if that is nowhere in it."""
-    found: Any = schema if reference.startswith("#") else None
+    target: Any = schema if reference.startswith("#") else None
     for part in unquote(reference).split("/")[1:]:
         name = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(found, list) and name.isdecimal() and int(name) < len(found):
-            found = found[int(name)]
-        elif isinstance(found, dict) and name in found:
-            found = found[name]
+        if isinstance(target, list) and name.isdecimal() and int(name) < len(target):
+            target = target[int(name)]
+        elif isinstance(target, dict) and name in target:
+            target = target[name]
         else:
             return None
-    return found
+    return target
 
 
 def root_resolved(schema: dict[str, Any]) -> dict[str, Any]:
@@ -145,8 +145,8 @@ def root_resolved(schema: dict[str, Any]) -> dict[str, Any]:
         (target,), key = schema["allOf"], "allOf"
     if not key or not isinstance(target, dict) or target is schema or "properties" in schema:
         return schema
-    made = target | {name: part for name, part in schema.items() if name != key}
-    return root_resolved(made) if key == "allOf" else made
+    resolved = target | {name: part for name, part in schema.items() if name != key}
+    return root_resolved(resolved) if key == "allOf" else resolved
 
 
 # Closed
@@ -197,11 +197,14 @@ def for_grammar(schema: dict[str, Any]) -> dict[str, Any]:
     that numbers have a size there too.
     """
     with refuse_malformed():
-        made = _rebuilt(schema, partial(_prepared, spell_out=not is_combined(schema)))
-        parts = (part for part in _schemas(made) if isinstance(part, dict))
+        prepared = _rebuilt(schema, partial(_prepared, spell_out=not is_combined(schema)))
+        parts = (part for part in _schemas(prepared) if isinstance(part, dict))
         if any(part.get("$ref") == _ANY["$ref"] for part in parts):
-            made["$defs"] = {**made.get("$defs", {}), _ANY_NAME: _prepared({}, spell_out=True)}
-    return {**made, "x-guidance": JSON_STYLE}
+            prepared["$defs"] = {
+                **prepared.get("$defs", {}),
+                _ANY_NAME: _prepared({}, spell_out=True),
+            }
+    return {**prepared, "x-guidance": JSON_STYLE}
 
 
 def _prepared(schema: Any, *, spell_out: bool) -> Any:
@@ -209,34 +212,34 @@ def _prepared(schema: Any, *, spell_out: bool) -> Any:
         return dict(_ANY)
     if not isinstance(schema, dict):
         return schema
-    made = {key: part for key, part in schema.items() if key not in _NOTES}
-    if isinstance(made.get("$ref"), str):
+    prepared = {key: part for key, part in schema.items() if key not in _NOTES}
+    if isinstance(prepared.get("$ref"), str):
         # Pydantic writes 社員 as it is; a reference is a URI.
-        made["$ref"] = quote(made["$ref"], safe="#/%~:?&=+,;@!$'()*")
-    if spell_out and not _KINDS & made.keys():
-        made["type"] = list(_TYPES)
-    types = made.get("type")
+        prepared["$ref"] = quote(prepared["$ref"], safe="#/%~:?&=+,;@!$'()*")
+    if spell_out and not _KINDS & prepared.keys():
+        prepared["type"] = list(_TYPES)
+    types = prepared.get("type")
     types = types if isinstance(types, list) else [types]
     if {"number", "integer"} & {kind for kind in types if isinstance(kind, str)}:
-        made |= _missing_limits(made)
-    is_described = not (_KINDS - {"type"}) & made.keys()
+        prepared |= _missing_limits(prepared)
+    is_described = not (_KINDS - {"type"}) & prepared.keys()
     if spell_out and is_described and "array" in types:
-        made.setdefault("items", dict(_ANY))
+        prepared.setdefault("items", dict(_ANY))
     if spell_out and is_described and "object" in types:
-        made.setdefault("additionalProperties", dict(_ANY))
-    return made
+        prepared.setdefault("additionalProperties", dict(_ANY))
+    return prepared
 
 
 def _missing_limits(schema: dict[str, Any]) -> dict[str, int]:
     if {"enum", "const"} & schema.keys():
         return {}
-    least = schema.get("minimum", schema.get("exclusiveMinimum"))
-    most = schema.get("maximum", schema.get("exclusiveMaximum"))
+    minimum = schema.get("minimum", schema.get("exclusiveMinimum"))
+    maximum = schema.get("maximum", schema.get("exclusiveMaximum"))
     limits = {}
-    if least is None and (most is None or most > -_LARGEST_NUMBER):
-        limits["minimum"] = -_LARGEST_NUMBER
-    if most is None and (least is None or least < _LARGEST_NUMBER):
-        limits["maximum"] = _LARGEST_NUMBER
+    if minimum is None and (maximum is None or maximum > -_MAX_INTEGER):
+        limits["minimum"] = -_MAX_INTEGER
+    if maximum is None and (minimum is None or minimum < _MAX_INTEGER):
+        limits["maximum"] = _MAX_INTEGER
     return limits
 
 
@@ -276,15 +279,15 @@ def _rebuilt(schema: Any, change: Callable[[Any], Any]) -> Any:
     """The schema after a change of each schema in it, inner ones first."""
     if not isinstance(schema, dict):
         return change(schema)
-    made = dict(schema)
+    rebuilt = dict(schema)
     for key, part in schema.items():
         if key in _IN_DICTS and isinstance(part, dict):
-            made[key] = {name: _rebuilt(inner, change) for name, inner in part.items()}
+            rebuilt[key] = {name: _rebuilt(inner, change) for name, inner in part.items()}
         elif key in _IN_LISTS and isinstance(part, list):
-            made[key] = [_rebuilt(inner, change) for inner in part]
+            rebuilt[key] = [_rebuilt(inner, change) for inner in part]
         elif key in _SINGLE:
-            made[key] = _rebuilt(part, change)
-    return change(made)
+            rebuilt[key] = _rebuilt(part, change)
+    return change(rebuilt)
 
 
 def _is_function(schema: dict[str, Any]) -> bool:

@@ -76,11 +76,11 @@ class LoadingParameters(LoadingOptions):
 
 def with_own_options(fields: dict[str, Any]) -> dict[str, Any]:
     """The fields of a chat model, those that one engine alone has among its `engine_options`."""
-    own = {name: fields[name] for name in own_options() if name in fields}
-    if not own:
+    engine_options = {name: fields[name] for name in own_options() if name in fields}
+    if not engine_options:
         return fields
-    others = {name: value for name, value in fields.items() if name not in own}
-    return {**others, "engine_options": {**others.get("engine_options", {}), **own}}
+    others = {name: value for name, value in fields.items() if name not in engine_options}
+    return {**others, "engine_options": {**others.get("engine_options", {}), **engine_options}}
 
 
 def model_profile(model: str) -> ModelProfile:

@@ -43,13 +43,13 @@ def fit_prompt(
     ids = encode(messages)
     if len(ids) <= room:
         return ids
-    beginnings = _beginnings(messages) if drop_oldest else []
+    starts = _start_indices(messages) if drop_oldest else []
     # From the end, twice as much each time: what is far beyond the window is not encoded again.
-    low, step = len(beginnings), 1
+    low, step = len(starts), 1
     best: list[int] | None = None
     while low > 0:
         tried = max(0, low - step)
-        ids = encode(_from(messages, beginnings[tried]))
+        ids = encode(_from(messages, starts[tried]))
         if len(ids) > room:
             break
         best, low, step = ids, tried, step * 2
@@ -58,9 +58,9 @@ def fit_prompt(
     # Now all from `low` on fit, and from `tried` on they do not.
     while best is not None and low - tried > 1:
         middle = (low + tried) // 2
-        found = encode(_from(messages, beginnings[middle]))
-        if len(found) <= room:
-            best, low = found, middle
+        candidate = encode(_from(messages, starts[middle]))
+        if len(candidate) <= room:
+            best, low = candidate, middle
         else:
             tried = middle
     if best is None:
@@ -88,19 +88,19 @@ def _from(messages: Sequence[BaseMessage], beginning: int) -> list[BaseMessage]:
     ]
 
 
-def _beginnings(messages: Sequence[BaseMessage]) -> list[int]:
+def _start_indices(messages: Sequence[BaseMessage]) -> list[int]:
     """Where the conversation may begin after its oldest messages are left out, ascending.
 
     At a user's message, and nowhere between a tool call and its last result.
     """
     last_results = _last_results(messages)
-    found: list[int] = []
+    starts: list[int] = []
     open_until = 0
     for i, message in enumerate(messages):
         if i > open_until and _is_users(message):
-            found.append(i)
+            starts.append(i)
         open_until = max(open_until, last_results.get(i, 0))
-    return found
+    return starts
 
 
 def _last_results(messages: Sequence[BaseMessage]) -> dict[int, int]:

@@ -68,7 +68,7 @@ class AnswerForm:
         return answer_grammar(self.schema) if self.schema else None
 
 
-def form_of_call(call: dict[str, Any]) -> AnswerForm:
+def output_constraint(call: dict[str, Any]) -> AnswerForm:
     """What a call says of its answer.
 
     Raises:
@@ -85,20 +85,20 @@ def form_of_call(call: dict[str, Any]) -> AnswerForm:
     return AnswerForm(tools, schema)
 
 
-def parameters_of_call(defaults: GenerationOptions, call: dict[str, Any]) -> GenerationOptions:
+def merge_parameters(defaults: GenerationOptions, call: dict[str, Any]) -> GenerationOptions:
     """The defaults with what a call sets, checked.
 
     Raises:
         TypeError: There is no such parameter; nothing is dropped in silence.
         ValueError: A value is out of its range.
     """
-    given = {name: value for name, value in call.items() if name not in _PASSED_ALONG}
-    if unknown := sorted(given.keys() - _NAMES):
+    overrides = {name: value for name, value in call.items() if name not in _PASSED_ALONG}
+    if unknown := sorted(overrides.keys() - _NAMES):
         raise TypeError(
             f"Unknown parameter {unknown[0]!r}. Per call there are model, stop, tools, "
             f"tool_choice, response_format, {', '.join(sorted(_NAMES))}."
         )
-    return GenerationOptions(**{name: getattr(defaults, name) for name in _NAMES} | given)
+    return GenerationOptions(**{name: getattr(defaults, name) for name in _NAMES} | overrides)
 
 
 def requests_for(
@@ -111,8 +111,8 @@ def requests_for(
     drops_first_space: bool = True,
 ) -> list[Request]:
     """One request for each of the `n` answers; with a seed, they take successive ones."""
-    given = {field.name: getattr(parameters, field.name) for field in fields(Sampling)}
-    sampling = replace(default_sampling, **{k: v for k, v in given.items() if v is not None})
+    overrides = {field.name: getattr(parameters, field.name) for field in fields(Sampling)}
+    sampling = replace(default_sampling, **{k: v for k, v in overrides.items() if v is not None})
     stop = [stop] if isinstance(stop, str) else stop
     wants_logprobs = parameters.logprobs or parameters.top_logprobs is not None
     seed = parameters.seed

@@ -27,17 +27,17 @@ class AnsweredBy:
     calls: CallRules | None = None
 
 
-def to_result(answers: Sequence[Sequence[Chunk | Finish]], by: AnsweredBy) -> ChatResult:
+def to_result(answers: Sequence[Sequence[Chunk | Finish]], answered_by: AnsweredBy) -> ChatResult:
     """The events of n whole answers as n generations."""
-    return ChatResult(generations=[_generation(events, by) for events in answers])
+    return ChatResult(generations=[_generation(events, answered_by) for events in answers])
 
 
 class ChunkWriter:
     """The events of one answer → chunks; usage and metadata come once, with the last."""
 
-    def __init__(self, by: AnsweredBy) -> None:
-        self._by = by
-        self._reader = ToolCallReader(by.calls) if by.calls else None
+    def __init__(self, answered_by: AnsweredBy) -> None:
+        self._answered_by = answered_by
+        self._reader = ToolCallReader(answered_by.calls) if answered_by.calls else None
         # Content blocks before calls, which v1 output counts from 0, as it does the calls.
         self._blocks: set[str] = set()
 
@@ -57,7 +57,9 @@ class ChunkWriter:
             yield from self._chunk(*reader.end(_cut(event)))
         message = AIMessageChunk(
             content="",
-            response_metadata=_metadata(event, self._by, calls=bool(reader and reader.valid)),
+            response_metadata=_metadata(
+                event, self._answered_by, calls=bool(reader and reader.valid)
+            ),
             usage_metadata=_usage(event),
             chunk_position="last",
         )
@@ -77,15 +79,19 @@ class ChunkWriter:
             yield ChatGenerationChunk(message=message)
 
 
-def _generation(events: Sequence[Chunk | Finish], by: AnsweredBy) -> ChatGeneration:
+def _generation(events: Sequence[Chunk | Finish], answered_by: AnsweredBy) -> ChatGeneration:
     chunks = [event for event in events if isinstance(event, Chunk)]
     finish = next(event for event in events if isinstance(event, Finish))
     text = "".join(chunk.text for chunk in chunks if not chunk.is_thought)
     thought = "".join(chunk.text for chunk in chunks if chunk.is_thought)
-    read = read_answer(text, by.calls, _cut(finish)) if by.calls else ReadAnswer(text, [])
+    read = (
+        read_answer(text, answered_by.calls, _cut(finish))
+        if answered_by.calls
+        else ReadAnswer(text, [])
+    )
     calls = [call.message for call in read.calls if call.error is None]
     broken = [call.message for call in read.calls if call.error is not None]
-    metadata = _metadata(finish, by, calls=bool(calls))
+    metadata = _metadata(finish, answered_by, calls=bool(calls))
     if logprobs := [token for chunk in chunks for token in chunk.logprobs]:
         metadata["logprobs"] = _logprobs(logprobs)
     message = AIMessage(
@@ -109,12 +115,12 @@ def _cut(finish: Finish) -> str | None:
     return None
 
 
-def _metadata(finish: Finish, by: AnsweredBy, *, calls: bool) -> dict[str, Any]:
+def _metadata(finish: Finish, answered_by: AnsweredBy, *, calls: bool) -> dict[str, Any]:
     called = calls and finish.reason == "stop"
     return {
-        "model_name": by.model_name,
+        "model_name": answered_by.model_name,
         "model_provider": "swallow",
-        "engine": by.engine,
+        "engine": answered_by.engine,
         "finish_reason": "tool_calls" if called else finish.reason,
         "stop_sequence": finish.stop_sequence,
     }

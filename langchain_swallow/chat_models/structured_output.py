@@ -45,32 +45,32 @@ def response_format(schema: Any, method: Method) -> dict[str, Any]:
     """
     if method == "json_mode":
         return {"type": "json_object"}
-    made = replace_surrogates_in(to_json_schema(schema))
+    json_schema = replace_surrogates_in(to_json_schema(schema))
     with refuse_malformed():
-        schema_instruction(made)
-        check_grammar(_grammar(made))
+        schema_instruction(json_schema)
+        check_grammar(_grammar(json_schema))
     return {
         "type": "json_schema",
-        "json_schema": {"name": made.get("title", "answer"), "schema": made},
+        "json_schema": {"name": json_schema.get("title", "answer"), "schema": json_schema},
     }
 
 
-def answer_schema(given: Any) -> dict[str, Any] | None:
+def answer_schema(value: Any) -> dict[str, Any] | None:
     """The JSON schema of a call's `response_format`; `None` for free text.
 
     Raises:
         GrammarError: It is not of OpenAI's form.
     """
-    kind = given.get("type") if isinstance(given, dict) else None
-    if given is None or kind == "text":
+    kind = value.get("type") if isinstance(value, dict) else None
+    if value is None or kind == "text":
         return None
     if kind == "json_object":
         return _ANY_OBJECT
-    inner = given.get("json_schema") if isinstance(given, dict) else None
+    inner = value.get("json_schema") if isinstance(value, dict) else None
     if kind == "json_schema" and isinstance(inner, dict) and isinstance(inner.get("schema"), dict):
         return dict(closed(replace_surrogates_in(inner["schema"])))
     raise GrammarError(
-        f"Unknown response_format {given!r}. Use {{'type': 'json_schema', 'json_schema': "
+        f"Unknown response_format {value!r}. Use {{'type': 'json_schema', 'json_schema': "
         "{'name': …, 'schema': …}}, {'type': 'json_object'} or with_structured_output()."
     )
 

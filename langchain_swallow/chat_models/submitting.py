@@ -37,8 +37,8 @@ def submit(engine: Engine, request: Request | ThinkingRequest, sink: Sink) -> Ti
 class _Thinking:
     """A thought on its way, and then its answer; the ticket of both."""
 
-    def __init__(self, engine: Engine, asked: ThinkingRequest, sink: Sink) -> None:
-        self._engine, self._asked, self._sink = engine, asked, sink
+    def __init__(self, engine: Engine, request: ThinkingRequest, sink: Sink) -> None:
+        self._engine, self._request, self._sink = engine, request, sink
         self._began = time.monotonic()
         self._thought = _TrimmedText()
         self._thought_end: Finish | None = None
@@ -50,8 +50,8 @@ class _Thinking:
         self._tickets: list[Ticket] = []
         # A grammar that is refused must not cost a thought, nor one to compile the engine's time.
         if isinstance(engine, Checking):
-            engine.check(asked.answer)
-        self._keep(engine.submit(asked.thought, self._take_thought))
+            engine.check(request.answer)
+        self._keep(engine.submit(request.thought, self._take_thought))
 
     def cancel(self) -> None:
         """Stop generating; harmless when finished."""
@@ -74,7 +74,7 @@ class _Thinking:
                 self._sink(Chunk(text, is_thought=True))
         elif not isinstance(event, Finish):
             self._sink(event)
-        elif event.reason == "length" or self._asked.form.is_closed_by(event):
+        elif event.reason == "length" or self._request.form.is_closed_by(event):
             self._begin_answer(event)
         else:
             self._sink(_missing("within its thought", self._thought.text))
@@ -84,7 +84,7 @@ class _Thinking:
         if self._is_cancelled:
             return
         try:
-            request = self._asked.form.answer_request(self._asked, self._thought.written, end)
+            request = self._request.form.answer_request(self._request, self._thought.written, end)
             limit = request.timeout_s
             if limit is not None:
                 limit -= time.monotonic() - self._began
@@ -97,12 +97,14 @@ class _Thinking:
 
     def _take_answer(self, event: Event) -> None:
         thought = self._thought_end
-        channel = self._asked.form.channel
+        channel = self._request.form.channel
         if isinstance(event, Chunk):
             # Log probabilities may come without a text, and a channel without an answer.
             if len(self._answer) <= len(channel):
                 self._answer += event.text
-        elif isinstance(event, GenerationTimeoutError) and thought and self._asked.answer.timeout_s:
+        elif (
+            isinstance(event, GenerationTimeoutError) and thought and self._request.answer.timeout_s
+        ):
             # The engine knows only the limit that the thought has left.
             event = self._timed_out(thought)
         elif isinstance(event, Finish) and thought is not None:
@@ -121,7 +123,7 @@ class _Thinking:
 
     def _timed_out(self, thought: Finish) -> GenerationTimeoutError:
         return GenerationTimeoutError(
-            f"No complete answer within timeout={self._asked.answer.timeout_s} s: the thought "
+            f"No complete answer within timeout={self._request.answer.timeout_s} s: the thought "
             f"alone has {thought.completion_tokens} tokens. Raise timeout, or lower "
             "max_reasoning_tokens or max_tokens."
         )
@@ -135,7 +137,7 @@ class _TrimmedText:
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
-        self._given: list[str] = []
+        self._sent: list[str] = []
         self._held = ""
 
     @property
@@ -144,17 +146,17 @@ class _TrimmedText:
 
     @property
     def text(self) -> str:
-        return "".join(self._given)
+        return "".join(self._sent)
 
     def push(self, piece: str) -> str:
         """What can be given; white space is held back until something follows it."""
         self._pieces.append(piece)
         ready = (self._held + piece).rstrip()
         self._held = (self._held + piece)[len(ready) :]
-        if not self._given:
+        if not self._sent:
             ready = ready.lstrip()
         if ready:
-            self._given.append(ready)
+            self._sent.append(ready)
         return ready
 
 

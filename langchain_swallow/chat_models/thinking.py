@@ -173,11 +173,11 @@ class Thought:
         ends = (controls[text].id for text in self._markup.answer_ends if text in controls)
         return ThinkingRequest(self, thought, replace(answer, stop_tokens=tuple(ends)))
 
-    def answer_request(self, asked: "ThinkingRequest", text: str, finish: Finish) -> Request:
+    def answer_request(self, request: "ThinkingRequest", text: str, finish: Finish) -> Request:
         """The request for the answer that follows a thought.
 
         Args:
-            asked: What was asked for.
+            request: What was asked for.
             text: The thought.
             finish: Its end.
         """
@@ -189,9 +189,9 @@ class Thought:
         # The model ends its thoughts with a line break of its own, unless one is cut or empty.
         ends_line = self.kind == "think_tag" and (finish.reason == "length" or not ids)
         closed = self._encode(f"\n{self._closed}" if ends_line else self._closed)
-        prompt_ids = (*asked.thought.prompt_ids, *ids, *closed)
+        prompt_ids = (*request.thought.prompt_ids, *ids, *closed)
         space = drops_first_space(prompt_ids, self.tokenizer)
-        return replace(asked.answer, prompt_ids=prompt_ids, drops_first_space=space)
+        return replace(request.answer, prompt_ids=prompt_ids, drops_first_space=space)
 
     def is_closed_by(self, finish: Finish) -> bool:
         """Whether the end of a thought is the model's own closing of it."""
@@ -234,7 +234,7 @@ class ThinkingRequest:
         return self.form.answer_request(self, "", Finish("stop", 0, 0))
 
 
-def thought_of(
+def build_thought(
     kind: Thinking | None,
     tokenizer: Tokenizer,
     parameters: GenerationOptions,

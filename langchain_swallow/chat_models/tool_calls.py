@@ -39,7 +39,7 @@ _JSON_BLANK = " \t\r"
 _QUOTED_NAME = re.compile(r'(?:[^"\\\x00-\x1f]|\\[^\x00-\x1f])*')
 _BARE_NAME = re.compile(r"[^\s<{]*")
 # The reason where the engine did not give one.
-_BROKEN_OFF = (
+_CUT_OFF = (
     "The answer ended within the call. Raise max_tokens, or see what else ended it: a stop string, "
     "the server."
 )
@@ -130,13 +130,13 @@ def read_answer(text: str, rules: CallRules, cut: str | None = None) -> ReadAnsw
     calls = read_calls(text, rules, cut)
     if calls is None:
         return ReadAnswer(text.removeprefix(rules.form.answer), [])
-    place = _place_of_opening(text, rules)
+    place = _find_opening(text, rules)
     return ReadAnswer(text[:place].rstrip() if place else "", calls)
 
 
 def read_calls(text: str, rules: CallRules, cut: str | None = None) -> list[ReadCall] | None:
     """The calls of a whole answer; `None` if it is free text, or an answer of its schema."""
-    place = _place_of_opening(text, rules)
+    place = _find_opening(text, rules)
     if place is None and rules.form.opening:
         return None
     lines = (_without_blank(text) if place is None else text[place:]).split("\n")
@@ -153,7 +153,7 @@ def read_calls(text: str, rules: CallRules, cut: str | None = None) -> list[Read
     return read or None
 
 
-def _place_of_opening(text: str, rules: CallRules) -> int | None:
+def _find_opening(text: str, rules: CallRules) -> int | None:
     """Where calls begin that a line is written before; `None` if there are none."""
     opening = rules.form.opening
     if not opening:
@@ -174,18 +174,20 @@ class _LineReader:
 
     def read(self, line: str, cut: str | None, *, is_last: bool) -> Iterator[ReadCall]:
         """The call of a line; none of a line that is between calls, or blank."""
-        form, said = self._rules.form, line.strip(_JSON_BLANK)
-        if form.opening and said == form.opening:
+        form, stripped = self._rules.form, line.strip(_JSON_BLANK)
+        if form.opening and stripped == form.opening:
             self._is_open = True
-            said = ""
-        elif said and form.closing.startswith(said) and (is_last or said == form.closing):
-            said = ""
-        if is_last and self._is_open and not said:
-            said = form.opening
-        if said:
+            stripped = ""
+        elif (
+            stripped and form.closing.startswith(stripped) and (is_last or stripped == form.closing)
+        ):
+            stripped = ""
+        if is_last and self._is_open and not stripped:
+            stripped = form.opening
+        if stripped:
             self._is_open = False
             self._count += 1
-            text = line if said != form.opening else said
+            text = line if stripped != form.opening else stripped
             yield _read(text, self._rules, cut if is_last else None, place=self._count - 1)
 
 
@@ -203,7 +205,7 @@ def _read(line: str, rules: CallRules, cut: str | None, *, place: int) -> ReadCa
     except ValueError as error:
         return ReadCall(head.name, written, error=cut or _reason(error, text))
     if not is_ended:
-        return ReadCall(head.name, written, error=cut or _BROKEN_OFF)
+        return ReadCall(head.name, written, error=cut or _CUT_OFF)
     return ReadCall(head.name, text, arguments, _error(head.name, arguments, rules, place))
 
 
@@ -211,7 +213,7 @@ def _reason(error: ValueError, text: str) -> str:
     is_open = isinstance(error, json.JSONDecodeError) and (
         error.pos >= len(text) or error.msg.startswith("Unterminated")
     )
-    return _BROKEN_OFF if is_open else f"The call is not valid JSON: {error}."
+    return _CUT_OFF if is_open else f"The call is not valid JSON: {error}."
 
 
 def _error(name: str, arguments: Any, rules: CallRules, place: int) -> str | None:
@@ -246,25 +248,25 @@ class ToolCallReader:
         self._pieces: list[str] = []
         self._is_call: bool | None = None
         self._lines = _LineReader(rules)
-        self._given = 0
+        self._sent_calls = 0
         self._has_head = False
         self._is_begun = False
 
     def feed(self, text: str) -> tuple[str, list[ToolCallChunk]]:
         """New free text, and new parts of calls."""
         self._pieces.append(text)
-        said = ""
+        free_text = ""
         if self._is_call is None:
-            said = self._decide()
+            free_text = self._decide()
         if self._is_call is False:
-            return said + self._release(), []
+            return free_text + self._release(), []
         # With a schema for other answers, only the whole text tells which of the two it is.
         if self._is_call is None or self._rules.answer is not None:
-            return said, []
+            return free_text, []
         # Long arguments are not joined for each piece of them.
         if self._has_head and "\n" not in text:
-            return said, []
-        return said, [*self._whole_lines(), *self._begin()]
+            return free_text, []
+        return free_text, [*self._whole_lines(), *self._begin()]
 
     def end(self, cut: str | None = None) -> tuple[str, list[ToolCallChunk]]:
         """What is left when the answer has ended; `cut` is as for `read_answer`."""
@@ -281,14 +283,14 @@ class ToolCallReader:
         text, form = self._release(), self._form
         if form.opening and self._rules.answer is None:
             return self._before_opening(text)
-        said = _without_blank(text)
-        line = said.partition("\n")[0]
+        stripped = _without_blank(text)
+        line = stripped.partition("\n")[0]
         if form.opening:
-            may_be, is_call = form.opening.startswith(said), said.startswith(form.opening)
+            may_be, is_call = form.opening.startswith(stripped), stripped.startswith(form.opening)
         else:
             may_be, is_call = _may_become_call(line, form), _is_call(line, self._rules)
         if is_call:
-            self._is_call, text = True, said
+            self._is_call, text = True, stripped
         elif not may_be and not _may_become_answer(text, form):
             self._is_call, text = False, text.removeprefix(form.answer)
         self._pieces.append(text)
@@ -299,9 +301,9 @@ class ToolCallReader:
         place = text.find(self._form.opening)
         if place >= 0:
             self._is_call = True
-            said = text[:place].rstrip()
+            free_text = text[:place].rstrip()
             self._pieces.append(text[place:])
-            return said
+            return free_text
         end = len(text) - overlap(text, self._form.opening)
         end = len(text[:end].rstrip())
         self._pieces.append(text[end:])
@@ -325,15 +327,17 @@ class ToolCallReader:
         self._has_head = self._has_head or head is not None
         if head is not None and head.name in self._rules.schemas:
             self._is_begun = True
-            yield tool_call_chunk(name=head.name, args=_PENDING, id=_call_id(), index=self._given)
+            yield tool_call_chunk(
+                name=head.name, args=_PENDING, id=_call_id(), index=self._sent_calls
+            )
 
     def _line(self, line: str, cut: str | None, *, is_last: bool) -> list[ToolCallChunk]:
         return [self._chunk(call) for call in self._lines.read(line, cut, is_last=is_last)]
 
     def _chunk(self, call: ReadCall) -> ToolCallChunk:
-        chunk = call.chunk(self._given, is_begun=self._is_begun)
+        chunk = call.chunk(self._sent_calls, is_begun=self._is_begun)
         self.valid += call.error is None
-        self._given += 1
+        self._sent_calls += 1
         self._has_head = self._is_begun = False
         return chunk
 
@@ -349,7 +353,7 @@ class _Head:
 def _head(line: str, form: ToolForm) -> _Head | None:
     if not line.startswith(form.head):
         return None
-    end = _end_of_name(line, form)
+    end = _find_name_end(line, form)
     if not line.startswith(form.between, end):
         return None
     name = line[len(form.head) : end]
@@ -360,7 +364,7 @@ def _head(line: str, form: ToolForm) -> _Head | None:
     return _Head(name, line[end + len(form.between) :])
 
 
-def _end_of_name(line: str, form: ToolForm) -> int:
+def _find_name_end(line: str, form: ToolForm) -> int:
     pattern = _QUOTED_NAME if form.quotes_name else _BARE_NAME
     name = pattern.match(line, len(form.head))
     return name.end() if name else len(form.head)
@@ -375,7 +379,7 @@ def _may_become_call(line: str, form: ToolForm) -> bool:
     """Whether more text may make it a call's head."""
     if len(line) < len(form.head):
         return form.head.startswith(line)
-    rest = line[_end_of_name(line, form) :]
+    rest = line[_find_name_end(line, form) :]
     is_open = rest == "\\" or (len(rest) < len(form.between) and form.between.startswith(rest))
     return line.startswith(form.head) and is_open
 

@@ -120,7 +120,7 @@ def _detected(tokenizer: Tokenizer) -> ToolForm:
         return JAPANESE
     if "<|channel|>" in one and f"functions.{_TOOL}" in one:
         return HARMONY
-    form = _of_lines(one, tokenizer)
+    form = _detect_json_lines(one, tokenizer)
     if form is None:
         return JAPANESE
     several, beside = _rendered(tokenizer, calls=2), _rendered(tokenizer, text=_TEXT)
@@ -157,7 +157,7 @@ def _rendered(tokenizer: Tokenizer, *, calls: int = 1, text: str = "") -> str | 
     return prompt.partition("question")[2].rpartition("result")[0]
 
 
-def _of_lines(one: str, tokenizer: Tokenizer) -> ToolForm | None:
+def _detect_json_lines(one: str, tokenizer: Tokenizer) -> ToolForm | None:
     """The form of a template that writes each call as a line of JSON."""
     call = re.search(
         rf'{{"name": "{_TOOL}", "(arguments|parameters)": {{"{_ARGUMENT}": "value"}}}}', one

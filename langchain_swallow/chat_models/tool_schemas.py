@@ -36,13 +36,13 @@ def to_openai_tools(tools: Iterable[Any]) -> list[dict[str, Any]]:
     """
     if isinstance(tools, (str, dict)) or not isinstance(tools, Iterable):
         raise GrammarError(f"tools must be a list, not {tools!r}. {_ACCEPTED}")
-    made: dict[str, dict[str, Any]] = {}
+    converted: dict[str, dict[str, Any]] = {}
     for tool in map(_openai_tool, tools):
         name = tool["function"]["name"]
-        if name in made and _schema(tool) != _schema(made[name]):
+        if name in converted and _schema(tool) != _schema(converted[name]):
             raise GrammarError(f"Two tools are named {name!r}. Give each a name of its own.")
-        made.setdefault(name, tool)
-    return list(made.values())
+        converted.setdefault(name, tool)
+    return list(converted.values())
 
 
 def _schema(tool: dict[str, Any]) -> Any:
@@ -83,7 +83,7 @@ def _from_python(tool: Any) -> dict[str, Any]:
     if not callable(tool) and not isinstance(tool, BaseTool):
         raise GrammarError(f"{tool!r} is not a tool. {_ACCEPTED}")
     try:
-        schema = schema_beyond_core(_arguments_of(tool))
+        schema = schema_beyond_core(_arguments_type(tool))
     except (ValueError, TypeError, NameError, PydanticUserError) as error:
         raise GrammarError(f"The tool {tool!r} has no JSON schema: {error}") from error
     if schema is None:
@@ -97,14 +97,14 @@ def _from_python(tool: Any) -> dict[str, Any]:
     return {**named, "parameters": parameters}
 
 
-def _arguments_of(tool: Any) -> Any:
+def _arguments_type(tool: Any) -> Any:
     """The class, or the schema, of a tool's arguments."""
     if isinstance(tool, BaseTool):
         return tool.tool_call_schema
-    return tool if isinstance(tool, type) else _class_of_arguments(tool)
+    return tool if isinstance(tool, type) else _arguments_class(tool)
 
 
-def _class_of_arguments(function: Callable[..., Any]) -> Any:
+def _arguments_class(function: Callable[..., Any]) -> Any:
     # As core does for a function.
     return create_schema_from_function(
         getattr(function, "__name__", type(function).__name__),

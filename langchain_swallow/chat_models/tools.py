@@ -161,8 +161,8 @@ class ToolUse:
     @property
     def _is_parallel(self) -> bool:
         # Models that were not trained on tools do not know when to stop.
-        asked = self.form.is_templated if self.parallel is None else self.parallel
-        return asked and self.form.parallel
+        is_requested = self.form.is_templated if self.parallel is None else self.parallel
+        return is_requested and self.form.parallel
 
     @property
     def _callable(self) -> list[dict[str, Any]]:
@@ -236,14 +236,14 @@ def _parameters(tool: dict[str, Any]) -> dict[str, Any]:
     Raises:
         GrammarError: They cannot be one.
     """
-    given = tool["function"].get("parameters")
-    if given is True:
+    parameters = tool["function"].get("parameters")
+    if parameters is True:
         return {"type": "object"}
-    schema = root_resolved(given or {"properties": {}})
+    schema = root_resolved(parameters or {"properties": {}})
     kinds = schema.get("type", "object")
-    if given is False or "object" not in (kinds if isinstance(kinds, list) else [kinds]):
+    if parameters is False or "object" not in (kinds if isinstance(kinds, list) else [kinds]):
         raise GrammarError(
-            f"The parameters of the tool {tool['function']['name']!r} are {given!r}. Pass the "
+            f"The parameters of the tool {tool['function']['name']!r} are {parameters!r}. Pass the "
             "schema of an object, whose properties are the arguments."
         )
     return {**schema, "type": "object"}

@@ -65,9 +65,9 @@ def as_pydantic_takes_it(kind: Any) -> Any:
     if is_typeddict(kind):
         required = kind.__required_keys__
         keys = {name: _key(hint, name in required) for name, hint in _hints(kind).items()}
-        made: Any = TypedDict(kind.__name__, keys)  # type: ignore[misc]
-        made.__doc__ = kind.__doc__
-        return made
+        converted: Any = TypedDict(kind.__name__, keys)  # type: ignore[misc]
+        converted.__doc__ = kind.__doc__
+        return converted
     origin, parts = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return _annotated(*parts)
@@ -89,8 +89,8 @@ def _key(hint: Any, is_required: bool) -> Any:
 
 
 def _annotated(kind: Any, *notes: Any) -> Any:
-    made = as_pydantic_takes_it(kind)
+    converted = as_pydantic_takes_it(kind)
     texts = [note for note in notes[1:2] if isinstance(note, str)]
     kept = [note for note in notes if note is not ... and not isinstance(note, str)]
     kept += [Field(description=text) for text in texts]
-    return Annotated[(made, *kept)] if kept else made
+    return Annotated[(converted, *kept)] if kept else converted
