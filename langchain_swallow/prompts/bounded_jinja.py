@@ -44,14 +44,14 @@ _FORMATTING = ("format", "format_map")
 _CODING = ("encode", "decode")
 _CONTAINERS = (list, tuple, dict, set, frozenset, KeysView, ValuesView, ItemsView)
 # Added to calls by Jinja, not by the template.
-_OF_JINJA = ("_block_vars", "_loop_vars")
+_JINJA_ARGUMENTS = ("_block_vars", "_loop_vars")
 
 
 class Budget:
     """What one rendering may still make."""
 
     def __init__(self) -> None:
-        self._left = _MAX_BYTES
+        self._bytes_left = _MAX_BYTES
         self._deadline = time.monotonic() + _LIMIT_S
         # Values are immutable here, so their sizes stay; kept with them, ids are not used again.
         self._sizes: dict[int, tuple[Any, int]] = {}
@@ -76,8 +76,8 @@ class Budget:
         """Count a value that was made; of an iterator, the size must be given."""
         self.tick()
         _check_bits(*((value.start, value.stop) if isinstance(value, range) else (value,)))
-        self._left -= sys.getsizeof(value, 0)
-        if self._left < 0:
+        self._bytes_left -= sys.getsizeof(value, 0)
+        if self._bytes_left < 0:
             raise TemplateError(f"The template makes over {_MAX_BYTES} bytes of values.")
         if size is not None:
             self._sizes[id(value)] = value, size
@@ -168,18 +168,18 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         """Call a function, a method or a macro."""
         if __obj is __self.take or __obj is __self.join:
             return __obj(*args)
-        spent = _budget.get()
+        remaining = _budget.get()
         method = getattr(__obj, "__wrapped__", __obj)  # as the sandbox wraps `format`
         owner = getattr(method, "__self__", None)
         # A function of the environment has limits of its own.
         if owner is not None:
-            given = [*args, *(v for name, v in kwargs.items() if name not in _OF_JINJA)]
+            arguments = [*args, *(v for name, v in kwargs.items() if name not in _JINJA_ARGUMENTS)]
             if isinstance(owner, str) and method.__name__ in _FORMATTING:
-                given = _formatting(owner, given, has_widths=bool(_NESTED.search(owner)))
-            if method.__name__ in _CODING and given not in ([], ["utf-8"]):
-                given.append(owner)  # punycode takes time by the square
-            spent.check(owner, given)
-        return spent.take(super().call(__context, __obj, *args, **kwargs))
+                arguments = _formatting(owner, arguments, has_widths=bool(_NESTED.search(owner)))
+            if method.__name__ in _CODING and arguments not in ([], ["utf-8"]):
+                arguments.append(owner)  # punycode takes time by the square
+            remaining.check(owner, arguments)
+        return remaining.take(super().call(__context, __obj, *args, **kwargs))
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """An item of a value."""
@@ -188,21 +188,21 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Compute with two values."""
-        spent, size = _budget.get(), None
+        remaining, size = _budget.get(), None
         if isinstance(left, int) and isinstance(right, int):
             _check_bits(left, right)
             if operator == "**" and left.bit_length() * abs(right) > _MAX_BITS:
                 raise _too_many_bits()
         elif operator == "*":
             copied, times = (right, left) if isinstance(left, int) else (left, right)
-            if isinstance(times, int) and spent.size(copied) * times > 2 * _MAX_SIZE:
+            if isinstance(times, int) and remaining.size(copied) * times > 2 * _MAX_SIZE:
                 raise _too_large()
         elif operator == "%" and isinstance(left, str):
             values = right if isinstance(right, tuple) else (right,)
-            spent.check(left, _formatting(left, values, has_widths="*" in left))
+            remaining.check(left, _formatting(left, values, has_widths="*" in left))
         elif operator == "+" and isinstance(left, list | tuple):
-            size = spent.size(left) + spent.size(right)
-        return spent.take(super().call_binop(context, operator, left, right), size)
+            size = remaining.size(left) + remaining.size(right)
+        return remaining.take(super().call_binop(context, operator, left, right), size)
 
 
 class _Namespace(Namespace):
@@ -247,14 +247,14 @@ def _call(name: str, arguments: list[Any], node: nodes.Node) -> nodes.Call:
 
 def bounded_concat(parts: Iterable[str]) -> str:
     """The parts together, as long as they are not too large."""
-    joined, size, spent = [], 0, _budget.get()
+    joined, size, remaining = [], 0, _budget.get()
     for part in parts:
-        spent.tick()
+        remaining.tick()
         joined.append(part)
         size += len(part)
         if size > _MAX_SIZE:
             raise _too_large()
-    return str(spent.take("".join(joined)))
+    return str(remaining.take("".join(joined)))
 
 
 def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -264,22 +264,22 @@ def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        spent = _budget.get()
-        value, given = args[start], [*args[start + 1 :], *kwargs.values()]
+        remaining = _budget.get()
+        value, arguments = args[start], [*args[start + 1 :], *kwargs.values()]
         if name in _QUADRATIC:
-            given.append("x" * spent.size(value))
+            arguments.append("x" * remaining.size(value))
         elif name == "round":
-            given *= 2  # a precision is a power of ten, of as many digits
+            arguments *= 2  # a precision is a power of ten, of as many digits
         elif name in ("batch", "slice"):
-            given.append("x" * _LIST_BYTES)
+            arguments.append("x" * _LIST_BYTES)
         if name == "format":
-            given = _formatting(str(value), given, has_widths="*" in value)
-        spent.check(value, given)
+            arguments = _formatting(str(value), arguments, has_widths="*" in value)
+        remaining.check(value, arguments)
         if name == "unique":  # items of one hash take time by their square
             args = (*args[:start], _timed_items(value), *args[start + 1 :])
-        made = function(*args, **kwargs)
+        result = function(*args, **kwargs)
         # An iterator gives what it was given, or what other filters make of that.
-        return spent.take(made, spent.size(value) if isinstance(made, Iterator) else None)
+        return remaining.take(result, remaining.size(value) if isinstance(result, Iterator) else None)
 
     return call
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from langchain_swallow.errors import PromptError
 from langchain_swallow.prompts.hidden_text import (
-    headers_of,
+    find_headers,
     hide,
     hide_all,
     hide_schema,
@@ -21,7 +21,7 @@ from langchain_swallow.prompts.hidden_text import (
     read_marks,
     reveal,
 )
-from langchain_swallow.prompts.jinja import render_chat_template, variables_of
+from langchain_swallow.prompts.jinja import find_variables, render_chat_template
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
 Message = dict[str, Any]
@@ -35,7 +35,7 @@ _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 REASONING = ("reasoning_content", "thinking", "reasoning")
 
 
-def chat_template_of(tokenizer: Tokenizer, *, with_tools: bool = False) -> str | None:
+def select_chat_template(tokenizer: Tokenizer, *, with_tools: bool = False) -> str | None:
     """A tokenizer's template; of several by name, `tool_use` for tools, or `default`.
 
     Raises:
@@ -62,7 +62,7 @@ def template_reads(tokenizer: Tokenizer) -> frozenset[str]:
     written: Any = getattr(tokenizer, "chat_template", None) or {}
     templates = written.values() if isinstance(written, Mapping) else [written]
     try:
-        return frozenset().union(*map(variables_of, templates))
+        return frozenset().union(*map(find_variables, templates))
     except Exception as error:
         raise PromptError(_refusal(error)) from error
 
@@ -142,7 +142,7 @@ class _Rendering:
         )
         try:
             rendered = render_chat_template(
-                chat_template_of(tokenizer, with_tools=bool(options.get("tools"))) or "",
+                select_chat_template(tokenizer, with_tools=bool(options.get("tools"))) or "",
                 **{**_special_tokens(tokenizer), **options, "messages": hidden},
             )
         except PromptError:  # of several templates, none is the default
@@ -153,7 +153,7 @@ class _Rendering:
         prompt = self._checked(rendered)
         if continues:
             prompt = _up_to(hide(messages[-1]["content"]), prompt)
-        self.rendered = Rendered(prompt, headers_of(rendered))
+        self.rendered = Rendered(prompt, find_headers(rendered))
 
     def _numbered(self, hidden: str, what: str) -> str:
         """A hidden text with a mark, by which it is known whether the template wrote it."""
@@ -187,11 +187,11 @@ class _Rendering:
     def _checked(self, rendered: str) -> str:
         """The prompt without marks."""
         try:
-            prompt, found = read_marks(rendered)
+            prompt, marked = read_marks(rendered)
         except ValueError:
             raise PromptError(_left_out(self._texts[0])) from None
         for number, text in enumerate(self._texts):
-            written = found.get(number, [""] if text.what and text.hidden else [])
+            written = marked.get(number, [""] if text.what and text.hidden else [])
             if not all(_is_same(part, text.hidden) for part in written):
                 raise PromptError(_left_out(text))
         return prompt

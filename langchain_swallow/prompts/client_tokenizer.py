@@ -129,13 +129,13 @@ class ClientTokenizer:
 
     def convert_tokens_to_ids(self, tokens: str) -> int:
         """Id of a token."""
-        return self._backend.id_of(tokens)
+        return self._backend.token_to_id(tokens)
 
     def convert_ids_to_tokens(self, ids: Any) -> Any:
         """Piece of an id, or pieces of many; `None` where there is none."""
         if isinstance(ids, int):
-            return self._backend.piece_of(ids)
-        return [self._backend.piece_of(i) for i in ids]
+            return self._backend.id_to_token(ids)
+        return [self._backend.id_to_token(i) for i in ids]
 
     def encode(
         self, text: str, *, add_special_tokens: bool = False, split_special_tokens: bool = True
@@ -186,8 +186,10 @@ class ClientTokenizer:
         if tokenize:
             raise ValueError("A client's tokenizer writes templates as text only.")
         arguments |= {"add_generation_prompt": add_generation_prompt}
-        given = [{**message, "content": message.get("content") or ""} for message in messages]
-        return reveal(render_hidden(given, self, arguments).prompt)
+        with_content = [
+            {**message, "content": message.get("content") or ""} for message in messages
+        ]
+        return reveal(render_hidden(with_content, self, arguments).prompt)
 
     def _named(self, role: str) -> tuple[str | None, int | None]:
         """A special token and its id."""
@@ -269,13 +271,13 @@ class _JsonBackend:
     def decode(self, ids: list[int]) -> str:
         return str(self.tokenizer.decode(ids, skip_special_tokens=False))
 
-    def id_of(self, token: str) -> int:
-        found = self.tokenizer.token_to_id(token)
-        if found is None:
+    def token_to_id(self, token: str) -> int:
+        token_id = self.tokenizer.token_to_id(token)
+        if token_id is None:
             raise KeyError(token)
-        return int(found)
+        return int(token_id)
 
-    def piece_of(self, token_id: int) -> str | None:
+    def id_to_token(self, token_id: int) -> str | None:
         piece: str | None = self.tokenizer.id_to_token(token_id)
         return piece
 
@@ -307,16 +309,16 @@ class _SentencePieceBackend:
         """The model's control and user-defined pieces, and what was added to them later."""
         from tokenizers import AddedToken
 
-        found = {
+        added = {
             i: AddedToken(text, special=special, normalized=False)
             for i, (text, special) in self._model.added.items()
         }
         for text, i in _read_json(folder / "added_tokens.json").items():
-            found[i] = AddedToken(text, special=False, normalized=False)
+            added[i] = AddedToken(text, special=False, normalized=False)
         for key, token in config.get("added_tokens_decoder", {}).items():
             options = {name: value for name, value in token.items() if name in _ADDED_OPTIONS}
-            found[int(key)] = AddedToken(token["content"], **options)
-        return found
+            added[int(key)] = AddedToken(token["content"], **options)
+        return added
 
     def __len__(self) -> int:
         return max(int(self._pieces.GetPieceSize()), max(self.added, default=-1) + 1)
@@ -330,7 +332,7 @@ class _SentencePieceBackend:
         pattern = control_pattern(t for t in controls.values() if t.text in text)
         for match in pattern.finditer(text) if pattern else ():
             ids += self._segment(text[start : match.start()], is_first=not ids)
-            ids.append(self.id_of(match[0] if match[0] in controls else match[0].strip()))
+            ids.append(self.token_to_id(match[0] if match[0] in controls else match[0].strip()))
             start = match.end()
         return ids + self._segment(text[start:], is_first=not ids)
 
@@ -353,15 +355,15 @@ class _SentencePieceBackend:
             run = []
         return "".join(parts)
 
-    def id_of(self, token: str) -> int:
+    def token_to_id(self, token: str) -> int:
         if token in self._ids:
             return self._ids[token]
-        found = int(self._pieces.PieceToId(token))
-        if found == self._pieces.unk_id() and token != self.defaults.get("unk_token"):
+        token_id = int(self._pieces.PieceToId(token))
+        if token_id == self._pieces.unk_id() and token != self.defaults.get("unk_token"):
             raise KeyError(token)
-        return found
+        return token_id
 
-    def piece_of(self, token_id: int) -> str | None:
+    def id_to_token(self, token_id: int) -> str | None:
         if token_id in self.added:
             return str(self.added[token_id].content)
         inside = 0 <= token_id < self._pieces.GetPieceSize()

@@ -42,10 +42,16 @@ def marker_pattern(template_text: str = "", headers: Collection[str] = ()) -> re
         headers: What it writes before the text of a turn, such as `User:`: a marker where a word
             begins.
     """
-    own = {_folded(marker) for marker in _LIKE_A_MARKER.findall(template_text)}
+    template_markers = {_folded(marker) for marker in _LIKE_A_MARKER.findall(template_text)}
     words = "|".join(map(re.escape, sorted(map(_folded, headers))))
     return re.compile(
-        "|".join([_MARKERS, *map(re.escape, sorted(own)), *[f"(?P<word>{words})"] * bool(words)])
+        "|".join(
+            [
+                _MARKERS,
+                *map(re.escape, sorted(template_markers)),
+                *[f"(?P<word>{words})"] * bool(words),
+            ]
+        )
     )
 
 
@@ -86,8 +92,8 @@ def guard(
 def _refuse(
     text: str, is_hidden: bytes, pattern: re.Pattern[str], control_texts: Collection[str]
 ) -> None:
-    found = [text[start:end] for start, end in _spans(text, is_hidden, pattern)]
-    if not found:
+    matches = [text[start:end] for start, end in _spans(text, is_hidden, pattern)]
+    if not matches:
         folded = _folded(text)
         # Of Gemma's 6,322 tokens hardly one begins as anything in the text does.
         begins = {*folded, *map("".join, itertools.pairwise(folded))}
@@ -95,10 +101,10 @@ def _refuse(
         likely = [token for token in tokens if token[:2] in begins and token in folded]
         written = re.compile("|".join(map(re.escape, likely)) or "(?!)")
         spans = _spans(text, is_hidden, written)
-        found = [tokens[_folded(text[start:end])] for start, end in spans]
-    if found:
+        matches = [tokens[_folded(text[start:end])] for start, end in spans]
+    if matches:
         raise ControlTextError(
-            f"A message contains the control text {found[0]!r}. "
+            f"A message contains the control text {matches[0]!r}. "
             'Remove it, or use on_control_text="escape".'
         )
 

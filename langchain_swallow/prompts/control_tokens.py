@@ -46,13 +46,15 @@ def is_control_text(text: str) -> bool:
 def control_tokens(tokenizer: Tokenizer) -> dict[str, ControlToken]:
     """Every control token of a tokenizer, by its text."""
     named = zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True)
-    found = {str(text): ControlToken(str(text), id) for text, id in named if is_control_text(text)}
+    controls = {
+        str(text): ControlToken(str(text), id) for text, id in named if is_control_text(text)
+    }
     for id, token in tokenizer.added_tokens_decoder.items():
         if is_control_text(token.content):
-            found[token.content] = ControlToken(
+            controls[token.content] = ControlToken(
                 token.content, id, token.lstrip, token.rstrip, token.single_word
             )
-    return found
+    return controls
 
 
 def control_pattern(tokens: Iterable[ControlToken]) -> re.Pattern[str] | None:

@@ -29,8 +29,8 @@ from langchain_swallow.errors import PromptError
 from langchain_swallow.prompts.chat_template import (
     REASONING,
     Message,
-    chat_template_of,
     render_hidden,
+    select_chat_template,
 )
 from langchain_swallow.prompts.control_text import OnControlText, guard, marker_pattern
 from langchain_swallow.prompts.control_tokens import control_pattern
@@ -236,7 +236,7 @@ def _parts(
             f"Unknown on_control_text {on_control_text!r}. Use one of {get_args(OnControlText)}."
         )
     if format == "tokenizer":
-        if tokenizer is None or not chat_template_of(tokenizer):
+        if tokenizer is None or not select_chat_template(tokenizer):
             raise PromptError(
                 'format="tokenizer" needs a tokenizer with a chat template; this one has none.'
             )

@@ -34,8 +34,8 @@ _WORDS = frozenset(
     "maxItems pattern id role content text".split()
 )
 _TYPES = frozenset("string number integer boolean object array null function".split())
-_OF_NAMES = frozenset(["properties", "patternProperties", "$defs", "definitions"])
-_OF_VALUES = frozenset(["required", "enum", "const", "default", "examples"])
+_NAME_KEYS = frozenset(["properties", "patternProperties", "$defs", "definitions"])
+_VALUE_KEYS = frozenset(["required", "enum", "const", "default", "examples"])
 
 
 class _Table(dict[int, str]):
@@ -93,20 +93,20 @@ def read_marks(rendered: str) -> tuple[str, dict[int, list[str]]]:
     Raises:
         ValueError: A mark has lost the other.
     """
-    found: dict[int, list[str]] = {}
+    marked: dict[int, list[str]] = {}
 
     def read(match: re.Match[str]) -> str:
         number = int("".join(str(ord(digit) - _ZERO) for digit in match[1]))
-        found.setdefault(number, []).append(match[2])
+        marked.setdefault(number, []).append(match[2])
         return match[2]
 
     unmarked = _MARKED.sub(read, rendered)
     if _MARKS.search(unmarked):
         raise ValueError("A text is cut.")
-    return unmarked, found
+    return unmarked, marked
 
 
-def headers_of(rendered: str) -> frozenset[str]:
+def find_headers(rendered: str) -> frozenset[str]:
     """What stands before the marked texts and before the answer, if it is a word and a colon."""
     return frozenset(_HEADER.findall(rendered))
 
@@ -130,12 +130,12 @@ def hide_schema(value: Any) -> Any:
 def _schema(schema: dict[str, Any]) -> dict[str, Any]:
     hidden = {}
     for key, value in schema.items():
-        if key in _OF_NAMES and isinstance(value, dict):
+        if key in _NAME_KEYS and isinstance(value, dict):
             inner = {hide(name): hide_schema(part) for name, part in value.items()}
         elif key == "type" and isinstance(value, str | list):
             inner = _types(value)
         else:
-            inner = hide_all(value) if key in _OF_VALUES else hide_schema(value)
+            inner = hide_all(value) if key in _VALUE_KEYS else hide_schema(value)
         hidden[key if key in _WORDS else hide(key)] = inner
     return hidden
 

@@ -36,7 +36,7 @@ def render_chat_template(template: str, **variables: Any) -> str:
 
 
 @functools.lru_cache(maxsize=16)
-def variables_of(template: str) -> frozenset[str]:
+def find_variables(template: str) -> frozenset[str]:
     """Names that a template reads and does not set itself.
 
     Raises:

@@ -63,7 +63,7 @@ def _makes(token: str, model: Any) -> bool:
     and what scores better than the token does so everywhere.
     """
     token_id = model.token_to_id(token)
-    return token_id is not None and any(made.id == token_id for made in model.tokenize(token))
+    return token_id is not None and any(piece.id == token_id for piece in model.tokenize(token))
 
 
 def _renamed(backend: "Tokenizer", control_texts: Collection[str]) -> "Tokenizer":

@@ -52,8 +52,8 @@ class Preset:
     @property
     def variables(self) -> tuple[str, ...]:
         """The variables of the prompt, in order of appearance."""
-        found = re.findall(r"(?<!\{)\{(\w+)\}", self.text)
-        return tuple(dict.fromkeys(found))
+        names = re.findall(r"(?<!\{)\{(\w+)\}", self.text)
+        return tuple(dict.fromkeys(names))
 
     def with_system_prompt(self, text: str) -> "Preset":
         """The same with another system prompt, whose braces are text; an empty one changes nothing.

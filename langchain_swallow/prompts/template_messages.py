@@ -48,21 +48,21 @@ def to_template_messages(
     """
     if not messages:
         raise PromptError("No messages. Pass at least one user message.")
-    made: list[TemplateMessage] = []
+    converted: list[TemplateMessage] = []
     names: dict[str | None, str] = {}
     for message in messages:
         is_call = calls and isinstance(message, AIMessage) and bool(message.tool_calls)
         if isinstance(message, AIMessage) and is_call:
             names |= {call["id"]: call["name"] for call in message.tool_calls}
-            made += _with_calls(message, text_of_calls)
+            converted += _with_calls(message, text_of_calls)
         elif calls and isinstance(message, ToolMessage) and message.tool_call_id in names:
-            made.append(_result(message, names[message.tool_call_id]))
+            converted.append(_result(message, names[message.tool_call_id]))
         else:
             role, text = message_turn(message)
-            made.append({"role": role, "content": text, **_reasoning(message)})
-    if system_prompt and all(message["role"] != "system" for message in made):
-        made.insert(0, {"role": "system", "content": system_prompt})
-    return made if parallel else _one_call_each(made)
+            converted.append({"role": role, "content": text, **_reasoning(message)})
+    if system_prompt and all(message["role"] != "system" for message in converted):
+        converted.insert(0, {"role": "system", "content": system_prompt})
+    return converted if parallel else _one_call_each(converted)
 
 
 def _with_calls(message: AIMessage, text_of_calls: TextOfCalls) -> list[TemplateMessage]:
@@ -106,16 +106,16 @@ def _reasoning(message: BaseMessage) -> dict[str, str]:
 
 def _one_call_each(messages: Sequence[TemplateMessage]) -> list[TemplateMessage]:
     """Each call of an answer followed by its results, wherever they are in the conversation."""
-    made: list[list[TemplateMessage]] = []
+    converted: list[list[TemplateMessage]] = []
     of_call: dict[str | None, list[TemplateMessage]] = {}
     for message in messages:
         if "tool_call_id" in message:
             of_call[message["tool_call_id"]].append(message)
             continue
         calls = message.get("tool_calls", [])
-        made += [] if calls else [[message]]
+        converted += [] if calls else [[message]]
         for i, call in enumerate(calls):
             first = message if i == 0 else {"role": "assistant", "content": ""}
-            made.append([{**first, "tool_calls": [call]}])
-            of_call[call["id"]] = made[-1]
-    return list(chain.from_iterable(made))
+            converted.append([{**first, "tool_calls": [call]}])
+            of_call[call["id"]] = converted[-1]
+    return list(chain.from_iterable(converted))

@@ -136,8 +136,10 @@ def _what_is_known(tokenizer: Tokenizer) -> _Known:
 
 def _look_at(tokenizer: Tokenizer, state: tuple[Any, ...]) -> _Known:
     controls = control_tokens(tokenizer)
-    if own := getattr(tokenizer, "plain_encoder", None):
-        return _Known(state, controls, _checked(lambda _, text: own(text), tokenizer, controls))
+    if plain_encoder := getattr(tokenizer, "plain_encoder", None):
+        return _Known(
+            state, controls, _checked(lambda _, text: plain_encoder(text), tokenizer, controls)
+        )
     written = _file_backend(tokenizer)
     backend = written or getattr(tokenizer, "backend_tokenizer", None)
     encode = _plain_encoder(tokenizer, backend, controls)
