@@ -1,1 +1,1 @@
-"""Token ids in, text out. Engines know no roles and no LangChain."""
+"""Engines turn token ids into text. They do not know chat roles or LangChain."""

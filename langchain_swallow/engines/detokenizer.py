@@ -1,8 +1,8 @@
-"""Token ids → finished text, as soon as each character is complete, stop strings removed.
+"""Decodes token ids to text incrementally, and removes stop strings.
 
-Swallow's vocabulary falls back to bytes: 薔 is three tokens, an emoji four. Tokens are turned
-into bytes, and an incremental UTF-8 decoder gives out what is whole. Bytes that are no UTF-8, or
-the unfinished rest at the end, are left out: U+FFFD is never shown.
+Swallow's vocabulary falls back to bytes: 薔 is three tokens, an emoji four. Tokens are converted to
+bytes, and an incremental UTF-8 decoder returns each character as soon as it is complete. Bytes that
+are not UTF-8, and an incomplete character at the end, are left out, so U+FFFD never appears.
 """
 
 import codecs
@@ -16,14 +16,14 @@ _BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
 class Detokenizer:
-    """Decodes one answer, token by token.
+    """Decodes one answer token by token.
 
     Args:
-        to_bytes: Maps a token id to its UTF-8 bytes, see `token_bytes`.
-        stop: Strings that end the answer.
-        drops_first_space: Whether a space that begins the answer is left out.
+        to_bytes: Maps a token id to its UTF-8 bytes; see `token_bytes`.
+        stop: Strings that end the answer; they are not part of its text. Default: none.
+        drops_first_space: Whether to leave out a space at the start of the answer. Default: true.
 
-    `stop_sequence` is the string that was found, else `None`.
+    `stop_sequence` is the stop string that was found, or `None`.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Detokenizer:
         self._drops_space = drops_first_space
 
     def push(self, token_id: int) -> str:
-        """Text that this token completes; empty while a character or a stop string is open."""
+        """Return the text that this token completes; empty within a character or a stop string."""
         data = self._to_bytes(token_id)
         if self._drops_space and data:
             data = data.removeprefix(b" ")
@@ -49,7 +49,7 @@ class Detokenizer:
         return self._release(self._decoder.decode(data))
 
     def finish(self) -> str:
-        """Text held back for a stop string that did not come."""
+        """Return the text that was held back in case a stop string followed."""
         held, self._held = self._held, ""
         return "" if self.stop_sequence else held
 
@@ -69,7 +69,7 @@ class Detokenizer:
 
 
 def overlap(text: str, stop: str) -> int:
-    """Length of the longest end of `text` that begins `stop`."""
+    """Length of the longest suffix of `text` that is a prefix of `stop`."""
     for size in range(min(len(text), len(stop) - 1), 0, -1):
         if stop.startswith(text[-size:]):
             return size
@@ -77,10 +77,10 @@ def overlap(text: str, stop: str) -> int:
 
 
 def token_bytes(tokenizer: Tokenizer) -> Callable[[int], bytes]:
-    """The function from a token id to its bytes; special tokens have none.
+    """Return a function from a token id to its bytes; special tokens have no bytes.
 
-    Knows the two kinds of vocabulary in use: SentencePiece (`▁` is a space, `<0x0A>` a byte) and
-    byte-level BPE (GPT-2's table of printable stand-ins for bytes).
+    Two kinds of vocabulary are supported: SentencePiece (`▁` is a space, `<0x0A>` a byte) and
+    byte-level BPE (GPT-2's table of printable characters for bytes).
     """
     special = frozenset(tokenizer.all_special_ids)
     convert = _from_byte_level if _is_byte_level(tokenizer) else _from_sentencepiece
@@ -90,7 +90,7 @@ def token_bytes(tokenizer: Tokenizer) -> Callable[[int], bytes]:
         if token_id in special:
             return b""
         piece = tokenizer.convert_ids_to_tokens(token_id)
-        # An embedding may have more rows than the tokenizer has tokens.
+        # The model's vocabulary may be larger than the tokenizer's.
         return b"" if piece is None else convert(piece)
 
     return to_bytes
@@ -113,7 +113,7 @@ def _from_byte_level(piece: str) -> bytes:
 
 @functools.cache
 def _byte_level_table() -> dict[str, int]:
-    """GPT-2's stand-ins: printable Latin-1 for itself, 256 and up for the other bytes."""
+    """GPT-2's byte table: printable Latin-1 maps to itself, other bytes to U+0100 and up."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     table = {chr(byte): byte for byte in printable}

@@ -1,4 +1,4 @@
-"""`FakeEngine`: answers from a queue and keeps its requests, for tests of what uses an engine.
+"""`FakeEngine` returns queued answers and records its requests, for tests without a model.
 
 `ChatSwallow.from_engine(FakeEngine(["10日です。"], tokenizer), model="fake")` is a chat model.
 """
@@ -15,17 +15,17 @@ from langchain_swallow.prompts.tokenizer import Tokenizer
 
 
 class FakeEngine:
-    """Gives out queued answers, one character a chunk, before `submit` returns.
+    """Returns queued answers, one character per chunk, before `submit` returns.
 
-    An answer that has the text of one of the request's stop tokens ends there, and the next request
-    is given the rest: `"考える</think>10日です。"` is a thought and the answer that follows it.
+    An answer ends at the text of one of the request's stop tokens, and the next request gets the
+    rest: `"考える</think>10日です。"` is a thought and the answer that follows it.
 
     Args:
-        answers: Texts, or exceptions to report; one for each request, in order.
+        answers: Texts to answer with, or exceptions to report; one for each request, in order.
         tokenizer: Encodes the prompts and counts the tokens of the answers.
-        context_window: Most tokens of prompt and answer together.
+        context_window: Maximum number of tokens of prompt and answer together. Default: 4,096.
 
-    `requests` has every request, oldest first.
+    `requests` lists every request, oldest first.
     """
 
     name = "fake"
@@ -48,20 +48,22 @@ class FakeEngine:
         return self._context_window
 
     def submit(self, request: Request, sink: Sink) -> "FakeEngine":
-        """Answer at once.
+        """Answer before returning.
 
         Raises:
-            EngineError: No answer is left.
+            EngineError: All queued answers are used.
         """
         self.requests.append(request)
         if not self._answers:
-            raise EngineError(f"FakeEngine has no answer for request {len(self.requests)}.")
+            raise EngineError(
+                f"FakeEngine has no answer for request {len(self.requests)}. Pass more answers."
+            )
         answer = self._answers.popleft()
         if isinstance(answer, Exception):
             sink(answer)
             return self
         answer, token = self._up_to_stop_token(answer, request)
-        # Its tokens are characters, as they were queued.
+        # Each character of the queued answer is one token.
         reader = Detokenizer(lambda code: chr(code).encode(), request.stop, drops_first_space=False)
         for text in [*map(reader.push, map(ord, answer)), reader.finish()]:
             if text:
@@ -82,10 +84,10 @@ class FakeEngine:
         return answer[:place], texts[text]
 
     def cancel(self) -> None:
-        """Nothing to stop: the answer was given already."""
+        """Do nothing: the answer is complete when `submit` returns."""
 
     def make_way(self) -> None:
-        """Nothing is in the way."""
+        """Do nothing: the engine has no threads."""
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing: the engine holds no resource."""

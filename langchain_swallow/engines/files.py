@@ -1,4 +1,4 @@
-"""Where the files of a checkpoint are, and what to do when they cannot be had."""
+"""Locates the files of a checkpoint, and explains how to get missing ones."""
 
 import importlib
 from pathlib import Path
@@ -9,22 +9,22 @@ from langchain_swallow.errors import ModelUnavailableError
 
 
 def resolve_files(name: str) -> str:
-    """Hub id or folder of a checkpoint: the demo model's files are made here, not downloaded."""
+    """Return the hub id or folder of a checkpoint; `"demo"` is assembled first if necessary."""
     if name != DEMO:
         return name
-    # By name: it loads torch.
+    # Imported by name because the module loads torch.
     demo = importlib.import_module("langchain_swallow.engines.demo")
     return str(demo.demo_model_folder())
 
 
 def unavailable(settings: LoadSettings, error: Exception) -> ModelUnavailableError:
-    """Transformers' error, with what to do about it."""
+    """Turn transformers' error into one that says what to do."""
     text = str(error)
     name = settings.model
     if Path(name).is_dir():
         hint = "The directory is incomplete; it needs config.json, weights and tokenizer files."
     elif "gated" in text or "401" in text or "403" in text:
-        hint = f"Accept its licence on the hub and log in with `hf auth login` to load {name}."
+        hint = f"Accept its license on the hub and log in with `hf auth login` to load {name}."
     elif settings.local_files_only:
         hint = "It is not in the local cache. Set local_files_only=False to download it."
     else:

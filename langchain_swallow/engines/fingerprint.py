@@ -1,7 +1,7 @@
-"""What tells the weights of a model in memory apart from all others, in any process.
+"""Identifies the weights of a model in memory, across processes.
 
-Every weight counts, so that a model that was tuned in memory is another one. Hashing takes about a
-second for each GB, once, and only where LangChain has a cache to ask.
+The hash covers every weight, so a model that was tuned in memory gets another fingerprint. Hashing
+takes about a second per GB. It happens once, and only if LangChain has a cache.
 """
 
 import hashlib
@@ -12,13 +12,14 @@ import torch
 
 
 class Fingerprint:
-    """A text that is the same for the same model and tokenizer.
+    """Computes a text that is equal for equal weights and tokenizers.
 
     Args:
-        engine: A `LocalEngine`. It is asked for its model each time: unloading it frees the model.
+        engine: A `LocalEngine`. Its model is looked up at each call, so that unloading frees the
+            model.
 
-    It is computed again only if PyTorch has seen a weight change. Weights that cannot be read,
-    such as those that are offloaded to a disk, get a text of their own in each process.
+    The fingerprint is computed again only if PyTorch has recorded a change of a weight. Weights
+    that cannot be read, such as those offloaded to a disk, get a different text in each process.
     """
 
     def __init__(self, engine: Any) -> None:
@@ -28,7 +29,7 @@ class Fingerprint:
         self._text = ""
 
     def __call__(self) -> str:
-        """The text for the model as it is now."""
+        """Return the fingerprint of the current weights."""
         model = self._engine.model
         if model is None:
             return self._unique
@@ -58,5 +59,5 @@ def _version(tensor: Any) -> tuple[int, int]:
 
 
 def _bytes(tensor: torch.Tensor) -> Any:
-    """A tensor's bytes, as what `hashlib` takes: without a copy, if it is on the CPU."""
+    """Return a tensor's bytes for `hashlib`, without a copy if the tensor is on the CPU."""
     return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()

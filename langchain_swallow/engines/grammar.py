@@ -1,7 +1,7 @@
-"""A grammar → which tokens may come next, so that an answer is valid by construction.
+"""Computes which tokens a grammar allows next (constrained decoding).
 
-The work is llguidance's, over the very bytes that `detokenizer` gives a token: a character that is
-several byte tokens is admitted byte by byte, in JSON keys and values as anywhere.
+llguidance does the work, over the same bytes that `detokenizer` gives a token. So a character of
+several byte tokens is allowed byte by byte, also within JSON keys and values.
 """
 
 import functools
@@ -18,29 +18,29 @@ from langchain_swallow.prompts.tokenizer import Tokenizer
 
 
 class TokenMask:
-    """Where one answer is in its grammar."""
+    """The state of one answer within its grammar."""
 
     def __init__(self, matcher: llguidance.LLMatcher) -> None:
         self._matcher = matcher
 
     @property
     def is_complete(self) -> bool:
-        """Whether the answer is whole and nothing may follow."""
+        """Whether the answer is complete and no token may follow."""
         return bool(self._matcher.is_stopped())
 
     def forbidden(self, size: int) -> "np.ndarray[Any, np.dtype[np.bool_]]":
-        """Truth values of shape (size,): which tokens may not come next."""
+        """Return booleans of shape (size,) that are true for tokens that may not come next."""
         bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
         self._check()
         flags = np.unpackbits(bits, count=min(size, 8 * len(bits)), bitorder="little")
-        # An embedding may have more rows than the tokenizer has tokens.
+        # The model's vocabulary may be larger than the tokenizer's.
         return np.pad(flags, (0, size - len(flags))) == 0
 
     def advance(self, token: int) -> None:
-        """Note the token that was chosen.
+        """Record the token that was chosen.
 
         Raises:
-            EngineError: The grammar became too complex to follow.
+            EngineError: The grammar has become too complex to follow.
         """
         self._matcher.consume_token(token)
         self._check()
@@ -51,13 +51,13 @@ class TokenMask:
 
 
 class GrammarCompiler:
-    """Makes masks for one tokenizer.
+    """Compiles grammars to token masks for one tokenizer.
 
     Args:
-        tokenizer: The model's.
-        to_bytes: Token id → bytes, as answers are decoded.
-        end_ids: Tokens that end an answer.
-        encode: Text → its token ids inside an answer; what must come next comes in these.
+        tokenizer: The model's tokenizer.
+        to_bytes: Maps a token id to its bytes, as answers are decoded.
+        end_ids: Ids of the tokens that end an answer.
+        encode: Encodes text within an answer; text that the grammar forces gets these ids.
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class GrammarCompiler:
         self._encode = encode
 
     def mask(self, grammar: Grammar) -> TokenMask:
-        """A mask at the beginning of an answer.
+        """Return the mask for the start of an answer.
 
         Raises:
-            GrammarError: The grammar is not one, or has a part that cannot be enforced.
+            GrammarError: The grammar is not valid, or has a part that cannot be enforced.
         """
         matcher = llguidance.LLMatcher(self._vocabulary, _source(grammar), log_level=0)
         if matcher.is_error():
@@ -92,7 +92,7 @@ class GrammarCompiler:
 
 
 class _Vocabulary:
-    """What llguidance wants to know of a tokenizer."""
+    """The tokenizer interface that llguidance expects."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class _Vocabulary:
         self.bos_token_id = tokenizer.bos_token_id
         eos = tokenizer.eos_token_id
         self.eos_token_id = self.special_token_ids[0] if eos is None else eos
-        # A special token is no text; llguidance marks such by a byte that no UTF-8 has.
+        # llguidance marks special tokens, which are not text, by a byte that UTF-8 never contains.
         self.tokens = [
             b"\xff" + str(tokenizer.convert_ids_to_tokens(i)).encode()
             if i in special
@@ -122,9 +122,10 @@ class _Vocabulary:
 
 @functools.lru_cache(maxsize=256)
 def check_grammar(grammar: Grammar) -> None:
-    """Say now, without a model, what cannot be enforced later.
+    """Refuse a grammar that cannot be enforced, before a model is loaded.
 
-    A call with tools checks their grammar again, which takes milliseconds, so it is remembered.
+    Results are cached, because each call with tools checks its grammar and a check takes
+    milliseconds.
 
     Raises:
         GrammarError: The message names the part of the schema.
@@ -132,7 +133,8 @@ def check_grammar(grammar: Grammar) -> None:
     is_error, messages = llguidance.LLMatcher.validate_grammar_with_warnings(_source(grammar))
     if is_error or messages:
         raise GrammarError(_refusal("; ".join(messages)))
-    # llguidance 1.7 compiles this to a number that does not exist, and says so when it gets there.
+    # llguidance 1.7 compiles this to a number that does not exist, and fails only during
+    # generation.
     for text in re.findall(r'\{[^{}]*"multipleOf"[^{}]*\}', grammar.text):
         if (limit := re.search(r'"(?:exclusiveM|m)aximum": ?-', text)) is not None:
             raise GrammarError(_refusal(f"multipleOf of negative numbers only, {limit[0]}…"))

@@ -13,10 +13,10 @@ from langchain_swallow.catalog import PromptFormat
 
 
 class HubToken(SecretStr):
-    """The environment's `HF_TOKEN`: for the hub, and never sent to a server."""
+    """The environment's `HF_TOKEN`, which is used for the hub and never sent to a server."""
 
     def __eq__(self, other: object) -> bool:
-        # The same text given as an `api_key` is for a server too: another engine.
+        # The same text as an `api_key` is also sent to servers, so it means another engine.
         return isinstance(other, HubToken) and super().__eq__(other)
 
     __hash__ = SecretStr.__hash__
@@ -28,7 +28,7 @@ def _token_from_environment() -> SecretStr | None:
 
 
 def hub_token(fields: dict[str, Any]) -> dict[str, Any]:
-    """The field `token` as the hub's, if it is: LangChain's `load` passes it as if it were given.
+    """Mark the field `token` as the hub's if it is: LangChain's `load` passes it as an argument.
 
     >>> hub_token({"api_key": "key"})
     {}
@@ -39,18 +39,18 @@ def hub_token(fields: dict[str, Any]) -> dict[str, Any]:
     return {"token": HubToken(token)}
 
 
-# What only the command line uses of a field.
+# Metadata of a field that only the command line uses.
 _SHOWN = ("metavar", "choices")
 
 
 def option(default: Any, about: str, ja: str, **more: Any) -> Any:
-    """A field that is an option: described in both languages.
+    """Return a pydantic field for an option, described in both languages.
 
     Args:
-        default: The value if none is given; `...` with `default_factory`.
-        about: What it does, in English.
+        default: The default value; `...` if `default_factory` is passed.
+        about: What the option does, in English.
         ja: The same in Japanese.
-        **more: `metavar` and `choices` of the command line; anything else is `Field`'s.
+        **more: `metavar` and `choices` for the command line; all others are passed to `Field`.
     """
     shown: dict[str, Any] = {name: more.pop(name) for name in _SHOWN if name in more}
     if "default_factory" not in more:
@@ -59,7 +59,7 @@ def option(default: Any, about: str, ja: str, **more: Any) -> Any:
 
 
 class LoadingOptions(BaseModel):
-    """Which model is loaded, and how."""
+    """Options that say which model to load, and how."""
 
     model: str = option(
         "tokyotech-llm/Swallow-7b-instruct-v0.1",

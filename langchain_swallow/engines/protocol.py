@@ -1,6 +1,6 @@
-"""What every engine takes and gives: `Request` in, `Chunk`s and one `Finish` out.
+"""The interface of every engine: a `Request` in, `Chunk`s and one `Finish` out.
 
-An engine is given a `Sink`, a function it calls with each event from its own thread.
+The caller passes a `Sink`, a function that the engine calls with each event from its own thread.
 """
 
 from collections.abc import Callable
@@ -13,20 +13,21 @@ from langchain_swallow.prompts.tokenizer import Tokenizer
 
 FinishReason = Literal["stop", "length"]
 
-# Below this a draw is the arg max, and logits divided by it may be infinite (vLLM's limit too).
+# Below this temperature, sampling equals the arg max, and divided logits may be infinite. vLLM has
+# the same limit.
 _GREEDY_BELOW = 1e-5
 
-# What a closed engine says.
+# Error message of a closed engine.
 UNLOADED = "The model was unloaded. Call the chat model again to load it."
 
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """What an answer must match.
+    """A grammar that an answer must match.
 
     Args:
-        kind: `"json_schema"`, or `"lark"` for a grammar in llguidance's dialect of Lark.
-        text: The schema as JSON, or the grammar.
+        kind: `"json_schema"`, or `"lark"` for llguidance's dialect of Lark.
+        text: The schema as a JSON string, or the Lark grammar.
     """
 
     kind: Literal["json_schema", "lark"]
@@ -34,34 +35,36 @@ class Grammar:
 
     @property
     def as_lark(self) -> str:
-        """The same as Lark: what vLLM takes without changing how the JSON is written."""
+        """The same grammar as Lark, which vLLM accepts without changing the JSON's white space."""
         return self.text if self.kind == "lark" else f"start: %json {self.text}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One prompt and how to continue it.
+    """A prompt and the parameters of its generation.
 
     Args:
-        prompt_ids: Token ids, BOS included.
-        max_tokens: Most tokens of the answer, at least 1.
-        temperature: 0 is greedy, and so is anything below 1e-5, which becomes 0; otherwise logits
-            are divided by it.
-        top_p: Keep the smallest set of tokens with this probability, in (0, 1].
-        top_k: Keep this many tokens; 0 keeps all.
-        min_p: Keep tokens at least this share as likely as the likeliest, in [0, 1]; 0 keeps all.
-        repetition_penalty: Divide the score of tokens seen before (Keskar et al. 2019); 1 is none.
-        presence_penalty: Subtracted from the score of tokens that the answer has already, in
-            [-2, 2]; 0 is none. llama.cpp counts the prompt's tokens too.
-        seed: Same seed, same tokens; `None` draws one.
-        stop: Strings that end the answer and are not part of it.
-        stop_tokens: Tokens that end the answer, as an end token does. A server that takes text
-            only is given their texts as stop strings.
-        logprobs: How many alternatives to report per token; `None` reports nothing.
-        timeout_s: Seconds from submission to the last token; `None` is no limit.
-        grammar: What the answer must match; `None` is free text.
-        drops_first_space: Whether a space that begins the answer is left out; of the encoded
-            prompt, see `prompts.drops_first_space`.
+        prompt_ids: Token ids of the prompt, including BOS.
+        max_tokens: Maximum number of tokens of the answer, at least 1.
+        temperature: Logits are divided by this value. 0 is greedy decoding; values below 1e-5
+            become 0.
+        top_p: Sample from the smallest set of tokens with this total probability, in (0, 1].
+        top_k: Sample from this many most probable tokens; 0 sets no limit.
+        min_p: Sample from tokens with at least this share of the highest probability, in [0, 1]; 0
+            sets no limit.
+        repetition_penalty: Divides the score of tokens that occurred before (Keskar et al. 2019); 1
+            has no effect.
+        presence_penalty: Subtracted from the score of tokens that the answer already contains, in
+            [-2, 2]; 0 has no effect. llama.cpp also counts the prompt's tokens.
+        seed: The same seed gives the same tokens; `None` takes a random one.
+        stop: Strings that end the answer; they are not part of it.
+        stop_tokens: Ids of additional tokens that end the answer. A server that takes only text
+            gets their texts as stop strings.
+        logprobs: Number of alternatives to report per token; `None` reports no log probabilities.
+        timeout_s: Maximum seconds from submission to the last token; `None` sets no limit.
+        grammar: The grammar that the answer must match; `None` is free text.
+        drops_first_space: Whether to leave out a space at the start of the answer; see
+            `prompts.drops_first_space`.
     """
 
     prompt_ids: tuple[int, ...]
@@ -86,10 +89,10 @@ class Request:
 
 
 def check_fits(request: Request, context_window: int) -> None:
-    """Refuse a request whose prompt and answer do not fit.
+    """Refuse a request whose prompt and answer exceed the context window.
 
     Raises:
-        PromptOverflowError: It says how long both are.
+        PromptOverflowError: They do not fit; the message has both lengths.
     """
     prompt, tokens = len(request.prompt_ids), request.max_tokens
     if prompt + tokens > context_window:
@@ -101,7 +104,7 @@ def check_fits(request: Request, context_window: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """A token, its log probability before temperature, and the most probable alternatives."""
+    """A token, its natural log probability before temperature, and the best alternatives."""
 
     token: str
     logprob: float
@@ -110,9 +113,10 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Finished text, never empty unless it carries log probabilities.
+    """A piece of an answer's text; empty only if it carries log probabilities.
 
-    `is_thought` is set by who asks for a thought before the answer; see `chat_models.thinking`.
+    `is_thought` marks text of a thought before the answer. Engines leave it false;
+    `chat_models.submitting` sets it.
     """
 
     text: str
@@ -122,17 +126,17 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The end of an answer.
+    """The last event of an answer.
 
     Args:
-        reason: Why it ended.
-        prompt_tokens: Tokens of the prompt.
-        completion_tokens: Tokens that were generated, `thought_tokens` of them for a thought.
-        stop_sequence: The stop string that ended it.
-        cached_tokens: Tokens of the prompt whose keys and values were computed before.
-        thought_tokens: See `chat_models.thinking`.
-        stop_token: The one of `Request.stop_tokens` that ended it.
-        token_ids: What was generated, where the engine knows it.
+        reason: Why it ended: `"stop"` or `"length"` (max_tokens was reached).
+        prompt_tokens: Number of tokens of the prompt.
+        completion_tokens: Number of generated tokens, including `thought_tokens`.
+        stop_sequence: The stop string that ended the answer, if any.
+        cached_tokens: Number of prompt tokens found in the prefix cache.
+        thought_tokens: Number of tokens of the thought; see `chat_models.thinking`.
+        stop_token: The one of `Request.stop_tokens` that ended the answer, if any.
+        token_ids: The generated tokens, if the engine knows them.
     """
 
     reason: FinishReason
@@ -153,15 +157,15 @@ class Ticket(Protocol):
     """A submitted request."""
 
     def cancel(self) -> object:
-        """Stop generating within one step; harmless when already finished."""
+        """Stop generation within one step; does nothing if the request has ended."""
 
 
 class Engine(Protocol):
-    """Anything that continues token ids; safe to call from any thread.
+    """Anything that continues a prompt of token ids; all methods are thread-safe.
 
     An engine may also have `prepare` (see `Preparing`), `check` (see `Checking`) and
-    `fingerprint()`: a text that is the
-    same for the same weights in any process, so that a cache serves them all.
+    `fingerprint()`, which returns a text that is equal for equal weights in any process, so that
+    processes can share a cache of answers.
     """
 
     name: str
@@ -169,29 +173,37 @@ class Engine(Protocol):
 
     @property
     def context_window(self) -> int:
-        """Most tokens of prompt and answer together."""
+        """Maximum number of tokens of the prompt and the answer together."""
 
     def submit(self, request: Request, sink: Sink) -> Ticket:
-        """Queue a request; `sink` gets chunks, then a `Finish` or an exception."""
+        """Queue a request; `sink` gets chunks, then one `Finish` or one exception."""
 
     def make_way(self) -> None:
-        """The calling thread is about to wait for answers: let it give the cores free."""
+        """Release the calling thread's CPU threads, because it is about to wait for answers."""
 
     def close(self) -> None:
-        """Free the device; requests still running end with `EngineError`."""
+        """Free the device; running requests end with `EngineError`."""
 
 
 @runtime_checkable
 class Preparing(Protocol):
-    """An engine that has to find something out before its first request."""
+    """An engine that must do something before its first request, such as query a server."""
 
     def prepare(self, timeout_s: float | None = None) -> "Future[None]":
-        """Done when requests can be made; fails after `timeout_s`, or as the engine says."""
+        """Return a future that is done when requests can be made.
+
+        It fails with `GenerationTimeoutError` after `timeout_s` seconds, or with the engine's own
+        error. `None` sets no limit.
+        """
 
 
 @runtime_checkable
 class Checking(Protocol):
-    """An engine that is told of a request before its turn, such as that for an answer to come."""
+    """An engine that can check a request before it is submitted, such as one after a thought."""
 
     def check(self, request: Request) -> None:
-        """Get ready for its grammar; raises the `GrammarError` that the request would end with."""
+        """Prepare the request's grammar.
+
+        Raises:
+            GrammarError: The grammar cannot be enforced; `submit` would report the same error.
+        """

@@ -1,8 +1,8 @@
-"""The engines there are; and one per checkpoint and settings, started by the first who asks for it.
+"""The available engines, and the shared instance for each checkpoint and its settings.
 
 To add an engine, write a module with a function from `LoadSettings` to an `Engine`, and add a line
-to `ENGINES`. Which one is decided here; its libraries are imported only then, so that a client of a
-server never loads torch.
+to `ENGINES`. An engine's libraries are imported only after it is chosen, so a client of a server
+never loads torch.
 """
 
 import importlib
@@ -22,13 +22,13 @@ from langchain_swallow.prompts.tokenizer import Tokenizer
 
 @dataclass(frozen=True, slots=True)
 class EngineKind:
-    """How an engine is started.
+    """How to start an engine.
 
     Args:
-        load: The function that starts it, or its name as `"module:function"`, which is imported
-            when it is needed.
-        options: What it alone can be given, its fields made by `option`. `ChatSwallow` takes them
-            by their names, the command line shows them, and `load` finds them in
+        load: The function that starts it, or its name as `"module:function"`, which is imported on
+            first use.
+        options: A model of the options that only this engine has; its fields are made by `option`.
+            `ChatSwallow` takes them by name, the command line shows them, and `load` finds them in
             `settings.engine_options`.
     """
 
@@ -48,31 +48,31 @@ _guard = threading.Lock()
 
 
 def check_engine(name: str) -> None:
-    """Refuse the name of an engine that does not exist.
+    """Raise an error for the name of an unknown engine.
 
     Raises:
-        ValueError: There is no such engine.
+        ValueError: The engine does not exist.
     """
     if name != "auto" and name not in ENGINES:
         raise ValueError(f"Unknown engine {name!r}. Use one of auto, {', '.join(ENGINES)}.")
 
 
 def own_options() -> dict[str, FieldInfo]:
-    """The options that one engine alone has, by their names."""
+    """Return the options that only one engine has, by name."""
     models = [kind.options for kind in ENGINES.values() if kind.options]
     return {name: field for model in models for name, field in model.model_fields.items()}
 
 
 def shared_engine(settings: LoadSettings) -> Engine:
-    """The engine for these settings, started by the first caller.
+    """Return the shared engine for these settings; the first caller starts it.
 
     Raises:
-        ModelUnavailableError: The files cannot be had.
-        DeviceError: No such device, or the dtype does not go with it.
+        ModelUnavailableError: The files are not available.
+        DeviceError: The device does not exist, or does not support the dtype.
         OutOfMemoryError: The weights do not fit.
-        MissingDependencyError: An extra is not installed.
-        ServerConnectionError: The address of a server is not one. Whether servers can be reached
-            is found out later; see `ServerEngine.prepare`.
+        MissingDependencyError: A required extra is not installed.
+        ServerConnectionError: The address of a server is not valid. Whether the server can be
+            reached is checked later; see `ServerEngine.prepare`.
     """
     with _guard:
         lock = _locks.setdefault(settings, threading.Lock())
@@ -84,22 +84,22 @@ def shared_engine(settings: LoadSettings) -> Engine:
 
 
 def started_engine(settings: LoadSettings) -> Engine | None:
-    """The shared engine, if somebody has started it; never waits."""
+    """Return the shared engine if it is started, else `None`; never blocks."""
     return _engines.get(settings)
 
 
 def tokenizer_for(settings: LoadSettings) -> Tokenizer:
-    """The tokenizer for these settings: no weights are loaded, and no server is asked.
+    """Return the tokenizer for these settings, without loading weights or calling a server.
 
     Raises:
-        ModelUnavailableError: Its files cannot be had.
+        ModelUnavailableError: The tokenizer's files are not available.
     """
     engine = started_engine(settings)
     return engine.tokenizer if engine else tokenizer_from_files(settings)
 
 
 def unload_engine(settings: LoadSettings) -> None:
-    """Free the shared engine, if there is one; the next caller starts it again."""
+    """Close the shared engine if it is started; the next caller starts it again."""
     forget_tokenizer(settings)
     with _guard:
         engine = _engines.pop(settings, None)
@@ -110,15 +110,15 @@ def unload_engine(settings: LoadSettings) -> None:
 def _start(settings: LoadSettings) -> Engine:
     kind = ENGINES[_choose(settings)]
     load = pkgutil.resolve_name(kind.load) if isinstance(kind.load, str) else kind.load
-    # In the calling thread, so that Ctrl-C ends it and frees what was loaded.
+    # Loading runs in the calling thread, so that Ctrl-C ends it and frees what was loaded.
     engine: Engine = load(settings)
-    # Loading leaves that thread OpenMP threads, which would slow the engine's.
+    # Loading leaves OpenMP threads behind, which would compete with the engine's.
     engine.make_way()
     return engine
 
 
 def _choose(settings: LoadSettings) -> str:
-    """The name of the engine; `"auto"` takes what is there."""
+    """Return the engine's name; `"auto"` chooses by what is available."""
     if settings.engine != "auto":
         return settings.engine
     if settings.has_server:
@@ -127,11 +127,11 @@ def _choose(settings: LoadSettings) -> str:
 
 
 def _suits_vllm(settings: LoadSettings) -> bool:
-    """Whether vLLM is there and can do what is asked for."""
+    """Whether vLLM is installed and supports these settings."""
     from langchain_swallow.engines.vllm import vllm_is_installed
 
     if settings.device_map is not None or not vllm_is_installed():
         return False
-    # By name: it loads torch.
+    # Imported by name because the module loads torch.
     devices = importlib.import_module("langchain_swallow.engines.local.devices")
     return bool(devices.choose_device(settings.device).startswith("cuda"))

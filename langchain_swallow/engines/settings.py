@@ -1,4 +1,4 @@
-"""What decides which engine is started, and how it loads a model."""
+"""The settings that decide which engine is started and how it loads a model."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from langchain_swallow.engines.options import HubToken, LoadingOptions
 
 
 class LoadSettings(LoadingOptions):
-    """The options of one model, as engines take them: equal ones share an engine.
+    """The options of one model, as engines take them; equal settings share an engine.
 
-    `prompt_format` is not set: prompts are written by the chat model.
+    `prompt_format` is not set, because the chat model writes the prompts.
     """
 
     context_window: int | None = Field(
@@ -25,27 +25,28 @@ class LoadSettings(LoadingOptions):
         return [value] if isinstance(value, str) else value or None
 
     def __hash__(self) -> int:
-        # Of what most often differs; lists and dicts are compared, and cannot be hashed.
+        # Hashes the fields that differ most often; lists and dicts cannot be hashed and are only
+        # compared.
         return hash((self.model, self.engine, self.device, self.dtype, self.quantization))
 
     @property
     def base_urls(self) -> tuple[str, ...]:
-        """The servers."""
+        """Addresses of the servers; empty if there is none."""
         return tuple(self.base_url or ())
 
     @property
     def has_server(self) -> bool:
-        """Whether a server answers, and nothing is loaded here."""
+        """Whether a server answers, so that no model is loaded in this process."""
         return self.engine == "server" or (self.engine == "auto" and bool(self.base_urls))
 
     @property
     def api_key(self) -> str | None:
-        """The key for a server: one that was given for it, and not the environment's `HF_TOKEN`."""
+        """The API key for a server; never the environment's `HF_TOKEN`."""
         return None if isinstance(self.token, HubToken) else _secret(self.token)
 
     @property
     def hub(self) -> dict[str, Any]:
-        """Arguments of huggingface_hub, and of transformers, that say where files are from."""
+        """Arguments of huggingface_hub and transformers that say where to get files."""
         return {
             "revision": self.revision,
             "cache_dir": self.cache_dir,

@@ -1,4 +1,4 @@
-"""The tokenizer of a model, had of its files, without its weights."""
+"""Loads and caches a model's tokenizer without its weights."""
 
 from langchain_swallow.engines.files import resolve_files, unavailable
 from langchain_swallow.engines.settings import LoadSettings
@@ -10,28 +10,28 @@ _tokenizers: dict[LoadSettings, Tokenizer] = {}
 
 
 def tokenizer_from_files(settings: LoadSettings) -> Tokenizer:
-    """The tokenizer for these settings, read by the first who asks for it.
+    """Return the tokenizer for these settings; the first caller loads it.
 
     Raises:
-        ModelUnavailableError: Its files cannot be had.
+        ModelUnavailableError: The tokenizer's files are not available.
     """
     if settings in _tokenizers:
         return _tokenizers[settings]
-    # Of two threads that read it at once, both get the first's.
+    # If two threads load it at the same time, both get the first one's.
     return _tokenizers.setdefault(settings, _read(settings))
 
 
 def forget_tokenizer(settings: LoadSettings) -> None:
-    """Read the files again when they are needed again."""
+    """Remove a tokenizer from the cache; the next caller loads it again."""
     _tokenizers.pop(settings, None)
 
 
 def _read(settings: LoadSettings) -> Tokenizer:
-    """By the files themselves; where those are not enough, by transformers.
+    """Load the files directly, or with transformers if the files alone are not enough.
 
-    transformers 5 rebuilds a tokenizer from its files, and encodes runs of spaces otherwise than
-    SentencePiece where there is no tokenizer.json. A client of a server does without transformers,
-    which loads torch.
+    transformers 5 rebuilds a tokenizer from its files, and encodes runs of spaces differently from
+    SentencePiece if there is no tokenizer.json. A client of a server also avoids transformers
+    because it loads torch.
     """
     name = resolve_files(settings.tokenizer or settings.model)
     try:

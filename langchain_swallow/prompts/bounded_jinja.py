@@ -279,7 +279,9 @@ def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             args = (*args[:start], _timed_items(value), *args[start + 1 :])
         result = function(*args, **kwargs)
         # An iterator gives what it was given, or what other filters make of that.
-        return remaining.take(result, remaining.size(value) if isinstance(result, Iterator) else None)
+        return remaining.take(
+            result, remaining.size(value) if isinstance(result, Iterator) else None
+        )
 
     return call
 

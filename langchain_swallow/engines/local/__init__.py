@@ -1,1 +1,1 @@
-"""The engine in this process: continuous batching over a model of transformers."""
+"""The local engine: continuous batching over a transformers model in this process."""

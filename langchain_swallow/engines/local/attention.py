@@ -1,10 +1,9 @@
-"""Attention by torch's kernels, asked in the forms that they are quick at.
+"""Attention by torch's SDPA kernels, called with the tensor shapes that they compute fastest.
 
-Transformers copies keys and values for each head of a group that shares them, whenever there are
-several new tokens; and on a CPU torch takes twice as long for one query in bfloat16 as for two.
-Here the heads of a group are queries of one head, and a single query is asked twice: the same up to
-rounding (docs/benchmarks.md). And a pass may have pieces of several prompts, each with keys and
-values of its own.
+For several new tokens, transformers copies keys and values for each head of a group (GQA); and on a
+CPU, torch takes twice as long for one query in bfloat16 as for two. Here the heads of a group
+become queries of one head, and a single query is computed twice. Results are equal up to rounding
+(docs/benchmarks.md). A pass may also contain pieces of several prompts, each with its own KV cache.
 """
 
 from typing import Any
@@ -18,21 +17,21 @@ from langchain_swallow.engines.local.kv_memory import Pieces
 from langchain_swallow.errors import EngineError
 
 _NAME = "swallow_sdpa"
-# Where torch's kernels are known to take queries so.
+# Devices whose torch kernels are known to support these shapes.
 _DEVICES = ("cpu", "cuda")
 
 
 def use_quick_attention(model: Any) -> None:
-    """Let a model attend this way; what else it is used for is as with transformers' "sdpa".
+    """Switch a model from transformers' "sdpa" to this attention; nothing else changes.
 
-    Does nothing to a model with attention of its own.
+    A model with another attention implementation is left as it is.
     """
     if model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(_NAME)
 
 
 def attends_quickly(model: Any) -> bool:
-    """Whether it attends this way."""
+    """Whether a model uses this attention."""
     return bool(model.config._attn_implementation == _NAME)
 
 
@@ -44,19 +43,19 @@ def _attend(
     attention_mask: torch.Tensor | None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Transformers' protocol, for rows of as many tokens and for pieces of prompts.
+    """Transformers' attention function, for rows of equal length and for pieces of prompts.
 
     Args:
-        module: The layer.
-        query: Shape (rows, heads, new, head dim); of pieces one row, one piece after another.
+        module: The attention layer.
+        query: Shape (rows, heads, new, head dim). Pieces follow each other in one row.
         key: Shape (rows, kv heads, known, head dim), or `Pieces` with one row each.
-        value: The same.
-        attention_mask: Shape (rows, 1, new, known), added to the scores, or true for what is seen.
-            Of pieces it has the keys of the longest.
-        options: For `sdpa_attention_forward`.
+        value: As `key`.
+        attention_mask: Shape (rows, 1, new, known): either added to the scores, or true for visible
+            keys. For pieces, `known` is that of the longest.
+        options: Passed to `sdpa_attention_forward`.
 
     Returns:
-        Shape (rows, new, heads, head dim), and no weights.
+        The output, shape (rows, new, heads, head dim), and `None` for the attention weights.
 
     Raises:
         EngineError: The layer has attention sinks (gpt-oss).
@@ -81,7 +80,7 @@ def _attend_rows(
     **options: Any,
 ) -> torch.Tensor:
     if options.get("s_aux") is not None:
-        # torch's kernels have no place for them, and without them the answer is another.
+        # torch's kernels do not support sinks, and without them the answer differs.
         raise EngineError(
             f"{type(module).__name__} has attention sinks, which this attention ignores. Use "
             'attn_implementation="eager" (of a loaded model, set_attn_implementation("eager")), or '
@@ -94,7 +93,7 @@ def _attend_rows(
     rows, heads, new, width = query.shape
     group = heads // key.shape[1]
     scale = options.get("scaling")
-    # The heads of a group lie next to each other, each with its queries.
+    # The heads of a group are adjacent, each with its queries.
     queries = query.reshape(rows, key.shape[1], group * new, width)
     if new > 1 and group > 1:
         mask = mask.repeat(1, 1, group, 1)
@@ -108,7 +107,7 @@ def _attend_rows(
 
 
 def _is_known(options: dict[str, Any]) -> bool:
-    """Whether no more is asked for than what is done here."""
+    """Whether this attention supports all of the options."""
     return not options.get("dropout") and options.keys().isdisjoint(("position_bias", "softcap"))
 
 

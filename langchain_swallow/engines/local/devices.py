@@ -1,4 +1,4 @@
-"""What this machine has to compute on, and what of it to use."""
+"""Chooses the device and the dtype, and manages memory and CPU threads."""
 
 import ctypes
 import functools
@@ -17,10 +17,10 @@ _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torc
 
 
 def choose_device(name: str | None) -> str:
-    """The device to load on.
+    """Return the device to load on; `None` takes cuda, mps or cpu, the first that is available.
 
     Raises:
-        DeviceError: It is not there.
+        DeviceError: The device does not exist on this machine.
     """
     if name is None:
         if torch.cuda.is_available():
@@ -40,10 +40,10 @@ def choose_device(name: str | None) -> str:
 
 
 def choose_dtype(name: str, device: str) -> torch.dtype:
-    """The dtype of the weights: 16 bits where the device computes with them, else float32.
+    """Return the dtype of the weights; "auto" is 16 bits if the device computes with them.
 
     Raises:
-        DeviceError: Unknown, or slower than useless on this device.
+        DeviceError: The dtype is unknown, or too slow on this device to be useful.
     """
     if name != "auto":
         if name not in _DTYPES:
@@ -61,7 +61,7 @@ def choose_dtype(name: str, device: str) -> torch.dtype:
 def cpu_has_bfloat16() -> bool:
     """Whether this CPU multiplies bfloat16 matrices (AVX512-BF16 or AMX).
 
-    A torch too old to tell gets float32, which is right everywhere.
+    A torch too old to detect this gets float32, which every CPU supports.
     """
     ask: Callable[[], Mapping[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)
     capabilities = ask()
@@ -69,23 +69,23 @@ def cpu_has_bfloat16() -> bool:
 
 
 def is_on_cpu(model: Any) -> bool:
-    """Whether all of a model is in the host's memory."""
+    """Whether a model is entirely in host memory."""
     return {parameter.device.type for parameter in model.parameters()} == {"cpu"}
 
 
 def is_quantized(model: Any) -> bool:
-    """Whether any of its weights are integers."""
+    """Whether any of a model's weights are integers."""
     return not all(parameter.is_floating_point() for parameter in model.parameters())
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether there was no room; for Apple's devices torch has no type of error that says so."""
+    """Whether an error means out of memory; for mps, torch has no error class of its own."""
     typed = isinstance(error, (MemoryError, torch.OutOfMemoryError))
     return typed or "out of memory" in str(error)
 
 
 def failure(error: Exception) -> SwallowError:
-    """What a request's caller hears of an error; a GPU that was full has its room back."""
+    """Turn an error into the one its caller gets; after out of memory, free the GPU's cache."""
     empty_device_caches()
     if isinstance(error, SwallowError):
         return error
@@ -100,43 +100,43 @@ def failure(error: Exception) -> SwallowError:
 
 
 def free_gib(device: str) -> float:
-    """Free memory of a GPU; all memory of the host, which swaps out what others hold."""
+    """Free memory of a GPU in GiB, or all of the host's, since the host can swap."""
     if device.startswith("cuda"):
         return float(torch.cuda.mem_get_info(torch.device(device))[0] / 1024**3)
     return host_memory_gib()
 
 
 def host_memory_gib() -> float:
-    """The memory of this machine that this process may use."""
+    """Host memory in GiB that this process may use."""
     return allowed_memory() / 1024**3
 
 
 def keep_to_allowed_cores() -> None:
-    """Let torch have no more threads than there are cores for this process.
+    """Limit torch to as many threads as this process has cores.
 
-    In a container with one core two threads took 1.6 times as long as one, measured.
+    In a container with one core, two threads took 1.6× as long as one (measured).
     """
     if torch.get_num_threads() > allowed_cores():
         torch.set_num_threads(allowed_cores())
 
 
 def release_openmp_threads() -> None:
-    """End the idle OpenMP threads of the calling thread; its next use starts them anew.
+    """End the idle OpenMP threads of the calling thread; torch starts them again when needed.
 
-    GNU's OpenMP lets threads wait actively only while there are no more of them than cores. A
-    caller that computed with torch before, an encoder of passages say, keeps a thread per core;
-    with those of the engine's own thread that is too many, and each of a decode step's hundreds
-    of parallel regions is then woken through the kernel: 32 instead of 22 ms a step, measured.
+    GNU OpenMP lets threads spin while waiting only if there are no more threads than cores. A
+    caller that computed with torch before, such as with an embedding model, keeps one thread per
+    core. Together with the engine's threads these exceed the cores, so each of a decode step's
+    hundreds of parallel regions is woken through the kernel: 32 instead of 22 ms per step
+    (measured).
     """
     end_idle_threads(_openmp_pauses())
 
 
 def release_freed_memory() -> None:
-    """Give the memory of what was freed back: a GPU's, and the host's where glibc keeps it.
+    """Return freed memory to the system: the GPU's, and the host's that glibc keeps.
 
-    glibc serves the later of several large allocations from its heaps, and keeps what is freed
-    there while anything above it is in use: hundreds of megabytes after a model of 320 MB,
-    measured.
+    glibc serves later large allocations from its heaps, and keeps freed memory there while anything
+    above it is in use: hundreds of megabytes after a model of 320 MB (measured).
     """
     gc.collect()
     empty_device_caches()
@@ -145,7 +145,7 @@ def release_freed_memory() -> None:
 
 
 def empty_device_caches() -> None:
-    """Give a GPU back what torch keeps of it for later."""
+    """Release the GPU memory that torch caches."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     if torch.backends.mps.is_available():
@@ -153,12 +153,12 @@ def empty_device_caches() -> None:
 
 
 def _gpu_has_bfloat16(device: str) -> bool:
-    """Whether a GPU has units for bfloat16: on older ones (a T4) torch emulates it, slowly."""
+    """Whether a GPU computes bfloat16 in hardware; on older ones (T4), torch emulates it slowly."""
     with torch.cuda.device(device):
         return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 @functools.cache
 def _openmp_pauses() -> list[Pause]:
-    """Found once, when torch's copy is loaded: looking takes a millisecond."""
+    """Cached after torch has loaded its copy, because the search takes a millisecond."""
     return gnu_openmp_pauses()

@@ -1,8 +1,8 @@
-"""One loaded model, one thread, any number of callers: continuous batching over transformers.
+"""Continuous batching over a transformers model: one thread computes for all callers.
 
-A `Sequence` flows from waiting to prefill to decode. Every step computes a bounded share of the
-waiting prompts, then the next tokens of every running sequence; so sequences join and leave at
-any step, and a long prompt does not hold up running streams.
+A `Sequence` goes from waiting to prefill to decode. Each step computes a bounded share of the
+waiting prompts, then the next tokens of all running sequences. So sequences join and leave at any
+step, and a long prompt does not delay running streams.
 """
 
 import atexit
@@ -43,15 +43,17 @@ from langchain_swallow.errors import EngineError
 from langchain_swallow.prompts import encode_inside
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
-# No pass over a prompt has fewer tokens, unless fewer are left: as many as keep the device busy.
+# Minimum tokens of a prefill pass, unless the prompt has fewer left: enough to keep the device
+# busy.
 _BLOCK = {"cpu": 128}
 _BLOCK_GPU = 256
-# Guessed tokens are free while a decode pass is bound by reading the weights: up to this many.
+# Draft tokens cost nothing while a decode pass is bound by reading the weights: up to this many.
 _DECODE_TOKENS = {"cpu": 16}
 _DECODE_TOKENS_GPU = 128
-# A CPU's kernels for quantised weights unpack them once for so many; eight take twice as long.
+# A CPU's kernels for quantized weights unpack them once for up to four tokens; eight take twice as
+# long.
 _DECODE_TOKENS_QUANTIZED = 4
-# Idle rows that keep prompt beginnings, beside those of running sequences.
+# Additional KV cache rows that keep the prefixes of ended sequences.
 _IDLE_SLOTS = 16
 
 _ON_PARENTS_GPU = (
@@ -63,23 +65,24 @@ _open_engines: "weakref.WeakSet[LocalEngine]" = weakref.WeakSet()
 
 @atexit.register
 def _close_engines() -> None:
-    """Stop the threads before Python ends them: inside torch that aborts the process."""
+    """Stop the threads before Python ends them, which would abort the process inside torch."""
     for engine in list(_open_engines):
         engine.close()
 
 
 class LocalEngine:
-    """A causal language model of transformers, shared by all its callers.
+    """A causal language model of transformers that all callers share; thread-safe.
 
     Args:
-        model: Loaded, in evaluation mode.
-        tokenizer: Its tokenizer.
-        context_window: Most tokens of prompt and answer together.
-        max_batch: Most sequences that decode at once.
-        kv_budget_bytes: Memory for keys and values.
-        block: The fewest tokens of a prompt to compute at once, unless fewer are left; `None` takes
-            what suits the device.
-        prompt_lookup: Guess tokens that repeat earlier ones, and verify them; see `lookup`.
+        model: The loaded model, in evaluation mode.
+        tokenizer: The model's tokenizer.
+        context_window: Maximum number of tokens of prompt and answer together.
+        max_batch: Maximum number of sequences that run at the same time. Default: 64.
+        kv_budget_bytes: Memory for the KV cache in bytes. Default: 4 GiB.
+        block: Minimum tokens of a prefill pass, unless fewer are left. `None`, the default, is 128
+            on a CPU and 256 on a GPU.
+        prompt_lookup: Whether to use speculative decoding by prompt lookup; see `lookup`. Default:
+            true.
     """
 
     name = "transformers"
@@ -122,7 +125,7 @@ class LocalEngine:
         if self._is_on_cpu and is_quantized(model):
             tokens = _DECODE_TOKENS_QUANTIZED
         self._decode_tokens = tokens if prompt_lookup else 0
-        # Why no request is taken any more.
+        # The reason why the engine refuses requests; `None` while it is open.
         self._closed_because: str | None = None
         self._begin()
         register_fork_reset(self)
@@ -141,7 +144,7 @@ class LocalEngine:
         self._thread: threading.Thread | None = None
 
     def reset_after_fork(self) -> None:
-        """Go on in a forked child with the parent's weights, if they are in the host's memory."""
+        """In a forked child, continue with the parent's weights if they are in host memory."""
         if self._is_on_cpu:
             self._cache.clear()
         else:
@@ -153,15 +156,15 @@ class LocalEngine:
             sequence.sink(EngineError("The process was forked during generation."))
 
     def submit(self, request: Request, sink: Sink) -> Sequence:
-        """Queue a request.
+        """Queue a request; `sink` gets its events from the engine's thread.
 
         Raises:
-            PromptOverflowError: Prompt and answer do not fit the context window.
+            PromptOverflowError: Prompt and answer exceed the context window.
             GrammarError: The grammar cannot be enforced.
             EngineError: The engine is closed.
         """
         sequence = self._sequence(request, sink)
-        # The thread of the engine itself submits what follows a thought.
+        # The engine's own thread submits the answer that follows a thought.
         if threading.current_thread() is not self._thread:
             self.make_way()
         with self._wake:
@@ -176,7 +179,8 @@ class LocalEngine:
         return sequence
 
     def check(self, request: Request) -> None:
-        """Compile the grammar in the calling thread, and with the first one the vocabulary.
+        """Compile the request's grammar in the calling thread; the first one compiles the
+        vocabulary too.
 
         Raises:
             GrammarError: The grammar cannot be enforced.
@@ -185,7 +189,7 @@ class LocalEngine:
             self._grammars.mask(request.grammar)
 
     def make_way(self) -> None:
-        """End the calling thread's OpenMP threads, which would slow the engine's."""
+        """Release the calling thread's OpenMP threads, so that the engine can use the cores."""
         if self._device.type == "cpu":
             release_openmp_threads()
 
@@ -224,7 +228,7 @@ class LocalEngine:
         while self._has_work():
             try:
                 self._step()
-            except Exception as error:  # the callers' threads must hear of it
+            except Exception as error:  # reported to all callers
                 self._fail_all(failure(error))
         self._fail_all(EngineError("The model was unloaded during generation."))
 
@@ -234,7 +238,7 @@ class LocalEngine:
         self.scheduler.fail_all(error)
 
     def _has_work(self) -> bool:
-        """Wait for work; `False` when the engine is closed."""
+        """Block until there is work; return `False` when the engine is closed."""
         with self._wake:
             self._wake.wait_for(
                 lambda: self._closed_because or self._incoming or self.scheduler.has_work
@@ -261,7 +265,7 @@ class LocalEngine:
             self._accept(one, output)
 
     def _isolate_failure(self, work: list[Work], error: Exception) -> None:
-        """Find the request with which a pass fails: its caller must hear of it, others go on."""
+        """Find the request whose pass fails and report the error to its caller."""
         if work[0].is_answer:
             if not is_out_of_memory(error):
                 raise error
@@ -276,13 +280,13 @@ class LocalEngine:
                 self._compute([one])
 
     def _accept(self, work: Work, output: Output | None) -> None:
-        """Choose tokens, and tell the scheduler and the caller."""
+        """Choose tokens, and pass them to the scheduler and the caller."""
         tokens: list[int] = []
         is_last = False
         try:
             if output is not None:
                 tokens, is_last = self._choose(work, output)
-        except Exception as error:  # of its grammar, or its sampling
+        except Exception as error:  # from the grammar or the sampler
             self.scheduler.fail(work.sequence, error)
             return
         self.scheduler.accept(work, tokens)
@@ -292,10 +296,11 @@ class LocalEngine:
             self.scheduler.end(work.sequence)
 
     def _choose(self, work: Work, output: Output) -> tuple[list[int], bool]:
-        """One token after another for as long as they are the drafts; whether the last ends it.
+        """Return the tokens chosen, up to the first rejected draft, and whether the last ends the
+        answer.
 
-        A draft that holds is the token that would have been chosen without it, greedy or drawn,
-        so the answer is the same and its distribution too.
+        A draft is accepted only if it is the token that is chosen anyway, greedily or by sampling.
+        So speculative decoding changes neither the answer nor its distribution.
         """
         sequence, tokens, is_last = work.sequence, list[int](), False
         for position, draft in enumerate([*work.drafts, None]):

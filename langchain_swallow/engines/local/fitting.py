@@ -1,4 +1,4 @@
-"""What a device has memory for: checkpoints, of how many bits, and their keys and values."""
+"""Estimates which checkpoints fit a device, with how many bits, and how much KV cache."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,35 +12,35 @@ from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.errors import OutOfMemoryError
 
 BITS = {"8bit": 8, "4bit": 4}
-# For keys and values: shares of what is free on a GPU after loading; of all of the host's memory,
-# and of what a large model leaves of that.
+# Shares of memory for the KV cache: of what is free on a GPU after loading, of all host memory, and
+# of the host memory that a large model leaves.
 _KV_SHARE_CUDA = 0.8
 _KV_SHARE_HOST = 0.25
 _KV_SHARE_LEFT = 0.7
 
 
 def fits(info: ModelInfo, device: str, dtype: torch.dtype, bits: int = 16) -> bool:
-    """Whether a device has room for a checkpoint, and for keys and values of 1,000 tokens.
+    """Whether a device has memory for a checkpoint and the KV cache of 1,000 tokens.
 
     Args:
         info: The checkpoint.
-        device: Where it would be loaded.
-        dtype: What it computes with.
-        bits: Of its linear layers' weights; 16 leaves them in `dtype`.
+        device: The device to load on, such as `"cpu"` or `"cuda:0"`.
+        dtype: The dtype of computation.
+        bits: Bits of the linear layers' weights: 4, 8, or 16, which keeps `dtype`. Default: 16.
     """
     if bits < 16 and (info.quantization or device.startswith("mps")):
-        return False  # it is quantized already, or nothing quantizes there
+        return False  # quantized already, or this device cannot quantize
     if info.quantization == "awq" and not device.startswith("cuda"):
-        return False  # its kernels are for GPUs
+        return False  # AWQ kernels need a GPU
     cache = info.kv_cache_gib_per_1000_tokens * dtype.itemsize / 2
     return _loaded_gib(info, device, dtype, bits) + cache <= free_gib(device)
 
 
 def check_memory(settings: LoadSettings, device: str, dtype: torch.dtype) -> None:
-    """Refuse a checkpoint whose weights do not fit, before anything is read of it.
+    """Refuse a checkpoint whose weights do not fit, before any file is read.
 
     Raises:
-        OutOfMemoryError: It says what would fit.
+        OutOfMemoryError: The weights do not fit; the message suggests what does.
     """
     if info := chat_model_info(settings.model):
         need = _loaded_gib(info, device, dtype, BITS.get(settings.quantization or "", 16))
@@ -49,14 +49,14 @@ def check_memory(settings: LoadSettings, device: str, dtype: torch.dtype) -> Non
 
 
 def kv_budget(model: Any) -> int:
-    """Bytes that the keys and values of a loaded model may take, beside its weights."""
+    """Memory in bytes for the KV cache of a loaded model, in addition to its weights."""
     gpus = {p.device for p in model.parameters() if p.device.type == "cuda"}
     if gpus:
-        # Each has the keys and values of its own layers: the fullest decides.
+        # Each GPU holds the KV cache of its own layers, so the fullest one is the limit.
         free = len(gpus) * min(torch.cuda.mem_get_info(gpu)[0] for gpu in gpus)
         return int(free * _KV_SHARE_CUDA)
     memory = host_memory_gib() * GIB
-    # Weights that are mapped may be more than all memory.
+    # Memory-mapped weights may exceed all memory.
     remaining = max(memory - weight_bytes(model), memory / 16)
     return int(min(_KV_SHARE_HOST * memory, _KV_SHARE_LEFT * remaining))
 
@@ -64,7 +64,7 @@ def kv_budget(model: Any) -> int:
 def too_large(
     settings: LoadSettings, device: str, dtype: torch.dtype, needs: str = " is too large"
 ) -> str:
-    """What an error says of a model that a device has no room for: what would fit."""
+    """Error message for a model that does not fit; suggests alternatives that do."""
     ways = _fewer_bits(settings, device, dtype)
     if device.startswith("cuda"):
         ways.append('device_map="auto" over several GPUs')
@@ -78,19 +78,19 @@ def too_large(
 
 
 def _loaded_gib(info: ModelInfo, device: str, dtype: torch.dtype, bits: int) -> float:
-    """Memory of a checkpoint's weights once they are loaded."""
+    """Memory of a checkpoint's weights in GiB after loading."""
     if info.quantization == "mxfp4" and not device.startswith("cuda"):
-        # Without kernels for it, transformers dequantizes.
+        # Without kernels for the quantization, transformers dequantizes.
         info = replace(info, quantization=None)
     size = info.weights_gib(bits, dtype.itemsize)
     if device == "cpu" and info.ties_embeddings:
-        # The output matrix, rearranged, is one of its own (see `packing`).
+        # The packed output matrix no longer shares memory with the embedding (see `packing`).
         size += info.embedding_parameters * dtype.itemsize / GIB
     return size
 
 
 def _fewer_bits(settings: LoadSettings, device: str, dtype: torch.dtype) -> list[str]:
-    """The settings with which the same model fits; of a folder nobody knows before."""
+    """Quantization settings with which the model fits; a folder's size is not known in advance."""
     info = chat_model_info(settings.model)
     if info is None:
         return [] if settings.quantization or device.startswith("mps") else ['quantization="4bit"']

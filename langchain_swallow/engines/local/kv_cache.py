@@ -1,33 +1,33 @@
-"""Which tokens' keys and values are kept where, and what of them a new prompt may begin with.
+"""Assigns KV cache rows to sequences, and reuses cached prefixes (prefix cache).
 
-The decoding sequences are kept in neighbouring rows of a `KVMemory`; a row moves only when a
-sequence begins or ends, and only if it lies apart.
+Decoding sequences occupy neighboring rows of a `KVMemory`. A row moves only when a sequence starts
+or ends, and only if it is not adjacent to the others.
 
-A finished sequence leaves its tokens behind. The next prompt that begins with the same tokens
-takes the row over (the next turn of a chat) or copies the shared part (the same instructions with
-other passages), and computes only the rest. All that is known is shared, whether it was computed as
-a prompt or as an answer; in passes of another size it may differ in the last bits. What was not
-used for longest is forgotten first.
+The tokens of a finished sequence stay in the cache. The next prompt with the same prefix takes the
+row over (the next turn of a chat) or copies the shared prefix (the same instructions with other
+passages), and computes only the rest. Tokens of prompts and of answers are both reused; their
+values may differ in the last bits from those of a pass of another size. The least recently used
+rows are evicted first.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # the scheduler loads no torch
+if TYPE_CHECKING:  # so that the scheduler does not import torch
     from langchain_swallow.engines.local.kv_memory import KVMemory
 
-# Rows and tokens of a row, to begin with, where they are made longer by copying.
+# Initial number of rows and tokens per row, on devices where growing copies them.
 _INITIAL_ROWS = 8
 _INITIAL_CAPACITY = 1024
 
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """One row: the tokens whose keys and values it holds, and whether a sequence uses it.
+    """One row: the tokens in its KV cache, and whether a sequence uses it.
 
-    Where the first `prompt_length` of them are a whole prompt, `logits` are those of its next
-    token. A sequence that uses the row may come to `length` tokens.
+    If the first `prompt_length` tokens are a complete prompt, `logits` are those of its next token.
+    A sequence that uses the row may grow to `length` tokens.
     """
 
     row: int
@@ -43,13 +43,14 @@ class KVCache:
     """Slots for up to `max_slots` sequences within `budget_bytes`.
 
     Args:
-        memory: Where keys and values are. If it is `lazy`, memory is taken when it is written to.
-        bytes_per_token: Keys and values of one token, all layers.
-        max_slots: Most sequences at once, idle beginnings included.
-        max_tokens: Most tokens of one sequence.
-        budget_bytes: Most memory to take; grown into, not allocated ahead.
+        memory: Holds the keys and values. If it is `lazy`, the system allocates memory on first
+            write.
+        bytes_per_token: Size of the KV cache of one token over all layers.
+        max_slots: Maximum number of rows, including idle ones that keep prefixes.
+        max_tokens: Maximum number of tokens of one sequence.
+        budget_bytes: Maximum memory in bytes; allocated as needed, not in advance.
 
-    `slots` are all rows there are: in use, kept for later prompts, or empty.
+    `slots` lists all rows: in use, kept for later prompts, or empty.
     """
 
     def __init__(
@@ -70,25 +71,25 @@ class KVCache:
         self.slots: list[Slot] = []
 
     def acquire(self, prompt_ids: tuple[int, ...], length: int) -> Slot | None:
-        """A slot for a sequence of up to `length` tokens, or `None` while there is no room.
+        """Return a slot for a sequence of up to `length` tokens, or `None` while there is no room.
 
-        Its `ids` are the beginning of the prompt that is known already: all of it, with `logits`,
-        if it was asked before.
+        The slot's `ids` are the cached prefix of the prompt: the whole prompt, with `logits`, if
+        the same prompt was computed before.
 
         Raises:
-            MemoryError: `length` tokens exceed the budget even alone.
+            MemoryError: `length` tokens alone exceed the budget.
         """
         alone = length if self.memory.lazy else self._rounded(length)
         if alone > self._budget:
             need, budget = (n * self._bytes_per_token / 1024**3 for n in (alone, self._budget))
             raise MemoryError(
-                f"keys and values of {length} tokens need {need:.2f} GiB, "
+                f"the KV cache of {length} tokens needs {need:.2f} GiB, "
                 f"the budget is {budget:.2f} GiB"
             )
         if not self._has_room(length):
             return None
         source, shared = self._longest_prefix(prompt_ids)
-        # Taking the row over spares a copy, and loses what follows the shared part.
+        # Taking the row over avoids a copy, but discards the tokens after the shared prefix.
         if source is not None and not source.in_use and 2 * shared > len(source.ids):
             slot = source
         else:
@@ -107,17 +108,17 @@ class KVCache:
         return slot
 
     def known(self, prompt_ids: tuple[int, ...]) -> int:
-        """How many tokens of a prompt would be found."""
+        """Number of tokens of a prompt that are cached."""
         return self._longest_prefix(prompt_ids)[1]
 
     def release(self, slot: Slot) -> None:
-        """End of a sequence; its tokens stay as a beginning for later ones."""
+        """End a sequence; its tokens stay cached as a prefix for later prompts."""
         self._clock += 1
         slot.in_use = False
         slot.last_used = self._clock
 
     def discard(self, slot: Slot) -> None:
-        """End of a sequence whose keys and values may be incomplete, or are not kept any longer."""
+        """End a sequence and drop its tokens: incomplete, or not needed any longer."""
         slot.ids = []
         slot.logits = None
         slot.in_use = False
@@ -125,7 +126,7 @@ class KVCache:
         self.memory.release(slot.row)
 
     def gather(self, slots: Collection[Slot]) -> list[Slot]:
-        """Move slots into neighbouring rows, as few as need to; in the order of their rows."""
+        """Move slots into neighboring rows with few moves; return them in row order."""
         rows, count = {slot.row for slot in slots}, len(slots)
         if max(rows) - min(rows) >= count:
             firsts = range(len(self.slots) - count + 1)
@@ -137,7 +138,7 @@ class KVCache:
         return sorted(slots, key=lambda slot: slot.row)
 
     def clear(self) -> None:
-        """Forget everything and free the memory."""
+        """Evict everything and free the memory."""
         self.memory.clear()
         self.slots.clear()
 
@@ -152,24 +153,24 @@ class KVCache:
         return (source, shared) if shared else (None, 0)
 
     def _usable(self, slot: Slot, prompt_ids: tuple[int, ...]) -> int:
-        """How many of a slot's tokens this prompt may begin with."""
+        """Number of a slot's tokens that this prompt can reuse."""
         shared = shared_length(slot.ids, prompt_ids)
         if slot.logits is not None and shared == slot.prompt_length == len(prompt_ids):
             return shared
-        # The last token is left to compute, for its logits.
+        # The last token must be computed, because its logits are needed.
         return max(0, min(shared, len(prompt_ids) - 1))
 
     def _least_recently_used(self, length: int) -> Slot:
-        """An empty row while the budget has room for it, or what was not used for longest.
+        """Return an empty row if the budget allows it, or else the least recently used one.
 
-        Memory that was written before takes less time than new memory.
+        Among empty rows, memory that was written before is faster than new memory.
         """
         fits = not self.memory.lazy or sum(map(self._cost, self.slots)) + length <= self._budget
         idle = [slot for slot in self.slots if not slot.in_use]
         return min(idle, key=lambda s: ((len(s.ids) > 0) == fits, s.last_used))
 
     def _has_room(self, length: int) -> bool:
-        """Whether the sequences in use leave room for `length` tokens."""
+        """Whether the running sequences leave room for `length` tokens."""
         if not self.memory.lazy:
             return self._grow_for(length)
         if not self.slots:
@@ -179,7 +180,7 @@ class KVCache:
         return in_use + length <= self._budget
 
     def _evict_for(self, slot: Slot, length: int, source: Slot | None) -> None:
-        """Forget beginnings until a slot may come to `length` tokens; its source last."""
+        """Evict prefixes until a slot can grow to `length` tokens; its source is evicted last."""
         idle = [s for s in self.slots if not s.in_use]
         for other in sorted(idle, key=lambda s: (s is slot, s is source, s.last_used)):
             others = sum(self._cost(s) for s in self.slots if s is not slot)
@@ -188,12 +189,12 @@ class KVCache:
             self.discard(other)
 
     def _cost(self, slot: Slot) -> int:
-        """Tokens of memory that a slot has taken, and what its sequence may still take."""
+        """Memory of a slot in tokens: what it holds, and what its sequence may still need."""
         written = self.memory.written[slot.row]
         return max(written, slot.length) if slot.in_use else written
 
     def _grow_for(self, length: int) -> bool:
-        """Whether a row of `length` tokens is free now, making rows more and longer if need be."""
+        """Whether a row of `length` tokens is free; adds or lengthens rows if necessary."""
         capacity = max(self.memory.capacity, self._rounded(length))
         max_rows = min(self._max_slots, self._budget // capacity)
         in_use = sum(slot.in_use for slot in self.slots)
@@ -207,12 +208,12 @@ class KVCache:
         return True
 
     def _rounded(self, length: int) -> int:
-        """To the first capacity, doubled as often as needed; the longest sequence at most."""
+        """Round up to the initial capacity times a power of two, at most `max_tokens`."""
         times = -(-length // _INITIAL_CAPACITY)
         return min(self._max_tokens, _INITIAL_CAPACITY * 2 ** int(times - 1).bit_length())
 
     def _resize(self, rows: int, capacity: int) -> None:
-        """Keep all sequences in use and the latest beginnings."""
+        """Resize the memory, and keep all running sequences and the most recent prefixes."""
         keep = sorted(self.slots, key=lambda s: (s.in_use, s.last_used), reverse=True)[:rows]
         self.memory.resize(rows, capacity, [(slot.row, len(slot.ids)) for slot in keep])
         for row, slot in enumerate(keep):
@@ -221,7 +222,7 @@ class KVCache:
 
 
 def shared_length(cached_ids: list[int], prompt_ids: tuple[int, ...]) -> int:
-    """How many tokens at the beginning are the same."""
+    """Length of the common prefix of two token lists."""
     limit = min(len(cached_ids), len(prompt_ids))
     if cached_ids[:limit] == list(prompt_ids[:limit]):
         return limit

@@ -1,12 +1,12 @@
-"""Memory of keys and values; the only place that touches them.
+"""Tensors of the KV cache; no other module accesses them.
 
-Per layer two tensors of shape (rows, kv heads, capacity, head dim); a sequence's tokens lie at the
-beginning of its row. A model reads and writes through a `Window`, a run of neighbouring rows, so a
-decode step slices and never copies.
+Each layer has two tensors of shape (rows, kv heads, capacity, head dim). A sequence's tokens are at
+the start of its row. A model reads and writes through a `Window` of neighboring rows, so a decode
+step slices and never copies.
 
-Linux gives memory to a process when it is written to. There, on a CPU, all rows are as long as the
-longest sequence from the beginning, and cost what was written. Elsewhere rows are added and made
-longer by copying.
+Linux allocates memory on first write. So on a CPU under Linux, every row has the length of the
+longest sequence from the start, and uses only the memory that was written. Elsewhere, rows are
+added and lengthened by copying.
 """
 
 import contextlib
@@ -18,20 +18,20 @@ from typing import Any
 
 import torch
 
-# Of Linux; Python has a name for it since 3.13.
+# Linux's value; Python has a name for it since 3.13.
 _MAP_NORESERVE = 0x4000
 
 
 class KVMemory:
-    """Rows for keys and values of sequences.
+    """The KV cache of all sequences, one row each.
 
     Args:
-        lazy: Memory is given when it is written to, and given back by `release`.
+        lazy: Whether the system allocates memory on first write, and `release` returns it.
 
     Attributes:
-        rows: How many there are.
-        capacity: Tokens that fit a row.
-        written: For each row, how many tokens of memory it has taken.
+        rows: Number of rows.
+        capacity: Number of tokens that fit in a row.
+        written: For each row, the number of tokens of memory that it uses.
     """
 
     def __init__(self, *, lazy: bool) -> None:
@@ -44,10 +44,10 @@ class KVMemory:
         self._mapped: list[mmap.mmap] = []
 
     def resize(self, rows: int, capacity: int, kept: list[tuple[int, int]]) -> None:
-        """Make so many rows of this capacity; the first are copies of those kept, (row, tokens).
+        """Allocate `rows` rows; the first are copies of `kept`, pairs of (row, tokens to copy).
 
         Raises:
-            RuntimeError: The device has no room for more; nothing has changed.
+            RuntimeError: The device is out of memory; nothing was changed.
         """
         self._check_room(rows * capacity)
         for tensors in (self._keys, self._values):
@@ -63,7 +63,7 @@ class KVMemory:
     def write(self, layer: int, window: "Window", keys: torch.Tensor, values: torch.Tensor) -> None:
         """Store new keys and values, shape (rows, kv heads, n, head dim), at their positions."""
         if layer not in self._keys:
-            # Both or none: there may be room for one only.
+            # Assign both or neither, in case only one fits in memory.
             self._keys[layer], self._values[layer] = (
                 self._zeros((self.rows, new.shape[1], self.capacity, new.shape[3]), new)
                 for new in (keys, values)
@@ -72,7 +72,7 @@ class KVMemory:
         window.store(self._values[layer], values)
 
     def read(self, layer: int, window: "Window") -> tuple[torch.Tensor, torch.Tensor]:
-        """Views of shape (rows, kv heads, window.end, head dim)."""
+        """Return keys and values as views of shape (rows, kv heads, window.end, head dim)."""
         rows = slice(window.row, window.row + window.rows)
         return (
             self._keys[layer][rows, :, : window.end],
@@ -86,7 +86,7 @@ class KVMemory:
         self.note(target, tokens)
 
     def exchange(self, row: int, tokens: int, other: int, others: int) -> None:
-        """Exchange two rows, of which so many tokens are in use."""
+        """Exchange two rows that use `tokens` and `others` tokens."""
         for tensor in (*self._keys.values(), *self._values.values()):
             moved = tensor[row, :, :tokens].clone()
             tensor[row, :, :others] = tensor[other, :, :others]
@@ -95,7 +95,7 @@ class KVMemory:
         self.note(other, tokens)
 
     def release(self, row: int) -> None:
-        """Give the memory of a row back where the system takes it; pages of two rows stay."""
+        """Return a row's memory to the system if it is lazy; pages shared with another row stay."""
         for mapped in self._mapped:
             size = len(mapped) // self.rows
             first = -(-row * size // mmap.PAGESIZE) * mmap.PAGESIZE
@@ -105,7 +105,7 @@ class KVMemory:
         self.written[row] = 0
 
     def clear(self) -> None:
-        """Free it all."""
+        """Free all rows."""
         self._keys.clear()
         self._values.clear()
         self._mapped.clear()
@@ -113,23 +113,24 @@ class KVMemory:
         self.rows = self.capacity = 0
 
     def note(self, row: int, tokens: int) -> None:
-        """Note that the first tokens of a row are written, or about to be."""
+        """Record that the first tokens of a row are written, or are about to be."""
         self.written[row] = max(self.written[row], tokens)
 
     def _check_room(self, tokens: int) -> None:
-        """Take what all layers will take more, and give it back, before any is touched."""
+        """Allocate and free the memory that all layers need, before any layer is changed."""
         tensors = [*self._keys.values(), *self._values.values()]
         for device in {tensor.device for tensor in tensors}:
             on_device = [tensor for tensor in tensors if tensor.device == device]
-            # One after another is moved: the old of one is there beside its new.
+            # Layers are moved one after another, so the old and the new tensor of one exist
+            # together.
             sizes = [t[0, :, 0].numel() * (tokens - self.rows * self.capacity) for t in on_device]
             self._zeros((max(0, sum(sizes)) + max(t.numel() for t in on_device),), on_device[0])
 
     def _zeros(self, shape: tuple[int, ...], reference: torch.Tensor) -> torch.Tensor:
-        """Zeros, not empty: what is masked out must still be finite."""
+        """Return zeros instead of uninitialized memory, because masked values must be finite."""
         if reference.device.type != "cpu":
             return reference.new_zeros(shape)
-        # torch's zeros are written at once; a system's are when they are used.
+        # torch writes its zeros immediately; the system's are written on first use.
         mapped = _reserve(math.prod(shape) * reference.dtype.itemsize)
         if self.lazy:
             self._mapped.append(mapped)
@@ -137,12 +138,12 @@ class KVMemory:
 
 
 def can_reserve(size: int) -> bool:
-    """Whether this system lets a process have addresses for so many bytes, written or not."""
+    """Whether the system lets a process reserve address space of `size` bytes."""
     if sys.platform != "linux":
         return False
     try:
         _reserve(size).close()
-    except (OSError, OverflowError):  # limited by ulimit or by the system's policy
+    except (OSError, OverflowError):  # limited by ulimit or by the overcommit policy
         return False
     return True
 
@@ -150,8 +151,8 @@ def can_reserve(size: int) -> bool:
 def _reserve(size: int) -> mmap.mmap:
     if sys.platform != "linux":
         return mmap.mmap(-1, size)
-    # Private memory is touched in two thirds of the time of shared memory; of huge pages the
-    # beginning of a row would touch all.
+    # A first write to private memory takes two thirds of the time of shared memory. With huge
+    # pages, the start of a row would allocate all of it.
     mapped = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE)
     with contextlib.suppress(OSError):  # a kernel without huge pages
         mapped.madvise(mmap.MADV_NOHUGEPAGE)
@@ -159,16 +160,16 @@ def _reserve(size: int) -> mmap.mmap:
 
 
 class Window:
-    """What a model sees as its cache for one forward pass over neighbouring rows.
+    """The cache object that a model gets for one forward pass over neighboring rows.
 
     Args:
-        memory: Where keys and values lie.
+        memory: Holds the keys and values.
         row: First row.
         starts: For each row, the position of its first new token.
         count: New tokens per row.
 
     Attributes:
-        end: How many tokens of a row are read.
+        end: Number of tokens of a row that are read.
     """
 
     def __init__(self, memory: KVMemory, row: int, starts: list[int], count: int) -> None:
@@ -185,7 +186,7 @@ class Window:
     def update(
         self, keys: torch.Tensor, values: torch.Tensor, layer_idx: int, *_: Any, **__: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Transformers' cache protocol: store the new, return all."""
+        """Transformers' cache protocol: store the new keys and values, and return all."""
         self._memory.write(layer_idx, self, keys, values)
         return self._memory.read(layer_idx, self)
 
@@ -210,11 +211,11 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """Keys or values of several prompts in one pass.
+    """Keys or values of several prompts that one pass computes.
 
     Attributes:
-        rows: All of each row, shape (1, kv heads, known, head dim).
-        counts: How many of each are new.
+        rows: The keys or values of each prompt, shape (1, kv heads, known, head dim).
+        counts: Number of new tokens of each prompt.
     """
 
     rows: tuple[torch.Tensor, ...]
@@ -222,7 +223,7 @@ class Pieces:
 
 
 class Windows:
-    """Windows of one row each, whose new tokens follow each other in one row of a pass."""
+    """Windows of one row each; their new tokens are concatenated in one row of the pass."""
 
     def __init__(self, windows: list[Window]) -> None:
         self._windows = windows
@@ -232,7 +233,7 @@ class Windows:
     def update(
         self, keys: torch.Tensor, values: torch.Tensor, layer_idx: int, *_: Any, **__: Any
     ) -> tuple[Pieces, Pieces]:
-        """As a window's, with all of each row apart."""
+        """As `Window.update`, but each row is returned separately."""
         new = zip(keys.split(self._counts, 2), values.split(self._counts, 2), strict=True)
         stored = [w.update(*piece, layer_idx) for w, piece in zip(self._windows, new, strict=True)]
         known, weighed = zip(*stored, strict=True)

@@ -1,4 +1,4 @@
-"""Checkpoint → model and tokenizer → engine in this process."""
+"""Loads a checkpoint with transformers into an engine in this process."""
 
 from typing import Any
 
@@ -25,10 +25,10 @@ from langchain_swallow.prompts.tokenizer import Tokenizer
 
 
 def load_local_engine(settings: LoadSettings) -> LocalEngine:
-    """Load a model with transformers; see `shared_engine` for the errors.
+    """Load a model with transformers; `shared_engine` lists the errors.
 
     Args:
-        settings: How to load.
+        settings: The checkpoint and how to load it.
     """
     _check_attention(settings.attn_implementation)
     device = choose_device(settings.device)
@@ -37,22 +37,23 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
         check_memory(settings, device, dtype)
     bits = _bits_by_torch(settings, device)
     quantization = None if bits else _quantization_config(settings.quantization, dtype)
-    # To a GPU each weight goes as it is read; a whole model may not fit the host's memory.
+    # Each weight goes to the GPU as it is read, because the model may not fit in host memory.
     placed = device if quantization or device != "cpu" else None
     tokenizer = tokenizer_from_files(settings)
     try:
         model = AutoModelForCausalLM.from_pretrained(
             resolve_files(settings.model),
-            # As most checkpoints have it, so that files are mapped until they are quantised.
+            # The dtype of most checkpoints, so that files stay memory-mapped until they are
+            # quantized.
             dtype=torch.bfloat16 if bits else dtype,
             attn_implementation=settings.attn_implementation,
             device_map=settings.device_map or placed,
-            # Given as None, it would hide how the checkpoint itself is quantized.
+            # Passing None would hide the quantization of the checkpoint itself.
             **({"quantization_config": quantization} if quantization else {}),
             trust_remote_code=settings.trust_remote_code,
             **settings.hub,
         )
-    except ImportError as error:  # of a quantized checkpoint's kernels
+    except ImportError as error:  # a package with the kernels of a quantized checkpoint
         raise MissingDependencyError(
             f"Loading {settings.model!r} needs a package that is not installed: {error}. Install "
             'it, or use engine="vllm".'
@@ -87,16 +88,17 @@ def engine_from(
     *,
     prompt_lookup: bool = True,
 ) -> LocalEngine:
-    """An engine around a model that is loaded already.
+    """Return an engine for a model that is already loaded.
 
     Args:
-        model: Stays as it is but for how it attends, and is in evaluation mode afterwards.
-        tokenizer: Its tokenizer.
-        context_window: Most tokens of prompt and answer; `None`, or more than its own: its own.
+        model: Set to evaluation mode and to this engine's attention; otherwise unchanged.
+        tokenizer: The model's tokenizer.
+        context_window: Maximum number of tokens of prompt and answer together. `None`, or a value
+            above the model's context window, takes the model's.
         prompt_lookup: See `LocalEngine`.
 
     Raises:
-        ValueError: Its attention takes no masks.
+        ValueError: The model's attention does not support masks.
     """
     if not attends_quickly(model):
         _check_attention(model.config._attn_implementation)
@@ -113,7 +115,7 @@ def engine_from(
 
 
 def _check_attention(implementation: str | None) -> None:
-    # Rows of different lengths are one batch: what each may see is in a mask.
+    # Rows of different lengths form one batch, so a mask says what each row may attend to.
     if implementation not in (None, "sdpa", "eager"):
         raise ValueError(
             f'{implementation!r} takes no attention masks. Use attn_implementation="sdpa" '
@@ -123,7 +125,7 @@ def _check_attention(implementation: str | None) -> None:
 
 
 def _bits_by_torch(settings: LoadSettings, device: str) -> int | None:
-    """Bits of weights that torch's own kernels suit: on CPUs that bitsandbytes has none for."""
+    """Bits for torch's own quantized kernels, on CPUs for which bitsandbytes has no kernels."""
     bits = BITS.get(settings.quantization or "")
     on_cpu = device == "cpu" and settings.device_map is None
     suits = bits is not None and on_cpu and not cpu_has_bfloat16() and has_kernels(bits)

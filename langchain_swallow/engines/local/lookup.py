@@ -1,21 +1,21 @@
-"""Prompt lookup: guesses at the next tokens, copied from where the last ones stood before.
+"""Prompt lookup: speculative decoding with draft tokens copied from earlier text.
 
-Answers from documents repeat them. A guess costs nothing to make and is verified by the model in
-the pass that computes the next token anyway, so it changes how many passes an answer takes and
-never which answer (Saxena 2023, "Prompt Lookup Decoding"; Leviathan et al. 2023).
+Answers from documents repeat their text. A draft costs nothing to make, and the model verifies it
+in the pass that computes the next token anyway. So drafts change the number of passes, but never
+the answer (Saxena 2023, "Prompt Lookup Decoding"; Leviathan et al. 2023).
 """
 
-# The end of the text is looked up in these lengths, longest first.
+# Lengths of the n-grams at the end of the text that are looked up, longest first.
 _LENGTHS = (3, 2, 1)
 MAX_DRAFT = 8
 _FIRST_DRAFT = 4
 
 
 class PromptLookup:
-    """Where each run of tokens stood last, for one sequence; `ids` may grow, never change.
+    """Index of the latest position of each n-gram of one sequence; `ids` may grow, never change.
 
-    Guesses become longer while they hold and shorter while they fail, so that an answer that
-    repeats nothing costs next to nothing.
+    Drafts become longer while they are accepted and shorter while they are rejected, so that an
+    answer without repetitions costs almost nothing.
     """
 
     def __init__(self, ids: list[int]) -> None:
@@ -25,7 +25,7 @@ class PromptLookup:
         self._noted = 0
 
     def draft(self, limit: int) -> list[int]:
-        """Up to `most` tokens that followed the latest place with the same last tokens."""
+        """Return up to `limit` tokens that followed the latest occurrence of the last n-gram."""
         self._note_new()
         for length in _LENGTHS:
             start = self._follows.get(tuple(self._ids[-length:]))
@@ -34,14 +34,14 @@ class PromptLookup:
         return []
 
     def learn(self, drafted: int, right: int) -> None:
-        """Note how many tokens of the last guess were right."""
+        """Adapt the draft length to how many of the `drafted` tokens were `right` (accepted)."""
         if right == drafted:
             self._length = min(MAX_DRAFT, 2 * self._length)
         elif right == 0:
             self._length = max(1, self._length // 2)
 
     def _note_new(self) -> None:
-        """Note every run that has a token after it."""
+        """Index every new n-gram that has a token after it."""
         ids = self._ids
         for end in range(max(self._noted, 1), len(ids)):
             for length in _LENGTHS:

@@ -1,4 +1,4 @@
-"""Work of the scheduler → one pass of a transformers model over rows of keys and values."""
+"""Runs the scheduler's work as one forward pass of a transformers model."""
 
 import functools
 import inspect
@@ -16,12 +16,12 @@ from langchain_swallow.prompts.tokenizer import Tokenizer
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a pass says about the next tokens of one request.
+    """The logits of one request after a pass.
 
     Attributes:
-        logits: Shape (tokens, vocabulary): behind each token of an answer's work, or the last of a
-            prompt.
-        best: The most probable token for each.
+        logits: Shape (tokens, vocabulary): after each token of a decode step, or after the last
+            token of a prompt.
+        best: The most probable next token for each row of `logits`.
     """
 
     logits: torch.Tensor
@@ -29,11 +29,12 @@ class Output:
 
 
 class ModelRunner:
-    """A causal language model of transformers, whose keys and values are in a `KVMemory`.
+    """A causal language model of transformers with its KV cache in a `KVMemory`.
 
     Args:
-        model: In evaluation mode. If it attends quickly, one pass may have several prompts.
-        memory: Where keys and values are.
+        model: The model, in evaluation mode. With `use_quick_attention`, one pass may compute
+            several prompts.
+        memory: The KV cache.
     """
 
     def __init__(self, model: Any, memory: KVMemory) -> None:
@@ -42,18 +43,18 @@ class ModelRunner:
         self.joins_prompts = attends_quickly(model)
 
     def run(self, work: list[Work]) -> list[Output | None]:
-        """Compute one pass.
+        """Run one forward pass.
 
         Args:
-            work: As `Scheduler.schedule` gives it.
+            work: What `Scheduler.schedule` returned.
 
         Returns:
-            One output for each; `None` for a prompt that is not whole yet.
+            One output for each item of `work`; `None` for a prompt that is not complete yet.
         """
         return self._answers(work) if work[0].is_answer else self._prompts(work)
 
     def _answers(self, work: list[Work]) -> list[Output | None]:
-        """The same number of tokens for each of neighbouring rows."""
+        """Decode the same number of tokens in each of several neighboring rows."""
         starts = [len(one.slot.ids) for one in work]
         window = Window(self._memory, work[0].slot.row, starts, len(work[0].ids))
         first = torch.tensor(starts, device=self.model.device)[:, None]
@@ -63,7 +64,7 @@ class ModelRunner:
         return list(map(Output, logits, _best(logits)))
 
     def _prompts(self, work: list[Work]) -> list[Output | None]:
-        """Pieces of prompts, one after another in one row."""
+        """Prefill pieces of prompts, concatenated in one row if the model supports it."""
         new = [one for one in work if one.ids]
         outputs = dict(zip(map(id, new), self._pieces(new), strict=True)) if new else {}
         known = {id(one): one.slot.logits[None] for one in work if not one.ids}
@@ -86,7 +87,7 @@ class ModelRunner:
 
 
 def _best(logits: torch.Tensor) -> Any:
-    """Arg max over the vocabulary, which `argmax` takes four times as long for in bfloat16."""
+    """Arg max over the vocabulary; torch's `argmax` takes 4× as long in bfloat16."""
     return logits.max(-1).indices.tolist()
 
 
@@ -97,15 +98,15 @@ def _pass(
     window: Window | Windows,
     logits_of: int | list[int],
 ) -> torch.Tensor:
-    """Logits of shape (rows, logits_of, vocabulary).
+    """Return logits of shape (rows, logits_of, vocabulary).
 
     Args:
         model: A causal language model.
-        ids: Tokens, the same number in each row.
-        positions: Of the tokens, in their texts.
-        window: Where the model's keys and values are.
-        logits_of: How many of the last tokens of a row are wanted, or which; no tensor, since the
-            last layer may be on another device than the first.
+        ids: Token ids, the same number in each row.
+        positions: Positions of the tokens within their sequences.
+        window: The KV cache rows of this pass.
+        logits_of: Number of last tokens of a row whose logits are needed, or their indices. Not a
+            tensor, because the last layer may be on another device than the first.
     """
     output = model(
         input_ids=torch.tensor(ids, device=model.device),
@@ -121,13 +122,13 @@ def _pass(
 
 @functools.cache
 def _cache_parameter(kind: Any) -> str:
-    """What a class of models calls its cache: transformers 5.24 gave it another name."""
+    """Name of the model's cache parameter, which changed in transformers 5.24."""
     parameters = inspect.signature(kind.forward).parameters
     return "cache" if "cache" in parameters else "past_key_values"
 
 
 def kv_bytes_per_token(model: Any) -> int:
-    """Memory of one token's keys and values over all layers."""
+    """Size of one token's KV cache in bytes, over all layers."""
     config = model.config.get_text_config()
     head_dim = getattr(config, "head_dim", None) or (
         config.hidden_size // config.num_attention_heads
@@ -137,17 +138,17 @@ def kv_bytes_per_token(model: Any) -> int:
 
 
 def end_ids(model: Any, tokenizer: Tokenizer) -> frozenset[int]:
-    """Tokens that end an answer: the tokenizer's EOS and those of the generation config."""
+    """Ids of tokens that end an answer: the tokenizer's EOS and those of the generation config."""
     configured = getattr(model.generation_config, "eos_token_id", None)
     ids = configured if isinstance(configured, list) else [configured]
     return frozenset(i for i in [*ids, tokenizer.eos_token_id] if i is not None)
 
 
 def _masks(model: Any, positions: torch.Tensor, end: int) -> Any:
-    """Additive attention masks of shape (rows, 1, queries, end).
+    """Return additive attention masks of shape (rows, 1, queries, end).
 
-    A model with sliding layers takes one mask per kind of layer; keys and values are all kept,
-    so the window is in the mask.
+    A model with sliding-window attention takes one mask per kind of layer. The KV cache keeps all
+    tokens, so the mask applies the window.
     """
     keys = torch.arange(end, device=positions.device)
     seen = keys <= positions[:, :, None]
@@ -158,13 +159,13 @@ def _masks(model: Any, positions: torch.Tensor, end: int) -> Any:
         "full_attention": _additive(seen, model.dtype),
         "sliding_attention": _additive(seen & (keys > positions[:, :, None] - window), model.dtype),
     }
-    # Without a list of layer types (Mistral) every layer has the window.
+    # Without a list of layer types (Mistral), every layer uses the sliding window.
     kinds = set(getattr(model.config, "layer_types", None) or ["sliding_attention"])
     return masks if len(kinds) > 1 else masks[kinds.pop()]
 
 
 def _window(model: Any) -> int | None:
-    """Tokens that the layers of some models look back to at most."""
+    """Size of the model's sliding window in tokens; `None` if it has none."""
     return getattr(model.config, "sliding_window", None)
 
 

@@ -1,11 +1,11 @@
-"""Linear layers with weights of 8 or 4 bits on a CPU, by kernels that torch itself has for them.
+"""Linear layers with 8-bit or 4-bit weights on a CPU, computed by torch's own kernels.
 
-A token takes as long as its weights are read, so it takes less time where they take less memory.
-A pass of many rows is bound by its products: the weights are then written out to the dtype that
-is computed with, a part at a time.
+Decoding is bound by reading the weights, so smaller weights make it faster. A pass of many rows is
+bound by its matrix products: the weights are then dequantized to the dtype of computation, one part
+at a time.
 
-8 bits are a scale for each row and round(w / scale); 4 bits are a scale and a zero for each 64 of
-a row, whose weights are scale · (q − 8) + zero.
+8-bit weights are q = round(w / scale), with one scale per row. 4-bit weights are scale · (q − 8) +
+zero, with a scale and a zero for each group of 64 in a row.
 """
 
 import functools
@@ -18,20 +18,20 @@ from transformers.utils import logging
 from langchain_swallow.engines.local.packing import is_supported, product
 from langchain_swallow.engines.local.replacing import replace_modules
 
-# Above so many rows, writing the weights out takes less time than the kernels for few rows.
+# Above this number of rows, dequantizing is faster than the kernels for few rows.
 _FEW_ROWS = {8: 32, 4: 96}
-# Weights written out at once: what stays in a cache until it is read.
+# Maximum number of weights that are dequantized at a time: they stay in the CPU's cache.
 _MAX_DEQUANTIZED = 2**20
 _GROUP = 64
 _KERNEL_DTYPE = torch.bfloat16
 
 
 class QuantizedLinear(nn.Module):
-    """`nn.Linear` for inference, with weights of fewer bits.
+    """`nn.Linear` for inference, with quantized weights.
 
     Args:
-        linear: What it is made of.
-        few: For so many rows and less `multiply_few` is quicker than `multiply_many`.
+        linear: The layer to quantize.
+        few: Maximum number of rows for which `multiply_few` is faster than `multiply_many`.
     """
 
     def __init__(self, linear: nn.Linear, few: int) -> None:
@@ -41,7 +41,7 @@ class QuantizedLinear(nn.Module):
         self._few = few
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """Shape (…, in) → (…, out)."""
+        """Map shape (…, in) to (…, out)."""
         flat = rows.reshape(-1, self.in_features)
         if len(flat) <= self._few:
             result = self.multiply_few(flat.to(_KERNEL_DTYPE)).to(rows.dtype)
@@ -52,14 +52,14 @@ class QuantizedLinear(nn.Module):
         return result.view(*rows.shape[:-1], self.out_features)
 
     def multiply_few(self, rows: torch.Tensor) -> torch.Tensor:
-        """Shape (n, in) → (n, out), in the kernels' dtype."""
+        """Map shape (n, in) to (n, out) with quantized weights, in the kernels' dtype."""
         raise NotImplementedError
 
     def multiply_many(self, rows: torch.Tensor) -> torch.Tensor:
-        """Shape (n, in) → (n, out)."""
+        """Map shape (n, in) to (n, out) with dequantized weights."""
         result = rows.new_empty(len(rows), self.out_features)
         size = max(_GROUP, _MAX_DEQUANTIZED // self.in_features // _GROUP * _GROUP)
-        # Written to again and again, since new memory is brought in page by page.
+        # One buffer is reused, because new memory causes page faults.
         weights = rows.new_empty(min(size, self.out_features), self.in_features)
         for start in range(0, self.out_features, size):
             part = slice(start, min(start + size, self.out_features))
@@ -67,12 +67,12 @@ class QuantizedLinear(nn.Module):
         return result
 
     def dequantize(self, part: slice, weights: torch.Tensor) -> torch.Tensor:
-        """Write some rows of the weights to the first of (rows, in); multiples of 64."""
+        """Write rows `part`, multiples of 64, to the first rows of `weights`; return those."""
         raise NotImplementedError
 
 
 class Int8Linear(QuantizedLinear):
-    """Weights of 8 bits."""
+    """`nn.Linear` with 8-bit weights."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__(linear, _FEW_ROWS[8])
@@ -90,13 +90,13 @@ class Int8Linear(QuantizedLinear):
         return super().multiply_many(rows).mul_(self.scale.to(rows.dtype))
 
     def dequantize(self, part: slice, weights: torch.Tensor) -> torch.Tensor:
-        """As numbers, without their scale."""
+        """Write the integers; `multiply_many` applies the scale afterwards."""
         numbers = self.weight[part]
         return weights[: len(numbers)].copy_(numbers)
 
 
 class Int4Linear(QuantizedLinear):
-    """Weights of 4 bits; both features are multiples of 64."""
+    """`nn.Linear` with 4-bit weights; both feature sizes must be multiples of 64."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__(linear, _FEW_ROWS[4])
@@ -106,7 +106,7 @@ class Int4Linear(QuantizedLinear):
         zero = (low + 8 * scale.float()).to(_KERNEL_DTYPE)
         numbers = ((groups - zero) / scale + 8).round_().clamp_(0, 15).to(torch.int32)
         numbers = numbers.view(self.out_features, self.in_features)
-        # Two in a byte; how, is the kernel's business.
+        # Two weights per byte, in the kernel's own order.
         self.weight = _constant(torch.ops.aten._convert_weight_to_int4pack_for_cpu(numbers, 1))
         # Shape (groups, out, 2).
         self.scale_and_zero = _constant(torch.cat([scale, zero], -1).transpose(0, 1).contiguous())
@@ -121,7 +121,7 @@ class Int4Linear(QuantizedLinear):
         return self.dequantize_blocks(part, weights, _block())
 
     def dequantize_blocks(self, part: slice, weights: torch.Tensor, block: int) -> torch.Tensor:
-        """Where so many rows lie together."""
+        """Dequantize weights that are interleaved in blocks of `block` rows."""
         half, groups = block // 2, self.in_features // _GROUP
         pairs = self.weight.view(-1, self.in_features, half)[
             part.start // block : part.stop // block
@@ -138,14 +138,14 @@ class Int4Linear(QuantizedLinear):
 
 
 def quantize_linear_layers(model: Any, bits: int, dtype: torch.dtype) -> None:
-    """Replace the linear layers of a model that is used for inference alone, but for its output.
+    """Quantize the linear layers of a model for inference, except for its output layer.
 
-    Layers whose features are no multiples of 64 stay as they are.
+    Layers whose feature sizes are not multiples of 64 are not quantized.
 
     Args:
-        model: On a CPU, in any dtype.
+        model: A model on a CPU, in any dtype.
         bits: 8 or 4.
-        dtype: Of all else, and of what is computed between layers.
+        dtype: The dtype of all other weights and of the activations.
     """
     kind = {8: Int8Linear, 4: Int4Linear}[bits]
     output = model.get_output_embeddings()
@@ -159,7 +159,7 @@ def quantize_linear_layers(model: Any, bits: int, dtype: torch.dtype) -> None:
         bar.update()
         return kind(module)
 
-    # A minute or two of 7B, after the bar of transformers that reads the weights.
+    # For 7B this takes a minute or two, after transformers' progress bar for reading the weights.
     total = sum(map(suits, model.modules()))
     with logging.tqdm(total=total, desc="Quantizing weights") as bar:
         replace_modules(model, quantized)
@@ -171,7 +171,7 @@ def quantize_linear_layers(model: Any, bits: int, dtype: torch.dtype) -> None:
 
 @functools.cache
 def has_kernels(bits: int) -> bool:
-    """Whether torch has what it takes, and writes 4 bits in the order known here."""
+    """Whether torch has the kernels, and packs 4-bit weights in a known order."""
     linear = nn.Linear(_GROUP, 2 * _GROUP, bias=False, dtype=_KERNEL_DTYPE)
     try:
         with torch.inference_mode():
@@ -189,9 +189,9 @@ def _fits(module: nn.Module) -> TypeGuard[nn.Linear]:
 
 @functools.cache
 def _block() -> int:
-    """How many rows of 4 bits lie together: 64 with AVX512, 32 with less; 0 for another order.
+    """Number of interleaved rows of 4-bit weights: 64 with AVX512, else 32; 0 if unknown.
 
-    The bytes of a block have the first half of its rows in their low bits.
+    In each byte of a block, the low bits belong to the first half of its rows.
     """
     linear = nn.Linear(_GROUP, 2 * _GROUP, bias=False, dtype=_KERNEL_DTYPE)
     with torch.inference_mode():
@@ -206,7 +206,7 @@ def _block() -> int:
 
 
 def _product(rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Of weights that are used once; in float32 torch's own takes up to twice as long."""
+    """Multiply by weights that are used once; torch's float32 product takes up to 2× as long."""
     if rows.dtype == torch.float32 and is_supported(rows.dtype):
         return product(rows, weights)
     return nn.functional.linear(rows, weights)

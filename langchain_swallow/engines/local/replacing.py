@@ -1,4 +1,4 @@
-"""Other modules in place of a model's own, without both of them in memory."""
+"""Replaces modules of a model without holding the old and the new ones in memory together."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,10 +7,10 @@ from torch import nn
 
 
 def replace_modules(model: Any, make: Callable[[nn.Module], nn.Module | None]) -> None:
-    """Put what is made of a module in its place; `None` leaves it.
+    """Replace each module by what `make` returns for it; `None` keeps the module.
 
-    Each is freed before the next is made. A list of all modules would keep the weights of those
-    that are replaced to the end: 25 GiB of a model of 7B in float32.
+    Each module is freed before the next is made. A list of all modules would keep the replaced
+    weights in memory until the end: 25 GiB for a 7B model in float32.
     """
     for parent in [module for module in model.modules() if module._modules]:
         for name in list(parent._modules):

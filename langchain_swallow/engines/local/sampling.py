@@ -1,4 +1,4 @@
-"""Logits → the next token of one sequence."""
+"""Samples the next token of one sequence from its logits."""
 
 import random
 from typing import Any
@@ -14,16 +14,16 @@ from langchain_swallow.prompts.tokenizer import Tokenizer
 Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
 Indices = np.ndarray[Any, np.dtype[np.intp]]
 
-# How many weights are summed up before one among them is looked for.
+# Block size of the two-level search in the cumulative sum.
 _BLOCK_SIZE = 512
 
 
 class Sampler:
-    """Chooses the tokens of one sequence, with its own random numbers.
+    """Samples the tokens of one sequence with its own random generator.
 
-    Order as in transformers: penalties, grammar, temperature, top-k, top-p, min-p. A token takes
-    one random number whatever else runs, so a seed gives the same answer in any company. The
-    numbers are the host's, the same beside every device.
+    The order is that of transformers: penalties, grammar, temperature, top-k, top-p, min-p. Each
+    token takes one random number, so a seed gives the same answer independent of the batch. The
+    generator runs on the host, so its numbers do not depend on the device.
     """
 
     def __init__(self, request: Request, device: torch.device, mask: TokenMask | None) -> None:
@@ -39,17 +39,17 @@ class Sampler:
 
     @property
     def is_greedy(self) -> bool:
-        """Whether the arg max of the raw logits is the answer."""
+        """Whether the next token is always the arg max of the raw logits."""
         is_plain = self._seen is None and self._written is None and self._mask is None
         return self._request.temperature == 0 and is_plain
 
     @property
     def is_complete(self) -> bool:
-        """Whether the grammar allows nothing more."""
+        """Whether the grammar allows no further token."""
         return self._mask is not None and self._mask.is_complete
 
     def choose(self, logits: torch.Tensor) -> int:
-        """The next token for logits of shape (vocabulary,)."""
+        """Return the next token id for logits of shape (vocabulary,)."""
         scores = self._penalize(logits.float())
         if self._mask is not None:
             forbidden = torch.from_numpy(self._mask.forbidden(scores.numel()))
@@ -72,7 +72,7 @@ class Sampler:
             seen = scores[self._seen]
             scores[self._seen] = torch.where(seen < 0, seen * penalty, seen / penalty)
         if self._written is not None:
-            # A token that was written twice is assigned the same score twice.
+            # A repeated token is assigned the same score twice, so its penalty applies once.
             scores[self._written] = scores[self._written] - self._request.presence_penalty
         return scores
 
@@ -81,9 +81,12 @@ class Sampler:
         if 0 < self._request.top_k < scores.numel():
             scores, tokens = scores.topk(self._request.top_k)
         probabilities = scores.softmax(-1).cpu().numpy()
-        # One logit that is no number makes all of them none.
+        # One NaN among the logits makes all probabilities NaN.
         if np.isnan(probabilities[0]):
-            raise EngineError("The model's logits are no numbers.")
+            raise EngineError(
+                "The model's logits are not numbers (NaN). Use another dtype, such as float32, or "
+                "check the checkpoint's files."
+            )
         number = self.random.random()
         kept = _candidates(probabilities, self._request.top_p, self._request.min_p)
         if kept is None:
@@ -94,22 +97,25 @@ class Sampler:
 
 
 def _candidates(probabilities: Floats, top_p: float, min_p: float) -> Indices | None:
-    """The tokens that one is drawn from; `None` is all."""
+    """Return the tokens to sample from; `None` means all."""
     kept = _nucleus(probabilities, top_p) if top_p < 1 else None
     if min_p == 0:
         return kept
-    # The likeliest is never left out, so what a token is compared with is the same before top-p.
+    # top-p always keeps the most probable token, so min-p has the same threshold before and after
+    # it.
     likely = np.flatnonzero(probabilities >= min_p * probabilities.max())
     return likely if kept is None else np.intersect1d(kept, likely, assume_unique=True)
 
 
 def _nucleus(probabilities: Floats, top_p: float) -> Indices:
-    """The likeliest tokens that together have a probability of `top_p` (Holtzman et al. 2020).
+    """Most probable tokens with a total probability of `top_p` (nucleus; Holtzman et al. 2020).
 
-    Tokens exactly as likely as the last of them are in it too, whatever a sort makes of them.
+    Tokens exactly as probable as the last one are included, so the result does not depend on the
+    sort.
     """
-    # What is below a fair share of 1 - top_p has no more than that together, and is outside: of a
-    # vocabulary a few hundred tokens are left to sort. Half of it, since shares are rounded.
+    # Tokens below (1 - top_p) / n together have at most 1 - top_p, so they are outside of the
+    # nucleus. This leaves a few hundred tokens of a vocabulary to sort. The factor 2 allows for
+    # rounding.
     tokens = np.flatnonzero(probabilities > (1 - top_p) / (2 * len(probabilities)))
     likely = probabilities[tokens]
     descending = np.sort(likely)[::-1]
@@ -118,8 +124,8 @@ def _nucleus(probabilities: Floats, top_p: float) -> Indices:
 
 
 def _sample_index(weights: Floats, number: float) -> int:
-    """Where a number in [0, 1) falls among weights laid end to end on that interval."""
-    # Runs first: a sum per token of a vocabulary is memory, and time.
+    """Return the index that inverse transform sampling gives for a `number` in [0, 1)."""
+    # Blocks are searched first, because a cumulative sum over the vocabulary costs memory and time.
     runs = np.add.reduceat(weights, np.arange(0, len(weights), _BLOCK_SIZE), dtype=np.float64)
     run, rest = _locate(runs, number * runs.sum())
     return (
@@ -128,15 +134,15 @@ def _sample_index(weights: Floats, number: float) -> int:
 
 
 def _locate(weights: Floats, point: float) -> tuple[int, float]:
-    """Which of some weights laid end to end a point is in, and how far in."""
+    """Index of the weight that contains `point` in the cumulative sum, and the offset in it."""
     ends = weights.cumsum(dtype=np.float64)
-    # Rounded, the point may lie at the end of the last, or beyond.
+    # After rounding, the point may be at the end of the last weight, or beyond it.
     index = int(ends.searchsorted(min(point, np.nextafter(ends[-1], 0)), side="right"))
     return index, point - (ends[index - 1] if index else 0.0)
 
 
 def token_logprob(logits: torch.Tensor, token: int, top: int, tokenizer: Tokenizer) -> TokenLogprob:
-    """Log probability of `token` before temperature, with the `top` best."""
+    """Natural log probability of `token` before temperature, and the `top` best tokens."""
     logprobs = logits.float().log_softmax(-1)
     values, tokens = logprobs.topk(top) if top else (logprobs[:0], logprobs[:0].long())
     names = tokenizer.convert_ids_to_tokens([token, *tokens.tolist()])

@@ -1,10 +1,11 @@
-"""Which tokens of which requests a step computes.
+"""Schedules which tokens of which requests the next step computes.
 
-A request waits until there is room for its keys and values, then its prompt is computed, then its
-answer, a token a step. It may leave at any step. A step is one pass of the model, over pieces of
-prompts or over the running answers: `schedule` says which, and `accept` takes what came of it.
+A request waits until there is room for its KV cache. Then its prompt is computed (prefill), then
+its answer, one token per step (decode). It may end at any step. A step is one forward pass, either
+over pieces of prompts or over the running answers: `schedule` returns its work, and `accept` takes
+the results.
 
-This module decides and nothing else: it has no clock, and computes nothing.
+This module only decides: it has no clock and computes nothing.
 """
 
 from collections import deque
@@ -16,28 +17,28 @@ from langchain_swallow.engines.local.lookup import MAX_DRAFT
 from langchain_swallow.engines.local.sequence import Sequence
 from langchain_swallow.engines.protocol import Event
 
-# Tokens of prompts between two passes over the running answers, and in one pass. A longer prompt
-# takes half of itself between two, so that its first token comes after its own passes and at most
-# two of the others'.
+# Maximum prefill tokens in one pass, and between two decode passes. A longer prompt may take half
+# of its length between two decode passes, so that its first token waits for at most two of them.
 PROMPT_TOKENS = 512
-# How often a short prompt may go before a long one that is being computed.
+# How often short prompts may overtake a long one that is being computed.
 _MAX_PASSED_OVER = 8
-# Tokens of another prompt's prefix for which it is worth waiting until they are computed: a pass
-# of its own takes as long as reading the weights.
+# Minimum length of a shared prefix, in tokens, for which a prompt waits until another one has
+# computed it. A separate pass takes as long as reading the weights.
 _MIN_PREFIX_TO_WAIT_FOR = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Tokens to compute for one request, behind those that its slot has.
+    """Tokens to compute for one request, after those in its slot.
 
     Attributes:
         sequence: The request.
-        slot: Where its keys and values go.
-        ids: The tokens; none of a prompt whose logits are known already. Of an answer its last
-            token, then the drafts; the last token again where another request has more drafts.
-        drafts: Tokens of an answer that are guessed to come next.
-        is_answer: Whether the answer has begun. All work of a pass is of one kind.
+        slot: The KV cache row of the request.
+        ids: The tokens. Empty for a prompt whose logits are cached. For an answer: its last token,
+            then the drafts, then padding with the last token where another request has more drafts.
+        drafts: Draft tokens of speculative decoding.
+        is_answer: Whether this is decode work; otherwise it is prefill. A pass has only one kind of
+            work.
     """
 
     sequence: Sequence
@@ -48,25 +49,25 @@ class Work:
 
     @property
     def ends_prompt(self) -> bool:
-        """Whether a prompt is whole when this is computed; to be asked before."""
+        """Whether this work completes a prompt; read it before the work is accepted."""
         return len(self.ids) == self.sequence.to_prefill
 
 
 class Scheduler:
-    """Requests between being asked and being answered.
+    """Holds all requests from submission to their last token.
 
     Args:
-        cache: Where the running ones have their slots.
-        max_batch: Most that run at once.
-        block: The fewest tokens of a prompt that are worth a pass, unless fewer are left.
-        decode_tokens: Tokens that a pass over answers takes as long for as for one each: up to this
-            many are filled up with drafts. 0 for none.
-        joins_prompts: Whether one pass may have pieces of several prompts.
-        failure: Makes what a caller hears of an error that ends its request.
+        cache: Assigns slots to running requests.
+        max_batch: Maximum number of running requests.
+        block: Minimum tokens of a prefill pass, unless fewer are left. Default: 1.
+        decode_tokens: Maximum tokens of a decode pass, filled up with drafts: as many as take no
+            longer than one token per answer. Default: 0, no drafts.
+        joins_prompts: Whether one pass may compute pieces of several prompts. Default: true.
+        failure: Turns an error that ends a request into the one its caller gets.
 
     Attributes:
-        waiting: In the order in which they came.
-        running: They have slots; the prompts of the first may still be computed.
+        waiting: Requests without a slot, in the order of submission.
+        running: Requests with slots; the prompts of the first ones may be incomplete.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Scheduler:
         self._decode_tokens = decode_tokens
         self._joins_prompts = joins_prompts
         self._failure = failure
-        # What is left of prompts until the next pass over answers, and what made it longer.
+        # Prefill tokens left until the next decode pass, and the prompts that raised this number.
         self._prompt_tokens = PROMPT_TOKENS
         self._favored: set[Sequence] = set()
         self.waiting: deque[Sequence] = deque()
@@ -93,14 +94,15 @@ class Scheduler:
 
     @property
     def has_work(self) -> bool:
-        """Whether any request is left."""
+        """Whether any request is waiting or running."""
         return bool(self.waiting or self.running)
 
     def schedule(self, now: float) -> list[Work]:
-        """What the next pass computes; empty where nothing is left.
+        """Return the work of the next pass; empty if there is none.
 
         Args:
-            now: Seconds of the clock that deadlines are of. What is cancelled or out of time ends.
+            now: Time in seconds, on the clock of the deadlines. Requests that are cancelled or past
+                their deadline end.
         """
         for sequence in [*self.waiting, *self.running]:
             if sequence.cancelled:
@@ -109,16 +111,16 @@ class Scheduler:
                 self.end(sequence, ending)
         if work := self._prompts() or self._answers():
             return work
-        # There was nothing to decode between two shares of prompts.
+        # There is nothing to decode between two shares of prefill.
         return self._prompts()
 
     def accept(self, work: Work, tokens: list[int]) -> None:
-        """Note what was computed for one request.
+        """Record the result of a pass for one request.
 
         Args:
-            work: As `schedule` gave it.
-            tokens: Those that were chosen for its answer, in order; all but the last are drafts
-                that held. Of a prompt one if it is computed, or none.
+            work: What `schedule` returned.
+            tokens: The tokens chosen for the answer, in order; all but the last are accepted
+                drafts. For a prompt: one token if it is complete, else none.
         """
         if work.is_answer:
             work.slot.ids += [work.ids[0], *tokens[:-1]]
@@ -127,7 +129,7 @@ class Scheduler:
             work.slot.prompt_length = len(work.slot.ids)
 
     def fail(self, sequence: Sequence, error: Exception) -> None:
-        """End one request, whose keys and values may be incomplete."""
+        """End one request with an error; its KV cache may be incomplete and is dropped."""
         self.end(sequence, self._failure(error), keep=False)
 
     def fail_all(self, error: Exception) -> None:
@@ -136,7 +138,7 @@ class Scheduler:
             self.end(sequence, error, keep=False)
 
     def end(self, sequence: Sequence, event: Event | None = None, *, keep: bool = True) -> None:
-        """Take a request out; its slot keeps what was computed, if that is whole."""
+        """Remove a request; with `keep`, its slot keeps the computed tokens as a prefix."""
         if sequence in self.running:
             self.running.remove(sequence)
         if sequence in self.waiting:
@@ -148,8 +150,8 @@ class Scheduler:
             sequence.sink(event)
 
     def _prompts(self) -> list[Work]:
-        """A piece of a prompt, and of those that wait where there is room for them."""
-        # What is left at the end, less than a block, is not worth a pass.
+        """Return a piece of a prompt, and pieces of waiting prompts that fit in the same pass."""
+        # A rest of less than a block is not worth a pass.
         if self._prompt_tokens < self._block or (sequence := self._next_prompt()) is None:
             return []
         if sequence not in self._favored:
@@ -160,7 +162,7 @@ class Scheduler:
         room = limit - len(work[0].ids)
         while self._joins_prompts and room > 0:
             other = self._companion([piece.sequence for piece in work])
-            # One that has no room in this pass is the next one's.
+            # A prompt that does not fit in this pass is computed in the next.
             if other is None or min(other.to_prefill, self._block) > room:
                 break
             work.append(self._piece(other, room))
@@ -174,7 +176,7 @@ class Scheduler:
         return Work(sequence, sequence.slot, sequence.ids[start : start + limit])
 
     def _answers(self) -> list[Work]:
-        """The next tokens of all whose prompts are computed, in the order of their rows."""
+        """Return decode work for all requests with complete prompts, in the order of their rows."""
         self._prompt_tokens = PROMPT_TOKENS
         self._favored.clear()
         by_slot = {s.slot: s for s in self.running if s.slot and s.generated > 0}
@@ -191,7 +193,7 @@ class Scheduler:
         ]
 
     def _next_prompt(self) -> Sequence | None:
-        """The prompt to compute now: the one begun, unless a much shorter one waits."""
+        """Return the prompt to compute now: the one in progress, or a much shorter one."""
         begun = next((s for s in self.running if s.generated == 0), None)
         if begun is None:
             return self._admit(self.waiting[0]) if self.waiting else None
@@ -203,16 +205,16 @@ class Scheduler:
             and (admitted := self._admit(shortest)) is not None
         ):
             begun.passed_over += 1
-            # Before the longer one, so that it stays the one begun.
+            # Inserted before the longer prompt, so that it stays the one in progress.
             self.running.remove(admitted)
             self.running.insert(0, admitted)
             return admitted
         return begun
 
     def _companion(self, others: Collection[Sequence]) -> Sequence | None:
-        """The prompt that waits longest, if nothing is lost by computing it with these others.
+        """Return the prompt that waits longest, unless it should wait for a prefix of the others.
 
-        A prompt finds in the cache what it has in common with one that was computed before it.
+        A prompt can reuse the cached prefix of a prompt that was computed in an earlier pass.
         """
         if not self.waiting:
             return None
@@ -223,7 +225,7 @@ class Scheduler:
         return self._admit(self.waiting[0])
 
     def _admit(self, sequence: Sequence) -> Sequence | None:
-        """Give a waiting request its slot, or the next one if it fails; `None`: no room."""
+        """Give a waiting request its slot, or the next if it fails; `None` without room."""
         while len(self.running) < self._max_batch:
             length = len(sequence.ids) + sequence.request.max_tokens + MAX_DRAFT
             try:

@@ -1,4 +1,4 @@
-"""A request on its way through `LocalEngine`, from its prompt to its last token."""
+"""The state of a request in `LocalEngine`, from its prompt to its last token."""
 
 import threading
 from dataclasses import dataclass, field
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Sequence:
-    """A request and how far it is; its own `Ticket`.
+    """A request and its progress; implements `Ticket`.
 
-    `ids` are the prompt's and the answer's tokens; those of `slot` have keys and values.
+    `ids` are the tokens of the prompt and the answer; those of `slot` are in the KV cache.
     """
 
     request: Request
@@ -36,29 +36,29 @@ class Sequence:
     wake: threading.Condition = field(default_factory=threading.Condition)
 
     def cancel(self) -> None:
-        """Stop within one step."""
+        """Stop generation within one step."""
         with self.wake:
             self.cancelled = True
             self.wake.notify()
 
     @property
     def generated(self) -> int:
-        """Tokens of the answer so far."""
+        """Number of answer tokens generated so far."""
         return len(self.ids) - len(self.request.prompt_ids)
 
     @property
     def to_prefill(self) -> int:
-        """Prompt tokens to compute before the answer's first."""
+        """Number of prompt tokens that are not in the KV cache yet."""
         known = len(self.slot.ids) if self.slot else 0
         return max(0, len(self.request.prompt_ids) - known)
 
     def draft(self, limit: int) -> list[int]:
-        """Tokens that may come next; fewer than are still to be generated."""
+        """Return draft tokens, fewer than the number of tokens still to be generated."""
         limit = min(limit, self.request.max_tokens - self.generated - 1)
         return self.lookup.draft(limit) if limit > 0 else []
 
     def ending(self, now: float) -> Event | None:
-        """Why this sequence must stop before its end: out of time."""
+        """Return a timeout error if the deadline has passed, else `None`."""
         if self.deadline is None or now <= self.deadline:
             return None
         return GenerationTimeoutError(
@@ -67,7 +67,7 @@ class Sequence:
         )
 
     def take(self, token: int, logprob: TokenLogprob | None, end_ids: frozenset[int]) -> bool:
-        """Add a token and tell the caller what it completes; `True` when it was the last."""
+        """Append a token and send the text it completes to the caller; `True` if it is the last."""
         self.ids.append(token)
         ended = token in end_ids or token in self.request.stop_tokens
         text = "" if ended else self.detokenizer.push(token)

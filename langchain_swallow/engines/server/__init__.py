@@ -1,1 +1,1 @@
-"""Engines that are servers: vLLM, llama.cpp, and what speaks OpenAI's API."""
+"""Engines that are servers: vLLM, SGLang, llama.cpp, and other OpenAI-compatible servers."""

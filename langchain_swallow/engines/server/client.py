@@ -1,14 +1,15 @@
-"""An engine on other machines: OpenAI-compatible completions servers (vLLM, SGLang, llama.cpp).
+"""The client of OpenAI-compatible completions servers (vLLM, SGLang, llama.cpp).
 
-Requests go out as token ids, so a prompt is exactly what it would be in this process; answers are
-streamed, from vLLM as token ids too, and become text by the same `Detokenizer`. One event loop in
-one thread serves all callers over pooled connections.
+Prompts are sent as token ids, so a prompt is the same as in this process. Answers are streamed,
+from vLLM also as token ids, and the same `Detokenizer` makes their text. One event loop in one
+thread serves all callers over pooled connections.
 
-The first request, or `prepare`, asks all servers at once what they serve; requests begin with the
-first that says so. Of several servers each request takes the one with the fewest of ours. A
-request that fails before its first event goes to another; one that had begun to stream does not,
-since the caller has seen part of an answer already. A server that refuses the API key or does not
-have the model is left out as long as there is another; its error is logged.
+The first request, or `prepare`, asks all servers what they serve (discovery), and requests start
+with the first server that answers. With several servers, each request goes to the one with the
+fewest of this client's requests. A request that fails before its first event is sent to another
+server. One that has started to stream is not, because the caller has seen part of the answer. A
+server that refuses the API key or does not have the model is left out as long as another one works;
+its error is logged.
 """
 
 import asyncio
@@ -54,17 +55,17 @@ from langchain_swallow.prompts.tokenizer import Tokenizer
 
 _LOG = logging.getLogger(__name__)
 
-# All questions to one server together, before its first request.
+# Time limit for the discovery of one server.
 _DISCOVERY_LIMIT_S = 30.0
-# How long the first server that is known waits for the others, so that all get their share.
+# How long discovery waits for the other servers after the first, so that all share the load.
 _GRACE_S = 0.5
-# How long a server that could not be reached is left alone, and one that refused us.
+# How long a server is left out after it could not be reached, and after it refused this client.
 _REST_S = 5.0
 _REFUSED_REST_S = 60.0
 _FIRST_BACKOFF_S = 0.25
 _MAX_BACKOFF_S = 8.0
-# A whole answer is not held back for its usage, nor for the end of the body. One that is read to
-# its end frees its connection for the next request.
+# How long to wait for the usage and the end of the body after a complete answer. A body that is
+# read to its end frees its connection for the next request.
 _USAGE_WAIT_S = 5.0
 _LAST_WAIT_S = 0.25
 _CLOSING_LIMIT_S = 2.0
@@ -75,24 +76,24 @@ _REFUSED = (AuthenticationError, ModelUnavailableError)
 
 @dataclass(slots=True, eq=False)
 class Server:
-    """One server and what is known of it."""
+    """One server and its state."""
 
     url: str
     running: int = 0
     rests_until: float = 0.0
     flavor: Flavor | None = None
-    # Why it is not known.
+    # Why discovery failed.
     failure: SwallowError | None = None
     discovery: "asyncio.Task[None] | None" = None
 
 
 def connect(settings: LoadSettings) -> "ServerEngine":
-    """The engine for the servers of these settings; none is asked yet.
+    """Return the engine for the servers of these settings, without connecting to them.
 
     Raises:
-        ValueError: There is no server among the settings.
-        ServerConnectionError: An address is not one.
-        ModelUnavailableError: The tokenizer cannot be had.
+        ValueError: The settings have no server.
+        ServerConnectionError: An address is not a URL.
+        ModelUnavailableError: The tokenizer's files are not available.
     """
     if not settings.base_urls:
         raise ValueError('engine="server" needs base_url, such as "http://localhost:8000/v1".')
@@ -108,24 +109,26 @@ def connect(settings: LoadSettings) -> "ServerEngine":
 
 
 class ServerEngine(LoopEngine):
-    """Continues token ids on one or several servers that serve the same model.
+    """The engine for one or several servers of the same model.
 
     Args:
-        base_urls: Such as `http://host:8000/v1`.
-        tokenizer: The checkpoint's; see `client_tokenizer`.
-        model: Name of the model on the servers; a server with one model needs none.
-        api_key: Sent as bearer token.
-        max_retries: Tries after the first for a request that has not begun to stream. With
-            several servers, every one is tried, unless this is 0.
-        context_window: Most tokens of prompt and answer; `None` asks the server.
-        prompt_as: `"ids"` or `"text"`; `"auto"` finds out what the server takes.
+        base_urls: Addresses, such as `http://host:8000/v1`.
+        tokenizer: The checkpoint's tokenizer; see `client_tokenizer`.
+        model: Name of the model on the servers; a server with only one model accepts any name.
+        api_key: Sent as bearer token; `None` sends none.
+        max_retries: Retries of a request that has not started to stream. With several servers, each
+            is tried, unless this is 0. Default: 2.
+        context_window: Maximum number of tokens of prompt and answer together; `None` asks the
+            server.
+        prompt_as: How prompts are sent: `"ids"`, `"text"`, or `"auto"` (default), which detects
+            what the server accepts.
 
-    No server is asked anything before `prepare` or the first request.
+    No server is contacted before `prepare` or the first request.
 
     Raises:
-        ServerConnectionError: An address is not one, or no server can be reached.
-        AuthenticationError: The API key is refused.
-        ModelUnavailableError: The server has no such model.
+        ServerConnectionError: An address is not a URL, or no server can be reached.
+        AuthenticationError: The server refuses the API key.
+        ModelUnavailableError: The server does not have the model.
     """
 
     name = "server"
@@ -152,7 +155,7 @@ class ServerEngine(LoopEngine):
         super().__init__()
 
     def reset_after_fork(self) -> None:
-        """In a forked child: connections of its own."""
+        """In a forked child, open new connections."""
         super().reset_after_fork()
         self._connection.reset_after_fork()
         self._discovery = None
@@ -161,7 +164,7 @@ class ServerEngine(LoopEngine):
 
     @property
     def context_window(self) -> int:
-        """Most tokens of prompt and answer together; waits until a server is known."""
+        """Maximum number of tokens of prompt and answer; blocks until discovery is done."""
         if self._context_window is None:
             self.prepare().result()
             windows = [s.flavor.context_window for s in self._known() if s.flavor]
@@ -169,13 +172,15 @@ class ServerEngine(LoopEngine):
         return self._context_window
 
     def prepare(self, timeout_s: float | None = None) -> "concurrent.futures.Future[None]":
-        """Done as soon as a server is known; all callers wait for one meeting.
+        """Return a future that is done when a server is discovered.
+
+        All callers share one discovery.
 
         Args:
-            timeout_s: How long this caller waits; `None` has only the limits of the meeting.
+            timeout_s: How long this caller waits; `None` leaves only the limits of discovery.
 
         Raises:
-            EngineError: The engine is closed. The future has the others.
+            EngineError: The engine is closed. All other errors are set on the future.
         """
         if self._closed_because:
             raise EngineError(UNLOADED)
@@ -186,10 +191,10 @@ class ServerEngine(LoopEngine):
         return asyncio.run_coroutine_threadsafe(self._wait_until_known(timeout_s), self._loop)
 
     def check(self, request: Request) -> None:
-        """See whether a server that is known takes the request's grammar.
+        """Check that at least one discovered server can enforce the request's grammar.
 
         Raises:
-            GrammarError: None of them does.
+            GrammarError: No discovered server can.
         """
         refusal: GrammarError | None = None
         for server in self._known():
@@ -211,10 +216,10 @@ class ServerEngine(LoopEngine):
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._connection.close(), _CLOSING_LIMIT_S)
 
-    # A request
+    # Requests
 
     async def answer(self, request: Request) -> AsyncIterator[Event]:
-        """The events of an answer, from the first server that gives one."""
+        """Yield the events of an answer from the first server that succeeds."""
         tries = max(self._max_retries + 1, len(self._servers)) if self._max_retries else 1
         failed: set[Server] = set()
         for attempt in range(tries):
@@ -239,7 +244,7 @@ class ServerEngine(LoopEngine):
         return [server for server in self._servers if server.flavor]
 
     async def _choose(self, failed: set[Server]) -> Server:
-        """The server with the fewest requests, of those that answered last time."""
+        """Return the server with the fewest requests, preferring servers that did not just fail."""
         if not self._known():
             await self._wait_until_known(None)
         now = time.monotonic()
@@ -252,13 +257,13 @@ class ServerEngine(LoopEngine):
         return min(awake or untried, key=lambda s: (s.running, random.random()))
 
     def _may_go_on(self, error: SwallowError, failed: set[Server]) -> bool:
-        """Whether another try may succeed."""
+        """Whether a retry may succeed."""
         if isinstance(error, (UnreadableAnswerError, *_REFUSED)):
             return any(server not in failed for server in self._known())
         return True
 
     async def _recover(self, server: Server, error: SwallowError, attempt: int) -> None:
-        """Leave a failed server alone for a while; wait, unless there is another."""
+        """Leave out a failed server for a while; wait, unless another server is available."""
         pause = _pause(error, attempt)
         server.rests_until = time.monotonic() + _rest(error, pause)
         if all(other.rests_until > time.monotonic() for other in self._known()):
@@ -282,15 +287,15 @@ class ServerEngine(LoopEngine):
         for event in answer.end():
             yield event
 
-    # Finding out what the servers are
+    # Discovery
 
     async def _wait_until_known(self, timeout_s: float | None) -> None:
-        """Wait for the meeting that is under way, or begin one."""
+        """Wait for the discovery in progress, or start one."""
         if self._known():
             return
         if self._discovery is None or self._discovery.done():
             self._discovery = asyncio.create_task(self._discover_any())
-            # Its error is raised to those who wait, and they may all have left.
+            # Callers that wait get the error. This retrieves it in case none is left.
             self._discovery.add_done_callback(lambda task: task.cancelled() or task.exception())
         try:
             await asyncio.wait_for(asyncio.shield(self._discovery), timeout_s)
@@ -303,12 +308,12 @@ class ServerEngine(LoopEngine):
         except asyncio.TimeoutError:
             urls = ", ".join(shown_url(server.url) for server in self._servers)
             raise GenerationTimeoutError(
-                f"{urls} did not say within timeout={timeout_s} s what is served there. "
+                f"{urls} did not report within timeout={timeout_s} s which model is served. "
                 "Raise timeout, or check base_url."
             ) from None
 
     async def _discover_any(self) -> None:
-        """Ask all servers, until one is known or no try is left."""
+        """Query all servers until one answers or no retry is left."""
         for attempt in range(self._max_retries + 1):
             candidates = [s for s in self._servers if s.failure is None or _may_pass(s.failure)]
             await self._discover_first(candidates if attempt else self._servers)
@@ -319,11 +324,11 @@ class ServerEngine(LoopEngine):
             if attempt == self._max_retries or not passing:
                 break
             await asyncio.sleep(_pause(passing[0], attempt))
-        # What does not pass by itself says more of what to do.
+        # A permanent failure is more useful to the user than a transient one.
         raise next((f for f in failures if isinstance(f, _REFUSED)), failures[0])
 
     async def _discover_first(self, servers: Sequence[Server]) -> None:
-        """Ask servers at once; wait for the first that is known, and a moment for the others."""
+        """Query servers concurrently; wait for the first answer, then briefly for the others."""
         pending = {self._begin_discovery(server) for server in servers}
         while pending and not self._known():
             _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
@@ -336,7 +341,7 @@ class ServerEngine(LoopEngine):
         return server.discovery
 
     async def _discover(self, server: Server) -> None:
-        """Ask one server; what it is, or why that is not known, is kept with it."""
+        """Query one server, and store what it serves or why the query failed."""
         try:
             discovery = discover(
                 self._connection,
@@ -351,7 +356,7 @@ class ServerEngine(LoopEngine):
             server.failure = no_answer(server.url, _DISCOVERY_LIMIT_S)
         except SwallowError as error:
             server.failure = error
-        except Exception as error:  # those who wait must hear of it
+        except Exception as error:  # reported to the waiting callers
             server.failure = EngineError(f"{shown_url(server.url)} is not understood: {error!r}")
             server.failure.__cause__ = error
         if server.failure is not None:
@@ -363,7 +368,7 @@ class ServerEngine(LoopEngine):
 async def _until_whole(
     messages: AsyncGenerator[dict[str, Any], None], answer: Answer
 ) -> AsyncIterator[dict[str, Any]]:
-    """The messages of an answer; once it is whole, only what follows at once."""
+    """Yield the messages of an answer; once it is complete, wait only briefly for more."""
     deadline: float | None = None
     is_done = False
     while True:
@@ -389,13 +394,13 @@ async def _until_whole(
 
 
 def _may_pass(error: SwallowError) -> bool:
-    """Whether asking a server again may help."""
+    """Whether the error is transient, so that a retry may succeed."""
     final = (SilentServerError, UnreadableAnswerError)
     return isinstance(error, _TRANSIENT) and not isinstance(error, final)
 
 
 def _pause(error: SwallowError, attempt: int) -> float:
-    """Seconds before the next try: what the server says, or twice as long as before."""
+    """Seconds before the next retry: the server's Retry-After, or exponential backoff."""
     retry_after_s: float | None = getattr(error, "retry_after_s", None)
     if retry_after_s is not None:
         return min(retry_after_s, _MAX_BACKOFF_S)
@@ -403,7 +408,7 @@ def _pause(error: SwallowError, attempt: int) -> float:
 
 
 def _rest(error: SwallowError, pause: float) -> float:
-    """Seconds that a failed server is left alone."""
+    """Seconds for which a failed server is left out."""
     if isinstance(error, _REFUSED):
         return _REFUSED_REST_S
     return _REST_S if isinstance(error, ServerConnectionError) else pause

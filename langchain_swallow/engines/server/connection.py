@@ -1,7 +1,7 @@
-"""HTTP with one server after another: whatever goes wrong there is this package's error.
+"""HTTP connections to servers; all failures become this package's errors.
 
-Every wait has a limit: connecting, sending, a question about the server, an error's body, and
-silence within an answer.
+Every wait has a limit: connecting, sending, discovery, reading an error's body, and silence within
+an answer.
 """
 
 import asyncio
@@ -37,28 +37,28 @@ from langchain_swallow.errors import (
 )
 
 CONNECT_TIMEOUT_S = 10.0
-# A server that reads nothing of a request for so long has stopped.
+# A server that accepts no part of a request for this long has failed.
 _SEND_TIMEOUT_S = 60.0
-# A busy server sends nothing until it begins an answer, or while another prompt is long. This is
-# the limit of OpenAI's client, for requests without a `timeout` of their own.
+# A busy server sends nothing until an answer starts, or while it computes another long prompt. This
+# is the limit of OpenAI's client, for requests without a `timeout`.
 SILENCE_LIMIT_S = 600.0
 _ERROR_BODY_LIMIT_S = 5.0
-# The longest body that is read whole because it is not an event stream, and the longest event.
+# Maximum size of a body that is not an event stream, and of one event.
 _MAX_BODY_BYTES = 32 * 1024**2
 
-# What a stream of messages has where the server says that all were sent.
+# Marks the server's end of the stream (`[DONE]`).
 DONE: dict[str, Any] = {}
 
 
 class Connection:
-    """A pool of connections; in a forked child `reset_after_fork` makes another.
+    """A pool of connections; `reset_after_fork` opens a new one in a forked child.
 
     Args:
-        api_key: Sent as bearer token.
+        api_key: Sent as bearer token; `None` sends none.
 
     Raises:
-        AuthenticationError: The key has characters that a header cannot have.
-        ServerConnectionError: The proxy or certificate settings of the environment are wrong.
+        AuthenticationError:The key contains characters that are not allowed in a header.
+        ServerConnectionError: The environment's proxy or certificate settings are not valid.
     """
 
     def __init__(self, api_key: str | None) -> None:
@@ -74,7 +74,7 @@ class Connection:
             )
 
     def reset_after_fork(self) -> None:
-        """In a forked child: connections of its own."""
+        """In a forked child, open new connections."""
         leave_to_parent(self._client)
         self._client = self._open()
 
@@ -85,11 +85,11 @@ class Connection:
     async def ask(
         self, method: str, url: str, body: dict[str, Any] | None = None, *, limit_s: float
     ) -> httpx.Response:
-        """A whole response, of any status.
+        """Return a complete response of any status.
 
         Raises:
-            ServerConnectionError: No response comes within `limit_s` seconds.
-            ServerError: Its body cannot be decoded.
+            ServerConnectionError: No response arrives within `limit_s` seconds.
+            ServerError: The body cannot be decoded.
         """
         content = None if body is None else json.dumps(body).encode()
         try:
@@ -104,14 +104,14 @@ class Connection:
     async def messages(
         self, url: str, body: dict[str, Any], timeout_s: float | None
     ) -> AsyncGenerator[dict[str, Any], None]:
-        """The JSON messages of an answer, and `DONE` where the server says that it is whole.
+        """Yield the JSON messages of an answer, and `DONE` when the server ends the stream.
 
-        A body that is one message and not a stream, as a proxy may make of it, is that message.
-        Bytes that complete no message, such as the comments with which servers and proxies keep a
-        connection open, are silence.
+        A body with one message instead of a stream, which a proxy may produce, yields that message.
+        Bytes that complete no message, such as keep-alive comments of servers and proxies, count as
+        silence.
 
         Raises:
-            EngineError: As the server says, or as the connection ends.
+            EngineError: The server reports an error, or the connection fails.
         """
         silence_s = max(SILENCE_LIMIT_S, timeout_s or 0)
         decoder, head = EventDecoder(), bytearray()
@@ -134,7 +134,7 @@ class Connection:
                 if time.monotonic() - silent_since > silence_s:
                     raise _silent(url, silence_s)
         for event in decoder.end():
-            # Where it is cut off, what was lost is the rest of the answer.
+            # If the stream was cut off, the lost part is only the rest of the answer.
             with contextlib.suppress(NotJsonError):
                 if message := _message(url, event):
                     yield message
@@ -144,7 +144,7 @@ class Connection:
     async def _parts(
         self, url: str, body: dict[str, Any], silence_s: float
     ) -> AsyncGenerator[bytes, None]:
-        """The body of an answer as it comes."""
+        """Yield the body of an answer in parts, as they arrive."""
         try:
             async with self._client.stream(
                 "POST",
@@ -166,7 +166,7 @@ class Connection:
 
 
 class NotJsonError(ServerError):
-    """A message that is not JSON."""
+    """A message of the server is not valid JSON."""
 
 
 _JSON = {"Content-Type": "application/json"}
@@ -185,14 +185,14 @@ def _silent(url: str, silence_s: float) -> GenerationTimeoutError:
 
 
 def no_answer(url: str, limit_s: float) -> SilentServerError:
-    """The error of a server that is there and says nothing."""
+    """Return the error for a server that accepts connections but does not answer."""
     return SilentServerError(
         f"{shown_url(url)} cannot be reached: it did not answer within {limit_s:g} s."
     )
 
 
 async def _error_body(response: httpx.Response) -> bytes:
-    """The body of a refusal, as much as comes within the limit."""
+    """Return as much of an error response's body as arrives within the limit."""
     body = bytearray()
 
     async def read() -> None:
@@ -201,7 +201,7 @@ async def _error_body(response: httpx.Response) -> bytes:
             if len(body) > _MAX_BODY_BYTES:
                 return
 
-    # The status tells enough where the body does not come.
+    # Without a body, the status says enough.
     with contextlib.suppress(Exception):
         await asyncio.wait_for(read(), _ERROR_BODY_LIMIT_S)
     return bytes(body)
@@ -212,7 +212,7 @@ def _is_done(event: ServerSentEvent) -> bool:
 
 
 def _message(url: str, event: ServerSentEvent) -> dict[str, Any] | None:
-    """The JSON of an event; `None` if it has none."""
+    """Return the JSON of an event; `None` if it has no data."""
     text = event.data.strip()
     if event.name != "error" and (not text or _is_done(event)):
         return None
@@ -222,20 +222,23 @@ def _message(url: str, event: ServerSentEvent) -> dict[str, Any] | None:
         if event.name == "error" and (failed := error_from_message(url, text, is_error=True)):
             raise failed from error
         raise NotJsonError(
-            f"{shown_url(url)} sent what is not JSON within the answer: {shorten(text[:200])!r}."
+            f"{shown_url(url)} sent a message within the answer that is not valid JSON: "
+            f"{shorten(text[:200])!r}."
         ) from error
     if failed := error_from_message(url, data, is_error=event.name == "error"):
         raise failed
     if not isinstance(data, dict):
-        raise ServerError(f"{shown_url(url)} sent what is not a completion: {shorten(data)}.")
+        raise ServerError(
+            f"{shown_url(url)} sent a message that is not a completion: {shorten(data)}."
+        )
     return data
 
 
 def _only_message(url: str, body: bytes) -> dict[str, Any]:
-    """A body that is not a stream of events, as its one message.
+    """Return the only message of a body that is not an event stream.
 
     Raises:
-        EngineError: It is an error, or nothing that could be read.
+        EngineError: The body is an error, or is not valid JSON.
     """
     try:
         data = parse_json(url, body)
@@ -251,23 +254,23 @@ def _only_message(url: str, body: bytes) -> dict[str, Any]:
 def _no_stream(url: str, body: bytes) -> UnreadableAnswerError:
     text = shorten(body[:200].decode("utf-8", "replace"))
     return UnreadableAnswerError(
-        f"{shown_url(url)} answered with what is neither a stream of events nor a completion: "
+        f"{shown_url(url)} answered with neither a stream of events nor a completion: "
         f"{text!r}. {CHECK_URL}"
     )
 
 
 def checked_url(text: str) -> str:
-    """The address of a server, as requests to it begin.
+    """Return a server's address in the form that request URLs start with.
 
     Raises:
-        ServerConnectionError: It is not the address of an HTTP server.
+        ServerConnectionError: The text is not the URL of an HTTP server.
     """
     expected = 'Pass base_url= with an address such as "http://localhost:8000/v1".'
     try:
         url = httpx.URL(text.strip())
         port = url.port
     except (httpx.InvalidURL, ValueError, TypeError) as error:
-        # httpx takes half of a password for a port, and names it.
+        # httpx may take part of a password for a port, and show it in its message.
         is_secret = may_hold_password(str(text))
         why = "" if is_secret else f": {error}"
         raise ServerConnectionError(
@@ -279,17 +282,17 @@ def checked_url(text: str) -> str:
     elif port is not None and not 0 < port < 65536:
         wrong = f"has port {port}, and ports go from 1 to 65535"
     elif url.query or url.fragment:
-        wrong = "has a query or a fragment, behind which no path can be"
+        wrong = "has a query or a fragment, after which a path cannot follow"
     else:
         return str(url).rstrip("/")
     raise ServerConnectionError(f"base_url={shown_url(text)!r} {wrong}. {expected}")
 
 
 def authorization(api_key: str | None) -> dict[str, str]:
-    """The header with the API key.
+    """Return the `Authorization` header with the API key; empty without a key.
 
     Raises:
-        AuthenticationError: The key has characters that a header cannot have.
+        AuthenticationError: The key contains characters that are not allowed in a header.
     """
     if not api_key:
         return {}
@@ -303,14 +306,14 @@ def authorization(api_key: str | None) -> dict[str, str]:
 
 @contextlib.contextmanager
 def typed_settings() -> Iterator[None]:
-    """Settings of the environment that a client reads when it is made.
+    """Turn errors in the environment's settings, which a client reads when it is created.
 
     Raises:
-        ServerConnectionError: They cannot be used.
+        ServerConnectionError: The settings are not valid.
     """
     try:
         yield
-    except Exception as error:  # httpx, and the copy of it that openai brings, raise their own
+    except Exception as error:  # httpx and openai's copy of it raise different classes
         is_secret = not isinstance(error, ImportError | OSError) and any(
             map(may_hold_password, getproxies().values())
         )

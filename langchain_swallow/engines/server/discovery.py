@@ -1,4 +1,4 @@
-"""What a server is: which model it serves, how it takes prompts, what constrains its answers."""
+"""Discovers which model a server serves, how it takes prompts, and which grammars it enforces."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,29 +19,29 @@ from langchain_swallow.engines.server.protocol import Flavor, parse_count, promp
 from langchain_swallow.errors import ModelUnavailableError, ServerError
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
-# A completion of a few tokens, of a server that may have others to finish before.
+# Time limit of a completion of a few tokens, which may queue behind other requests.
 _PROBE_LIMIT_S = 20.0
-# What a server answers to a prompt of a kind that it does not take; some fail over it.
+# Status codes for a prompt in a form that the server does not accept; some servers crash on it.
 _REFUSALS = (400, 405, 413, 415, 422, 500, 501)
-# Text whose number of tokens tells how a server's tokenizer begins a prompt.
+# The number of tokens of this text shows how a server's tokenizer starts a prompt.
 _PROBE = "東京工業大学の主なキャンパスについて教えてください"
 
 
 async def discover(
     connection: Connection, url: str, *, model: str, tokenizer: Tokenizer, prompt_as: str
 ) -> Flavor:
-    """Ask a server what it serves and how it takes prompts.
+    """Query a server for what it serves and how it takes prompts.
 
     Args:
-        connection: To ask through.
+        connection: The connection to use.
         url: The server's address.
-        model: The name of the model there; a server with one model needs none.
-        tokenizer: The checkpoint's.
-        prompt_as: `"ids"`, `"text"`, or `"auto"` to find out.
+        model: Name of the model on the server; a server with only one model accepts any name.
+        tokenizer: The checkpoint's tokenizer.
+        prompt_as: `"ids"`, `"text"`, or `"auto"`, which detects what the server accepts.
 
     Raises:
-        EngineError: As the server answers, or does not.
-        ModelUnavailableError: It does not have the model.
+        EngineError: The server reports an error or does not answer.
+        ModelUnavailableError: The server does not have the model.
     """
     reply = await connection.ask("GET", f"{url}/models", limit_s=CONNECT_TIMEOUT_S)
     served = _served(url, _models(url, _read(f"{url}/models", reply)), model)
@@ -63,7 +63,7 @@ async def discover(
 
 
 def _read(url: str, response: httpx.Response) -> Any:
-    """The JSON of a successful response."""
+    """Return the JSON of a successful response."""
     if not response.is_success:
         raise error_from_response(url, response, response.content)
     return parse_json(url, response.content)
@@ -72,18 +72,20 @@ def _read(url: str, response: httpx.Response) -> Any:
 async def _complete(
     connection: Connection, url: str, body: dict[str, Any], refusals: Sequence[int]
 ) -> dict[str, Any] | None:
-    """The answer to a completion of a few tokens; `None` for one of these status codes."""
+    """Return the answer to a short completion; `None` if its status is one of `refusals`."""
     response = await connection.ask("POST", url, body, limit_s=_PROBE_LIMIT_S)
     if response.status_code in refusals:
         return None
     data = _read(url, response)
     if not isinstance(data, dict):
-        raise ServerError(f"{shown_url(url)} sent what is not a completion: {shorten(data)}.")
+        raise ServerError(
+            f"{shown_url(url)} answered with a body that is not a completion: {shorten(data)}."
+        )
     return data
 
 
 def _models(url: str, data: Any) -> list[dict[str, Any]]:
-    """The models of a list that has names."""
+    """Return the models of a server's list."""
     listed = data.get("data") if isinstance(data, dict) else None
     models = listed if isinstance(listed, list) else None
     named = [m for m in models or () if isinstance(m, dict) and isinstance(m.get("id"), str)]
@@ -96,7 +98,7 @@ def _models(url: str, data: Any) -> list[dict[str, Any]]:
 
 
 def _served(url: str, models: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    """The wanted model of those that a server has, or its only one."""
+    """Return the model with this name, or the only model of the server."""
     for model in models:
         if model["id"] == name:
             return model
@@ -112,7 +114,7 @@ def _served(url: str, models: list[dict[str, Any]], name: str) -> dict[str, Any]
 async def _detect_prompt_encoding(
     connection: Connection, url: str, flavor: Flavor, tokenizer: Tokenizer, prompt_as: str
 ) -> Flavor:
-    """Find out whether a server takes token ids, and if not, which text it takes for them."""
+    """Detect whether a server takes token ids, and if not, which text gives the same ids."""
     bos = tokenizer.bos_token_id
     ids = (*([] if bos is None else [bos]), *tokenizer.encode(_PROBE))
     if prompt_as == "auto" and await _usage(connection, url, flavor, [ids[0]]) is not None:
@@ -131,7 +133,7 @@ async def _detect_prompt_encoding(
 async def _usage(
     connection: Connection, url: str, flavor: Flavor, prompt: Any
 ) -> dict[str, Any] | None:
-    """The usage of a completion of one token; `None` if the prompt is refused."""
+    """Return the usage of a completion of one token; `None` if the prompt is refused."""
     body = {"model": flavor.model, "prompt": prompt, "max_tokens": 1}
     answer = await _complete(connection, f"{url}/completions", body, _REFUSALS)
     if answer is None:

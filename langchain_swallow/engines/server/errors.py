@@ -1,4 +1,4 @@
-"""What a server answers instead of a completion, as this package's errors; pure."""
+"""Turns a server's error responses into this package's errors; pure functions."""
 
 import contextlib
 import email.utils
@@ -22,59 +22,60 @@ from langchain_swallow.errors import (
 )
 
 _BUSY = (429, 503)
-# Another try may succeed: the server, or a proxy before it, gave up waiting, or was locked.
+# A retry may succeed: the server, or a proxy in front of it, timed out or was locked.
 _PASSING = (408, 409, 425)
-# vLLM's two wordings and those of SGLang and llama.cpp.
+# The wordings of vLLM (two), SGLang and llama.cpp.
 _OVERFLOW = re.compile(
     r"maximum context length|context window|input tokens and requested|exceeds? the (available )?"
     r"(context|model's)|longer than the model's context|exceed_context_size",
     re.IGNORECASE,
 )
-# All before the last `@`, a full-width one too: a password may itself have `/`, `#` or `@`.
+# Everything before the last `@`, including a full-width one, because a password may contain `/`,
+# `#` or `@`.
 _USER_INFO = re.compile(r"^(\w[\w+.-]*:/+)?.*[@＠]", re.DOTALL)
 _MAX_SHOWN = 600
 CHECK_URL = "Check base_url; it usually ends in /v1."
 
 
 class UnreadableAnswerError(ServerError):
-    """An answer that would be the same again, so that the server is not asked again."""
+    """The answer cannot be read; a retry would get the same, so there is none."""
 
 
 class SilentServerError(ServerConnectionError):
-    """A server that did not answer in time; asked again it would not answer either."""
+    """The server did not answer in time; it is not asked again."""
 
 
 class _NotFound(ModelUnavailableError, EngineError):
-    """404: no such model, or no such path."""
+    """404: the model or the path does not exist."""
 
 
 class _Overflow(PromptOverflowError, EngineError):
-    """400: prompt and answer exceed the server's window."""
+    """400: prompt and answer exceed the server's context window."""
 
 
 def shown_url(url: str) -> str:
-    """A URL as errors show it: without a user's name and password."""
+    """Return a URL for error messages, without user name and password."""
     return _USER_INFO.sub(r"\1", url)
 
 
 def may_hold_password(url: str) -> bool:
-    """Whether there may be a password in a URL, or in what a library says of it."""
+    """Whether a URL, or a library's message about it, may contain a password."""
     return _USER_INFO.match(url) is not None
 
 
 def shorten(value: Any) -> str:
-    """The beginning of what a server sent, for an error."""
+    """Shorten what a server sent, for an error message."""
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
 def error_from_response(url: str, response: httpx.Response, body: bytes) -> EngineError:
-    """The typed error of a response that has no answer.
+    """Return the typed error for a response that is not an answer.
 
     Args:
-        url: Where the request went.
-        response: With its status and headers.
-        body: What could be read of it.
+        url: The request's URL.
+        response: The response, with its status and headers.
+        body: As much of its body as could be read.
     """
     status = response.status_code
     if 300 <= status < 400:
@@ -90,7 +91,7 @@ def error_from_response(url: str, response: httpx.Response, body: bytes) -> Engi
 def error_from_status(
     url: str, status: int, reason: str, headers: Mapping[str, str] | None = None
 ) -> EngineError:
-    """The typed error of a status code, which an error within a stream may have too."""
+    """Return the typed error for a status code, which an error within a stream may also have."""
     text = f"{shown_url(url)} answered {status}: {reason}"
     if status in (401, 403):
         return AuthenticationError(f"{text} Pass api_key=.")
@@ -108,13 +109,13 @@ def error_from_status(
 
 
 def error_from_message(url: str, data: Any, *, is_error: bool = False) -> EngineError | None:
-    """The typed error of a JSON message that is one, in any of the shapes that servers have.
+    """Return the typed error of a JSON message, in any of the forms that servers use.
 
     Args:
         url: Where the request went.
         data: `{"error": {…}}`, `{"error": "…"}`, `{"object": "error", "message": …}`,
             `{"detail": …}` or `{"message": …}` is an error; anything else is not.
-        is_error: The message was sent as an error, so whatever it is, it is one.
+        is_error: Whether the message was sent as an error event, so that any content is an error.
     """
     content = _error_in(data)
     if content is None and not is_error:
@@ -127,7 +128,7 @@ def error_from_message(url: str, data: Any, *, is_error: bool = False) -> Engine
 
 
 def _error_in(data: Any) -> Any:
-    """What a message says of an error; `None` if it is not one."""
+    """Return the error within a message; `None` if there is none."""
     if not isinstance(data, dict):
         return None
     if data.get("error"):
@@ -146,7 +147,7 @@ def _message(error: Any) -> str:
 
 
 def transport_error(url: str, error: Exception) -> EngineError:
-    """The typed error of a request that failed below HTTP, or whose body cannot be decoded."""
+    """Return the typed error for a failed connection, or for a body that cannot be decoded."""
     where = shown_url(url)
     if isinstance(error, httpx.DecodingError):
         return ServerError(f"{where} sent a body that cannot be decoded: {error}.")
@@ -157,16 +158,16 @@ def transport_error(url: str, error: Exception) -> EngineError:
 
 
 def parse_json(url: str, body: bytes) -> Any:
-    """The JSON of a body.
+    """Parse a body as JSON.
 
     Raises:
-        ServerError: It is not JSON, or an error.
+        ServerError: The body is not valid JSON, or is an error message.
     """
     try:
         data = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise ServerError(
-            f"{shown_url(url)} answered with what is not JSON: "
+            f"{shown_url(url)} answered with a body that is not valid JSON: "
             f"{shorten(body[:200].decode('utf-8', 'replace'))!r}. {CHECK_URL}"
         ) from error
     if failed := error_from_message(url, data):
@@ -184,12 +185,12 @@ def _reason(body: bytes) -> str:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds of a Retry-After header, which may also be a date."""
+    """Return the seconds of a Retry-After header; it may also be a date."""
     value = headers.get("retry-after")
     if value is None:
         return None
     try:
-        # Nobody can wait for NaN or a negative number of seconds.
+        # NaN and negative numbers are not durations.
         return max(0.0, float(value)) if float(value) == float(value) else None
     except ValueError:
         with contextlib.suppress(TypeError, ValueError, OverflowError):

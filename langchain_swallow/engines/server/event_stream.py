@@ -1,10 +1,10 @@
-"""Server-sent events as the standard reads them: bytes in, events out; pure.
+"""Parses server-sent events by the standard, from bytes to events; without I/O.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 
-A line ends with CR, LF or CRLF and with nothing else. `str.splitlines`, and with it httpx's
-`iter_lines`, also splits at U+2028, U+0085 and others, which JSON may hold as they are. httpx-sse
-splits right, but refuses a stream of another Content-Type and decodes by the charset in it.
+A line ends only with CR, LF or CRLF. `str.splitlines`, and with it httpx's `iter_lines`, also
+splits at U+2028, U+0085 and others, which JSON may contain unescaped. httpx-sse splits correctly,
+but rejects other Content-Types and decodes by their charset.
 """
 
 import codecs
@@ -18,21 +18,21 @@ _FIELDS = ("data", "event", "id", "retry", "error")
 
 @dataclass(frozen=True, slots=True)
 class ServerSentEvent:
-    """One event: its name, empty for a message, and its data."""
+    """One event: its name, which is empty for a message, and its data."""
 
     name: str
     data: str
 
 
 class EventDecoder:
-    """Reads a stream in parts, which may end anywhere, within a character too.
+    """Decodes a stream in parts, which may end anywhere, even within a character.
 
-    `is_event_stream` says whether a line of an event stream was seen so far.
+    `is_event_stream` says whether the stream has contained an event-stream line so far.
     """
 
     def __init__(self) -> None:
         self.is_event_stream = False
-        # Events are UTF-8 whatever the headers say; a byte order mark is left out.
+        # Events are always UTF-8, whatever the headers say; a byte order mark is skipped.
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
         self._ended_with_cr = False
         self._line: list[str] = []
@@ -40,18 +40,18 @@ class EventDecoder:
         self._data: list[str] = []
 
     def feed(self, part: bytes) -> Iterator[ServerSentEvent]:
-        """The events that a part of the stream completes."""
+        """Yield the events that a part of the stream completes."""
         yield from self._read(self._decoder.decode(part))
 
     def end(self) -> Iterator[ServerSentEvent]:
-        """An event that lacks its empty line, at the end of the stream."""
+        """Yield a last event without its empty line, at the end of the stream."""
         yield from self._read(self._decoder.decode(b"", True) + "\n\n")
 
     def _read(self, text: str) -> Iterator[ServerSentEvent]:
         if not text:
             return
         if self._ended_with_cr:
-            # A CR ends a line at once; the LF of a CRLF may come with the next part.
+            # A CR ends a line immediately; the LF of a CRLF may come with the next part.
             text = text.removeprefix("\n")
         self._ended_with_cr = text.endswith("\r")
         first, *others = _LINE_END.split(text)
@@ -65,14 +65,14 @@ class EventDecoder:
         if not line:
             return self._dispatch()
         field, _, value = line.partition(":")
-        if field in _FIELDS or not field:  # without a name it is a comment
+        if field in _FIELDS or not field:  # a line without a name is a comment
             self.is_event_stream = True
         value = value.removeprefix(" ")
         if field == "event":
             self._name = value
         elif field == "data":
             self._data.append(value)
-        elif field == "error":  # llama.cpp's own
+        elif field == "error":  # an extension of llama.cpp
             self._name = "error"
             self._data.append(value)
         return None

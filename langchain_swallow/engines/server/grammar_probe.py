@@ -1,17 +1,17 @@
-"""Find out what constrains a server's answers, by asking for a quotation it would not make; pure.
+"""Detects which grammars a server enforces, by a probe with an unlikely answer; pure functions.
 
-llama.cpp usually turns a JSON schema into its own GBNF. Built with llguidance it takes Lark, but
-not for every vocabulary: where SentencePiece puts a space before a text, it takes tokens for other
-bytes than it writes, and then lets anything pass. SGLang takes Lark with `--grammar-backend
-llguidance`, and JSON schemas by default (xgrammar). vLLM takes Lark whatever its backend.
+llama.cpp usually converts a JSON schema to GBNF. Built with llguidance it accepts Lark, but not for
+every vocabulary: where SentencePiece puts a space before a text, its mask uses other bytes than
+those of its tokens, so it does not enforce anything. SGLang accepts Lark with `--grammar-backend
+llguidance`, and JSON schemas by default (xgrammar). vLLM accepts Lark with every backend.
 """
 
 from typing import Any, Literal
 
-# What a server takes: any grammar, JSON schemas, or nothing.
+# What a server enforces: any grammar, JSON schemas only, or nothing.
 Grammars = Literal["lark", "schema", "none"]
 
-# Japanese, so of several tokens.
+# Japanese text, which is several tokens.
 _QUOTED = '"営業"'
 _LARK = 'start: "\\"営業\\""'
 _PROMPT = "引用:"
@@ -19,7 +19,7 @@ _MAX_TOKENS = 16
 
 
 def build_probe(kind: str, model: str) -> dict[str, Any] | None:
-    """The body of a completion request that tells; `None` for servers that are not asked."""
+    """Return the body of the probe request; `None` for servers that need no probe."""
     if kind == "llamacpp":
         grammar = {"grammar": f"%llguidance {{}}\n{_LARK}", "n_predict": _MAX_TOKENS}
     elif kind == "sglang":
@@ -30,7 +30,7 @@ def build_probe(kind: str, model: str) -> dict[str, Any] | None:
 
 
 def parse_grammars(answer: dict[str, Any] | None) -> Grammars:
-    """What constrains answers, by the answer to the probe; `None` if it was refused."""
+    """Return what a server enforces, from its answer to the probe; `None` is a refusal."""
     if answer is None:
         return "schema"
     choices = answer.get("choices")

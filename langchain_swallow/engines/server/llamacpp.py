@@ -1,7 +1,7 @@
-"""llama.cpp's own `/completion`, which tells what its `/v1/completions` leaves out; pure.
+"""llama.cpp's `/completion` API, which reports more than its `/v1/completions`; pure functions.
 
-There the answer says which stop string ended it, and logprobs have the ids of their tokens. Its
-samplers run in another order than everyone else's and are on by default, so all are named.
+Its answers say which stop string ended them, and their log probabilities have token ids. Its
+samplers are on by default and run in an unusual order, so requests set all of them.
 """
 
 import json
@@ -12,17 +12,17 @@ from langchain_swallow.engines.server.grammar_probe import Grammars
 
 
 def completion_url(base_url: str) -> str:
-    """Where it stands, beside the OpenAI-compatible paths under `/v1`."""
+    """Return the URL of `/completion`, which is outside of the OpenAI-compatible `/v1`."""
     return f"{base_url.removesuffix('/v1')}/completion"
 
 
 def build_payload(request: Request, prompt: Any, model: str) -> dict[str, Any]:
-    """The body of a request, all but its grammar.
+    """Return the body of a request without its grammar.
 
     Args:
-        request: What is asked for.
+        request: The request.
         prompt: Its prompt, as token ids or text.
-        model: Its name on the server.
+        model: The model's name on the server.
     """
     body: dict[str, Any] = {
         "model": model,
@@ -36,12 +36,12 @@ def build_payload(request: Request, prompt: Any, model: str) -> dict[str, Any]:
         "min_p": request.min_p,
         "repeat_penalty": request.repetition_penalty,
         "presence_penalty": request.presence_penalty,
-        # All there will be; by default it looks at 64.
+        # Covers the whole sequence; the default covers only 64 tokens.
         "repeat_last_n": len(request.prompt_ids) + request.max_tokens,
         "stop": list(request.stop),
     }
     if request.stop_tokens:
-        # Without this the text of a special token is not written, and no stop string is found.
+        # Without this, special tokens have no text, and stop strings in them are not found.
         body["preserved_tokens"] = list(request.stop)
     if request.seed is not None:
         body["seed"] = request.seed
@@ -51,14 +51,14 @@ def build_payload(request: Request, prompt: Any, model: str) -> dict[str, Any]:
 
 
 def build_constraint(grammar: Grammar, grammars: Grammars) -> dict[str, Any]:
-    """What constrains an answer to a grammar that the server takes."""
+    """Return the parameters that constrain an answer to a grammar."""
     if grammars == "lark":
         return {"grammar": f"%llguidance {{}}\n{grammar.as_lark}"}
     return {"json_schema": json.loads(grammar.text)}
 
 
 def as_completion(data: dict[str, Any]) -> dict[str, Any]:
-    """One message of the stream as `/v1/completions` of vLLM would write it."""
+    """Convert one message of the stream to the form of vLLM's `/v1/completions`."""
     choice: dict[str, Any] = {"text": data.get("content", "")}
     if tokens := data.get("completion_probabilities"):
         choice["logprobs"] = {

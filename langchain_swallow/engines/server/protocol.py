@@ -1,4 +1,4 @@
-"""A `Request` as the body of `/v1/completions`, and its server-sent events as `Event`s; pure."""
+"""Converts `Request`s to `/v1/completions` bodies, and streams to `Event`s; without I/O."""
 
 import codecs
 import itertools
@@ -18,27 +18,27 @@ from langchain_swallow.prompts.tokenizer import Tokenizer
 _KNOWN = ("vllm", "sglang", "llamacpp")
 _SEND_IDS = ("vllm", "sglang")
 _OFF = {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
-# Why an answer ended that the server did not finish.
+# Finish reasons of answers that the server aborted.
 _ABORTED = ("abort", "content_filter", "error")
-# A server that ignores max_tokens, or sends empty texts, would never end. A token is one event, or
-# a few where a proxy cuts the text in pieces of its own.
+# Limits for a server that ignores max_tokens or sends empty texts, and would never end. A token is
+# one event, or several if a proxy splits the text.
 _MAX_EVENTS_PER_TOKEN, _OTHER_EVENTS = 16, 256
-# What reading a message of other types than expected raises.
+# Errors that a message with unexpected types raises.
 _PARSE_ERRORS = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError)
 
 
 @dataclass(frozen=True, slots=True)
 class Flavor:
-    """What a server serves and how it is spoken to.
+    """What a server serves and which protocol it uses.
 
     Args:
-        model: Its name there.
-        kind: `owned_by` of its model list: `"vllm"`, `"sglang"`, `"llamacpp"` or another.
-        context_window: Tokens of prompt and answer, if it tells.
-        takes_ids: Whether a prompt may be token ids.
-        adds_bos: Whether it puts BOS before a prompt that is text.
-        adds_space: Whether its tokenizer puts SentencePiece's space after a special token in text.
-        grammars: What constrains answers there.
+        model: Name of the model on the server.
+        kind: `owned_by` in its list of models: `"vllm"`, `"sglang"`, `"llamacpp"` or another.
+        context_window: Maximum tokens of prompt and answer together, if the server reports it.
+        takes_ids: Whether it accepts prompts as token ids.
+        adds_bos: Whether it adds BOS to a prompt that is text.
+        adds_space: Whether its tokenizer adds SentencePiece's space after a special token in text.
+        grammars: Which grammars it enforces.
     """
 
     model: str
@@ -51,26 +51,26 @@ class Flavor:
 
     @property
     def is_known(self) -> bool:
-        """Whether the kind says how prompts are taken."""
+        """Whether `kind` implies how the server takes prompts."""
         return self.kind in _KNOWN
 
     def completions_url(self, base_url: str) -> str:
-        """Where requests go."""
+        """Return the URL of completion requests."""
         if self.kind == "llamacpp":
             return llamacpp_protocol.completion_url(base_url)
         return f"{base_url}/completions"
 
 
 def parse_count(value: Any) -> int | None:
-    """A positive number of tokens that a server says; `None` for anything else."""
+    """Return a positive number of tokens that a server reports; `None` for anything else."""
     return value if isinstance(value, int) and value is not True and value > 0 else None
 
 
 def build_payload(request: Request, tokenizer: Tokenizer, flavor: Flavor) -> dict[str, Any]:
-    """The body of a completion request.
+    """Return the body of a completion request.
 
     Raises:
-        GrammarError: The server has no such constraint.
+        GrammarError: The server cannot enforce this grammar.
         InvalidRequestError: The prompt cannot be written as text.
     """
     prompt: Any = list(request.prompt_ids)
@@ -86,7 +86,7 @@ def build_payload(request: Request, tokenizer: Tokenizer, flavor: Flavor) -> dic
 
 
 def _with_stop_texts(request: Request, tokenizer: Tokenizer) -> Request:
-    """A request whose stop tokens are stop strings."""
+    """Return the request with its stop tokens as stop strings."""
     texts = map(tokenizer.convert_ids_to_tokens, request.stop_tokens)
     return replace(request, stop=(*request.stop, *texts))
 
@@ -101,7 +101,8 @@ def _completion(request: Request, prompt: Any, flavor: Flavor) -> dict[str, Any]
         "stream_options": {"include_usage": True},
     }
     if flavor.is_known:
-        # What is not sent these servers take from the checkpoint's generation_config.json.
+        # For parameters that are not sent, these servers use the checkpoint's
+        # generation_config.json.
         body |= _OFF
     optional: dict[str, tuple[Any, Any]] = {
         "top_p": (request.top_p, 1.0),
@@ -124,15 +125,15 @@ def _completion(request: Request, prompt: Any, flavor: Flavor) -> dict[str, Any]
 
 
 def build_constraint(grammar: Grammar, flavor: Flavor) -> dict[str, Any]:
-    """What of a completion request constrains its answer.
+    """Return the parameters of a completion request that constrain its answer.
 
     Raises:
-        GrammarError: The server has no such constraint.
+        GrammarError: The server cannot enforce this grammar.
     """
     if flavor.grammars == "none":
         raise GrammarError(
-            "This server takes a grammar and does not keep to it (llama.cpp with LLAMA_LLGUIDANCE "
-            "does not, with the vocabulary of this model). Use another build, or a vLLM server."
+            "This server accepts a grammar but does not enforce it (as llama.cpp with "
+            "LLAMA_LLGUIDANCE and this model's vocabulary). Use another build, or a vLLM server."
         )
     if flavor.grammars == "schema" and grammar.kind != "json_schema":
         raise GrammarError(
@@ -150,11 +151,11 @@ def build_constraint(grammar: Grammar, flavor: Flavor) -> dict[str, Any]:
 
 
 def prompt_text(prompt_ids: tuple[int, ...], tokenizer: Tokenizer, flavor: Flavor) -> str:
-    """A prompt as text that the server's tokenizer takes for these ids.
+    """Return a prompt as text that the server's tokenizer encodes to these ids.
 
     Raises:
-        InvalidRequestError: A message holds the text of a control token, which the server would
-            take for one.
+        InvalidRequestError: A message contains the text of a control token, which the server would
+            encode as one.
     """
     ids = list(prompt_ids)
     if flavor.adds_bos and ids and ids[0] == tokenizer.bos_token_id:
@@ -171,7 +172,7 @@ def prompt_text(prompt_ids: tuple[int, ...], tokenizer: Tokenizer, flavor: Flavo
         if not text and not parts and token is not None:
             parts, run = [controls[token]], []
             continue
-        # A `▁` that the server's tokenizer puts before a segment by itself is not written.
+        # The server's tokenizer adds `▁` before each segment, so it is not written here.
         parts.append(text.removeprefix(" ") if flavor.adds_space or not parts else text)
         parts += [] if token is None else [controls[token]]
         run = []
@@ -182,7 +183,7 @@ def prompt_text(prompt_ids: tuple[int, ...], tokenizer: Tokenizer, flavor: Flavo
 def _check_control_tokens(
     text: str, expected: list[int], controls: dict[int, str], tokenizer: Tokenizer
 ) -> None:
-    """Raise an error if a tokenizer takes a message's text for a control token."""
+    """Raise an error if the tokenizer encodes text of a message as a control token."""
     ids = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=False)
     actual = [i for i in ids if i in controls]
     if actual == expected:
@@ -196,10 +197,10 @@ def _check_control_tokens(
 
 
 class Answer:
-    """Reads the events of one answer.
+    """Parses the stream of one answer.
 
-    Text comes from token ids where the server sends them, by the rules of every engine; else it is
-    the server's own.
+    If the server sends token ids, the text is decoded from them as by every engine; otherwise the
+    server's text is used.
     """
 
     def __init__(self, request: Request, tokenizer: Tokenizer, flavor: Flavor) -> None:
@@ -214,7 +215,7 @@ class Answer:
         self._stop_sequence: str | None = None
         self._stop_token: int | None = None
         self._drops_space = request.drops_first_space
-        # Half of a character may come in one message and the other half in the next.
+        # The two halves of a surrogate pair may arrive in separate messages.
         self._joiner = codecs.getincrementaldecoder("utf-16-le")("replace")
         self._got_ids = False
         self._ids: list[int] = []
@@ -224,19 +225,19 @@ class Answer:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the server said why the answer ended."""
+        """Whether the server has sent a finish reason."""
         return self._reason is not None
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing of use can follow: it is whole, and its tokens are counted."""
+        """Whether the answer and its usage are complete, so that nothing useful can follow."""
         return self.is_whole and (self._is_llamacpp or bool(self._usage))
 
     def read(self, data: dict[str, Any]) -> list[Event]:
-        """The text that one message of the server completes.
+        """Return the events that one message of the server completes.
 
         Raises:
-            ServerError: It is not a message of a completion.
+            ServerError: The message is not part of a completion.
         """
         try:
             if self._is_llamacpp:
@@ -244,7 +245,8 @@ class Answer:
             return list(self._read(data))
         except _PARSE_ERRORS as error:
             raise ServerError(
-                f"The server sent what is not a completion: {repr(data)[:300]} ({error!r})."
+                "The server sent a message that is not a completion: "
+                f"{repr(data)[:300]} ({error!r})."
             ) from error
 
     def _read(self, data: dict[str, Any]) -> Iterator[Event]:
@@ -252,7 +254,7 @@ class Answer:
             self._events_left -= 1
             if self._events_left < 0:
                 raise ServerError(
-                    f"The server goes on after max_tokens={self._request.max_tokens} tokens. "
+                    f"The server continues after max_tokens={self._request.max_tokens} tokens. "
                     "See the server's log; a proxy in front of it may drop max_tokens."
                 )
             if chunk := self._chunk(choice):
@@ -261,28 +263,28 @@ class Answer:
                 self._reason = choice["finish_reason"]
                 if self._reason in _ABORTED:
                     raise ServerError(
-                        "The server broke off the answer: its finish_reason is "
+                        "The server aborted the answer: its finish_reason is "
                         f"{self._reason!r}. Ask again, or see the server's log."
                     )
-                # In vLLM's word, and in SGLang's; a number is the token that ended it.
+                # vLLM's and SGLang's names; a number is the id of the token that ended the answer.
                 stop = choice.get("stop_reason") or choice.get("matched_stop")
                 self._note_stop(stop)
         if isinstance(usage := data.get("usage"), dict):
             self._usage = usage
 
     def _note_stop(self, stop: Any) -> None:
-        """What ended the answer, as the server says: a string, a token, or nothing."""
+        """Record what ended the answer: a stop string, a token, or `None` if not reported."""
         by_text = {self._tokenizer.convert_ids_to_tokens(i): i for i in self._request.stop_tokens}
         self._stop_token = by_text.get(stop, stop if stop in by_text.values() else None)
         if isinstance(stop, str) and self._stop_token is None:
             self._stop_sequence = stop
-        # A server that is not known does not say what ended an answer.
+        # Unknown servers do not report what ended an answer.
         is_silent = stop is None and not self._has_ids and not self._is_llamacpp
         if by_text and is_silent and self._reason == "stop":
             self._stop_token = self._request.stop_tokens[0]
 
     def end(self) -> Iterator[Event]:
-        """What was held back, and the end."""
+        """Yield the text that was held back, then the `Finish`."""
         if held := self._detokenizer.finish() + self._joiner.decode(b"", True):
             yield Chunk(held)
         stopped = self._detokenizer.stop_sequence
@@ -301,7 +303,7 @@ class Answer:
 
     def _chunk(self, choice: dict[str, Any]) -> Chunk | None:
         ids = choice.get("token_ids")
-        # A proxy may leave out the ids that vLLM sends; then the text is all there is.
+        # A proxy may drop the token ids that vLLM sends; then only the text is available.
         if self._has_ids and ids is not None and (ids or self._got_ids or not choice.get("text")):
             self._got_ids = self._got_ids or bool(ids)
             self._received += len(ids)
@@ -326,7 +328,7 @@ class Answer:
         return self._joiner.decode(text.encode("utf-16-le", "surrogatepass"))
 
     def _check_ids(self, ids: list[int], text: Any) -> None:
-        """Raise an error for tokens that are text to the server, and nothing to our tokenizer."""
+        """Raise an error for tokens that have text on the server but are not in this tokenizer."""
         size = len(self._tokenizer)
         unknown = [i for i in ids if not 0 <= i < size]
         if unknown and text:
@@ -351,7 +353,7 @@ class Answer:
         return tuple(read)
 
     def _piece(self, token: str) -> str:
-        """A token's piece, from vLLM's `token_id:123`."""
+        """Return a token's piece, given vLLM's `token_id:123`."""
         if token.startswith("token_id:"):
             piece = self._tokenizer.convert_ids_to_tokens(int(token.removeprefix("token_id:")))
             return str(piece)

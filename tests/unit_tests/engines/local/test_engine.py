@@ -530,7 +530,7 @@ def test_an_answer_that_fails_leaves_the_others_alone():
     # Of logits that are no numbers nothing can be drawn.
     _, events = run(engine, Request(prompt_ids=doomed, max_tokens=60, temperature=1.0, top_k=1))
     assert isinstance(events[-1], EngineError)
-    assert "logits are no numbers" in str(events[-1])
+    assert "logits are not numbers" in str(events[-1])
     assert list(running)[-1].completion_tokens == 60
     assert run(engine, Request(prompt_ids=other, max_tokens=60))[0] == wanted
     engine.close()

@@ -155,7 +155,7 @@ def test_an_answer_that_cannot_begin_leaves_the_others_of_its_pass_alone(passes,
     answers = ask_together(engine, asked, temperature=1.0, top_k=1)
     engine.close()
     assert passes == [[10] * 3]
-    assert "logits are no numbers" in str(answers[0])
+    assert "logits are not numbers" in str(answers[0])
     assert all(events[-1].completion_tokens == 3 for events in answers[1:])
 
 
