@@ -1,1 +1,1 @@
-"""Answers over HTTP: a chat page and an API over one model and one index (extra `serve`)."""
+"""The HTTP server: a chat page and an API for one model and one index (extra `serve`)."""

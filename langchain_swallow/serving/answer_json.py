@@ -1,4 +1,4 @@
-"""An answer as JSON, with names of files in place of the server's paths."""
+"""Converts an answer to JSON, with file names instead of the server's paths."""
 
 from pathlib import PureWindowsPath
 from typing import Any
@@ -8,15 +8,15 @@ from langchain_swallow.rag import Answer
 from langchain_swallow.text.surrogates import replace_surrogates_in
 
 _SERVER_KEYS = frozenset({"content_hash"})
-# What loaders call the place of a file. Under other names a text may begin as a path does:
-# a title, a field of a record, or a quote, whose characters the offsets of a citation count.
+# Metadata keys that loaders use for paths. Values of other keys may look like a path but be text: a
+# title, a field of a record, or a quote, whose characters a citation's offsets count.
 _PATHS = frozenset(
     {"source", "path", "paths", "file", "file_path", "filepath", "file_directory", "directory"}
 )
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
-    """What the API sends of an answer."""
+    """Return the JSON that the API sends for an answer."""
     shown = answer.as_dict()
     shown["documents"] = [
         {**document, "metadata": _public(document["metadata"])} for document in shown["documents"]
@@ -29,8 +29,8 @@ def answer_json(answer: Answer) -> dict[str, Any]:
 
 
 def _public(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Metadata without the server's folders, also where a loader has them in values of values."""
-    # In files that were read here the other names are of the file's own records.
+    """Return metadata without the server's folders, including those in nested values."""
+    # For files that this package has read, other keys come from the file's own records.
     paths = frozenset({"source"}) if "content_hash" in metadata else _PATHS
     return {
         name: _name(value) if name in paths else _public_parts(value)

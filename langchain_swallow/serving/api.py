@@ -1,4 +1,4 @@
-"""The RAG chain over HTTP: JSON and server-sent events; the schema is at `/openapi.json`."""
+"""The HTTP API of the RAG chain: JSON and server-sent events, described in `/openapi.json`."""
 
 import asyncio
 import contextlib
@@ -45,23 +45,23 @@ _EVENTS = {
 
 
 def create_api(assistant: Assistant) -> FastAPI:
-    """A FastAPI application.
+    """Return the FastAPI application of the API.
 
     * `POST /v1/answers`: an answer as JSON, or with `"stream": true` as events: `documents`, then
-      `text` pieces, then `answer`, whole, with the citations; `error` where it breaks off.
-    * `POST /v1/sessions`: a new session; its id names a conversation with its documents.
-    * `DELETE /v1/sessions/{session}`: forget it.
+      several `text`, then the complete `answer` with its citations, or `error` if it fails.
+    * `POST /v1/sessions`: create a session: a conversation and its documents.
+    * `DELETE /v1/sessions/{session}`: delete a session.
     * `POST`, `GET /v1/sessions/{session}/documents` and `DELETE …/documents/{name}`: the session's
       own documents.
     * `GET /health`: whether the server runs; `GET /ready`: whether it can answer.
     """
-    # The pages of Swagger and ReDoc load scripts from elsewhere.
+    # Swagger and ReDoc are off, because their pages load scripts from other sites.
     app = FastAPI(
         title="langchain-swallow",
         version=__version__,
         docs_url=None,
         redoc_url=None,
-        # The guard asks for it, where the server has one.
+        # This only documents the token; the guard checks it if the server has one.
         dependencies=[Security(HTTPBearer(auto_error=False, description="the server's token"))],
     )
     _add_handlers(app)
@@ -78,7 +78,7 @@ def create_api(assistant: Assistant) -> FastAPI:
             return StreamingResponse(_events(pieces), media_type="text/event-stream")
         return JSONResponse(answer_json(await unless_left(request, _whole(pieces))))
 
-    # How long an answer may be follows this server's model.
+    # The maximum length of an answer depends on this server's model.
     answers.__annotations__["question"] = question_model(assistant.lengths)
     app.post(
         "/v1/answers",
@@ -111,7 +111,7 @@ def _add_sessions(app: FastAPI, assistant: Assistant) -> None:
     )
     async def upload(request: Request, session: str, shared: bool = False) -> list[FileResult]:
         owner = find_session(session)
-        # A place first: what there is no room for is not read.
+        # Reserve a place before reading, so that the body of a refused request is not read.
         with assistant.admitted(owner):
             async with received_files(request, assistant.limits) as files:
                 adding = assistant.add_files(owner, files, shared=shared)
@@ -136,7 +136,7 @@ def _add_sessions(app: FastAPI, assistant: Assistant) -> None:
 def _add_probes(app: FastAPI, assistant: Assistant) -> None:
     readiness = Readiness(assistant)
 
-    # Some load balancers ask by HEAD.
+    # Some load balancers send HEAD.
     @app.head("/health", include_in_schema=False)
     @app.get("/health", responses={503: {"model": Problem, "description": "No index."}})
     async def health() -> Health:
@@ -154,7 +154,7 @@ def _add_probes(app: FastAPI, assistant: Assistant) -> None:
 def _add_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def wrong(_: Request, error: RequestValidationError) -> JSONResponse:
-        # Without what was sent: it may not be what can be sent back.
+        # The input is left out, because it may not be valid JSON.
         rows = [
             {
                 "loc": [
@@ -185,7 +185,7 @@ def _add_handlers(app: FastAPI) -> None:
 
 
 def client_address(request: Request) -> str:
-    """Whom a request counts for: the address that it comes from."""
+    """Return the address that a request comes from; limits per client count by it."""
     return request.client.host if request.client else ""
 
 
@@ -205,7 +205,7 @@ async def _all(adding: AsyncIterator[Uploaded]) -> list[Uploaded]:
 async def _events(pieces: AsyncIterator[Answer]) -> AsyncIterator[str]:
     answer = Answer()
     try:
-        # A client that leaves closes this generator, and with it the generation.
+        # When a client disconnects, this generator is closed, which ends the generation.
         async with contextlib.aclosing(pieces) as open_pieces:  # type: ignore[type-var]
             async for piece in open_pieces:
                 answer += piece
@@ -216,7 +216,7 @@ async def _events(pieces: AsyncIterator[Answer]) -> AsyncIterator[str]:
                 if piece.text:
                     yield _event("text", {"text": piece.text})
         yield _event("answer", answer_json(answer))
-    except Exception as error:  # the status has been sent: what is left is an event
+    except Exception as error:  # the status is already sent, so the error becomes an event
         yield _event("error", {"detail": failure(error).detail})
 
 

@@ -1,4 +1,4 @@
-"""What the API takes and returns; `/openapi.json` describes it."""
+"""Request and response models of the API, described in `/openapi.json`."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ _MAX_ID_LENGTH = 200
 
 
 class Question(BaseModel):
-    """A question; without a session it stands alone. Use what `question_model` makes of it."""
+    """A question; without a session it has no history. Create it with `question_model`."""
 
     question: str = Field(min_length=1, max_length=MAX_QUESTION_CHARS)
     session: str | None = Field(
@@ -49,7 +49,8 @@ class Question(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _replace_surrogates(cls, data: Any) -> Any:
-        # Half an emoji, as JavaScript cuts it, is valid JSON and no valid string.
+        # Half of a surrogate pair, which JavaScript can produce from an emoji, is valid JSON but
+        # not valid text.
         return replace_surrogates_in(data)
 
     @field_validator("preset")
@@ -60,14 +61,14 @@ class Question(BaseModel):
         return preset
 
     def settings(self, lengths: AnswerLengths) -> Settings:
-        """The settings, checked."""
+        """Return the validated settings."""
         return Settings(
             self.preset, self.system_prompt, self.k, self.max_tokens, self.temperature, lengths
         )
 
 
 def question_model(lengths: AnswerLengths) -> type[Question]:
-    """`Question` with answers of these lengths."""
+    """Return `Question` with these limits for the length of answers."""
     max_tokens = Field(
         default=lengths.default,
         ge=MIN_ANSWER_TOKENS,
@@ -77,19 +78,19 @@ def question_model(lengths: AnswerLengths) -> type[Question]:
     return create_model(
         "Question",
         __base__=Question,
-        __doc__="A question; without a session it stands alone.",
+        __doc__="A question; without a session it has no history.",
         max_tokens=(int, max_tokens),
     )
 
 
 class NewSession(BaseModel):
-    """A session that the server has made."""
+    """A new session."""
 
     session: str = Field(description="its id: keep it secret, whoever has it may use the session")
 
 
 class FileResult(BaseModel):
-    """What became of a file."""
+    """The result of an uploaded file."""
 
     name: str
     passages: int = Field(description="chunks of the file; 0 where it was not added")
@@ -100,21 +101,21 @@ class FileResult(BaseModel):
 
 
 class FileKept(BaseModel):
-    """A document of a session."""
+    """A file of a session."""
 
     name: str
     passages: int
 
 
 class Passage(BaseModel):
-    """A passage that the model was shown."""
+    """A passage in the prompt of the answer."""
 
     text: str
     metadata: dict[str, Any]
 
 
 class Citation(BaseModel):
-    """A number in the answer and what it cites; offsets count code points of the passage."""
+    """A citation in the answer and its quote; offsets count code points of the passage."""
 
     number: int
     source: str | None
@@ -142,13 +143,13 @@ class AnswerBody(BaseModel):
 
 
 class Problem(BaseModel):
-    """What was wrong with a request that is well formed."""
+    """The error of a well-formed request."""
 
     detail: str
 
 
 class FieldProblem(BaseModel):
-    """What was wrong with one field."""
+    """The error of one field."""
 
     loc: list[str | int]
     msg: str
@@ -156,13 +157,13 @@ class FieldProblem(BaseModel):
 
 
 class FieldProblems(BaseModel):
-    """What was wrong with the fields of a request."""
+    """The errors of a request's fields."""
 
     detail: list[FieldProblem]
 
 
 class Health(BaseModel):
-    """The server runs."""
+    """Whether the server runs."""
 
     status: str
     passages: int = Field(description="chunks of the index")
@@ -177,7 +178,7 @@ class Ready(BaseModel):
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may answer with these statuses."""
+    """Return the OpenAPI `responses` of a route with these error statuses."""
     texts = {
         400: "The request cannot be read.",
         401: "The token is missing or wrong.",

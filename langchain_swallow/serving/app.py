@@ -1,4 +1,4 @@
-"""Page and API in one application, and the server that runs it."""
+"""Builds the application with page and API, and runs its server."""
 
 import contextlib
 import socket
@@ -29,14 +29,14 @@ def create_app(
     hosts: tuple[str, ...] = (),
     proxies: Sequence[str] = (),
 ) -> ASGIApp:
-    """The application.
+    """Return the ASGI application.
 
     Args:
         assistant: What answers.
-        page: Whether to serve the chat page beside the API.
-        token: What every request must have; `None` asks for none.
+        page: Whether to serve the chat page in addition to the API. Default: true.
+        token: The token that every request needs; `None` allows all requests.
         hosts: Names that the server may be called by; empty allows all.
-        proxies: Addresses of proxies whose `X-Forwarded-*` headers are believed.
+        proxies: Addresses of proxies whose `X-Forwarded-*` headers are trusted.
     """
     app = create_api(assistant)
     if page:
@@ -46,7 +46,7 @@ def create_app(
 
 
 def _add_page(app: FastAPI, assistant: Assistant) -> None:
-    """Serve the page for whatever the API does not take, behind its door."""
+    """Mount the page at all paths that the API does not handle, behind `PageDoor`."""
     blocks = create_page(assistant).queue(api_open=False, default_concurrency_limit=None)
     gr.mount_gradio_app(app, blocks, "/", **mount_options())
     (mount,) = (route for route in app.routes if isinstance(route, Mount))
@@ -54,12 +54,12 @@ def _add_page(app: FastAPI, assistant: Assistant) -> None:
 
 
 def listen(host: str = "127.0.0.1", port: int = 7860, *, token: str | None = None) -> socket.socket:
-    """A socket to serve from; made first, so that nobody waits for a model to be told no.
+    """Open the server's socket, before the model is loaded, so that errors appear at once.
 
     Raises:
-        ValueError: The host can be reached from other machines, and there is no token; or the
-            port is none.
-        OSError: The address cannot be listened on.
+        ValueError: Other machines can reach the host and there is no token, or the port is out of
+            range.
+        OSError: The address is in use or not available.
     """
     if not is_loopback(host) and not token:
         raise ValueError(
@@ -87,17 +87,19 @@ def serve(
     proxies: Sequence[str] = (),
     grace_s: float = 5.0,
 ) -> None:
-    """Serve from a socket until interrupted.
+    """Serve from a socket until SIGTERM or Ctrl-C.
 
     Args:
         assistant: What answers.
-        listening: The socket.
-        page: Whether to serve the chat page beside the API.
-        token: What every request must have; `None` asks for none.
-        proxies: Addresses of proxies whose `X-Forwarded-*` headers are believed.
-        grace_s: How long answers may go on after SIGTERM or Ctrl-C; then they end with an error.
+        listening: The socket, from `listen`.
+        page: Whether to serve the chat page in addition to the API. Default: true.
+        token: The token that every request needs; `None` allows all requests.
+        proxies: Addresses of proxies whose `X-Forwarded-*` headers are trusted.
+        grace_s: Seconds for which answers may continue after SIGTERM or Ctrl-C; then they end with
+            an error. Default: 5.
     """
-    # Behind a token any name will do; without one a page elsewhere must not come in by its own.
+    # With a token, any host name is allowed. Without one, only local names are, so that another
+    # site cannot reach the server through DNS rebinding.
     hosts = () if token else _LOCAL_NAMES
     app = create_app(assistant, page=page, token=token, hosts=hosts, proxies=proxies)
     server = make_server(app, assistant.end_answers, grace_s=grace_s)

@@ -1,4 +1,4 @@
-"""`Assistant`: what the page and the API offer, without a word of HTTP."""
+"""`Assistant`: the functions of the page and the API, independent of HTTP."""
 
 import asyncio
 import contextlib
@@ -38,16 +38,16 @@ from langchain_swallow.text.json_text import json_text
 
 
 class Assistant:
-    """Answers questions of many sessions over one model and one index.
+    """Answers the questions of many sessions with one model and one index.
 
     Args:
-        llm: A chat model; its scheduler serves all sessions at once.
-        store: The documents that everyone may ask about.
-        splitter: Of uploaded documents; `None` counts by the model's tokenizer.
-        limits: Of uploads.
-        lengths: Of answers.
-        shared_uploads: Whether users may add documents to `store`.
-        feedback: A file of JSON lines for ratings; `None` keeps none.
+        llm: The chat model; its engine batches the requests of all sessions.
+        store: The shared documents.
+        splitter: Splits uploaded documents; `None` measures chunks with the model's tokenizer.
+        limits: Limits of uploads; `None` takes the defaults of `Limits`.
+        lengths: Limits of the length of answers; `None` takes those of `answer_lengths(llm)`.
+        shared_uploads: Whether users may add documents to `store`. Default: false.
+        feedback: A JSON Lines file to append ratings to; `None` discards them.
     """
 
     def __init__(
@@ -86,14 +86,14 @@ class Assistant:
         *,
         again: bool = False,
     ) -> AsyncIterator[Answer]:
-        """The pieces of an answer; leaving the stream ends the generation.
+        """Stream the pieces of an answer; closing the stream ends the generation.
 
         Args:
-            session: The conversation it belongs to; its answers wait for each other.
-            question: At most 2,000 characters.
-            settings: `None` takes the defaults.
-            again: Whether this takes the place of the conversation's last question, if that is
-                the same, and of its answer.
+            session: The conversation; its answers are made one after another.
+            question: The question, at most 2,000 characters.
+            settings: Settings of the answer; `None` takes the defaults.
+            again: Whether to regenerate: replace the conversation's last turn if it has the same
+                question. Default: false.
 
         Raises:
             InvalidValueError: The question is empty or too long.
@@ -128,11 +128,11 @@ class Assistant:
 
     @contextlib.contextmanager
     def admitted(self, session: Session) -> Iterator[None]:
-        """A place for a request with files; taken before its body is read.
+        """Reserve a place for an upload request, before its body is read.
 
         Raises:
-            BusyError: This client sends as many as it may (429), or the server reads as many as
-                it can (503).
+            BusyError: This client (429) or the server (503) has reached its limit of concurrent
+                uploads.
         """
         client = session.client or session.id
         if self._uploading[client] >= self.limits.client_at_once:
@@ -164,13 +164,13 @@ class Assistant:
     async def add_files(
         self, session: Session, files: Sequence[Received], *, shared: bool = False
     ) -> AsyncIterator[Uploaded]:
-        """Add documents to a session's own, or to everyone's; a result for each file.
+        """Add files to a session's or to the shared documents; yield a result for each file.
 
-        A file counts once, however often it is sent, and only where it could be added. Leaving
-        the stream ends the work.
+        A file that is sent again counts once, and failed files do not count. Closing the stream
+        ends the work.
 
         Raises:
-            NotPermittedError: Everyone's documents are not for users to change.
+            NotPermittedError: `shared` is true and the server does not permit shared uploads.
         """
         if shared and not self.shared_uploads:
             raise NotPermittedError(
@@ -193,12 +193,12 @@ class Assistant:
         if shared:
             store = self.store
         else:
-            # In memory, and gone with the session.
+            # Kept in memory, and deleted with the session.
             store = session.documents or SwallowFAISS(self.store.embeddings)
             session.documents = store
 
         def is_wanted() -> bool:
-            # A new conversation has other documents.
+            # A new conversation replaces the documents.
             return not session.closed and (shared or session.documents is store)
 
         entry = Entry(session, name, shared)
@@ -209,16 +209,16 @@ class Assistant:
         finally:
             session.uploading -= 1
             self._ledger.release(entry)
-        # Everyone's documents have it, whether or not the session is still there.
+        # A shared document is added even if the session has ended.
         if not result.error and (shared or is_wanted()):
             self._ledger.keep(entry, result.passages)
         return result
 
     def remove_file(self, session: Session, name: str) -> None:
-        """Remove one of a session's own documents.
+        """Remove one of a session's documents.
 
         Raises:
-            UnknownDocumentError: The session has no file of this name.
+            UnknownDocumentError: The session has no file with this name.
         """
         if name not in session.files:
             raise UnknownDocumentError(name)
@@ -227,7 +227,7 @@ class Assistant:
         del session.files[name]
 
     def rate(self, session: Session, turn_id: str, *, good: bool) -> None:
-        """Keep a rating of an answer.
+        """Record a rating of an answer.
 
         Raises:
             UnknownAnswerError: The session has no answer with this id.
@@ -250,11 +250,11 @@ class Assistant:
                 file.write(json_text(row) + "\n")
 
     def end_answers(self) -> None:
-        """Make all answers that go on, and later ones, end with a `StoppingError`."""
+        """End all current and later answers with a `StoppingError`."""
         self._ending.set()
 
     def close(self) -> None:
-        """Forget all sessions and end the work on their files."""
+        """Delete all sessions and stop the work on their files."""
         self.sessions.close()
         self._worker.close()
 
@@ -264,7 +264,8 @@ class Assistant:
             return everyone
         private = HybridRetriever(store=session.documents, k=k)
 
-        # Scores of two indexes do not compare; ranks do. Of equal ranks one's own goes first.
+        # Scores of two indexes are not comparable, so results are merged by rank. Of equal ranks,
+        # the session's own chunk comes first.
         async def both(question: str) -> list[Document]:
             results = await asyncio.gather(private.ainvoke(question), everyone.ainvoke(question))
             return reciprocal_rank(results)[:k]

@@ -1,4 +1,4 @@
-"""Long documents → chunks, a block of text at a time, so that the work can be stopped between."""
+"""Splits long documents block by block, so that the work can be stopped in between."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,23 +8,24 @@ from langchain_text_splitters import TextSplitter
 
 _BLOCK = 10_000
 _SENTENCE_ENDS = ("\n\n", "\n", "。", "．", "！", "？", ". ", " ")
-# From here on the number of chunks is estimated from those that there are.
+# Number of characters after which the total number of chunks is estimated.
 _MIN_CHARACTERS_TO_ESTIMATE = 100_000
 _SAFETY_FACTOR = 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The chunks of one block; `done` of `total` characters have been split."""
+    """The chunks of one block; `done` of `total` characters are split."""
 
     chunks: list[Document]
     done: int
     total: int
 
     def expected(self, chunks: int) -> int:
-        """Chunks that the documents have in the end, at least: so many are there by now.
+        """Return a lower estimate of the final number of chunks, given the number so far.
 
-        The estimate is made small, so that only what is far too long is refused early.
+        The estimate is low on purpose, so that only documents far above the limit are refused
+        early.
         """
         if self.done < _MIN_CHARACTERS_TO_ESTIMATE:
             return chunks
@@ -32,7 +33,7 @@ class Block:
 
 
 def split_in_blocks(documents: Sequence[Document], splitter: TextSplitter) -> Iterator[Block]:
-    """Split documents; one that is longer than a block is cut where a sentence ends."""
+    """Split documents; those longer than a block are cut at the end of a sentence."""
     total = sum(len(document.page_content) for document in documents)
     done = 0
     for document in documents:
@@ -48,7 +49,7 @@ def split_in_blocks(documents: Sequence[Document], splitter: TextSplitter) -> It
 
 
 def block_spans(text: str, size: int = _BLOCK) -> Iterator[tuple[int, int]]:
-    """Half-open spans that cover a text, each of at most `size` characters."""
+    """Yield half-open spans that cover a text, each of at most `size` characters."""
     start = 0
     while len(text) - start > size:
         ends = (text.rfind(mark, start + size // 2, start + size) for mark in _SENTENCE_ENDS)

@@ -1,6 +1,7 @@
-"""Cookies that stand beside those of other programs.
+"""Reads and writes cookies on a host that it shares with other programs.
 
-Browsers send a host's cookies to all its ports, and other programs write what they like in theirs.
+Browsers send a host's cookies to all of its ports, and cookies of other programs may have any
+content.
 """
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -11,33 +12,33 @@ from langchain_swallow.serving.origins import DEFAULT_PORTS, host_port
 
 
 def read_cookies(headers: Headers) -> dict[str, str]:
-    """Values by name; what cannot be read is left out."""
+    """Return cookie values by name; unreadable cookies are skipped."""
     return cookie_parser("; ".join(headers.getlist("cookie")))
 
 
 def port_in_address(scope: Scope, headers: Headers) -> int:
-    """The port that the browser has in its address bar."""
+    """Return the port in the browser's address bar."""
     scheme = "https" if is_encrypted(scope, headers) else "http"
     return host_port(headers) or int(DEFAULT_PORTS[scheme])
 
 
 def is_encrypted(scope: Scope, headers: Headers) -> bool:
-    """Whether the browser speaks https, to this server or to a proxy in front of it."""
+    """Whether the browser uses HTTPS, to this server or to a proxy in front of it."""
     return scope.get("scheme") == "https" or headers.get("origin", "").startswith("https://")
 
 
 def cookie_header(
     scope: Scope, headers: Headers, name: str, value: str, *, same_site: str, max_age_s: int
 ) -> str:
-    """A `Set-Cookie` header: for this server only, and not for scripts.
+    """Return a `Set-Cookie` header for this server only, hidden from scripts (HttpOnly).
 
     Args:
-        scope: Of the request.
-        headers: Of the request.
+        scope: The request's ASGI scope.
+        headers: The request's headers.
         name: The cookie's name.
         value: Its value; empty removes it with `max_age_s=0`.
         same_site: `strict` or `lax`.
-        max_age_s: How long the browser keeps it.
+        max_age_s: Seconds for which the browser keeps the cookie.
     """
     secure = "; Secure" if is_encrypted(scope, headers) else ""
     path = scope.get("root_path", "").rstrip("/") + "/"
@@ -47,7 +48,7 @@ def cookie_header(
 
 
 def with_cookie(send: Send, cookie: str) -> Send:
-    """Sends what `send` does, with a `Set-Cookie` header."""
+    """Return a `send` function that adds a `Set-Cookie` header."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -1,6 +1,6 @@
-"""What clients are told of an error: what to do, without paths, addresses or other programs' text.
+"""Converts errors to responses for clients, without paths, addresses or other programs' text.
 
-The rest is in the log.
+The details are in the log.
 """
 
 import logging
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An HTTP status with its text; `retry_after_s` where another try may succeed."""
+    """An HTTP status and its text; `retry_after_s` is set if a retry may succeed."""
 
     status: int
     detail: str
@@ -29,12 +29,12 @@ class Failure:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers of the response."""
+        """Return the headers of the response."""
         return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
 
 
 def failure(error: Exception) -> Failure:
-    """What a client is told of an error; what it is not told is logged."""
+    """Return the response for an error, and log the details that the client must not see."""
     if isinstance(error, Refusal):
         return Failure(error.status, replace_surrogates(str(error)), error.retry_after_s)
     if isinstance(error, PromptOverflowError):

@@ -1,4 +1,4 @@
-"""Files of a multipart form, read within limits."""
+"""Reads the files of a multipart form within limits."""
 
 import asyncio
 import re
@@ -14,10 +14,10 @@ from langchain_swallow._system.language import in_language
 from langchain_swallow.serving.refusals import Refusal, TooLargeError
 from langchain_swallow.serving.uploads import Limits, Received, file_name
 
-# What stands between the files.
+# Bytes for the form's boundaries and headers.
 _OVERHEAD = 64 * 1024
 _MAX_FIELDS = 10
-# It has one of few places while it comes.
+# A form occupies one of few upload places while it arrives.
 _TIMEOUT_S = 120
 _PATH = re.compile(r"/v1/sessions/[^/]+/documents")
 
@@ -40,7 +40,7 @@ FORM_SCHEMA: dict[str, Any] = {
 
 
 class SlowFormError(Refusal):
-    """A form took too long to come."""
+    """A form took too long to arrive."""
 
     status = 408
 
@@ -59,22 +59,23 @@ class FormError(Refusal):
 
 
 def largest_form(limits: Limits) -> int:
-    """Bytes of a request with as many files as a session may have."""
+    """Return the maximum size in bytes of a request with all files that a session may have."""
     return limits.files * limits.file_bytes + _OVERHEAD
 
 
 def takes_files(path: str) -> bool:
-    """Whether a request to this path may be as large as documents are."""
+    """Whether a request to this path may have the size of documents."""
     return _PATH.fullmatch(path) is not None
 
 
 @asynccontextmanager
 async def received_files(request: Request, limits: Limits) -> AsyncIterator[list[Received]]:
-    """The files of a form, until the block ends; they have no names on this server's disk.
+    """Give the files of a form until the block ends; they are not written to this server's disk
+    under any name.
 
     Raises:
-        FormError: There are none, or too many, or it is no form.
-        TooLargeError: The form is larger than all files that a session may have.
+        FormError: The body is not a form, or has no files or too many.
+        TooLargeError: The form exceeds the total size of files that a session may have.
     """
     if int(request.headers.get("content-length", "0") or 0) > largest_form(limits):
         raise TooLargeError(

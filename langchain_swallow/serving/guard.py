@@ -1,4 +1,4 @@
-"""Who may ask: hosts by name, a token, and what a browser may load with the page."""
+"""Access control: host names, the token, and the page's content security policy."""
 
 from collections.abc import Sequence
 from ipaddress import ip_address
@@ -22,11 +22,11 @@ from langchain_swallow.serving.origins import host_name, is_from_another_site
 from langchain_swallow.serving.proxies import Proxies
 from langchain_swallow.serving.refusals import TooLargeError, too_large
 
-# What says no more than that the server runs is for everybody.
+# Health checks need no token: they only say that the server runs.
 _OPEN = frozenset({"/health", "/ready"})
 _MAX_LOGIN = 8 * 1024
-# Scripts and fonts of this server only, and nowhere to send anything to. Gradio's page has
-# scripts in it and makes functions from text.
+# Only scripts and fonts of this server, and no connections elsewhere. Gradio's page needs inline
+# scripts and eval.
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; worker-src 'self' blob:; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
@@ -36,17 +36,20 @@ _POLICY = (
 
 
 class Guard:
-    """ASGI middleware.
+    """ASGI middleware that checks host, token, origin and size of every request.
 
     Args:
-        app: What it guards.
-        token: What a request must have: `Authorization: Bearer …`, or the cookie of a browser that
-            has shown it (`POST /login`, or once `?token=…`). `None` asks for none.
-        hosts: Names that the server may be called by. A page elsewhere that makes its own name
-            point here (DNS rebinding) is refused. Empty allows all.
-        max_body: Bytes of the largest request; what is larger is not read to its end.
-        max_form: The same of requests with documents; others are held in memory and parsed whole.
-        proxies: Addresses of proxies whose `X-Forwarded-*` headers are believed.
+        app: The application behind it.
+        token: The token that a request needs: as `Authorization: Bearer …`, or as the cookie of a
+            browser that has logged in (`POST /login`, or once `?token=…`). `None` allows all
+            requests.
+        hosts: Host names by which the server may be called; this refuses DNS rebinding, where
+            another site's name points here. Empty allows all.
+        max_body: Maximum size of a request in bytes; a larger one is not read to its end. Default:
+            1 MiB.
+        max_form: Maximum size of a request with documents. All others are parsed in memory as a
+            whole. Default: 500 MiB.
+        proxies: Addresses of proxies whose `X-Forwarded-*` headers are trusted.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class Guard:
         self._proxies = Proxies(proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, or refuse."""
+        """Pass a request on, or refuse it."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -84,7 +87,7 @@ class Guard:
             else:
                 await self._if_known(self._logins, scope, receive, answer)
         except ClientDisconnect:
-            # In the middle of a login form: nobody is there to be told.
+            # The client disconnected within a login form, so there is no response.
             return
         except TooLargeError as error:
             refused = JSONResponse({"detail": str(error)}, error.status)
@@ -110,14 +113,14 @@ class Guard:
         return JSONResponse({"detail": str(refused)}, refused.status)
 
     def _is_known(self, name: str) -> bool:
-        # An address of this machine is no name, which a page elsewhere could point here.
+        # Loopback addresses are not names, so another site cannot point one here.
         return name in self._hosts or is_loopback(name)
 
     def _largest(self, scope: Scope) -> int:
         return self._max_form if takes_files(scope["path"]) else self._max_body
 
     async def _if_known(self, logins: Logins, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what shows the token or its cookie; let others log in."""
+        """Pass on requests with the token or its cookie; answer others with the login page."""
         headers = Headers(scope=scope)
         cookie = read_cookies(headers).get(_cookie_name(logins, scope, headers), "")
         path, query = scope["path"], scope.get("query_string", b"").decode("latin-1")
@@ -131,8 +134,8 @@ class Guard:
             )
             response.headers.append("set-cookie", _cookie(logins, scope, headers, ""))
         elif logins.is_right(received):
-            # The token goes out of the address, and of the browser's history. To one place only:
-            # a path from the request may lead to another server.
+            # Redirect, so that the token is not in the address bar and the browser's history. The
+            # target is fixed, because a path from the request may lead to another server.
             response = RedirectResponse(scope.get("root_path", "") + "/", status_code=303)
             entered = _cookie(logins, scope, headers, logins.new_cookie())
             response.headers.append("set-cookie", entered)
@@ -166,7 +169,7 @@ def _login_page(scope: Scope, message: str, *, status: int) -> Response:
 
 
 def _cookie_name(logins: Logins, scope: Scope, headers: Headers) -> str:
-    """Another one for each port and token: servers of one host share their cookies."""
+    """Return a name for this port and token, because servers on one host share their cookies."""
     return f"{logins.cookie_name}_{port_in_address(scope, headers)}"
 
 
@@ -177,7 +180,7 @@ def _cookie(logins: Logins, scope: Scope, headers: Headers, value: str) -> str:
 
 
 async def _read_login_token(scope: Scope, receive: Receive) -> str:
-    """The token of a submitted login form."""
+    """Return the token of a submitted login form."""
     read = b""
     async for part in Request(scope, receive).stream():
         read += part
@@ -192,12 +195,12 @@ def _has_bearer(logins: Logins, headers: Headers) -> bool:
 
 
 def _utf8(header: str) -> str:
-    """A header's text: HTTP has bytes there, which Starlette reads as Latin-1."""
+    """Decode a header as UTF-8; Starlette decodes its bytes as Latin-1."""
     return header.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host to listen on can be reached from this machine only."""
+    """Whether a host can be reached only from this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -205,22 +208,22 @@ def is_loopback(host: str) -> bool:
 
 
 class _Limited:
-    """A body without a length, which is refused once it is too large."""
+    """A body without Content-Length, which is refused once it exceeds the limit."""
 
     def __init__(self, receive: Receive, limit: int) -> None:
         self._receive, self._bytes_left, self._limit = receive, limit, limit
 
     async def receive(self) -> Message:
-        """The next part of the body."""
+        """Return the next part of the body."""
         message = await self._receive()
         self._bytes_left -= len(message.get("body", b""))
         self._check()
         return message
 
     def answering(self, send: Send) -> Send:
-        """Send no answer of an application that took the refusal for an error of its own.
+        """Return a `send` that drops the application's response once the body was refused.
 
-        FastAPI answers 400 to whatever is raised while it reads JSON.
+        FastAPI answers 400 to any exception that is raised while it reads JSON.
         """
         began = False
 
@@ -244,7 +247,7 @@ def _with_policy(send: Send) -> Send:
             headers = MutableHeaders(scope=message)
             headers["Content-Security-Policy"] = _POLICY
             headers["X-Content-Type-Options"] = "nosniff"
-            # Without a referrer for this server too, browsers call the origin of its forms "null".
+            # Without a referrer for this server, browsers send the origin "null" with its forms.
             headers["Referrer-Policy"] = "same-origin"
         await send(message)
 

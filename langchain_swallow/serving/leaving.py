@@ -1,4 +1,4 @@
-"""Work that ends when the client that waits for it leaves."""
+"""Cancels work when the client that waits for it disconnects."""
 
 import asyncio
 import contextlib
@@ -12,16 +12,16 @@ _END: Any = object()
 
 
 class ClientLeftError(Exception):
-    """Nobody waits for the answer."""
+    """The client has disconnected."""
 
 
 async def unless_left(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine, which is cancelled when the request's client leaves.
+    """Return the result of a coroutine; cancel it if the request's client disconnects.
 
-    The request's body must have been read before.
+    The request's body must be read before.
 
     Raises:
-        ClientLeftError: The client has left.
+        ClientLeftError: The client has disconnected.
     """
     task = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_until_left(request))
@@ -39,9 +39,9 @@ async def unless_left(request: Request, work: Coroutine[Any, Any, T]) -> T:
 async def until(
     event: asyncio.Event, items: AsyncGenerator[T, None], error: type[Exception]
 ) -> AsyncIterator[T]:
-    """The items of an iterator, until an event is set: then an error, whatever is waited for.
+    """Yield the items of an iterator; raise `error` as soon as `event` is set.
 
-    One task makes all items, each when it is asked for: a generator must not change its task.
+    One task produces all items on demand, because a generator must not change its task.
     """
     results: asyncio.Queue[Any] = asyncio.Queue()
     requested = asyncio.Semaphore(0)

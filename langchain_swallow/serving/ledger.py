@@ -1,4 +1,4 @@
-"""How many chunks uploads have, and how many more there is room for."""
+"""Counts the chunks of uploads against their limits."""
 
 import threading
 from dataclasses import dataclass
@@ -10,25 +10,25 @@ from langchain_swallow.serving.uploads import Limits
 
 
 class Ledger:
-    """Chunks of all uploads: kept, added to everyone's documents, or being read now.
+    """Counts the chunks of all uploads: kept, shared, or being read.
 
     Args:
-        limits: Of a file, of a session and of all.
-        sessions: What counts; the files of a session that was forgotten do not.
+        limits: Limits for a file, for a session and for all sessions together.
+        sessions: The sessions that count; files of deleted sessions do not.
     """
 
     def __init__(self, limits: Limits, sessions: Sessions) -> None:
         self._limits, self._sessions = limits, sessions
-        # Everyone's documents outlive the session that added them.
+        # Shared documents outlive the session that added them.
         self._shared: dict[str, int] = {}
-        # Files are read in several threads.
+        # Several threads read files.
         self._lock = threading.Lock()
 
     def claim(self, entry: "Entry", count: int) -> None:
-        """Take room for the chunks that a file has, as far as it has been read.
+        """Reserve room for the chunks of a file, as far as it is read.
 
         Raises:
-            DocumentError: There is not so much room. What the file replaces makes room for it.
+            DocumentError: A limit is exceeded. Chunks that the file replaces do not count.
         """
         with self._lock:
             entry.session.pending.pop(entry, None)
@@ -49,12 +49,12 @@ class Ledger:
             entry.session.pending[entry] = count
 
     def release(self, entry: "Entry") -> None:
-        """Give the room back; the file was not added, or is kept."""
+        """Release the reserved room; the file was not added, or is counted by `keep`."""
         with self._lock:
             entry.session.pending.pop(entry, None)
 
     def keep(self, entry: "Entry", count: int) -> None:
-        """Count a file that was added, in place of one of the same name."""
+        """Count a file that was added, instead of one with the same name."""
         with self._lock:
             if entry.is_shared:
                 self._sessions.forget_shared(entry.name)
@@ -64,7 +64,7 @@ class Ledger:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Entry:
-    """A file on its way; two of the same name at the same time are two."""
+    """A file that is being read; two with the same name at the same time are counted separately."""
 
     session: Session
     name: str
@@ -72,5 +72,5 @@ class Entry:
 
     @property
     def kept(self) -> dict[str, int]:
-        """Where its session counts it."""
+        """Return the dict in which the session counts the file."""
         return self.session.shared if self.is_shared else self.session.files

@@ -1,4 +1,4 @@
-"""Logging in with the server's token; browsers keep a signed cookie, never the token."""
+"""Login with the server's token; browsers store a signed cookie, never the token."""
 
 import hashlib
 import hmac
@@ -21,11 +21,11 @@ _FORM = """<!doctype html><html lang="LANG"><meta charset="utf-8">
 
 
 def login_form(action: str, message: str) -> str:
-    """The page that asks for the token, in the reader's language.
+    """Return the login page, in the user's language.
 
     Args:
-        action: Where the form is sent.
-        message: What happened before, such as a wrong token; or nothing.
+        action: The URL that the form is sent to.
+        message: An error of the previous attempt, such as a wrong token; may be empty.
     """
     advice = in_language(
         "サーバーの管理者から受け取ったトークンを入力してください。",
@@ -44,10 +44,10 @@ def login_form(action: str, message: str) -> str:
 
 
 class Logins:
-    """Checks tokens, and makes and checks the cookies of those who have shown it.
+    """Checks tokens, and creates and checks the cookies of logged-in browsers.
 
-    A cookie is "time.random.signature": each login has another one, a restarted server knows it,
-    and another token makes all of them worthless.
+    A cookie is "time.random.signature". It differs for each login, stays valid when the server
+    restarts, and becomes invalid when the token changes.
 
     Args:
         token: The server's token.
@@ -55,7 +55,7 @@ class Logins:
 
     def __init__(self, token: str) -> None:
         self._token = token.encode("utf-8", "surrogatepass")
-        # Slow on purpose: whoever gets a cookie could try tokens against its signature.
+        # Slow on purpose, because the owner of a cookie could test tokens against its signature.
         salt = b"langchain-swallow cookies"
         self._key = hashlib.scrypt(self._token, salt=salt, n=2**14, r=8, p=1)
         self._logged_out: dict[str, None] = {}
@@ -63,17 +63,17 @@ class Logins:
         self.lifetime_s = _LIFETIME_S
 
     def is_right(self, token: str) -> bool:
-        """Whether this is the server's token; compared in constant time."""
+        """Whether this is the server's token; the comparison takes constant time."""
         received = token.encode("utf-8", "surrogatepass")
         return bool(received) and hmac.compare_digest(received, self._token)
 
     def new_cookie(self) -> str:
-        """The value of a cookie for somebody who has shown the token."""
+        """Return a new cookie's value for a browser that has logged in."""
         payload = f"{int(time.time())}.{secrets.token_urlsafe(12)}"
         return f"{payload}.{self._sign(payload)}"
 
     def has_entered(self, cookie: str) -> bool:
-        """Whether a cookie was made here, not too long ago, and not logged out."""
+        """Whether a cookie is from this server, not expired and not logged out."""
         payload, _, signature = cookie.rpartition(".")
         expected = self._sign(payload)
         if not hmac.compare_digest(signature.encode("utf-8", "replace"), expected.encode()):
@@ -81,11 +81,11 @@ class Logins:
         return self._age_s(cookie) < _LIFETIME_S and cookie not in self._logged_out
 
     def is_due(self, cookie: str) -> bool:
-        """Whether a valid cookie should be replaced by a new one."""
+        """Whether a valid cookie is due for renewal."""
         return self._age_s(cookie) > _RENEWED_AFTER_S
 
     def log_out(self, cookie: str) -> None:
-        """Take a cookie back."""
+        """Invalidate a cookie."""
         if self.has_entered(cookie):
             self._logged_out[cookie] = None
             if len(self._logged_out) > _MAX_LOGGED_OUT:

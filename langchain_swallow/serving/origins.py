@@ -1,4 +1,4 @@
-"""Which site a request comes from."""
+"""Detects which site a request comes from."""
 
 from urllib.parse import urlsplit
 
@@ -9,10 +9,11 @@ DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 def is_from_another_site(scope: Scope, headers: Headers) -> bool:
-    """Whether a page of another site, or of another port of this host, sends something.
+    """Whether a request comes from a page of another site, or of another port of this host.
 
-    Browsers say where a request comes from: in `Origin`, always where it changes something, and in
-    `Sec-Fetch-Site` where the connection is encrypted or local. Programs say nothing and may pass.
+    Browsers report it: in `Origin`, always for requests that change something, and in
+    `Sec-Fetch-Site` if the connection is encrypted or local. Other programs send neither header and
+    are not refused.
     """
     if scope["type"] == "http" and scope["method"] in ("GET", "HEAD", "OPTIONS"):
         return False
@@ -23,13 +24,13 @@ def is_from_another_site(scope: Scope, headers: Headers) -> bool:
 
 
 def host_name(headers: Headers) -> str:
-    """The name in the Host header in lower case, without its port."""
+    """Return the host name of the Host header in lower case, without its port."""
     name = _host_parts(headers)[0].lower()
     return name[1:-1] if name.startswith("[") and name.endswith("]") else name
 
 
 def host_port(headers: Headers) -> int | None:
-    """The port in the Host header, where it has one."""
+    """Return the port of the Host header; `None` if it has none."""
     port = _host_parts(headers)[2]
     return int(port) if port.isascii() and port.isdigit() else None
 
@@ -41,7 +42,7 @@ def _host_parts(headers: Headers) -> tuple[str, str, str]:
 
 
 def _address(origin: str) -> str | None:
-    """An origin's host and port; `None` for `null` and what is no origin."""
+    """Return an origin's host and port; `None` for `null` and for text that is not an origin."""
     try:
         parts = urlsplit(origin)
     except ValueError:
@@ -52,10 +53,10 @@ def _address(origin: str) -> str | None:
 
 
 def _host(origin: str, headers: Headers) -> str:
-    # A proxy may end the encryption: of the scheme only the origin is sure.
+    # A proxy may terminate TLS, so only the origin shows the scheme.
     return _without_port(headers.get("host", ""), origin.split(":", 1)[0])
 
 
 def _without_port(address: str, scheme: str) -> str:
-    """The address without the port that its scheme has anyway."""
+    """Return the address without the default port of its scheme."""
     return address.lower().removesuffix(f":{DEFAULT_PORTS.get(scheme, '')}")

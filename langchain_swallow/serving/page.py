@@ -1,8 +1,8 @@
-"""The chat page, in Gradio. Texts of models and documents enter it escaped, as `answer_html`.
+"""The chat page, built with Gradio. `answer_html` escapes all texts of models and documents.
 
-The server takes plain values from it: questions, settings, and ids that it has handed out. The
-conversation on the screen is in the browser (`page.js`), and the one that answers are made from is
-in the session.
+The page sends only plain values: questions, settings, and ids that the server has issued. The
+browser keeps the conversation that is shown (`page.js`); the session keeps the one that answers are
+made from.
 """
 
 import json
@@ -23,15 +23,15 @@ from langchain_swallow.serving.page_turns import PageTurns
 from langchain_swallow.serving.settings import BOUNDS, MIN_ANSWER_TOKENS, rag_presets
 
 _MAX_SUGGESTIONS = 4
-# 第3条（領収書） is about 領収書, and so is ■領収書.
+# Both 第3条（領収書） and ■領収書 are about 領収書.
 _IN_BRACKETS = re.compile(r"[（(]([^（）()]+)[）)]$")
 _MARKS = "■◆●○□◇・【】 \u3000"
-# Fonts of the system: none is fetched.
+# System fonts, so that none is downloaded.
 _FONTS = ["Hiragino Sans", "Noto Sans JP", "Yu Gothic UI", "Meiryo", "system-ui", "sans-serif"]
 
 
 def create_page(assistant: Assistant) -> gr.Blocks:
-    """The page over an assistant."""
+    """Return the page for an assistant."""
     t = translations()
     examples = suggestions(assistant.store)
     with gr.Blocks(title="langchain-swallow", fill_height=True, analytics_enabled=False) as page:
@@ -75,7 +75,7 @@ def create_page(assistant: Assistant) -> gr.Blocks:
             temperature = gr.Slider(
                 *BOUNDS["temperature"], value=0, step=0.1, label=t("temperature")
             )
-        # What page and server say to each other: nobody sees it.
+        # Hidden fields that transfer data between page and server.
         session = gr.Textbox(elem_classes="wire", container=False)
         sent_question = gr.Textbox(elem_classes="wire", container=False)
         turn = gr.Textbox(elem_classes="wire", container=False)
@@ -95,13 +95,13 @@ def create_page(assistant: Assistant) -> gr.Blocks:
             is_example = isinstance(number, int) and 0 <= number < len(examples)
             return examples[number] if is_example else ""
 
-        # Everyone's questions go to the model's scheduler, which knows how many it can hold.
+        # Gradio does not limit concurrency, because the engine's scheduler does.
         private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         answers: dict[str, Any] = {"concurrency_limit": None, **private}
         script: dict[str, Any] = {"fn": None, "api_visibility": "private", "queue": False}
 
         def asks(event: Any, how: str) -> Any:
-            """Show the question, ask it, and be ready for the next."""
+            """Show the question, send it, and reset the input."""
             shown = event(
                 inputs=question,
                 outputs=[question, sent_question, session, conversation],
@@ -139,21 +139,22 @@ def create_page(assistant: Assistant) -> gr.Blocks:
             cleared(outputs=conversation, js="() => swallow.clear()", **script)
             cleared(None, cancels=events, api_visibility="private")
         if assistant.takes_ratings:
-            # By default a second rating is dropped until the first one's event is over.
+            # By default, Gradio drops a second rating until the first one's event has ended.
             conversation.like(turns.rate, session, None, trigger_mode="multiple", **private)
         page.unload(turns.close)
-    # A mounted page has not "launched", and without that Gradio copies any file that is named.
+    # A mounted page has not "launched", in which case Gradio would copy any file that a value
+    # names.
     page.has_launched = page.is_running = True
     return page
 
 
 def server_events(page: gr.Blocks) -> list[int]:
-    """Numbers of the page's functions that run on the server."""
+    """Return the numbers of the page's functions that run on the server."""
     return [number for number, event in page.fns.items() if event.fn is not None]
 
 
 def mount_options() -> dict[str, Any]:
-    """What `gr.mount_gradio_app` is given beside the page."""
+    """Return the arguments of `gr.mount_gradio_app` other than the page."""
     texts = json.dumps(SCRIPT_TEXTS, ensure_ascii=False).replace("<", "\\u003c")
     return {
         "theme": gr.themes.Default(font=_FONTS, font_mono=["Menlo", "Consolas", "monospace"]),
@@ -172,14 +173,14 @@ def mount_options() -> dict[str, Any]:
 
 
 def translations() -> gr.I18n:
-    """Texts of the page in Japanese and English; the browser's language decides."""
+    """Return the page's texts in Japanese and English; the browser's language chooses."""
     japanese = {name: texts[0] for name, texts in TEXTS.items()}
     english = {name: texts[1] for name, texts in TEXTS.items()}
     return gr.I18n(ja=japanese, en=english)
 
 
 def suggestions(store: SwallowFAISS) -> list[str]:
-    """Questions that the documents can answer, from headings of different files."""
+    """Return example questions from headings of different files, which the documents can answer."""
     headings: dict[str, str] = {}
     pairs = store.snapshot().distinct("source", "headings")
     for source, path in sorted(pairs, key=str):

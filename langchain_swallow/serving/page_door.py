@@ -1,8 +1,8 @@
-"""The door in front of Gradio: an allow-list of its paths, and of what requests to them may hold.
+"""A filter in front of Gradio: an allow-list of its paths and of the content of requests.
 
-Gradio opens some sixty paths, and takes files, paths and addresses wherever it finds them in an
-event's data. The page needs a few of these paths, and its events take plain values only. A session
-hash, which a browser makes up, is bound to a cookie of the browser.
+Gradio serves about sixty paths, and accepts files, paths and addresses anywhere in an event's data.
+The page needs only a few of these paths, and its events send plain values. A session hash, which
+the browser chooses, is bound to a cookie of the browser.
 """
 
 import hashlib
@@ -35,12 +35,12 @@ _HASH = re.compile(r"[\w-]{1,64}", re.ASCII)
 _MAX_BODY = 256 * 1024
 _MAX_VALUES = 32
 _VISITOR_S = 30 * 24 * 3600
-# What Gradio believes of a proxy, and a browser does not send.
+# Headers that Gradio trusts as a proxy's, and that a browser does not send.
 _PROXY_HEADERS = frozenset({b"x-forwarded-host", b"x-gradio-server", b"x-direct-url"})
 
 
 class DoorError(Refusal):
-    """A request that the page does not send."""
+    """The request is not one that the page sends."""
 
     def __init__(self, detail: str, status: int = 422) -> None:
         super().__init__(detail)
@@ -48,14 +48,14 @@ class DoorError(Refusal):
 
 
 class _Request(NamedTuple):
-    """A request on its way to Gradio."""
+    """A request that is passed on to Gradio."""
 
     scope: Scope
     receive: Receive
 
 
 class PageDoor:
-    """ASGI middleware.
+    """ASGI middleware that refuses requests that the page does not send.
 
     Args:
         app: Gradio's application.
@@ -67,7 +67,7 @@ class PageDoor:
         self._secret = secrets.token_bytes(16)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, or refuse."""
+        """Pass a request on, or refuse it."""
         if scope["type"] != "http":
             await send({"type": "websocket.close"})
             return
@@ -75,7 +75,7 @@ class PageDoor:
         name = f"swallow_page_{port_in_address(scope, headers)}"
         visitor = read_cookies(headers).get(name, "")
         if scope["path"] == "/" and not visitor:
-            # Lax: a link from elsewhere must not begin another visit while pages are open.
+            # SameSite is Lax, so that a link from another site does not start a new visit.
             cookie = cookie_header(
                 scope, headers, name, secrets.token_urlsafe(24), same_site="lax",
                 max_age_s=_VISITOR_S,
@@ -89,17 +89,17 @@ class PageDoor:
         try:
             await self._app(passed.scope, passed.receive, send)
         except RuntimeError as error:
-            # For a session that it does not have, as after a restart, Gradio raises an answer
-            # behind the event that says so.
+            # For an unknown session, such as after a restart, Gradio raises an HTTP error after the
+            # event that reports it.
             if not isinstance(error.__cause__, HTTPException):
                 raise
             await send({"type": "http.response.body", "body": b""})
 
     async def _admit(self, scope: Scope, receive: Receive, visitor: str) -> _Request:
-        """The request as Gradio gets it.
+        """Return the request that is passed on to Gradio.
 
         Raises:
-            Refusal: The page does not send such a request.
+            Refusal: The page does not send such requests.
         """
         path, query = scope["path"], scope["query_string"].decode("latin-1")
         headers = [(name, v) for name, v in scope["headers"] if name not in _PROXY_HEADERS]
@@ -130,7 +130,7 @@ class PageDoor:
         }
 
     def _bound(self, session_hash: Any, visitor: str) -> str:
-        """The hash of this browser's session; another browser has another one for the same."""
+        """Return the session hash, made specific to this browser's cookie."""
         if not isinstance(session_hash, str) or not _HASH.fullmatch(session_hash):
             raise DoorError("session_hash must be letters and digits.")
         text = f"{visitor}\0{session_hash}".encode()
@@ -163,7 +163,7 @@ def _cancel(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _event_data(sent: Any) -> dict[str, Any] | None:
-    """Which message or example it was, what was clicked, and the text of a message."""
+    """Return the plain values of an event: index, what was clicked, and a message's text."""
     if sent is None:
         return None
     if not isinstance(sent, dict):
@@ -182,7 +182,7 @@ def _event_data(sent: Any) -> dict[str, Any] | None:
 
 
 def _plain(value: Any) -> Any:
-    """A value that names no file: Gradio looks for files in lists and objects."""
+    """Return a scalar value; in lists and objects, Gradio would look for files."""
     if isinstance(value, str):
         return replace_surrogates(value)
     if value is None or isinstance(value, bool | int | float):
@@ -197,7 +197,7 @@ def _text(value: Any) -> str:
 
 
 async def _json(receive: Receive) -> dict[str, Any]:
-    """The object that a request's body is."""
+    """Read a request's body as a JSON object."""
     read, more = bytearray(), True
     while more:
         message = await receive()

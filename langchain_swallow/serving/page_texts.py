@@ -1,4 +1,4 @@
-"""What the chat page says, in Japanese and English."""
+"""Texts of the chat page in Japanese and English."""
 
 TEXTS = {
     "title": (
@@ -21,7 +21,7 @@ TEXTS = {
     "conversation": ("会話", "Conversation"),
 }
 
-# What the script of the page says.
+# Texts of the page's script.
 SCRIPT_TEXTS = {
     "lost": (
         "サーバーがこの会話を忘れました（再起動など）。ここまでの会話と追加した文書は、"

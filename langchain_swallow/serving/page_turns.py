@@ -1,4 +1,4 @@
-"""What the page asks of the server: answers, a new conversation, ratings."""
+"""Handles the page's events: questions, new conversations, ratings."""
 
 import contextlib
 import json
@@ -26,14 +26,14 @@ _ANSWER_ID = re.compile(r'id="answer-([0-9a-f]{16})"')
 class PageTurns:
     """The functions behind the page's events.
 
-    A page's session has an id as the API's sessions have; the page sends it with each event.
+    A page uses a session like the API's, and sends its id with each event.
     """
 
     def __init__(self, assistant: Assistant) -> None:
         self._assistant = assistant
 
     def close(self, request: gr.Request) -> None:
-        """Forget the session of a page that has closed."""
+        """Delete the session of a page that was closed."""
         session = self._assistant.sessions.find_for_page(str(request.session_hash))
         if session is not None:
             self._assistant.sessions.forget(session.id)
@@ -46,9 +46,9 @@ class PageTurns:
         *chosen: Any,
         again: bool = False,
     ) -> AsyncGenerator[str, None]:
-        """The turn as it grows, as JSON, with its session's id.
+        """Stream the growing turn as JSON, with its session's id.
 
-        Where the server has forgotten the session, the turn begins a new one and says so.
+        If the server no longer has the session, the turn starts a new one and reports that.
         """
         if not question.strip():
             return
@@ -59,7 +59,7 @@ class PageTurns:
                 session = self._assistant.sessions.find(session_id)
                 session.page = str(request.session_hash)
             except UnknownSessionError:
-                # Without an id the question has come before the page had one.
+                # Without an id, this is the page's first question.
                 lost = bool(session_id)
                 session = self._session(request)
         except Refusal as error:
@@ -84,7 +84,8 @@ class PageTurns:
         try:
             preset, system, *numbers = chosen
             settings = Settings(
-                # The slider's 0 is the model's own: greedy, or sampling for one that thinks.
+                # 0 on the slider is the model's default: greedy, or sampling for a model that
+                # thinks.
                 preset,
                 system or "",
                 int(numbers[0]),
@@ -104,7 +105,7 @@ class PageTurns:
             yield _body(turn_id, answer) + _alarm(failure(error).detail)
 
     def rate(self, request: gr.Request, session_id: str, data: gr.LikeData) -> None:
-        """Keep a rating of the answer whose text it is."""
+        """Record a rating of the answer with this text."""
         _use_browser_language(request)
         good = data.liked is True or data.liked == "Like"
         match = _ANSWER_ID.search(str(data.value))
@@ -117,7 +118,7 @@ class PageTurns:
             gr.Warning(escape(str(error)))
 
     def _session(self, request: gr.Request) -> Session:
-        """The session of an open page, a new one if it has none."""
+        """Return the session of an open page; create one if it has none."""
         page, sessions = str(request.session_hash), self._assistant.sessions
         session = sessions.find_for_page(page)
         if session is None:
@@ -127,7 +128,7 @@ class PageTurns:
 
 
 def _use_browser_language(request: gr.Request) -> None:
-    """Answer in the browser's language: Gradio's events run outside of their requests."""
+    """Set the language to the browser's, because Gradio runs events outside of their requests."""
     use_language(accepted_language(request.headers.get("accept-language", "")))
 
 
@@ -137,9 +138,9 @@ def _wire(turn_id: str, body: str, session_id: str, *, lost: bool) -> str:
 
 
 def _body(turn_id: str, answer: Answer, *, is_whole: bool = False) -> str:
-    """An answer in an element with its id, by which it is rated.
+    """Return the HTML of an answer, in an element whose id is used for ratings.
 
-    A thought, which may be long, is sent once and not with each step: until then, its length is.
+    A thought may be long, so it is sent only once at the end; earlier steps send its length.
     """
     thought = answer.reasoning
     if thought and not is_whole:

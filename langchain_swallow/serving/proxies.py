@@ -1,4 +1,4 @@
-"""Requests as the browser has sent them, where a trusted proxy says so."""
+"""Restores a request's original address, scheme and host from a trusted proxy's headers."""
 
 import contextlib
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from starlette.types import Scope
 
 
 class Proxies:
-    """Proxies whose `X-Forwarded-*` headers are believed.
+    """Proxies whose `X-Forwarded-*` headers are trusted.
 
     Args:
-        addresses: IP addresses or networks of them; `*` is all.
+        addresses: IP addresses or networks; `*` trusts all. Default: none.
 
     Raises:
-        ValueError: One is neither.
+        ValueError: An entry is neither.
     """
 
     def __init__(self, addresses: Sequence[str] = ()) -> None:
@@ -23,9 +23,9 @@ class Proxies:
         self._networks = [ip_network(a, strict=False) for a in addresses if a != "*"]
 
     def unwrapped(self, scope: Scope) -> Scope:
-        """The scope with the browser's address, scheme and host name.
+        """Return the scope with the browser's address, scheme and host name.
 
-        What others claim is not believed: the scope stays as it is.
+        If the request is not from a trusted proxy, the scope is unchanged.
         """
         client = scope.get("client")
         if client is None or not self._is_trusted(client[0]):
@@ -39,7 +39,7 @@ class Proxies:
             changed["headers"] = [(b"host", host.encode("latin-1")), *others]
         hops = [hop.strip() for hop in headers.get("x-forwarded-for", "").split(",")]
         for hop in reversed(hops):
-            # What is before a hop that is no address, such as "unknown", may be anybody's.
+            # Hops before one that is not an address, such as "unknown", cannot be trusted.
             if not (address := _address(hop)):
                 break
             changed["client"] = (address, 0)
@@ -58,7 +58,7 @@ class Proxies:
 
 
 def _address(hop: str) -> str:
-    """The IP address of a hop without port and brackets; empty where it has none."""
+    """Return the IP address of a hop without port and brackets; empty if it has none."""
     inside, bracket, _ = hop.removeprefix("[").partition("]")
     host, _, port = hop.rpartition(":")
     for address in (hop, inside if hop.startswith("[") and bracket else "", host if port else ""):
@@ -68,5 +68,5 @@ def _address(hop: str) -> str:
 
 
 def _last(headers: Headers, name: str) -> str:
-    """The value that the proxy nearest to this server has added."""
+    """Return the last value, which the proxy nearest to this server has added."""
     return headers.get(name, "").split(",")[-1].strip()

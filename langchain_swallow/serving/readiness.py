@@ -1,4 +1,4 @@
-"""Whether the server can answer: its index is readable, and its model can be reached."""
+"""Checks whether the server can answer: the index is readable and the model can be reached."""
 
 import asyncio
 import time
@@ -9,12 +9,12 @@ import httpx
 from langchain_swallow.serving.assistant import Assistant
 
 _TIMEOUT_S = 3.0
-# Probes are many, and anybody may send them.
+# Results are cached, because anyone may send many probes.
 _CACHED_S = 5.0
 
 
 class Readiness:
-    """Looks at most every few seconds."""
+    """Checks at most once every 5 s."""
 
     def __init__(self, assistant: Assistant) -> None:
         self._assistant = assistant
@@ -23,7 +23,7 @@ class Readiness:
         self._state = {"index": False, "model": False}
 
     async def state(self) -> dict[str, bool]:
-        """Whether the `index` can be read and the `model` can be reached."""
+        """Return whether the `index` can be read and the `model` can be reached."""
         async with self._lock:
             if time.monotonic() - self._looked >= _CACHED_S:
                 self._state = {
@@ -36,18 +36,18 @@ class Readiness:
     def _has_index(self) -> bool:
         try:
             len(self._assistant.store)
-        except Exception:  # whatever is wrong with it, there is none
+        except Exception:  # any error means that it cannot be read
             return False
         return True
 
 
 async def _has_model(llm: Any) -> bool:
-    """Whether one of the model's servers answers; a model of this process has none."""
+    """Whether one of the model's servers answers; true for a model in this process."""
     urls = getattr(llm, "base_url", None) or []
     urls = [urls] if isinstance(urls, str) else list(urls)
     if not urls:
         return True
-    # Whatever it answers to one without a key, it is there.
+    # A status below 500 shows that the server runs, even a refusal for the missing key.
     async with httpx.AsyncClient(timeout=_TIMEOUT_S) as http:
         answers = await asyncio.gather(
             *(http.get(f"{url.rstrip('/')}/models") for url in urls), return_exceptions=True

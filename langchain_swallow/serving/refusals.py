@@ -1,15 +1,15 @@
-"""Requests that the server refuses on purpose: each has its HTTP status and says what to do."""
+"""Errors of refused requests: each has an HTTP status and a text that says what to do."""
 
 from langchain_swallow._system.language import in_language
 from langchain_swallow.errors import SwallowError
 
 
 class Refusal(SwallowError):
-    """A request is refused; the text is for the client.
+    """A request is refused; the client gets the text.
 
     Attributes:
         status: The HTTP status.
-        retry_after_s: When to try again; `None` where another try changes nothing.
+        retry_after_s: Seconds after which to retry; `None` if a retry does not help.
     """
 
     status = 400
@@ -17,13 +17,13 @@ class Refusal(SwallowError):
 
 
 class InvalidValueError(Refusal, ValueError):
-    """A question or a setting is out of its bounds."""
+    """A question or a setting is out of its range."""
 
     status = 422
 
 
 class StoppingError(Refusal):
-    """The server stops: answers end."""
+    """The server is stopping, so answers end."""
 
     status = 503
     retry_after_s = 10
@@ -33,7 +33,7 @@ class StoppingError(Refusal):
 
 
 class UnknownSessionError(Refusal):
-    """The server has not handed out this session, or has forgotten it."""
+    """The server does not know this session, or has deleted it."""
 
     status = 404
 
@@ -48,7 +48,7 @@ class UnknownSessionError(Refusal):
 
 
 class UnknownDocumentError(Refusal):
-    """The session has no file of this name."""
+    """The session has no file with this name."""
 
     status = 404
 
@@ -76,7 +76,7 @@ class UnknownAnswerError(Refusal):
 
 
 class NotPermittedError(Refusal, PermissionError):
-    """Users may not do this on this server."""
+    """The server's settings do not permit this."""
 
     status = 403
 
@@ -88,7 +88,7 @@ class TooLargeError(Refusal):
 
 
 def too_large(limit: int) -> TooLargeError:
-    """The error for a request of more than `limit` bytes."""
+    """Return the error for a request of more than `limit` bytes."""
     return TooLargeError(
         in_language(
             f"リクエストが大きすぎます。上限は {limit:,} バイトです。",

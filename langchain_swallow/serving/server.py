@@ -1,4 +1,4 @@
-"""The HTTP server: it does not wait for ever for requests, and ends answers in order."""
+"""The HTTP server: limits how long requests may take to arrive, and shuts down gracefully."""
 
 import asyncio
 import socket
@@ -10,15 +10,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _HEADERS_TIMEOUT_S = 10.0
-# All of a body; forms, which have their own limit, answer before.
+# Limit for a whole body; forms have a shorter limit of their own.
 _BODY_TIMEOUT_S = 150.0
 _MAX_CONNECTIONS = 800
-# After their end answers need a moment to say so.
+# Time for ended answers to send their last events.
 _FINAL_EVENTS_S = 2.0
 
 
 class _Protocol(H11Protocol):
-    """Closes connections that take too long to send a request's headers, or its body."""
+    """Closes connections whose requests take too long to arrive."""
 
     _late: asyncio.TimerHandle | None = None
     _awaited_s = 0.0
@@ -38,7 +38,7 @@ class _Protocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        # The next request may have come with this one, in part.
+        # Part of the next request may have arrived with this one.
         self._watch()
 
     def _watch(self) -> None:
@@ -53,7 +53,7 @@ class _Protocol(H11Protocol):
             self._late = asyncio.get_running_loop().call_later(seconds, self._give_up)
 
     def _receive_limit_s(self) -> float:
-        """Seconds for what the client has to send next; 0 while it waits for the answer."""
+        """Seconds the client has for the next part of a request; 0 while it waits for an answer."""
         if self.cycle is None or self.cycle.response_complete:
             return _HEADERS_TIMEOUT_S
         return _BODY_TIMEOUT_S if self.cycle.more_body else 0.0
@@ -65,11 +65,11 @@ class _Protocol(H11Protocol):
 
 
 class Stopping:
-    """ASGI middleware that ends what is going on when the server stops.
+    """ASGI middleware that ends running requests when the server stops.
 
     Args:
         app: The application.
-        end_answers: Makes the answers that are being sent end with an error.
+        end_answers: Ends the answers that are being sent with an error.
     """
 
     def __init__(self, app: ASGIApp, end_answers: Callable[[], None]) -> None:
@@ -77,7 +77,7 @@ class Stopping:
         self._tasks: dict[asyncio.Task[None], bool] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on; a request that is ended here has an end for its client too."""
+        """Pass a request on; if it is cancelled, complete its response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -90,7 +90,7 @@ class Stopping:
             state["ended"] = is_body and not message.get("more_body", False)
 
         task = asyncio.ensure_future(self._app(scope, receive, sending))
-        # A page's heartbeat goes on for as long as the page is open.
+        # A page's heartbeat lasts as long as the page is open.
         self._tasks[task] = "/heartbeat/" in scope["path"]
         try:
             await asyncio.wait({task})
@@ -104,7 +104,7 @@ class Stopping:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def end(self, grace_s: float) -> None:
-        """Let answers go on for a while, then end them."""
+        """Wait up to `grace_s` seconds for answers, then end them."""
         self._cancel(lambda is_endless: is_endless)
         await self._wait(grace_s)
         self._end_answers()
@@ -127,11 +127,11 @@ class _Server(uvicorn.Server):
         self._stopping, self._grace_s = stopping, grace_s
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End what is going on, then the rest."""
+        """End running requests, then the server."""
         for server in self.servers:
             server.close()
         ending = asyncio.ensure_future(self._stopping.end(self._grace_s))
-        # A second signal ends it at once.
+        # A second signal ends the wait immediately.
         while not ending.done() and not self.force_exit:
             await asyncio.wait({ending}, timeout=0.1)
         ending.cancel()
@@ -141,13 +141,13 @@ class _Server(uvicorn.Server):
 def make_server(
     app: ASGIApp, end_answers: Callable[[], None], *, grace_s: float, **options: Any
 ) -> uvicorn.Server:
-    """A server of an application.
+    """Return a server for an application.
 
     Args:
         app: The application.
-        end_answers: Makes the answers that are being sent end with an error.
-        grace_s: How long answers may go on when the server is to stop.
-        **options: Of `uvicorn.Config`.
+        end_answers: Ends the answers that are being sent with an error.
+        grace_s: Seconds for which answers may continue when the server stops.
+        **options: Passed to `uvicorn.Config`.
     """
     stopping = Stopping(app, end_answers)
     config = uvicorn.Config(
@@ -155,7 +155,7 @@ def make_server(
         http=_Protocol,
         ws="none",
         log_level="warning",
-        # What proxies say is read by the guard, from those that are trusted.
+        # The guard reads proxy headers, from trusted proxies only.
         proxy_headers=False,
         server_header=False,
         limit_concurrency=_MAX_CONNECTIONS,

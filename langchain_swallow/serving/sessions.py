@@ -1,6 +1,6 @@
-"""Sessions: each has its own conversation and its own documents, and sees no other's.
+"""Sessions: each has its own conversation and documents, invisible to the others.
 
-The server makes up their ids, which nobody can guess: who knows an id may use its session.
+The server issues unguessable ids; a client that knows an id may use its session.
 """
 
 import asyncio
@@ -22,32 +22,32 @@ _MAX_TURNS = 100
 
 
 class History(BaseChatMessageHistory):
-    """The last messages of a conversation."""
+    """The most recent messages of a conversation."""
 
     def __init__(self) -> None:
         self.messages: list[BaseMessage] = []
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
-        """Add messages; the oldest go when there are too many."""
+        """Add messages; above 40, the oldest are removed."""
         self.messages = [*self.messages, *messages][-_MAX_MESSAGES:]
 
     def take_back(self, question: str) -> None:
-        """Remove the last question with its answer, if it is this one.
+        """Remove the last question and its answer, if it is this question.
 
-        It is not where the answer failed, or was stopped before its first word.
+        It is not there if the answer failed, or was stopped before its first word.
         """
         questions = [i for i, m in enumerate(self.messages) if isinstance(m, HumanMessage)]
         if questions and self.messages[questions[-1]].text == question:
             self.messages = self.messages[: questions[-1]]
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all messages."""
         self.messages = []
 
 
 @dataclass(slots=True)
 class Turn:
-    """A question and as much of its answer as has been sent."""
+    """A question and the part of its answer that was sent."""
 
     question: str
     answer: str = ""
@@ -62,15 +62,15 @@ class Session:
     """One conversation.
 
     Attributes:
-        id: What its client names it by; 192 random bits.
-        client: Whom it counts for.
-        page: The open page that it belongs to, if any; it is forgotten when that closes.
-        turns: What can be rated, by the ids that were handed out with the answers.
-        documents: Those that its user has uploaded for it.
-        files: Chunks of each file of `documents`, by name; failed files are not in it.
-        shared: The same of the files that this session has added to everyone's documents.
-        uploading: Files that are being read now; they count too.
-        pending: Chunks of them, as far as they have been read.
+        id: Its identifier for the client; 192 random bits.
+        client: Address of the client that it counts for.
+        page: The open page that uses it, if any; closing the page deletes the session.
+        turns: Turns that can be rated, by the ids that were sent with the answers.
+        documents: Index of the documents that the user has uploaded for this session.
+        files: Number of chunks of each file in `documents`, by name; without failed files.
+        shared: Number of chunks of each file that this session has added to the shared documents.
+        uploading: Files that are being read; they count toward the limits.
+        pending: Number of their chunks read so far.
     """
 
     id: str = field(default_factory=_new_id)
@@ -82,14 +82,14 @@ class Session:
     shared: dict[str, int] = field(default_factory=dict)
     uploading: int = 0
     pending: dict[object, int] = field(default_factory=dict)
-    # One answer at a time, so that a conversation has an order.
+    # Only one answer at a time, so that a conversation is ordered.
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     used: float = field(default_factory=time.monotonic)
     page: str = ""
     closed: bool = False
 
     def new_turn(self, question: str) -> str:
-        """A turn of the conversation; its id is unique over restarts of the server."""
+        """Start a turn and return its id, which is unique across restarts of the server."""
         turn_id = secrets.token_hex(8)
         self.turns[turn_id] = Turn(question)
         while len(self.turns) > _MAX_TURNS:
@@ -97,20 +97,20 @@ class Session:
         return turn_id
 
     def clear(self) -> None:
-        """Begin a new conversation: without messages, answers to rate, and documents."""
+        """Start a new conversation: delete messages, turns and documents."""
         self.history.clear()
         self.turns.clear()
         self.documents = None
         self.files.clear()
 
     def passages(self) -> int:
-        """Chunks of its uploads, also of those that are being read or were for everyone."""
-        # Copies: files are read in other threads.
+        """Number of chunks of its uploads, including those being read and shared ones."""
+        # Copied, because other threads read files.
         counted = (self.files, self.shared, self.pending)
         return sum(sum(list(chunks.values())) for chunks in counted)
 
     def is_in_use(self) -> bool:
-        """Whether somebody would miss it."""
+        """Whether it has content or work that must not be lost."""
         return bool(self.history.messages or self.files or self.uploading or self.lock.locked())
 
 
@@ -118,12 +118,13 @@ class Sessions:
     """Sessions by id.
 
     Args:
-        max_sessions: How many are kept.
-        per_client: How many of them one client may have; `None` is a quarter.
-        idle_s: How long a session is kept that nobody uses.
-        empty_s: How long one without messages and documents is kept where there is no room.
+        max_sessions: Maximum number of sessions. Default: 1,000.
+        per_client: Maximum number of sessions of one client; `None` is a quarter of `max_sessions`.
+        idle_s: Seconds after which an unused session may be deleted. Default: 24 hours.
+        empty_s: Seconds after which an empty session may be deleted if there is no room. Default:
+            60.
 
-    A newcomer for whom there is no room is refused. Sessions in use are never dropped for one.
+    If there is no room, a new session is refused. Sessions in use are never deleted for it.
     """
 
     def __init__(
@@ -136,17 +137,17 @@ class Sessions:
     ) -> None:
         self._max_sessions, self._idle_s, self._empty_s = max_sessions, idle_s, empty_s
         self._per_client = per_client or max(1, max_sessions // 4)
-        # The one unused for the longest time comes first.
+        # In order of last use, the least recently used first.
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._sessions)
 
     def create(self, client: str = "") -> Session:
-        """A new session.
+        """Create a session.
 
         Raises:
-            BusyError: This client has all its sessions (429), or the server has (503).
+            BusyError: This client (429) or the server (503) has reached its limit of sessions.
         """
         self._drop(lambda s, age: age >= self._idle_s and not s.lock.locked())
         if self._count(client) >= self._per_client:
@@ -176,10 +177,10 @@ class Sessions:
         return session
 
     def find(self, session_id: str) -> Session:
-        """The session with this id.
+        """Return the session with this id.
 
         Raises:
-            UnknownSessionError: It was not handed out, or was forgotten.
+            UnknownSessionError: The session does not exist, or was deleted.
         """
         session = self._sessions.get(session_id)
         if session is None or time.monotonic() - session.used >= self._idle_s:
@@ -189,28 +190,28 @@ class Sessions:
         return session
 
     def find_for_page(self, page: str) -> Session | None:
-        """The session of an open page, if it has one."""
+        """Return the session of an open page; `None` if it has none."""
         return next((s for s in self._sessions.values() if s.page == page), None)
 
     def forget(self, session_id: str) -> None:
-        """Drop a session with its conversation and documents."""
+        """Delete a session with its conversation and documents."""
         session = self._sessions.pop(session_id, None)
         if session is not None:
             session.closed = True
             session.clear()
 
     def passages(self) -> int:
-        """Chunks of all sessions' uploads, without those that were for everyone."""
+        """Number of chunks of all sessions' uploads, without shared ones."""
         every = list(self._sessions.values())
         return sum(session.passages() - sum(list(session.shared.values())) for session in every)
 
     def forget_shared(self, name: str) -> None:
-        """Count a file of everyone's documents for no session any more: it was replaced."""
+        """Stop counting a shared file for its session, because it was replaced."""
         for session in list(self._sessions.values()):
             session.shared.pop(name, None)
 
     def close(self) -> None:
-        """Forget all."""
+        """Delete all sessions."""
         self._drop(lambda *_: True)
 
     def _count(self, client: str) -> int:

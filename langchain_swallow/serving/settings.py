@@ -1,4 +1,4 @@
-"""What a user may choose for an answer, within bounds."""
+"""Settings of an answer that a user may choose, with their ranges."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,7 @@ from langchain_swallow.serving.refusals import InvalidValueError
 
 MAX_QUESTION_CHARS = 2000
 MAX_SYSTEM_PROMPT_CHARS = 1000
-# Smallest and largest value of each number that a user may choose.
+# Minimum and maximum of each numeric setting.
 BOUNDS: dict[str, tuple[float, float]] = {
     "k": (1, 10),
     "temperature": (0, 1.5),
@@ -23,9 +23,9 @@ _MAX_TOKENS, _MAX_SHARE_OF_WINDOW = 1024, 8
 
 @dataclass(frozen=True, slots=True)
 class AnswerLengths:
-    """How many tokens an answer may have: unless a user chooses, and at most.
+    """Default and maximum number of tokens of an answer.
 
-    A thought before the answer is not counted: `max_reasoning_tokens` of the model limits it.
+    A thought before the answer does not count; the model's `max_reasoning_tokens` limits it.
     """
 
     default: int = _DEFAULT_TOKENS
@@ -33,13 +33,13 @@ class AnswerLengths:
 
 
 def answer_lengths(llm: Any, default: int | None = None) -> AnswerLengths:
-    """The lengths that suit a model.
+    """Return the lengths for a model.
 
     Args:
         llm: A loaded chat model.
-        default: What is chosen for it; `None` is 256, and 1,024 for a model that thinks.
+        default: Default number of tokens; `None` is 256, or 1,024 for a model that thinks.
 
-    The most is an eighth of the model's context window, and at least 1,024 and the default.
+    The maximum is an eighth of the model's context window, and at least 1,024 and the default.
     """
     profile = getattr(llm, "profile", None) or {}
     window = getattr(llm, "context_window", None) or profile.get("max_input_tokens") or 0
@@ -53,15 +53,16 @@ class Settings:
     """Settings of one answer.
 
     Args:
-        preset: A preset with the variables context and question.
-        system_prompt: Instead of the preset's; empty keeps that.
-        k: Passages shown to the model, 1 to 10.
-        max_tokens: Longest answer, from 16 tokens to what `lengths` has; `None` is its default.
-        temperature: 0 (always the likeliest) to 1.5; `None` leaves it to the model.
-        lengths: How long an answer may be.
+        preset: Name of a preset with the variables context and question.
+        system_prompt: Replaces the preset's system prompt; empty keeps it.
+        k: Number of passages in the prompt, 1 to 10.
+        max_tokens: Maximum number of tokens of the answer, from 16 to the maximum of `lengths`;
+            `None` is the default of `lengths`.
+        temperature: 0 (greedy) to 1.5; `None` takes the model's default.
+        lengths: Default and maximum length of the answer.
 
     Raises:
-        InvalidValueError: One is out of its bounds.
+        InvalidValueError: A setting is out of its range.
     """
 
     preset: str = "質問応答"
@@ -99,11 +100,11 @@ class Settings:
             )
 
     def chosen_preset(self) -> Preset:
-        """The preset, with the user's system prompt."""
+        """Return the preset, with the user's system prompt."""
         return get_preset(self.preset).with_system_prompt(self.system_prompt)
 
     def bound(self, llm: Any) -> Runnable[Any, Any]:
-        """The model with these lengths and temperatures."""
+        """Return the model, bound to this length and temperature."""
         parameters: dict[str, Any] = {"max_tokens": self.max_tokens or self.lengths.default}
         if self.temperature is not None:
             parameters["temperature"] = self.temperature
@@ -112,6 +113,6 @@ class Settings:
 
 
 def rag_presets() -> list[str]:
-    """Names of the presets that answer from documents."""
+    """Return the names of the presets that answer from documents."""
     required = {"context", "question"}
     return [preset.name for preset in list_presets() if set(preset.variables) == required]

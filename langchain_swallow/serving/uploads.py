@@ -1,7 +1,7 @@
-"""Files from users: read, split and embedded within limits, each with its own result.
+"""Reads, splits and embeds users' files within limits; each file has its own result.
 
-The work is done in threads of its own, which give way to answers, and ends with its client. Bytes
-are read into text in processes of their own. Nothing is kept on the disk.
+The work runs in separate threads, which yield to answers, and ends when its client disconnects.
+Separate processes extract the text. Nothing is stored on disk.
 """
 
 import asyncio
@@ -37,25 +37,25 @@ logger = logging.getLogger(__name__)
 
 _WORKERS = 2
 _READING_TIMEOUT_S = 60
-# Chunks embedded between two looks at whether to go on.
+# Number of chunks that are embedded between two checks whether to continue.
 _EMBEDDING_BATCH_SIZE = 16
 _MAX_NAME_LENGTH = 255
-# In the metadata of what users have added to everyone's documents.
+# Metadata key of shared documents that users have added.
 _MARK = "uploaded"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of uploads.
+    """Limits of uploads.
 
     Args:
-        files: Of a session.
-        file_mb: Size of one file, in MiB.
-        passages: Chunks of one file.
-        session_passages: Chunks of all files of a session.
-        all_passages: Chunks of all sessions together.
-        at_once: Requests with files that the server takes at a time.
-        client_at_once: Of those, how many of one client.
+        files: Maximum number of files of a session. Default: 20.
+        file_mb: Maximum size of one file in MiB. Default: 20.
+        passages: Maximum number of chunks of one file. Default: 5,000.
+        session_passages: Maximum number of chunks of all files of a session. Default: 20,000.
+        all_passages: Maximum number of chunks of all sessions together. Default: 200,000.
+        at_once: Maximum number of concurrent upload requests. Default: 8.
+        client_at_once: Maximum number of concurrent upload requests of one client. Default: 4.
     """
 
     files: int = 20
@@ -68,13 +68,13 @@ class Limits:
 
     @property
     def file_bytes(self) -> int:
-        """Size of one file."""
+        """Maximum size of one file in bytes."""
         return int(self.file_mb * 1024**2)
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A file that a client has sent; `name` says what it is called, not where anything lies."""
+    """A file that a client has sent; `name` is only a label, not a path."""
 
     name: str
     size: int
@@ -83,10 +83,10 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """What became of a file: its passages, or why it has none.
+    """The result of a file: its number of chunks, or why it has none.
 
-    `left_out` says what of the file is in none of its passages: pages that need OCR, and in an
-    archive the files that cannot be read.
+    `left_out` lists parts of the file that are in none of its chunks: pages that need OCR, and
+    unreadable files of an archive.
     """
 
     name: str
@@ -96,23 +96,23 @@ class Uploaded:
 
 
 class _Stopped(Exception):
-    """Nobody waits for this file any more."""
+    """The client no longer waits for this file."""
 
 
 class Worker:
-    """Reads, splits and embeds files, some at a time.
+    """Reads, splits and embeds files, at most two at a time.
 
     Args:
-        splitter: Makes chunks of documents.
-        limits: Of a file's size and chunks.
-        is_answering: Whether an answer is being made, to which this work gives way.
+        splitter: Splits documents into chunks.
+        limits: Limits of a file's size and chunks.
+        is_answering: Whether an answer is being generated, to which this work yields.
     """
 
     def __init__(
         self, splitter: TextSplitter, limits: Limits, is_answering: Callable[[], bool]
     ) -> None:
         self._splitter, self._limits, self._is_answering = splitter, limits, is_answering
-        # Not the event loop's own executor: answers need its threads.
+        # Answers need the threads of the event loop's own executor.
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="upload")
 
     async def add(
@@ -123,15 +123,15 @@ class Worker:
         claim: Callable[[int], None],
         is_wanted: Callable[[], bool],
     ) -> Uploaded:
-        """Add one file to a store; an upload of the same name is replaced, and nothing else.
+        """Add one file to a store; it replaces an earlier upload with the same name only.
 
-        Cancelling this ends the work, wherever it is.
+        Cancelling the coroutine stops the work at any stage.
 
         Args:
-            store: Where the chunks go.
-            file: What is added.
-            claim: Takes room for so many chunks in all, or raises a `DocumentError`.
-            is_wanted: Whether the store is still somebody's.
+            store: The store that gets the chunks.
+            file: The file to add.
+            claim: Reserves room for a total number of chunks, or raises a `DocumentError`.
+            is_wanted: Whether the store is still in use.
         """
         job = _Job(store, file, self._splitter, self._limits, claim)
         job.is_wanted, job.is_answering = is_wanted, self._is_answering
@@ -139,17 +139,17 @@ class Worker:
         try:
             return await asyncio.wrap_future(future)
         finally:
-            # After a cancellation; otherwise the work has ended.
+            # This has an effect only after a cancellation.
             job.stop()
             future.cancel()
 
     def close(self) -> None:
-        """Take no more work."""
+        """Accept no more work."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 class _Job:
-    """One file on its way into a store."""
+    """The work for one file."""
 
     def __init__(
         self,
@@ -169,12 +169,12 @@ class _Job:
         self._looked = time.monotonic()
 
     def stop(self) -> None:
-        """End the work soon, its reading at once."""
+        """Stop the work at its next check, and reading immediately."""
         self._stopped.set()
         self._sandbox.kill()
 
     def run(self) -> Uploaded:
-        """Do it all; what cannot be read says why."""
+        """Read, split and store the file; return the result, with the error if it failed."""
         name = self._file.name
         try:
             chunks = self._chunks()
@@ -183,7 +183,7 @@ class _Job:
             return Uploaded(name, error=in_language(f"{name}: 中止しました。", f"{name}: stopped."))
         except DocumentError as error:
             return Uploaded(name, error=str(error), left_out=self._left_out)
-        except Exception as error:  # whatever it is, the other files are not to blame
+        except Exception as error:  # one file's failure must not affect the others
             logger.warning("%r was not added.", name, exc_info=error)
             return Uploaded(
                 name,
@@ -229,7 +229,7 @@ class _Job:
         self._look()
         reasons = list(loaded.failed.values())
         if reasons and not loaded.documents:
-            # The first is the error; it is not said twice.
+            # The first reason is the error, so it is not repeated.
             self._left_out = tuple(reasons[1:])
             raise DocumentError(reasons[0])
         self._left_out = (*reasons, *_losses(loaded))
@@ -245,9 +245,9 @@ class _Job:
         self._look()
         texts = [chunk.page_content for chunk in chunks]
         metadatas = [{**chunk.metadata, _MARK: True} for chunk in chunks]
-        # A file of this name in the server's folder is another one.
+        # Without an origin, the file cannot be confused with one in the server's folder.
         passages = [replace(passage, origin="") for passage in passages_of(texts, metadatas, None)]
-        # Embedded before: others wait for their changes while a transaction goes on.
+        # Chunks are embedded before the transaction, because it blocks other writers.
         with self._store.transaction():
             self._refuse_documents_of_others()
             self._store.delete(source=self._file.name)
@@ -266,7 +266,7 @@ class _Job:
             )
 
     def _look(self) -> None:
-        """Go on only where somebody waits, and half as fast while answers are made."""
+        """Continue only if the client waits, and at half speed while answers are generated."""
         if self._stopped.is_set() or not self.is_wanted():
             raise _Stopped
         if self.is_answering():
@@ -275,7 +275,7 @@ class _Job:
 
 
 def _losses(loaded: LoadedFile) -> Iterator[str]:
-    """What is missing of the files that were read, and documents in formats that are not."""
+    """Yield the parts that could not be read, and the documents in unsupported formats."""
     for where, parts in loaded.left_out.items():
         for line in describe_left_out(part for part in parts if part.is_loss):
             yield f"{where}: {line}"
@@ -285,7 +285,7 @@ def _losses(loaded: LoadedFile) -> Iterator[str]:
 
 
 def file_name(sent: str | None) -> str:
-    """A file's own name, of whatever a client calls it: without folders and control characters."""
+    """Return a file's name as sent, without folders and control characters."""
     name = (sent or "").replace("\\", "/").rsplit("/", 1)[-1]
     name = "".join(char if _is_plain(char) else "\ufffd" for char in name).strip() or "file"
     if len(name) <= _MAX_NAME_LENGTH:
