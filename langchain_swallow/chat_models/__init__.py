@@ -1,4 +1,4 @@
-"""The chat model: LangChain's messages in, LangChain's messages out."""
+"""The chat model: takes and returns LangChain messages."""
 
 from typing import TYPE_CHECKING
 

@@ -39,7 +39,7 @@ class AnswerScorer(EngineOwner, BaseChatModel):
     def answer_logprobs(
         self, input: LanguageModelInput, answers: Sequence[str], **kwargs: Any
     ) -> list[float]:
-        """Log probability of each text as the beginning of the model's answer to a prompt.
+        """Return the log probability of each text as the start of the model's answer to a prompt.
 
         Args:
             input: A prompt, as for `invoke`.
@@ -71,7 +71,7 @@ class AnswerScorer(EngineOwner, BaseChatModel):
     ) -> list[list[ScoredAnswer]]:
         """`answer_logprobs` for several prompts in one batch, with token counts."""
         engine = self._load(kwargs)
-        # All of them before the first is submitted: one may be wrong.
+        # Built before the first request is submitted, because one prompt may be invalid.
         requests = list(self._scoring_requests(prompts, engine, kwargs))
         streams = [Stream(engine, request) for request in requests]
         try:
@@ -113,14 +113,14 @@ class AnswerScorer(EngineOwner, BaseChatModel):
         for prompt, answers in prompts:
             if not answers or not all(answers):
                 raise ValueError(f"Pass one or more answers, none of them empty, not {answers!r}.")
-            # A byte takes at most one token; a tokenizer may take more for a text of its own.
+            # A byte takes at most one token, but a tokenizer may take more for a separate text.
             lengths = [
                 max(len(answer.encode()), len(encode_text(answer, engine.tokenizer)))
                 for answer in answers
             ]
             messages = self._convert_input(prompt).to_messages()
             parameters = {name: value for name, value in call.items() if name != "stop"}
-            # No thought is made; the least room for one is that for the markup around it.
+            # There is no thought, so only the minimum is reserved, for the markup around it.
             parameters |= {"n": 1, "max_tokens": max(lengths), "max_reasoning_tokens": 1}
             [request] = self._requests(messages, [], engine, parameters)
             if isinstance(request, ThinkingRequest):
@@ -137,7 +137,7 @@ class AnswerScorer(EngineOwner, BaseChatModel):
 
 
 def _only(answer: str) -> Grammar:
-    """A grammar of one text; of a number a JSON schema, which more servers take."""
+    """Return a grammar of one text; for a number a JSON schema, which more servers support."""
     if answer.isascii() and answer.isdecimal() and str(int(answer)) == answer:
         return Grammar("json_schema", json.dumps({"const": int(answer)}))
     return Grammar("lark", f"start: {json.dumps(answer, ensure_ascii=False)}")

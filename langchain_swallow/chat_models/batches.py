@@ -1,7 +1,7 @@
-"""Many prompts at once: threads here only wait, the engine runs them as one batch.
+"""Batches of prompts: threads only wait, and the engine computes all prompts as one batch.
 
-Callbacks, tracers and errors are as in LangChain's own `batch` and `generate`. Beside them, Ctrl-C
-cancels every answer at once, in place of waiting for all of them.
+Callbacks, tracers and errors are as in LangChain's `batch` and `generate`. In addition, Ctrl-C
+cancels all answers immediately instead of waiting for them.
 """
 
 import contextlib
@@ -22,15 +22,15 @@ from langchain_core.runnables.config import get_config_list
 from langchain_swallow.chat_models.groups import AnswerGroup
 from langchain_swallow.errors import SwallowError
 
-# Threads that wait for answers; the engine runs fewer at once.
+# Maximum number of threads that wait for answers; the engine's own limit is lower.
 _MAX_WAITING = 64
 
 
 class BatchedChatModel(BaseChatModel):
-    """`batch`, `batch_as_completed` and `generate` over one engine."""
+    """`batch`, `batch_as_completed` and `generate` with one engine."""
 
     def _release_cpu_threads(self, call: dict[str, Any]) -> None:
-        """Load what a call needs, and leave the cores to it."""
+        """Load the call's engine, and release this thread's CPU threads for it."""
 
     def batch(
         self,
@@ -40,7 +40,7 @@ class BatchedChatModel(BaseChatModel):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[AIMessage]:
-        """Answer many prompts at once; `max_concurrency` in the config limits how many."""
+        """Answer prompts as one batch; the config's `max_concurrency` limits its size."""
         if len(inputs) < 2:
             return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
         with self._group(config, len(inputs), kwargs) as group:
@@ -55,7 +55,7 @@ class BatchedChatModel(BaseChatModel):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> Iterator[tuple[int, Any]]:
-        """Answer many prompts at once: the prompts' numbers with their answers, as they come."""
+        """Answer prompts as one batch; yield (index, answer) in the order of completion."""
         if not inputs:
             return
         with self._group(config, len(inputs), kwargs) as group:
@@ -72,9 +72,9 @@ class BatchedChatModel(BaseChatModel):
         run_id: uuid.UUID | None = None,
         **kwargs: Any,
     ) -> LLMResult:
-        """Answer many prompts at once; see `BaseChatModel.generate`.
+        """Answer prompts as one batch; see `BaseChatModel.generate`.
 
-        `run_id` is the first prompt's, as LangChain has it; the others get new ones.
+        As in LangChain, `run_id` is the first prompt's; the others get new ones.
         """
         if len(messages) < 2:
             return super().generate(messages, stop, callbacks, run_id=run_id, **kwargs)
@@ -90,8 +90,8 @@ class BatchedChatModel(BaseChatModel):
         )
 
     def _group(self, config: Any, count: int, call: dict[str, Any]) -> AnswerGroup:
-        """Threads for `count` prompts, with the cores left to the engine."""
-        # What is wrong with the model every call says for itself.
+        """Return threads for `count` prompts, with the cores released for the engine."""
+        # Errors of the model are suppressed here, because each call reports them.
         with contextlib.suppress(SwallowError):
             self._release_cpu_threads(call)
         limit = get_config_list(config, count)[0].get("max_concurrency")

@@ -1,4 +1,4 @@
-"""LangChain's `bind_tools` and `with_structured_output`, over what a call may be given."""
+"""LangChain's `bind_tools` and `with_structured_output`, which bind parameters of calls."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
@@ -23,7 +23,7 @@ from langchain_swallow.chat_models.tools import tool_use
 
 
 class BindableChatModel(BaseChatModel):
-    """Binds what `requests` reads: `tools`, `tool_choice`, `response_format`."""
+    """Binds the parameters that `requests` reads: `tools`, `tool_choice`, `response_format`."""
 
     def bind_tools(
         self,
@@ -34,33 +34,34 @@ class BindableChatModel(BaseChatModel):
         parallel_tool_calls: bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """This model with tools it may call; arguments match the tools' schemas by construction.
+        """Return this model with tools; the grammar makes arguments match the tools' schemas.
 
-        A model whose chat template takes tools, such as Qwen3-Swallow, GPT-OSS-Swallow or
-        Llama-3.1-Swallow, is told of them by its template and calls them in the form of its
-        training; all others are told in Japanese, in the system prompt. A model that thinks does so
-        first: the grammar holds what follows the thought.
+        A model whose chat template supports tools, such as Qwen3-Swallow, GPT-OSS-Swallow or
+        Llama-3.1-Swallow, gets them through its template and calls them in the form it was trained
+        on. All others get a Japanese description in the system prompt. A model that thinks does so
+        first; the grammar applies to what follows the thought.
 
-        A message's `tool_calls` has only calls that are whole and valid under the tool's schema.
-        What a limit, a stop string or the server broke off is in `invalid_tool_calls`. In a stream
-        a call's name comes first and its arguments come when they are whole and checked, so no
-        part of a stream has arguments that the model did not finish. A chunk has no place for the
-        reason why a call is not valid: the call's `args` begin with it there.
+        A message's `tool_calls` contains only calls that are complete and valid under the tool's
+        schema. Calls that were cut off by a limit, a stop string or the server are in
+        `invalid_tool_calls`. In a stream, a call's name comes first; its arguments come when they
+        are complete and checked. So no part of a stream contains arguments that the model did not
+        finish. A chunk has no field for the reason why a call is not valid, so the call's `args`
+        start with the reason.
 
         Args:
-            tools: Functions, LangChain tools, pydantic classes, or OpenAI's descriptions.
-            tool_choice: `"auto"` (also `None`) lets the model answer or call; `"any"` makes it
-                call, a name makes it call that tool; `"none"` hides the tools.
-            strict: Accepted for OpenAI's sake: schemas are always enforced.
-            parallel_tool_calls: Whether an answer may be several calls. By default it may where the
-                chat template writes several (Qwen3), and elsewhere it is one. gpt-oss and
-                Llama 3.1 make one call per answer, whatever this says.
+            tools: Functions, LangChain tools, pydantic classes, or tools in OpenAI's format.
+            tool_choice: `"auto"`, the default, lets the model answer or call; `"any"` forces a
+                call; a name forces a call of that tool; `"none"` hides the tools.
+            strict: Accepted for compatibility with OpenAI; schemas are always enforced.
+            parallel_tool_calls: Whether an answer may contain several calls. Default: several
+                if the chat template supports it (Qwen3), else one. gpt-oss and Llama 3.1 always
+                make one call per answer.
             **kwargs: Parameters of the calls.
 
         Raises:
-            GrammarError: A tool has a schema that cannot be enforced, and the message names the
-                part; or it is not a tool, such as a provider's web search.
-            ValueError: `tool_choice` names no tool.
+            GrammarError: A tool's schema has a part that cannot be enforced, which the message
+                names; or the value is not a tool, such as a provider's web search.
+            ValueError: `tool_choice` is neither a mode nor the name of a tool.
         """
         formatted = to_openai_tools(tools)
         tool_use(formatted, tool_choice, parallel_tool_calls)
@@ -80,23 +81,24 @@ class BindableChatModel(BaseChatModel):
         strict: bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
-        """This model, answering with objects of a schema, valid by construction.
+        """Return this model with answers that match a schema, enforced by a grammar.
 
         Args:
             schema: A pydantic class (v2 or v1), a TypedDict, a JSON schema or an OpenAI function.
-            method: `"json_schema"` shows the model the schema and generates under it;
-                `"function_calling"` makes it call a tool with it, and a stream gives the object
-                once, when it is whole; `"json_mode"` makes sure of some JSON object only, and the
-                prompt must say which.
-            include_raw: Return a dict of `raw` (the message), `parsed` and `parsing_error`.
-            strict: Accepted for OpenAI's sake: schemas are always enforced.
+            method: `"json_schema"`, the default, describes the schema to the model and enforces it.
+                `"function_calling"` makes the model call a tool with this schema; a stream yields
+                the object once, when it is complete. `"json_mode"` enforces only that the answer is
+                a JSON object; the prompt must describe it.
+            include_raw: Whether to return a dict of `raw` (the message), `parsed` and
+                `parsing_error`. Default: false.
+            strict: Accepted for compatibility with OpenAI; schemas are always enforced.
             **kwargs: Parameters of the calls.
 
         Raises:
             GrammarError: The schema has a part that cannot be enforced; the message names it.
-            ValueError: An unknown method.
-            IncompleteOutputError: When called: `max_tokens` or a stop string came before the end;
-                it has the text.
+            ValueError: `method` is unknown.
+            IncompleteOutputError: When invoked: `max_tokens` or a stop string ended the answer too
+                early. The error contains the text.
         """
         if method not in get_args(Method):
             raise ValueError(f"Unknown method {method!r}. Use one of {get_args(Method)}.")

@@ -1,4 +1,4 @@
-"""The key under which LangChain's caches keep an answer: all that decides it, and nothing else."""
+"""Builds the key for LangChain's caches from everything that affects an answer."""
 
 import functools
 import json
@@ -11,7 +11,7 @@ from langchain_swallow._system.version import __version__
 from langchain_swallow.chat_models.options import LoadedEngine
 from langchain_swallow.chat_models.requests import AnswerForm
 
-# Fields that change no answer: how a model is called, watched, loaded or limited.
+# Fields that do not affect answers: how a model is called, traced, loaded or limited.
 IRRELEVANT_FIELDS = frozenset(
     {
         *("cache", "callbacks", "custom_get_token_ids", "metadata", "name", "profile"),
@@ -19,9 +19,9 @@ IRRELEVANT_FIELDS = frozenset(
         *("cache_dir", "loaded", "local_files_only", "max_retries", "timeout", "token"),
     }
 )
-# What a call says of its form is in the key as what it becomes.
+# These parameters enter the key as the answer form that they become.
 _IN_FORM = frozenset({"tools", "response_format"})
-# Files of a checkpoint, without those that other programs leave beside it.
+# Files of a checkpoint; other files in its folder are ignored.
 _FILES = ("*.safetensors", "*.bin", "*.json", "*.model", "*.jinja", "*.gguf")
 
 
@@ -31,19 +31,19 @@ def cache_key(
     form: AnswerForm,
     loaded: LoadedEngine | None,
 ) -> str:
-    """The key of an answer, equal in any process where the answer is.
+    """Return the cache key of an answer; it is equal in all processes that give the same answer.
 
     Args:
-        fields: The chat model, as it is now.
-        call: What a call says beside its messages.
-        form: What a call's tools or schema become.
-        loaded: Weights that are in this process, if they answer.
+        fields: The chat model with its current values.
+        call: Parameters of the call, without its messages.
+        form: The constraint that the call's tools or schema become.
+        loaded: The engine that was passed to the chat model, if it answers.
     """
     relevant = sorted(type(fields).model_fields.keys() - IRRELEVANT_FIELDS)
     values: dict[str, Any] = {name: getattr(fields, name) for name in relevant}
     model = call.get("model") or values["model"]
     tokenizer = values["tokenizer"]
-    # A chat template is shown all of a tool, in its order.
+    # A chat template gets the whole tool, with its keys in their order.
     tools = json.dumps(form.tools.tools, default=repr) if form.tools else None
     key = {
         "version": __version__,
@@ -57,15 +57,15 @@ def cache_key(
 
 
 def forget_files() -> None:
-    """Look at checkpoints again: they are loaded again."""
+    """Forget the state of checkpoint folders, because they are loaded again."""
     _files.cache_clear()
 
 
 @functools.lru_cache(64)
 def _files(model: str) -> Any:
-    """What tells the files of a folder apart; of a hub's repository, its name.
+    """Return names, sizes and times of a folder's files; for a hub id, the id.
 
-    Looked at once: what a folder held when the model was loaded is what answers.
+    The result is cached, because the files at the time of loading are what answers.
     """
     folder = Path(model)
     if not folder.is_dir():

@@ -1,10 +1,10 @@
-"""`ChatSwallow`: LangChain messages → turns → requests to an engine, and back.
+"""`ChatSwallow`: converts LangChain messages to engine requests, and events to messages.
 
 >>> llm = ChatSwallow(model="tokyotech-llm/Qwen3-Swallow-8B-RL-v0.2")  # loads nothing yet
 >>> llm.invoke("日本の首都はどこですか。").text  # doctest: +SKIP
 '東京です。'
 
-What stands here is LangChain's contract and nothing of generation: engines do that.
+This module implements LangChain's chat model interface; engines generate.
 """
 
 import asyncio
@@ -58,30 +58,31 @@ from langchain_swallow.prompts.tokenizer import Tokenizer
 class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
     """A Swallow instruct model as a LangChain chat model.
 
-    The first call loads the model, and all ChatSwallows of the same checkpoint and settings share
-    it. Generation parameters can also be given per call: `llm.invoke(messages, temperature=0.7)`.
+    The first call loads the model. All `ChatSwallow` objects with the same checkpoint and settings
+    share it. You can also pass generation parameters per call: `llm.invoke(messages,
+    temperature=0.7)`.
 
     The default is greedy decoding: the same question gets the same answer. A model that thinks
-    (`ModelInfo.thinking`) repeats itself without end when it decodes greedily, so its default is
-    its card's sampling (`ModelInfo.default_sampling`); set `seed` for the same answer again.
+    (`ModelInfo.thinking`) would repeat itself without end under greedy decoding, so its default is
+    the sampling of its model card (`ModelInfo.default_sampling`). Set `seed` for reproducible
+    answers.
 
-    A model outside of the catalog is prompted with its tokenizer's chat template.
+    For a model outside of the catalog, prompts are written by its tokenizer's chat template.
 
     Args:
-        **fields: Those of `LoadingOptions` and `GenerationOptions`, each described where it is
-            declared and in docs/parameters.md; those of LangChain's `BaseChatModel`; and the
-            options that the chosen engine alone has.
+        **fields: The fields of `LoadingOptions` and `GenerationOptions`, which docs/parameters.md
+            describes; those of LangChain's `BaseChatModel`; and the options of the chosen engine.
 
-    A cache (`cache=`, `set_llm_cache`) serves an answer again where all that decides it is equal:
-    the checkpoint or folder and its files' sizes and times, every parameter, and the call. It
-    serves other processes too. With `from_model`, the weights in memory decide; with
-    `from_engine`, only this object is served, unless the engine has a `fingerprint()`.
+    A cache (`cache=`, `set_llm_cache`) returns a stored answer if everything that affects it is
+    equal: the checkpoint or folder with its files' sizes and times, every parameter, and the call.
+    Processes can share a cache. With `from_model`, the key contains a hash of the weights. With
+    `from_engine`, answers are cached for this object only, unless the engine has a `fingerprint()`.
 
     Raises:
-        UnknownModelError: Neither a checkpoint, nor a hub id, nor a directory; or nearly the name
-            of a checkpoint.
-        BaseModelError: A base model; the message names its instruct sibling. If only its tokenizer
-            shows that it is one, by having no chat template, this comes with the first call.
+        UnknownModelError: `model` is neither a checkpoint, a hub id nor a directory, or is almost
+            the name of a checkpoint.
+        BaseModelError: `model` is a base model; the message names the instruct model. If only the
+            missing chat template shows this, the first call raises the error.
     """
 
     streaming: bool = False
@@ -90,7 +91,7 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
 
     def __init__(self, **fields: Any) -> None:
         fields = with_own_options(fields)
-        # Before pydantic, which would hide these errors in one of its own.
+        # Checked before pydantic, which would wrap these errors.
         name = fields.get("model", type(self).model_fields["model"].default)
         loaded = fields.get("loaded")
         is_loaded = isinstance(loaded, LoadedEngine) and loaded.model == name
@@ -100,7 +101,7 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
 
     @classmethod
     def from_model(cls, model: Any, tokenizer: Any, **fields: Any) -> Self:
-        """Wrap a transformers model that is loaded already.
+        """Wrap a transformers model that is already loaded.
 
         Args:
             model: A causal language model.
@@ -115,14 +116,15 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
 
     @classmethod
     def from_huggingface(cls, pipeline: Any, **fields: Any) -> Self:
-        """Wrap the model and tokenizer of langchain-huggingface, without loading them again.
+        """Wrap the model and tokenizer of a langchain-huggingface object, without loading them
+        again.
 
         Args:
             pipeline: A `HuggingFacePipeline`, or a `ChatHuggingFace` of one.
-            **fields: As of `from_model`; what the pipeline generates with is not taken over.
+            **fields: As for `from_model`. The pipeline's generation parameters are not used.
 
         Raises:
-            TypeError: There is no model in this process, as of an endpoint.
+            TypeError: The object has no model in this process, such as an endpoint.
         """
         inner = getattr(getattr(pipeline, "llm", pipeline), "pipeline", None)
         model, tokenizer = (getattr(inner, name, None) for name in ("model", "tokenizer"))
@@ -135,12 +137,12 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
 
     @classmethod
     def from_engine(cls, engine: Engine, *, model: str, **fields: Any) -> Self:
-        """Answer with an engine of one's own, in tests with a `FakeEngine`.
+        """Wrap your own engine, or a `FakeEngine` in tests.
 
         Args:
-            engine: Anything that fits the protocol.
-            model: A name for it; a checkpoint's, or a folder's called like one, decides the
-                prompt format.
+            engine: An object that implements `Engine`.
+            model: A name for the model. The name of a checkpoint, or of a folder with a
+                checkpoint's name, selects the prompt format.
             **fields: Any field of `ChatSwallow` but those for loading.
         """
         fingerprint = getattr(engine, "fingerprint", None)
@@ -150,7 +152,7 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         super().model_post_init(context)
         self._add_version("langchain-swallow", __version__)
 
-    # What LangChain asks about the model
+    # LangChain's properties
 
     @property
     def _llm_type(self) -> str:
@@ -185,20 +187,20 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         stop = self.stop if stop is None else stop
         return cache_key(self, {**kwargs, "stop": stop}, output_constraint(kwargs), passed)
 
-    # LangChain computes `_serialized` once: it would say what was set before a field was changed.
+    # LangChain caches `_serialized`, which would be outdated after a field has changed.
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         self.__dict__.pop("_serialized", None)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy with other values; see pydantic."""
+        """Return a copy with updated values; see pydantic."""
         copied = super().model_copy(update=update, deep=deep)
         copied.__dict__.pop("_serialized", None)
         return copied
 
     def to_json(self) -> SerializedConstructor | SerializedNotImplemented:
-        """As LangChain serializes a model; not one whose weights are in this process only."""
+        """Serialize for LangChain, unless the engine was passed to this object."""
         if self._passed(self.model):
             return self.to_json_not_implemented()
         return super().to_json()
@@ -209,11 +211,11 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
     # Tokens
 
     def get_token_ids(self, text: str) -> list[int]:
-        """Token ids of a text alone, without BOS; the model is not loaded for it."""
+        """Return the token ids of a text without BOS; this does not load the model."""
         return encode_text(text, self._tokenizer(self.model))
 
     def get_num_tokens(self, text: str) -> int:
-        """Number of tokens of a text alone; the model is not loaded for it."""
+        """Return the number of tokens of a text without BOS; this does not load the model."""
         return len(self.get_token_ids(text))
 
     def get_num_tokens_from_messages(
@@ -221,10 +223,10 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         messages: Sequence[BaseMessage],
         tools: Sequence[dict[str, Any] | type | Callable[..., Any]] | None = None,
     ) -> int:
-        """Number of tokens of the prompt that these messages, and tools, would become.
+        """Return the number of tokens of the prompt for these messages and tools.
 
-        The model is not loaded for it. Of no messages it is 0, though no prompt can be made of
-        them: LangChain's `trim_messages` counts what is left.
+        This does not load the model. Without messages the number is 0, because LangChain's
+        `trim_messages` counts the rest of a list, although no prompt can be made of it.
         """
         if not messages:
             return 0
@@ -234,14 +236,15 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         return len(self._encoder(thought, form, self, self.model)(messages))
 
     def reserved_reasoning_tokens(self, context_window: int, **call: Any) -> int:
-        """Tokens that a prompt leaves for the thought, beside `max_tokens` of the answer.
+        """Return the tokens that a prompt reserves for the thought, in addition to `max_tokens`.
 
-        `max_reasoning_tokens`, or without a limit 2,048 and at most a quarter of the context
+        This is `max_reasoning_tokens`, or without a limit 2,048, at most a quarter of the context
         window; 0 for a model that does not think.
 
         Args:
-            context_window: Most tokens of prompt, thought and answer.
-            **call: Parameters of a call, as they are bound. Stop strings end answers, not thoughts.
+            context_window: Maximum number of tokens of prompt, thought and answer together.
+            **call: Parameters of the call, as they are bound. Stop strings end answers, not
+                thoughts.
         """
         call.pop("stop", None)
         model = call.get("model") or self.model
@@ -249,12 +252,12 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         thought = self._thought(tokenizer, parameters, model, self._form(call, tokenizer))
         return thought.reserve(context_window)
 
-    # From messages to requests
+    # Requests
 
     def _requests(
         self, messages: list[BaseMessage], stop: list[str] | None, engine: Engine, call: Any
     ) -> list[Request | ThinkingRequest]:
-        """One request per answer."""
+        """Build one request per answer."""
         parameters = merge_parameters(self, call)
         form = self._form(call, engine.tokenizer)
         model = call.get("model") or self.model
@@ -280,7 +283,7 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         return [thought.request(answer, engine.context_window) for answer in answers]
 
     def _form(self, call: dict[str, Any], tokenizer: Tokenizer) -> AnswerForm:
-        """What a call says of its answer, in the model's form."""
+        """Return the constraint of a call's answer, in the model's form."""
         is_templated = self._format(tokenizer, call.get("model") or self.model) == "tokenizer"
         return output_constraint(call).for_tokenizer(tokenizer, is_templated=is_templated)
 
@@ -296,7 +299,7 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
     def _encoder(
         self, thought: Thought, form: AnswerForm, parameters: GenerationOptions, model: str
     ) -> Callable[[Sequence[BaseMessage]], list[int]]:
-        """Messages → the ids of a prompt, up to where the model goes on."""
+        """Return a function from messages to the ids of the prompt that the model continues."""
         tokenizer = thought.tokenizer
         format = self._format(tokenizer, model)
         to_messages: Callable[..., list[Any]] = to_turns
@@ -322,7 +325,7 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         return encode_messages
 
     def _format(self, tokenizer: Tokenizer, model: str) -> PromptFormat:
-        """The prompt format: as set, the checkpoint's, or what a local tokenizer brings."""
+        """Return the prompt format: the one that is set, the checkpoint's, or the tokenizer's."""
         if self.prompt_format is not None:
             return self.prompt_format
         return resolve_prompt_format(model, tokenizer, is_passed=self._passed(model) is not None)
@@ -348,10 +351,11 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
     async def agenerate(
         self, messages: list[list[BaseMessage]], *arguments: Any, **options: Any
     ) -> LLMResult:
-        """Answer many prompts at once; see `BaseChatModel.agenerate`."""
+        """Answer prompts as one batch; see `BaseChatModel.agenerate`."""
         passed = self._passed(options.get("model") or self.model)
         if passed and (self.cache or get_llm_cache()):
-            # Weights take long to hash, and LangChain asks for the key on the event loop.
+            # Hash the weights in a thread, because it is slow and LangChain computes keys on the
+            # event loop.
             await asyncio.to_thread(passed.fingerprint)
         return await super().agenerate(messages, *arguments, **options)
 
@@ -363,11 +367,12 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         engine = await self._aload(kwargs)
-        # In a thread: a long conversation takes long to encode.
+        # In a thread, because encoding a long conversation is slow.
         requests = await asyncio.to_thread(self._requests, messages, stop, engine, kwargs)
         streams = [AsyncStream(engine, request) for request in requests]
         try:
-            # All requests are submitted already: collecting in turn does not serialise them.
+            # All requests are already submitted, so collecting them one by one does not serialize
+            # them.
             answers = []
             for stream in streams:
                 answers.append([event async for event in stream])
@@ -416,8 +421,8 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         )
 
     def _streaming_disabled(self, **kwargs: Any) -> bool:
-        # Core streams for a callback, or with `streaming=True`, where `generate` is called; several
-        # answers have one stream only if somebody asks for it, who is told so.
+        # langchain-core also streams within `generate`, for a callback or with `streaming=True`.
+        # Several answers cannot be streamed, so this avoids it; an explicit stream raises an error.
         several = kwargs.get("n", self.n) > 1 and not kwargs.get("stream")
         return several or super()._streaming_disabled(**kwargs)
 
@@ -430,6 +435,7 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         return requests[0]
 
 
-# `load(…, allowed_objects="all")` lets in only classes of this table; no other package's is in it.
+# `load(…, allowed_objects="all")` allows only classes in this table, which has no third-party
+# class.
 _LC_ID = (*ChatSwallow.get_lc_namespace(), ChatSwallow.__name__)
 ALL_SERIALIZABLE_MAPPINGS[_LC_ID] = _LC_ID

@@ -1,7 +1,7 @@
-"""What follows from a checkpoint: its prompt format, its sampling, its context window.
+"""Derives prompt format, sampling and context window from a checkpoint.
 
-For a model of the catalog it is known; for any other it is read from the tokenizer's chat template
-or the folder's `config.json`.
+The catalog has them for its models. For others, they come from the tokenizer's chat template or the
+folder's `config.json`.
 """
 
 import json
@@ -23,19 +23,20 @@ from langchain_swallow.prompts import render, template_reads
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
 _SAMPLING = {None: GREEDY, "think_tag": QWEN3_SAMPLING, "harmony": GPT_OSS_SAMPLING}
-# Arguments that switch thoughts on and off: Qwen3's, and DeepSeek's and Granite's.
+# Template arguments that switch thoughts on and off: Qwen3's, and DeepSeek's and Granite's.
 _SWITCHES = frozenset({"enable_thinking", "thinking"})
 
 
 def resolve_prompt_format(
     model: str, tokenizer: Tokenizer, *, is_passed: bool = False
 ) -> PromptFormat:
-    """The format that a model's conversations are written in.
+    """Return the prompt format of a model.
 
     Args:
-        model: Its name; a folder may be called like a checkpoint of the catalog.
-        tokenizer: Its tokenizer.
-        is_passed: Whether the user made the engine: it need not have a template, as in tests.
+        model: Name of the model; a folder may have the name of a checkpoint in the catalog.
+        tokenizer: The model's tokenizer.
+        is_passed: Whether the user has passed the engine, which then needs no template. Default:
+            false.
 
     Raises:
         BaseModelError: The model is not in the catalog, and its tokenizer has no chat template.
@@ -49,7 +50,7 @@ def resolve_prompt_format(
     if is_passed:
         return "ver0.1"
     raise BaseModelError(
-        f"The tokenizer of {model!r} has no chat template, as that of a base model has none. Use "
+        f"The tokenizer of {model!r} has no chat template, so it may be a base model. Use "
         "an instruct model, pass tokenizer= with a tokenizer that has a template, or, if the model "
         'was tuned on one of these formats, pass prompt_format="ver0.1" or "alpaca".'
     )
@@ -58,16 +59,16 @@ def resolve_prompt_format(
 def resolve_thinking(
     model: str, tokenizer: Tokenizer, *, reasoning: bool | None = None
 ) -> Thinking | None:
-    """How a model that is prompted with its chat template thinks; `None` if it does not.
+    """Return how a model with a chat template thinks; `None` if it does not.
 
     A model outside of the catalog thinks if its chat template has a switch for thoughts or opens
-    one. A template that only leaves thoughts out of earlier answers may be that of a model which
-    does not think: with it, the model thinks if it is asked to.
+    one. A template that only removes thoughts from earlier answers may belong to a model that does
+    not think: such a model thinks only if `reasoning` is true.
 
     Args:
-        model: Its name.
-        tokenizer: Its tokenizer.
-        reasoning: Whether it is asked to think; `None` if nothing is said.
+        model: Name of the model.
+        tokenizer: The model's tokenizer.
+        reasoning: The option `reasoning`; `None`, the default, if it is not set.
     """
     if model == DEMO:
         return None
@@ -87,18 +88,18 @@ def _thinks_unasked(tokenizer: Tokenizer) -> bool:
         return True
     try:
         return "<think>" in render([("user", "a")], format="tokenizer", tokenizer=tokenizer)
-    except PromptError:  # it wants other messages than this one
+    except PromptError:  # the template requires other messages
         return False
 
 
 def default_sampling(
     model: str, tokenizer: Tokenizer, *, reasoning: bool | None = None
 ) -> Sampling:
-    """How a model samples where nothing is set: greedily, unless it thinks; see `resolve_thinking`."""
+    """Return a model's default sampling: greedy, unless it thinks (see `resolve_thinking`)."""
     try:
         info = None if model == DEMO else chat_model_info(model, by_folder_name=True)
     except BaseModelError:
-        # A tuned model under the name of its base, with a prompt format that was set.
+        # A fine-tuned model under its base model's name, with an explicit prompt format.
         return GREEDY
     if info:
         return info.default_sampling
@@ -106,7 +107,7 @@ def default_sampling(
 
 
 def folder_context_window(model: str) -> int | None:
-    """Tokens of prompt and answer that a folder's `config.json` gives; `None` if it gives none."""
+    """Return the context window in a folder's `config.json`; `None` if it has none."""
     try:
         config = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
         window = config.get("text_config", config).get("max_position_embeddings")

@@ -34,7 +34,7 @@ from langchain_swallow.prompts.presets import get_preset
 
 _YES, _NO = "はい", "いいえ"
 _ROLES = {"system": "システム", "user": "ユーザー", "assistant": "アシスタント"}
-# Numbers of one digit, or all of two: no number is the beginning of another one.
+# All numbers have one digit, or all have two, so that no number is a prefix of another.
 _MAX_OPTIONS = 89
 _QUESTIONS: TypeAdapter[dict[str, Question]] = TypeAdapter(dict[str, Question])
 

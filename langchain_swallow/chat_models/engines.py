@@ -1,4 +1,4 @@
-"""The engine of a chat model: loaded by name and shared, or passed and kept; waited for."""
+"""Gets a chat model's engine: the shared one for its settings, or the one that was passed."""
 
 import asyncio
 from typing import Any
@@ -20,33 +20,33 @@ from langchain_swallow.prompts.tokenizer import Tokenizer
 
 
 class EngineOwner(LoadingParameters, GenerationOptions):
-    """What can be set for a model, and the engine that answers for it."""
+    """The options of a chat model, and its engine."""
 
-    # A field, since LangChain makes a model again from its fields (`configurable_fields`).
+    # A field, because LangChain recreates a model from its fields (`configurable_fields`).
     loaded: LoadedEngine | None = Field(default=None, repr=False)
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, arbitrary_types_allowed=True)
 
     def load(self, model: str | None = None) -> Engine:
-        """Load the model now instead of at the first call; the shared engine.
+        """Load the model now instead of at the first call, and return the shared engine.
 
-        The engine's `tokenizer` is a `ClientTokenizer`, not a transformers tokenizer, wherever the
-        files are enough for one, so that a server and this process get the same ids. It has
-        `encode` (without BOS), `decode`, `convert_tokens_to_ids`, `convert_ids_to_tokens` and
-        `apply_chat_template(messages, tokenize=False, add_generation_prompt=…)`, and it cannot be
-        called. For all else use `transformers.AutoTokenizer.from_pretrained`. vLLM in this process
-        and `from_model` keep the tokenizer they have.
+        The engine's `tokenizer` is a `ClientTokenizer`, not a transformers tokenizer, if the files
+        suffice for one. So a server and this process get the same ids. It has `encode` (without
+        BOS), `decode`, `convert_tokens_to_ids`, `convert_ids_to_tokens` and
+        `apply_chat_template(messages, tokenize=False, add_generation_prompt=…)`, and is not
+        callable. For everything else, use `transformers.AutoTokenizer.from_pretrained`. vLLM in
+        this process and `from_model` keep their own tokenizers.
 
         Raises:
-            ModelUnavailableError: The files cannot be had: offline, gated, incomplete.
-            DeviceError: No such device, or a dtype that does not go with it.
+            ModelUnavailableError: The files are not available: offline, gated or incomplete.
+            DeviceError: The device does not exist, or does not support the dtype.
             OutOfMemoryError: The model does not fit.
-            EngineError: No server can be reached, or as it says.
+            EngineError: No server can be reached, or a server reports an error.
         """
         return self._load({"model": model})
 
     def _load(self, call: dict[str, Any]) -> Engine:
-        """The engine of a call, ready for requests."""
+        """Return the engine of a call, ready for requests."""
         name = call.get("model") or self.model
         passed = self._passed(name)
         engine = passed.engine if passed else shared_engine(self.load_settings(name))
@@ -54,7 +54,7 @@ class EngineOwner(LoadingParameters, GenerationOptions):
         return engine
 
     async def _aload(self, call: dict[str, Any]) -> Engine:
-        """`_load` without holding up the event loop, nor a thread while a server is waited for."""
+        """`_load` that blocks neither the event loop, nor a thread while a server answers."""
         name = call.get("model") or self.model
         engine: Engine
         if passed := self._passed(name):
@@ -67,21 +67,21 @@ class EngineOwner(LoadingParameters, GenerationOptions):
         return engine
 
     def _tokenizer(self, model: str) -> Tokenizer:
-        """The tokenizer of a model, which need not be loaded for it."""
+        """Return the tokenizer of a model without loading the model."""
         passed = self._passed(model)
         return passed.engine.tokenizer if passed else tokenizer_for(self.load_settings(model))
 
     def _timeout(self, call: dict[str, Any]) -> float | None:
-        """The limit of a call. A wrong value is refused later, with the other parameters."""
+        """Return the timeout of a call; `merge_parameters` refuses an invalid value later."""
         limit = call.get("timeout", self.timeout)
         return limit if isinstance(limit, int | float) and limit > 0 else None
 
     def _passed(self, model: str) -> LoadedEngine | None:
-        """What `from_model` or `from_engine` was given, if it is meant."""
+        """Return the engine of `from_model` or `from_engine` if `model` is its name."""
         return self.loaded if self.loaded and self.loaded.model == model else None
 
     def unload(self) -> None:
-        """Free the model's memory, for all who share it; the next call loads it again."""
+        """Free the model's memory for all objects that share it; the next call loads it again."""
         if passed := self._passed(self.model):
             passed.engine.close()
             return
@@ -90,5 +90,5 @@ class EngineOwner(LoadingParameters, GenerationOptions):
 
     @property
     def context_window(self) -> int:
-        """Most tokens of prompt and answer together; loads the model."""
+        """Maximum number of tokens of prompt and answer together; loads the model."""
         return self.load().context_window

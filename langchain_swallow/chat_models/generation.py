@@ -14,7 +14,7 @@ from langchain_swallow.prompts.system_prompt import SYSTEM_PROMPT
 
 
 class GenerationOptions(BaseModel):
-    """What can be set for a chat model, and again for each call."""
+    """Options that can be set for a chat model and for each call."""
 
     system_prompt: str | None = option(
         SYSTEM_PROMPT,

@@ -1,7 +1,7 @@
-"""Threads that wait for answers together, and are interrupted together.
+"""Thread pools whose answers are cancelled together on Ctrl-C.
 
-A thread pool waits for its threads when it is left, so after Ctrl-C a batch would still be
-generated to its end. Leaving a group by Ctrl-C cancels every answer that its threads wait for.
+On exit, a plain thread pool waits for its threads, so a batch would still be generated to its end
+after Ctrl-C. On Ctrl-C, a group cancels every answer that its threads wait for.
 """
 
 import threading
@@ -17,18 +17,18 @@ class Interruptible(Protocol):
     """An answer that a thread waits for."""
 
     def interrupt(self) -> None:
-        """Cancel it and wake the thread."""
+        """Cancel the answer and wake the thread."""
 
 
 class AnswerGroup:
-    """A pool of threads whose answers belong together.
+    """A thread pool whose answers belong together.
 
     Args:
-        workers: How many calls run at once.
+        workers: Maximum number of concurrent calls.
 
-    An exception of a call is raised after the calls that run have ended, as LangChain's pools do;
-    calls that have not begun are dropped. `KeyboardInterrupt`, like every exception that does not
-    derive from `Exception`, does not wait for anything.
+    As in LangChain's pools, an exception of a call is raised after the running calls have ended,
+    and calls that have not started are dropped. `KeyboardInterrupt`, and any other exception that
+    does not derive from `Exception`, is raised immediately.
     """
 
     def __init__(self, workers: int) -> None:
@@ -47,13 +47,13 @@ class AnswerGroup:
         self._pool.shutdown(wait=not is_interrupted, cancel_futures=kind is not None)
 
     def submit(self, call: Callable[..., T], *arguments: Any) -> "Future[T]":
-        """Run a call in the caller's context, so with its callbacks and tracers."""
+        """Run a call in the caller's context, including callbacks and tracers."""
         context = copy_context()
         context.run(_group.set, self)
         return self._pool.submit(context.run, call, *arguments)
 
     def add(self, answer: Interruptible) -> None:
-        """Have an answer interrupted with the group; at once, if that has happened."""
+        """Register an answer; it is interrupted with the group, or now if that has happened."""
         with self._lock:
             self._answers.add(answer)
             is_late = self._is_interrupted
@@ -61,7 +61,7 @@ class AnswerGroup:
             answer.interrupt()
 
     def discard(self, answer: Interruptible) -> None:
-        """Forget an answer that has ended."""
+        """Unregister an answer that has ended."""
         with self._lock:
             self._answers.discard(answer)
 
@@ -77,5 +77,5 @@ _group: ContextVar[AnswerGroup | None] = ContextVar("swallow_answer_group", defa
 
 
 def current_group() -> AnswerGroup | None:
-    """The group that the calling thread belongs to."""
+    """Return the group of the calling thread; `None` if it has none."""
     return _group.get()

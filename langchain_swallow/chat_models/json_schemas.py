@@ -1,8 +1,8 @@
-"""What users pass as a schema → a JSON schema to generate under.
+"""Converts schemas that users pass to JSON schemas for constrained decoding.
 
-In: a pydantic class (v2 or v1), a TypedDict, an OpenAI function, or a JSON schema. Out: the same as
-JSON schema, closed: objects have the properties they name and no others, since a property that
-nobody asked for is only noise to whoever reads the answer.
+The input is a pydantic class (v2 or v1), a TypedDict, an OpenAI function, or a JSON schema. The
+output is a closed JSON schema: objects have only the properties that it lists, because other
+properties would be noise in the answer.
 """
 
 import contextlib
@@ -24,33 +24,33 @@ from langchain_swallow.chat_models.typed_dicts import (
 )
 from langchain_swallow.errors import GrammarError
 
-# How JSON is written, as Python's json does; a model has then one way to go on, not ten.
+# The JSON format, that of Python's json, so that a model has one way to continue, not ten.
 JSON_STYLE = {
     "whitespace_flexible": False,
     "key_separator": ": ",
     "item_separator": ", ",
 }
 
-# Where a schema has schemas: what follows any other key is data, or names of properties.
+# Keys whose values contain schemas; values of other keys are data or names.
 _IN_DICTS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 _IN_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
 _SINGLE = {"items", "additionalProperties", "additionalItems", "contains", "propertyNames", "not"}
 _SINGLE |= {"if", "then", "else", "unevaluatedItems", "unevaluatedProperties"}
-# What says of which types a value may be.
+# Keys that restrict the type of a value.
 _KINDS = {"type", "enum", "const", "$ref", "anyOf", "oneOf", "allOf", "not", "if"}
 _TYPES = ["null", "boolean", "string", "number", "array", "object"]
-# What constrains nothing, and may hold what is not JSON: `float("inf")`, a date.
+# Keys that constrain nothing, and whose values may not be JSON: `float("inf")`, a date.
 _NOTES = {"default", "examples", "example"}
-# How a grammar's schema names any JSON value.
+# Name of the definition of any JSON value in a grammar's schema.
 _ANY_NAME = "any_json"
 _ANY = {"$ref": f"#/$defs/{_ANY_NAME}"}
-# Integers that every JSON reader takes exactly (RFC 8259, section 6).
+# Largest integer that every JSON parser reads exactly (RFC 8259, section 6).
 _MAX_INTEGER = 2**53 - 1
 
 
 @contextlib.contextmanager
 def refuse_malformed() -> Iterator[None]:
-    """Within it, what a dict that is not a JSON schema makes code raise is a `GrammarError`."""
+    """Convert errors that code raises for a dict that is not a JSON schema to `GrammarError`."""
     try:
         yield
     except (TypeError, AttributeError, LookupError, RecursionError) as error:
@@ -58,10 +58,10 @@ def refuse_malformed() -> Iterator[None]:
 
 
 def to_json_schema(schema: Any) -> dict[str, Any]:
-    """The schema as a dict, closed.
+    """Return the schema as a closed JSON schema.
 
     Raises:
-        ValueError: It is none of the kinds above.
+        ValueError: The value is not one of the types above.
     """
     if isinstance(schema, dict) and not _is_function(schema):
         return dict(closed(schema))
@@ -71,10 +71,10 @@ def to_json_schema(schema: Any) -> dict[str, Any]:
 
 
 def schema_beyond_core(kind: Any) -> dict[str, Any] | None:
-    """The JSON schema of what LangChain's conversion cannot take; `None` of all others.
+    """Return the JSON schema of a type that LangChain cannot convert; `None` for others.
 
-    That conversion writes references out, and a class that contains itself has no end; and it has
-    no optional keys of a TypedDict.
+    LangChain's conversion inlines references, so it never ends for a recursive class, and it does
+    not support optional keys of a TypedDict.
 
     Raises:
         ValueError: A recursive `typing.TypedDict`, which pydantic takes from Python 3.12 on.
@@ -106,7 +106,7 @@ def _typed_dict_schema(kind: Any) -> dict[str, Any] | None:
 
 
 def _is_recursive(schema: dict[str, Any]) -> bool:
-    """Whether a reference leads back to itself."""
+    """Whether a schema contains a recursive reference."""
     finished: set[str] = set()
 
     def leads_back(part: Any, path: tuple[str, ...]) -> bool:
@@ -123,7 +123,7 @@ def _is_recursive(schema: dict[str, Any]) -> bool:
 
 
 def resolve(reference: str, schema: dict[str, Any]) -> Any:
-    """What a reference within a schema points to; `None` if that is nowhere in it."""
+    """Return the target of a reference within a schema; `None` if it does not exist."""
     target: Any = schema if reference.startswith("#") else None
     for part in unquote(reference).split("/")[1:]:
         name = part.replace("~1", "/").replace("~0", "~")
@@ -137,7 +137,7 @@ def resolve(reference: str, schema: dict[str, Any]) -> Any:
 
 
 def root_resolved(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema whose root is only a reference, or `allOf` of one, as what that is."""
+    """Replace a root that is only a reference, or `allOf` of one, by its target."""
     target, key = schema, ""
     if isinstance(schema.get("$ref"), str):
         target, key = resolve(schema["$ref"], schema), "$ref"
@@ -149,26 +149,26 @@ def root_resolved(schema: dict[str, Any]) -> dict[str, Any]:
     return root_resolved(resolved) if key == "allOf" else resolved
 
 
-# Closed
+# Closing
 
 
 def closed(schema: Any) -> Any:
-    """The schema, in which objects that list their properties have no others.
+    """Close the schema: objects that list their properties allow no others.
 
-    A schema that puts objects together, such as with `allOf`, is left as it is.
+    A schema that combines objects, such as with `allOf`, is not changed.
     """
     with refuse_malformed():
         return schema if is_combined(schema) else _rebuilt(schema, _close)
 
 
 def is_combined(schema: Any) -> bool:
-    """Whether an object in it is described in several places that must all hold."""
+    """Whether the schema describes an object in several places that must all match."""
     return any(map(_combines, _schemas(schema)))
 
 
 def _close(schema: Any) -> Any:
     is_object = isinstance(schema, dict) and isinstance(schema.get("properties"), dict)
-    # Pydantic and most others write the type; without it, a value need not be an object.
+    # Without a type, the value may be something other than an object; pydantic always writes it.
     if not is_object or schema.get("type") != "object" or "patternProperties" in schema:
         return schema
     return schema if "additionalProperties" in schema else schema | {"additionalProperties": False}
@@ -186,15 +186,15 @@ def _combines(schema: Any) -> bool:
     return descriptions + ("$ref" in schema) + ("properties" in schema) + has_choice_of_objects > 1
 
 
-# As a grammar is made of it
+# Preparing for a grammar
 
 
 def for_grammar(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema as a grammar is made of it: written in one style, numbers of a finite size.
+    """Return the schema for a grammar: with one JSON format and limits for numbers.
 
-    A model that does not know which number to give would else write digits until its limit, or
-    `1e999`, which is infinite. Where a schema allows any value, it is spelled out what that is, so
-    that numbers have a size there too.
+    Without limits, a model that is unsure of a number may write digits up to `max_tokens`, or
+    `1e999`, which is infinite. If a schema allows any value, all types are listed, so that numbers
+    have limits there too.
     """
     with refuse_malformed():
         prepared = _rebuilt(schema, partial(_prepared, spell_out=not is_combined(schema)))
@@ -214,7 +214,7 @@ def _prepared(schema: Any, *, spell_out: bool) -> Any:
         return schema
     prepared = {key: part for key, part in schema.items() if key not in _NOTES}
     if isinstance(prepared.get("$ref"), str):
-        # Pydantic writes 社員 as it is; a reference is a URI.
+        # A reference is a URI, and pydantic does not escape names such as 社員.
         prepared["$ref"] = quote(prepared["$ref"], safe="#/%~:?&=+,;@!$'()*")
     if spell_out and not _KINDS & prepared.keys():
         prepared["type"] = list(_TYPES)
@@ -243,11 +243,11 @@ def _missing_limits(schema: dict[str, Any]) -> dict[str, int]:
     return limits
 
 
-# Walking
+# Traversal
 
 
 def without_titles(schema: Any) -> Any:
-    """Pydantic titles every property with its own name, which tells a model nothing."""
+    """Remove titles: pydantic sets each to the property's name, which adds no information."""
     return _rebuilt(schema, _untitled)
 
 
@@ -258,7 +258,7 @@ def _untitled(schema: Any) -> Any:
 
 
 def _schemas(schema: Any) -> Iterator[Any]:
-    """A schema and all schemas in it."""
+    """Yield a schema and all schemas in it."""
     yield schema
     if not isinstance(schema, dict):
         return
@@ -276,7 +276,7 @@ def _schemas(schema: Any) -> Iterator[Any]:
 
 
 def _rebuilt(schema: Any, change: Callable[[Any], Any]) -> Any:
-    """The schema after a change of each schema in it, inner ones first."""
+    """Return the schema with `change` applied to each schema in it, inner ones first."""
     if not isinstance(schema, dict):
         return change(schema)
     rebuilt = dict(schema)
@@ -291,7 +291,7 @@ def _rebuilt(schema: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def _is_function(schema: dict[str, Any]) -> bool:
-    """Whether this is OpenAI's or Anthropic's description of a function."""
+    """Whether this is a function in OpenAI's or Anthropic's format."""
     return schema.get("type") == "function" or (
         "name" in schema and ("parameters" in schema or "input_schema" in schema)
     )

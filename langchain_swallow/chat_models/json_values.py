@@ -1,7 +1,7 @@
-"""JSON text → a value, strictly, and what is wrong with a value under a JSON schema.
+"""Parses JSON strictly, and validates values against a JSON schema.
 
-Python's `json` reads more than JSON: `NaN`, `1e999` as infinity, half of a surrogate pair. None of
-these may reach a tool or a caller as a valid value.
+Python's `json` accepts more than JSON: `NaN`, `1e999` as infinity, half of a surrogate pair. None
+of these may reach a tool or a caller as a valid value.
 """
 
 import functools
@@ -19,14 +19,14 @@ from pydantic_core import SchemaError, SchemaValidator, core_schema
 from pydantic_core import ValidationError as PydanticValidationError
 from referencing import Registry
 
-# Those that `jsonschema` checks as their standards say and without further packages.
+# Formats that `jsonschema` checks by their standards without additional packages.
 _FORMATS = FormatChecker(formats=("date", "email", "ipv4", "ipv6", "uuid"))
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 _MAX_MESSAGE = 300
 
 
 def parse_json(text: str) -> Any:
-    r"""The value of a JSON text.
+    r"""Return the value of a JSON text.
 
     Raises:
         ValueError: The text is not JSON (RFC 8259), or it has a number that Python cannot hold, or
@@ -48,12 +48,12 @@ def parse_json(text: str) -> Any:
 
 
 def schema_error(value: Any, schema: Any) -> str | None:
-    """Where a value does not match its JSON schema, and why; `None` if it does."""
+    """Return where and why a value does not match a JSON schema; `None` if it matches."""
     try:
         error = best_match(_validator(schema).iter_errors(value))
     except RecursionError:
         return "it is nested too deeply"
-    # Whatever parts of a user's schema make the library raise, the value is not known to be valid.
+    # If part of a user's schema makes the library fail, the value counts as not valid.
     except Exception as failure:
         return f"its schema cannot be applied: {failure!r}"[:_MAX_MESSAGE]
     if error is None:
@@ -83,7 +83,7 @@ def _refuse_half_characters(value: Any) -> None:
 
 def _validator(schema: Any) -> Any:
     dialect = _lenient(validator_for(schema, Draft202012Validator))
-    # Without a registry of its own a validator asks the network for a reference.
+    # Without its own registry, a validator would resolve references over the network.
     return dialect(schema, registry=Registry(), format_checker=_FORMATS)
 
 
@@ -102,10 +102,10 @@ def _check_pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[Valida
 
 @functools.lru_cache(maxsize=256)
 def _matcher(pattern: str) -> SchemaValidator | None:
-    # Rust's regular expressions, as in the grammar: no pattern takes them exponential time.
+    # Rust's regular expressions, as in the grammar, never take exponential time.
     try:
         return SchemaValidator(core_schema.str_schema(pattern=pattern))
-    except SchemaError:  # such as look-around, which the grammar refuses
+    except SchemaError:  # such as look-around, which the grammar does not support either
         return None
 
 
@@ -116,5 +116,5 @@ def _check_multiple(_: Any, factor: float, value: Any, __: Any) -> Iterator[Vali
 
 
 def _as_written(number: float) -> Fraction:
-    """A number's decimal digits: 19.99 is a multiple of 0.01, and in binary it is not."""
+    """Return a number by its decimal digits: 19.99 is a multiple of 0.01, but not in binary."""
     return Fraction(number if isinstance(number, int) else str(number))

@@ -1,4 +1,4 @@
-"""Which checkpoint a chat model is, and how it is loaded; nothing is loaded here."""
+"""The options of a chat model that say which checkpoint to load and how; loads nothing."""
 
 import uuid
 from collections.abc import Callable
@@ -17,15 +17,15 @@ from langchain_swallow.errors import EngineError
 
 
 class LoadedEngine:
-    """An engine that was passed to a chat model, and the name by which that knows it.
+    """An engine that was passed to a chat model, and its name there.
 
-    It stays with every copy of the chat model, and with what `configurable_fields` makes of it.
+    Copies of the chat model, including those of `configurable_fields`, share it.
 
     Args:
-        engine: Made by somebody else.
-        model: Its name; another `model=` is loaded as usual.
-        fingerprint: Gives a text that is the same for the same weights only; by default one for
-            this object alone, so that no other engine is given its cached answers.
+        engine: The engine.
+        model: Its name; any other `model=` is loaded as usual.
+        fingerprint: Returns a text that is equal only for equal weights. The default is unique to
+            this object, so that other engines do not get its cached answers.
     """
 
     def __init__(
@@ -50,14 +50,14 @@ class LoadedEngine:
         )
 
 
-# Prompts are written here, and by no engine.
+# The chat model writes prompts, so engines do not need the format.
 _FOR_ENGINES = set(LoadingOptions.model_fields) - {"prompt_format"}
-# The demo model could take more; it was trained on, and is shown with, Swallow's window.
+# The demo model supports more, but it was trained with Swallow's context window.
 _DEMO_CONTEXT_WINDOW = 4096
 
 
 class LoadingParameters(LoadingOptions):
-    """The options of a chat model for loading, which it turns into an engine's settings."""
+    """The loading options of a chat model, which it converts to engine settings."""
 
     @field_validator("engine")
     @classmethod
@@ -66,7 +66,7 @@ class LoadingParameters(LoadingOptions):
         return name
 
     def load_settings(self, model: str) -> LoadSettings:
-        """How to load `model`, the own one or one named in a call."""
+        """Return the settings to load `model`: this object's or one named in a call."""
         info = chat_model_info(model)
         options = self.model_dump(include=_FOR_ENGINES)
         options["model"] = info.repo_id if info else model
@@ -75,7 +75,7 @@ class LoadingParameters(LoadingOptions):
 
 
 def with_own_options(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a chat model, those that one engine alone has among its `engine_options`."""
+    """Move options that only one engine has from the fields to `engine_options`."""
     engine_options = {name: fields[name] for name in own_options() if name in fields}
     if not engine_options:
         return fields
@@ -84,7 +84,7 @@ def with_own_options(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def model_profile(model: str) -> ModelProfile:
-    """What LangChain may know of a model before it is loaded; of a folder, its `config.json`'s."""
+    """Return LangChain's profile of a model; for a folder, from its `config.json`."""
     info = chat_model_info(model, by_folder_name=True)
     profile = ModelProfile(
         name=info.name if info else model,
@@ -109,7 +109,7 @@ def model_profile(model: str) -> ModelProfile:
         temperature=True,
     )
     if info or model == DEMO:
-        # Of other models only the tokenizer says whether they think, and it is not loaded here.
+        # For other models, only the tokenizer shows whether they think, and it is not loaded here.
         profile |= ModelProfile(reasoning_output=bool(info and info.thinking))
     if info:
         profile |= ModelProfile(status="active", release_date=info.release_date)

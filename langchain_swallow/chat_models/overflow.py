@@ -1,4 +1,4 @@
-"""Which messages go into a prompt when a conversation exceeds the context window."""
+"""Selects the messages of a prompt when a conversation exceeds the context window."""
 
 from collections.abc import Callable, Sequence
 
@@ -23,28 +23,30 @@ def fit_prompt(
     context_window: int,
     drop_oldest: bool,
 ) -> list[int]:
-    """Ids of the prompt, with room for the answer.
+    """Return the ids of a prompt that leaves room for the answer.
 
     Args:
         messages: The conversation.
-        encode: Messages → ids.
-        max_tokens: Room for the answer.
-        thought_tokens: Room for a thought before the answer, with its markup.
-        context_window: Most tokens of all of these.
-        drop_oldest: Leave out the oldest messages until they fit. System messages stay, what is
-            left begins with a user's message, and a tool call goes with its results.
+        encode: Encodes messages to ids.
+        max_tokens: Tokens to reserve for the answer.
+        thought_tokens: Tokens to reserve for a thought before the answer, with its markup.
+        context_window: Maximum number of tokens of prompt, thought and answer together.
+        drop_oldest: Whether to leave out the oldest messages until the prompt fits. System messages
+            are kept, the rest starts with a user's message, and a tool call is dropped together
+            with its results.
 
-    The time grows with the length of the conversation, not with its square.
+    The time is linear in the length of the conversation.
 
     Raises:
-        PromptOverflowError: They do not fit.
+        PromptOverflowError: The messages do not fit.
     """
     room = context_window - max_tokens - thought_tokens
     ids = encode(messages)
     if len(ids) <= room:
         return ids
     starts = _start_indices(messages) if drop_oldest else []
-    # From the end, twice as much each time: what is far beyond the window is not encoded again.
+    # Search from the end with doubling steps, so that messages far beyond the window are not
+    # encoded repeatedly.
     low, step = len(starts), 1
     best: list[int] | None = None
     while low > 0:
@@ -55,7 +57,7 @@ def fit_prompt(
         best, low, step = ids, tried, step * 2
     else:
         tried = -1
-    # Now all from `low` on fit, and from `tried` on they do not.
+    # Binary search: the messages from `low` on fit, those from `tried` on do not.
     while best is not None and low - tried > 1:
         middle = (low + tried) // 2
         candidate = encode(_from(messages, starts[middle]))
@@ -80,7 +82,7 @@ def fit_prompt(
 
 
 def _from(messages: Sequence[BaseMessage], beginning: int) -> list[BaseMessage]:
-    """The system messages, and all from `beginning` on."""
+    """Return the system messages, and all messages from `beginning` on."""
     return [
         message
         for i, message in enumerate(messages)
@@ -89,9 +91,9 @@ def _from(messages: Sequence[BaseMessage], beginning: int) -> list[BaseMessage]:
 
 
 def _start_indices(messages: Sequence[BaseMessage]) -> list[int]:
-    """Where the conversation may begin after its oldest messages are left out, ascending.
+    """Return the indices where a shortened conversation may start, ascending.
 
-    At a user's message, and nowhere between a tool call and its last result.
+    These are users' messages, but not between a tool call and its last result.
     """
     last_results = _last_results(messages)
     starts: list[int] = []
@@ -104,9 +106,9 @@ def _start_indices(messages: Sequence[BaseMessage]) -> list[int]:
 
 
 def _last_results(messages: Sequence[BaseMessage]) -> dict[int, int]:
-    """Where the last result of each message with tool calls is.
+    """Return the index of the last result for each message with tool calls.
 
-    A result belongs to the last call of its id before it: some models use ids again.
+    A result belongs to the last call with its id before it, because some models reuse ids.
     """
     callers: dict[str | None, int] = {}
     last: dict[int, int] = {}

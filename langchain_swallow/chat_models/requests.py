@@ -1,4 +1,4 @@
-"""Generation parameters, and with them turns → requests to an engine."""
+"""Builds engine requests from a prompt and generation parameters."""
 
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -16,9 +16,9 @@ from langchain_swallow.prompts import Turn
 from langchain_swallow.prompts.tokenizer import Tokenizer
 from langchain_swallow.text.surrogates import replace_surrogates
 
-# LangChain passes `stop` beside the other parameters of a call.
+# LangChain passes `stop` separately from the other parameters of a call.
 _NAMES = frozenset(GenerationOptions.model_fields) - {"stop"}
-# What LangChain passes along with a call, read elsewhere or of no meaning here.
+# Parameters that LangChain passes along, and that are read elsewhere or ignored.
 _PASSED_ALONG = {
     "model",
     "stream",
@@ -32,48 +32,48 @@ _PASSED_ALONG = {
 
 @dataclass(frozen=True, slots=True)
 class AnswerForm:
-    """What an answer may be: free text, JSON of a schema, or calls of tools."""
+    """The constraint on an answer: free text, JSON of a schema, or tool calls."""
 
     tools: ToolUse | None = None
     schema: dict[str, Any] | None = None
 
     def for_tokenizer(self, tokenizer: Tokenizer, *, is_templated: bool) -> "AnswerForm":
-        """The same in the form of a model's chat template, if its prompts are made by it."""
+        """Return this form in the syntax of the chat template, if it writes the prompts."""
         if self.tools is None:
             return self
         return replace(self, tools=self.tools.for_tokenizer(tokenizer, is_templated=is_templated))
 
     @property
     def template_arguments(self) -> dict[str, Any]:
-        """What the chat template is given."""
+        """Arguments for the chat template."""
         return self.tools.template_arguments if self.tools else {}
 
     @property
     def channel(self) -> str:
-        """What the text of an answer begins with, if the grammar has Harmony's channels."""
+        """Text at the start of an answer if the grammar includes Harmony's channels, else empty."""
         return self.tools.shown.answer if self.tools else ""
 
     @property
     def instructions(self) -> list[Turn]:
-        """System turns that tell the model of it."""
+        """System turns that describe the tools or the schema to the model."""
         schema = schema_instruction(self.schema) if self.schema else None
         texts = [self.tools.description if self.tools else None, schema]
         return [("system", text) for text in texts if text]
 
     @property
     def grammar(self) -> Grammar | None:
-        """What makes sure of it."""
+        """The grammar that enforces the constraint; `None` for free text."""
         if self.tools:
             return self.tools.grammar
         return answer_grammar(self.schema) if self.schema else None
 
 
 def output_constraint(call: dict[str, Any]) -> AnswerForm:
-    """What a call says of its answer.
+    """Return the constraint that a call's parameters put on its answer.
 
     Raises:
         GrammarError: A schema has a part that cannot be enforced.
-        ValueError: An unknown `tool_choice` or `response_format`.
+        ValueError: `tool_choice` or `response_format` is unknown.
     """
     schema = answer_schema(call.get("response_format"))
     tools = tool_use(
@@ -86,10 +86,10 @@ def output_constraint(call: dict[str, Any]) -> AnswerForm:
 
 
 def merge_parameters(defaults: GenerationOptions, call: dict[str, Any]) -> GenerationOptions:
-    """The defaults with what a call sets, checked.
+    """Return the defaults, updated and validated with a call's parameters.
 
     Raises:
-        TypeError: There is no such parameter; nothing is dropped in silence.
+        TypeError: A parameter is unknown; none is ignored silently.
         ValueError: A value is out of its range.
     """
     overrides = {name: value for name, value in call.items() if name not in _PASSED_ALONG}
@@ -110,7 +110,7 @@ def requests_for(
     default_sampling: Sampling = GREEDY,
     drops_first_space: bool = True,
 ) -> list[Request]:
-    """One request for each of the `n` answers; with a seed, they take successive ones."""
+    """Return one request for each of the `n` answers; with a seed, they get successive seeds."""
     overrides = {field.name: getattr(parameters, field.name) for field in fields(Sampling)}
     sampling = replace(default_sampling, **{k: v for k, v in overrides.items() if v is not None})
     stop = [stop] if isinstance(stop, str) else stop

@@ -1,4 +1,4 @@
-"""Events of an engine → LangChain messages with usage and metadata."""
+"""Converts an engine's events to LangChain messages with usage and metadata."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from langchain_swallow.engines.protocol import Chunk, Finish, TokenLogprob
 
 @dataclass(frozen=True, slots=True)
 class AnsweredBy:
-    """Which model answered, on which engine, and what it could call."""
+    """The model and engine that answered, and the tools it could call."""
 
     model_name: str
     engine: str
@@ -28,21 +28,21 @@ class AnsweredBy:
 
 
 def to_result(answers: Sequence[Sequence[Chunk | Finish]], answered_by: AnsweredBy) -> ChatResult:
-    """The events of n whole answers as n generations."""
+    """Convert the events of n complete answers to n generations."""
     return ChatResult(generations=[_generation(events, answered_by) for events in answers])
 
 
 class ChunkWriter:
-    """The events of one answer → chunks; usage and metadata come once, with the last."""
+    """Converts the events of one answer to chunks; the last one has usage and metadata."""
 
     def __init__(self, answered_by: AnsweredBy) -> None:
         self._answered_by = answered_by
         self._reader = ToolCallReader(answered_by.calls) if answered_by.calls else None
-        # Content blocks before calls, which v1 output counts from 0, as it does the calls.
+        # Content blocks before the calls; v1 output numbers both from 0.
         self._blocks: set[str] = set()
 
     def write(self, event: Chunk | Finish) -> Iterator[ChatGenerationChunk]:
-        """The chunks that an event completes."""
+        """Yield the chunks for an event."""
         reader = self._reader
         if isinstance(event, Chunk) and event.is_thought:
             self._blocks.add("thought")
@@ -107,7 +107,7 @@ def _generation(events: Sequence[Chunk | Finish], answered_by: AnsweredBy) -> Ch
 
 
 def _cut(finish: Finish) -> str | None:
-    """Why an answer may have ended within a call; `None` if the model ended it."""
+    """Return why an answer may have been cut off within a call; `None` if the model ended it."""
     if finish.reason == "length":
         return "max_tokens was reached within the call."
     if finish.stop_sequence is not None:
@@ -139,12 +139,12 @@ def _usage(finish: Finish) -> UsageMetadata:
 
 
 def _thought(text: str) -> dict[str, Any]:
-    """Where langchain-core looks for the thought, of which it makes a content block."""
+    """Return the thought where langchain-core finds it and makes a content block."""
     return {"reasoning_content": text}
 
 
 def _logprobs(tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
-    """As OpenAI's chat models report them."""
+    """Return log probabilities in the format of OpenAI's chat models."""
     return {
         "content": [
             {

@@ -1,6 +1,6 @@
-"""An engine's events as an iterator: for a thread that waits, or for an event loop.
+"""Iterators over an engine's events, for a waiting thread or for an event loop.
 
-No request has a thread of its own. Leaving the `with` block of a stream, or cancelling the task,
+Requests need no thread of their own. Leaving the `with` block of a stream, or cancelling the task,
 cancels the request.
 """
 
@@ -17,7 +17,7 @@ from langchain_swallow.errors import EngineError
 
 
 def wait_until_ready(engine: Engine, timeout_s: float | None) -> None:
-    """Wait until an engine can take requests; most can at once.
+    """Block until an engine can take requests; most engines can immediately.
 
     Raises:
         SwallowError: As the engine reports it.
@@ -27,15 +27,15 @@ def wait_until_ready(engine: Engine, timeout_s: float | None) -> None:
 
 
 async def until_ready(engine: Engine, timeout_s: float | None) -> None:
-    """`wait_until_ready` for an event loop: no thread waits, so cancelling ends it."""
+    """`wait_until_ready` for an event loop: no thread blocks, so it can be cancelled."""
     if isinstance(engine, Preparing):
         await asyncio.wrap_future(engine.prepare(timeout_s))
 
 
 class Stream:
-    """The events of one request, for a thread that waits; submitted when made.
+    """Iterates over the events of one request, which the constructor submits; blocks the thread.
 
-    `ticket` is what the engine gave for it.
+    `ticket` is the engine's ticket of the request.
 
     Raises (while iterating):
         SwallowError: As the engine reports it.
@@ -55,13 +55,13 @@ class Stream:
         self.close()
 
     def close(self) -> None:
-        """Cancel what is left."""
+        """Cancel the rest of the answer."""
         self.ticket.cancel()
         if self._group is not None:
             self._group.discard(self)
 
     def interrupt(self) -> None:
-        """Cancel the request from another thread; the one that waits gets an `EngineError`."""
+        """Cancel the request from another thread; the waiting thread gets an `EngineError`."""
         self.ticket.cancel()
         self._events.put(EngineError("The answer was cancelled: its batch was interrupted."))
 
@@ -76,14 +76,14 @@ class Stream:
 
 
 class AsyncStream:
-    """`Stream` for an event loop: no thread waits."""
+    """`Stream` for an event loop: no thread blocks."""
 
     def __init__(self, engine: Engine, request: Request | ThinkingRequest) -> None:
         loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
 
         def sink(event: Event) -> None:
-            # The loop may be closed when its program ended while the engine still ran.
+            # The loop may be closed if the program has ended while the engine was running.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._events.put_nowait, event)
 
@@ -96,7 +96,7 @@ class AsyncStream:
         self.close()
 
     def close(self) -> None:
-        """Cancel what is left."""
+        """Cancel the rest of the answer."""
         self.ticket.cancel()
 
     async def __aiter__(self) -> AsyncIterator[Chunk | Finish]:

@@ -1,7 +1,7 @@
-"""`with_structured_output`: a schema → what to ask the model for, and a parser of what it gives.
+"""`with_structured_output`: binds a schema to the model, and parses its answers.
 
-The answer matches the schema by construction; parsing turns it into the user's type, and says so
-when `max_tokens` or a stop string ended it before its last brace.
+The grammar makes the answer match the schema. The parser converts it to the user's type, and
+reports answers that `max_tokens` or a stop string cut off.
 """
 
 import json
@@ -38,7 +38,7 @@ _ANY_OBJECT = {"type": "object"}
 
 
 def response_format(schema: Any, method: Method) -> dict[str, Any]:
-    """What a call is given, in OpenAI's words.
+    """Return the call's `response_format`, in OpenAI's format.
 
     Raises:
         GrammarError: The schema has a part that cannot be enforced.
@@ -56,10 +56,10 @@ def response_format(schema: Any, method: Method) -> dict[str, Any]:
 
 
 def answer_schema(value: Any) -> dict[str, Any] | None:
-    """The JSON schema of a call's `response_format`; `None` for free text.
+    """Return the JSON schema of a call's `response_format`; `None` for free text.
 
     Raises:
-        GrammarError: It is not of OpenAI's form.
+        GrammarError: The value is not in OpenAI's format.
     """
     kind = value.get("type") if isinstance(value, dict) else None
     if value is None or kind == "text":
@@ -76,7 +76,7 @@ def answer_schema(value: Any) -> dict[str, Any] | None:
 
 
 def answer_grammar(schema: dict[str, Any]) -> Grammar:
-    """What an answer with this schema must match.
+    """Return the grammar of answers with this schema.
 
     Raises:
         GrammarError: The schema has a part that cannot be enforced.
@@ -87,17 +87,17 @@ def answer_grammar(schema: dict[str, Any]) -> Grammar:
 
 
 def schema_instruction(schema: dict[str, Any]) -> str | None:
-    """What the system block says of a schema; nothing of `json_object`, which has none."""
+    """Return the system text that describes a schema; `None` for `json_object`, which has none."""
     if schema == _ANY_OBJECT:
         return None
     return _INSTRUCTION + json.dumps(without_titles(schema), ensure_ascii=False)
 
 
 def traced_schema(schema: Any) -> Any:
-    """The schema as LangSmith is told of it; core converts what it is given once more."""
+    """Return the schema for LangSmith's traces; langchain-core converts it once more."""
     try:
         return convert_to_json_schema(schema)
-    # A TypedDict that contains itself, or has optional keys.
+    # A TypedDict that is recursive, or has optional keys.
     except (RecursionError, TypeError):
         return to_json_schema(schema)
     except (ValueError, AttributeError, LookupError):  # such as a schema without a title
@@ -105,19 +105,20 @@ def traced_schema(schema: Any) -> Any:
 
 
 class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
-    """An answer, JSON text or a tool call, as the user's type.
+    """Parses an answer, JSON text or a tool call, to the user's type.
 
-    Streams a dict as it grows; an object of a class comes once, when it is whole, and so does what
-    a tool call says.
+    A stream yields a dict as it grows. An object of a class, and the arguments of a tool call, are
+    yielded once, when complete.
 
     Args:
-        pydantic_class: Class to make (v2 or v1); `None` gives dicts.
-        json_schema: What a dict must match; `None` is any JSON.
+        pydantic_class: Class of the result (pydantic v2 or v1); `None` returns dicts.
+        json_schema: Schema that a dict must match; `None` accepts any JSON.
 
     Raises:
-        IncompleteOutputError: `max_tokens` or a stop string ended the answer before its end.
-        OutputParserException: The answer is not JSON, or not of its schema: no grammar made it.
-        ValidationError: The class has checks beyond its schema, and the answer fails them.
+        IncompleteOutputError: `max_tokens` or a stop string cut the answer off.
+        OutputParserException: The answer is not valid JSON or does not match the schema, because no
+            grammar constrained it.
+        ValidationError: The answer fails validators of the class that are not part of its schema.
     """
 
     pydantic_class: Any = None
@@ -128,7 +129,7 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         return "swallow_structured_output"
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
-        """The parsed answer; `None` while it is too short to be one."""
+        """Return the parsed answer; `None` while a partial answer is too short."""
         message = result[0].message if isinstance(result[0], ChatGeneration) else None
         if not isinstance(message, AIMessage):
             return self._parse_text(result[0].text, None, partial=partial)
@@ -141,7 +142,7 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         return self._parse_text(message.text, cut, partial=partial)
 
     def parse(self, text: str) -> Any:
-        """The parsed text."""
+        """Return the parsed text."""
         return self._parse_text(text, None, partial=False)
 
     def _parse_text(self, text: str, cut: str | None, *, partial: bool) -> Any:
@@ -151,7 +152,7 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
             value = parse_json(text)
         except ValueError as error:
             raise _not_whole(text, cut, str(error)) from error
-        # Of a number that is cut nobody sees it.
+        # A number that was cut off is still valid JSON.
         if cut and not isinstance(value, (dict, list)):
             raise _not_whole(text, cut, None)
         reason = self.json_schema and schema_error(value, self.json_schema)
@@ -174,12 +175,12 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
 def _parse_partial(text: str) -> Any:
     try:
         return parse_partial_json(text) if text.strip() else None
-    except ValueError:  # what no more text makes JSON, which the end says
+    except ValueError:  # the error is raised at the end of the answer
         return None
 
 
 def _cut(metadata: dict[str, Any]) -> str | None:
-    """What ended an answer before the model did."""
+    """Return what cut an answer off; `None` if the model ended it."""
     if metadata.get("finish_reason") == "length":
         return "max_tokens was reached"
     if (stop := metadata.get("stop_sequence")) is not None:
@@ -194,27 +195,27 @@ def _not_whole(text: str, cut: str | None, reason: str | None) -> OutputParserEx
             llm_output=text,
         )
     return IncompleteOutputError(
-        f"{cut} before the JSON was whole: {text[-80:]!r}. "
+        f"{cut} before the JSON was complete: {text[-80:]!r}. "
         "Raise max_tokens or leave out the stop string, or bound strings and lists in the schema.",
         text,
     )
 
 
 def with_raw(llm: Runnable[Any, AIMessage], parser: StructuredOutputParser) -> Runnable[Any, Any]:
-    """The message as `raw`, what the parser makes of it as `parsed`, its error if it fails."""
+    """Return the message as `raw`, the parser's result as `parsed`, and its error, if any."""
     parsed = RunnablePassthrough.assign(
         parsed=itemgetter("raw") | parser, parsing_error=lambda _: None
     )
     failed = RunnablePassthrough.assign(parsed=lambda _: None)
-    # The model comes first: it is to get what is given with a call.
+    # The model comes first in the sequence, so that it gets the parameters of a call.
     raw: Runnable[Any, Any] = llm | RunnableMap(raw=RunnablePassthrough())
     outcome = parsed.with_fallbacks([failed], exception_key="parsing_error")
-    # In a stream a fallback takes over before the first chunk only, and that is the message.
+    # In a stream, a fallback can replace only the first chunk, which is the message here.
     return raw | RunnableLambda(outcome.invoke, outcome.ainvoke, name="parse")
 
 
 def _broken_call(message: AIMessage, cut: str | None) -> tuple[str, str | None, str | None]:
-    """The arguments of a call that is not valid, what cut the answer, and what is wrong."""
+    """Return the arguments of an invalid call, what cut the answer off, and the error."""
     call = message.invalid_tool_calls[0]
     text, reason = call["args"] or "", call["error"]
     if isinstance(message, AIMessageChunk) and reason is None:

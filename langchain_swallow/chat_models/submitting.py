@@ -1,4 +1,4 @@
-"""A request, or a thought and the answer after it, submitted to an engine as one."""
+"""Submits a request, or a thought and its answer, to an engine."""
 
 import threading
 import time
@@ -21,13 +21,13 @@ from langchain_swallow.errors import GenerationTimeoutError, MissingAnswerError
 def submit(engine: Engine, request: Request | ThinkingRequest, sink: Sink) -> Ticket:
     """Queue a request; see `Engine.submit`.
 
-    Chunks of a thought have `is_thought` set, and are without the white space around it.
+    Chunks of a thought have `is_thought` set; white space around the thought is removed.
 
     Raises:
         GrammarError: The engine cannot enforce the answer's grammar.
 
     Raises (to the sink):
-        MissingAnswerError: The model ended after its thought, or within it.
+        MissingAnswerError: The model ended after or within its thought.
     """
     if isinstance(request, Request):
         return engine.submit(request, sink)
@@ -35,26 +35,27 @@ def submit(engine: Engine, request: Request | ThinkingRequest, sink: Sink) -> Ti
 
 
 class _Thinking:
-    """A thought on its way, and then its answer; the ticket of both."""
+    """A running thought, followed by its answer; the ticket of both."""
 
     def __init__(self, engine: Engine, request: ThinkingRequest, sink: Sink) -> None:
         self._engine, self._request, self._sink = engine, request, sink
         self._began = time.monotonic()
         self._thought = _TrimmedText()
         self._thought_end: Finish | None = None
-        # As much of the answer as tells whether there is one.
+        # The start of the answer, as much as shows whether there is one.
         self._answer = ""
         self._lock = threading.Lock()
         self._is_cancelled = False
-        # An engine may give events before it gives a ticket.
+        # An engine may send events before `submit` returns the ticket.
         self._tickets: list[Ticket] = []
-        # A grammar that is refused must not cost a thought, nor one to compile the engine's time.
+        # Check the grammar first: an invalid one must not cost a thought, and compiling it must not
+        # cost the engine's time.
         if isinstance(engine, Checking):
             engine.check(request.answer)
         self._keep(engine.submit(request.thought, self._take_thought))
 
     def cancel(self) -> None:
-        """Stop generating; harmless when finished."""
+        """Stop generation; does nothing if both have ended."""
         with self._lock:
             self._is_cancelled = True
             tickets = list(self._tickets)
@@ -92,20 +93,20 @@ class _Thinking:
                     raise self._timed_out(end)
             request = replace(request, timeout_s=limit)
             self._keep(self._engine.submit(request, self._take_answer))
-        except Exception as error:  # the engine's thread calls this: the caller must hear of it
+        except Exception as error:  # raised in the engine's thread
             self._sink(error)
 
     def _take_answer(self, event: Event) -> None:
         thought = self._thought_end
         channel = self._request.form.channel
         if isinstance(event, Chunk):
-            # Log probabilities may come without a text, and a channel without an answer.
+            # Log probabilities may come without text, and a channel header without an answer.
             if len(self._answer) <= len(channel):
                 self._answer += event.text
         elif (
             isinstance(event, GenerationTimeoutError) and thought and self._request.answer.timeout_s
         ):
-            # The engine knows only the limit that the thought has left.
+            # The engine knows only the time that the thought has left.
             event = self._timed_out(thought)
         elif isinstance(event, Finish) and thought is not None:
             is_cut = event.reason == "length" or event.stop_sequence is not None
@@ -130,9 +131,9 @@ class _Thinking:
 
 
 class _TrimmedText:
-    """Text that comes in pieces, without the white space at its beginning and its end.
+    """Strips white space from both ends of a text that arrives in pieces.
 
-    `text` is what was given of it, `written` all of it.
+    `text` is the stripped text so far, `written` the whole text.
     """
 
     def __init__(self) -> None:
@@ -149,7 +150,7 @@ class _TrimmedText:
         return "".join(self._sent)
 
     def push(self, piece: str) -> str:
-        """What can be given; white space is held back until something follows it."""
+        """Return the text that can be sent; white space is held back until text follows it."""
         self._pieces.append(piece)
         ready = (self._held + piece).rstrip()
         self._held = (self._held + piece)[len(ready) :]

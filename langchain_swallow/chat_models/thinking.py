@@ -1,9 +1,9 @@
-"""How a model thinks before it answers: whether, for how long, and what is around a thought.
+"""Reasoning: whether and how long a model thinks before its answer, and how thoughts are marked.
 
-A thought and its answer are two requests. The first ends with the thought; the prompt of the second
-has the thought, closed, and what begins an answer. So stop strings, grammars, log probabilities and
-`max_tokens` are the answer's alone on every engine, and a thought that reached its limit is closed
-like any other. The second prompt begins with the first, whose KV cache is there.
+A thought and its answer are two requests. The first ends with the thought. The prompt of the second
+contains the closed thought and the start of an answer. So stop strings, grammars, log probabilities
+and `max_tokens` apply only to the answer on every engine, and a thought that reaches its limit is
+closed like any other. The second prompt starts with the first one, whose KV cache is reused.
 """
 
 from collections.abc import Sequence
@@ -18,25 +18,25 @@ from langchain_swallow.prompts import drops_first_space, encode_inside, encode_m
 from langchain_swallow.prompts.tokenization import known_control_tokens
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
-# The longest thought where no limit is set. One of 10,000 tokens is not rare.
+# Maximum tokens of a thought if no limit is set. Thoughts of 10,000 tokens are not rare.
 _MAX_DEFAULT_TOKENS = 16_384
-# What a prompt leaves for a thought without a limit, and the share of the context window at most.
+# Tokens that a prompt reserves for a thought without a limit: at most 1/4 of the context window.
 _RESERVED_TOKENS, _RESERVED_SHARE = 2_048, 4
-# What is written around a thought has fewer tokens.
+# Upper limit for the number of tokens of the markup around a thought.
 _MARKUP_TOKENS = 32
 _TAIL_TOKENS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class ThoughtMarkup:
-    """What a format writes around a thought.
+    """The markup of a format around a thought.
 
     Args:
-        opening: Before it.
-        closing: What the model ends it with.
-        turn: Between it and what is next.
-        answer: Before the answer, if that is next.
-        answer_ends: What ends an answer and may not be an end token of the checkpoint.
+        opening: Text before the thought.
+        closing: Text with which the model ends the thought.
+        turn: Text between the thought and what follows it.
+        answer: Text before the answer, if the answer follows.
+        answer_ends: Tokens that end an answer but may not be end tokens of the checkpoint.
     """
 
     opening: str
@@ -60,17 +60,17 @@ _MARKUP: dict[Thinking, ThoughtMarkup] = {
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """How one model thinks for one call.
+    """The reasoning settings of one model for one call.
 
     Args:
-        kind: The form of its thoughts; `None` if it does not think.
-        tokenizer: The model's.
-        reasoning: Whether it is to think; `None` leaves it to the chat template.
-        effort: How long it is to think: an argument of the chat template.
-        max_tokens: Most tokens of a thought; `None` is what the context window leaves, up to
-            16,384.
-        channel: What the text of an answer begins with, if the model writes the channel of what
-            follows a thought itself: of the answer, or a call of a tool.
+        kind: The format of its thoughts; `None` if it does not think.
+        tokenizer: The model's tokenizer.
+        reasoning: Whether the model should think; `None` leaves it to the chat template.
+        effort: How long the model should think, as an argument of the chat template.
+        max_tokens: Maximum number of tokens of a thought; `None` is what the context window leaves,
+            up to 16,384.
+        channel: Text at the start of an answer, if the model itself writes the channel header after
+            a thought: that of the answer or of a tool call. Empty otherwise.
 
     Raises:
         ReasoningError: The model cannot do what is asked for.
@@ -96,8 +96,8 @@ class Thought:
             )
         if self.effort and not self._has_efforts:
             raise ReasoningError(
-                f"reasoning_effort={self.effort!r}, but the chat template of this model knows no "
-                "efforts. Use max_reasoning_tokens= to limit its thoughts."
+                f"reasoning_effort={self.effort!r}, but the chat template of this model does not "
+                "support efforts. Use max_reasoning_tokens= to limit its thoughts."
             )
 
     @property
@@ -107,21 +107,22 @@ class Thought:
 
     @property
     def template_arguments(self) -> dict[str, Any]:
-        """What the chat template is told.
+        """Arguments for the chat template.
 
-        A thought begins a turn: a conversation that ends with an answer is given another one.
+        A thought is at the start of a turn, so a conversation that ends with an answer gets a new
+        turn.
         """
         arguments: dict[str, Any] = {"add_generation_prompt": True} if self.kind else {}
         if self.kind == "think_tag" and self.reasoning is not None:
-            # The first is Qwen3's name, the second DeepSeek's and Granite's.
+            # The first is Qwen3's argument, the second DeepSeek's and Granite's.
             arguments |= {"enable_thinking": self.reasoning, "thinking": self.reasoning}
         return arguments | ({"reasoning_effort": self.effort} if self.effort else {})
 
     def begin(self, prompt_ids: list[int]) -> list[int]:
-        """The prompt up to where the model goes on: within a thought, or behind an empty one.
+        """Return the prompt that the model continues: within a thought, or after an empty one.
 
         Raises:
-            ReasoningError: The chat template closes the thought, although it is asked for.
+            ReasoningError: The chat template closes the thought although reasoning is requested.
         """
         if self.kind is None or self.is_open(prompt_ids):
             closes = self.kind is not None and self.reasoning is False
@@ -146,7 +147,7 @@ class Thought:
         )
 
     def reserve(self, context_window: int) -> int:
-        """Tokens that a prompt leaves for the thought, beside those of the answer."""
+        """Return the tokens that a prompt reserves for the thought, in addition to the answer's."""
         if self.kind is None:
             return 0
         if self.reasoning is False:
@@ -155,7 +156,7 @@ class Thought:
         return (self.max_tokens or default) + _MARKUP_TOKENS
 
     def request(self, answer: Request, context_window: int) -> "Request | ThinkingRequest":
-        """What to ask for: a thought and the answer, or the answer alone."""
+        """Return the request: for a thought and the answer, or for the answer alone."""
         if not self.is_open(answer.prompt_ids):
             return answer
         room = context_window - len(answer.prompt_ids) - answer.max_tokens - _MARKUP_TOKENS
@@ -174,19 +175,19 @@ class Thought:
         return ThinkingRequest(self, thought, replace(answer, stop_tokens=tuple(ends)))
 
     def answer_request(self, request: "ThinkingRequest", text: str, finish: Finish) -> Request:
-        """The request for the answer that follows a thought.
+        """Return the request for the answer that follows a thought.
 
         Args:
-            request: What was asked for.
-            text: The thought.
-            finish: Its end.
+            request: The request for thought and answer.
+            text: The text of the thought.
+            finish: The thought's last event.
         """
         ids = list(finish.token_ids)
         if finish.stop_token is not None and ids[-1:] == [finish.stop_token]:
             ids.pop()
         if not ids or finish.stop_sequence is not None:
             ids = encode_inside(text, self.tokenizer)
-        # The model ends its thoughts with a line break of its own, unless one is cut or empty.
+        # The model itself ends its thoughts with a line break, unless one is cut off or empty.
         ends_line = self.kind == "think_tag" and (finish.reason == "length" or not ids)
         closed = self._encode(f"\n{self._closed}" if ends_line else self._closed)
         prompt_ids = (*request.thought.prompt_ids, *ids, *closed)
@@ -194,7 +195,7 @@ class Thought:
         return replace(request.answer, prompt_ids=prompt_ids, drops_first_space=space)
 
     def is_closed_by(self, finish: Finish) -> bool:
-        """Whether the end of a thought is the model's own closing of it."""
+        """Whether the model itself has closed the thought."""
         return finish.stop_token is not None or finish.stop_sequence == self._markup.closing
 
     @property
@@ -211,18 +212,19 @@ class Thought:
         return encode_markup(text, self.tokenizer)
 
     def _tail(self, prompt_ids: Sequence[int]) -> str:
-        # Users' texts are not at the end of a prompt: the template writes whose turn it is.
+        # A prompt does not end with a user's text, because the template writes the next turn's
+        # header.
         return str(self.tokenizer.decode(list(prompt_ids[-_TAIL_TOKENS:]))).rstrip()
 
 
 @dataclass(frozen=True, slots=True)
 class ThinkingRequest:
-    """A thought to ask for, and the answer after it.
+    """A request for a thought and the answer after it.
 
     Args:
-        form: How the model thinks.
-        thought: The request whose answer is the thought.
-        answer: The request for the answer, all but its prompt.
+        form: The reasoning settings.
+        thought: The request that generates the thought.
+        answer: The request for the answer, without its prompt.
     """
 
     form: Thought
@@ -230,7 +232,7 @@ class ThinkingRequest:
     answer: Request
 
     def without_thought(self) -> Request:
-        """The request for an answer behind an empty thought."""
+        """Return the request for an answer after an empty thought."""
         return self.form.answer_request(self, "", Finish("stop", 0, 0))
 
 
@@ -241,10 +243,10 @@ def build_thought(
     *,
     channel: str = "",
 ) -> Thought:
-    """How a model thinks with the parameters of a call.
+    """Return the reasoning settings for the parameters of a call.
 
     Raises:
-        ReasoningError: The model cannot do what they ask for.
+        ReasoningError: The model does not support the parameters.
     """
     return Thought(
         kind,

@@ -1,17 +1,17 @@
-"""How tool calls are read from an answer: whole, or while it comes.
+"""Parses tool calls from a complete answer or from a stream.
 
-A call is on a line of its own, as `tool_forms` says; without a form of the checkpoint's own, it is
+Each call is one line in the syntax that `tool_forms` detects. The default syntax is
 
     {"name": "get_weather", "arguments": {"location": "東京"}}
 
-and an answer that begins with a brace is calls. The grammar of an answer (`tools`)
-is made of the same parts, so that what is read as a call was generated under its schema. Nothing
-relies on that: a line is a call only if it is whole, names a tool that may be called, and has
-arguments that are valid under its schema. What is not becomes an `InvalidToolCall`, with the
-reason.
+and an answer that starts with a brace consists of calls. The grammar of an answer (`tools`) is made
+of the same parts, so calls that are parsed were generated under their schemas. The parser does not
+rely on that: a line is a call only if it is complete, names a tool that may be called, and has
+arguments that are valid under the tool's schema. Any other line becomes an `InvalidToolCall` with
+the reason.
 
-Of a stream nobody gets a part of a call's arguments: LangChain's `AIMessageChunk` completes JSON
-that breaks off, and an agent would then execute what the model did not finish saying.
+A stream never contains part of a call's arguments: LangChain's `AIMessageChunk` completes cut-off
+JSON, and an agent would then execute a call that the model did not finish.
 """
 
 import json
@@ -34,28 +34,28 @@ from langchain_swallow.chat_models.tool_forms import BLANK, JAPANESE, ToolForm
 from langchain_swallow.engines.detokenizer import overlap
 
 _BLANKS = re.compile(f"^{BLANK}+")
-# What JSON takes for nothing; a line feed is between two calls.
+# JSON's white space, without the line feed that separates two calls.
 _JSON_BLANK = " \t\r"
 _QUOTED_NAME = re.compile(r'(?:[^"\\\x00-\x1f]|\\[^\x00-\x1f])*')
 _BARE_NAME = re.compile(r"[^\s<{]*")
-# The reason where the engine did not give one.
+# The reason if the engine did not report one.
 _CUT_OFF = (
     "The answer ended within the call. Raise max_tokens, or see what else ended it: a stop string, "
     "the server."
 )
-# What the arguments of a call are until it is whole: no JSON, which completes to nothing.
+# Arguments of an incomplete call: not JSON, so LangChain cannot complete them.
 _PENDING = " "
 
 
 @dataclass(frozen=True, slots=True)
 class CallRules:
-    """What an answer may call.
+    """The tools and the syntax of the calls that an answer may contain.
 
     Args:
-        schemas: JSON schema of the arguments of each tool that may be called, by its name.
-        parallel: Whether an answer may be several calls.
+        schemas: JSON schemas of the arguments of callable tools, by tool name.
+        parallel: Whether an answer may contain several calls.
         answer: JSON schema of an answer that is not a call; `None` is free text.
-        form: How calls are written, as the text of an answer shows it.
+        form: The syntax of calls, as it appears in the text of an answer.
     """
 
     schemas: Mapping[str, Any]
@@ -66,13 +66,13 @@ class CallRules:
 
 @dataclass(frozen=True, slots=True)
 class ReadCall:
-    """One call of an answer.
+    """One parsed call of an answer.
 
     Args:
-        name: Of the tool, if that much was said.
-        text: Its arguments as they were written, or the whole line if it is not a call.
-        arguments: Their value.
-        error: Why it is not valid; `None` if it is.
+        name: Name of the tool; `None` if the answer does not contain it.
+        text: The arguments as the model wrote them, or the whole line if it is not a call.
+        arguments: The parsed arguments.
+        error: Why the call is not valid; `None` if it is valid.
     """
 
     name: str | None
@@ -82,16 +82,16 @@ class ReadCall:
 
     @property
     def message(self) -> ToolCall | InvalidToolCall:
-        """The call as LangChain has it."""
+        """Return the call as LangChain's `ToolCall` or `InvalidToolCall`."""
         if self.error is None:
             return tool_call(name=self.name or "", args=self.arguments, id=_call_id())
         return invalid_tool_call(name=self.name, args=self.text, id=_call_id(), error=self.error)
 
     def chunk(self, index: int, *, is_begun: bool) -> ToolCallChunk:
-        """The call as a part of a stream, or what is left of it after `begin`.
+        """Return the call as a chunk, or the rest of it if its name was sent (`is_begun`).
 
-        LangChain completes JSON, and a chunk has no place for an error: the arguments of a call
-        that is not valid are the error, a line feed and what was written, which is not JSON.
+        LangChain completes JSON, and a chunk has no field for an error. So the arguments of an
+        invalid call are the error, a line feed and the written text, which together are not JSON.
         """
         return tool_call_chunk(
             name=None if is_begun else self.name,
@@ -102,17 +102,17 @@ class ReadCall:
 
 
 def written_arguments(arguments: str) -> str:
-    """What the model wrote of the arguments that a stream gave of a call that is not valid."""
+    """Return the text that the model wrote, from the streamed arguments of an invalid call."""
     return arguments.rpartition("\n")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class ReadAnswer:
-    """A whole answer.
+    """A complete answer.
 
     Args:
-        text: What it says beside calls.
-        calls: Its calls.
+        text: The text outside of calls.
+        calls: The calls.
     """
 
     text: str
@@ -120,12 +120,12 @@ class ReadAnswer:
 
 
 def read_answer(text: str, rules: CallRules, cut: str | None = None) -> ReadAnswer:
-    """The text and the calls of a whole answer.
+    """Parse a complete answer into text and calls.
 
     Args:
         text: The answer.
-        rules: What it may call.
-        cut: Why it may have ended before it was whole, as a sentence; `None` if it was not cut.
+        rules: The calls that it may contain.
+        cut: Why it may have been cut off, as a sentence; `None` if it was not.
     """
     calls = read_calls(text, rules, cut)
     if calls is None:
@@ -135,7 +135,7 @@ def read_answer(text: str, rules: CallRules, cut: str | None = None) -> ReadAnsw
 
 
 def read_calls(text: str, rules: CallRules, cut: str | None = None) -> list[ReadCall] | None:
-    """The calls of a whole answer; `None` if it is free text, or an answer of its schema."""
+    """Return the calls of a complete answer; `None` for free text or JSON of `rules.answer`."""
     place = _find_opening(text, rules)
     if place is None and rules.form.opening:
         return None
@@ -154,7 +154,7 @@ def read_calls(text: str, rules: CallRules, cut: str | None = None) -> list[Read
 
 
 def _find_opening(text: str, rules: CallRules) -> int | None:
-    """Where calls begin that a line is written before; `None` if there are none."""
+    """Return where calls start that have an opening line; `None` if there are none."""
     opening = rules.form.opening
     if not opening:
         return None
@@ -165,7 +165,7 @@ def _find_opening(text: str, rules: CallRules) -> int | None:
 
 
 class _LineReader:
-    """Reads the lines of calls, one after another."""
+    """Parses the lines of calls one by one."""
 
     def __init__(self, rules: CallRules) -> None:
         self._rules = rules
@@ -173,7 +173,7 @@ class _LineReader:
         self._is_open = False
 
     def read(self, line: str, cut: str | None, *, is_last: bool) -> Iterator[ReadCall]:
-        """The call of a line; none of a line that is between calls, or blank."""
+        """Yield the call of a line; nothing for blank lines and lines between calls."""
         form, stripped = self._rules.form, line.strip(_JSON_BLANK)
         if form.opening and stripped == form.opening:
             self._is_open = True
@@ -192,12 +192,12 @@ class _LineReader:
 
 
 def _read(line: str, rules: CallRules, cut: str | None, *, place: int) -> ReadCall:
-    """One line; `place` is how many calls came before it."""
+    """Parse one line; `place` is the number of calls before it."""
     head = _head(line, rules.form)
     if head is None:
         return ReadCall(None, line, error=cut or "This line is not a tool call.")
     written = head.rest.rstrip(_JSON_BLANK)
-    # The last brace is the call's, not its arguments'.
+    # The last brace belongs to the call, not to its arguments.
     is_ended = written.endswith(rules.form.tail)
     text = written.removesuffix(rules.form.tail)
     try:
@@ -229,16 +229,16 @@ def _error(name: str, arguments: Any, rules: CallRules, place: int) -> str | Non
 
 
 class ToolCallReader:
-    """Reads an answer while it is generated: free text, or calls one after another.
+    """Parses an answer while it is generated: free text, or one call after another.
 
-    A call's name is given as soon as it is known, with blank arguments, which are not valid; the
-    arguments are given when the call is whole and was checked. So whatever was received of a
-    stream, `tool_calls` has whole and valid calls only.
+    A call's name is returned as soon as it is known, with blank arguments, which are not valid. The
+    arguments are returned when the call is complete and checked. So at any point of a stream,
+    `tool_calls` contains only complete and valid calls.
 
     Args:
-        rules: What the answer may call.
+        rules: The calls that the answer may contain.
 
-    `valid` is how many valid calls were given.
+    `valid` is the number of valid calls so far.
     """
 
     def __init__(self, rules: CallRules) -> None:
@@ -253,23 +253,23 @@ class ToolCallReader:
         self._is_begun = False
 
     def feed(self, text: str) -> tuple[str, list[ToolCallChunk]]:
-        """New free text, and new parts of calls."""
+        """Add text of the answer; return new free text and new parts of calls."""
         self._pieces.append(text)
         free_text = ""
         if self._is_call is None:
             free_text = self._decide()
         if self._is_call is False:
             return free_text + self._release(), []
-        # With a schema for other answers, only the whole text tells which of the two it is.
+        # If answers have a schema too, only the complete text shows which of the two it is.
         if self._is_call is None or self._rules.answer is not None:
             return free_text, []
-        # Long arguments are not joined for each piece of them.
+        # Avoids joining long arguments again for each piece.
         if self._has_head and "\n" not in text:
             return free_text, []
         return free_text, [*self._whole_lines(), *self._begin()]
 
     def end(self, cut: str | None = None) -> tuple[str, list[ToolCallChunk]]:
-        """What is left when the answer has ended; `cut` is as for `read_answer`."""
+        """End the answer; return the rest of it. For `cut`, see `read_answer`."""
         text = self._release()
         if self._is_call and self._rules.answer is None:
             return "", self._line(text, cut, is_last=True)
@@ -279,7 +279,7 @@ class ToolCallReader:
         return read.text, [self._chunk(call) for call in read.calls]
 
     def _decide(self) -> str:
-        """See whether the answer is calls; the text that surely is not."""
+        """Decide whether the answer consists of calls; return text that is certainly free text."""
         text, form = self._release(), self._form
         if form.opening and self._rules.answer is None:
             return self._before_opening(text)
@@ -297,7 +297,7 @@ class ToolCallReader:
         return ""
 
     def _before_opening(self, text: str) -> str:
-        """The text before calls that a line is written before; what may be that line is kept."""
+        """Return the text before an opening line; text that may become that line is held back."""
         place = text.find(self._form.opening)
         if place >= 0:
             self._is_call = True
@@ -315,14 +315,14 @@ class ToolCallReader:
         return text
 
     def _whole_lines(self) -> Iterator[ToolCallChunk]:
-        """The calls of the lines that are whole."""
+        """Yield the calls of complete lines."""
         *lines, rest = self._release().split("\n")
         for line in lines:
             yield from self._line(line, None, is_last=False)
         self._pieces.append(rest)
 
     def _begin(self) -> Iterator[ToolCallChunk]:
-        """The name of the call that has begun, if there is such a tool."""
+        """Yield the name of a started call if the tool exists."""
         head = None if self._has_head else _head("".join(self._pieces), self._form)
         self._has_head = self._has_head or head is not None
         if head is not None and head.name in self._rules.schemas:
@@ -344,7 +344,7 @@ class ToolCallReader:
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """The name of a call, and what follows its head."""
+    """The name of a call, and the text after it."""
 
     name: str
     rest: str
@@ -376,7 +376,7 @@ def _is_call(line: str, rules: CallRules) -> bool:
 
 
 def _may_become_call(line: str, form: ToolForm) -> bool:
-    """Whether more text may make it a call's head."""
+    """Whether the line is a proper prefix of the start of a call."""
     if len(line) < len(form.head):
         return form.head.startswith(line)
     rest = line[_find_name_end(line, form) :]
@@ -385,7 +385,7 @@ def _may_become_call(line: str, form: ToolForm) -> bool:
 
 
 def _may_become_answer(text: str, form: ToolForm) -> bool:
-    """Whether more text may make it what is written before an answer."""
+    """Whether the text is a proper prefix of the form's text before an answer."""
     return len(text) < len(form.answer) and form.answer.startswith(text)
 
 

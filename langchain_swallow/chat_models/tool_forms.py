@@ -1,8 +1,8 @@
-"""How a checkpoint writes a call of a tool: the text around its name and its arguments.
+"""Detects a checkpoint's tool-call syntax: the text around a call's name and arguments.
 
-A chat template that reads `tools` describes them as in training, so a call is generated, and read
-back, in the form that the template gives a call of the history. The template is rendered to see
-which form that is; what it is called does not matter.
+A chat template that reads `tools` describes them as in training. So calls are generated and parsed
+in the syntax in which the template writes calls of the history. To detect it, the template is
+rendered with a sample call; the model's name does not matter.
 """
 
 import json
@@ -16,32 +16,32 @@ from langchain_swallow.prompts.control_tokens import control_pattern, control_to
 from langchain_swallow.prompts.template_messages import TextOfCalls
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
-# Before an answer's first brace, or its first word: white space and characters that show nothing.
-# As a class of characters, for Python and for the regular expressions of a grammar.
+# White space and invisible characters before an answer's first brace or word, as a character class
+# for Python and for the regular expressions of a grammar.
 BLANK = (
     r"[\t-\r\x1c-\x20\x85\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
 )
-# Nobody has such tools or arguments. The second tool is not called: a template that does not write
-# its name does not read `tools`, which is a `PromptError`.
+# Names that no real tool or argument has. The second tool is not called: if a template does not
+# write its name, it does not read `tools`, which is a `PromptError`.
 _TOOL, _OTHER_TOOL, _ARGUMENT = "probe_of_the_form", "probe_of_tools", "probe_argument"
 _TEXT = "probe_of_text"
 
 
 @dataclass(frozen=True, slots=True)
 class ToolForm:
-    """What is written around a call.
+    """The syntax of a tool call.
 
     Args:
-        head: Before the name of the tool.
-        between: Between its name and its arguments.
-        tail: After the arguments, on the same line.
-        opening: A line before a call; where there is one, text may come before it.
-        closing: A line after a call.
-        answer: Before an answer that is not a call.
+        head: Text before the name of the tool.
+        between: Text between name and arguments.
+        tail: Text after the arguments, on the same line.
+        opening: Line before a call; if there is one, text may precede it.
+        closing: Line after a call.
+        answer: Text before an answer that is not a call.
         quotes_name: Whether the name is a JSON string.
         is_templated: Whether the chat template describes the tools and writes calls and results.
-        parallel: Whether an answer may be several calls.
-        text_of_calls: Where the chat template has the text of an answer with calls.
+        parallel: Whether an answer may contain several calls.
+        text_of_calls: Where the chat template puts the text of an answer with calls.
     """
 
     head: str = '{"name": "'
@@ -56,21 +56,21 @@ class ToolForm:
     text_of_calls: TextOfCalls = "beside"
 
     def name(self, name: str) -> str:
-        """A tool's name as a call has it."""
+        """Return a tool's name as a call contains it."""
         return json.dumps(name, ensure_ascii=False)[1:-1] if self.quotes_name else name
 
     def before(self, name: str) -> str:
-        """A call up to its arguments."""
+        """Return the text of a call before its arguments."""
         opening = f"{self.opening}\n" if self.opening else ""
         return f"{opening}{self.head}{self.name(name)}{self.between}"
 
     @property
     def after(self) -> str:
-        """A call from the end of its arguments on."""
+        """Return the text of a call after its arguments."""
         return f"{self.tail}\n{self.closing}" if self.closing else self.tail
 
     def as_shown(self, tokenizer: Tokenizer) -> "ToolForm":
-        """The form as the text of an answer has it, where special tokens have no text."""
+        """Return the form as it appears in the text of an answer, without special tokens."""
         special = [t for t in tokenizer.all_special_tokens if t]
         pattern = re.compile("|".join(map(re.escape, sorted(special, key=len, reverse=True))))
         return replace(
@@ -98,10 +98,10 @@ HARMONY = ToolForm(
 
 
 def tool_form(tokenizer: Tokenizer) -> ToolForm:
-    """The form of a tokenizer's chat template; `JAPANESE` if it has none that can be held.
+    """Return the form of a tokenizer's chat template; `JAPANESE` if it cannot be enforced.
 
-    Held are one JSON object for each call, on a line of its own, with a line before and after it or
-    without, and Harmony's messages.
+    Two kinds of forms can be enforced: one JSON object per call on its own line, with or without
+    lines before and after it, and Harmony's messages.
     """
     template = getattr(tokenizer, "chat_template", None)
     key = json.dumps(template, sort_keys=True)
@@ -132,9 +132,9 @@ def _detected(tokenizer: Tokenizer) -> ToolForm:
 
 
 def _rendered(tokenizer: Tokenizer, *, calls: int = 1, text: str = "") -> str | None:
-    """What a template makes of a conversation with calls, up to their results.
+    """Render a conversation with calls up to their results.
 
-    `None` if it does not accept it, or leaves something out.
+    Return `None` if the template refuses it or leaves something out.
     """
     parameters = {"type": "object", "properties": {_ARGUMENT: {"type": "string"}}}
     tools = [
@@ -158,7 +158,7 @@ def _rendered(tokenizer: Tokenizer, *, calls: int = 1, text: str = "") -> str | 
 
 
 def _detect_json_lines(one: str, tokenizer: Tokenizer) -> ToolForm | None:
-    """The form of a template that writes each call as a line of JSON."""
+    """Return the form of a template that writes each call as a line of JSON."""
     call = re.search(
         rf'{{"name": "{_TOOL}", "(arguments|parameters)": {{"{_ARGUMENT}": "value"}}}}', one
     )
@@ -170,7 +170,7 @@ def _detect_json_lines(one: str, tokenizer: Tokenizer) -> ToolForm | None:
     if is_tag and len(after) > 1 and after[1].startswith(is_tag[1].replace("<", "</", 1)):
         form = replace(form, opening=is_tag[1], closing=is_tag[1].replace("<", "</", 1))
         before, after = before[-1:], after[:1]
-    # On its line, it is alone in its turn.
+    # The call must be alone on its line and in its turn.
     controls = control_pattern(control_tokens(tokenizer).values()) or re.compile("$")
     if controls.split(before[-1])[-1].strip() or controls.split(after[0])[0].strip():
         return None

@@ -1,7 +1,7 @@
-"""What users pass as a tool → OpenAI's description of it, whose schema is kept as it is.
+"""Converts tools that users pass to OpenAI's format, without changing their schemas.
 
-In: functions, LangChain tools, classes, and the dicts of several providers. LangChain's own
-conversion writes references out and leaves `{}`, anything, where a class contains itself; here
+The input is functions, LangChain tools, classes, and dicts of several providers. LangChain's own
+conversion inlines references, and replaces a recursive class by `{}`, which allows anything. Here
 such a class keeps its references.
 """
 
@@ -29,10 +29,10 @@ _ACCEPTED = (
 
 
 def to_openai_tools(tools: Iterable[Any]) -> list[dict[str, Any]]:
-    """The tools in OpenAI's format.
+    """Return the tools in OpenAI's format.
 
     Raises:
-        GrammarError: One is not a tool, or two that differ have the same name.
+        GrammarError: A value is not a tool, or two different tools have the same name.
     """
     if isinstance(tools, (str, dict)) or not isinstance(tools, Iterable):
         raise GrammarError(f"tools must be a list, not {tools!r}. {_ACCEPTED}")
@@ -64,7 +64,7 @@ def _openai_tool(tool: Any) -> dict[str, Any]:
 def _from_dict(tool: dict[str, Any]) -> dict[str, Any]:
     if isinstance(tool.get("function"), dict):
         return dict(tool["function"])
-    if tool.get("type") == "function":  # OpenAI's Responses API writes it without the inner dict
+    if tool.get("type") == "function":  # OpenAI's Responses API has no inner dict
         return {key: part for key, part in tool.items() if key != "type"}
     is_schema = "title" in tool and "name" not in tool
     if is_schema:
@@ -74,7 +74,7 @@ def _from_dict(tool: dict[str, Any]) -> dict[str, Any]:
             "description": tool.get("description", ""),
             "parameters": rest,
         }
-    # A type and a name alone are a tool that its provider runs.
+    # A dict with only a type and a name is a tool that its provider runs.
     is_provided = "type" in tool and not {"input_schema", "parameters"} & tool.keys()
     return {} if is_provided else _converted(tool)
 
@@ -90,7 +90,7 @@ def _from_python(tool: Any) -> dict[str, Any]:
         return _converted(tool)
     root = root_resolved(schema)
     parameters = {key: part for key, part in root.items() if key not in _NAMING}
-    if is_typeddict(tool):  # whose conversion by core has no end
+    if is_typeddict(tool):  # langchain-core's conversion would never end
         named = {"name": tool.__name__, "description": root.get("description", "")}
     else:
         named = _converted(tool)
@@ -98,14 +98,14 @@ def _from_python(tool: Any) -> dict[str, Any]:
 
 
 def _arguments_type(tool: Any) -> Any:
-    """The class, or the schema, of a tool's arguments."""
+    """Return the class or the schema of a tool's arguments."""
     if isinstance(tool, BaseTool):
         return tool.tool_call_schema
     return tool if isinstance(tool, type) else _arguments_class(tool)
 
 
 def _arguments_class(function: Callable[..., Any]) -> Any:
-    # As core does for a function.
+    # As langchain-core does for functions.
     return create_schema_from_function(
         getattr(function, "__name__", type(function).__name__),
         function,

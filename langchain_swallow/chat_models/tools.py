@@ -1,15 +1,14 @@
-"""Tools: how they are described to a model, what it may answer, and how a call is read back.
+"""Tools: their description for the model, the grammar of answers, and the rules for parsing.
 
-A checkpoint that was trained on tools gets them by its chat template, and calls them in the form of
-its training (`tool_forms`). For one that was not, such as Ver0.1, they are described in the system
-block, in Japanese, and a call is the whole answer, one line of JSON:
+A checkpoint that was trained on tools gets them through its chat template, and calls them in the
+syntax of its training (`tool_forms`). For others, such as Ver0.1, the system block describes them
+in Japanese, and a call is the whole answer, one line of JSON:
 
     {"name": "get_weather", "arguments": {"location": "東京"}}
 
-The answer is generated under a grammar: with `tool_choice="auto"` it is calls or free text, and the
-model chooses, with its first token where a call is JSON from its first character; every other
-choice leaves calls only. Arguments match the tool's schema by construction. How a call is read back
-is in `tool_calls`.
+A grammar constrains the answer. With `tool_choice="auto"` it allows calls or free text, and the
+model chooses; if a call is plain JSON, its first token decides. Every other choice allows only
+calls. The grammar makes arguments match the tool's schema. `tool_calls` parses the calls.
 """
 
 import functools
@@ -42,26 +41,26 @@ _INTRODUCTION = """次のツールを使えます。使うときは、呼び出�
 _FREE = "ツールを使わなくても答えられるときは、ふつうの文で答えてください。"
 _SEVERAL = "いくつも呼び出すときは、一行に一つずつ書いてください。"
 
-# A private character in the place of a tool's name, until the control tokens are found around it.
+# A private character that replaces a tool's name while control tokens around it are found.
 _NAME = "\ue000"
 _BLANKS = f"BLANKS: /{BLANK}+/"
 
 
 @dataclass(frozen=True, slots=True)
 class ToolUse:
-    """The tools of one call.
+    """The tools that one request of the chat model offers.
 
     Args:
-        tools: In OpenAI's format.
+        tools: The tools in OpenAI's format.
         choice: `"auto"`, `"any"`, `"none"` or the name of the tool to call.
-        parallel: Whether an answer may be several calls; `None` is as the model was trained.
-        answer: JSON schema of an answer that is no call; `None` is free text.
-        form: How the model writes calls.
-        shown: The same as the text of an answer shows it.
+        parallel: Whether an answer may contain several calls; `None` is as the model was trained.
+        answer: JSON schema of an answer that is not a call; `None` is free text.
+        form: The model's tool-call syntax.
+        shown: The same syntax as it appears in the text of an answer.
         controls: Ids of the model's control tokens, by their texts.
 
     Raises:
-        ValueError: No such tool.
+        ValueError: `choice` is neither a mode nor the name of a tool.
     """
 
     tools: tuple[dict[str, Any], ...]
@@ -81,19 +80,19 @@ class ToolUse:
             )
 
     def for_tokenizer(self, tokenizer: Tokenizer, *, is_templated: bool) -> "ToolUse":
-        """The same in the form of a model's chat template, if its prompts are made by it."""
+        """Return this object in the syntax of the chat template, if it writes the prompts."""
         form = tool_form(tokenizer) if is_templated else JAPANESE
         controls = {text: token.id for text, token in known_control_tokens(tokenizer).items()}
         return replace(self, form=form, shown=form.as_shown(tokenizer), controls=controls)
 
     @property
     def template_arguments(self) -> dict[str, Any]:
-        """What the chat template is given."""
+        """Arguments for the chat template."""
         return {"tools": self._callable} if self.form.is_templated else {}
 
     @property
     def description(self) -> str | None:
-        """What the system block says of the tools; `None` if the chat template does."""
+        """Description of the tools for the system block; `None` if the chat template has one."""
         if self.form.is_templated:
             return None
         parts = [_INTRODUCTION]
@@ -103,7 +102,7 @@ class ToolUse:
 
     @property
     def grammar(self) -> Grammar:
-        """What the answer must match."""
+        """The grammar that the answer must match."""
         schemas = self.rules.schemas
         calls = [
             f"{self._lark(self.form.before(_NAME), self.form.name(name))} args_{i} "
@@ -115,7 +114,7 @@ class ToolUse:
         return Grammar("lark", "\n".join(rules))
 
     def _start(self) -> list[str]:
-        """What an answer may be, and the rules of all but its calls."""
+        """Return the grammar's start rule, and all rules except those of calls."""
         calls = "call" + (r' ("\n" call)*' if self._is_parallel else "")
         prefix = self._lark(self.form.answer)
         if self.choice != "auto":
@@ -125,17 +124,17 @@ class ToolUse:
         if prefix:
             return [f"start: {calls} | {prefix} TEXT", r"TEXT: /(.|\n)*/"]
         opening = self.shown.opening
-        # Plain text that reads as an opening would be taken for one.
+        # Free text must not contain the opening, because it would be parsed as a call.
         rest = _regex_without(opening) if opening else r"(.|\n)*"
         if opening in self.controls:
             return [f"start: TEXT ({calls})?", f"TEXT: /{rest}/"]
-        # What is read as text: what begins, behind blanks, as no call does.
+        # Free text must start, after blanks, with a character that no call starts with.
         first = _in_regex((opening or self.shown.head)[0])
         text = rf"/{BLANK}*[^{first}{BLANK[1:]}{rest}/"
         return [f"start: BLANKS? {calls} | TEXT", _BLANKS, f"TEXT: {text}"]
 
     def _lark(self, text: str, name: str = "") -> str:
-        """A text in a grammar: strings, and control tokens by their ids; a name has only text."""
+        """Return a text in Lark syntax: strings, and control tokens by id; a name is only text."""
         parts = re.split(_texts_pattern(tuple(self.controls)), text) if self.controls else [text]
         return " ".join(
             f"<[{self.controls[part]}]>"
@@ -146,27 +145,27 @@ class ToolUse:
         )
 
     def _strings(self, text: str) -> str:
-        # An answer may be JSON too, whose brace and strings are lexemes of their own: the lexer
-        # never goes back from a longer one.
+        # If an answer may be JSON, its brace and strings are separate lexemes. They are split here
+        # too, because the lexer never backtracks from a longer lexeme.
         parts = re.split(r'("(?:[^"\\]|\\.)*")', text) if self.answer is not None else [text]
         return " ".join(json.dumps(part, ensure_ascii=False) for part in parts if part)
 
     @property
     def rules(self) -> CallRules:
-        """What an answer may call, as it is read back."""
+        """The rules for parsing the calls of an answer."""
         schemas = {t["function"]["name"]: closed(_parameters(t)) for t in self._callable}
         answer = self.answer if self.choice == "auto" else None
         return CallRules(schemas, self._is_parallel, answer, self.shown)
 
     @property
     def _is_parallel(self) -> bool:
-        # Models that were not trained on tools do not know when to stop.
+        # Models that were not trained on tools do not know when to stop calling.
         is_requested = self.form.is_templated if self.parallel is None else self.parallel
         return is_requested and self.form.parallel
 
     @property
     def _callable(self) -> list[dict[str, Any]]:
-        """The tools that may be called: all, or the one that must be."""
+        """The callable tools: all, or only the one that `choice` names."""
         chosen = [tool for tool in self.tools if tool["function"]["name"] == self.choice]
         return chosen or list(self.tools)
 
@@ -177,13 +176,14 @@ def tool_use(
     parallel: bool | None = None,
     answer: dict[str, Any] | None = None,
 ) -> ToolUse | None:
-    """The tools of a call in LangChain's and OpenAI's words; `None` when none may be called.
+    """Return the tools for a call's parameters; `None` if no tool may be called.
 
-    Lone surrogates in names, descriptions and schemas become U+FFFD.
+    Parameters may be in LangChain's, OpenAI's or Anthropic's format. Lone surrogates in names,
+    descriptions and schemas become U+FFFD.
 
     Raises:
-        ValueError: An unknown `tool_choice`.
-        GrammarError: One is not a tool, or has a schema that cannot be enforced.
+        ValueError: `tool_choice` is unknown.
+        GrammarError: A value is not a tool, or its schema cannot be enforced.
     """
     if not tools:
         return None
@@ -231,10 +231,10 @@ def _describe(tool: dict[str, Any]) -> str:
 
 
 def _parameters(tool: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a tool's arguments, which are an object whatever it says besides.
+    """Return the schema of a tool's arguments, which are always an object.
 
     Raises:
-        GrammarError: They cannot be one.
+        GrammarError: The schema does not allow an object.
     """
     parameters = tool["function"].get("parameters")
     if parameters is True:
@@ -260,14 +260,14 @@ def _texts_pattern(texts: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _in_regex(text: str) -> str:
-    """A text in a regular expression of a grammar."""
+    """Escape a text for a regular expression of a grammar."""
     return re.escape(text).replace("/", r"\/")
 
 
 def _regex_without(tag: str) -> str:
-    """A regular expression of the texts without a tag, whose first character it has only once.
+    """Return a regular expression of texts without `tag`, whose first character occurs only once.
 
-    Written out, since vLLM's default backend knows no complement.
+    Written without complement, which vLLM's default backend does not support.
     """
     first, *others = map(_in_regex, tag)
     rest = ""

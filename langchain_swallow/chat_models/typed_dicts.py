@@ -1,7 +1,7 @@
-"""A TypedDict as pydantic takes it, for what LangChain's conversion cannot make a schema of.
+"""Converts TypedDicts that LangChain's conversion does not support, for pydantic.
 
-That conversion raises a TypeError for `NotRequired` and `Required`, and takes every key of
-`total=False` for required. Pydantic reads them, but before Python 3.12 only in a TypedDict of
+LangChain's conversion raises a TypeError for `NotRequired` and `Required`, and treats every key of
+`total=False` as required. Pydantic supports them, but before Python 3.12 only in a TypedDict of
 `typing_extensions`.
 """
 
@@ -25,7 +25,7 @@ _MARKS = (Required, NotRequired, ReadOnly)
 
 
 def has_optional_keys(kind: Any) -> bool:
-    """Whether a TypedDict, or one in it, has keys that may be left out."""
+    """Whether a TypedDict, or one nested in it, has optional keys."""
     return any(
         bool(inner.__optional_keys__)
         or any(get_origin(hint) in _MARKS for hint in _hints(inner).values())
@@ -35,12 +35,12 @@ def has_optional_keys(kind: Any) -> bool:
 
 
 def contains_itself(kind: Any) -> bool:
-    """Whether a TypedDict, or one in it, is a part of itself."""
+    """Whether a TypedDict, or one nested in it, is recursive."""
     return any(inner is None for inner in _typed_dicts(kind, ()))
 
 
 def _typed_dicts(kind: Any, outer: tuple[Any, ...]) -> Iterator[Any]:
-    """All TypedDicts in a type; `None` for one that is within itself."""
+    """Yield all TypedDicts in a type; `None` for a recursive one."""
     if not is_typeddict(kind):
         for part in get_args(kind):
             yield from _typed_dicts(part, outer)
@@ -58,9 +58,9 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 
 def as_pydantic_takes_it(kind: Any) -> Any:
-    """The type with each TypedDict in it made again; one must not contain itself.
+    """Return the type with each TypedDict recreated for pydantic; none may be recursive.
 
-    LangChain's `Annotated[str, ..., "description"]` keeps its description.
+    Descriptions in LangChain's `Annotated[str, ..., "description"]` are kept.
     """
     if is_typeddict(kind):
         required = kind.__required_keys__
@@ -81,7 +81,7 @@ def as_pydantic_takes_it(kind: Any) -> Any:
 
 def _key(hint: Any, is_required: bool) -> Any:
     while (origin := get_origin(hint)) in _MARKS:
-        # Of annotations that are strings `__required_keys__` does not know them.
+        # `__required_keys__` does not cover annotations that are strings.
         is_required = origin is Required or (is_required and origin is not NotRequired)
         (hint,) = get_args(hint)
     mark: Any = Required if is_required else NotRequired

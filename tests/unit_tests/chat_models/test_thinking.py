@@ -158,7 +158,7 @@ def test_the_effort_is_told_to_the_template():
     ("tokenizer", "call", "message"),
     [
         (trained_tokenizer, {"reasoning": True}, "reasoning=True, but this model does not think"),
-        (trained_tokenizer, {"reasoning_effort": "low"}, "knows no efforts"),
+        (trained_tokenizer, {"reasoning_effort": "low"}, "does not support efforts"),
         (qwen3_tokenizer, {"reasoning_effort": "low"}, "Use max_reasoning_tokens="),
         (harmony_tokenizer, {"reasoning": False}, 'Use reasoning_effort="low" for short thoughts'),
         (
