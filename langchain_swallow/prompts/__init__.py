@@ -1,4 +1,4 @@
-"""Conversations → token ids; the only place that writes `[INST]` and tokenizes a prompt."""
+"""Prompt formats: the only package that writes `[INST]` and tokenizes prompts."""
 
 from langchain_swallow.prompts.chat_template import Message, template_reads
 from langchain_swallow.prompts.control_text import OnControlText

@@ -1,10 +1,10 @@
-"""A Jinja sandbox in which a template takes neither all memory nor all time.
+"""A Jinja sandbox that limits a template's memory and time.
 
-Jinja's own sandbox keeps a template from the computer, not from `x ~ x` in a loop. Here every
-value that a template makes (by a call, a filter, an operator, a literal, a slice or a block) passes
-one `Budget`. It refuses an operation before it begins where its arguments allow more than
-`_MAX_STEPS` steps, counts what was made, and looks at the clock; so does every turn of a loop.
-What takes time only by the size of its values, as comparisons and tests do, looks at the clock.
+Jinja's own sandbox protects the system, but does not stop `x ~ x` in a loop. Here every value that
+a template creates (by a call, a filter, an operator, a literal, a slice or a block) passes a
+`Budget`. It refuses an operation in advance if its arguments allow more than `_MAX_STEPS` steps,
+counts the values, and checks the clock, also in every iteration of a loop. Operations whose
+time is linear in their values' size, such as comparisons and tests, only check the clock.
 """
 
 import functools
@@ -22,19 +22,20 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
 
-# Characters and items of one value, with all that is in it: more than any context window has.
+# Maximum characters and items of one value, including nested ones: more than any context window.
 _MAX_SIZE = 4 * 1024**2
-# Bytes of all values together, and most steps of one operation.
+# Maximum bytes of all values together, and maximum steps of one operation.
 _MAX_BYTES = 1024**3
 _MAX_STEPS = 64 * 1024**2
-# Many times the names of a checkpoint's template, times its statements.
+# Maximum of names times statements: many times that of a checkpoint's template.
 _MAX_SYMBOLS = 1024**2
-# Numbers far over the modulus of Python's hash (2 ** 61 - 1) may all have the same hash.
+# Maximum bits of a number: those far above the modulus of Python's hash (2 ** 61 - 1) may all have
+# the same hash.
 _MAX_BITS = 64
 _LIMIT_S = 10.0
-# Filters that take time or make text by the square of what they are given.
+# Filters whose time or output is quadratic in their input.
 _QUADRATIC = frozenset({"pprint", "striptags", "sum", "urlize", "wordwrap"})
-# Of an empty list: filters make as many as they are asked for.
+# Size of an empty list, of which some filters create any number.
 _LIST_BYTES = sys.getsizeof([])
 # Of a float, before its point.
 _DIGITS = sys.float_info.max_10_exp + 1
@@ -43,29 +44,30 @@ _NESTED = re.compile(r":[^{}]*\{")
 _FORMATTING = ("format", "format_map")
 _CODING = ("encode", "decode")
 _CONTAINERS = (list, tuple, dict, set, frozenset, KeysView, ValuesView, ItemsView)
-# Added to calls by Jinja, not by the template.
+# Arguments that Jinja adds to calls.
 _JINJA_ARGUMENTS = ("_block_vars", "_loop_vars")
 
 
 class Budget:
-    """What one rendering may still make."""
+    """The remaining time and memory of one rendering."""
 
     def __init__(self) -> None:
         self._bytes_left = _MAX_BYTES
         self._deadline = time.monotonic() + _LIMIT_S
-        # Values are immutable here, so their sizes stay; kept with them, ids are not used again.
+        # Values are immutable, so their sizes are constant. Keeping the values ensures that ids are
+        # not reused.
         self._sizes: dict[int, tuple[Any, int]] = {}
 
     def tick(self) -> None:
-        """Look at the clock."""
+        """Check the time limit."""
         if time.monotonic() > self._deadline:
             raise TemplateError(f"The template takes over {_LIMIT_S:g} s.")
 
     def check(self, value: Any, arguments: Iterable[Any]) -> None:
-        """Raise an error if an operation on these values may take too many steps.
+        """Raise an error if an operation on these values may exceed the maximum of steps.
 
-        No operation takes more than the product of its two largest arguments; an integer is as
-        large as what can be asked for with it, such as a width or a number of copies.
+        No operation takes more steps than the product of its two largest arguments. An integer
+        counts by its value, because it may be a width or a number of copies.
         """
         self.tick()
         sizes = sorted([self.size(value), 1, *map(self._magnitude, arguments)])
@@ -73,7 +75,7 @@ class Budget:
             raise TemplateError(f"The template makes an operation of over {_MAX_STEPS} steps.")
 
     def take(self, value: Any, size: int | None = None) -> Any:
-        """Count a value that was made; of an iterator, the size must be given."""
+        """Count a new value; for an iterator, pass the size."""
         self.tick()
         _check_bits(*((value.start, value.stop) if isinstance(value, range) else (value,)))
         self._bytes_left -= sys.getsizeof(value, 0)
@@ -86,7 +88,7 @@ class Budget:
         return value
 
     def size(self, value: Any) -> int:
-        """Characters and items of a value, with all that is in it."""
+        """Number of characters and items of a value, including nested ones."""
         if isinstance(value, str | bytes):
             return len(value) + 1
         if id(value) in self._sizes:
@@ -110,7 +112,7 @@ _budget: ContextVar[Budget] = ContextVar("budget")
 
 @contextmanager
 def budget() -> Iterator[None]:
-    """Within it, templates of a `BoundedEnvironment` are compiled and rendered."""
+    """Context in which templates of a `BoundedEnvironment` are compiled and rendered."""
     token = _budget.set(Budget())
     try:
         yield
@@ -119,13 +121,13 @@ def budget() -> Iterator[None]:
 
 
 class BoundedEnvironment(ImmutableSandboxedEnvironment):
-    """Templates whose values pass a `Budget`; see `budget`.
+    """A Jinja environment whose templates are limited by a `Budget`; see `budget`.
 
-    What a template asks for beyond it is a `TemplateError`.
+    A template that exceeds its budget raises a `TemplateError`.
 
     Args:
-        filters: Added to those of Jinja.
-        **options: Of Jinja's `Environment`.
+        filters: Filters in addition to Jinja's.
+        **options: Passed to Jinja's `Environment`.
     """
 
     intercepted_binops = frozenset(ImmutableSandboxedEnvironment.default_binop_table)
@@ -134,7 +136,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         super().__init__(**options)
         self.filters = {n: _bounded(n, call) for n, call in (self.filters | filters).items()}
         self.tests = {n: _timed(call) for n, call in self.tests.items()}
-        # Only what is no text yet is made where it is written.
+        # Only values that are not text yet are converted, and counted, at output.
         self.finalize = lambda v: v if type(v) is str else _budget.get().take(str(v))
         self.take = lambda value=None: _budget.get().take(value)
         self.join = lambda *values: bounded_concat(map(str, values))
@@ -143,14 +145,14 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
     @staticmethod
     def concat(parts: Iterable[str]) -> str:
-        """The text of a block or a macro."""
+        """Join the text of a block or a macro."""
         return bounded_concat(parts)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         template = super()._parse(source, name, filename)
         names = len({node.name for node in template.find_all(nodes.Name)})
         statements = sum(1 for _ in template.find_all(nodes.Stmt))
-        if names * statements > _MAX_SYMBOLS:  # Jinja copies all names for every branch
+        if names * statements > _MAX_SYMBOLS:  # Jinja copies all names for each branch
             raise TemplateError(
                 f"The template has {names} names and {statements} statements; "
                 f"their product may be {_MAX_SYMBOLS}."
@@ -169,25 +171,25 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         if __obj is __self.take or __obj is __self.join:
             return __obj(*args)
         remaining = _budget.get()
-        method = getattr(__obj, "__wrapped__", __obj)  # as the sandbox wraps `format`
+        method = getattr(__obj, "__wrapped__", __obj)  # the sandbox wraps `format`
         owner = getattr(method, "__self__", None)
-        # A function of the environment has limits of its own.
+        # The environment's own functions have their own limits.
         if owner is not None:
             arguments = [*args, *(v for name, v in kwargs.items() if name not in _JINJA_ARGUMENTS)]
             if isinstance(owner, str) and method.__name__ in _FORMATTING:
                 arguments = _formatting(owner, arguments, has_widths=bool(_NESTED.search(owner)))
             if method.__name__ in _CODING and arguments not in ([], ["utf-8"]):
-                arguments.append(owner)  # punycode takes time by the square
+                arguments.append(owner)  # punycode takes quadratic time
             remaining.check(owner, arguments)
         return remaining.take(super().call(__context, __obj, *args, **kwargs))
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        """An item of a value."""
-        _budget.get().tick()  # a tuple is hashed anew each time
+        """Return an item of a value."""
+        _budget.get().tick()  # a tuple is hashed again each time
         return super().getitem(obj, argument)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Compute with two values."""
+        """Apply a binary operator."""
         remaining, size = _budget.get(), None
         if isinstance(left, int) and isinstance(right, int):
             _check_bits(left, right)
@@ -206,14 +208,14 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
 
 class _Namespace(Namespace):
-    """Namespaces change, and their text would be that of all they hold."""
+    """A namespace without its content in `repr`, because it is mutable and may be large."""
 
     def __repr__(self) -> str:
         return "<Namespace>"
 
 
 class _Bounds(NodeTransformer):
-    """Puts what makes a value without a call, and every turn of a loop, into a call."""
+    """Wraps expressions that create a value without a call, and loop iterations, in calls."""
 
     def visit_For(self, node: nodes.For) -> nodes.For:
         self.generic_visit(node)
@@ -246,7 +248,7 @@ def _call(name: str, arguments: list[Any], node: nodes.Node) -> nodes.Call:
 
 
 def bounded_concat(parts: Iterable[str]) -> str:
-    """The parts together, as long as they are not too large."""
+    """Join parts up to the maximum size."""
     joined, size, remaining = [], 0, _budget.get()
     for part in parts:
         remaining.tick()
@@ -258,8 +260,8 @@ def bounded_concat(parts: Iterable[str]) -> str:
 
 
 def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter that is counted."""
-    # The environment or context that Jinja passes some filters first.
+    """Return a filter whose results are counted."""
+    # Jinja passes the environment or context to some filters as the first argument.
     start = 1 if getattr(function, "jinja_pass_arg", None) else 0
 
     @functools.wraps(function)
@@ -269,16 +271,16 @@ def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         if name in _QUADRATIC:
             arguments.append("x" * remaining.size(value))
         elif name == "round":
-            arguments *= 2  # a precision is a power of ten, of as many digits
+            arguments *= 2  # a precision n is a power of ten, of n digits
         elif name in ("batch", "slice"):
             arguments.append("x" * _LIST_BYTES)
         if name == "format":
             arguments = _formatting(str(value), arguments, has_widths="*" in value)
         remaining.check(value, arguments)
-        if name == "unique":  # items of one hash take time by their square
+        if name == "unique":  # the time is quadratic in the number of items with one hash
             args = (*args[:start], _timed_items(value), *args[start + 1 :])
         result = function(*args, **kwargs)
-        # An iterator gives what it was given, or what other filters make of that.
+        # An iterator yields values that are already counted.
         return remaining.take(
             result, remaining.size(value) if isinstance(result, Iterator) else None
         )
@@ -287,7 +289,7 @@ def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _timed(function: Any) -> Callable[..., Any]:
-    """A test, which takes time by the size of what it is given."""
+    """Return a test that checks the clock: its time is linear in its arguments' size."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -313,7 +315,7 @@ def _too_many_bits() -> TemplateError:
 
 
 def _formatting(form: str, values: Iterable[Any], *, has_widths: bool) -> list[Any]:
-    """What decides how long a formatted text is; an integer only where it may be a width."""
+    """Return the values that determine a formatted text's length."""
     widths = [int(digits[:9]) for digits in _WIDTH.findall(form)]
     return [_DIGITS, *widths, *(v for v in values if has_widths or not isinstance(v, int))]
 

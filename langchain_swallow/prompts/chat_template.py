@@ -1,9 +1,9 @@
-"""A tokenizer's own chat template → the prompt, in which the texts of others are still hidden.
+"""Renders a tokenizer's chat template with hidden message texts.
 
-The template never reads a text: it cannot take a text for a turn, shorten it or drop it unnoticed.
-A template that refuses a system turn, or leaves its text out, gets the system text before the first
-user text, as llama.cpp does it for Gemma 2. Whatever else a template does not accept is a
-`PromptError` with its reason.
+The template cannot read the texts: it cannot mistake a text for a turn, shorten it, or drop it
+unnoticed. If a template refuses a system turn, or leaves its text out, the system text goes before
+the first user text, as llama.cpp does for Gemma 2. Anything else that a template does not accept is
+a `PromptError` with its reason.
 """
 
 import json
@@ -29,17 +29,17 @@ Message = dict[str, Any]
 _WHAT_TO_DO = (
     'Change the messages, set a chat template that accepts them, or use prompt_format="ver0.1".'
 )
-# What a template compares: `reasoning_effort == "high"`.
+# Values that a template may compare, such as `reasoning_effort == "high"`.
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
-# transformers has the first; gpt-oss's template reads the second.
+# transformers uses the first name; gpt-oss's template reads the second.
 REASONING = ("reasoning_content", "thinking", "reasoning")
 
 
 def select_chat_template(tokenizer: Tokenizer, *, with_tools: bool = False) -> str | None:
-    """A tokenizer's template; of several by name, `tool_use` for tools, or `default`.
+    """Return a tokenizer's template; of several, `tool_use` for tools, or `default`.
 
     Raises:
-        PromptError: There are several, and neither of these.
+        PromptError: The tokenizer has several templates, but neither of these.
     """
     written: Any = getattr(tokenizer, "chat_template", None)
     if not isinstance(written, Mapping):
@@ -54,10 +54,10 @@ def select_chat_template(tokenizer: Tokenizer, *, with_tools: bool = False) -> s
 
 
 def template_reads(tokenizer: Tokenizer) -> frozenset[str]:
-    """Names of the arguments that any of a tokenizer's templates reads, such as `tools`.
+    """Return the arguments that any of a tokenizer's templates reads, such as `tools`.
 
     Raises:
-        PromptError: A template is not Jinja.
+        PromptError: A template is not valid Jinja.
     """
     written: Any = getattr(tokenizer, "chat_template", None) or {}
     templates = written.values() if isinstance(written, Mapping) else [written]
@@ -68,11 +68,11 @@ def template_reads(tokenizer: Tokenizer) -> frozenset[str]:
 
 
 class Rendered(NamedTuple):
-    """What a template wrote.
+    """The result of a template.
 
     Args:
-        prompt: It, with the texts hidden.
-        headers: What it writes before the text of a turn, if that ends in a colon: `User:`.
+        prompt: The prompt with hidden texts.
+        headers: Texts that end in a colon before the text of a turn, such as `User:`.
     """
 
     prompt: str
@@ -82,17 +82,18 @@ class Rendered(NamedTuple):
 def render_hidden(
     messages: Sequence[Message], tokenizer: Tokenizer, arguments: Mapping[str, Any]
 ) -> Rendered:
-    """The prompt that a tokenizer's template writes, with the texts hidden.
+    """Return the prompt that a tokenizer's template writes, with hidden texts.
 
     Args:
-        messages: As transformers takes them, of the shape [system] (user assistant tool*)* [user].
-        tokenizer: With a chat template.
-        arguments: Further ones of the template: `tools`, `documents`, `enable_thinking`, …;
+        messages: Messages as transformers takes them, in the order [system] (user assistant tool*)*
+            [user].
+        tokenizer: A tokenizer with a chat template.
+        arguments: Other arguments of the template: `tools`, `documents`, `enable_thinking`, …;
             `add_generation_prompt` is true unless the assistant spoke last, and
             `continue_final_message` ends the prompt within the last message.
 
     Raises:
-        PromptError: The template fails, or does not write every text as it is.
+        PromptError: The template fails, or does not write every text unchanged.
     """
     if not messages:
         raise PromptError("No messages. Pass at least one user message.")
@@ -105,7 +106,7 @@ def render_hidden(
 
 
 def _without_system(messages: Sequence[Message]) -> list[Message]:
-    """The system text before the first user text."""
+    """Move the system text before the first user text."""
     system, user, *others = messages
     texts = [system["content"], user["content"]]
     together = "\n\n".join(texts) if texts[1].strip() else texts[0]
@@ -113,11 +114,11 @@ def _without_system(messages: Sequence[Message]) -> list[Message]:
 
 
 class _Text(NamedTuple):
-    """A text that was given to a template.
+    """A text that was passed to a template.
 
     Args:
-        hidden: It, without white space around it.
-        what: What it is; empty if a template may leave it out.
+        hidden: The hidden text, without white space around it.
+        what: What the text is, for errors; empty if a template may leave it out.
     """
 
     hidden: str
@@ -125,7 +126,7 @@ class _Text(NamedTuple):
 
 
 class _Rendering:
-    """One try of a template, and whether it wrote everything."""
+    """One rendering of a template, with a check that it wrote every text."""
 
     def __init__(
         self, messages: Sequence[Message], tokenizer: Tokenizer, arguments: Mapping[str, Any]
@@ -145,9 +146,9 @@ class _Rendering:
                 select_chat_template(tokenizer, with_tools=bool(options.get("tools"))) or "",
                 **{**_special_tokens(tokenizer), **options, "messages": hidden},
             )
-        except PromptError:  # of several templates, none is the default
+        except PromptError:  # no template is the default
             raise
-        # A template is a program of its own, and any error may come out of it.
+        # A template is a program and may raise any error.
         except Exception as error:
             raise PromptError(_refusal(error)) from error
         prompt = self._checked(rendered)
@@ -156,14 +157,14 @@ class _Rendering:
         self.rendered = Rendered(prompt, find_headers(rendered))
 
     def _numbered(self, hidden: str, what: str) -> str:
-        """A hidden text with a mark, by which it is known whether the template wrote it."""
+        """Return a hidden text with a mark that shows whether the template wrote it."""
         self._texts.append(_Text(hidden.strip(), what))
         return mark(hidden, len(self._texts) - 1)
 
     def _message(self, message: Message) -> Message:
-        """A message as the template gets it."""
+        """Return a message for the template, with hidden texts."""
         calls = message.get("tool_calls") or ()
-        # Beside a call, Llama 3.1's template leaves out what was said.
+        # Llama 3.1's template leaves out the text of a message with a call.
         content = self._numbered(hide(message["content"]), "" if calls else "the text")
         hidden = {
             key: value if key == "role" else hide_all(value)
@@ -178,14 +179,14 @@ class _Rendering:
         return hidden | {"content": content}
 
     def _call(self, call: Mapping[str, Any]) -> Message:
-        """A tool call, in OpenAI's form: all but its words is hidden."""
+        """Return a tool call in OpenAI's format, with everything hidden except for its keywords."""
         function = {key: hide_all(value) for key, value in call["function"].items()}
         function["name"] = self._numbered(function["name"], "the tool call")
         id = {"id": hide(call["id"])} if call.get("id") else {}
         return {**id, "type": "function", "function": function}
 
     def _checked(self, rendered: str) -> str:
-        """The prompt without marks."""
+        """Check that every text was written, and return the prompt without marks."""
         try:
             prompt, marked = read_marks(rendered)
         except ValueError:
@@ -198,7 +199,7 @@ class _Rendering:
 
 
 def _up_to(text: str, prompt: str) -> str:
-    """A prompt up to the end of its last text, for the model to continue."""
+    """Return a prompt up to the end of its last text, for the model to continue."""
     core = text.strip()
     if not core or core not in prompt:
         raise PromptError(
@@ -217,7 +218,7 @@ def _argument(name: str, value: Any) -> Any:
 
 
 def _special_tokens(tokenizer: Tokenizer) -> dict[str, str]:
-    """Special tokens by their roles, as a template reads them."""
+    """Return special tokens by their roles, as a template reads them."""
     roles = ("bos_token", "eos_token", "unk_token")
     named = {role: getattr(tokenizer, role, None) for role in roles}
     known: Mapping[str, str] = getattr(tokenizer, "special_tokens_map", {})
@@ -225,7 +226,7 @@ def _special_tokens(tokenizer: Tokenizer) -> dict[str, str]:
 
 
 def _is_same(written: str, text: str) -> bool:
-    """Whether a template wrote a text, with whatever white space, as it is or as JSON."""
+    """Whether a template wrote a text, as it is or as JSON; white space may differ."""
     if written.split() == text.split():
         return True
     try:

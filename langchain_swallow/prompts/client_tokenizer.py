@@ -1,11 +1,11 @@
-"""A checkpoint's tokenizer, of its files: without transformers, which loads torch.
+"""Loads a checkpoint's tokenizer from its files, without transformers, which loads torch.
 
-The client of a server and the engine in this process both have it, so they send the same ids.
+The client of a server and the engine in this process both use it, so they get the same ids.
 
-Reads the files of the hub's layout: `tokenizer.json` with the tokenizers library, or
+It reads the files of a hub repository: `tokenizer.json` with the tokenizers library, or
 SentencePiece's `tokenizer.model`, and `tokenizer_config.json` for the special tokens and the chat
-template. Where both files are there and are the same vocabulary, SentencePiece encodes the texts.
-It has the part of transformers' interface that `prompts` and `detokenizer` use.
+template. If both files exist and have the same vocabulary, SentencePiece encodes the texts. It
+implements the part of transformers' interface that `prompts` and `detokenizer` use.
 """
 
 import json
@@ -41,14 +41,14 @@ _ADDED_OPTIONS = ("special", "normalized", "lstrip", "rstrip", "single_word")
 
 
 def load_client_tokenizer(model: str, **hub: Any) -> "ClientTokenizer":
-    """The tokenizer of a local folder, or of a repository of the hub.
+    """Load the tokenizer of a local folder or a hub repository.
 
     Args:
-        model: A folder, or a hub id.
+        model: A folder or a hub id.
         **hub: `revision`, `cache_dir`, `local_files_only`, `token`, as in huggingface_hub.
 
     Raises:
-        ModelUnavailableError: Its files cannot be had.
+        ModelUnavailableError: The files are not available.
     """
     folder = Path(model)
     if not folder.is_dir():
@@ -65,20 +65,20 @@ def load_client_tokenizer(model: str, **hub: Any) -> "ClientTokenizer":
 
 
 class ClientTokenizer:
-    """Text ↔ token ids of one checkpoint.
+    """Converts text to token ids of one checkpoint and back.
 
     Args:
-        folder: With `tokenizer.json` or `tokenizer.model`, and `tokenizer_config.json`.
+        folder: A folder with `tokenizer.json` or `tokenizer.model`, and `tokenizer_config.json`.
 
     Raises:
-        ModelUnavailableError: Neither file is there, or one cannot be read.
+        ModelUnavailableError: Neither file exists, or one cannot be read.
     """
 
     def __init__(self, folder: Path) -> None:
         self._config = _read_json(folder / "tokenizer_config.json")
         if "AutoTokenizer" in self._config.get("auto_map", {}):
             raise ModelUnavailableError(
-                f"The tokenizer of {str(folder)!r} is Python code of its own. Pass tokenizer= with "
+                f"The tokenizer of {str(folder)!r} needs its own Python code. Pass tokenizer= with "
                 "a folder that has a tokenizer.json or tokenizer.model and no auto_map."
             )
         named = {**_read_json(folder / "special_tokens_map.json"), **self._config}
@@ -103,36 +103,36 @@ class ClientTokenizer:
 
     @cached_property
     def all_special_tokens(self) -> list[str]:
-        """Every special token's text."""
+        """Texts of all special tokens."""
         special = (token.content for token in self.added_tokens_decoder.values() if token.special)
         return sorted({*self._names.values(), *special})
 
     @cached_property
     def all_special_ids(self) -> list[int]:
-        """Every special token's id."""
+        """Ids of all special tokens."""
         return [self.convert_tokens_to_ids(token) for token in self.all_special_tokens]
 
     @property
     def added_tokens_decoder(self) -> "dict[int, AddedToken]":
-        """The added tokens, special or not, by their ids."""
+        """All added tokens, special or not, by id."""
         return self._backend.added
 
     @cached_property
     def plain_encoder(self) -> Encoder:
-        """Text → its ids, none of which is a control token."""
+        """Encodes text to ids, none of which is a control token."""
         return self._backend.plain_encoder(control_tokens(self))
 
     @property
     def backend_tokenizer(self) -> Any:
-        """The tokenizers library's object, if it is one."""
+        """The tokenizers library's object; `None` for a SentencePiece file."""
         return self._backend.tokenizer
 
     def convert_tokens_to_ids(self, tokens: str) -> int:
-        """Id of a token."""
+        """Return the id of a token."""
         return self._backend.token_to_id(tokens)
 
     def convert_ids_to_tokens(self, ids: Any) -> Any:
-        """Piece of an id, or pieces of many; `None` where there is none."""
+        """Return the piece of an id, or the pieces of several; `None` for unknown ids."""
         if isinstance(ids, int):
             return self._backend.id_to_token(ids)
         return [self._backend.id_to_token(i) for i in ids]
@@ -140,28 +140,32 @@ class ClientTokenizer:
     def encode(
         self, text: str, *, add_special_tokens: bool = False, split_special_tokens: bool = True
     ) -> list[int]:
-        """Ids of a text, without BOS.
+        """Return the ids of a text, without BOS.
 
         Args:
             text: Any text.
-            add_special_tokens: Must be false: prompts are written with their special tokens.
-            split_special_tokens: Whether control tokens in the text are plain text.
+            add_special_tokens: Must be false, because prompt formats write the special tokens.
+            split_special_tokens: Whether to encode control tokens in the text as plain text.
+                Default: true.
         """
         if add_special_tokens:
-            raise ValueError("A client's tokenizer adds no special tokens.")
+            raise ValueError(
+                "add_special_tokens=True is not supported, because prompt formats write the "
+                "special tokens. Leave it out."
+            )
         text = replace_surrogates(text)
         if split_special_tokens:
             return self.plain_encoder(text)
         return self._backend.encode(text, control_tokens(self))
 
     def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = False) -> str:
-        """Text of ids, which may be a tensor."""
+        """Return the text of ids, which may be a tensor."""
         skipped = set(self.all_special_ids) if skip_special_tokens else set()
         return self._backend.decode([i for i in map(int, ids) if i not in skipped])
 
     @property
     def special_tokens_map(self) -> dict[str, str]:
-        """The named special tokens, as templates read them."""
+        """Special tokens by role, as templates read them."""
         return dict(self._names)
 
     def apply_chat_template(
@@ -172,19 +176,23 @@ class ClientTokenizer:
         add_generation_prompt: bool = False,
         **arguments: Any,
     ) -> str:
-        """The conversation as the checkpoint's own template writes it, as text.
+        """Return the conversation as text, written by the checkpoint's chat template.
 
         Args:
-            messages: As transformers takes them.
+            messages: Messages as transformers takes them.
             tokenize: Must be false: `prompts.encode` keeps the texts of messages apart.
-            add_generation_prompt: Whether it ends with the beginning of an answer.
-            **arguments: Others of the template: `tools`, `documents`, `enable_thinking`, ….
+            add_generation_prompt: Whether to append the header of an answer. Default: false.
+            **arguments: Other arguments of the template: `tools`, `documents`, `enable_thinking`,
+            ….
 
         Raises:
             PromptError: The template does not accept the conversation.
         """
         if tokenize:
-            raise ValueError("A client's tokenizer writes templates as text only.")
+            raise ValueError(
+                "tokenize=True is not supported. Leave it out to get the text, or get ids from "
+                "langchain_swallow.prompts.encode()."
+            )
         arguments |= {"add_generation_prompt": add_generation_prompt}
         with_content = [
             {**message, "content": message.get("content") or ""} for message in messages
@@ -192,7 +200,7 @@ class ClientTokenizer:
         return reveal(render_hidden(with_content, self, arguments).prompt)
 
     def _named(self, role: str) -> tuple[str | None, int | None]:
-        """A special token and its id."""
+        """Return a special token and its id."""
         token = self._names.get(role)
         try:
             return token, None if token is None else self.convert_tokens_to_ids(token)
@@ -217,14 +225,14 @@ def _damaged(path: Path, error: Exception) -> ModelUnavailableError:
 
 
 def _special_tokens(config: dict[str, Any]) -> dict[str, str]:
-    """Special tokens by their role: `bos_token`, `eos_token`, `pad_token`, …"""
+    """Return special tokens by role: `bos_token`, `eos_token`, `pad_token`, …"""
     tokens = {role: token for role, token in config.items() if role.endswith("_token") and token}
     texts = {r: t.get("content") if isinstance(t, dict) else t for r, t in tokens.items()}
     return {role: text for role, text in texts.items() if isinstance(text, str)}
 
 
 def _chat_template(folder: Path, configured: Any) -> str | dict[str, str] | None:
-    """The chat template of a folder, or its several ones by name, as transformers reads them."""
+    """Return a folder's chat template, or several by name, as transformers reads them."""
     named = {path.stem: path for path in (folder / "additional_chat_templates").glob("*.jinja")}
     if (single := folder / "chat_template.jinja").is_file():
         named["default"] = single
@@ -237,7 +245,7 @@ def _chat_template(folder: Path, configured: Any) -> str | dict[str, str] | None
 
 
 class _JsonBackend:
-    """`tokenizer.json`, with the tokenizers library."""
+    """Reads `tokenizer.json` with the tokenizers library."""
 
     def __init__(self, folder: Path) -> None:
         from tokenizers import Tokenizer
@@ -245,7 +253,7 @@ class _JsonBackend:
         path = folder / "tokenizer.json"
         try:
             self.tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # the library has no other class
+        except Exception as error:  # the library has no more specific class
             raise _damaged(path, error) from error
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
@@ -283,7 +291,7 @@ class _JsonBackend:
 
 
 class _SentencePieceBackend:
-    """`tokenizer.model`, as transformers' Llama tokenizer reads it."""
+    """Reads `tokenizer.model` as transformers' Llama tokenizer does."""
 
     tokenizer = None
 
@@ -301,12 +309,12 @@ class _SentencePieceBackend:
         self.defaults = {r: self._pieces.IdToPiece(i) for r, i in ids.items() if i >= 0}
         self.added = self._added_tokens(folder, config)
         self._ids = {token.content: i for i, token in self.added.items()}
-        # As transformers 5 does where the configuration says nothing.
+        # transformers 5's default without a configuration.
         is_llama = str(config.get("tokenizer_class", "")).startswith("Llama")
         self._prefixes_segments = bool(config.get("legacy", not is_llama))
 
     def _added_tokens(self, folder: Path, config: dict[str, Any]) -> "dict[int, AddedToken]":
-        """The model's control and user-defined pieces, and what was added to them later."""
+        """Return the model's control and user-defined pieces, and tokens that were added later."""
         from tokenizers import AddedToken
 
         added = {

@@ -1,10 +1,10 @@
-"""Turn markers that are ordinary text (`[INST]`, `### 指示:`): found in messages, and broken.
+"""Finds and escapes turn markers that are ordinary text (`[INST]`, `### 指示:`) in messages.
 
-Control tokens need no breaking: `tokenization` encodes their texts as plain text. Markers of plain
-text cannot be kept apart by a tokenizer, so here they get brackets that only look the same.
+Control tokens need no escaping, because `tokenization` encodes their texts as plain text. A
+tokenizer cannot keep markers of plain text apart, so their brackets are replaced by lookalikes.
 
-Markers are searched in a folded copy: NFKC, lower case, without white space and invisible
-characters, so that ［ＩＮＳＴ］, [In​ST], [ INST ] and [▁INST▁] are found as well.
+The search uses a folded copy (NFKC, lower case, without white space and invisible characters), so
+that it also finds ［ＩＮＳＴ］, [In​ST], [ INST ] and [▁INST▁].
 """
 
 import functools
@@ -19,28 +19,29 @@ from langchain_swallow.prompts.hidden_text import reveal_with_origin
 
 OnControlText = Literal["escape", "error", "allow"]
 
-# Of every prompt format, as they are folded: a model may have learned more than one.
+# The folded markers of all prompt formats, because a model may have learned several.
 _MARKERS = r"\[/?inst\]|<</?sys>>|##(?:指示|入力|応答):|<\|[^<>|]{1,40}\|>"
 _LIKE_A_MARKER = re.compile(
     r"<[^<>\s]{1,40}>|\[[^\[\]\s]{1,40}\]|^#{2,} ?[^\s#:：]{1,20}[:：]", re.MULTILINE
 )
-# NFKC leaves these alone, no tokenizer maps them to the template's own, and they read the same.
+# Characters that look the same, that NFKC does not change, and that no tokenizer maps to the
+# originals.
 _LOOKALIKES = str.maketrans(
     {"[": "〔", "]": "〕", "<": "‹", ">": "›", "#": "♯", "|": "¦", ":": "꞉"}
 )
 _BRACKETS = set("[]<>#|")
-# Every character that NFKC makes one that is in every marker.
+# All characters that NFKC converts to one that every marker contains.
 _MAY_BE_MARKER = re.compile("[\\[［﹇\\]］﹈<＜﹤>＞﹥#＃﹟:：﹕︓]")
 
 
 def marker_pattern(template_text: str = "", headers: Collection[str] = ()) -> re.Pattern[str]:
-    """What finds markers in a folded text.
+    """Return a pattern that finds markers in a folded text.
 
     Args:
-        template_text: What the tokenizer's template writes around the messages; what looks like a
-            marker in it is one, beside those of every format.
-        headers: What it writes before the text of a turn, such as `User:`: a marker where a word
-            begins.
+        template_text: The text that the tokenizer's template writes around the messages. Anything
+            in it that looks like a marker is one, in addition to those of all formats.
+        headers: Texts that it writes before a turn's text, such as `User:`. They are markers only
+            at the start of a word.
     """
     template_markers = {_folded(marker) for marker in _LIKE_A_MARKER.findall(template_text)}
     words = "|".join(map(re.escape, sorted(map(_folded, headers))))
@@ -61,18 +62,20 @@ def guard(
     on_control_text: OnControlText,
     control_texts: Collection[str] = (),
 ) -> str:
-    """Reveal a part of a prompt, and apply `on_control_text` to the texts in it.
+    """Reveal a part of a prompt, and apply `on_control_text` to its texts.
 
-    A marker of which the template wrote one half and a text the other, or two texts, is found too.
+    This also finds a marker that consists of a text and the template's text, or of two texts.
 
     Args:
-        part: What stands between two control tokens; the texts in it are hidden.
+        part: The part between two control tokens, with hidden texts.
         pattern: See `marker_pattern`.
-        on_control_text: `"escape"` breaks markers, `"error"` raises, `"allow"` does nothing.
-        control_texts: Texts of control tokens, which are an error under `"error"`.
+        on_control_text: `"escape"` replaces brackets of markers, `"error"` raises an error,
+            `"allow"` does nothing.
+        control_texts: Texts of control tokens, which also raise an error under `"error"`.
 
     Raises:
-        ControlTextError: A text contains a marker or control token, and they are an error.
+        ControlTextError: A text contains a marker or control token, and `on_control_text` is
+            `"error"`.
     """
     text, is_hidden = reveal_with_origin(part)
     if on_control_text == "error":
@@ -95,7 +98,7 @@ def _refuse(
     matches = [text[start:end] for start, end in _spans(text, is_hidden, pattern)]
     if not matches:
         folded = _folded(text)
-        # Of Gemma's 6,322 tokens hardly one begins as anything in the text does.
+        # This skips almost all of Gemma's 6,322 tokens, which start like nothing in the text.
         begins = {*folded, *map("".join, itertools.pairwise(folded))}
         tokens = {_folded_token(text): text for text in control_texts}
         likely = [token for token in tokens if token[:2] in begins and token in folded]
@@ -110,7 +113,7 @@ def _refuse(
 
 
 def _spans(text: str, is_hidden: bytes, pattern: re.Pattern[str]) -> list[tuple[int, int]]:
-    """Half-open spans of markers that the template did not write alone, in order."""
+    """Return half-open spans of markers that are not entirely from the template, in order."""
     folded: list[str] = []
     origin: list[int] = []
     for i, char in enumerate(text):
@@ -126,7 +129,7 @@ def _spans(text: str, is_hidden: bytes, pattern: re.Pattern[str]) -> list[tuple[
 
 
 def _begins(at: int, text: str, is_hidden: bytes) -> bool:
-    """Whether a word begins here: at the beginning of a text, or after white space."""
+    """Whether a word starts here: at the start of a text, or after white space."""
     return at == 0 or not is_hidden[at - 1] or _is_invisible(text[at - 1])
 
 
@@ -141,7 +144,7 @@ def _folded(text: str) -> str:
 
 @functools.lru_cache(maxsize=1 << 14)
 def _fold(char: str) -> str:
-    """A character as markers are compared; empty for one that shows nothing or is a space."""
+    """Fold a character for the comparison; empty for invisible characters and spaces."""
     if _is_invisible(char):
         return ""
     folded = unicodedata.normalize("NFKC", char).casefold()
@@ -149,7 +152,7 @@ def _fold(char: str) -> str:
 
 
 def _is_invisible(char: str) -> bool:
-    """Whether a character shows nothing: format controls, variation selectors, fillers, spaces.
+    """Whether a character is invisible: format controls, variation selectors, fillers, spaces.
 
     U+2581 is a space to every SentencePiece tokenizer.
     """

@@ -1,8 +1,8 @@
-"""Which tokens of a tokenizer control the model: every added token, special or not.
+"""Lists the control tokens of a tokenizer: all added tokens, special or not.
 
-Qwen3 marks `<think>` and `<tool_call>` as not special, and they control it all the same. Only
-added tokens of white space (Gemma's line feeds and runs of spaces) and of a single character are
-ordinary text.
+Qwen3 marks `<think>` and `<tool_call>` as not special, although they control the model. Only added
+tokens of white space (Gemma's line feeds and runs of spaces) and of a single character are ordinary
+text.
 """
 
 import re
@@ -17,8 +17,8 @@ class ControlToken:
     """A token that only a prompt template may write.
 
     Args:
-        text: As the template writes it.
-        id: Its id.
+        text: The token's text, as the template writes it.
+        id: The token's id.
         takes_left: Whether white space before it belongs to it (`lstrip`).
         takes_right: Whether white space after it belongs to it (`rstrip`).
         is_word: Whether it must not touch a letter or digit (`single_word`).
@@ -32,10 +32,11 @@ class ControlToken:
 
 
 def is_control_text(text: str) -> bool:
-    r"""Whether an added token with this text controls: not white space, nor a single character.
+    r"""Whether an added token with this text is a control token: neither white space nor one
+    character.
 
-    Without a token of its own, a character such as `!`, which some checkpoints pad with, could be
-    in no text at all.
+    A single character such as `!`, which some checkpoints use for padding, may have no other token,
+    so excluding it would make it impossible to encode.
 
     >>> is_control_text("<think>"), is_control_text("\n\n"), is_control_text("▁▁")
     (True, False, False)
@@ -44,7 +45,7 @@ def is_control_text(text: str) -> bool:
 
 
 def control_tokens(tokenizer: Tokenizer) -> dict[str, ControlToken]:
-    """Every control token of a tokenizer, by its text."""
+    """Return all control tokens of a tokenizer, by text."""
     named = zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True)
     controls = {
         str(text): ControlToken(str(text), id) for text, id in named if is_control_text(text)
@@ -58,7 +59,7 @@ def control_tokens(tokenizer: Tokenizer) -> dict[str, ControlToken]:
 
 
 def control_pattern(tokens: Iterable[ControlToken]) -> re.Pattern[str] | None:
-    """Finds the tokens' texts as a tokenizer does: leftmost, longest; `None` for no tokens."""
+    """Return a pattern that finds tokens as a tokenizer does; `None` without tokens."""
     longest_first = sorted(tokens, key=lambda token: len(token.text), reverse=True)
     return re.compile("|".join(map(_pattern, longest_first))) if longest_first else None
 

@@ -1,8 +1,8 @@
-r"""Turns → token ids of a checkpoint's prompt format, and the same as text for people to read.
+r"""Encodes conversations in a checkpoint's prompt format, as token ids or as readable text.
 
-In: `(role, text)` pairs with the roles system, user and assistant, or messages as transformers
-takes them, with tool calls and results. Out: the ids an engine receives. This is the only place
-that writes `[INST]`, and the only place that tokenises a prompt.
+The input is `(role, text)` pairs with the roles system, user and assistant, or messages as
+transformers takes them, with tool calls and results. The output is the ids for an engine. This is
+the only module that writes `[INST]` and tokenizes prompts.
 
 Three formats:
 
@@ -10,13 +10,13 @@ Three formats:
 * `"alpaca"`: Swallow-*-instruct-hf and -NVE-instruct-hf, `### 指示:` and `### 応答:`.
 * `"tokenizer"`: later models, whose tokenizer carries its own chat template.
 
-What a template writes and what a message contains are kept apart until both are ids: control
-tokens (every added token, special or not) come from the template alone, and the text between two
-of them is encoded without any. So `</s>` or `<think>` typed by a user, in a document, a tool or a
-file name is plain characters, never a control id. Markers that are ordinary text (`[INST]`)
-cannot be kept apart by the tokenizer; `on_control_text` rules them.
+The template's text and the messages' texts are kept apart until both are ids. Control tokens (every
+added token, special or not) come only from the template, and the text between two of them is
+encoded without any. So `</s>` or `<think>` in a user's message, a document, a tool or a file name
+is plain text, never a control id. Tokenizers cannot keep markers of ordinary text (`[INST]`) apart;
+`on_control_text` says what to do with them.
 
-Conversations the formats have no place for are folded, never cut: see `fold_turns`.
+Conversations that do not fit a format are folded, never cut: see `fold_turns`.
 """
 
 import re
@@ -63,13 +63,13 @@ _ALPACA_CHAT = "以下は、タスクを説明する指示です。要求を適�
 
 @dataclass(frozen=True, slots=True)
 class Special:
-    """A control token written by the template."""
+    """A control token that the template writes."""
 
     text: str
 
 
-# A prompt before tokenization: control tokens, and the text between them, in which texts of others
-# are hidden until `_guarded`.
+# A part of a prompt before tokenization: a control token, or the text between two, in which
+# messages are hidden until `_guarded`.
 Part = Special | str
 
 
@@ -86,7 +86,8 @@ def render(
     Args:
         messages: See `encode`.
         format: The prompt format of the checkpoint.
-        on_control_text: What happens to turn markers inside a text, see `encode`.
+        on_control_text: What to do with turn markers within a text; see `encode`. Default:
+            `"escape"`.
         tokenizer: Needed for `format="tokenizer"` only.
         template_arguments: See `encode`.
 
@@ -109,27 +110,25 @@ def encode(
     on_control_text: OnControlText = "escape",
     template_arguments: Mapping[str, Any] = _NOTHING,
 ) -> list[int]:
-    """Return the token ids of the prompt, as the published template gives them.
+    """Return the token ids of the prompt, as in the published template.
 
     Args:
         messages: `(role, text)` pairs, or messages as transformers takes them: `role`, `content`
             and, with `format="tokenizer"`, `tool_calls`, `reasoning_content`, `name`,
-            `tool_call_id` and the role tool. They are folded as `fold_turns` says.
-        tokenizer: The checkpoint's.
+            `tool_call_id` and the role tool. `fold_turns` says how they are folded.
+        tokenizer: The checkpoint's tokenizer.
         format: The prompt format of the checkpoint.
-        on_control_text: `"escape"` breaks turn markers inside a text so that they read the same
-            and no longer tokenize as the template's own; `"error"` raises, for the text of a
-            control token too, but escapes the reasoning of an answer; `"allow"` leaves them.
-            Control tokens (all added tokens, such as
-            `</s>`, `<|im_end|>` and `<think>`) inside a text are always plain text, whatever this
-            says.
-        template_arguments: What the tokenizer's template takes beside the messages, as
-            transformers' `apply_chat_template` does: `tools`, `documents`, `enable_thinking`,
+        on_control_text: `"escape"`, the default, replaces brackets of turn markers within a text,
+            so that they look the same but get other tokens; `"error"` raises an error, also for the
+            text of a control token, but escapes the reasoning of an answer; `"allow"` leaves them.
+            Control tokens (all added tokens, such as `</s>`, `<|im_end|>` and `<think>`) within a
+            text are always plain text.
+        template_arguments: Arguments of the tokenizer's template other than the messages, as for
+            transformers' `apply_chat_template`: `tools`, `documents`, `enable_thinking`,
             `reasoning_effort`, `continue_final_message`, ….
 
-    A lone surrogate in a text is encoded as U+FFFD. With `format="tokenizer"`, a template that
-    refuses or drops the system text gets it before the first user text, after which comes an
-    empty line.
+    A lone surrogate in a text is encoded as U+FFFD. If a template of `format="tokenizer"` refuses
+    or drops the system text, that text and an empty line go before the first user text.
 
     Raises:
         PromptError: No message, an unknown role, or an unknown format; the tokenizer's template
@@ -142,7 +141,7 @@ def encode(
 
 
 def encode_markup(text: str, tokenizer: Tokenizer) -> list[int]:
-    """Token ids of what a prompt format itself writes within a prompt: control tokens are those."""
+    """Return the token ids of a format's own markup, including its control tokens."""
     controls = known_control_tokens(tokenizer)
     pattern = control_pattern(t for t in controls.values() if t.text in text)
     ids: list[int] = []
@@ -156,7 +155,7 @@ def encode_markup(text: str, tokenizer: Tokenizer) -> list[int]:
 
 
 def render_instruction(instruction: str, input: str | None = None) -> str:
-    """The instruct-hf model cards' single-turn form, with or without an input.
+    """Return the single-turn prompt of the instruct-hf model cards, with or without an input.
 
     >>> render_instruction("要約してください。").endswith("### 応答:")
     True
@@ -172,17 +171,17 @@ def render_instruction(instruction: str, input: str | None = None) -> str:
 
 
 def encode_instruction(instruction: str, input: str | None, tokenizer: Tokenizer) -> list[int]:
-    """Token ids of `render_instruction`, with one BOS."""
+    """Return the token ids of `render_instruction`, with one BOS."""
     bos = Special(tokenizer.bos_token or "<s>")
     return _encode_parts([bos, render_instruction(instruction, input)], tokenizer)
 
 
 def fold_turns(messages: Iterable[Turn]) -> list[Turn]:
-    r"""Bring any conversation into the shape [system] (user assistant)* [user].
+    r"""Fold any conversation into the order [system] (user assistant)* [user].
 
-    System texts, wherever they stand, are joined by a newline and go first; neighbours of one role
-    are joined by a newline; a conversation that begins with the assistant, or has only a system
-    text, gets an empty user turn before it. Nothing is dropped.
+    System texts at any position are joined by a newline and go first. Adjacent turns of one role
+    are joined by a newline. If a conversation starts with the assistant, or has only a system text,
+    an empty user turn is inserted, after any system text. Nothing is dropped.
 
     Raises:
         PromptError: No message, or an unknown role.
@@ -194,7 +193,7 @@ def fold_turns(messages: Iterable[Turn]) -> list[Turn]:
 
 
 def _folded(messages: Iterable[Turn | Message], roles: Sequence[str]) -> list[Message]:
-    """`fold_turns` of messages; what has more than a text is left alone."""
+    """`fold_turns` for messages; a message with more than a text is not joined."""
     system: list[str] = []
     turns: list[Message] = []
     for message in messages:
@@ -243,7 +242,7 @@ def _parts(
         folded = _folded(messages, (*ROLES, "tool"))
         unthought = [_without_thought(message) for message in folded]
         if on_control_text == "error" and unthought != folded:
-            # A model may think of its own control tokens: what it thought is escaped.
+            # A thought may contain the model's own control tokens, so thoughts are escaped.
             _templated(unthought, "error", tokenizer, arguments)
             on_control_text = "escape"
         return _templated(folded, on_control_text, tokenizer, arguments)
@@ -267,7 +266,7 @@ def _templated(
     tokenizer: Tokenizer,
     arguments: Mapping[str, Any],
 ) -> list[Part]:
-    """The parts that a tokenizer's template writes of folded messages."""
+    """Return the parts that a tokenizer's template writes for folded messages."""
     rendered = render_hidden(folded, tokenizer, arguments)
     parts, own_text = _split(rendered.prompt, tokenizer)
     pattern = marker_pattern(own_text, rendered.headers)
@@ -275,7 +274,7 @@ def _templated(
 
 
 def _without_thought(message: Message) -> Message:
-    """A message with a harmless thought for its own."""
+    """Return a message with its thought replaced by a harmless one."""
     return message | {key: "-" for key in REASONING if message.get(key)}
 
 
@@ -285,7 +284,7 @@ def _guarded(
     on_control_text: OnControlText,
     tokenizer: Tokenizer | None,
 ) -> list[Part]:
-    """The parts with their texts revealed, `on_control_text` applied to them."""
+    """Return the parts with texts revealed and `on_control_text` applied."""
     control_texts = _control_texts(tokenizer) if on_control_text == "error" else ()
     return [
         part if isinstance(part, Special) else guard(part, pattern, on_control_text, control_texts)
@@ -298,9 +297,10 @@ def _control_texts(tokenizer: Tokenizer | None) -> tuple[str, ...]:
 
 
 def _ver01(turns: Sequence[Turn], bos: Special, eos: Special) -> list[Part]:
-    """Ver0.1: one BOS at the very start, EOS and nothing else between two turns."""
+    """Ver0.1: one BOS at the start, and only EOS between two turns."""
     has_system = turns[0][0] == "system"
-    # The system block and the first user message are stripped as one string, as the oracle does.
+    # The system block and the first user message are stripped as one string, as in the reference
+    # implementation.
     system = f"<<SYS>>\n{turns[0][1]}\n<</SYS>>\n\n" if has_system else ""
     parts: list[Part] = [bos]
     for role, text in turns[1:] if has_system else turns:
@@ -314,7 +314,7 @@ def _ver01(turns: Sequence[Turn], bos: Special, eos: Special) -> list[Part]:
 
 
 def _alpaca(turns: Sequence[Turn]) -> str:
-    """The model card's single turn, or the published conversation template."""
+    """Return the model card's single-turn prompt, or the published conversation template."""
     if len(turns) == 1:
         return f"{_ALPACA_SINGLE}### 指示:\n{turns[0][1]}\n\n### 応答:"
     headers = {"system": "", "user": "### 指示:\n", "assistant": "### 応答:\n"}
@@ -324,7 +324,7 @@ def _alpaca(turns: Sequence[Turn]) -> str:
 
 
 def _split(rendered: str, tokenizer: Tokenizer) -> tuple[list[Part], str]:
-    """A rendered template's control tokens and the text between them; what it writes as text."""
+    """Split a rendered template at control tokens; also return the template's own text."""
     controls = known_control_tokens(tokenizer)
     pattern = control_pattern(t for t in controls.values() if t.text in rendered)
     parts: list[Part] = []

@@ -1,8 +1,8 @@
-r"""Texts that a chat template passes on and cannot read.
+r"""Hides texts, so that a chat template can copy but not read them.
 
-Every character but white space becomes a private one (plane 15 of Unicode): the template strips,
-joins, sorts and compares such texts as it would the texts themselves, but finds no `</think>` in
-them, and what it writes of them can be told from what it writes itself.
+Every character except white space becomes a private one (plane 15 of Unicode). The template strips,
+joins, sorts and compares such texts like the originals, but does not find `</think>` in them, and
+their characters in its output differ from those it writes itself.
 
 >>> reveal(hide("a </think>😀")), "</think>" in hide("</think>")
 ('a </think>😀', False)
@@ -13,10 +13,10 @@ from typing import Any
 
 from langchain_swallow.text.surrogates import replace_surrogates
 
-# One for each UTF-16 code unit, so that the texts keep their order.
+# One character for each UTF-16 code unit, so that the sort order is preserved.
 _FIRST = 0xF0000
 HIDDEN = re.compile("[\U000f0000-\U000fffff]+")
-# Around the text of a message, with its number in digits of their own.
+# Marks around the text of a message, with its number in private digits.
 _OPEN, _CLOSE, _ZERO = "\U0010fff0", "\U0010fff1", 0x100000
 _MARK = "\U00100000-\U00100009\U0010fff0\U0010fff1"
 _MARKED = re.compile(f"{_OPEN}([\U00100000-\U00100009]+)([^{_MARK}]*){_CLOSE}")
@@ -26,7 +26,7 @@ _HEADER = re.compile(
     f"([^\\s<>\\[\\]:：{_MARK}\U000f0000-\U000fffff]{{1,20}}[:：])\\s*(?={_OPEN}|\\Z)"
 )
 
-# What a template asks of a tool or a document by name. Nobody's text is among these words.
+# Keywords by which a template reads tools and documents; these are not hidden.
 _WORDS = frozenset(
     "type function name description parameters arguments properties required items enum const "
     "default examples title format return strict nullable anyOf oneOf allOf not $defs definitions "
@@ -39,7 +39,7 @@ _VALUE_KEYS = frozenset(["required", "enum", "const", "default", "examples"])
 
 
 class _Table(dict[int, str]):
-    """A character's code → what stands for it."""
+    """Maps a character's code to its private character."""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
@@ -53,17 +53,17 @@ _TABLE = _Table()
 
 
 def hide(text: str) -> str:
-    """A text as templates get it; a lone surrogate in it becomes U+FFFD."""
+    """Hide a text; a lone surrogate becomes U+FFFD."""
     return replace_surrogates(text).translate(_TABLE)
 
 
 def reveal(text: str) -> str:
-    """A text, or a prompt with texts in it, as it reads."""
+    """Reveal a hidden text, or a prompt that contains some."""
     return _MARKS.sub("", HIDDEN.sub(_revealed, text))
 
 
 def reveal_with_origin(text: str) -> tuple[str, bytes]:
-    """`reveal`, and for each character of it whether it was hidden."""
+    """`reveal`, and for each character whether it was hidden."""
     shown: list[str] = []
     is_hidden = bytearray()
     end = 0
@@ -81,17 +81,17 @@ def _revealed(run: re.Match[str]) -> str:
 
 
 def mark(hidden: str, number: int) -> str:
-    """A hidden text with its number around it; white space stays outside, to be stripped."""
+    """Put marks with a number around a hidden text; outer white space stays outside of them."""
     core = hidden.strip()
     digits = "".join(chr(_ZERO + int(digit)) for digit in str(number))
     return hidden.replace(core, f"{_OPEN}{digits}{core}{_CLOSE}", 1) if core else hidden
 
 
 def read_marks(rendered: str) -> tuple[str, dict[int, list[str]]]:
-    """A rendered prompt without marks, and the texts that have both of theirs, by their numbers.
+    """Return a rendered prompt without marks, and the texts with both marks, by number.
 
     Raises:
-        ValueError: A mark has lost the other.
+        ValueError: One mark of a pair is missing.
     """
     marked: dict[int, list[str]] = {}
 
@@ -107,12 +107,12 @@ def read_marks(rendered: str) -> tuple[str, dict[int, list[str]]]:
 
 
 def find_headers(rendered: str) -> frozenset[str]:
-    """What stands before the marked texts and before the answer, if it is a word and a colon."""
+    """Return texts of a word and a colon before the marked texts and before the answer."""
     return frozenset(_HEADER.findall(rendered))
 
 
 def hide_all(value: Any) -> Any:
-    """A JSON value in which every string and key is hidden."""
+    """Hide every string and key of a JSON value."""
     if isinstance(value, str):
         return hide(value)
     if isinstance(value, dict):
@@ -121,7 +121,7 @@ def hide_all(value: Any) -> Any:
 
 
 def hide_schema(value: Any) -> Any:
-    """A tool or its JSON schema: what is hidden is all but the words of JSON Schema."""
+    """Hide everything in a tool or its JSON schema except for the keywords of JSON Schema."""
     if isinstance(value, list | tuple):
         return list(map(hide_schema, value))
     return _schema(value) if isinstance(value, dict) else hide_all(value)

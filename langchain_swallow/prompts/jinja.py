@@ -1,4 +1,4 @@
-"""Chat templates, rendered as transformers renders them, without transformers."""
+"""Renders chat templates as transformers does, without transformers."""
 
 import functools
 import json
@@ -13,34 +13,34 @@ from jinja2.parser import Parser
 from langchain_swallow.prompts.bounded_jinja import BoundedEnvironment, bounded_concat, budget
 from langchain_swallow.prompts.hidden_text import HIDDEN, hide, reveal
 
-# Many times the longest template of a checkpoint.
+# Many times the length of any checkpoint's template.
 _MAX_TEMPLATE = 256 * 1024
 _NOT_ASCII = re.compile("[^\0-\x7f\U000f0000-\U0010ffff]+")
 
 
 def render_chat_template(template: str, **variables: Any) -> str:
-    """The text that a template makes of a conversation.
+    """Return the text that a template writes for a conversation.
 
     Args:
-        template: Of a tokenizer.
+        template: A tokenizer's chat template.
         **variables: `messages`, `add_generation_prompt`, and the special tokens by their roles.
 
     Raises:
-        TemplateError: The template is not Jinja, refuses the conversation, or takes more memory
-            or time than any prompt needs. A template may raise any other error as well.
+        TemplateError: The template is not valid Jinja, refuses the conversation, or exceeds the
+            limits of memory or time. A template may also raise any other error.
     """
     compiled = _compiled(template)
     with budget():
-        # transformers names them even if there are none; templates ask for either.
+        # transformers always defines these two, and templates test for either.
         return compiled.render(**{"tools": None, "documents": None} | variables)
 
 
 @functools.lru_cache(maxsize=16)
 def find_variables(template: str) -> frozenset[str]:
-    """Names that a template reads and does not set itself.
+    """Return the names that a template reads but does not set.
 
     Raises:
-        TemplateError: The template is not Jinja.
+        TemplateError: The template is not valid Jinja.
     """
     environment = _compiled(template).environment
     read = meta.find_undeclared_variables(environment.parse(template))
@@ -59,12 +59,12 @@ def _compiled(template: str) -> Template:
     )
     environment.globals["raise_exception"] = _raise
     environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
-    with budget():  # Jinja computes what is constant
+    with budget():  # Jinja evaluates constant expressions during compilation
         return environment.from_string(template)
 
 
 class _Generation(Extension):
-    """`{% generation %}`, which marks what is learned in training; here it is its content."""
+    """The tag `{% generation %}`, which marks text for training; only its content is rendered."""
 
     tags = {"generation"}  # noqa: RUF012
 
@@ -80,15 +80,16 @@ def _to_json(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    """Jinja's own filter would escape Japanese and `<`."""
+    """Serialize to JSON; unlike Jinja's own filter, do not escape Japanese and `<`."""
     encoder = json.JSONEncoder(
         ensure_ascii=False, indent=indent, separators=separators, sort_keys=sort_keys
     )
-    # Every line of a deep value begins with its indentation, which may be any number.
+    # With deep values, indentation may make the output arbitrarily large, so it is joined with a
+    # limit.
     parts = [encoder.encode(value)] if indent is None else encoder.iterencode(value)
     written = bounded_concat(parts)
     written = HIDDEN.sub(lambda run: hide(_escaped(reveal(run[0]), ensure_ascii)), written)
-    # Outside of hidden texts, only the template itself can have written such characters.
+    # Only the template's own text, outside of hidden texts, contains these characters.
     return _NOT_ASCII.sub(lambda run: _escaped(run[0], True), written) if ensure_ascii else written
 
 

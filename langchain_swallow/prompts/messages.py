@@ -1,8 +1,8 @@
-"""LangChain messages → `(role, text)` turns.
+"""Converts LangChain messages to `(role, text)` turns.
 
-What the prompt formats have no place for is written out as text, in one way: a tool call of an
-earlier answer as a line of JSON, valid or not, a tool's result as a user text that names the tool.
-Images, audio and files are an error, not a gap.
+Content without a place in the prompt formats is written as text: a tool call of an earlier answer,
+valid or not, as a line of JSON; a tool's result as a user text that names the tool. Images, audio
+and files raise an error and are not left out silently.
 """
 
 import json
@@ -23,20 +23,21 @@ from langchain_swallow.errors import PromptError
 from langchain_swallow.text.surrogates import replace_surrogates_in
 
 _CHAT_ROLES = {"human": "user", "ai": "assistant"}
-# Content blocks of LangChain, Anthropic, Amazon and OpenAI: a history may begin with their models.
+# Content blocks of LangChain, Anthropic, Amazon and OpenAI, because a history may contain their
+# models' answers.
 _CALLS = ("tool_use", "tool_call", "invalid_tool_call", "function_call")
 _TEXTS = ("text", "input_text", "output_text")
 _REASONING = ("reasoning", "thinking", "redacted_thinking", "reasoning_content")
 
 
 def to_turns(messages: Sequence[BaseMessage], system_prompt: str | None) -> list[tuple[str, str]]:
-    """Turns of a conversation; `system_prompt` goes first when the conversation has none.
+    """Return the turns of a conversation; `system_prompt` goes first if it has no system message.
 
     Raises:
-        PromptError: No message, a message of unknown kind, or content that is not text.
+        PromptError: There is no message, a message has an unknown type, or content is not text.
     """
     if not messages:
-        # Before the system prompt, which alone would be answered.
+        # Checked before the system prompt is added, which alone would form a conversation.
         raise PromptError("No messages. Pass at least one user message.")
     turns = [message_turn(message) for message in messages]
     if system_prompt and all(role != "system" for role, _ in turns):
@@ -45,18 +46,18 @@ def to_turns(messages: Sequence[BaseMessage], system_prompt: str | None) -> list
 
 
 def message_text(output: Any) -> str:
-    """Text of what any model returned, a string or a message."""
+    """Return the text of a model's output, which is a string or a message."""
     return output if isinstance(output, str) else str(output.text)
 
 
 def message_reasoning(output: Any) -> str:
-    """The thought of what any model returned; empty where it has none, or is a string."""
+    """Return the thought of a model's output; empty if it has none, or is a string."""
     blocks = getattr(output, "content_blocks", ())
     return "".join(b.get("reasoning", "") for b in blocks if b["type"] == "reasoning")
 
 
 def message_turn(message: BaseMessage) -> tuple[str, str]:
-    """Role and text of one message, its calls and the name of a result's tool as text.
+    """Return role and text of one message; calls and the name of a result's tool become text.
 
     Raises:
         PromptError: A message of unknown kind, or content that is not text.
@@ -78,20 +79,20 @@ def message_turn(message: BaseMessage) -> tuple[str, str]:
 
 
 def _calls(message: AIMessage) -> Iterator[str]:
-    """The tool calls of an answer, one line each; what was said of those that are not valid."""
+    """Yield the tool calls of an answer, one line each; invalid ones as the model wrote them."""
     calls: Sequence[Any] = [*message.tool_calls, *message.invalid_tool_calls]
     if not calls and not isinstance(message.content, str):
-        # A history in a provider's own form has them in its content only.
+        # In a provider's own format, only the content has the calls.
         blocks = [block for block in message.content if isinstance(block, dict)]
         calls = [block for block in blocks if block.get("type") in _CALLS]
     return written_calls(calls)
 
 
 def written_calls(calls: Sequence[Any]) -> Iterator[str]:
-    """Tool calls as lines of JSON, those that are not valid as the model wrote them."""
+    """Yield tool calls as lines of JSON; invalid ones as the model wrote them."""
     for call in calls:
         arguments = call.get("args", call.get("input", call.get("arguments")))
-        # The arguments of a call that is not valid are text as the model wrote it.
+        # The arguments of an invalid call are text, as the model wrote it.
         if not isinstance(arguments, str):
             arguments = _json({} if arguments is None else arguments)
         head = f'{{"name": {_json(call["name"])}, "arguments": ' if call.get("name") else ""
@@ -100,7 +101,7 @@ def written_calls(calls: Sequence[Any]) -> Iterator[str]:
 
 
 def json_value(value: Any) -> Any:
-    """The arguments of a call as JSON has them.
+    """Return the arguments of a call as a JSON value.
 
     Raises:
         PromptError: See `_json`.
@@ -109,10 +110,10 @@ def json_value(value: Any) -> Any:
 
 
 def _json(value: Any) -> str:
-    """A value as JSON; what JSON does not have, such as a date, is written as pydantic writes it.
+    """Serialize a value as JSON; types that JSON lacks, such as dates, as pydantic does.
 
     Raises:
-        PromptError: The value contains itself, or a number too long to write.
+        PromptError: The value contains itself, or a number with too many digits.
     """
     try:
         return json.dumps(_jsonable(value), ensure_ascii=False)
@@ -132,7 +133,7 @@ def _jsonable(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """What pydantic does not know: numpy's values, models of pydantic v1, any other object."""
+    """Convert types that pydantic does not support: numpy, pydantic v1, any object."""
     for method in ("tolist", "dict"):
         if callable(to_plain := getattr(value, method, None)):
             return to_plain()
@@ -140,10 +141,10 @@ def _plain(value: Any) -> Any:
 
 
 def content_text(content: str | list[Any]) -> str:
-    """Text of a message's content.
+    """Return the text of a message's content.
 
     Raises:
-        PromptError: It has what is not text.
+        PromptError: The content is not only text.
     """
     if isinstance(content, str):
         return content
@@ -154,12 +155,12 @@ def _block(block: Any) -> str:
     if isinstance(block, str):
         return block
     kind = block.get("type")
-    # LangChain's name for a file that is text; other such files have a URL or base64.
+    # LangChain's type for a file with text; files with a URL or base64 data are not supported.
     if kind in _TEXTS or (kind == "text-plain" and block.get("text") is not None):
         if not isinstance(block.get("text"), str):
             raise PromptError(f"A message has a text block without text: {block!r}. Remove it.")
         return str(block["text"])
-    # Calls are read from `tool_calls`; a model's reasoning is not sent back to it.
+    # Calls are read from `tool_calls`, and reasoning is not sent back to the model.
     if kind in (*_CALLS, *_REASONING, "tool_call_chunk"):
         return ""
     if kind == "refusal" and isinstance(block.get("refusal"), str):

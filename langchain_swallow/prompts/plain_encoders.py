@@ -1,8 +1,8 @@
-"""Tokenizer files and objects → encoders to which every text is plain: no control token matches.
+"""Builds encoders that treat every text as plain text: no control token matches.
 
-transformers' `split_special_tokens` covers special tokens only, is state of a shared object, and
-still lets a merge or a user-defined piece end in a control token. Here the control tokens are taken
-out of a copy of the tokenizer, so no text leads to one, whatever the normalizer makes of it.
+transformers' `split_special_tokens` covers only special tokens, is state of a shared object, and
+still allows a merge or a user-defined piece to produce a control token. Here the control tokens are
+removed from a copy of the tokenizer, so no text can produce one, whatever the normalizer does.
 """
 
 import json
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 Encoder = Callable[[str], list[int]]
 
-# Two encoders of one vocabulary agree on these. Runs of spaces and a space at the beginning are
-# left out: transformers 5 encodes them differently from SentencePiece, which is right.
+# Texts that two encoders of one vocabulary encode equally. They contain no runs of spaces and no
+# leading space, because transformers 5 encodes those differently from SentencePiece, which is the
+# reference.
 _PROBES = ("a", "東京は日本の首都です。", "The quick brown fox: 0123\n一①㈱ﾊﾝ薔🍣")
 
 
 def without_control_tokens(backend: "Tokenizer", control_texts: Collection[str]) -> "Tokenizer":
-    """A tokenizer that has all other tokens, with their ids, and no control token.
+    """Return a tokenizer without control tokens; all other tokens keep their ids.
 
     Args:
         backend: A fast tokenizer.
@@ -36,9 +37,10 @@ def without_control_tokens(backend: "Tokenizer", control_texts: Collection[str])
 
 
 def _sharing_model(backend: "Tokenizer", control_texts: Collection[str]) -> "Tokenizer | None":
-    """The same model without the added tokens; `None` if it makes control tokens of a text.
+    """Return the same model without added tokens; `None` if its vocabulary can produce control
+    tokens.
 
-    The vocabulary is not copied: of 260,000 tokens that would take seconds.
+    The vocabulary is not copied, which would take seconds for 260,000 tokens.
     """
     from tokenizers import Tokenizer
 
@@ -57,17 +59,17 @@ def _sharing_model(backend: "Tokenizer", control_texts: Collection[str]) -> "Tok
 
 
 def _makes(token: str, model: Any) -> bool:
-    """Whether a model makes a token of its own text.
+    """Whether a model produces a token from the token's own text.
 
-    If it does not, it makes it of no text: merges within a token do not depend on what is around,
-    and what scores better than the token does so everywhere.
+    If it does not, no text produces the token: merges within a token do not depend on its context,
+    and a segmentation that scores better than the token does so everywhere.
     """
     token_id = model.token_to_id(token)
     return token_id is not None and any(piece.id == token_id for piece in model.tokenize(token))
 
 
 def _renamed(backend: "Tokenizer", control_texts: Collection[str]) -> "Tokenizer":
-    """A copy in which the control tokens have names that no text contains, so all ids stay."""
+    """Return a copy in which control tokens have names that no text contains, so all ids stay."""
     from tokenizers import Tokenizer
 
     data = json.loads(backend.to_str())
@@ -81,7 +83,7 @@ def _renamed(backend: "Tokenizer", control_texts: Collection[str]) -> "Tokenizer
 
 
 def _rename(model: dict[str, Any], names: dict[str, str]) -> None:
-    """Rename control tokens in a model's vocabulary, and drop the merges that make them."""
+    """Rename control tokens in a model's vocabulary, and drop the merges that produce them."""
     unknown = model.get("unk_token")
     names = {text: name for text, name in names.items() if text != unknown}
     vocab = model["vocab"]
@@ -100,9 +102,9 @@ def _rename(model: dict[str, Any], names: dict[str, str]) -> None:
 
 
 def _always_prefix(tokenizer: "Tokenizer") -> None:
-    """Let a text that begins with a space have the `▁` that SentencePiece puts before each text.
+    """Add SentencePiece's leading `▁` also to texts that start with a space.
 
-    transformers 5 writes SentencePiece's rule as `Metaspace`, which leaves it out there.
+    transformers 5 implements SentencePiece's rule with `Metaspace`, which omits it there.
     """
     from tokenizers import normalizers, pre_tokenizers
 
@@ -113,19 +115,19 @@ def _always_prefix(tokenizer: "Tokenizer") -> None:
         tokenizer.normalizer = normalizers.Sequence(
             [normalizers.Prepend(space), normalizers.Replace(" ", space)]
         )
-        # A sequence of nothing: a tokenizer cannot be told to have none.
+        # An empty sequence, because a pre-tokenizer cannot be removed.
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence([])
 
 
 class SentencePieceModel:
-    """`tokenizer.model` by SentencePiece's own library: its ids are the oracle for runs of spaces.
+    """Reads `tokenizer.model` with SentencePiece's library, the reference for runs of spaces.
 
     Args:
-        path: The file.
-        adds_prefix: Whether a text gets SentencePiece's `▁` at its beginning, where the file has
-            it so.
+        path: The path of the file.
+        adds_prefix: Whether a text gets SentencePiece's leading `▁`, if the file enables it.
+            Default: true.
 
-    `added` has the control and user-defined pieces: id → (text, whether it is special).
+    `added` maps ids of control and user-defined pieces to (text, whether it is special).
 
     Raises:
         ValueError: The file is not a SentencePiece model.
@@ -159,27 +161,27 @@ class SentencePieceModel:
         return added
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a plain text."""
+        """Return the ids of a plain text."""
         return list(self.processor.EncodeAsIds(text))
 
 
 def load_sentencepiece(path: Path, encode: Encoder, **options: bool) -> SentencePieceModel | None:
-    """The model of a file, if it is the same vocabulary as another encoder's.
+    """Return the model of a file if it has the same vocabulary as another encoder.
 
     Args:
-        path: Of `tokenizer.model`, which may not exist.
+        path: The path of `tokenizer.model`, which may not exist.
         encode: The other encoder.
-        **options: Of `SentencePieceModel`.
+        **options: Passed to `SentencePieceModel`.
     """
     if not path.is_file():
         return None
     try:
         model = SentencePieceModel(path, **options)
-    except ValueError:  # tiktoken files have that name too
+    except ValueError:  # tiktoken files have the same name
         return None
     return model if is_same_vocabulary(model.encode, encode) else None
 
 
 def is_same_vocabulary(one: Encoder, other: Encoder) -> bool:
-    """Whether two encoders give some texts, without runs of spaces, the same ids."""
+    """Whether two encoders give the same ids for sample texts without runs of spaces."""
     return all(one(text) == other(text) for text in _PROBES)

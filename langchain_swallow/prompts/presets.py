@@ -1,11 +1,11 @@
-r"""Named Japanese prompts, as data and as `ChatPromptTemplate`.
+r"""Named Japanese prompts (presets), as data and as `ChatPromptTemplate`.
 
-Every preset is the system prompt and one user message in the form the model card recommends,
-`{instruction}\n{input}`: what to do first, the material after it.
+Every preset is a system prompt and one user message in the form that the model card recommends,
+`{instruction}\n{input}`: first what to do, then the material.
 
     get_preset("要約").template.invoke({"text": "…"})
 
-`register_preset` adds a user's own; the built-in ones cannot be replaced.
+`register_preset` adds your own presets; the built-in ones cannot be replaced.
 """
 
 import re
@@ -15,17 +15,17 @@ from langchain_core.prompts import ChatPromptTemplate
 
 from langchain_swallow.prompts.system_prompt import SYSTEM_PROMPT
 
-# What a model is told to say, and what a chain returns, when the passages hold no answer.
+# The refusal that prompts ask for, and that a chain returns, if the passages contain no answer.
 REFUSAL = "資料からは分かりません。"
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One named prompt.
+    """A named prompt.
 
     Args:
-        name: How users ask for it.
-        description: One sentence: what it does, and what the answer looks like.
+        name: The name to pass to `get_preset`.
+        description: One sentence about what the preset does and what the answer looks like.
         instruction: What to do; may contain variables in braces.
         input: The material; may contain variables in braces.
         example: A value for every variable.
@@ -56,7 +56,7 @@ class Preset:
         return tuple(dict.fromkeys(names))
 
     def with_system_prompt(self, text: str) -> "Preset":
-        """The same with another system prompt, whose braces are text; an empty one changes nothing.
+        """Return a copy with another system prompt, whose braces are text; empty changes nothing.
 
         >>> get_preset("要約").with_system_prompt("{短く}").template.messages[0].format().text
         '{短く}'
@@ -67,8 +67,8 @@ class Preset:
 
     @property
     def text(self) -> str:
-        """The user message as a format string, as `SummarizationMiddleware(summary_prompt=…)`
-        takes it.
+        """The user message as a format string, for example for
+        `SummarizationMiddleware(summary_prompt=…)`.
         """
         return f"{self.instruction}\n{self.input}"
 
@@ -84,7 +84,7 @@ def get_preset(name: str) -> Preset:
     """Return the preset called `name`.
 
     Raises:
-        ValueError: There is no such preset; the message lists those there are.
+        ValueError: The preset does not exist; the message lists all presets.
 
     >>> get_preset("要約").variables
     ('text',)
@@ -96,15 +96,15 @@ def get_preset(name: str) -> Preset:
 
 
 def list_presets() -> list[Preset]:
-    """All presets, the built-in ones first."""
+    """Return all presets, the built-in ones first."""
     return list(_presets.values())
 
 
 def register_preset(preset: Preset) -> None:
-    """Add a preset of one's own; a later one of the same name replaces it.
+    """Add your own preset; a later one with the same name replaces it.
 
     Raises:
-        ValueError: A built-in preset has that name.
+        ValueError: A built-in preset has this name.
     """
     if preset.name in _BUILT_IN_NAMES:
         raise ValueError(f"The preset {preset.name!r} is built in. Choose another name.")

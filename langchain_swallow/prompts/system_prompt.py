@@ -1,3 +1,3 @@
-"""The system prompt recommended on the model card of Swallow-*-instruct-v0.1, letter by letter."""
+"""The system prompt of the model card of Swallow-*-instruct-v0.1, verbatim."""
 
 SYSTEM_PROMPT = "あなたは誠実で優秀な日本人のアシスタントです。"

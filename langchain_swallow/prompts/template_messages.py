@@ -1,7 +1,7 @@
-"""LangChain messages → the messages that a tokenizer's chat template takes, in OpenAI's form.
+"""Converts LangChain messages to OpenAI's format, which chat templates take.
 
-Beside role and content they have what only a template writes: calls of tools, results with the name
-and id of their call, and the reasoning of an answer, which a template keeps or drops.
+In addition to role and content, they have data that only templates write: tool calls, results with
+the name and id of their call, and the reasoning of an answer, which a template keeps or drops.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from langchain_swallow.prompts.messages import (
 )
 
 TemplateMessage = dict[str, Any]
-# Where a template writes the text of an answer that calls tools too.
+# Where a template writes the text of an answer with tool calls.
 TextOfCalls = Literal["beside", "apart", "thought"]
 
 
@@ -31,20 +31,20 @@ def to_template_messages(
     parallel: bool = True,
     text_of_calls: TextOfCalls = "beside",
 ) -> list[TemplateMessage]:
-    """Messages for a template; `system_prompt` goes first when the conversation has none.
+    """Return messages for a template; `system_prompt` goes first if there is no system message.
 
     Args:
         messages: The conversation.
-        system_prompt: Text of a system message.
-        calls: Whether the template writes calls and results; otherwise they are texts, as
-            `to_turns` has them.
-        parallel: Whether it writes several calls of one answer; otherwise each call and its result
-            become an answer of its own.
-        text_of_calls: Where the text of an answer with calls goes: with them, into an answer before
-            them, or to its reasoning.
+        system_prompt: Text of a system message; `None` adds none.
+        calls: Whether the template writes calls and results; otherwise they become text, as in
+            `to_turns`. Default: true.
+        parallel: Whether it writes several calls of one answer; otherwise each call becomes a
+            separate answer, followed by its result. Default: true.
+        text_of_calls: Where the text of an answer with calls goes: `"beside"` them, `"apart"` in an
+            answer before them, or into the `"thought"`.
 
     Raises:
-        PromptError: No message, a message of unknown kind, or content that is not text.
+        PromptError: There is no message, a message has an unknown type, or content is not text.
     """
     if not messages:
         raise PromptError("No messages. Pass at least one user message.")
@@ -66,7 +66,7 @@ def to_template_messages(
 
 
 def _with_calls(message: AIMessage, text_of_calls: TextOfCalls) -> list[TemplateMessage]:
-    # Calls that are not valid have no other place.
+    # Templates have no place for invalid calls, so they become text.
     invalid = written_calls(message.invalid_tool_calls)
     text = "\n".join(filter(None, [content_text(message.content), *invalid]))
     thought = _reasoning(message)
@@ -89,13 +89,13 @@ def _with_calls(message: AIMessage, text_of_calls: TextOfCalls) -> list[Template
 
 def _result(message: ToolMessage, name: str) -> TemplateMessage:
     text = content_text(message.content)
-    if message.status == "error":  # No template has a place for it.
+    if message.status == "error":  # templates have no field for it
         text = f"エラー:\n{text}"
     return {"role": "tool", "content": text, "name": name, "tool_call_id": message.tool_call_id}
 
 
 def _reasoning(message: BaseMessage) -> dict[str, str]:
-    """The thought of an answer: among its content in v1 output, where core keeps it beside too."""
+    """Return the thought of an answer, from its v1 content blocks or where core keeps it."""
     if not isinstance(message, AIMessage):
         return {}
     blocks = [b for b in message.content if isinstance(b, dict) and b.get("type") == "reasoning"]
@@ -105,7 +105,7 @@ def _reasoning(message: BaseMessage) -> dict[str, str]:
 
 
 def _one_call_each(messages: Sequence[TemplateMessage]) -> list[TemplateMessage]:
-    """Each call of an answer followed by its results, wherever they are in the conversation."""
+    """Split answers, so that each call is followed by its results, wherever those are."""
     converted: list[list[TemplateMessage]] = []
     of_call: dict[str | None, list[TemplateMessage]] = {}
     for message in messages:

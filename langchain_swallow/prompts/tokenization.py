@@ -1,4 +1,4 @@
-"""Texts → token ids in which no control token is, whatever the texts contain."""
+"""Encodes texts to ids without control tokens, whatever the texts contain."""
 
 import itertools
 import re
@@ -22,19 +22,19 @@ from langchain_swallow.text.surrogates import replace_surrogates
 _Encode = Callable[[Tokenizer, str], list[int]]
 
 _lock = threading.RLock()
-# A line feed may be part of an added token (two line feeds); then another is tried.
+# If a line feed is part of an added token (two line feeds), the next character is tried.
 _ANCHORS = ("\n", "\r", "\x1f")
 
 
 @dataclass
 class _Known:
-    """What is known of a tokenizer.
+    """Cached properties of a tokenizer.
 
     Args:
-        state: What it was known of: number of tokens, BOS and EOS.
-        controls: Its control tokens, by their text.
+        state: The tokenizer's state when it was cached: number of tokens, BOS and EOS.
+        controls: Its control tokens, by text.
         encode: Encodes a plain text.
-        backend: Tells how text after a control token is encoded; `None` asks the tokenizer.
+        backend: Shows how text after a control token is encoded; `None` uses the tokenizer.
     """
 
     state: tuple[Any, ...]
@@ -48,21 +48,21 @@ _known: "weakref.WeakKeyDictionary[Tokenizer, _Known]" = weakref.WeakKeyDictiona
 
 
 def encode_text(text: str, tokenizer: Tokenizer) -> list[int]:
-    """Token ids of ordinary text; control tokens in it are text, and no BOS is added.
+    """Return the token ids of plain text; control tokens in it are text, and no BOS is added.
 
-    A lone surrogate is encoded as U+FFFD. Where the tokenizer was loaded from a SentencePiece
-    model that is still there, the ids are SentencePiece's.
+    A lone surrogate is encoded as U+FFFD. If the tokenizer was loaded from a SentencePiece model
+    that still exists, SentencePiece encodes the text.
 
     Raises:
-        PromptError: The tokenizer makes a control token of the text.
+        PromptError: The tokenizer encodes part of the text as a control token.
     """
     return _what_is_known(tokenizer).encode(tokenizer, replace_surrogates(text))
 
 
 def encode_inside(text: str, tokenizer: Tokenizer) -> list[int]:
-    """Token ids of text as it is in the middle of other text: without a space put before it."""
-    # Control characters are byte tokens in SentencePiece and merge with nothing: what follows one
-    # is encoded as in the middle of a text. Other vocabularies put nothing before a text.
+    """Return the token ids of text in the middle of other text: without a leading space."""
+    # Control characters are byte tokens in SentencePiece and do not merge, so text after one is
+    # encoded as in the middle of a text. Other vocabularies add nothing before a text.
     for anchor in _ANCHORS:
         before = encode_text(anchor, tokenizer)
         if not before or not str(tokenizer.convert_ids_to_tokens(before[0])).startswith("▁"):
@@ -74,10 +74,10 @@ def encode_inside(text: str, tokenizer: Tokenizer) -> list[int]:
 
 
 def drops_first_space(prompt_ids: Sequence[int], tokenizer: Tokenizer) -> bool:
-    """Whether a detokenizer leaves out a space that begins the answer to this prompt.
+    """Whether a detokenizer leaves out a space at the start of the answer to this prompt.
 
-    A Ver0.1 prompt ends in a space, which the model may write again. SentencePiece puts a space
-    before every text. In a byte-level vocabulary a space is part of the answer.
+    A Ver0.1 prompt ends with a space, which the model may repeat. SentencePiece adds a space before
+    every text. In a byte-level vocabulary, a space is part of the answer.
     """
     last, first = (
         str(tokenizer.convert_ids_to_tokens(i))
@@ -87,15 +87,15 @@ def drops_first_space(prompt_ids: Sequence[int], tokenizer: Tokenizer) -> bool:
 
 
 def known_control_tokens(tokenizer: Tokenizer) -> dict[str, ControlToken]:
-    """`control_tokens`, looked up once: Gemma has 6,322."""
+    """`control_tokens`, cached because Gemma has 6,322."""
     return _what_is_known(tokenizer).controls
 
 
 def prefixes_text_after(token: str, tokenizer: Tokenizer) -> bool:
-    """Whether text after a control token is encoded as it is at the very start.
+    """Whether text after a control token is encoded as at the start of a text.
 
-    Legacy SentencePiece tokenizers (Llama 2, Swallow) put `▁` before each segment; others only
-    before the first, so that a segment encoded alone would have one `▁` too many.
+    Legacy SentencePiece tokenizers (Llama 2, Swallow) add `▁` before each segment. Others add it
+    only before the first, so a segment that is encoded separately would have one `▁` too many.
     """
     known = _what_is_known(tokenizer)
     if token not in known.prefixes:
@@ -105,14 +105,14 @@ def prefixes_text_after(token: str, tokenizer: Tokenizer) -> bool:
 
 
 def _after(token: str, tokenizer: Tokenizer, known: _Known) -> list[int]:
-    """Ids of the text `a` after a control token; none if the token is not found there."""
+    """Return the ids of the text `a` after a control token; empty if the token is not found."""
     token_id = known.controls[token].id
     if known.backend is not None:
         ids = known.backend.encode(f"{token}a", add_special_tokens=False).ids
         if ids[0] == token_id:
             return list(ids[1:])
-    # Whether a fast tokenizer looks for control tokens is state of its Rust object: a thread of
-    # somebody else's may switch it between our setting and our call.
+    # Whether a fast tokenizer looks for control tokens is state of its Rust object, which another
+    # thread may change between setting it and the call.
     for _ in range(8):
         with _lock:
             ids = tokenizer.encode(
@@ -124,7 +124,7 @@ def _after(token: str, tokenizer: Tokenizer, known: _Known) -> list[int]:
 
 
 def _what_is_known(tokenizer: Tokenizer) -> _Known:
-    # Tokens may be added after the first text.
+    # Tokens may be added after the first text was encoded.
     size = len(tokenizer) if isinstance(tokenizer, Sized) else 0
     state = (size, tokenizer.bos_token_id, tokenizer.eos_token_id)
     known = _known.get(tokenizer)
@@ -147,10 +147,11 @@ def _look_at(tokenizer: Tokenizer, state: tuple[Any, ...]) -> _Known:
 
 
 def _file_backend(tokenizer: Tokenizer) -> Any:
-    """The tokenizer.json that transformers read; `None` if there is none, or it is another one.
+    """Return the tokenizer.json from which transformers loaded; `None` if it is missing or
+    different.
 
-    Of a SentencePiece tokenizer's rules transformers 5 takes the vocabulary only, and those for
-    spaces from its own classes: not always the same.
+    transformers 5 takes only the vocabulary from a SentencePiece tokenizer. Its rules for spaces
+    come from transformers' own classes and may differ.
     """
     from tokenizers import Tokenizer, pre_tokenizers
 
@@ -173,7 +174,7 @@ def _file_backend(tokenizer: Tokenizer) -> Any:
 
 
 def _checked(encode: _Encode, tokenizer: Tokenizer, controls: dict[str, ControlToken]) -> _Encode:
-    """An encoder of plain text that makes sure that no control token comes out of it."""
+    """Return an encoder that raises an error if it produces a control token."""
     forbidden = {token.id for token in controls.values()} - _unknown_ids(tokenizer)
 
     def checked(tokenizer: Tokenizer, text: str) -> list[int]:
@@ -191,11 +192,11 @@ def _checked(encode: _Encode, tokenizer: Tokenizer, controls: dict[str, ControlT
 
 
 def _unknown_ids(tokenizer: Tokenizer) -> set[int | None]:
-    """A character outside a vocabulary becomes the unknown token, in a plain text too."""
+    """Return the ids that plain text may produce for characters outside of the vocabulary."""
     model = getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None)
     text = getattr(model, "unk_token", None)
     unknown = {tokenizer.unk_token_id, text and tokenizer.convert_tokens_to_ids(text)}
-    # GPT-2 has one token for everything; bytes are never unknown to it.
+    # GPT-2 uses one token for all roles, and its byte-level vocabulary has no unknown characters.
     return unknown - {tokenizer.bos_token_id, tokenizer.eos_token_id}
 
 
@@ -225,7 +226,7 @@ def _without_added_specials(tokenizer: Tokenizer) -> Callable[[str], list[int]]:
 
 
 def _encode_apart(text: str, pattern: re.Pattern[str], tokenizer: Tokenizer) -> list[int]:
-    """Encode with a tokenizer written in Python: no piece of the text contains a control token."""
+    """Encode with a Python tokenizer, in pieces that contain no control token."""
     encode = _without_added_specials(tokenizer)
     cuts = [0, *(match.start() + 1 for match in pattern.finditer(text)), len(text)]
     pieces = (text[a:b] for a, b in itertools.pairwise(cuts))

@@ -1,14 +1,14 @@
-"""What prompts and engines need of a tokenizer, whoever wrote it."""
+"""The tokenizer interface that prompts and engines need."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 
 class Tokenizer(Protocol):
-    """Text ↔ token ids: a `ClientTokenizer`, or a tokenizer of transformers.
+    """Converts text to token ids and back: a `ClientTokenizer` or a transformers tokenizer.
 
-    `chat_template`, `special_tokens_map`, `plain_encoder`, `backend_tokenizer` and `vocab_file`
-    are used where a tokenizer has them.
+    `chat_template`, `special_tokens_map`, `plain_encoder`, `backend_tokenizer` and `vocab_file` are
+    optional.
     """
 
     bos_token: str | None
@@ -19,28 +19,28 @@ class Tokenizer(Protocol):
 
     @property
     def all_special_tokens(self) -> Sequence[str]:
-        """Text of every special token."""
+        """Texts of all special tokens."""
 
     @property
     def all_special_ids(self) -> Sequence[int]:
-        """Ids of the same tokens, in the same order."""
+        """Ids of the special tokens, in the same order."""
 
     @property
     def added_tokens_decoder(self) -> Mapping[int, Any]:
-        """The added tokens by their ids, as the tokenizers library has them."""
+        """The added tokens by id, as the tokenizers library returns them."""
 
     def __len__(self) -> int: ...
 
     def convert_tokens_to_ids(self, tokens: str) -> int:
-        """Id of a token."""
+        """Return the id of a token."""
 
     def convert_ids_to_tokens(self, ids: Any) -> Any:
-        """Piece of an id, or pieces of many; `None` where there is none."""
+        """Return the piece of an id, or the pieces of several; `None` for unknown ids."""
 
     def encode(
         self, text: str, *, add_special_tokens: bool = ..., split_special_tokens: bool = ...
     ) -> list[int]:
-        """Ids of a text."""
+        """Return the ids of a text."""
 
     def decode(self, ids: list[int]) -> str:
-        """Text of ids, special tokens included."""
+        """Return the text of ids, including special tokens."""
