@@ -58,6 +58,7 @@ CLEAN_ROOMS = (
     "cli",
     *("_system", "catalog", "errors", "rag"),
     *("documents", "embeddings", "retrievers", "vectorstores"),
+    *("engines", "serving", "chat_models", "prompts"),
 )
 
 # The others are generated, or are records of decisions.
