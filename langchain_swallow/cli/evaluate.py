@@ -368,7 +368,7 @@ def _estimate(
     )  # fmt: skip
     prices = arguments.prices or [0.0] * 4
     cost = 0.0
-    names = in_language("回答", "answers"), in_language("判定", "Judgments")
+    names = in_language("回答", "answers"), in_language("判定", "judgments")
     for i, (what, calls) in enumerate(zip(names, left, strict=True)):
         tokens_in = sum(estimate_tokens(call.prompt) for call in calls)
         tokens_out = sum(call.max_tokens for call in calls)
