@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from langchain_core.documents import Document
 
 from langchain_swallow.rag.as_data import as_data
-from langchain_swallow.text.passages import joined, offsets, passage_text
+from langchain_swallow.text.passages import join_chunks, offsets, passage_text
 from langchain_swallow.text.sentences import sentence_spans
 
 
@@ -65,7 +65,7 @@ def merged(documents: Sequence[Document]) -> list[Document]:
 
 def _joined(better: Document, worse: Document) -> Document | None:
     texts = better.page_content, better.metadata, worse.page_content, worse.metadata
-    both = joined(*texts, least_overlap=1)
+    both = join_chunks(*texts, min_overlap=1)
     return both and better.model_copy(update={"page_content": both[0], "metadata": both[1]})
 
 

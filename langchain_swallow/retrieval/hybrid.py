@@ -25,7 +25,7 @@ from langchain_swallow.retrieval.rerankers import Reranker
 from langchain_swallow.retrieval.vectorstore import Filter, SwallowFAISS, condition_of
 from langchain_swallow.text.passages import copy_key, passage_text
 from langchain_swallow.text.surrogates import replace_surrogates
-from langchain_swallow.text.terms import sudachi_terms, without_asking
+from langchain_swallow.text.terms import strip_question_words, sudachi_terms
 
 # Candidates for what chooses among them: a reranker, variety, one result a document.
 _CANDIDATES = 50
@@ -106,7 +106,7 @@ class HybridRetriever(BaseRetriever):
             return []
         wanted = self.k if k is None else k
         vector = self.store.query_vector(query, like)
-        asked = without_asking(query)
+        asked = strip_question_words(query)
         ranked = self._ranked(now, asked, vector, filter if filter is not None else self.filter)
         if not ranked.reach(self.least_lexical, self.least_dense):
             return []

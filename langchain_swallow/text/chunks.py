@@ -55,15 +55,15 @@ def chunk_spans(text: str, max_tokens: int, count: Counter, *, overlap: int = 1)
     chunks: list[Span] = []
     first = 0
     while first < len(pieces):
-        last = _last_that_fits(text, pieces, sizes, first, max_tokens, count)
+        last = _last_fitting(text, pieces, sizes, first, max_tokens, count)
         start, end = pieces[first][0], pieces[last][1]
         if text[start:end].strip():
             chunks.append((start, end))
         # At least one new piece a chunk, and no overlap after the last one.
-        done = last + 1 == len(pieces)
-        first = last + 1 if done else max(first + 1, last + 1 - overlap)
+        is_last = last + 1 == len(pieces)
+        first = last + 1 if is_last else max(first + 1, last + 1 - overlap)
         if (
-            not done
+            not is_last
             and first <= last
             and not _fits_with_next(text, pieces, first, last + 1, max_tokens, count)
         ):
@@ -71,7 +71,7 @@ def chunk_spans(text: str, max_tokens: int, count: Counter, *, overlap: int = 1)
     return chunks
 
 
-def _last_that_fits(
+def _last_fitting(
     text: str, pieces: list[Span], sizes: list[int], first: int, budget: int, count: Counter
 ) -> int:
     def fits(last: int) -> bool:
@@ -95,9 +95,9 @@ def _last_that_fits(
 
 
 def _fits_with_next(
-    text: str, pieces: list[Span], first: int, following: int, budget: int, count: Counter
+    text: str, pieces: list[Span], first: int, next_piece: int, budget: int, count: Counter
 ) -> bool:
-    return count(text[pieces[first][0] : pieces[following][1]]) <= budget
+    return count(text[pieces[first][0] : pieces[next_piece][1]]) <= budget
 
 
 def _fitting_pieces(text: str, start: int, end: int, budget: int, count: Counter) -> list[Span]:

@@ -24,7 +24,7 @@ _CUTS = (
     rf"(?<![{_WORD}])|(?![{_WORD}])",
     "",
 )
-_WINDOW = 128
+_SEARCH_RADIUS = 128
 
 
 def best_cut(text: str, start: int, end: int) -> int | None:
@@ -50,7 +50,7 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
 def _nearest(pattern: re.Pattern[str], text: str, start: int, end: int) -> int | None:
     """The match nearest to the middle, the first of two, that cuts off something on both sides."""
     middle = (start + end) / 2
-    reach = _WINDOW
+    reach = _SEARCH_RADIUS
     while True:
         first, last = max(start + 1, int(middle - reach)), min(end - 1, int(middle + reach) + 1)
         # One more character, for what a pattern asks of what follows.

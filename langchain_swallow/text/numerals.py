@@ -22,14 +22,14 @@ def kanji_number(number: int) -> str:
     """
     if not 0 < number < 10 ** (4 * len(_MYRIADS)):
         return _DIGITS[0] if number == 0 else str(number)
-    told = ""
+    text = ""
     for unit in _MYRIADS:
         number, part = divmod(number, 10_000)
         if part:
             # 千, but 一千万.
             one = _DIGITS[1] if unit and 1000 <= part < 2000 else ""
-            told = f"{one}{_below_myriad(part)}{unit}{told}"
-    return told
+            text = f"{one}{_below_myriad(part)}{unit}{text}"
+    return text
 
 
 def _below_myriad(number: int) -> str:

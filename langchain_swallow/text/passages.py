@@ -6,7 +6,7 @@ from typing import Any
 from langchain_swallow.text.normalize import normalize
 
 # A shorter text, such as 該当なし。, says nothing without its document.
-_SAYS_ENOUGH = 50
+_MIN_SELF_CONTAINED = 50
 # What two passages of one section have in common.
 _SECTION = ("source", "inside", "headings", "page", "line")
 
@@ -27,7 +27,7 @@ def passage_text(text: str, metadata: Mapping[str, Any]) -> str:
 def copy_key(text: str, metadata: Mapping[str, Any]) -> tuple[str, ...]:
     """What a passage and its copies in other files have in common: headings and words."""
     words = "".join(normalize(text).split())
-    title = "" if len(words) >= _SAYS_ENOUGH else str(metadata.get("title", ""))
+    title = "" if len(words) >= _MIN_SELF_CONTAINED else str(metadata.get("title", ""))
     return title, str(metadata.get("headings", "")), words
 
 
@@ -37,13 +37,13 @@ def offsets(metadata: Mapping[str, Any]) -> tuple[int, int] | None:
     return (start, end) if isinstance(start, int) and isinstance(end, int) else None
 
 
-def joined(
+def join_chunks(
     text: str,
     metadata: Mapping[str, Any],
     other: str,
-    its: Mapping[str, Any],
+    other_metadata: Mapping[str, Any],
     *,
-    least_overlap: int = 0,
+    min_overlap: int = 0,
 ) -> tuple[str, dict[str, Any]] | None:
     """Two chunks of one section that touch or overlap as one, with the metadata of the first.
 
@@ -51,17 +51,17 @@ def joined(
     once. `None` where they are of two sections, apart, without offsets, or not of the same text.
     Of one text they are for certain where they overlap: sections may have the same headings.
     """
-    own_place, other_place = offsets(metadata), offsets(its)
-    if not own_place or not other_place:
+    span, other_span = offsets(metadata), offsets(other_metadata)
+    if not span or not other_span:
         return None
-    if any(metadata.get(name) != its.get(name) for name in _SECTION):
+    if any(metadata.get(name) != other_metadata.get(name) for name in _SECTION):
         return None
-    (start, end), (before, after) = own_place, other_place
+    (start, end), (before, after) = span, other_span
     if (end - start, after - before) != (len(text), len(other)):
         return None
     first, second = (other, text) if before <= start else (text, other)
     overlap = min(end, after) - max(start, before)
-    if overlap < least_overlap or not first[max(start, before) - min(start, before) :].startswith(
+    if overlap < min_overlap or not first[max(start, before) - min(start, before) :].startswith(
         second[:overlap]
     ):
         return None

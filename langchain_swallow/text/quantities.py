@@ -69,18 +69,18 @@ class Quantity:
             # 10日 of a month, or 2025 of 2025年.
             part = {"日": other.value[2], "": other.value[0]}.get(self.unit)
             return part == self.value
-        if self.kind != other.kind or not self._has_value_of(other):
+        if self.kind != other.kind or not self._has_same_value(other):
             return False
         return self.unit == other.unit or not (self.unit and other.unit)
 
-    def _has_value_of(self, other: "Quantity") -> bool:
+    def _has_same_value(self, other: "Quantity") -> bool:
         one, two = self.value, other.value
         if isinstance(one, Fraction) and isinstance(two, Fraction):
             return one == two or ((self.is_unsigned or other.is_unsigned) and abs(one) == abs(two))
         if isinstance(one, int) and isinstance(two, int):
             # 15:30 may be said as 3時30分, and not as 午前3時30分.
-            is_said_short = {self.half, other.half} == {"", "pm"}
-            return one == two or (is_said_short and abs(one - two) == 12 * 60)
+            is_12_hour_clock = {self.half, other.half} == {"", "pm"}
+            return one == two or (is_12_hour_clock and abs(one - two) == 12 * 60)
         return one == two
 
 
@@ -104,7 +104,7 @@ def quantities(text: str) -> list[Quantity]:
     >>> [q.value for q in quantities("令和7年4月1日の午後1時半")]
     [(2025, 4, 1), 810]
     """
-    return list(_found(_key(text)))
+    return list(_find(_key(text)))
 
 
 def without_quantities(text: str) -> str:
@@ -133,7 +133,7 @@ def _in_digits(match: re.Match[str]) -> str:
     return str(_kanji_number(match[0]))
 
 
-def _found(text: str) -> Iterator[Quantity]:
+def _find(text: str) -> Iterator[Quantity]:
     is_loss = bool(LOSS.search(text))
     for match in PATTERN.finditer(text):
         if (read := _read(match)) is None:
@@ -144,66 +144,66 @@ def _found(text: str) -> Iterator[Quantity]:
 
 
 def _bound(text: str, match: re.Match[str]) -> str:
-    for forms, found in (
+    for forms, bound in (
         (BOUNDS, BOUND.match(text, match.end())),
         (BOUNDS_BEFORE, BOUND_BEFORE.search(text[max(0, match.start() - 20) : match.start()])),
     ):
-        if found:
-            return list(forms.values())[(found.lastindex or 1) - 1]
+        if bound:
+            return list(forms.values())[(bound.lastindex or 1) - 1]
     return ""
 
 
 def _read(match: re.Match[str]) -> tuple[str, object, str] | None:
     """Kind, value and unit of what was found."""
-    found = match.groupdict()
-    if weekday := found["weekday"] or found["weekday2"]:
+    groups = match.groupdict()
+    if weekday := groups["weekday"] or groups["weekday2"]:
         return "weekday", weekday, ""
-    if date := _date(found):
+    if date := _date(groups):
         return "date", date, ""
-    if found["hour"]:
-        return _time(found)
-    if (share := _share(found)) is not None:
+    if groups["hour"]:
+        return _time(groups)
+    if (share := _share(groups)) is not None:
         return "amount", share * 100, "%"
-    if code := found["code"] or found["digits"]:
+    if code := groups["code"] or groups["digits"]:
         return "code", code, ""
-    if found["number"]:
-        return _amount(found)
-    if found["kanji"]:
+    if groups["number"]:
+        return _amount(groups)
+    if groups["kanji"]:
         if KANJI_WORDS.match(match[0]):
             return None
-        return _in_unit(_kanji_number(found["kanji"]), found["kanji_unit"], found["kanji_half"])
-    unit = found["half_unit"]
+        return _in_unit(_kanji_number(groups["kanji"]), groups["kanji_unit"], groups["kanji_half"])
+    unit = groups["half_unit"]
     return _in_unit(Fraction(1, 2), "か月" if unit == "月" else unit, None)
 
 
-def _date(found: dict[str, str | None]) -> tuple[int | None, int | None, int | None] | None:
-    era, letter = found["era"], found["era2"]
+def _date(groups: dict[str, str | None]) -> tuple[int | None, int | None, int | None] | None:
+    era, letter = groups["era"], groups["era2"]
     if era:
-        years = 1 if found["era_year"] == "元" else int(found["era_year"] or 0)
-        return ERAS[era] + years, _int(found["month"]), _int(found["day"])
-    if found["year"]:
-        return int(found["year"]), _int(found["month"]), _int(found["day"])
+        years = 1 if groups["era_year"] == "元" else int(groups["era_year"] or 0)
+        return ERAS[era] + years, _int(groups["month"]), _int(groups["day"])
+    if groups["year"]:
+        return int(groups["year"]), _int(groups["month"]), _int(groups["day"])
     if letter:
-        year = ERA_LETTERS[letter] + int(found["y2"] or 0)
-        return year, _int(found["m2"]), _int(found["d2"])
-    if found["y3"]:
-        return int(found["y3"]), _int(found["m3"]), _int(found["d3"])
-    if found["m4"]:
-        return None, int(found["m4"]), _int(found["d4"])
-    if found["m5"]:
-        return None, int(found["m5"]), _int(found["d5"])
+        year = ERA_LETTERS[letter] + int(groups["y2"] or 0)
+        return year, _int(groups["m2"]), _int(groups["d2"])
+    if groups["y3"]:
+        return int(groups["y3"]), _int(groups["m3"]), _int(groups["d3"])
+    if groups["m4"]:
+        return None, int(groups["m4"]), _int(groups["d4"])
+    if groups["m5"]:
+        return None, int(groups["m5"]), _int(groups["d5"])
     return None
 
 
-def _share(found: dict[str, str | None]) -> Fraction | None:
+def _share(groups: dict[str, str | None]) -> Fraction | None:
     """2割5分 is a fourth, as 4分の1 is."""
-    if found["denominator"]:
-        below, above = _whole(found["denominator"]), _whole(found["numerator"])
+    if groups["denominator"]:
+        below, above = _whole(groups["denominator"]), _whole(groups["numerator"])
         return above / below if below else None
-    if found["bu_alone"]:
-        return _whole(found["bu_alone"]) / 100 + _whole(found["rin"]) / 1000
-    if found["tenths"]:
-        return _whole(found["tenths"]) / 10 + _whole(found["bu"]) / 100
+    if groups["bu_alone"]:
+        return _whole(groups["bu_alone"]) / 100 + _whole(groups["rin"]) / 1000
+    if groups["tenths"]:
+        return _whole(groups["tenths"]) / 10 + _whole(groups["bu"]) / 100
     return None
 
 
@@ -211,35 +211,35 @@ def _whole(text: str | None) -> Fraction:
     return Fraction(text or "0") if (text or "0")[0].isascii() else _kanji_number(text or "")
 
 
-def _time(found: dict[str, str | None]) -> tuple[str, object, str]:
-    hour = int(found["hour"] or 0)
-    if _said_half(found) == "pm" and hour < 12:
+def _time(groups: dict[str, str | None]) -> tuple[str, object, str]:
+    hour = int(groups["hour"] or 0)
+    if _parse_half(groups) == "pm" and hour < 12:
         hour += 12
     # 12:30 a.m. is 0:30; 午前12時 is noon as often as midnight.
-    elif _said_half(found) == "am" and found["half"] != "午前" and hour == 12:
+    elif _parse_half(groups) == "am" and groups["half"] != "午前" and hour == 12:
         hour = 0
-    minute = 30 if found["and_half"] else int(found["minute"] or found["colon"] or 0)
+    minute = 30 if groups["and_half"] else int(groups["minute"] or groups["colon"] or 0)
     return "time", hour * 60 + minute, ""
 
 
-def _said_half(found: dict[str, str | None]) -> str:
-    said = (found["half"] or found["half_behind"] or "").strip().replace(".", "")
-    return {"午前": "am", "午後": "pm"}.get(said, said)
+def _parse_half(groups: dict[str, str | None]) -> str:
+    word = (groups["half"] or groups["half_behind"] or "").strip().replace(".", "")
+    return {"午前": "am", "午後": "pm"}.get(word, word)
 
 
-def _half(found: dict[str, str | None], minutes: object) -> str:
+def _half(groups: dict[str, str | None], minutes: object) -> str:
     is_late = isinstance(minutes, int) and 13 * 60 <= minutes < 24 * 60
-    return _said_half(found) or ("pm" if is_late else "")
+    return _parse_half(groups) or ("pm" if is_late else "")
 
 
-def _amount(found: dict[str, str | None]) -> tuple[str, object, str]:
-    value = Fraction((found["number"] or "0").replace(",", ""))
-    if found["large"]:
-        value = _with_large(value, found["large"])
-    if found["minus"]:
+def _amount(groups: dict[str, str | None]) -> tuple[str, object, str]:
+    value = Fraction((groups["number"] or "0").replace(",", ""))
+    if groups["large"]:
+        value = _with_large(value, groups["large"])
+    if groups["minus"]:
         value = -value
-    unit = found["unit"] or CURRENCY.get(found["currency"] or "", "")
-    return _in_unit(value, unit, found["and_a_half"])
+    unit = groups["unit"] or CURRENCY.get(groups["currency"] or "", "")
+    return _in_unit(value, unit, groups["and_a_half"])
 
 
 def _in_unit(value: Fraction, unit: str | None, half: str | None) -> tuple[str, object, str]:

@@ -23,7 +23,7 @@ _TRAILING = re.compile(r"[。！？!?．、，」』）】〕］)》〉\"'”’
 
 
 _WORD_BEFORE = re.compile(r"[^\s(\[\"'“‘（「]+\Z")
-_LONGEST_WORD = 40
+_MAX_WORD = 40
 _BEGINS_SENTENCE = frozenset("\"'“‘«‹([¿¡*•-–—#")
 # Behind these a name or a number follows; single letters are initials, and e.g., U.S., a.m.
 _ABBREVIATION = re.compile(
@@ -81,7 +81,7 @@ def _is_decimal(text: str, index: int) -> bool:
 
 def _is_full_stop(text: str, index: int, following: int) -> bool:
     """Whether the . at `index`, before a space, ends a sentence that `following` begins after."""
-    before = _WORD_BEFORE.search(text, max(0, index - _LONGEST_WORD), index)
+    before = _WORD_BEFORE.search(text, max(0, index - _MAX_WORD), index)
     if before and (_ABBREVIATION.fullmatch(before[0]) or _is_number_of_list(text, before)):
         return False
     if following == len(text):
@@ -93,9 +93,9 @@ def _is_full_stop(text: str, index: int, following: int) -> bool:
 def _is_number_of_list(text: str, word: re.Match[str]) -> bool:
     """Whether a number or letter before a . begins its line, as in 1. and a."""
     is_short = word[0].isdigit() or len(word[0]) == 1
-    start = max(0, word.start() - _LONGEST_WORD)
-    _, line_break, begun = text[start : word.start()].rpartition("\n")
-    return is_short and bool(line_break or start == 0) and not begun.strip(" \t\u3000#>*+-•・")
+    start = max(0, word.start() - _MAX_WORD)
+    _, line_break, line_start = text[start : word.start()].rpartition("\n")
+    return is_short and bool(line_break or start == 0) and not line_start.strip(" \t\u3000#>*+-•・")
 
 
 def _matching_brackets(text: str, max_bracket: int) -> dict[int, int]:

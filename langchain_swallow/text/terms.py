@@ -16,9 +16,10 @@ Tokenizer = Callable[[str], list[str]]
 
 _WORD = re.compile(r"[^\W_]+")
 # What only makes a sentence a question; in kana not within another word (ぶどう, いつも, などの).
-_APART = r"(?:(?<![ぁ-ん])|(?<=[はがをにでともの]))"
-_ASKING = re.compile(
-    _APART + r"(?:ど[のれ][くぐ]らい|いくら|いくつ|いつ(?!も)|どこ|だれ|どれ|どの|どんな|どちら|"
+_WORD_START = r"(?:(?<![ぁ-ん])|(?<=[はがをにでともの]))"
+_QUESTION_WORDS = re.compile(
+    _WORD_START
+    + r"(?:ど[のれ][くぐ]らい|いくら|いくつ|いつ(?!も)|どこ|だれ|どれ|どの|どんな|どちら|"
     r"どう(?:やって|すれば|したら)?|なぜ|なに|なん)"
     r"|誰|何故|(?<!幾)何"
     r"|(?:でしょう|です|ます|ました|ません)か[。?]*$|か[。?]+$"
@@ -43,17 +44,17 @@ def character_ngrams(text: str) -> list[str]:
     ]
 
 
-def without_asking(question: str) -> str:
+def strip_question_words(question: str) -> str:
     """The search key without the words that make a question of it; all of it if nothing is left.
 
     Documents do not ask. A page that does, like a list of questions, would be found for them.
 
-    >>> without_asking("試用期間はどのくらいですか。")
+    >>> strip_question_words("試用期間はどのくらいですか。")
     '試用期間は  '
     """
     key = normalize(question)
-    asked = _ASKING.sub(" ", key)
-    return asked if _WORD.search(asked) else key
+    keywords = _QUESTION_WORDS.sub(" ", key)
+    return keywords if _WORD.search(keywords) else key
 
 
 def sudachi_terms() -> Tokenizer:

@@ -26,7 +26,7 @@ from langchain_swallow import (
 )
 from langchain_swallow.evaluation.tables import Table, write_figures
 from langchain_swallow.retrieval.fusion import Ranked
-from langchain_swallow.text.terms import without_asking
+from langchain_swallow.text.terms import strip_question_words
 from tests.benchmarks.retrieval import read
 
 CUTOFFS = (1, 3, 5, 10)
@@ -54,7 +54,7 @@ def sections(folder: Path) -> tuple[list[Document], dict[str, int]]:
 
 def rankings(store: SwallowFAISS, question: str) -> dict[str, NDArray[np.float32]]:
     """Scores of all passages, by each way to rank."""
-    now, asked = store.snapshot(), without_asking(question)
+    now, asked = store.snapshot(), strip_question_words(question)
     dense = now.scores(store.query_vector(question))
     weight = HybridRetriever(store=store).lexical_weight
     whole, ranked = (

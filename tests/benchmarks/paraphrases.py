@@ -25,7 +25,7 @@ from langchain_swallow import (
 from langchain_swallow.evaluation.tables import Table, write_figures
 from langchain_swallow.retrieval.fusion import Ranked
 from langchain_swallow.text.passages import passage_text
-from langchain_swallow.text.terms import without_asking
+from langchain_swallow.text.terms import strip_question_words
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FILES = ("questions.jsonl", "questions_paraphrased.jsonl")
@@ -40,7 +40,7 @@ def scaled(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def rankings(store: SwallowFAISS, question: str) -> dict[str, NDArray[np.float32]]:
     """Scores of all passages, by each way to rank."""
-    now, asked = store.snapshot(), without_asking(question)
+    now, asked = store.snapshot(), strip_question_words(question)
     lexical, dense = now.lexical_scores(asked), now.scores(store.query_vector(question))
     weight = HybridRetriever(store=store).lexical_weight
     min_max = MIN_MAX_WEIGHT * scaled(lexical) + (1 - MIN_MAX_WEIGHT) * scaled(dense)

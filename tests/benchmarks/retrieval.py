@@ -23,7 +23,7 @@ from langchain_swallow.retrieval.fusion import Ranked
 from langchain_swallow.retrieval.hybrid import _READ as READ
 from langchain_swallow.retrieval.index.snapshot import Snapshot
 from langchain_swallow.text.passages import passage_text
-from langchain_swallow.text.terms import sudachi_terms, without_asking
+from langchain_swallow.text.terms import strip_question_words, sudachi_terms
 
 CUTOFFS = (1, 3, 5, 10)
 WEIGHTS = [round(0.02 * i, 2) for i in range(51)]
@@ -67,7 +67,7 @@ def main() -> None:
     for example in tqdm(data.examples):
         (name,) = example.documents
         right, question = number[name], example.question
-        asked = without_asking(question)
+        asked = strip_question_words(question)
         dense = now.scores(store.query_vector(question))
         lexical = {
             SPLIT_AT_SPACES: now.lexical_scores(question, str.split),

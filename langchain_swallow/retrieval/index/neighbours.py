@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from langchain_swallow.retrieval.index.segment import Living, Passage
 from langchain_swallow.retrieval.index.snapshot import Found, Snapshot
-from langchain_swallow.text.passages import joined
+from langchain_swallow.text.passages import join_chunks
 
 
 def with_neighbours(
@@ -38,5 +38,5 @@ def _joined(part: Living, row: int, passage: Passage, count: int) -> Passage:
 
 
 def _grown(passage: Passage, other: Passage) -> Passage | None:
-    both = joined(passage.text, passage.metadata, other.text, other.metadata)
+    both = join_chunks(passage.text, passage.metadata, other.text, other.metadata)
     return both and replace(passage, text=both[0], metadata=both[1])

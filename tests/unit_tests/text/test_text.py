@@ -19,7 +19,7 @@ from langchain_swallow.errors import DocumentError
 from langchain_swallow.text.chunks import chunk_spans, estimate_tokens
 from langchain_swallow.text.normalize import normalize, normalize_with_offsets
 from langchain_swallow.text.sentences import sentence_spans
-from langchain_swallow.text.terms import character_ngrams, without_asking
+from langchain_swallow.text.terms import character_ngrams, strip_question_words
 from tests.support.bm25 import BM25
 
 TEXTS = {
@@ -336,7 +336,7 @@ def test_bm25_finds_without_a_dictionary():
     ],
 )
 def test_words_that_only_ask_are_left_out(question, key):
-    assert without_asking(question) == key
+    assert strip_question_words(question) == key
 
 
 def test_character_ngrams_do_not_cross_punctuation():
