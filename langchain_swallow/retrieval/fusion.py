@@ -16,7 +16,7 @@ Scores = NDArray[np.float32]
 
 # What of BM25's weight goes to how close together the question stands in a passage. More changes
 # nothing: docs/benchmarks.md, Retrieval.
-_PROXIMITY = 0.4
+_PROXIMITY_SHARE = 0.4
 # Cormack, Clarke and Büttcher (2009), "Reciprocal Rank Fusion outperforms Condorcet and individual
 # Rank Learning Methods".
 _RANK_CONSTANT = 60
@@ -36,10 +36,10 @@ def weighted(
         lexical_weight: In [0, 1]; the similarities have the rest.
         admitted: What may be found, and is scaled over; `None` is all.
     """
-    among = dense if admitted is None else dense[admitted]
+    candidates = dense if admitted is None else dense[admitted]
     scaled = np.zeros_like(dense)
-    if len(among) and among.min() != among.max():
-        scaled = (dense - among.min()) / (among.max() - among.min())
+    if len(candidates) and candidates.min() != candidates.max():
+        scaled = (dense - candidates.min()) / (candidates.max() - candidates.min())
     fused: Scores = lexical_weight * lexical + (1 - lexical_weight) * scaled
     return fused.clip(0, 1)
 
@@ -71,21 +71,21 @@ class Ranked:
 
     def best(self, count: int) -> list[int]:
         """Numbers of the best passages; of equal scores the earlier one first, every time."""
-        among = None if self.admitted is None else np.flatnonzero(self.admitted)
-        scores = self.fused if among is None else self.fused[among]
+        candidates = None if self.admitted is None else np.flatnonzero(self.admitted)
+        scores = self.fused if candidates is None else self.fused[candidates]
         near = np.arange(len(scores))
         if count < len(scores):
             # Only what is as good as the last that is wanted need be sorted.
             near = np.flatnonzero(scores >= np.partition(scores, -count)[-count])
         numbers = near[np.argsort(-scores[near], kind="stable")[:count]]
-        found: list[int] = (numbers if among is None else among[numbers]).tolist()
-        return found
+        ranking: list[int] = (numbers if candidates is None else candidates[numbers]).tolist()
+        return ranking
 
     def with_proximity(self, numbers: Sequence[int], proximities: Scores) -> Scores:
         """Scores in [0, 1] of passages of which the proximity is known, shape (n,)."""
-        share = self.lexical_weight * _PROXIMITY
-        read = np.asarray(numbers, dtype=np.int64)
-        scores: Scores = self.fused[read] + share * (proximities - self.lexical[read])
+        share = self.lexical_weight * _PROXIMITY_SHARE
+        rows = np.asarray(numbers, dtype=np.int64)
+        scores: Scores = self.fused[rows] + share * (proximities - self.lexical[rows])
         return scores.clip(0, 1)
 
     def reach(self, lexical: float, dense: float) -> bool:
@@ -93,6 +93,6 @@ class Ranked:
         if not lexical or not dense:
             # Every score is at least 0: nothing to look for.
             return True
-        among = slice(None) if self.admitted is None else self.admitted
-        met = (self.lexical[among] >= lexical) | (self.dense[among] >= dense)
-        return bool(met.any())
+        candidates = slice(None) if self.admitted is None else self.admitted
+        reached = (self.lexical[candidates] >= lexical) | (self.dense[candidates] >= dense)
+        return bool(reached.any())

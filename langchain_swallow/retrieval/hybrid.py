@@ -18,11 +18,11 @@ from pydantic import ConfigDict, Field
 
 from langchain_swallow.retrieval.defaults import LEXICAL_WEIGHT
 from langchain_swallow.retrieval.fusion import Ranked, Scores
-from langchain_swallow.retrieval.index.neighbours import with_neighbours
+from langchain_swallow.retrieval.index.neighbours import join_neighbors
 from langchain_swallow.retrieval.index.segment import Passage
 from langchain_swallow.retrieval.index.snapshot import Snapshot
 from langchain_swallow.retrieval.rerankers import Reranker
-from langchain_swallow.retrieval.vectorstore import Filter, SwallowFAISS, condition_of
+from langchain_swallow.retrieval.vectorstore import Filter, SwallowFAISS, adapt_filter
 from langchain_swallow.text.passages import copy_key, passage_text
 from langchain_swallow.text.surrogates import replace_surrogates
 from langchain_swallow.text.terms import strip_question_words, sudachi_terms
@@ -30,9 +30,9 @@ from langchain_swallow.text.terms import strip_question_words, sudachi_terms
 # Candidates for what chooses among them: a reranker, variety, one result a document.
 _CANDIDATES = 50
 # The best that are read. More of them change nothing: docs/benchmarks.md, Retrieval.
-_READ = 10
+_MIN_READ = 10
 # Where copies leave too few, so many times as many are read, up to the second number.
-_MORE, _MOST_READ = 4, 1000
+_READ_GROWTH, _MAX_READ = 4, 1000
 
 
 class HybridRetriever(BaseRetriever):
@@ -100,28 +100,34 @@ class HybridRetriever(BaseRetriever):
         score_threshold: float | None = None,
         like: str = "",
     ) -> list[Document]:
-        now = self.store.snapshot()
+        snapshot = self.store.snapshot()
         query = replace_surrogates(query)
-        if not len(now) or not query.strip():
+        if not len(snapshot) or not query.strip():
             return []
-        wanted = self.k if k is None else k
+        limit = self.k if k is None else k
         vector = self.store.query_vector(query, like)
-        asked = strip_question_words(query)
-        ranked = self._ranked(now, asked, vector, filter if filter is not None else self.filter)
+        keywords = strip_question_words(query)
+        ranked = self._ranked(
+            snapshot, keywords, vector, filter if filter is not None else self.filter
+        )
         if not ranked.reach(self.least_lexical, self.least_dense):
             return []
-        least = self.score_threshold if score_threshold is None else score_threshold
+        min_score = self.score_threshold if score_threshold is None else score_threshold
         choosing = bool(self.reranker or self.diversity or self.one_per_document)
-        count = max(wanted, self.candidates) if choosing else wanted
-        hits = [hit for hit in self._hits(now, asked, ranked, count) if hit.score >= (least or 0)]
-        documents = self._documents(now, hits, ranked)
+        count = max(limit, self.candidates) if choosing else limit
+        hits = [
+            hit
+            for hit in self._best_chunks(snapshot, keywords, ranked, count)
+            if hit.score >= (min_score or 0)
+        ]
+        documents = self._documents(snapshot, hits, ranked)
         if self.reranker is not None:
-            documents = _reranked(self.reranker, query, documents)
+            documents = _rerank(self.reranker, query, documents)
         if self.one_per_document:
             documents = _first_of_each_source(documents)
         if self.diversity:
-            documents = self._varied(now, documents, vector, wanted)
-        return [_without_place(document) for document in documents[:wanted]]
+            documents = self._diversify(snapshot, documents, vector, limit)
+        return [_drop_row_number(document) for document in documents[:limit]]
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **options: Any
@@ -132,59 +138,70 @@ class HybridRetriever(BaseRetriever):
             None, search, query, run_manager=run_manager.get_sync(), **options
         )
 
-    def _ranked(self, now: Snapshot, asked: str, vector: Scores, filter: Filter | None) -> Ranked:
-        lexical = now.lexical_scores(asked, self._terms)
-        dense = now.scores(vector)
-        admitted = None if filter is None else now.admitted(condition_of(filter))
+    def _ranked(
+        self, snapshot: Snapshot, keywords: str, vector: Scores, filter: Filter | None
+    ) -> Ranked:
+        lexical = snapshot.lexical_scores(keywords, self._terms)
+        dense = snapshot.scores(vector)
+        admitted = None if filter is None else snapshot.admitted(adapt_filter(filter))
         return Ranked(lexical, dense, self.lexical_weight, admitted)
 
-    def _hits(self, now: Snapshot, asked: str, ranked: Ranked, count: int) -> list["Hit"]:
+    def _best_chunks(
+        self, snapshot: Snapshot, keywords: str, ranked: Ranked, count: int
+    ) -> list["ScoredChunk"]:
         """The best passages, read and ordered by what they say close together; no copies."""
-        reading = max(count, _READ)
+        reading = max(count, _MIN_READ)
         while True:
-            hits = self._read(now, asked, ranked, reading)
-            distinct = _without_copies(hits)
-            if len(distinct) >= count or len(hits) < reading or reading >= _MOST_READ:
+            hits = self._read(snapshot, keywords, ranked, reading)
+            distinct = _merge_duplicates(hits)
+            if len(distinct) >= count or len(hits) < reading or reading >= _MAX_READ:
                 return distinct[:count]
-            reading *= _MORE
+            reading *= _READ_GROWTH
 
-    def _read(self, now: Snapshot, asked: str, ranked: Ranked, count: int) -> list["Hit"]:
+    def _read(
+        self, snapshot: Snapshot, keywords: str, ranked: Ranked, count: int
+    ) -> list["ScoredChunk"]:
         numbers = ranked.best(count)
-        passages = now.passages(now.places(numbers))
+        passages = snapshot.passages(snapshot.places(numbers))
         texts = [passage_text(passage.text, passage.metadata) for passage in passages]
-        near = now.proximities(asked, texts)
-        scores = ranked.with_proximity(numbers, near)
+        proximities = snapshot.proximities(keywords, texts)
+        scores = ranked.with_proximity(numbers, proximities)
         order = np.argsort(-scores, kind="stable").tolist()
-        return [Hit(numbers[i], passages[i], float(scores[i]), float(near[i])) for i in order]
+        return [
+            ScoredChunk(numbers[i], passages[i], float(scores[i]), float(proximities[i]))
+            for i in order
+        ]
 
-    def _documents(self, now: Snapshot, hits: Sequence["Hit"], ranked: Ranked) -> list[Document]:
+    def _documents(
+        self, snapshot: Snapshot, hits: Sequence["ScoredChunk"], ranked: Ranked
+    ) -> list[Document]:
         passages = [hit.passage for hit in hits]
         if self.neighbours:
-            places = now.places([hit.number for hit in hits])
-            passages = with_neighbours(now, places, passages, self.neighbours)
+            places = snapshot.places([hit.number for hit in hits])
+            passages = join_neighbors(snapshot, places, passages, self.neighbours)
         return [
             Document(
                 id=passage.id,
                 page_content=passage.text,
                 metadata={
                     **passage.metadata,
-                    **_scores_of(hit, ranked),
-                    **hit.copied(),
-                    _PLACE: hit.number,
+                    **_score_metadata(hit, ranked),
+                    **hit.duplicate_sources(),
+                    _ROW_NUMBER: hit.number,
                 },
             )
             for hit, passage in zip(hits, passages, strict=True)
         ]
 
-    def _varied(
-        self, now: Snapshot, documents: list[Document], vector: Scores, wanted: int
+    def _diversify(
+        self, snapshot: Snapshot, documents: list[Document], vector: Scores, limit: int
     ) -> list[Document]:
-        places = now.places([document.metadata[_PLACE] for document in documents])
+        places = snapshot.places([document.metadata[_ROW_NUMBER] for document in documents])
         chosen = maximal_marginal_relevance(
             vector,
-            list(now.vectors(places)),
+            list(snapshot.vectors(places)),
             lambda_mult=1 - self.diversity,
-            k=wanted,
+            k=limit,
         )
         return [documents[i] for i in chosen]
 
@@ -194,11 +211,11 @@ class HybridRetriever(BaseRetriever):
 
 
 # A document's number in the snapshot, while it is on its way through the retriever.
-_PLACE = "__place__"
+_ROW_NUMBER = "__place__"
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class ScoredChunk:
     """A passage that was found: its number in the snapshot, and its scores in [0, 1]."""
 
     number: int
@@ -207,14 +224,16 @@ class Hit:
     proximity: float
     also_in: tuple[str, ...] = ()
 
-    def copied(self) -> dict[str, list[str]]:
+    def duplicate_sources(self) -> dict[str, list[str]]:
         """The other sources that have the same, for the metadata."""
-        own = self.passage.metadata.get("source")
-        others = [source for source in dict.fromkeys(self.also_in) if source not in ("", own)]
+        own_source = self.passage.metadata.get("source")
+        others = [
+            source for source in dict.fromkeys(self.also_in) if source not in ("", own_source)
+        ]
         return {"also_in": others} if others else {}
 
 
-def _scores_of(hit: Hit, ranked: Ranked) -> dict[str, float]:
+def _score_metadata(hit: ScoredChunk, ranked: Ranked) -> dict[str, float]:
     return {
         "score": hit.score,
         "lexical_score": float(ranked.lexical[hit.number]),
@@ -223,18 +242,18 @@ def _scores_of(hit: Hit, ranked: Ranked) -> dict[str, float]:
     }
 
 
-def _without_copies(hits: Sequence[Hit]) -> list[Hit]:
+def _merge_duplicates(hits: Sequence[ScoredChunk]) -> list[ScoredChunk]:
     """The best of each that are copies, with where the others are."""
-    of_key: dict[tuple[str, ...], list[Hit]] = {}
+    by_key: dict[tuple[str, ...], list[ScoredChunk]] = {}
     for hit in hits:
-        of_key.setdefault(copy_key(hit.passage.text, hit.passage.metadata), []).append(hit)
+        by_key.setdefault(copy_key(hit.passage.text, hit.passage.metadata), []).append(hit)
     return [
         replace(best, also_in=tuple(str(c.passage.metadata.get("source", "")) for c in copies))
-        for best, *copies in of_key.values()
+        for best, *copies in by_key.values()
     ]
 
 
-def _reranked(reranker: Reranker, query: str, documents: list[Document]) -> list[Document]:
+def _rerank(reranker: Reranker, query: str, documents: list[Document]) -> list[Document]:
     texts = [passage_text(d.page_content, d.metadata) for d in documents]
     scores = reranker.score(query, texts)
     order = np.argsort(-np.asarray(scores), kind="stable").tolist()
@@ -250,6 +269,6 @@ def _first_of_each_source(documents: list[Document]) -> list[Document]:
     return list(first.values())
 
 
-def _without_place(document: Document) -> Document:
-    del document.metadata[_PLACE]
+def _drop_row_number(document: Document) -> Document:
+    del document.metadata[_ROW_NUMBER]
     return document

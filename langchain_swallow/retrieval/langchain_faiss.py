@@ -22,12 +22,12 @@ from langchain_swallow.errors import IndexStoreError
 
 _TIMEOUT_S = 600.0
 _MEMORY_BYTES = 64 * 2**30
-_KNOWN = {"InMemoryDocstore", "Document"}
-_FROM = ("langchain_community.", "langchain_core.", "langchain.", "langchain_classic.")
+_ALLOWED_CLASSES = {"InMemoryDocstore", "Document"}
+_ALLOWED_MODULES = ("langchain_community.", "langchain_core.", "langchain.", "langchain_classic.")
 _PASSAGES, _VECTORS = "passages.json", "vectors.npy"
 
 
-class Converted(NamedTuple):
+class SavedStore(NamedTuple):
     """Texts, metadatas and ids, one for each row of `vectors`, shape (n, dim)."""
 
     texts: list[str]
@@ -36,7 +36,7 @@ class Converted(NamedTuple):
     vectors: NDArray[np.float32]
 
 
-def read_langchain_faiss(folder: Path, name: str = "index") -> Converted:
+def read_langchain_faiss(folder: Path, name: str = "index") -> SavedStore:
     """What `FAISS.save_local(folder, name)` wrote.
 
     Raises:
@@ -65,7 +65,7 @@ def read_langchain_faiss(folder: Path, name: str = "index") -> Converted:
             raise IndexStoreError(f"{folder} cannot be read as LangChain's FAISS: {lines[-1]}")
         rows = json.loads((Path(output) / _PASSAGES).read_text(encoding="utf-8"))
         vectors = np.load(Path(output) / _VECTORS, allow_pickle=False)
-    return Converted(rows["texts"], rows["metadatas"], rows["ids"], vectors)
+    return SavedStore(rows["texts"], rows["metadatas"], rows["ids"], vectors)
 
 
 class _Stub:
@@ -77,7 +77,7 @@ class _Stub:
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if name in _KNOWN and module.startswith(_FROM):
+        if name in _ALLOWED_CLASSES and module.startswith(_ALLOWED_MODULES):
             return _Stub
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is no passage")
 

@@ -8,13 +8,13 @@ from tqdm import tqdm
 
 from langchain_swallow.errors import IndexStoreError
 from langchain_swallow.retrieval.index.folder import IndexFolder
-from langchain_swallow.retrieval.index.metric import Metric, prepared
-from langchain_swallow.retrieval.langchain_faiss import Converted, read_langchain_faiss
+from langchain_swallow.retrieval.index.metric import Metric, prepare_vectors
+from langchain_swallow.retrieval.langchain_faiss import SavedStore, read_langchain_faiss
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
 # An encoder in another precision gives nearly the same vector; another encoder does not.
-_SAME = 0.98
-_AT_ONCE = 1000
+_MIN_COSINE = 0.98
+_BATCH_SIZE = 1000
 
 
 def convert_langchain_faiss(
@@ -42,16 +42,16 @@ def convert_langchain_faiss(
         FileNotFoundError: There is no such index.
         IndexStoreError: It cannot be read, or was made with another encoder.
     """
-    found = read_langchain_faiss(Path(folder), name)
+    saved = read_langchain_faiss(Path(folder), name)
     store = SwallowFAISS(embeddings, path=path, metric=metric)
-    if found.texts:
-        _check_encoder(folder, found, embeddings)
-        with store.transaction(), tqdm(total=len(found.texts), disable=not progress) as bar:
-            for start in range(0, len(found.texts), _AT_ONCE):
-                part = slice(start, start + _AT_ONCE)
-                pairs = zip(found.texts[part], found.vectors[part].tolist(), strict=True)
-                store.add_embeddings(pairs, found.metadatas[part], ids=found.ids[part])
-                bar.update(len(found.texts[part]))
+    if saved.texts:
+        _check_embedding_model(folder, saved, embeddings)
+        with store.transaction(), tqdm(total=len(saved.texts), disable=not progress) as bar:
+            for start in range(0, len(saved.texts), _BATCH_SIZE):
+                batch = slice(start, start + _BATCH_SIZE)
+                pairs = zip(saved.texts[batch], saved.vectors[batch].tolist(), strict=True)
+                store.add_embeddings(pairs, saved.metadatas[batch], ids=saved.ids[batch])
+                bar.update(len(saved.texts[batch]))
     return store
 
 
@@ -81,15 +81,17 @@ def rewrite_index(folder: str | Path, path: str | Path) -> None:
         target.write(stored.snapshot.compacted(), facts)
 
 
-def _check_encoder(folder: str | Path, found: Converted, embeddings: Embeddings) -> None:
-    own = np.array(embeddings.embed_documents(found.texts[:1]), dtype=np.float32)
-    if own.shape[1] != found.vectors.shape[1]:
+def _check_embedding_model(folder: str | Path, saved: SavedStore, embeddings: Embeddings) -> None:
+    embedded = np.array(embeddings.embed_documents(saved.texts[:1]), dtype=np.float32)
+    if embedded.shape[1] != saved.vectors.shape[1]:
         raise IndexStoreError(
-            f"{folder} has vectors of {found.vectors.shape[1]} dimensions, this encoder makes "
-            f"{own.shape[1]}. Give the one it was made with."
+            f"{folder} has vectors of {saved.vectors.shape[1]} dimensions, this encoder makes "
+            f"{embedded.shape[1]}. Give the one it was made with."
         )
-    cosine = float(prepared(own, "cosine")[0] @ prepared(found.vectors[:1], "cosine")[0])
-    if cosine < _SAME:
+    cosine = float(
+        prepare_vectors(embedded, "cosine")[0] @ prepare_vectors(saved.vectors[:1], "cosine")[0]
+    )
+    if cosine < _MIN_COSINE:
         raise IndexStoreError(
             f"{folder} was made with another encoder, or with other prefixes: the first passage's "
             f"vector has a cosine of {cosine:.3f} with this one's. Give the one it was made with, "

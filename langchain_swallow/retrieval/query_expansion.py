@@ -54,8 +54,8 @@ class MultiQueryRetriever(BaseRetriever):
     ) -> list[Document]:
         config: Any = {"callbacks": run_manager.get_child()}
         text = message_text(self.llm.invoke(self._messages(query), config))
-        found = self.retriever.batch(self._queries(query, text), config)
-        return reciprocal_rank(found)[: k or self.k]
+        rankings = self.retriever.batch(self._queries(query, text), config)
+        return reciprocal_rank(rankings)[: k or self.k]
 
     async def _aget_relevant_documents(
         self,
@@ -66,8 +66,8 @@ class MultiQueryRetriever(BaseRetriever):
     ) -> list[Document]:
         config: Any = {"callbacks": run_manager.get_child()}
         text = message_text(await self.llm.ainvoke(self._messages(query), config))
-        found = await self.retriever.abatch(self._queries(query, text), config)
-        return reciprocal_rank(found)[: k or self.k]
+        rankings = await self.retriever.abatch(self._queries(query, text), config)
+        return reciprocal_rank(rankings)[: k or self.k]
 
     def _messages(self, query: str) -> list[BaseMessage]:
         template = get_preset("質問の言い換え").template

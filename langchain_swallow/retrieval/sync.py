@@ -23,13 +23,13 @@ from langchain_swallow.documents.locations import file_location, readable_path
 from langchain_swallow.documents.readers.section import LeftOut
 from langchain_swallow.documents.split import JapaneseTextSplitter
 from langchain_swallow.retrieval.embeddings.batches import embed_by_length
-from langchain_swallow.retrieval.index.segment import ORIGIN, Passage, passages_of
+from langchain_swallow.retrieval.index.segment import ORIGIN, Passage, make_passages
 from langchain_swallow.retrieval.sync_plan import ListedFile, Plan, StoredFile, make_plan
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.text.passages import passage_text
 
 # Passages of one change: enough to fill the encoder's batches, and lost if it is interrupted.
-_AT_ONCE = 256
+_BATCH_SIZE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +116,19 @@ def sync_folder(
         recursive=recursive,
         allow_mass_deletion=allow_mass_deletion,
     )
-    _tidy(store, plan)
+    _apply_moves(store, plan)
     targets = _targets(plan, reread=reread)
     paths = list(map(Path, targets))
     with closing(read_files(paths, max_file_mb=max_file_mb)) as read:
-        shown = tqdm(read, total=len(paths), desc="Syncing", disable=not progress)
-        updated = _update(store, shown, splitter or JapaneseTextSplitter(), targets, unread)
+        progress_bar = tqdm(read, total=len(paths), desc="Syncing", disable=not progress)
+        updated = _update(store, progress_bar, splitter or JapaneseTextSplitter(), targets, unread)
     added = {file.path for file in plan.added}
     moved = {old.source: plan.sources[file] for file, old in plan.moved.items()}
-    doubled = {other.source: kept.source for other, kept in plan.doubled.items()}
+    duplicates = {other.source: kept.source for other, kept in plan.duplicates.items()}
     return SyncSummary(
         added=tuple(target.source for path, target in targets.items() if path in updated & added),
         changed=tuple(target.source for path, target in targets.items() if path in updated - added),
-        moved={old: new for old, new in (doubled | moved).items() if old != new},
+        moved={old: new for old, new in (duplicates | moved).items() if old != new},
         deleted=tuple(known.source for known in plan.deleted),
         unchanged=tuple(
             known.source
@@ -170,31 +170,31 @@ def _listed_files(files: Iterable[Path], failed: dict[str, str]) -> list[ListedF
     return found
 
 
-def _tidy(store: SwallowFAISS, plan: Plan) -> None:
+def _apply_moves(store: SwallowFAISS, plan: Plan) -> None:
     """Do what needs no reading, as one change: delete, move, and note where files are."""
-    leaving = [*plan.deleted, *plan.doubled]
+    removed = [*plan.deleted, *plan.duplicates]
     moved = {(old.source, old.origin): file for file, old in plan.moved.items()}
-    noted = {
+    relocated = {
         (known.source, known.origin): file
         for file, known in (*plan.changed.items(), *plan.unchanged.items())
         if known.origin != file.location
     }
-    touched = [*moved, *noted]
+    affected = [*moved, *relocated]
 
-    def tidied(passage: Passage) -> Passage:
+    def updated_passage(passage: Passage) -> Passage:
         key = passage.metadata["source"], passage.origin
         if file := moved.get(key):
             metadata = {**passage.metadata, "source": plan.sources[file]}
             return replace(passage, metadata=metadata, origin=file.location)
-        return replace(passage, origin=noted[key].location) if key in noted else passage
+        return replace(passage, origin=relocated[key].location) if key in relocated else passage
 
     with store.transaction():
-        if leaving:
-            gone = [known.source for known in leaving], {known.origin for known in leaving}
+        if removed:
+            gone = [known.source for known in removed], {known.origin for known in removed}
             store.change(lambda before: before.without_sources(*gone))
-        if touched:
-            sources, origins = [source for source, _ in touched], {o for _, o in touched}
-            store.change(lambda before: before.changing(sources, tidied, origins))
+        if affected:
+            sources, origins = [source for source, _ in affected], {o for _, o in affected}
+            store.change(lambda before: before.changing(sources, updated_passage, origins))
 
 
 @dataclass(slots=True)
@@ -244,7 +244,7 @@ def _update(
     done: dict[str, _Target] = {}
     passages: list[Passage] = []
 
-    def store_them() -> None:
+    def store_batch() -> None:
         _replace(store, done.values(), passages)
         updated.update(done)
         done.clear()
@@ -263,15 +263,17 @@ def _update(
             # The store cannot know it: it would be added at every sync.
             unread.left_out.setdefault(path, (LeftOut("the file has no text", is_loss=False),))
             continue
-        if target.is_known and _are_stored(store, target, split):
+        if target.is_known and _is_stored(store, target, split):
             continue
         done[path] = target
-        made = passages_of([d.page_content for d in split], [d.metadata for d in split], None)
-        passages += [replace(passage, origin=target.location) for passage in made]
-        if len(passages) >= _AT_ONCE:
-            store_them()
+        new_passages = make_passages(
+            [d.page_content for d in split], [d.metadata for d in split], None
+        )
+        passages += [replace(passage, origin=target.location) for passage in new_passages]
+        if len(passages) >= _BATCH_SIZE:
+            store_batch()
     if done:
-        store_them()
+        store_batch()
     return updated
 
 
@@ -289,7 +291,7 @@ def _replace(store: SwallowFAISS, targets: Iterable[_Target], passages: list[Pas
             store.add_passages(passages, vectors)
 
 
-def _are_stored(store: SwallowFAISS, target: _Target, documents: list[Document]) -> bool:
+def _is_stored(store: SwallowFAISS, target: _Target, documents: list[Document]) -> bool:
     """Whether the store has exactly these of a file."""
     passages, _ = store.snapshot().of_sources([target.source], {target.location})
     stored = [(passage.text, passage.metadata) for passage in passages]

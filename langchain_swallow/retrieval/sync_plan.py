@@ -68,7 +68,7 @@ class Plan:
     unchanged: Mapping[ListedFile, StoredFile]
     moved: Mapping[ListedFile, StoredFile]
     deleted: tuple[StoredFile, ...]
-    doubled: Mapping[StoredFile, StoredFile]
+    duplicates: Mapping[StoredFile, StoredFile]
     sources: Mapping[ListedFile, str]
 
 
@@ -98,14 +98,14 @@ def make_plan(
     changed: dict[ListedFile, StoredFile] = {}
     unchanged: dict[ListedFile, StoredFile] = {}
     moved: dict[ListedFile, StoredFile] = {}
-    doubled: dict[StoredFile, StoredFile] = {}
+    duplicates: dict[StoredFile, StoredFile] = {}
     new: list[ListedFile] = []
     for file in listed:
-        if not (own := places.pop(file.location, [])):
+        if not (entries := places.pop(file.location, [])):
             new.append(file)
             continue
-        kept, *others = sorted(own, key=lambda known: _rank(known, file))
-        doubled |= dict.fromkeys(others, kept)
+        kept, *others = sorted(entries, key=lambda known: _rank(known, file))
+        duplicates |= dict.fromkeys(others, kept)
         if _is_elsewhere(kept, file):
             # The folder itself was moved.
             moved[file] = kept
@@ -115,9 +115,9 @@ def make_plan(
             changed[file] = kept
     gone = {
         place: files
-        for place, own in places.items()
+        for place, entries in places.items()
         if _is_below(place, root)
-        and (files := [file for file in own if file.was_file])
+        and (files := [file for file in entries if file.was_file])
         and (recursive or os.path.dirname(place) == root)
         and not any(_is_below(place, other) or place == other for other in unreadable)
     }
@@ -125,13 +125,15 @@ def make_plan(
     if gone and not allow_mass_deletion:
         total = len(changed) + len(unchanged) + len(moved) + len(gone)
         _check_deletions(gone, total, {f.location for f in listed} | set(unreadable), root)
-    deleted = tuple(file for own in gone.values() for file in own)
-    taken = {one.source for own in places.values() for one in own} - {d.source for d in deleted}
+    deleted = tuple(file for entries in gone.values() for file in entries)
+    taken = {one.source for entries in places.values() for one in entries} - {
+        d.source for d in deleted
+    }
     sources = {f: f.location if f.path in taken else f.path for f in (*added, *moved)}
     for file, old in moved.items():
         if old.hashes != {file.digest}:
             changed[file] = StoredFile(sources[file], file.location, old.hashes)
-    return Plan(tuple(added), changed, unchanged, moved, deleted, doubled, sources)
+    return Plan(tuple(added), changed, unchanged, moved, deleted, duplicates, sources)
 
 
 def _places(
@@ -143,13 +145,13 @@ def _places(
         with contextlib.suppress(ValueError):  # no path has NUL, for example
             # Without a location it was written as seen from here, most likely.
             places.setdefault(file.origin or file_location(file.source), []).append(file)
-    there = {file.location for file in listed}
-    unknown = {place: own for place, own in places.items() if place not in there}
+    listed_places = {file.location for file in listed}
+    unknown = {place: entries for place, entries in places.items() if place not in listed_places}
     missing = [file for file in listed if file.location not in places]
-    for old, now in (
+    for old, new in (
         _other_spellings(unknown, missing) | _relocated(unknown, missing, root)
     ).items():
-        places.setdefault(now, []).extend(places.pop(old))
+        places.setdefault(new, []).extend(places.pop(old))
     return places
 
 
@@ -184,14 +186,14 @@ def _relocated(
         parts = os.path.relpath(file.location, root).split(os.sep)
         by_content.setdefault((file.digest, folded(parts[-1])), []).append(parts)
     strangers = {
-        place: own
-        for place, own in places.items()
-        if not _is_below(place, root) or not all(file.origin for file in own)
+        place: entries
+        for place, entries in places.items()
+        if not _is_below(place, root) or not all(file.origin for file in entries)
     }
     votes: dict[str, list[str]] = {}
-    for place, own in strangers.items():
+    for place, entries in strangers.items():
         parts = place.split(os.sep)
-        for digest in {digest for file in own for digest in file.hashes if digest}:
+        for digest in {digest for file in entries for digest in file.hashes if digest}:
             for inside in by_content.get((digest, folded(parts[-1])), []):
                 if list(map(folded, parts[-len(inside) :])) == list(map(folded, inside)):
                     votes.setdefault(os.sep.join(parts[: -len(inside)]), []).append(place)
@@ -210,9 +212,9 @@ def _without_moved(
 ) -> Iterator[ListedFile]:
     """New files that are none of those that are gone; the others go from `gone` to `moved`."""
     by_content: dict[tuple[str | None, str], list[str]] = {}
-    for place, own in gone.items():
-        if len(own[0].hashes) == 1:
-            (digest,) = own[0].hashes
+    for place, entries in gone.items():
+        if len(entries[0].hashes) == 1:
+            (digest,) = entries[0].hashes
             by_content.setdefault((digest, folded(os.path.basename(place))), []).append(place)
     for file in new:
         same = by_content.get((file.digest, folded(os.path.basename(file.location))))
@@ -225,9 +227,11 @@ def _without_moved(
             gone[place] = others
 
 
-def _check_deletions(gone: Collection[str], known: int, there: Collection[str], root: str) -> None:
+def _check_deletions(
+    gone: Collection[str], known: int, listed_places: Collection[str], root: str
+) -> None:
     # Of two entries of one file that is gone both are, and it counts once.
-    emptied = not there and known >= _MIN_FILES_EMPTIED
+    emptied = not listed_places and known >= _MIN_FILES_EMPTIED
     if emptied or (known >= _MIN_FILES and 2 * len(gone) > known):
         _refuse(root, gone, known)
     by_folder: dict[str, list[str]] = {}
@@ -236,10 +240,12 @@ def _check_deletions(gone: Collection[str], known: int, there: Collection[str], 
             if folder == root or not _is_below(folder, root):
                 break
             by_folder.setdefault(folder, []).append(place)
-    for folder, own in by_folder.items():
-        is_empty = os.path.isdir(folder) and not any(_is_below(place, folder) for place in there)
-        if is_empty and len(own) >= _MIN_FILES_IN_FOLDER:
-            _refuse(folder, own, len(own))
+    for folder, entries in by_folder.items():
+        is_empty = os.path.isdir(folder) and not any(
+            _is_below(place, folder) for place in listed_places
+        )
+        if is_empty and len(entries) >= _MIN_FILES_IN_FOLDER:
+            _refuse(folder, entries, len(entries))
 
 
 def _refuse(folder: str, gone: Collection[str], known: int) -> None:

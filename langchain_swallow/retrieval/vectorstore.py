@@ -21,11 +21,11 @@ from langchain_swallow.retrieval.embeddings.batches import embed_by_length
 from langchain_swallow.retrieval.index import snapshot as snapshots
 from langchain_swallow.retrieval.index.current import CurrentIndex
 from langchain_swallow.retrieval.index.folder import IndexFolder
-from langchain_swallow.retrieval.index.manifest import Manifest, describe_encoder
-from langchain_swallow.retrieval.index.metric import Metric, prepared
+from langchain_swallow.retrieval.index.manifest import Manifest, describe_embedding_model
+from langchain_swallow.retrieval.index.metric import Metric, prepare_vectors
 from langchain_swallow.retrieval.index.origins import with_origins
-from langchain_swallow.retrieval.index.segment import Passage, passages_of
-from langchain_swallow.retrieval.index.snapshot import Found, Snapshot
+from langchain_swallow.retrieval.index.segment import Passage, make_passages
+from langchain_swallow.retrieval.index.snapshot import RowRef, Snapshot
 from langchain_swallow.retrieval.index.vectors import Kind
 from langchain_swallow.text.passages import passage_text
 from langchain_swallow.text.surrogates import replace_surrogates
@@ -76,7 +76,9 @@ class SwallowFAISS(VectorStore):
             removed = " Version 0.2 has no ivfpq; give hnsw." if str(index) == "ivfpq" else ""
             raise ValueError(f"index must be flat, hnsw or auto, not {index!r}.{removed}")
         self._embedding = embedding
-        manifest = Manifest(metric=metric, index=index, embedding=describe_encoder(embedding))
+        manifest = Manifest(
+            metric=metric, index=index, embedding=describe_embedding_model(embedding)
+        )
         self._index = CurrentIndex(manifest, None if path is None else Path(path), wait_s)
 
     @property
@@ -139,7 +141,7 @@ class SwallowFAISS(VectorStore):
             ValueError: `metadatas` or `ids` have another length than `texts`.
             EmbeddingError: The encoder returned vectors of another length, or non-finite ones.
         """
-        passages = passages_of(list(texts), metadatas, ids)
+        passages = make_passages(list(texts), metadatas, ids)
         if passages:
             shown = [passage_text(p.text, p.metadata) for p in passages]
             self.add_passages(passages, embed_by_length(self._embedding, shown, progress=progress))
@@ -154,14 +156,14 @@ class SwallowFAISS(VectorStore):
     ) -> list[str]:
         """As `add_texts`, for texts whose vectors are known; they must be of this encoder."""
         pairs = list(text_embeddings)
-        passages = passages_of([text for text, _ in pairs], metadatas, ids)
+        passages = make_passages([text for text, _ in pairs], metadatas, ids)
         if passages:
             self.add_passages(passages, [vector for _, vector in pairs])
         return [passage.id for passage in passages]
 
     def add_passages(self, passages: list[Passage], vectors: Any) -> None:
         """As `add_embeddings`, for passages that may say which file they are of."""
-        rows = prepared(vectors, self._metric)
+        rows = prepare_vectors(vectors, self._metric)
         located = with_origins(passages)
         self.change(lambda before: before.adding(located, rows))
 
@@ -181,7 +183,7 @@ class SwallowFAISS(VectorStore):
             sources = [source] if isinstance(source, str) else list(source)
             self.change(lambda before: before.without_sources(sources))
         if filter is not None:
-            condition = condition_of(filter)
+            condition = adapt_filter(filter)
             self.change(lambda before: before.without_admitted(condition))
         if ids is not None:
             self.change(lambda before: before.without_ids(ids))
@@ -224,8 +226,8 @@ class SwallowFAISS(VectorStore):
         for source, digest in self.snapshot().distinct("source", "content_hash"):
             if source is not None:
                 hashes.setdefault(str(source), set()).add(digest)
-        found = sorted(hashes.items())
-        return {source: own.pop() if len(own) == 1 else None for source, own in found}
+        entries = sorted(hashes.items())
+        return {source: known.pop() if len(known) == 1 else None for source, known in entries}
 
     # Searching
 
@@ -247,10 +249,10 @@ class SwallowFAISS(VectorStore):
         self, embedding: list[float], k: int = 4, filter: Filter | None = None
     ) -> list[tuple[Document, float]]:
         """As `similarity_search_with_score`, for a vector of shape (dim,)."""
-        now = self.snapshot()
-        found = self._nearest(now, embedding, k, filter)
-        passages = now.passages(found)
-        return [(_document(p), hit.score) for p, hit in zip(passages, found, strict=True)]
+        snapshot = self.snapshot()
+        refs = self._nearest(snapshot, embedding, k, filter)
+        passages = snapshot.passages(refs)
+        return [(_document(p), hit.score) for p, hit in zip(passages, refs, strict=True)]
 
     def similarity_search(
         self, query: str, k: int = 4, filter: Filter | None = None, **_: Any
@@ -287,15 +289,15 @@ class SwallowFAISS(VectorStore):
         **_: Any,
     ) -> list[Document]:
         """As `max_marginal_relevance_search`, for a vector."""
-        now = self.snapshot()
-        found = self._nearest(now, embedding, fetch_k, filter)
+        snapshot = self.snapshot()
+        refs = self._nearest(snapshot, embedding, fetch_k, filter)
         chosen = maximal_marginal_relevance(
             np.array(embedding, dtype=np.float32),
-            list(now.vectors(found)),
+            list(snapshot.vectors(refs)),
             lambda_mult=lambda_mult,
             k=k,
         )
-        return [_document(p) for p in now.passages([found[i] for i in chosen])]
+        return [_document(p) for p in snapshot.passages([refs[i] for i in chosen])]
 
     def query_vector(self, query: str, like: str = "") -> NDArray[np.float32]:
         """The vector that a question is searched with, shape (dim,).
@@ -308,14 +310,14 @@ class SwallowFAISS(VectorStore):
         rows = [self._embedding.embed_query(replace_surrogates(query))]
         if like.strip():
             rows += self._embedding.embed_documents([replace_surrogates(like)])
-        mean = prepared(rows, self._metric).mean(axis=0, keepdims=True)
-        return prepared(mean, self._metric)[0]
+        mean = prepare_vectors(rows, self._metric).mean(axis=0, keepdims=True)
+        return prepare_vectors(mean, self._metric)[0]
 
     def _nearest(
-        self, now: Snapshot, embedding: list[float], k: int, filter: Filter | None
-    ) -> list[Found]:
-        query = prepared([embedding], now.metric)[0]
-        return now.search(query, k, None if filter is None else condition_of(filter))
+        self, snapshot: Snapshot, embedding: list[float], k: int, filter: Filter | None
+    ) -> list[RowRef]:
+        query = prepare_vectors([embedding], snapshot.metric)[0]
+        return snapshot.search(query, k, None if filter is None else adapt_filter(filter))
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return float
@@ -341,8 +343,8 @@ class SwallowFAISS(VectorStore):
             IndexStoreError: It is damaged, of another version, or made with another embedding.
         """
         stored = IndexFolder(Path(folder)).read()
-        facts = stored.manifest
-        store = cls(embeddings, metric=facts.metric, index=facts.index)  # type: ignore[arg-type]
+        manifest = stored.manifest
+        store = cls(embeddings, metric=manifest.metric, index=manifest.index)  # type: ignore[arg-type]
         store._index.take(stored, folder)
         return store
 
@@ -355,7 +357,7 @@ def _document(passage: Passage) -> Document:
     return Document(id=passage.id, page_content=passage.text, metadata=passage.metadata)
 
 
-def condition_of(filter: Filter) -> snapshots.Filter:
+def adapt_filter(filter: Filter) -> snapshots.Filter:
     """A filter as the index takes it: functions get Documents here and passages there."""
     if callable(filter):
         return lambda passage: bool(filter(_document(passage)))

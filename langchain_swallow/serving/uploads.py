@@ -28,7 +28,7 @@ from langchain_swallow.documents.readers.registry import (
 from langchain_swallow.documents.readers.sandbox import Sandbox
 from langchain_swallow.documents.readers.section import describe_left_out
 from langchain_swallow.errors import DocumentError
-from langchain_swallow.retrieval.index.segment import passages_of
+from langchain_swallow.retrieval.index.segment import make_passages
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.serving.blocks import split_in_blocks
 from langchain_swallow.text.passages import passage_text
@@ -246,7 +246,9 @@ class _Job:
         texts = [chunk.page_content for chunk in chunks]
         metadatas = [{**chunk.metadata, _MARK: True} for chunk in chunks]
         # Without an origin, the file cannot be confused with one in the server's folder.
-        passages = [replace(passage, origin="") for passage in passages_of(texts, metadatas, None)]
+        passages = [
+            replace(passage, origin="") for passage in make_passages(texts, metadatas, None)
+        ]
         # Chunks are embedded before the transaction, because it blocks other writers.
         with self._store.transaction():
             self._refuse_documents_of_others()

@@ -20,7 +20,7 @@ from langchain_swallow import HybridRetriever, SwallowEmbeddings, SwallowFAISS
 from langchain_swallow.evaluation.rag import read_jsquad
 from langchain_swallow.evaluation.tables import Table, write_figures
 from langchain_swallow.retrieval.fusion import Ranked
-from langchain_swallow.retrieval.hybrid import _READ as READ
+from langchain_swallow.retrieval.hybrid import _MIN_READ as READ
 from langchain_swallow.retrieval.index.snapshot import Snapshot
 from langchain_swallow.text.passages import passage_text
 from langchain_swallow.text.terms import strip_question_words, sudachi_terms

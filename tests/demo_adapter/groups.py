@@ -178,7 +178,7 @@ class Ranked:
     def __init__(self, notices: Sequence[Notice]) -> None:
         self.notices = notices
         texts = [passage_text(n.text, {"title": n.title}) for n in notices]
-        self._scorer = BM25Scorer([Part(Lexical.of_ngrams(texts), None)])
+        self._scorer = BM25Scorer([Part(Lexical.from_ngrams(texts), None)])
 
     def search(self, question: str, k: int = 10) -> list[Notice]:
         """The k best, best first."""

@@ -10,7 +10,7 @@ from langchain_core.embeddings import Embeddings
 
 from langchain_swallow import SwallowFAISS
 from langchain_swallow.errors import IndexStoreError
-from langchain_swallow.retrieval.index.metric import prepared
+from langchain_swallow.retrieval.index.metric import prepare_vectors
 from langchain_swallow.retrieval.index.vectors import Vectors
 from tests.support.embeddings import CharacterEmbeddings
 from tests.support.paths import ROOT
@@ -237,7 +237,7 @@ def test_readers_in_other_processes_see_whole_states(tmp_path):
 @pytest.mark.parametrize("k", [10, 500])
 def test_vectors_in_no_clusters_are_found_too(k):
     """As those of texts are."""
-    rows = prepared(np.random.default_rng(0).normal(size=(20_000, 16)), "cosine")
+    rows = prepare_vectors(np.random.default_rng(0).normal(size=(20_000, 16)), "cosine")
     vectors = Vectors.build(rows, "cosine", "hnsw")
     both = 0
     for number in range(100):
@@ -249,7 +249,7 @@ def test_vectors_in_no_clusters_are_found_too(k):
 def test_a_filter_whose_passages_all_lie_far_away_still_finds_the_nearest():
     """A graph looks near the query, where nothing is admitted."""
     rng = np.random.default_rng(0)
-    rows = prepared(rng.normal(size=(20_000, 16)), "cosine")
+    rows = prepare_vectors(rng.normal(size=(20_000, 16)), "cosine")
     vectors = Vectors.build(rows, "cosine", "hnsw")
     assert vectors.kind == "hnsw"
     scores = rows @ rows[0]
@@ -270,7 +270,7 @@ def test_a_filter_that_admits_little_near_the_question_still_finds_the_nearest()
     """A graph comes by enough that is admitted, of the nearest ten by 0.77."""
     rng = np.random.default_rng(0)
     near = rng.normal(size=(100, 32))[rng.integers(100, size=20_000)]
-    rows = prepared(near + 0.8 * rng.normal(size=near.shape), "cosine")
+    rows = prepare_vectors(near + 0.8 * rng.normal(size=near.shape), "cosine")
     vectors = Vectors.build(rows, "cosine", "hnsw")
     along = rows @ rng.normal(size=32)
     admitted = along > np.quantile(along, 0.7)
@@ -285,7 +285,7 @@ def test_a_filter_that_admits_little_near_the_question_still_finds_the_nearest()
 def test_a_filter_over_many_copies_finds_those_it_admits():
     """Of copies a graph's nodes are all as near."""
     rng = np.random.default_rng(0)
-    rows = np.repeat(prepared(rng.normal(size=(30, 16)), "cosine"), 500, axis=0)
+    rows = np.repeat(prepare_vectors(rng.normal(size=(30, 16)), "cosine"), 500, axis=0)
     admitted = np.arange(len(rows)) % 2 == 0
     hits = Vectors.build(rows, "cosine", "hnsw").search(rows[3], 5, admitted)
     assert len(hits.rows) == 5

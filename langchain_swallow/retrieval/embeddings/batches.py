@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from langchain_swallow.text.surrogates import replace_surrogates
 
-_AT_ONCE = 64
+_BATCH_SIZE = 64
 
 
 def embed_by_length(
@@ -30,8 +30,8 @@ def embed_by_length(
     vectors = dict(known or {})
     order = sorted((text for text in dict.fromkeys(texts) if text not in vectors), key=len)
     with tqdm(total=len(order), desc="Embedding", disable=not progress) as bar:
-        for start in range(0, len(order), _AT_ONCE):
-            part = order[start : start + _AT_ONCE]
+        for start in range(0, len(order), _BATCH_SIZE):
+            part = order[start : start + _BATCH_SIZE]
             # A list of Python's floats takes eight times the memory.
             made = embedding.embed_documents(list(map(replace_surrogates, part)))
             rows = (np.asarray(v, dtype=np.float32) for v in made)

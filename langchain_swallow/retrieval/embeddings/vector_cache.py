@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float32]
 
-_AT_ONCE = 500
+_BATCH_SIZE = 500
 _WAIT_S = 30.0
 
 
@@ -24,8 +24,8 @@ class VectorCache:
         encoder: What tells encoders apart: model and prefix. Vectors of others are not found.
     """
 
-    def __init__(self, path: Path, encoder: str) -> None:
-        self._path, self._encoder = path, encoder
+    def __init__(self, path: Path, model_key: str) -> None:
+        self._path, self._model_key = path, model_key
         self._lock = threading.Lock()
 
     def get(self, texts: Sequence[str]) -> dict[str, Vector]:
@@ -33,15 +33,15 @@ class VectorCache:
         keys = {self._key(text): text for text in texts}
         if not self._path.exists():
             return {}
-        found: dict[str, Vector] = {}
+        vectors: dict[str, Vector] = {}
         with self._lock, closing(self._open()) as database:
-            for start in range(0, len(keys), _AT_ONCE):
-                part = list(keys)[start : start + _AT_ONCE]
-                marks = ",".join("?" * len(part))
+            for start in range(0, len(keys), _BATCH_SIZE):
+                batch = list(keys)[start : start + _BATCH_SIZE]
+                marks = ",".join("?" * len(batch))
                 statement = f"SELECT key, vector FROM vectors WHERE key IN ({marks})"
-                for key, vector in database.execute(statement, part):
-                    found[keys[key]] = np.frombuffer(vector, dtype=np.float32)
-        return found
+                for key, vector in database.execute(statement, batch):
+                    vectors[keys[key]] = np.frombuffer(vector, dtype=np.float32)
+        return vectors
 
     def put(self, vectors: Mapping[str, Vector]) -> None:
         """Store vectors by text."""
@@ -56,5 +56,5 @@ class VectorCache:
         return database
 
     def _key(self, text: str) -> bytes:
-        named = f"{self._encoder}\0{text}".encode("utf-8", "surrogatepass")
+        named = f"{self._model_key}\0{text}".encode("utf-8", "surrogatepass")
         return hashlib.sha256(named).digest()

@@ -26,13 +26,13 @@ Weights = Mapping[int, int]
 
 _K1, _B = 1.2, 0.75
 # Above every code point (21 bits), so that pairs and single characters are apart.
-_PAIR = 32
-_WORD = 1 << 63
-_ALIGNED = 64
+_PAIR_SHIFT = 32
+_WORD_FLAG = 1 << 63
+_ALIGNMENT = 64
 # A term in a tenth of all rows is kept as an array of all rows.
-_EVERYWHERE = 0.1
-_KEEP_FROM_BYTES = 16 * 1024
-_KEPT_BYTES = 128 * 1024**2
+_MIN_DENSE_SHARE = 0.1
+_MIN_CACHED_BYTES = 16 * 1024
+_MAX_CACHE_BYTES = 128 * 1024**2
 _NAMES = ("keys", "starts", "rows", "counts", "lengths")
 
 
@@ -62,16 +62,16 @@ class Lexical:
     lengths: NDArray[np.int32]
 
     @classmethod
-    def of_ngrams(cls, texts: Iterable[str]) -> "Lexical":
+    def from_ngrams(cls, texts: Iterable[str]) -> "Lexical":
         """Characters and pairs of characters of texts' search keys, as `ngram_weights` has them."""
         normal = [normalize(text) for text in texts]
         keys, places = ngrams("\n".join(normal))
         ends = np.cumsum([len(text) + 1 for text in normal])
         rows = np.searchsorted(ends, places, side="right").astype(np.int32)
-        return cls._of(keys, rows, len(normal))
+        return cls._from_terms(keys, rows, len(normal))
 
     @classmethod
-    def of_words(cls, texts: Iterable[str], terms: Terms) -> "Lexical":
+    def from_words(cls, texts: Iterable[str], terms: Terms) -> "Lexical":
         """Terms of a tokenizer, as `word_weights` has them."""
         keys: list[int] = []
         places: list[int] = []
@@ -80,10 +80,14 @@ class Lexical:
             own = [_word_key(term) for term in terms(text)]
             keys += own
             places += [size - 1] * len(own)
-        return cls._of(np.array(keys, dtype=np.uint64), np.array(places, dtype=np.int32), size)
+        return cls._from_terms(
+            np.array(keys, dtype=np.uint64), np.array(places, dtype=np.int32), size
+        )
 
     @classmethod
-    def _of(cls, keys: NDArray[np.uint64], places: NDArray[np.int32], size: int) -> "Lexical":
+    def _from_terms(
+        cls, keys: NDArray[np.uint64], places: NDArray[np.int32], size: int
+    ) -> "Lexical":
         lengths = np.bincount(places, minlength=size).astype(np.int32)
         order = np.lexsort((places, keys))
         keys, places = keys[order], places[order]
@@ -107,7 +111,7 @@ class Lexical:
         """Write the arrays one after another in NumPy's format, without pickle."""
         with path.open("wb") as file:
             for name in _NAMES:
-                file.write(bytes(-file.tell() % _ALIGNED))
+                file.write(bytes(-file.tell() % _ALIGNMENT))
                 save_array(file, getattr(self, name))
 
     @classmethod
@@ -121,7 +125,7 @@ class Lexical:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         offset, arrays = 0, {}
         for name in _NAMES:
-            offset += -offset % _ALIGNED
+            offset += -offset % _ALIGNMENT
             head = io.BytesIO(mapped[offset : offset + 256])
             if np.lib.format.read_magic(head) != (1, 0):
                 raise ValueError(f"{path} has arrays of an unknown version")
@@ -184,8 +188,8 @@ class BM25Scorer:
             (_K1 * (1 - _B + _B * part.lexical.lengths / max(1.0, mean))).astype(np.float32)
             for part in parts
         ]
-        self._kept: OrderedDict[int, _Term] = OrderedDict()
-        self._kept_bytes = 0
+        self._cache: OrderedDict[int, _Term] = OrderedDict()
+        self._cache_bytes = 0
         self._lock = threading.Lock()
 
     def scores(self, weights: Weights) -> list[NDArray[np.float32]]:
@@ -211,49 +215,49 @@ class BM25Scorer:
     def idf(self, key: int) -> float:
         """Inverse document frequency of a term, above 0."""
         with self._lock:
-            if key in self._kept:
-                return self._kept[key].idf
+            if key in self._cache:
+                return self._cache[key].idf
         return self._idf([part.lexical.postings(key) for part in self._parts])
 
     def _idf(self, found: Sequence[Postings | None]) -> float:
         living = zip(found, self._parts, strict=True)
-        df = sum(_living(postings, part.alive) for postings, part in living if postings)
+        df = sum(_count_alive(postings, part.alive) for postings, part in living if postings)
         return math.log(1 + (self._size - df + 0.5) / (df + 0.5))
 
     def _term(self, key: int) -> _Term:
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
+            if key in self._cache:
+                self._cache.move_to_end(key)
+                return self._cache[key]
         found = [part.lexical.postings(key) for part in self._parts]
         impacts = [
             None if postings is None else _impacts(postings, norm)
             for postings, norm in zip(found, self._norms, strict=True)
         ]
         term = _Term(self._idf(found), impacts)
-        if term.bytes >= _KEEP_FROM_BYTES:
-            self._keep(key, term)
+        if term.bytes >= _MIN_CACHED_BYTES:
+            self._cache_term(key, term)
         return term
 
-    def _keep(self, key: int, term: _Term) -> None:
+    def _cache_term(self, key: int, term: _Term) -> None:
         with self._lock:
-            if key not in self._kept:
-                self._kept[key] = term
-                self._kept_bytes += term.bytes
-            while self._kept_bytes > _KEPT_BYTES:
-                _, gone = self._kept.popitem(last=False)
-                self._kept_bytes -= gone.bytes
+            if key not in self._cache:
+                self._cache[key] = term
+                self._cache_bytes += term.bytes
+            while self._cache_bytes > _MAX_CACHE_BYTES:
+                _, evicted = self._cache.popitem(last=False)
+                self._cache_bytes -= evicted.bytes
 
 
 def _impacts(postings: Postings, norm: NDArray[np.float32]) -> _Impacts:
     counts = postings.counts.astype(np.float32)
     values = counts / (counts + norm[postings.rows])
-    if len(values) < _EVERYWHERE * len(norm):
+    if len(values) < _MIN_DENSE_SHARE * len(norm):
         return _Impacts(postings.rows, values)
     # Adding to all rows is faster than finding those that are meant.
-    everywhere = np.zeros_like(norm)
-    everywhere[postings.rows] = values
-    return _Impacts(None, everywhere)
+    dense = np.zeros_like(norm)
+    dense[postings.rows] = values
+    return _Impacts(None, dense)
 
 
 def ngrams(key: str) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
@@ -267,7 +271,7 @@ def ngrams(key: str) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     inside = np.char.isalnum(codes.view("<U1"))
     single, pairs = np.flatnonzero(inside), np.flatnonzero(inside[:-1] & inside[1:])
     wide = codes.astype(np.uint64)
-    terms = [wide[single], (wide[pairs] << np.uint64(_PAIR)) | wide[pairs + 1]]
+    terms = [wide[single], (wide[pairs] << np.uint64(_PAIR_SHIFT)) | wide[pairs + 1]]
     return np.concatenate(terms), np.concatenate([single, pairs])
 
 
@@ -281,10 +285,10 @@ def word_weights(query: str, terms: Terms) -> Weights:
     return Counter(_word_key(term) for term in terms(query))
 
 
-def _living(found: Postings, alive: NDArray[np.bool_] | None) -> int:
+def _count_alive(found: Postings, alive: NDArray[np.bool_] | None) -> int:
     return len(found.rows) if alive is None else int(np.count_nonzero(alive[found.rows]))
 
 
 def _word_key(term: str) -> int:
     digest = blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "little") | _WORD
+    return int.from_bytes(digest, "little") | _WORD_FLAG

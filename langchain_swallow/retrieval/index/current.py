@@ -80,10 +80,10 @@ class CurrentIndex:
             IndexStoreError: It was made with another encoder or metric.
         """
         for name in ("embedding", "metric"):
-            made_with, given = getattr(stored.manifest, name), getattr(self.manifest, name)
-            if made_with != given:
+            made_with, expected = getattr(stored.manifest, name), getattr(self.manifest, name)
+            if made_with != expected:
                 raise IndexStoreError(
-                    f"{folder} was made with the {name} {made_with!r}, this is {given!r}. "
+                    f"{folder} was made with the {name} {made_with!r}, this is {expected!r}. "
                     "Open it with that one, or index the documents again."
                 )
         if stored.snapshot.is_outdated and not self._snapshot.is_outdated:

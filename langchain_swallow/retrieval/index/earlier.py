@@ -13,18 +13,18 @@ import faiss
 import numpy as np
 
 
-def in_row_order(flat: Any, fast: Any, order: Path | None) -> tuple[Any, Any]:
+def in_row_order(flat: Any, graph_or_lists: Any, order: Path | None) -> tuple[Any, Any]:
     """A flat index and its graph, `None` in place of lists, with row i at place i.
 
     Args:
         flat: The exact vectors.
-        fast: A graph, lists or `None`.
+        graph_or_lists: A graph, lists or `None`.
         order: File of the row at each place; `None` where they are in order.
 
     Raises:
         ValueError: The file of the order is damaged.
     """
-    graph = None if isinstance(fast, faiss.IndexIVF) else fast
+    graph = None if isinstance(graph_or_lists, faiss.IndexIVF) else graph_or_lists
     if order is None:
         return flat, graph
     rows = np.load(order, allow_pickle=False).astype(np.int64)

@@ -32,7 +32,7 @@ class Column:
     codes: NDArray[np.unsignedinteger]
 
     @classmethod
-    def of(cls, entries: Iterable[Mapping[str, Any]], key: str) -> "Column":
+    def from_metadata(cls, entries: Iterable[Mapping[str, Any]], key: str) -> "Column":
         """The column of a key."""
         known: dict[Any, int] = {}
         values: list[Any] = []
@@ -54,8 +54,10 @@ class Column:
 
     def admitted(self, condition: Callable[[Any], bool]) -> Mask:
         """Rows whose value meets the condition."""
-        met = np.fromiter((condition(v) for v in self.values), dtype=bool, count=len(self.values))
-        return met[self.codes] if len(met) else np.zeros(0, dtype=bool)
+        matching = np.fromiter(
+            (condition(v) for v in self.values), dtype=bool, count=len(self.values)
+        )
+        return matching[self.codes] if len(matching) else np.zeros(0, dtype=bool)
 
 
 def admitted_rows(filter: Mapping[str, Any], column: Callable[[str], Column], count: int) -> Mask:
@@ -70,24 +72,24 @@ def admitted_rows(filter: Mapping[str, Any], column: Callable[[str], Column], co
         ValueError: An unknown operator, or an operand of the wrong type.
     """
     admitted = np.ones(count, dtype=bool)
-    for key, wanted in filter.items():
+    for key, expected in filter.items():
         if key in ("$and", "$or"):
-            parts = [admitted_rows(part, column, count) for part in _listed(key, wanted)]
+            parts = [admitted_rows(part, column, count) for part in _listed(key, expected)]
             joined = np.logical_and if key == "$and" else np.logical_or
             admitted &= joined.reduce(parts) if parts else key == "$and"
         elif key == "$not":
-            admitted &= ~admitted_rows(wanted, column, count)
+            admitted &= ~admitted_rows(expected, column, count)
         elif key.startswith("$"):
             raise ValueError(f"Unknown operator {key!r}. There are $and, $or and $not.")
         else:
-            admitted &= column(key).admitted(_condition(wanted))
+            admitted &= column(key).admitted(_condition(expected))
     return admitted
 
 
-def _condition(wanted: Any) -> Callable[[Any], bool]:
-    if not isinstance(wanted, Mapping) or not any(str(key).startswith("$") for key in wanted):
-        return lambda value: _equal(value, wanted)
-    parts = [_operator(name, operand) for name, operand in wanted.items()]
+def _condition(expected: Any) -> Callable[[Any], bool]:
+    if not isinstance(expected, Mapping) or not any(str(key).startswith("$") for key in expected):
+        return lambda value: _equal(value, expected)
+    parts = [_operator(name, operand) for name, operand in expected.items()]
     return lambda value: all(part(value) for part in parts)
 
 
@@ -114,10 +116,10 @@ def _operator(name: str, operand: Any) -> Callable[[Any], bool]:
     )
 
 
-def _equal(value: Any, wanted: Any) -> bool:
-    if isinstance(value, bool) != isinstance(wanted, bool):
+def _equal(value: Any, expected: Any) -> bool:
+    if isinstance(value, bool) != isinstance(expected, bool):
         return False
-    return bool(value is not _MISSING and value == wanted)
+    return bool(value is not _MISSING and value == expected)
 
 
 def _comparable(value: Any, operand: Any) -> bool:

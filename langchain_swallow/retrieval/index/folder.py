@@ -32,7 +32,7 @@ from langchain_swallow.retrieval.index.manifest import (
     StoredSegment,
     read_manifest,
 )
-from langchain_swallow.retrieval.index.segment import Living, Segment
+from langchain_swallow.retrieval.index.segment import LiveSegment, Segment
 from langchain_swallow.retrieval.index.snapshot import Snapshot
 from langchain_swallow.retrieval.index.vectors import Vectors
 
@@ -126,11 +126,11 @@ class IndexFolder:
             FileNotFoundError: There is no index.
             IndexStoreError: A file is damaged, missing, or of another version.
         """
-        have = {p.segment.name: p.segment for p in known.parts} if known else {}
+        loaded = {p.segment.name: p.segment for p in known.parts} if known else {}
         while True:
             manifest = read_manifest(self.path)
             try:
-                return Stored(manifest, self._snapshot(manifest, have))
+                return Stored(manifest, self._snapshot(manifest, loaded))
             except FileNotFoundError as error:
                 # Writers may have removed what the manifest named a moment ago. However often they
                 # do: what has been read by then is in `have`, and the next try has less to read.
@@ -152,12 +152,12 @@ class IndexFolder:
         Raises:
             OSError: Also where the disk is full: the index is then as it was before.
         """
-        there = {path.name for path in self.path.iterdir()}
+        present = {path.name for path in self.path.iterdir()}
         try:
             with full_disk_explained(self.path):
                 return self._write(snapshot, before)
         except BaseException:
-            self._remove_new(there)
+            self._remove_new(present)
             raise
 
     def replace(self, snapshot: Snapshot, facts: Manifest) -> None:
@@ -170,8 +170,8 @@ class IndexFolder:
         with self.writing():
             compacted = snapshot.compacted()
             # Files are never written twice: they may be mapped, by this snapshot too.
-            there = self._segments({part.segment.name for part in compacted.parts})
-            self.write(compacted, replace(facts.without_files(), segments=there))
+            present = self._segments({part.segment.name for part in compacted.parts})
+            self.write(compacted, replace(facts.without_files(), segments=present))
 
     def _segments(self, names: Collection[str]) -> tuple[StoredSegment, ...]:
         """Those of these segments that the folder's index has; a damaged one has none."""
@@ -204,27 +204,27 @@ class IndexFolder:
         return Stored(manifest, self._snapshot(manifest, known, verify=False))
 
     def _snapshot(
-        self, manifest: Manifest, have: dict[str, Segment], *, verify: bool = True
+        self, manifest: Manifest, loaded: dict[str, Segment], *, verify: bool = True
     ) -> Snapshot:
         """A manifest's segments; those that `have` lacks are read into it."""
         for stored in manifest.segments:
-            if stored.name not in have:
+            if stored.name not in loaded:
                 if verify:
                     self._verify(stored)
-                have[stored.name] = self._read_segment(stored, manifest)
-        parts = [Living(have[s.name], s.alive()) for s in manifest.segments]
+                loaded[stored.name] = self._read_segment(stored, manifest)
+        parts = [LiveSegment(loaded[s.name], s.alive()) for s in manifest.segments]
         return Snapshot(manifest.metric, manifest.index, tuple(parts))  # type: ignore[arg-type]
 
     def _verify(self, segment: StoredSegment) -> None:
         """Compare sizes and hashes before anything is parsed."""
         with ThreadPoolExecutor(max_workers=4) as pool:
             found = list(pool.map(_stored_file, [self.path / name for name in segment.files]))
-        for (name, wanted), is_there in zip(segment.files.items(), found, strict=True):
-            if is_there != wanted:
+        for (name, expected), actual in zip(segment.files.items(), found, strict=True):
+            if actual != expected:
                 reason = (
                     "its contents have changed"
-                    if is_there.bytes == wanted.bytes
-                    else f"it has {is_there.bytes} bytes, not {wanted.bytes}"
+                    if actual.bytes == expected.bytes
+                    else f"it has {actual.bytes} bytes, not {expected.bytes}"
                 )
                 raise IndexStoreError(
                     f"{self.path / name} is damaged: {reason}. Restore it, or index the documents "
@@ -232,8 +232,8 @@ class IndexFolder:
                 )
 
     def _read_segment(self, stored: StoredSegment, manifest: Manifest) -> Segment:
-        database, terms, exact, *beside = self._paths(stored.name)
-        fast, order = (path if path.name in stored.files else None for path in beside)
+        database, terms, exact, *segment_files = self._paths(stored.name)
+        fast, order = (path if path.name in stored.files else None for path in segment_files)
         try:
             vectors = Vectors.read(exact, fast, manifest.metric, order=order)  # type: ignore[arg-type]
             lexical = Lexical.read(terms)
@@ -266,13 +266,13 @@ class IndexFolder:
             files={path.name: _stored_file(path) for path in files},
         )
 
-    def _replace_manifest(self, manifest: Manifest, beside: Sequence[Path]) -> None:
+    def _replace_manifest(self, manifest: Manifest, segment_files: Sequence[Path]) -> None:
         path = self.path / f".manifest-{uuid.uuid4().hex}"
         with os.fdopen(create(path), "w", encoding="utf-8") as file:
             file.write(manifest.dumps())
             file.flush()
             os.fsync(file.fileno())
-        new = [path, *beside]
+        new = [path, *segment_files]
         share_alike(new, self._rights(new) or path.stat())
         os.replace(path, self.path / NAME)
         _sync_folder(self.path)
@@ -292,13 +292,13 @@ class IndexFolder:
     def _own_files(self) -> list[Path]:
         return [path for path in self.path.iterdir() if _OWN_FILE.fullmatch(path.name)]
 
-    def _remove_new(self, there: Collection[str]) -> None:
+    def _remove_new(self, present: Collection[str]) -> None:
         """Remove what was written after a listing, unless the manifest names it."""
         named: set[str] = set()
         with contextlib.suppress(FileNotFoundError, IndexStoreError):
             named = {name for s in read_manifest(self.path).segments for name in s.files}
         for path in self._own_files():
-            if path.name not in there and path.name not in named:
+            if path.name not in present and path.name not in named:
                 with contextlib.suppress(OSError):
                     path.unlink()
 

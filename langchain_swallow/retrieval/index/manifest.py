@@ -108,8 +108,8 @@ def read_manifest(folder: str | Path) -> Manifest:
                 f"{folder} has index format {version!r}, this version reads "
                 f"{_READ_VERSIONS[0]} to {FORMAT_VERSION}. {to_do}"
             )
-        wanted = content.pop("sha256")
-        if _digest({"format_version": version, **content}) != wanted:
+        expected = content.pop("sha256")
+        if _digest({"format_version": version, **content}) != expected:
             raise ValueError("its hash is another")
         segments = tuple(_segment(part) for part in content.pop("segments"))
         # Versions before 0.2.0 had this kind too.
@@ -124,7 +124,7 @@ def read_manifest(folder: str | Path) -> Manifest:
         ) from error
 
 
-def describe_encoder(embedding: object) -> dict[str, str]:
+def describe_embedding_model(embedding: object) -> dict[str, str]:
     """What tells two encoders apart: class, model and prefixes."""
     names = ("model", "model_name", "query_prefix", "passage_prefix")
     values = {name: getattr(embedding, name, None) for name in names}

@@ -12,7 +12,7 @@ Metric = Literal["cosine", "ip", "l2"]
 Array = NDArray[np.float32]
 
 
-def prepared(vectors: Any, metric: Metric) -> Array:
+def prepare_vectors(vectors: Any, metric: Metric) -> Array:
     """Float32 rows, shape (n, dim), of unit norm where the metric is cosine.
 
     Raises:
@@ -36,18 +36,18 @@ def prepared(vectors: Any, metric: Metric) -> Array:
     return array / np.sqrt(squares)[:, None]
 
 
-def similarity(found: Array, metric: Metric) -> Array:
+def similarity(distances: Array, metric: Metric) -> Array:
     """FAISS's distances as scores in [0, 1], whatever else is in the index.
 
     Cosine: (1 + cos) / 2. Squared L2 distance d: 1 / (1 + d). Inner product x, which has no bounds:
     1 / (1 + e^-x).
     """
     if metric == "cosine":
-        scores = ((1 + found) / 2).clip(0, 1)
+        scores = ((1 + distances) / 2).clip(0, 1)
     elif metric == "l2":
-        scores = 1 / (1 + np.maximum(found, 0))
+        scores = 1 / (1 + np.maximum(distances, 0))
     else:
-        scores = 1 / (1 + np.exp(-np.clip(found, -80, 80)))
+        scores = 1 / (1 + np.exp(-np.clip(distances, -80, 80)))
     return scores.astype(np.float32, copy=False)
 
 

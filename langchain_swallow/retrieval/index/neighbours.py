@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from langchain_swallow.retrieval.index.segment import Living, Passage
-from langchain_swallow.retrieval.index.snapshot import Found, Snapshot
+from langchain_swallow.retrieval.index.segment import LiveSegment, Passage
+from langchain_swallow.retrieval.index.snapshot import RowRef, Snapshot
 from langchain_swallow.text.passages import join_chunks
 
 
-def with_neighbours(
-    now: Snapshot, places: Sequence[Found], passages: Sequence[Passage], count: int
+def join_neighbors(
+    snapshot: Snapshot, refs: Sequence[RowRef], passages: Sequence[Passage], count: int
 ) -> list[Passage]:
     """Each passage joined with up to `count` of its section before and after it.
 
@@ -18,25 +18,25 @@ def with_neighbours(
     passage without such offsets stays as it is.
     """
     return [
-        _joined(now.parts[place.segment], place.row, passage, count)
-        for place, passage in zip(places, passages, strict=True)
+        _joined(snapshot.parts[ref.segment], ref.row, passage, count)
+        for ref, passage in zip(refs, passages, strict=True)
     ]
 
 
-def _joined(part: Living, row: int, passage: Passage, count: int) -> Passage:
+def _joined(part: LiveSegment, row: int, passage: Passage, count: int) -> Passage:
     rows = [r for r in range(row - count, row + count + 1) if 0 <= r < len(part.segment)]
-    beside = part.segment.passages([r for r in rows if part.is_alive(r)])
-    grown = passage
+    neighbors = part.segment.passages([r for r in rows if part.is_alive(r)])
+    joined_passage = passage
     for step in (-1, 1):
         for distance in range(1, count + 1):
-            other = beside.get(row + step * distance)
-            wider = None if other is None else _grown(grown, other)
-            if wider is None:
+            other = neighbors.get(row + step * distance)
+            longer = None if other is None else _join(joined_passage, other)
+            if longer is None:
                 break
-            grown = wider
-    return grown
+            joined_passage = longer
+    return joined_passage
 
 
-def _grown(passage: Passage, other: Passage) -> Passage | None:
-    both = join_chunks(passage.text, passage.metadata, other.text, other.metadata)
-    return both and replace(passage, text=both[0], metadata=both[1])
+def _join(passage: Passage, other: Passage) -> Passage | None:
+    result = join_chunks(passage.text, passage.metadata, other.text, other.metadata)
+    return result and replace(passage, text=result[0], metadata=result[1])

@@ -30,18 +30,20 @@ def proximities(idfs: Mapping[int, float], texts: Sequence[str]) -> NDArray[np.f
     ends = np.cumsum([len(key) + 1 for key in keys])
     begins = ends - [len(key) + 1 for key in keys]
     terms, places = ngrams("\n".join(keys))
-    wanted = np.array(sorted(idfs), dtype=np.uint64)
-    which = np.searchsorted(wanted, terms).clip(max=len(wanted) - 1)
-    met = wanted[which] == terms
-    which, places = which[met], places[met]
-    order = np.lexsort((places, which))
-    which, places = which[order], places[order]
+    term_keys = np.array(sorted(idfs), dtype=np.uint64)
+    term_numbers = np.searchsorted(term_keys, terms).clip(max=len(term_keys) - 1)
+    is_term = term_keys[term_numbers] == terms
+    term_numbers, places = term_numbers[is_term], places[is_term]
+    order = np.lexsort((places, term_numbers))
+    term_numbers, places = term_numbers[order], places[order]
     # A term counts for windows from its place on, until it is out, comes again or the text ends.
     until = np.minimum(places + _WINDOW, ends[np.searchsorted(ends, places, side="right")])
-    again = np.flatnonzero(which[1:] == which[:-1])
-    until[again] = np.minimum(until[again], places[again + 1])
-    weights = np.array([idfs[key] for key in wanted.tolist()])
+    repeated = np.flatnonzero(term_numbers[1:] == term_numbers[:-1])
+    until[repeated] = np.minimum(until[repeated], places[repeated + 1])
+    weights = np.array([idfs[key] for key in term_keys.tolist()])
     size = int(ends[-1]) + 1
-    gained = np.bincount(places, weights[which], size) - np.bincount(until, weights[which], size)
+    gained = np.bincount(places, weights[term_numbers], size) - np.bincount(
+        until, weights[term_numbers], size
+    )
     best = np.maximum.reduceat(np.cumsum(gained), begins)
     return (best / weights.sum()).clip(0, 1).astype(np.float32)

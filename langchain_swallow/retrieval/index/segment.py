@@ -37,9 +37,9 @@ ORIGIN = "\0origin"
 _T = TypeVar("_T", bound=np.generic)
 _TEXTS = "SELECT text, metadata FROM passages ORDER BY row"
 # SQLite's limit of parameters in one statement.
-_AT_ONCE = 500
+_BATCH_SIZE = 500
 # Passages are read from a mapped file, without a call of the system for each page; SQLite's limit.
-_MAPPED = 2**31 - 1
+_MMAP_BYTES = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Segment:
         # Not lru_cache on the method: that would keep every segment alive.
         self.column = functools.lru_cache(maxsize=32)(self._column)
         self.words = functools.lru_cache(maxsize=2)(self._words)
-        self._mask = functools.lru_cache(maxsize=16)(self._mask_of)
+        self._mask = functools.lru_cache(maxsize=16)(self._compute_mask)
 
     @classmethod
     def build(
@@ -88,7 +88,7 @@ class Segment:
         searched = (
             passage_text(text, json.loads(metadata)) for text, metadata in database.execute(_TEXTS)
         )
-        lexical = Lexical.of_ngrams(searched)
+        lexical = Lexical.from_ngrams(searched)
         return cls(name, database, Vectors.build(vectors, metric, kind), lexical)
 
     @classmethod
@@ -106,7 +106,7 @@ class Segment:
                 raise
             # SQLite does not tell why it cannot open a file.
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), database) from error
-        connection.execute(f"PRAGMA mmap_size={_MAPPED}")
+        connection.execute(f"PRAGMA mmap_size={_MMAP_BYTES}")
         return cls(name, connection, vectors, lexical)
 
     def write_database(self, path: Path) -> None:
@@ -124,19 +124,19 @@ class Segment:
     def passages(self, rows: Sequence[int]) -> dict[int, Passage]:
         """Passages by row."""
         found: dict[int, Passage] = {}
-        for part in _parts(rows):
-            marks = ",".join("?" * len(part))
+        for batch in _batches(rows):
+            marks = ",".join("?" * len(batch))
             statement = f"SELECT {self._fields} FROM passages WHERE row IN ({marks})"
-            for row, passage in _passages(self._select(statement, part)):
+            for row, passage in _passages(self._select(statement, batch)):
                 found[row] = passage
         return found
 
     def everything(self) -> Iterator[tuple[int, Passage]]:
         """All rows in order; in parts, so that others can read in between."""
-        for start in range(0, len(self), _AT_ONCE):
+        for start in range(0, len(self), _BATCH_SIZE):
             rows = self._select(
                 f"SELECT {self._fields} FROM passages WHERE row >= ? AND row < ? ORDER BY row",
-                (start, start + _AT_ONCE),
+                (start, start + _BATCH_SIZE),
             )
             yield from _passages(rows)
 
@@ -146,13 +146,13 @@ class Segment:
 
     def rows_of_ids(self, ids: Sequence[str]) -> dict[str, int]:
         """Rows by id, of those that are here."""
-        return {name: row for name, row, _ in self._looked_up("id", ids)}
+        return {name: row for name, row, _ in self._look_up("id", ids)}
 
     def rows_of_sources(
         self, sources: Sequence[str], origins: Container[str | None] | None = None
     ) -> list[int]:
         """Rows whose metadata have one of these sources, and which are of one of these files."""
-        found = self._looked_up("source", sources)
+        found = self._look_up("source", sources)
         return [row for _, row, origin in found if origins is None or origin in origins]
 
     def mask(self, filter: Mapping[str, Any]) -> Mask:
@@ -167,35 +167,35 @@ class Segment:
             return admitted_rows(filter, self.column, len(self))
         return self._mask(name)
 
-    def _mask_of(self, name: str) -> Mask:
+    def _compute_mask(self, name: str) -> Mask:
         return admitted_rows(json.loads(name), self.column, len(self))
 
     def _column(self, key: str) -> Column:
         if key == ORIGIN:
             rows = self._select(f"SELECT {self._origin} FROM passages ORDER BY row", ())
-            return Column.of(({} if name is None else {key: _read(name)} for (name,) in rows), key)
-        return Column.of((json.loads(metadata) for metadata in self._metadatas()), key)
+            return Column.from_metadata(
+                ({} if name is None else {key: _read(name)} for (name,) in rows), key
+            )
+        return Column.from_metadata((json.loads(metadata) for metadata in self._metadatas()), key)
 
     def _metadatas(self) -> Iterator[str]:
         # In parts: all texts at once would leave their memory behind.
-        for start in range(0, len(self), _AT_ONCE):
+        for start in range(0, len(self), _BATCH_SIZE):
             statement = "SELECT metadata FROM passages WHERE row >= ? AND row < ? ORDER BY row"
-            yield from (text for (text,) in self._select(statement, (start, start + _AT_ONCE)))
+            yield from (text for (text,) in self._select(statement, (start, start + _BATCH_SIZE)))
 
     def _words(self, terms: Terms) -> Lexical:
         """Terms of a tokenizer, found when they are first asked for."""
         texts = (passage_text(p.text, p.metadata) for _, p in self.everything())
-        return Lexical.of_words(texts, terms)
+        return Lexical.from_words(texts, terms)
 
-    def _looked_up(
-        self, column: str, values: Sequence[str]
-    ) -> Iterator[tuple[str, int, str | None]]:
-        for part in _parts(values):
-            marks = ",".join("?" * len(part))
+    def _look_up(self, column: str, values: Sequence[str]) -> Iterator[tuple[str, int, str | None]]:
+        for batch in _batches(values):
+            marks = ",".join("?" * len(batch))
             statement = (
                 f"SELECT {column}, row, {self._origin} FROM passages WHERE {column} IN ({marks})"
             )
-            for value, row, origin in self._select(statement, list(map(_stored, part))):
+            for value, row, origin in self._select(statement, list(map(_stored, batch))):
                 yield _read(value), row, None if origin is None else _read(origin)
 
     def _select(self, statement: str, values: Sequence[Any]) -> list[Any]:
@@ -203,7 +203,7 @@ class Segment:
             return self._database.execute(statement, tuple(values)).fetchall()
 
 
-def passages_of(
+def make_passages(
     texts: list[str], metadatas: list[dict[str, Any]] | None, ids: list[str] | None
 ) -> list[Passage]:
     """Passages of texts; without an id each gets a new one. A lone surrogate becomes U+FFFD.
@@ -225,7 +225,7 @@ def passages_of(
 
 
 @dataclass(frozen=True, slots=True)
-class Living:
+class LiveSegment:
     """A segment with those of its rows that have not been deleted; `None` is all of them."""
 
     segment: Segment
@@ -255,13 +255,13 @@ class Living:
         found = self.segment.rows_of_sources(sources, origins)
         return [row for row in sorted(found) if self.is_alive(row)]
 
-    def without(self, rows: Sequence[int]) -> "Living":
+    def without(self, rows: Sequence[int]) -> "LiveSegment":
         """The same with further rows deleted."""
         if not rows:
             return self
         alive = np.ones(len(self.segment), dtype=bool) if self.alive is None else self.alive.copy()
         alive[list(rows)] = False
-        return Living(self.segment, alive)
+        return LiveSegment(self.segment, alive)
 
     def admitting(self, mask: Mask | None) -> Mask | None:
         """Living rows that a filter admits as well; `None` is every row."""
@@ -302,6 +302,6 @@ def _read(stored: str | bytes) -> str:
     return stored if isinstance(stored, str) else stored.decode("utf-8", "surrogatepass")
 
 
-def _parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(values), _AT_ONCE):
-        yield values[start : start + _AT_ONCE]
+def _batches(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(values), _BATCH_SIZE):
+        yield values[start : start + _BATCH_SIZE]

@@ -23,15 +23,15 @@ from langchain_swallow.retrieval.index.bm25 import (
 from langchain_swallow.retrieval.index.filters import Mask
 from langchain_swallow.retrieval.index.metric import Array, Metric
 from langchain_swallow.retrieval.index.proximity import proximities
-from langchain_swallow.retrieval.index.segment import Living, Passage, Segment
+from langchain_swallow.retrieval.index.segment import LiveSegment, Passage, Segment
 from langchain_swallow.retrieval.index.vectors import Kind
 
 Filter = Mapping[str, Any] | Callable[[Passage], bool]
 
-_GROWTH = 4
+_MERGE_FACTOR = 4
 
 
-class Found(NamedTuple):
+class RowRef(NamedTuple):
     """A passage's place in the snapshot, and its score."""
 
     segment: int
@@ -53,7 +53,7 @@ class Snapshot:
 
     metric: Metric
     kind: Kind
-    parts: tuple[Living, ...] = ()
+    parts: tuple[LiveSegment, ...] = ()
     scorers: dict[Terms | None, BM25Scorer] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -73,14 +73,14 @@ class Snapshot:
 
     # Reading
 
-    def search(self, query: Array, k: int, filter: Filter | None = None) -> list[Found]:
+    def search(self, query: Array, k: int, filter: Filter | None = None) -> list[RowRef]:
         """The `k` best passages that a filter admits, best first; of equal ones the earlier."""
-        found: list[Found] = []
+        found: list[RowRef] = []
         for number, part in enumerate(self.parts):
             mask = part.admitting(None if filter is None else _mask(part, filter))
             hits = part.segment.vectors.search(query, k, mask)
             pairs = zip(hits.rows.tolist(), hits.scores.tolist(), strict=True)
-            found += [Found(number, row, score) for row, score in pairs]
+            found += [RowRef(number, row, score) for row, score in pairs]
         return sorted(found, key=lambda hit: (-hit.score, hit.segment, hit.row))[:k]
 
     def scores(self, query: Array) -> Array:
@@ -110,7 +110,7 @@ class Snapshot:
         masks = [part.living(_mask(part, filter)) for part in self.parts]
         return np.concatenate(masks) if masks else np.zeros(0, dtype=bool)
 
-    def places(self, numbers: Sequence[int]) -> list[Found]:
+    def places(self, numbers: Sequence[int]) -> list[RowRef]:
         """Where the passages of these numbers in `everything` are."""
         rows = [part.rows() for part in self.parts]
         ends = np.cumsum([len(own) for own in rows])
@@ -118,10 +118,10 @@ class Snapshot:
         for number in numbers:
             segment = int(np.searchsorted(ends, number, side="right"))
             within = number - (int(ends[segment - 1]) if segment else 0)
-            found.append(Found(segment, int(rows[segment][within]), 0.0))
+            found.append(RowRef(segment, int(rows[segment][within]), 0.0))
         return found
 
-    def passages(self, found: Sequence[Found]) -> list[Passage]:
+    def passages(self, found: Sequence[RowRef]) -> list[Passage]:
         """The passages of these places, in their order."""
         rows: dict[int, list[int]] = {}
         for hit in found:
@@ -129,7 +129,7 @@ class Snapshot:
         read = {number: self.parts[number].segment.passages(r) for number, r in rows.items()}
         return [read[hit.segment][hit.row] for hit in found]
 
-    def vectors(self, found: Sequence[Found]) -> Array:
+    def vectors(self, found: Sequence[RowRef]) -> Array:
         """The vectors of these places, shape (n, dim)."""
         rows = [self.parts[h.segment].segment.vectors.rows(np.array([h.row]))[0] for h in found]
         return np.array(rows)
@@ -143,11 +143,11 @@ class Snapshot:
 
     def with_ids(self, ids: Sequence[str]) -> list[Passage]:
         """The passages with these ids, in their order; those that are not there are left out."""
-        places: dict[str, Found] = {}
+        places: dict[str, RowRef] = {}
         for number, part in enumerate(self.parts):
             for name, row in part.segment.rows_of_ids(ids).items():
                 if part.is_alive(row):
-                    places[name] = Found(number, row, 0.0)
+                    places[name] = RowRef(number, row, 0.0)
         return self.passages([places[name] for name in ids if name in places])
 
     def of_sources(
@@ -200,7 +200,7 @@ class Snapshot:
         kept = sorted(latest.values())
         new = self._segment([passages[i] for i in kept], vectors[kept])
         before = self.without_ids(list(latest)).parts
-        return replace(self, parts=(*before, Living(new)))._merged()
+        return replace(self, parts=(*before, LiveSegment(new)))._merged()
 
     def without_ids(self, ids: Sequence[str]) -> "Snapshot":
         """Without the passages of these ids."""
@@ -234,15 +234,15 @@ class Snapshot:
 
     def _scorer(self, terms: Terms | None) -> BM25Scorer:
         if terms not in self.scorers:
-            self.scorers[terms] = BM25Scorer([_terms_of(part, terms) for part in self.parts])
+            self.scorers[terms] = BM25Scorer([_build_part(part, terms) for part in self.parts])
         return self.scorers[terms]
 
-    def _without(self, rows_of: Callable[[Living], list[int]]) -> "Snapshot":
-        parts = tuple(part.without(rows_of(part)) for part in self.parts)
+    def _without(self, find_rows: Callable[[LiveSegment], list[int]]) -> "Snapshot":
+        parts = tuple(part.without(find_rows(part)) for part in self.parts)
         return replace(self, parts=parts)._merged()
 
     def _merged(self) -> "Snapshot":
-        parts: list[Living] = []
+        parts: list[LiveSegment] = []
         for part in self.parts:
             if not len(part):
                 continue
@@ -250,11 +250,11 @@ class Snapshot:
             if 2 * len(part) < len(part.segment):
                 part = self._joined([part])
             parts.append(part)
-        while len(parts) > 1 and len(parts[-2]) <= _GROWTH * len(parts[-1]):
+        while len(parts) > 1 and len(parts[-2]) <= _MERGE_FACTOR * len(parts[-1]):
             parts[-2:] = [self._joined(parts[-2:])]
         return replace(self, parts=tuple(parts))
 
-    def _joined(self, parts: Sequence[Living]) -> Living:
+    def _joined(self, parts: Sequence[LiveSegment]) -> LiveSegment:
         passages = (
             passage
             for part in parts
@@ -262,19 +262,19 @@ class Snapshot:
             if part.is_alive(row)
         )
         vectors = [part.segment.vectors.rows(part.rows()) for part in parts]
-        return Living(self._segment(passages, np.concatenate(vectors)))
+        return LiveSegment(self._segment(passages, np.concatenate(vectors)))
 
     def _segment(self, passages: Iterable[Passage], vectors: Array) -> Segment:
         name = uuid.uuid4().hex[:16]
         return Segment.build(name, passages, vectors, self.metric, self.kind)
 
 
-def _terms_of(part: Living, terms: Terms | None) -> Part:
+def _build_part(part: LiveSegment, terms: Terms | None) -> Part:
     segment = part.segment
     return Part(segment.lexical if terms is None else segment.words(terms), part.alive)
 
 
-def _mask(part: Living, filter: Filter) -> Mask:
+def _mask(part: LiveSegment, filter: Filter) -> Mask:
     """Rows that a filter admits, deleted ones among them."""
     segment = part.segment
     if not callable(filter):

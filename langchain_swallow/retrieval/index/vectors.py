@@ -31,23 +31,23 @@ _APPROXIMATE_FROM = 10_000
 # same time where count x share^2 is about 600 (1,000,000 vectors of 384, one core), and there the
 # graph misses some.
 _EXHAUSTIVE_BELOW = 1500
-_HNSW_LINKS = 32
-_HNSW_CONSTRUCTION = 100
-_HNSW_SEARCH = 128
+_HNSW_M = 32
+_EF_CONSTRUCTION = 100
+_EF_SEARCH = 128
 # The graph looks at so many that so many times k of them are admitted, if a filter admits near the
 # query as much as elsewhere; the second time where k were not.
-_HNSW_LOOKS = (2, 4)
+_HNSW_OVERSAMPLING = (2, 4)
 # Wider, a graph misses more than one in twenty, and takes as long as an exhaustive search.
-_HNSW_WIDEST = 1000
+_MAX_EF_SEARCH = 1000
 # Packing a mask of a million rows takes as long as a graph's search.
-_KNOWN_MASKS = 8
+_MAX_CACHED_MASKS = 8
 # With a selector FAISS scans on one core. Without one it divides the rows among all cores, by BLAS
 # calls of one row (its pull request 5000), which takes 2.4 times as long on two.
 _EVERY_ROW = faiss.SearchParameters(sel=faiss.IDSelectorAll())
 
 
 @dataclass(frozen=True, slots=True)
-class Hits:
+class SearchResult:
     """Rows of a segment and their scores in [0, 1], best first."""
 
     rows: NDArray[np.int64]
@@ -55,7 +55,7 @@ class Hits:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Selected:
+class RowFilter:
     """A mask of rows, the same for FAISS, and how many it admits."""
 
     mask: Mask
@@ -85,7 +85,7 @@ class Vectors:
     ) -> None:
         self._exact, self._graph, self._mapped = exact, graph, mapped
         self.metric, self.is_outdated = metric, is_outdated
-        self._known_masks: deque[Selected] = deque(maxlen=_KNOWN_MASKS)
+        self._cached_filters: deque[RowFilter] = deque(maxlen=_MAX_CACHED_MASKS)
 
     @classmethod
     def build(cls, rows: Array, metric: Metric, kind: Kind) -> "Vectors":
@@ -97,8 +97,8 @@ class Vectors:
             return cls(exact, None, metric)
         # In a container FAISS would take a thread for each core of the whole machine.
         faiss.omp_set_num_threads(min(faiss.omp_get_max_threads(), allowed_cores()))
-        graph = faiss.IndexHNSWFlat(dimension, _HNSW_LINKS, number)
-        graph.hnsw.efConstruction = _HNSW_CONSTRUCTION
+        graph = faiss.IndexHNSWFlat(dimension, _HNSW_M, number)
+        graph.hnsw.efConstruction = _EF_CONSTRUCTION
         graph.add(rows)
         # The graph's own storage: the vectors are in memory once.
         return cls(faiss.downcast_index(graph.storage), graph, metric)
@@ -118,11 +118,11 @@ class Vectors:
 
     def rows(self, numbers: NDArray[np.int64]) -> Array:
         """Vectors of these rows, shape (n, dim)."""
-        every = faiss.rev_swig_ptr(self._exact.get_xb(), len(self) * self.dimension)
-        found: Array = every.reshape(len(self), self.dimension)[numbers]
+        all_rows = faiss.rev_swig_ptr(self._exact.get_xb(), len(self) * self.dimension)
+        found: Array = all_rows.reshape(len(self), self.dimension)[numbers]
         return found
 
-    def search(self, query: Array, k: int, admitted: Mask | None = None) -> Hits:
+    def search(self, query: Array, k: int, admitted: Mask | None = None) -> SearchResult:
         """The `k` best rows of those admitted.
 
         Args:
@@ -130,13 +130,15 @@ class Vectors:
             k: At most; fewer where fewer are admitted.
             admitted: Shape (n,), not to be changed; `None` admits all.
         """
-        chosen = None if admitted is None else self._selected(admitted)
-        k = min(k, len(self) if chosen is None else chosen.count)
+        row_filter = None if admitted is None else self._row_filter(admitted)
+        k = min(k, len(self) if row_filter is None else row_filter.count)
         if k < 1:
-            return Hits(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
-        found = self._search_graph(query, k, chosen) if self._is_worth_it(chosen) else None
-        distances, rows = found or self._search_exactly(query, k, chosen)
-        return Hits(rows, similarity(distances, self.metric))
+            return SearchResult(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
+        found = (
+            self._search_graph(query, k, row_filter) if self._should_use_graph(row_filter) else None
+        )
+        distances, rows = found or self._search_exactly(query, k, row_filter)
+        return SearchResult(rows, similarity(distances, self.metric))
 
     def scores(self, query: Array) -> Array:
         """Scores of all rows, shape (n,)."""
@@ -144,8 +146,8 @@ class Vectors:
         compare = faiss.fvec_L2sqr_ny if self.metric == "l2" else faiss.fvec_inner_products_ny
         query = np.ascontiguousarray(query, dtype=np.float32)
         found = np.empty(len(self), dtype=np.float32)
-        own, of_query = faiss.swig_ptr(found), faiss.swig_ptr(query)
-        compare(own, of_query, self._exact.get_xb(), self.dimension, len(self))
+        output, query_pointer = faiss.swig_ptr(found), faiss.swig_ptr(query)
+        compare(output, query_pointer, self._exact.get_xb(), self.dimension, len(self))
         return similarity(found, self.metric)
 
     def write(self, exact: Path, fast: Path) -> list[Path]:
@@ -195,56 +197,58 @@ class Vectors:
             graph.storage, graph.own_fields = flat, False
         return cls(flat, graph, metric, mapped=mapped, is_outdated=is_earlier)
 
-    def _selected(self, admitted: Mask) -> Selected:
+    def _row_filter(self, admitted: Mask) -> RowFilter:
         """What is known of a mask; the same few are asked for again and again."""
-        for known in list(self._known_masks):
+        for known in list(self._cached_filters):
             if known.mask is admitted:
                 return known
         selector = faiss.IDSelectorBitmap(np.packbits(admitted, bitorder="little"))
-        found = Selected(admitted, selector, int(np.count_nonzero(admitted)))
-        self._known_masks.append(found)
+        found = RowFilter(admitted, selector, int(np.count_nonzero(admitted)))
+        self._cached_filters.append(found)
         return found
 
-    def _is_worth_it(self, chosen: Selected | None) -> bool:
+    def _should_use_graph(self, row_filter: RowFilter | None) -> bool:
         """Whether the graph is faster than comparing with every row."""
-        wide = len(self) * self._share(chosen) ** 2
-        return self._graph is not None and wide >= _EXHAUSTIVE_BELOW
+        graph_gain = len(self) * self._share(row_filter) ** 2
+        return self._graph is not None and graph_gain >= _EXHAUSTIVE_BELOW
 
-    def _share(self, chosen: Selected | None) -> float:
+    def _share(self, row_filter: RowFilter | None) -> float:
         """Of the rows, those that are admitted."""
-        return 1.0 if chosen is None else chosen.count / len(self)
+        return 1.0 if row_filter is None else row_filter.count / len(self)
 
-    def _search_exactly(self, query: Array, k: int, chosen: Selected | None) -> Nearest:
+    def _search_exactly(self, query: Array, k: int, row_filter: RowFilter | None) -> Nearest:
         parameters = _EVERY_ROW
-        if chosen is not None:
-            parameters = faiss.SearchParameters(sel=chosen.selector)
+        if row_filter is not None:
+            parameters = faiss.SearchParameters(sel=row_filter.selector)
         distances, rows = self._exact.search(query[None], k, params=parameters)
         return distances[0], rows[0]
 
-    def _search_graph(self, query: Array, k: int, chosen: Selected | None) -> Nearest | None:
+    def _search_graph(self, query: Array, k: int, row_filter: RowFilter | None) -> Nearest | None:
         """The nearest of those looked at; `None` where nearer ones may be elsewhere."""
-        for times in _HNSW_LOOKS:
-            width = max(_HNSW_SEARCH, int(times * k / self._share(chosen)))
-            if width > _HNSW_WIDEST:
+        for factor in _HNSW_OVERSAMPLING:
+            width = max(_EF_SEARCH, int(factor * k / self._share(row_filter)))
+            if width > _MAX_EF_SEARCH:
                 break
-            distances, rows = self._look(query, k, chosen, width)
+            distances, rows = self._graph_candidates(query, k, row_filter, width)
             if len(rows) == k:
                 return distances, rows
         return None
 
-    def _look(self, query: Array, k: int, chosen: Selected | None, width: int) -> Nearest:
+    def _graph_candidates(
+        self, query: Array, k: int, row_filter: RowFilter | None, width: int
+    ) -> Nearest:
         """Up to `k` of the `width` nearest."""
         # Not by FAISS's selector: that takes what is admitted of all nodes on the way, and a filter
         # that admits little near the query would be answered with what came by.
-        wanted = k if chosen is None else min(width, len(self))
-        found, near = self._graph.search(query[None], wanted, params=_looking_at(width))
-        distances, rows = found[0], near[0]
-        known = rows >= 0 if chosen is None else chosen.mask[rows] & (rows >= 0)
+        count = k if row_filter is None else min(width, len(self))
+        found, neighbors = self._graph.search(query[None], count, params=_graph_parameters(width))
+        distances, rows = found[0], neighbors[0]
+        known = rows >= 0 if row_filter is None else row_filter.mask[rows] & (rows >= 0)
         return distances[known][:k], rows[known][:k]
 
 
 @functools.lru_cache(maxsize=64)
-def _looking_at(width: int) -> Any:
+def _graph_parameters(width: int) -> Any:
     return faiss.SearchParametersHNSW(efSearch=width)
 
 

@@ -206,7 +206,7 @@ def test_many_files_are_read_by_a_few_processes(folder, store, monkeypatch):
 
 
 def test_interrupted_it_goes_on_without_doing_work_twice(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("langchain_swallow.retrieval.sync._AT_ONCE", 1)
+    monkeypatch.setattr("langchain_swallow.retrieval.sync._BATCH_SIZE", 1)
     for i in range(10):
         (folder / f"{i}.txt").write_text(f"文書{i}。", encoding="utf-8")
 

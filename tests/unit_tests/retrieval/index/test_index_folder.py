@@ -320,6 +320,6 @@ def test_deleted_rows_are_kept_in_the_manifest(alive):
 
 
 def test_values_that_python_takes_for_equal_are_told_apart():
-    column = Column.of([{"a": 1}, {"a": True}, {"a": 1.0}, {"a": [1]}, {}], "a")
+    column = Column.from_metadata([{"a": 1}, {"a": True}, {"a": 1.0}, {"a": [1]}, {}], "a")
     assert column.codes.tolist() == [0, 1, 2, 3, 4]
     assert column.value(4) is None

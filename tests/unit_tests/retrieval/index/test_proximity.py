@@ -61,7 +61,7 @@ def test_the_sentence_that_answers_goes_before_words_that_are_scattered(monkeypa
     near = [d.metadata["proximity_score"] for d in found]
     assert near[0] == pytest.approx(1)
     assert near[1] < 0.8
-    monkeypatch.setattr(fusion, "_PROXIMITY", 0)
+    monkeypatch.setattr(fusion, "_PROXIMITY_SHARE", 0)
     assert retriever.invoke("旧館の食堂の定休日")[0].page_content == scattered
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from langchain_swallow.retrieval.index import vectors as module
-from langchain_swallow.retrieval.index.metric import prepared, similarity
+from langchain_swallow.retrieval.index.metric import prepare_vectors, similarity
 from langchain_swallow.retrieval.index.vectors import Vectors
 
 
@@ -14,7 +14,7 @@ def rows():
     """2,000 unit vectors in 40 clusters, in no order."""
     rng = np.random.default_rng(0)
     near = rng.normal(size=(40, 16))[rng.integers(40, size=2000)]
-    return prepared(near + 0.3 * rng.normal(size=near.shape), "cosine")
+    return prepare_vectors(near + 0.3 * rng.normal(size=near.shape), "cosine")
 
 
 @pytest.fixture(params=["flat", "hnsw"])
