@@ -11,7 +11,7 @@ from tqdm import tqdm
 T = TypeVar("T")
 
 # A wrong key or a server that is down fails every call; do not go through all of them.
-_FAILURES_IN_A_ROW = 5
+_MAX_CONSECUTIVE_FAILURES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def run_calls(
         the last failure is raised.
     """
     failures: list[Failure[T]] = []
-    in_a_row = 0
+    consecutive = 0
     pool = ThreadPoolExecutor(max(1, min(concurrency, len(tasks))), "evaluation")
     running: dict[Future[object], T] = {pool.submit(call, task): task for task in tasks}
     try:
@@ -53,13 +53,13 @@ def run_calls(
         for future in bar:
             error = future.exception()
             if error is None:
-                in_a_row = 0
+                consecutive = 0
                 continue
             if not isinstance(error, Exception):
                 raise error
             failures.append(Failure(running[future], error))
-            in_a_row += 1
-            if in_a_row == _FAILURES_IN_A_ROW:
+            consecutive += 1
+            if consecutive == _MAX_CONSECUTIVE_FAILURES:
                 raise error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

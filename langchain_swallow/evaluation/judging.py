@@ -18,10 +18,10 @@ _RATING = re.compile(r"\[\[(\d+\.?\d*)\]\]")
 _RATING_FALLBACK = re.compile(r"\[(\d+\.?\d*)\]")
 LOWEST, HIGHEST = 1.0, 10.0
 # Without an example: a weak judge would copy its number.
-_ASK_AGAIN = (
+_RATING_FOLLOW_UP = (
     "評価点が読み取れませんでした。1から10までの評価点だけを、[[評価点]]の形式で書いてください。"
 )
-_ASK_VERDICT_AGAIN = (
+_VERDICT_FOLLOW_UP = (
     "判定が読み取れませんでした。[[A]]、[[B]]、[[C]]のどれか一つだけを書いてください。"
 )
 
@@ -73,7 +73,7 @@ def ask_rating(
         retries: How often to ask again.
         limiter: Waited for before each call.
     """
-    return _ask(judge, messages, read_rating, _ASK_AGAIN, retries, limiter)
+    return _ask(judge, messages, read_rating, _RATING_FOLLOW_UP, retries, limiter)
 
 
 def ask_verdict(
@@ -84,14 +84,14 @@ def ask_verdict(
     limiter: BaseRateLimiter | None = None,
 ) -> Judgment:
     """As `ask_rating`, for a comparison of two answers."""
-    return _ask(judge, messages, read_verdict, _ASK_VERDICT_AGAIN, retries, limiter)
+    return _ask(judge, messages, read_verdict, _VERDICT_FOLLOW_UP, retries, limiter)
 
 
 def _ask(
     judge: Runnable[Any, Any],
     messages: Sequence[BaseMessage],
     read: Callable[[str], Any],
-    again: str,
+    follow_up: str,
     retries: int,
     limiter: BaseRateLimiter | None,
 ) -> Judgment:
@@ -101,22 +101,22 @@ def _ask(
         if limiter is not None:
             limiter.acquire()
         output = judge.invoke(conversation)
-        text, usage = message_text(output), added_usage(usage, output)
+        text, usage = message_text(output), add_usage(usage, output)
         value = read(text)
         if value is not None or attempt == retries + 1:
             break
-        conversation = [*messages, AIMessage(text or "…"), HumanMessage(again)]
+        conversation = [*messages, AIMessage(text or "…"), HumanMessage(follow_up)]
     return Judgment(value, text, attempt, usage)
 
 
-def added_usage(usage: UsageMetadata | None, output: Any) -> UsageMetadata | None:
+def add_usage(usage: UsageMetadata | None, output: Any) -> UsageMetadata | None:
     """A message's tokens added to those before it; without the details of providers."""
-    own = getattr(output, "usage_metadata", None)
-    if own is None:
+    new = getattr(output, "usage_metadata", None)
+    if new is None:
         return usage
-    before = usage or UsageMetadata(input_tokens=0, output_tokens=0, total_tokens=0)
+    total = usage or UsageMetadata(input_tokens=0, output_tokens=0, total_tokens=0)
     return UsageMetadata(
-        input_tokens=before["input_tokens"] + own["input_tokens"],
-        output_tokens=before["output_tokens"] + own["output_tokens"],
-        total_tokens=before["total_tokens"] + own["total_tokens"],
+        input_tokens=total["input_tokens"] + new["input_tokens"],
+        output_tokens=total["output_tokens"] + new["output_tokens"],
+        total_tokens=total["total_tokens"] + new["total_tokens"],
     )

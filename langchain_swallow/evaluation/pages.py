@@ -22,17 +22,17 @@ def write_page(path: Path, template: str, **values: Any) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["score"] = shown
+    environment.filters["score"] = format_score
     path.write_text(environment.get_template(template).render(**values) + "\n", encoding="utf-8")
 
 
-def inlined(path: Path) -> str:
+def data_url(path: Path) -> str:
     """A figure as a data URL. As an image, an SVG cannot run scripts."""
     kinds = {".svg": "image/svg+xml", ".png": "image/png"}
     data = base64.b64encode(path.read_bytes()).decode()
     return f"data:{kinds[path.suffix]};base64,{data}"
 
 
-def shown(value: float | None, digits: int = 3) -> str:
+def format_score(value: float | None, digits: int = 3) -> str:
     """A figure for people; nothing and not-a-number are a dash."""
     return "–" if value is None or value != value else f"{value:.{digits}f}"

@@ -23,7 +23,7 @@ _FONTS = (
     "Hiragino Sans", "Hiragino Kaku Gothic ProN", "Yu Gothic", "Meiryo", "MS Gothic", "TakaoGothic",
 )  # fmt: skip
 # Okabe and Ito's colours, told apart by everyone; dark ones first.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999933")
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999933")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def quality_over_latency(path: Path, points: Sequence[Point], *, quality: str) -
         rest = [point for point in points if point not in best]
         plot.scatter([p.latency_s for p in rest], [p.quality for p in rest], color="#999999")
         xs, ys = [p.latency_s for p in best], [p.quality for p in best]
-        plot.plot(xs, ys, "o-", color=_COLOURS[0], label="これより速くて良いものがない設定")
+        plot.plot(xs, ys, "o-", color=_COLORS[0], label="これより速くて良いものがない設定")
         for point in points:
             plot.annotate(
                 point.label, (point.latency_s, point.quality), fontsize=8,
@@ -232,6 +232,6 @@ def _styles() -> Iterator[dict[str, Any]]:
     lines = ("-", "--", "-.", ":")
     i = 0
     while True:
-        dashes = lines[i // len(_COLOURS) % len(lines)] if i >= len(_COLOURS) else lines[i % 2]
-        yield {"color": _COLOURS[i % len(_COLOURS)], "linestyle": dashes}
+        dashes = lines[i // len(_COLORS) % len(lines)] if i >= len(_COLORS) else lines[i % 2]
+        yield {"color": _COLORS[i % len(_COLORS)], "linestyle": dashes}
         i += 1

@@ -28,13 +28,13 @@ def read_records(path: Path) -> list[Record]:
     return [record for _, record in _whole_lines(path)]
 
 
-def checked(record: Record, wanted: Record, what: str) -> None:
+def check_record(record: Record, expected: Record, what: str) -> None:
     """Refuse to go on with a file that was begun with something else.
 
     Raises:
         EvaluationError: The record differs from what is wanted; the message says in what.
     """
-    for field_name, value in wanted.items():
+    for field_name, value in expected.items():
         if record[field_name] != value:
             raise EvaluationError(
                 f"{what} in the run file has {field_name} {record[field_name]!r}, and this run has "

@@ -134,7 +134,7 @@ def table(figures: Sequence[Figures]) -> Table:
     for label, field in fields.items():
         values = [getattr(f, field) for f in figures]
         ratios = [_ratio(values[0], value, field) for value in values[1:]]
-        rows.append([label, *map(_shown, values), *ratios])
+        rows.append([label, *map(_format_number, values), *ratios])
     return Table("Speed", head, rows)
 
 
@@ -240,11 +240,11 @@ def _tokens(answer: AIMessage, count: Callable[[str], int]) -> int:
     return answer.usage_metadata["output_tokens"] if answer.usage_metadata else count(answer.text)
 
 
-def _shown(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3g}"
 
 
-def _ratio(own: float | None, other: float | None, field: str) -> str:
-    if own is None or other is None:
+def _ratio(ours: float | None, other: float | None, field: str) -> str:
+    if ours is None or other is None:
         return "–"
-    return f"{own / other:.2f}" if field.endswith("_per_s") else f"{other / own:.2f}"
+    return f"{ours / other:.2f}" if field.endswith("_per_s") else f"{other / ours:.2f}"

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from langchain_swallow.evaluation.mt_bench.run import key_of
+from langchain_swallow.evaluation.mt_bench.run import parse_key
 from langchain_swallow.evaluation.run_file import read_records
 from tests.support.paths import ROOT
 
@@ -179,7 +179,7 @@ def test_sigkill_loses_at_most_the_call_that_was_running(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "done"
     records = read_records(path)
-    keys = [(r["kind"], key_of(r)) for r in records]
+    keys = [(r["kind"], parse_key(r)) for r in records]
     assert len(keys) == len(set(keys)) == 64
     calls = log.read_text().splitlines()
     assert len(set(calls)) == 64

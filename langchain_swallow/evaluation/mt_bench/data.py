@@ -54,14 +54,14 @@ def read_questions(path: Path, references: Path | None = None) -> list[Question]
         try:
             number, category = int(line["question_id"]), str(line["category"]).lower()
             turns = tuple(map(str, line["turns"]))
-            own = tuple(map(str, line.get("reference") or ()))
+            own_reference = tuple(map(str, line.get("reference") or ()))
         except (KeyError, TypeError, ValueError) as error:
             raise EvaluationError(
                 f"{where} is no MT-Bench question (question_id, category, turns): {error!r}."
             ) from error
         if number in questions:
             raise EvaluationError(f"{where}: question_id {number} is there twice.")
-        question = Question(number, category, turns, known.get(number) or own)
+        question = Question(number, category, turns, known.get(number) or own_reference)
         _check(question, where)
         questions[number] = question
     if not questions:

@@ -15,12 +15,12 @@ from langchain_swallow.evaluation.mt_bench.data import JudgePrompts, Question
 from langchain_swallow.evaluation.mt_bench.run import (
     JudgeSettings,
     Key,
-    key_of,
+    parse_key,
     prompt_hash,
     prompt_name,
     prompt_values,
 )
-from langchain_swallow.evaluation.run_file import Record, RunFile, checked
+from langchain_swallow.evaluation.run_file import Record, RunFile, check_record
 
 _ORDERS = ("first", "second")
 
@@ -81,7 +81,7 @@ def compare_answers(
     parameters = settings.of_call()
     bound = judge.bind(**parameters).with_config(run_name="mt-bench pair", tags=["mt-bench"])
     limiter = rate_limiter(settings.requests_per_minute)
-    done = {(key_of(r), r["shown_first"]): r for r in run_file.records if r["judge"] == name}
+    done = {(parse_key(r), r["shown_first"]): r for r in run_file.records if r["judge"] == name}
 
     def compare(task: tuple[Key, Question, str, str, list[BaseMessage]]) -> None:
         key, question, order, prompt, messages = task
@@ -104,12 +104,12 @@ def compare_answers(
         if record is None:
             tasks.append(task)
         else:
-            wanted = {
+            expected = {
                 "models": list(models),
                 "settings": parameters,
                 "prompt_hash": prompt_hash(messages),
             }
-            checked(record, wanted, f"The comparison of question {key.question}")
+            check_record(record, expected, f"The comparison of question {key.question}")
     return run_calls(
         tasks, compare, concurrency=settings.concurrency, progress="比較" if progress else None
     )
@@ -124,7 +124,7 @@ def read_wins(records: Sequence[Record], *, judge: str) -> Wins:
     pairs: dict[Key, dict[str, Record]] = {}
     for record in records:
         if record["judge"] == judge:
-            pairs.setdefault(key_of(record), {})[record["shown_first"]] = record
+            pairs.setdefault(parse_key(record), {})[record["shown_first"]] = record
     whole = [p for p in pairs.values() if set(p) == set(_ORDERS)]
     read = [p for p in whole if all(r["winner"] is not None for r in p.values())]
     if not read:
@@ -193,7 +193,7 @@ def _score(outcomes: Sequence[tuple[Record, float]]) -> Estimate:
 
 
 def _texts(records: Sequence[Record]) -> dict[Key, str]:
-    return {key_of(r): r["text"] for r in records if r["kind"] == "answer"}
+    return {parse_key(r): r["text"] for r in records if r["kind"] == "answer"}
 
 
 def _models(first: Sequence[Record], second: Sequence[Record]) -> tuple[str, str]:

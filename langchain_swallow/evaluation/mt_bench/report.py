@@ -7,9 +7,9 @@ from typing import Any
 
 from langchain_swallow.evaluation.mt_bench.data import CATEGORIES, TURNS, JudgePrompts, Question
 from langchain_swallow.evaluation.mt_bench.published import published, published_rows
-from langchain_swallow.evaluation.mt_bench.run import Key, key_of
+from langchain_swallow.evaluation.mt_bench.run import Key, parse_key
 from langchain_swallow.evaluation.mt_bench.scores import SECTIONS, MtBenchScores, ScoreRow
-from langchain_swallow.evaluation.pages import inlined, shown, write_page
+from langchain_swallow.evaluation.pages import data_url, format_score, write_page
 from langchain_swallow.evaluation.plots import radar, why_not_drawn
 from langchain_swallow.evaluation.run_file import Record
 from langchain_swallow.evaluation.tables import Table, markdown_page, write_figures
@@ -98,7 +98,7 @@ def write_report(
         notes=notes,
         tables=tables,
         figures=[
-            {"url": inlined(path), "alt": "、".join(drawn[path.stem])}
+            {"url": data_url(path), "alt": "、".join(drawn[path.stem])}
             for path in figures
             if path.suffix == ".svg"
         ],
@@ -150,12 +150,12 @@ def _tables(runs: Sequence[Run], card: bool) -> list[Table]:
 
 def _cells(row: ScoreRow, mark: str = "") -> list[str]:
     scores = [row.average, *(row.categories.get(name) for name in CATEGORIES)]
-    return [row.model + mark, *(shown(score, _DIGITS) for score in scores)]
+    return [row.model + mark, *(format_score(score, _DIGITS) for score in scores)]
 
 
 def _intervals(row: ScoreRow) -> list[str]:
     estimates = [row.intervals.get(name) for name in ("average", *CATEGORIES)]
-    limits = [f"{shown(e.low)}–{shown(e.high)}" if e else "–" for e in estimates]
+    limits = [f"{format_score(e.low)}–{format_score(e.high)}" if e else "–" for e in estimates]
     return [_SECTION_HEADS[row.section], *limits]
 
 
@@ -201,12 +201,16 @@ def _conversations(runs: Sequence[Run], questions: Sequence[Question]) -> Any:
 
 def _by_key(run: Run) -> dict[Key, dict[str, Any]]:
     judgments = {
-        key_of(r): {**r, "rating": "読めず" if r["rating"] is None else f"{r['rating']:g}点"}
+        parse_key(r): {**r, "rating": "読めず" if r["rating"] is None else f"{r['rating']:g}点"}
         for r in run.records
         if r["kind"] == "judgment" and r["judge"] == run.scores.judge
     }
     return {
-        key_of(r): {"model": r["model"], "text": r["text"], "judgment": judgments.get(key_of(r))}
+        parse_key(r): {
+            "model": r["model"],
+            "text": r["text"],
+            "judgment": judgments.get(parse_key(r)),
+        }
         for r in run.records
         if r["kind"] == "answer"
     }

@@ -18,7 +18,7 @@ from langchain_swallow.evaluation.mt_bench.data import (
     JudgePrompts,
     Question,
 )
-from langchain_swallow.evaluation.run_file import Record, RunFile, checked, short_hash
+from langchain_swallow.evaluation.run_file import Record, RunFile, check_record, short_hash
 from langchain_swallow.prompts.messages import message_text
 
 
@@ -232,16 +232,16 @@ def calls_left(
         for key in (Key(question.id, run, turn) for turn in (1, 2))
     ]
     judged = [r for r in records if r["kind"] == "judgment" and r["judge"] == judge_name]
-    done = {key_of(record) for record in judged}
+    done = {parse_key(record) for record in judged}
     judgments = [
         Call(get_buffer_string(messages), judge_settings.max_tokens)
-        for key, _, _, messages in _prompts_of(supposed, questions, prompts)
+        for key, _, _, messages in _build_prompts(supposed, questions, prompts)
         if key not in done
     ]
     return answers, judgments
 
 
-def key_of(record: Record) -> Key:
+def parse_key(record: Record) -> Key:
     """Which answer a record is, or is about."""
     return Key(record["question_id"], record["run"], record["turn"])
 
@@ -283,7 +283,7 @@ def _answers_in(
 ) -> dict[Key, Record]:
     """Answers of the file, which must be those that this run would make."""
     by_id = {question.id: question for question in questions}
-    known = {key_of(r): r for r in records if r["kind"] == "answer"}
+    known = {parse_key(r): r for r in records if r["kind"] == "answer"}
     for key, record in sorted(known.items()):
         question = by_id.get(key.question)
         if question is None or key.run >= settings.runs:
@@ -292,12 +292,12 @@ def _answers_in(
         if key.turn == TURNS:
             first = known.get(key._replace(turn=1), record)
             messages += [AIMessage(first["text"]), HumanMessage(question.turns[1])]
-        wanted = {
+        expected = {
             "model": name,
             "settings": settings.of_call(question.category, key.run),
             "prompt_hash": prompt_hash(messages),
         }
-        checked(record, wanted, f"The answer to question {key.question}")
+        check_record(record, expected, f"The answer to question {key.question}")
     return known
 
 
@@ -309,22 +309,22 @@ def _unjudged(
     parameters: dict[str, Any],
 ) -> Iterable[tuple[Key, Question, str, list[BaseMessage]]]:
     answers = [record for record in records if record["kind"] == "answer"]
-    judged = {key_of(r): r for r in records if r["kind"] == "judgment" and r["judge"] == name}
-    for task in _prompts_of(answers, questions, prompts):
+    judged = {parse_key(r): r for r in records if r["kind"] == "judgment" and r["judge"] == name}
+    for task in _build_prompts(answers, questions, prompts):
         key, _, _, messages = task
         if key in judged:
-            wanted = {"settings": parameters, "prompt_hash": prompt_hash(messages)}
-            checked(judged[key], wanted, f"{name}'s judgment of question {key.question}")
+            expected = {"settings": parameters, "prompt_hash": prompt_hash(messages)}
+            check_record(judged[key], expected, f"{name}'s judgment of question {key.question}")
         else:
             yield task
 
 
-def _prompts_of(
+def _build_prompts(
     answers: Sequence[Record], questions: Sequence[Question], prompts: JudgePrompts
 ) -> Iterable[tuple[Key, Question, str, list[BaseMessage]]]:
     """A judge's prompt for each answer whose conversation is there as far as it."""
     by_id = {question.id: question for question in questions}
-    texts: dict[Key, str] = {key_of(record): record["text"] for record in answers}
+    texts: dict[Key, str] = {parse_key(record): record["text"] for record in answers}
     for key in sorted(texts):
         question = by_id.get(key.question)
         if question is None:

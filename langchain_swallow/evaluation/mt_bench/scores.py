@@ -119,8 +119,8 @@ def _row(model: str, section: str, records: Sequence[Record], average: Average) 
         return ScoreRow(model, section, float("nan"), {})
     whole = _estimate(records)
     intervals["average"] = whole
-    shown = whole.mean if average == "answers" else average_of_categories(categories)
-    return ScoreRow(model, section, shown, categories, intervals)
+    mean = whole.mean if average == "answers" else average_of_categories(categories)
+    return ScoreRow(model, section, mean, categories, intervals)
 
 
 def _estimate(records: Iterable[Record]) -> Estimate:

@@ -50,7 +50,7 @@ def read_examples(path: Path) -> list[Example]:
             continue
         where = f"Line {number} of {path}"
         try:
-            example = example_of(json.loads(line), str(number))
+            example = parse_example(json.loads(line), str(number))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise EvaluationError(
                 f"{where} is no example (question, answers, documents): {error!r}."
@@ -63,7 +63,7 @@ def read_examples(path: Path) -> list[Example]:
     return list(examples.values())
 
 
-def example_of(line: Mapping[str, Any], name: str) -> Example:
+def parse_example(line: Mapping[str, Any], name: str) -> Example:
     """An example of a line's fields.
 
     Args:

@@ -1,7 +1,7 @@
 """LangSmith's datasets and evaluators with these examples and metrics, both ways.
 
-`to_langsmith(examples)` is what `Client.create_examples(examples=…)` takes. `target_of(chain)` and
-`evaluator("f1")` are the target and an evaluator of `langsmith.evaluate`.
+`to_langsmith(examples)` is what `Client.create_examples(examples=…)` takes. `make_target(chain)`
+and `evaluator("f1")` are the target and an evaluator of `langsmith.evaluate`.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ from typing import Any
 
 from langchain_core.runnables import Runnable
 
-from langchain_swallow.evaluation.rag.examples import Example, example_of
+from langchain_swallow.evaluation.rag.examples import Example, parse_example
 from langchain_swallow.evaluation.rag.outputs import ask, output_record
 from langchain_swallow.evaluation.rag.scores import Metric, score_run
 from langchain_swallow.evaluation.run_file import Record
@@ -36,14 +36,14 @@ def from_langsmith(examples: Iterable[Any]) -> list[Example]:
         KeyError: An example has no question.
     """
     return [
-        example_of(
+        parse_example(
             {**(e.outputs or {}), **(e.metadata or {}), "question": e.inputs["question"]}, str(e.id)
         )
         for e in examples
     ]
 
 
-def target_of(chain: Runnable[Any, Any]) -> Callable[[dict[str, Any]], Record]:
+def make_target(chain: Runnable[Any, Any]) -> Callable[[dict[str, Any]], Record]:
     """A chain as the target of `langsmith.evaluate`: from inputs to a record of its output."""
 
     def answer(inputs: dict[str, Any]) -> Record:
@@ -61,13 +61,14 @@ def target_of(chain: Runnable[Any, Any]) -> Callable[[dict[str, Any]], Record]:
 def evaluator(metric: str) -> Callable[..., dict[str, Any]]:
     """A metric of `score_run`, such as `"f1"`, as an evaluator of LangSmith.
 
-    Its score is `None` for a question that the metric is not for. The target is `target_of(chain)`.
+    Its score is `None` for a question that the metric is not for.
+    The target is `make_target(chain)`.
     """
 
     def evaluate(
         inputs: dict[str, Any], outputs: dict[str, Any], reference_outputs: dict[str, Any]
     ) -> dict[str, Any]:
-        example = example_of({**reference_outputs, **inputs}, "1")
+        example = parse_example({**reference_outputs, **inputs}, "1")
         labels = {"kind": "answer", "example": "1", "settings": {}, "concurrency": 1}
         scores = score_run([example], [{**outputs, **labels}])
         return {"key": metric, "score": scores.questions[0].values.get(metric)}
@@ -76,7 +77,7 @@ def evaluator(metric: str) -> Callable[..., dict[str, Any]]:
     return evaluate
 
 
-def metric_of(evaluate: Callable[..., Any]) -> Metric:
+def make_metric(evaluate: Callable[..., Any]) -> Metric:
     """An evaluator of LangSmith or openevals as a metric for `score_run(metrics={…})`.
 
     It is called as `evaluate(inputs=…, outputs=…, reference_outputs=…)` and returns a number, a
@@ -94,3 +95,7 @@ def metric_of(evaluate: Callable[..., Any]) -> Metric:
         return None if score is None else float(score)
 
     return metric
+
+
+# The names that the guides use.
+target_of, metric_of = make_target, make_metric

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from langchain_swallow.evaluation.intervals import Difference
-from langchain_swallow.evaluation.pages import inlined, shown, write_page
+from langchain_swallow.evaluation.pages import data_url, format_score, write_page
 from langchain_swallow.evaluation.plots import Bar, bars, why_not_drawn
 from langchain_swallow.evaluation.rag.scores import AMOUNTS, RagScores, Summary, compare_runs
 from langchain_swallow.evaluation.tables import Table, markdown_page, write_figures
@@ -73,7 +73,7 @@ def write_report(folder: Path, scores: Mapping[str, RagScores]) -> list[Path]:
         "rag.html",
         title="RAGの評価",
         tables=tables,
-        figure=inlined(figures[0]) if figures else "",
+        figure=data_url(figures[0]) if figures else "",
         labels=list(scores),
         categories=list(next(iter(scores.values())).by_category),
         questions=_questions(scores),
@@ -81,7 +81,7 @@ def write_report(folder: Path, scores: Mapping[str, RagScores]) -> list[Path]:
     return [*(folder / f"report.{suffix}" for suffix in ("md", "json", "html")), *figures]
 
 
-def name_of(metric: str) -> str:
+def display_name(metric: str) -> str:
     """A metric's name for people."""
     return _NAMES.get(metric, metric)
 
@@ -101,13 +101,13 @@ def _tables(scores: Mapping[str, RagScores]) -> list[Table]:
     differences = _differences(scores)
     if differences:
         head = ["", f"{labels[1]} − {labels[0]}", "95％信頼区間", "p", "問数"]
-        rows = [[name_of(n), *_difference_cells(d)] for n, d in differences.items()]
+        rows = [[display_name(n), *_difference_cells(d)] for n, d in differences.items()]
         tables.append(Table("差（同じ質問どうし）", head, rows))
     first = next(iter(scores.values()))
     for heading, groups in (("文書別", first.by_document), ("分類別", first.by_category)):
-        if 1 < len(groups) <= _MOST_GROUPS:
+        if 1 < len(groups) <= _MAX_GROUPS:
             names = [n for n in _DRAWN if any(n in group.metrics for group in groups.values())]
-            head = ["", "問数", *map(name_of, names)]
+            head = ["", "問数", *map(display_name, names)]
             rows = [
                 [group, str(summary.questions), *(_mean(summary, name) for name in names)]
                 for group, summary in groups.items()
@@ -116,7 +116,7 @@ def _tables(scores: Mapping[str, RagScores]) -> list[Table]:
     return tables
 
 
-_MOST_GROUPS = 100
+_MAX_GROUPS = 100
 
 
 def _metric_rows(totals: Sequence[Summary]) -> list[list[str]]:
@@ -132,11 +132,12 @@ def _metric_rows(totals: Sequence[Summary]) -> list[list[str]]:
         for total in totals:
             found = total.metrics.get(name)
             cells.append(
-                f"{shown(found.mean)} ({shown(found.low)}–{shown(found.high)}, {found.count})"
+                f"{format_score(found.mean)} "
+                f"({format_score(found.low)}–{format_score(found.high)}, {found.count})"
                 if found
                 else "–"
             )
-        rows.append([name_of(name), *cells])
+        rows.append([display_name(name), *cells])
     return rows
 
 
@@ -150,13 +151,13 @@ def _amount_rows(totals: Sequence[Summary]) -> list[list[str]]:
                 f"{p['p50']:.{digits}f} / {p['p95']:.{digits}f}{_UNITS[name]}" if p else "–"
                 for p in found
             ]
-            rows.append([name_of(name), *cells])
+            rows.append([display_name(name), *cells])
     return rows
 
 
 def _mean(summary: Summary, name: str) -> str:
     found = summary.metrics.get(name)
-    return shown(found.mean if found else None)
+    return format_score(found.mean if found else None)
 
 
 def _differences(scores: Mapping[str, RagScores]) -> dict[str, Difference]:
@@ -178,7 +179,7 @@ def _draw(path: Path, scores: Mapping[str, RagScores]) -> None:
         ]
         for label, one in scores.items()
     }
-    bars(path, [name_of(name) for name in metrics], series, label="割合")
+    bars(path, [display_name(name) for name in metrics], series, label="割合")
 
 
 def _questions(scores: Mapping[str, RagScores]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from langchain_swallow.evaluation.calls import Failure, rate_limiter, run_calls
 from langchain_swallow.evaluation.judging import ask_rating
 from langchain_swallow.evaluation.rag.examples import Example
 from langchain_swallow.evaluation.rag.outputs import ask, document_records, output_record
-from langchain_swallow.evaluation.run_file import Record, RunFile, checked
+from langchain_swallow.evaluation.run_file import Record, RunFile, check_record
 
 _JUDGE = (
     "あなたは公平な審査員です。質問に対する回答が正しいかを、正解例と比べて評価します。"
@@ -178,6 +178,6 @@ def _missing(
     known = {record["example"]: record for record in records if record["kind"] == kind}
     for example in examples:
         if example.id in known:
-            wanted = {"question": example.question, "settings": dict(settings or {})}
-            checked(known[example.id], wanted, f"The {kind} of example {example.id!r}")
+            expected = {"question": example.question, "settings": dict(settings or {})}
+            check_record(known[example.id], expected, f"The {kind} of example {example.id!r}")
     return [example for example in examples if example.id not in known]

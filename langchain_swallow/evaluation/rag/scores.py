@@ -91,8 +91,8 @@ def score_run(
     answers, judgments = _by_example(records, "answer"), _by_example(records, "judgment")
     # What the retriever found, where it was asked for itself; else what the model was shown.
     found = {**answers, **_by_example(records, "retrieval")}
-    most = max((len(record["documents"]) for record in found.values()), default=0)
-    within = [k for k in cutoffs if k <= most]
+    max_documents = max((len(record["documents"]) for record in found.values()), default=0)
+    within = [k for k in cutoffs if k <= max_documents]
     scored = []
     for example in examples:
         if example.id not in answers:
@@ -141,16 +141,16 @@ def is_document(name: str, record: Record) -> bool:
         return True
     # Run files travel between systems: a path may be of either kind.
     parts = (PureWindowsPath(source) if "\\" in source else PurePosixPath(source)).parts
-    wanted = PurePosixPath(name).parts
-    return bool(wanted) and parts[-len(wanted) :] == wanted
+    suffix = PurePosixPath(name).parts
+    return bool(suffix) and parts[-len(suffix) :] == suffix
 
 
 def ranked_names(example: Example, documents: Sequence[Record]) -> list[str]:
     """Distinct documents, best first; those the example names by its names."""
     names = []
     for record in documents:
-        own = str(record["source"] or record["id"])
-        names.append(next((n for n in example.documents if is_document(n, record)), own))
+        name = str(record["source"] or record["id"])
+        names.append(next((n for n in example.documents if is_document(n, record)), name))
     return list(dict.fromkeys(names))
 
 
@@ -223,11 +223,11 @@ def _summary(scored: Sequence[Scored]) -> Summary:
 
 
 def _grouped(
-    scored: Sequence[Scored], groups_of: Callable[[Scored], Sequence[str]]
+    scored: Sequence[Scored], get_groups: Callable[[Scored], Sequence[str]]
 ) -> dict[str, Summary]:
     groups: dict[str, list[Scored]] = {}
     for one in scored:
-        for group in groups_of(one):
+        for group in get_groups(one):
             groups.setdefault(group, []).append(one)
     return {name: _summary(groups[name]) for name in sorted(groups)}
 

@@ -9,10 +9,10 @@ from typing import Any
 from langchain_core.runnables import Runnable
 
 from langchain_swallow.errors import EvaluationError
-from langchain_swallow.evaluation.pages import shown
+from langchain_swallow.evaluation.pages import format_score
 from langchain_swallow.evaluation.plots import Point, quality_over_latency
 from langchain_swallow.evaluation.rag.examples import Example
-from langchain_swallow.evaluation.rag.report import name_of
+from langchain_swallow.evaluation.rag.report import display_name
 from langchain_swallow.evaluation.rag.run import answer_examples, unanswered
 from langchain_swallow.evaluation.rag.scores import RagScores, score_run
 from langchain_swallow.evaluation.run_file import RunFile, read_records, short_hash
@@ -96,8 +96,8 @@ def sweep_table(scores: Mapping[str, RagScores], *, metric: str = "f1") -> Table
     rows = [
         [
             label,
-            shown(one.total.metrics[metric].mean if metric in one.total.metrics else None),
-            shown(one.total.percentiles["seconds"]["p50"], 2),
+            format_score(one.total.metrics[metric].mean if metric in one.total.metrics else None),
+            format_score(one.total.percentiles["seconds"]["p50"], 2),
         ]
         for label, one in scores.items()
     ]
@@ -117,4 +117,4 @@ def plot_sweep(path: Path, scores: Mapping[str, RagScores], *, metric: str = "f1
         for label, one in scores.items()
         if metric in one.total.metrics
     ]
-    quality_over_latency(path, points, quality=name_of(metric))
+    quality_over_latency(path, points, quality=display_name(metric))

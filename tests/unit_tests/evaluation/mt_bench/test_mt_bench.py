@@ -19,7 +19,7 @@ from langchain_swallow.evaluation.mt_bench.report import (
     notes_on,
     write_report,
 )
-from langchain_swallow.evaluation.mt_bench.run import Key, calls_left, key_of
+from langchain_swallow.evaluation.mt_bench.run import Key, calls_left, parse_key
 from langchain_swallow.evaluation.mt_bench.scores import average_of_categories
 from langchain_swallow.evaluation.run_file import RunFile, read_records
 from tests.support.judges import RuleModel, echo
@@ -237,7 +237,7 @@ def test_killed_at_20_random_points_the_result_is_the_same_and_no_call_is_repeat
 ):
     run_all(tmp_path / "whole.jsonl", questions)
     whole = {
-        (r["kind"], key_of(r)): r["rating"] if r["kind"] == "judgment" else r["text"]
+        (r["kind"], parse_key(r)): r["rating"] if r["kind"] == "judgment" else r["text"]
         for r in read_records(tmp_path / "whole.jsonl")
     }
     rng = random.Random(0)
@@ -273,7 +273,7 @@ def test_killed_at_20_random_points_the_result_is_the_same_and_no_call_is_repeat
     assert len(begun) == len(whole) + 20
     assert len(calls) == len(whole) == 8 * 2 * 2 * 2
     result = {
-        (r["kind"], key_of(r)): r["rating"] if r["kind"] == "judgment" else r["text"]
+        (r["kind"], parse_key(r)): r["rating"] if r["kind"] == "judgment" else r["text"]
         for r in read_records(tmp_path / "killed.jsonl")
     }
     assert result == whole
