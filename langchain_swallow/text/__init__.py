@@ -1,1 +1,1 @@
-"""Pure functions on Japanese text."""
+"""Pure functions on Japanese text: sentences, chunks, search keys, terms and quantities."""

@@ -1,10 +1,10 @@
-"""Sentence spans → chunks within a token budget; the counter is passed in.
+"""Split text into chunks of whole sentences within a token budget.
 
-A chunk is a run of whole sentences, the last of them repeated at the start of the next chunk.
-A sentence over the budget is cut at 、, after a particle or between words (`cuts`). No chunk starts
-with a mark that belongs to what is before it.
+The caller passes the function that counts tokens. The last sentence of a chunk is repeated at the
+start of the next one. A sentence over the budget is cut at 、, after a particle or between words
+(`cuts`). No chunk starts with a mark that belongs to the text before it.
 
-Time grows with the length of the text, whatever is in it.
+The time depends on the length of the text only, whatever the text contains.
 """
 
 from collections.abc import Callable
@@ -15,30 +15,32 @@ from langchain_swallow.text.sentences import sentence_spans
 Span = tuple[int, int]
 Counter = Callable[[str], int]
 
-# Pieces one by one may be counted as more tokens than together, but not as so many times more.
+# The token counts of single pieces may add up to more than the count of the joined text, but to at
+# most this multiple of it.
 _MAX_OVERCOUNT = 3
-# Recounts before the number of pieces that fit is searched by halves.
+# After this many recounts, a binary search finds the number of pieces that fit.
 _MAX_RECOUNTS = 8
 
 
 def estimate_tokens(text: str) -> int:
-    """Tokens of Swallow's vocabulary, estimated from above without a tokenizer.
+    """Upper estimate of the tokens in Swallow's vocabulary, without a tokenizer.
 
-    One per non-ASCII character and one per two ASCII characters; real Japanese text takes about
-    0.6 per character, so chunks counted with this are smaller than they could be, never larger.
+    It counts one token per non-ASCII character and one per two ASCII characters. Real Japanese text
+    takes about 0.6 tokens per character. Chunks that are counted with this function are therefore
+    smaller than they could be, never larger.
     """
     ascii_count = len(text.encode("ascii", "ignore"))
     return len(text) - ascii_count + (ascii_count + 1) // 2
 
 
 def chunk_spans(text: str, max_tokens: int, count: Counter, *, overlap: int = 1) -> list[Span]:
-    """Half-open spans of chunks, in order, each of at most `max_tokens`.
+    """Half-open spans of chunks in characters, in order, each of at most `max_tokens`.
 
     Args:
         text: Any text.
-        max_tokens: Budget of a chunk, at least 1.
-        count: Tokens of a text.
-        overlap: Sentences repeated at the start of the next chunk, where they fit.
+        max_tokens: Token budget of a chunk, at least 1.
+        count: Function that counts the tokens of a text.
+        overlap: Sentences repeated at the start of the next chunk, if they fit; default 1.
 
     Raises:
         ValueError: `max_tokens` is less than 1, or a single character exceeds it.
@@ -50,7 +52,8 @@ def chunk_spans(text: str, max_tokens: int, count: Counter, *, overlap: int = 1)
         for start, end in sentence_spans(text, max_bracket=max_tokens)
         for piece in _fitting_pieces(text, start, end, max_tokens, count)
     ]
-    # Counts add up, up to a token or two where two pieces meet; only a full chunk is recounted.
+    # The counts of pieces add up, except for a token or two at each boundary, so only a full chunk
+    # is counted again.
     sizes = [count(text[a:b]) for a, b in pieces]
     chunks: list[Span] = []
     first = 0
@@ -59,7 +62,7 @@ def chunk_spans(text: str, max_tokens: int, count: Counter, *, overlap: int = 1)
         start, end = pieces[first][0], pieces[last][1]
         if text[start:end].strip():
             chunks.append((start, end))
-        # At least one new piece a chunk, and no overlap after the last one.
+        # Each chunk has at least one new piece, and the last chunk repeats nothing.
         is_last = last + 1 == len(pieces)
         first = last + 1 if is_last else max(first + 1, last + 1 - overlap)
         if (
@@ -101,12 +104,15 @@ def _fits_with_next(
 
 
 def _fitting_pieces(text: str, start: int, end: int, budget: int, count: Counter) -> list[Span]:
-    """Cut one sentence until every piece is within the budget."""
+    """Cut one sentence recursively until every piece is within the budget."""
     if count(text[start:end]) <= budget:
         return [(start, end)]
     cut = best_cut(text, start, end)
     if cut is None:
-        raise ValueError(f"max_tokens={budget} is less than the single text {text[start:end]!r}.")
+        raise ValueError(
+            f"max_tokens={budget} is less than the tokens of the single character "
+            f"{text[start:end]!r}. Raise max_tokens."
+        )
     return [
         *_fitting_pieces(text, start, cut, budget, count),
         *_fitting_pieces(text, cut, end, budget, count),

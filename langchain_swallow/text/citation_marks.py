@@ -1,4 +1,4 @@
-"""Citation marks like [1], as models write them: found in a text, and read as numbers."""
+"""Find citation marks such as [1] in the text of a model, and parse their numbers."""
 
 import re
 import unicodedata
@@ -9,17 +9,17 @@ _LABEL = r"(?:資料|文書|出典|参考)?\s*"
 _INSIDE = rf"\s*{_LABEL}{_NUMBERS}(?:{_SEPARATOR}{_LABEL}{_NUMBERS})*\s*"
 MARK_PATTERN = rf"[ \u3000]*(?:[\[［]{_INSIDE}[\]］]|【{_INSIDE}】)"
 MARK = re.compile(MARK_PATTERN)
-# What a mark may begin with, while a text arrives in pieces.
+# The prefix of a mark at the end of a streamed text.
 OPEN_MARK = re.compile(
     r"[ \u3000]*(?:[\[［【](?:[\s0-9０-９,、，・\-–~〜～]|資料?|文書?|出典?|参考?)*)?$"
 )
 _RANGE = re.compile(rf"({_NUMBERS})\s*[\-–~〜～]\s*{_LABEL}({_NUMBERS})")
-# A longer range is one of years or amounts.
+# A longer range is a range of years or amounts, not of citations.
 _MAX_RANGE = 20
 
 
 def mark_numbers(mark: str) -> list[int]:
-    """The numbers of a mark in order; a range is all that it spans.
+    """The numbers of a mark in order; a range becomes all numbers in it.
 
     >>> mark_numbers("[1、３]"), mark_numbers("【資料2-4】")
     ([1, 3], [2, 3, 4])

@@ -1,14 +1,18 @@
-"""JSON as it is written to files and to the terminal."""
+"""Serialize JSON for files and the terminal."""
 
 import json
 from typing import Any
 
 
 def json_text(value: Any, **options: Any) -> str:
-    r"""JSON with its characters as they are, escaped only where it has a lone surrogate.
+    r"""Serialize without escaping non-ASCII characters, unless the value has a lone surrogate.
 
-    Such a half of a character is in names of files that are not UTF-8; no encoding has it, and
-    JSON's own escape brings it back.
+    File names that are not valid UTF-8 contain lone surrogates. No encoding can represent one, but
+    JSON's `\u` escape restores it when the text is parsed.
+
+    Args:
+        value: Any value that `json.dumps` accepts.
+        **options: Passed on to `json.dumps`.
 
     >>> json_text(["議事録"]), json_text(["議\udc8b"])
     ('["議事録"]', '["\\u8b70\\udc8b"]')

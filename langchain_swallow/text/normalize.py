@@ -1,7 +1,7 @@
-"""Text → search key, with a map back to the original offsets.
+"""Normalize text to a search key, with a map back to the original offsets.
 
-The key is for finding only. What is shown, prompted and cited is the original: NFKC loses
-distinctions (①→1, ㍻→平成), and the dashes and tildes it leaves apart are unified here.
+The key is only for searching. Users and models see the original text, because NFKC loses
+distinctions (①→1, ㍻→平成). This module also unifies dashes and tildes, which NFKC keeps apart.
 """
 
 import re
@@ -9,15 +9,16 @@ import unicodedata
 from dataclasses import dataclass
 
 _DASHES = dict.fromkeys(map(ord, "−‐‑–—―"), "-")
-# Radicals, which PDFs have for the kanji of the same shape, and their kanji: of the CJK Radicals
-# Supplement, by Unicode's EquivalentUnifiedIdeograph, for NFKC leaves nearly all of them.
+# PDFs often contain radicals in place of the kanji of the same shape. These pairs of radical and
+# kanji are the CJK Radicals Supplement, by Unicode's EquivalentUnifiedIdeograph, because NFKC
+# changes almost none of them.
 _RADICALS = (
     "⺁厂⺂乛⺃乚⺄乙⺅亻⺆冂⺇𠘨⺈刀⺉刂⺊卜⺋㔾⺌小⺍小⺎兀⺏尣⺐尢⺑𡯂⺒巳⺓幺⺔彑⺕彐⺖忄⺗心"
     "⺘扌⺙攵⺛旡⺜日⺝月⺞歺⺟母⺠民⺡氵⺢氺⺣灬⺤爫⺥爫⺦丬⺧牛⺨犭⺩王⺪𤴔⺫目⺬示⺭礻⺮𥫗⺯糹"
     "⺰纟⺱罓⺲罒⺳㓁⺴冗⺵𦉫⺶羊⺷𦍌⺸𦍋⺹耂⺺肀⺻聿⺼肉⺽𦥑⺾艹⺿艹⻀艹⻁虎⻂衤⻃覀⻄西⻅见⻆角"
     "⻇𧢲⻈讠⻉贝⻊𧾷⻋车⻌辶⻍辶⻎辶⻏邑⻐钅⻑長⻒镸⻓长⻔门⻕𨸏⻖阝⻗雨⻘青⻙韦⻚页⻛风⻜飞⻝食"
     "⻞𩙿⻟飠⻠饣⻡𩠐⻢马⻣骨⻤鬼⻥鱼⻦鸟⻧卤⻨麦⻩黄⻪黾⻫斉⻬齐⻭歯⻮齿⻯竜⻰龙⻱龜⻲亀⻳龟"
-    # Of those that NFKC maps to old forms, which Japanese texts do not have.
+    # NFKC maps these to traditional forms, which Japanese texts do not use.
     "⼾戸⾭青⿈黄⿊黒"
 )
 _UNIFIED = {
@@ -33,33 +34,33 @@ _IS_UNIFIED = re.compile(f"[{''.join(map(chr, _UNIFIED))}]")
 
 @dataclass(frozen=True, slots=True)
 class SearchKey:
-    """A search key; character i comes from the original's character `origin[i]`."""
+    """A search key. Its character i comes from the original's character `origin[i]`."""
 
     text: str
     origin: tuple[int, ...]
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """The half-open span of the original behind a non-empty half-open span of the key."""
+        """Map a non-empty half-open span of the key to the half-open span of the original."""
         return self.origin[start], self.origin[end - 1] + 1
 
 
 def normalize(text: str) -> str:
-    """The search key alone.
+    """Return the search key without offsets: NFKC, case-folded, dashes and tildes unified.
 
     >>> normalize("ＡＢＣ①〜②")
     'abc1~2'
     """
-    # Looking first takes a tenth of the time, and most texts have none.
+    # Most texts have none of these characters, and the search takes a tenth of the translation.
     if _IS_UNIFIED.search(text):
         text = text.translate(_UNIFIED)
     return unicodedata.normalize("NFKC", text).casefold()
 
 
 def normalize_with_offsets(text: str) -> SearchKey:
-    """The search key and where each of its characters comes from.
+    """Return the search key and the original offset of each of its characters.
 
-    A base character is normalised together with the marks that follow it, so that か with a
-    combining voiced mark becomes が.
+    A base character is normalized together with the combining marks after it, so that か with a
+    combining voiced sound mark becomes が.
     """
     key: list[str] = []
     origin: list[int] = []

@@ -1,4 +1,4 @@
-"""Numbers in Japanese letters."""
+"""Write numbers in full-width digits and in kanji."""
 
 _DIGITS = "〇一二三四五六七八九"
 _MYRIADS = ("", "万", "億", "兆", "京")
@@ -6,7 +6,7 @@ _FULL_WIDTH = {ord("0") + i: ord("０") + i for i in range(10)}
 
 
 def full_width(digits: str) -> str:
-    """Digits in full width.
+    """Convert ASCII digits to full width.
 
     >>> full_width("12")
     '１２'
@@ -15,7 +15,9 @@ def full_width(digits: str) -> str:
 
 
 def kanji_number(number: int) -> str:
-    """十二, 百五, 一万二千: as one counts; digits where there is no word for so many.
+    """Write a number in kanji (十二, 百五, 一万二千).
+
+    A number that is negative, or 10^20 or more, has no such form and stays in ASCII digits.
 
     >>> [kanji_number(n) for n in (0, 12, 105, 2025, 12345, 10_000_000)]
     ['〇', '十二', '百五', '二千二十五', '一万二千三百四十五', '一千万']
@@ -26,7 +28,7 @@ def kanji_number(number: int) -> str:
     for unit in _MYRIADS:
         number, part = divmod(number, 10_000)
         if part:
-            # 千, but 一千万.
+            # 1000 is 千, but 10,000,000 is 一千万.
             one = _DIGITS[1] if unit and 1000 <= part < 2000 else ""
             text = f"{one}{_below_myriad(part)}{unit}{text}"
     return text

@@ -1,38 +1,46 @@
-"""A passage as it is embedded, searched and shown to a model."""
+"""Chunks of documents: the text that is embedded and prompted, and how chunks are joined."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from langchain_swallow.text.normalize import normalize
 
-# A shorter text, such as 該当なし。, says nothing without its document.
+# Characters from which a text is understood without its title. A shorter one, such as 該当なし。,
+# means something different in each document.
 _MIN_SELF_CONTAINED = 50
-# What two passages of one section have in common.
+# Two chunks of one section have the same values for these metadata keys.
 _SECTION = ("source", "inside", "headings", "page", "line")
 
 
 def passage_text(text: str, metadata: Mapping[str, Any]) -> str:
-    """What is embedded, searched and prompted for a passage: its place, then its text.
+    """The text that is embedded, searched and prompted: title and headings, a newline, the text.
 
-    A row of a price list or a clause does not say what it is about; its title and headings do.
+    A row of a price list or a clause does not name its topic; its title and headings do.
+
+    Args:
+        text: Text of the chunk.
+        metadata: Its `title` and `headings` are used, if present.
     """
     parts = [metadata.get("title"), *str(metadata.get("headings", "")).split(" > ")]
     place = [str(part) for part in dict.fromkeys(parts) if part]
-    # A section begins with its own heading; it need not stand there twice.
+    # A section begins with its own heading, so the last heading would be there twice.
     if place and text.startswith(place[-1]):
         del place[-1]
     return f"{' > '.join(place)}\n{text}" if place else text
 
 
 def copy_key(text: str, metadata: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a passage and its copies in other files have in common: headings and words."""
+    """Key that a chunk shares with its duplicates in other files: headings and normalized text.
+
+    The title is part of the key only if the text is short.
+    """
     words = "".join(normalize(text).split())
     title = "" if len(words) >= _MIN_SELF_CONTAINED else str(metadata.get("title", ""))
     return title, str(metadata.get("headings", "")), words
 
 
 def offsets(metadata: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Where in its section a chunk begins and ends; `None` where its metadata do not say."""
+    """Half-open span of a chunk in its section, in characters; `None` if its metadata lack it."""
     start, end = metadata.get("start_index"), metadata.get("end_index")
     return (start, end) if isinstance(start, int) and isinstance(end, int) else None
 
@@ -45,11 +53,21 @@ def join_chunks(
     *,
     min_overlap: int = 0,
 ) -> tuple[str, dict[str, Any]] | None:
-    """Two chunks of one section that touch or overlap as one, with the metadata of the first.
+    """Join two chunks of one section that touch or overlap; the overlap is kept once.
 
-    `start_index` and `end_index` say where in the section each lies, and the overlap stands there
-    once. `None` where they are of two sections, apart, without offsets, or not of the same text.
-    Of one text they are for certain where they overlap: sections may have the same headings.
+    `start_index` and `end_index` in the metadata locate a chunk in its section. Sections may have
+    the same headings, so only an overlap proves that two chunks are from the same text.
+
+    Args:
+        text: Text of a chunk.
+        metadata: Its metadata.
+        other: Text of another chunk, before or after it.
+        other_metadata: The other chunk's metadata.
+        min_overlap: Characters that must overlap; default 0, for chunks that only touch.
+
+    Returns:
+        The joined text with the metadata of the first argument and the new offsets. `None` if the
+        chunks are from different sections, are apart, have no offsets, or differ in the overlap.
     """
     span, other_span = offsets(metadata), offsets(other_metadata)
     if not span or not other_span:

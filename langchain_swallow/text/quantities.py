@@ -1,7 +1,8 @@
-"""Text → the quantities in it: amounts with their units, dates, times of day and codes.
+"""Extract the quantities of a text: amounts with units, dates, times of day and codes.
 
-Two texts say the same amount in many ways (３，０００円, 3千円, 三千円; 令和7年4月1日, 2025/4/1;
-午後1時半, 13:30). Here each becomes one value, so that texts can be compared by what they say.
+Texts write one quantity in many ways (３，０００円, 3千円, 三千円; 令和7年4月1日, 2025/4/1;
+午後1時半, 13:30). Each spelling becomes one value, so that two texts can be compared by their
+quantities.
 """
 
 import re
@@ -36,17 +37,17 @@ from langchain_swallow.text.quantity_words import (
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """An amount, a date, a day of the week, a time of day or a code.
+    """An amount, a date, a day of the week, a time of day, or a code.
 
     Args:
         kind: `"amount"`, `"date"`, `"weekday"`, `"time"` or `"code"`.
-        value: An amount in its unit; (year, month, day) of a date, each possibly `None`; minutes
-            since midnight; the code itself.
-        unit: Of an amount; empty where none is known.
-        bound: `">="`, `">"`, `"<="` or `"<"` where the text says 以上, 未満 and the like.
-        half: Of a time of day: `"am"` or `"pm"` where the text says it, by 午後 or 15時; 3時 may
-            mean either.
-        is_unsigned: Whether the text speaks of a loss, so that 500万円 may be △500万円.
+        value: For an amount, a `Fraction` in its unit. For a date, (year, month, day), each
+            possibly `None`. For a time of day, minutes since midnight. For a code, its text.
+        unit: Unit of an amount; empty if none is known.
+        bound: `">="`, `">"`, `"<="` or `"<"` if the text says 以上, 未満 and the like; else empty.
+        half: `"am"` or `"pm"` if the text determines it, by 午後 or 15時; else empty, because 3時
+            may mean either.
+        is_unsigned: Whether the text is about a loss, so that 500万円 may mean △500万円.
     """
 
     kind: str
@@ -57,16 +58,16 @@ class Quantity:
     is_unsigned: bool = False
 
     def agrees_with(self, other: "Quantity") -> bool:
-        """Whether another text's quantity can be this one.
+        """Whether the quantity of another text can be the same as this one.
 
-        A unit, a part of a date or a bound that only one of them has is no contradiction.
+        If only one of them has a unit, a part of a date or a bound, they still agree.
         """
         if self.bound and other.bound and self.bound != other.bound:
             return False
         if self.kind == other.kind == "date":
             return _same_date(self.value, other.value)
         if self.kind == "amount" and isinstance(other.value, tuple):
-            # 10日 of a month, or 2025 of 2025年.
+            # 10日 can be the day of a date, and 2025 its year.
             part = {"日": other.value[2], "": other.value[0]}.get(self.unit)
             return part == self.value
         if self.kind != other.kind or not self._has_same_value(other):
@@ -78,7 +79,7 @@ class Quantity:
         if isinstance(one, Fraction) and isinstance(two, Fraction):
             return one == two or ((self.is_unsigned or other.is_unsigned) and abs(one) == abs(two))
         if isinstance(one, int) and isinstance(two, int):
-            # 15:30 may be said as 3時30分, and not as 午前3時30分.
+            # 15:30 may be written as 3時30分, but not as 午前3時30分.
             is_12_hour_clock = {self.half, other.half} == {"", "pm"}
             return one == two or (is_12_hour_clock and abs(one - two) == 12 * 60)
         return one == two
@@ -88,16 +89,16 @@ def _same_date(one: object, other: object) -> bool:
     assert isinstance(one, tuple)
     assert isinstance(other, tuple)
     pairs = list(zip(one, other, strict=True))
-    # A year may be said elsewhere; the finest part is what the date is given for.
+    # The year may be elsewhere in the text, but the finest part must be in both dates.
     finest = max(i for i, part in enumerate(one) if part is not None)
     return other[finest] is not None and all(a == b for a, b in pairs if None not in (a, b))
 
 
 def quantities(text: str) -> list[Quantity]:
-    """The quantities of a text in order.
+    """Find the quantities of a text, in order.
 
     Args:
-        text: Any text; it is normalized first.
+        text: Any text; the function normalizes it first.
 
     >>> [(q.value, q.unit, q.bound) for q in quantities("三千円以上、１万２千円、20％未満")]
     [(Fraction(3000, 1), '円', '>='), (Fraction(12000, 1), '円', ''), (Fraction(20, 1), '%', '<')]
@@ -108,7 +109,7 @@ def quantities(text: str) -> list[Quantity]:
 
 
 def without_quantities(text: str) -> str:
-    """The normalized text with its quantities cut out.
+    """Remove the quantities from the normalized text.
 
     >>> without_quantities("日当は３千円とする")
     '日当はとする'
@@ -123,7 +124,7 @@ def _key(text: str) -> str:
 
 
 def _in_digits(match: re.Match[str]) -> str:
-    # 一日 is a whole day as often as the first of a month.
+    # 一日 means a whole day as often as the first of a month.
     if match[0] == "一" and match.string[match.start() - 1 : match.start()] not in (
         "月",
         "年",
@@ -154,7 +155,7 @@ def _bound(text: str, match: re.Match[str]) -> str:
 
 
 def _read(match: re.Match[str]) -> tuple[str, object, str] | None:
-    """Kind, value and unit of what was found."""
+    """Kind, value and unit of a match; `None` if it is an ordinary word."""
     groups = match.groupdict()
     if weekday := groups["weekday"] or groups["weekday2"]:
         return "weekday", weekday, ""
@@ -196,7 +197,7 @@ def _date(groups: dict[str, str | None]) -> tuple[int | None, int | None, int | 
 
 
 def _share(groups: dict[str, str | None]) -> Fraction | None:
-    """2割5分 is a fourth, as 4分の1 is."""
+    """Parse a share: 2割5分 and 4分の1 are both 1/4; `None` if the match is not a share."""
     if groups["denominator"]:
         below, above = _whole(groups["denominator"]), _whole(groups["numerator"])
         return above / below if below else None
@@ -215,7 +216,7 @@ def _time(groups: dict[str, str | None]) -> tuple[str, object, str]:
     hour = int(groups["hour"] or 0)
     if _parse_half(groups) == "pm" and hour < 12:
         hour += 12
-    # 12:30 a.m. is 0:30; 午前12時 is noon as often as midnight.
+    # 12:30 a.m. is 0:30, but 午前12時 means noon as often as midnight.
     elif _parse_half(groups) == "am" and groups["half"] != "午前" and hour == 12:
         hour = 0
     minute = 30 if groups["and_half"] else int(groups["minute"] or groups["colon"] or 0)
@@ -250,7 +251,7 @@ def _in_unit(value: Fraction, unit: str | None, half: str | None) -> tuple[str, 
 
 
 def _with_large(value: Fraction, rest: str) -> Fraction:
-    """3千, 1万2千, 2億5,000万: digits and kanji mixed."""
+    """Parse a number that mixes digits and kanji: 3千, 1万2千, 2億5,000万."""
     total, part = Fraction(0), value
     for token in re.findall(rf"[0-9]+|[{KANJI}]", rest.replace(",", "")):
         if token in LARGE:
@@ -264,7 +265,7 @@ def _with_large(value: Fraction, rest: str) -> Fraction:
 
 
 def _kanji_number(kanji: str) -> Fraction:
-    """二十, 三千五百, 一〇〇, 百二十万."""
+    """Parse a number in kanji: 二十, 三千五百, 一〇〇, 百二十万."""
     if not set(kanji) & {*SMALL, *LARGE}:
         return Fraction(int("".join(str(DIGITS[char]) for char in kanji)))
     total = section = digit = 0

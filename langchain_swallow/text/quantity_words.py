@@ -1,4 +1,4 @@
-"""How quantities are written in Japanese and English: digits, units, dates, times and bounds."""
+"""Patterns for quantities in Japanese and English: digits, units, dates, times and bounds."""
 
 import re
 
@@ -8,8 +8,8 @@ LARGE = {"万": 10**4, "億": 10**8, "兆": 10**12}
 ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925, "大正": 1911, "明治": 1867}
 ERA_LETTERS = {"r": 2018, "h": 1988, "s": 1925}
 
-# Spellings of a unit → its name here and how many of those it is. Months and days as the smallest
-# unit make 半年 equal to 6か月, and 2週間 to 14日.
+# Spelling of a unit → name of the base unit, and how many base units it is. The base units month
+# and day make 半年 equal to 6か月, and 2週間 equal to 14日.
 UNITS: dict[str, tuple[str, int]] = {
     **dict.fromkeys(("円", "yen", "jpy"), ("円", 1)),
     **dict.fromkeys(("ドル", "usd"), ("ドル", 1)),
@@ -69,21 +69,22 @@ UNITS: dict[str, tuple[str, int]] = {
 }
 _UNIT = "|".join(map(re.escape, sorted(UNITS, key=len, reverse=True)))
 CURRENCY = {"¥": "円", "$": "ドル", "€": "ユーロ"}
-# Bounded: a longer run of digits is no amount, and Python converts only some thousands of them.
+# The length is limited: a longer run of digits is not an amount, and Python refuses to convert more
+# than some thousands of digits.
 _NUMBER = r"[0-9]{1,3}(?:,[0-9]{3}){1,9}(?:\.[0-9]{1,30})?|[0-9]{1,30}(?:\.[0-9]{1,30})?"
 KANJI = "".join([*DIGITS, *SMALL, *LARGE])
 _LARGE_PART = rf"[十百千万億兆](?:[0-9{KANJI}]|,[0-9]{{3}}){{0,30}}"
-# 一般 and 十分 are words: a number in kanji needs a unit behind it that is not part of a word.
+# 一般 and 十分 are words, so a number in kanji needs a unit after it that is not part of a word.
 _KANJI_UNIT = rf"(?:{_UNIT})(?!別|的|度中)"
 KANJI_WORDS = re.compile(
     "一(?:部|口|度|時|日中|定|人ひとり|目|本化|点張り|段と|等|組)|十分(?!間)|万一|千葉|八百屋|三社"
 )
-# 二〇二五年四月一日, 第十二条: digits in their place, so that one pattern reads both.
+# 二〇二五年四月一日, 第十二条: these kanji are replaced by digits, so that one pattern reads both.
 KANJI_DATE = re.compile(
     rf"(?<![{KANJI}])[{KANJI}]{{1,30}}(?=[年月日時条章](?!中|間|市))"
     rf"|(?<=時)[{KANJI}]{{1,30}}(?=分)"
 )
-# 2割5分, 3分5厘, 三分の二: shares, as hundredths. 5分 alone are minutes.
+# 2割5分, 3分5厘 and 三分の二 are shares, in percent. 5分 alone means minutes.
 _DIGIT = rf"[0-9{''.join(DIGITS)}]"
 _SHARES = rf"""
     (?P<tenths>[0-9]{{1,2}}(?:\.[0-9]{{1,3}})?|{_DIGIT})割(?:(?P<bu>{_DIGIT})分(?!間|の))?
@@ -130,7 +131,7 @@ BOUNDS_BEFORE = {
 }  # fmt: skip
 BOUND = re.compile("|".join(f"({spelling})" for spelling in BOUNDS))
 BOUND_BEFORE = re.compile(rf"\b(?:{'|'.join(f'({spelling})' for spelling in BOUNDS_BEFORE)})\ $")
-# Of a loss, the sign may be said in words.
+# A text about a loss may express the minus sign in words.
 LOSS = re.compile("赤字|減|損失|低下|下落|下が|氷点下|零下|loss|decrease|below zero")
 ENGLISH_NUMBERS = {
     word: value
@@ -140,6 +141,6 @@ ENGLISH_NUMBERS = {
     )
 } | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
 ENGLISH_NUMBER = re.compile(rf"\b({'|'.join(ENGLISH_NUMBERS)})(?=[ -](?:{_UNIT})\b)")
-# As in contracts; 参加 and 拾う are words.
+# Formal numerals, as in contracts; 参加 and 拾う are words.
 FORMAL = re.compile(r"[壱弐萬]|参(?=[拾十百千万萬円])|拾(?=[壱弐参一-九百千万萬円])")
 FORMAL_DIGITS = dict(zip("壱弐参拾萬", "一二三十万", strict=True))

@@ -1,9 +1,9 @@
-"""Text → sentence spans that cover it without gap.
+"""Split text into sentence spans that cover it without gaps.
 
-A sentence ends at 。！？!? or ．before a non-digit, with the marks and closing brackets after
-it, and at blank lines; not inside 「」『』（）【】, unless the bracket exceeds `max_bracket`. In
-languages with spaces it ends at . ! ? before a space and what begins a sentence, and not behind
-abbreviations, initials and numbers of lists.
+A sentence ends at 。！？!?, at ．before a non-digit, and at a blank line. The marks and closing
+brackets that follow belong to it. It does not end inside 「」『』（）【】, unless the bracket is
+longer than `max_bracket`. In languages with spaces, a sentence ends at . ! ? before a space and the
+start of a sentence, but not after abbreviations, initials and list numbers.
 """
 
 import re
@@ -13,8 +13,9 @@ from collections.abc import Iterator
 _OPENING = "「『（【〔［(《〈"
 _CLOSING = "」』）】〕］)》〉"
 _PAIRS = dict(zip(_CLOSING, _OPENING, strict=True))
-# A Latin mark ends a sentence before a space, the end, or what is not Latin (えっ!?と). Bounded:
-# each dot of a leader would look for its end. The last ones of a longer run end it as well.
+# A Latin mark ends a sentence before a space, the end of the text, or a non-Latin character
+# (えっ!?と). The lookahead is limited, because each dot of a dot leader would scan to its end. In a
+# longer run, the last marks end the sentence as well.
 _LATIN_END = r"[!?](?=[!?\"')\]]{0,20}(?:\s|\Z|[^\x00-\x7f]))|\.(?=[.\"'”’»)\]]{0,20}(?:\s|\Z))"
 _EVENT = re.compile(
     rf"[。！？．]|{_LATIN_END}|\n[ \t\u3000]*\n\s*|[「『（【〔［(《〈」』）】〕］)》〉]"
@@ -25,7 +26,7 @@ _TRAILING = re.compile(r"[。！？!?．、，」』）】〕］)》〉\"'”’
 _WORD_BEFORE = re.compile(r"[^\s(\[\"'“‘（「]+\Z")
 _MAX_WORD = 40
 _BEGINS_SENTENCE = frozenset("\"'“‘«‹([¿¡*•-–—#")
-# Behind these a name or a number follows; single letters are initials, and e.g., U.S., a.m.
+# A name or a number follows these. Single letters are initials, or parts of e.g., U.S., a.m.
 _ABBREVIATION = re.compile(
     r"(?:Mr|Mrs|Ms|Mx|Dr|Prof|St|Sr|Jr|Rev|Hon|Gen|Col|Capt|Lt|Sgt|Gov|Sen|Rep|Pres|Messrs|Mme|Mlle|"
     r"Hr|Fr|Sra?|Dipl|Ing|vs|cf|ca|al|approx|resp|incl|excl|viz|z\.?B|bzw|usw|Nr|Abs|Art|"
@@ -36,11 +37,12 @@ _ABBREVIATION = re.compile(
 
 
 def sentence_spans(text: str, *, max_bracket: int = 300) -> list[tuple[int, int]]:
-    """Half-open spans in order; joined they are the whole text.
+    """Half-open spans of the sentences, in order; joined, they are the whole text.
 
     Args:
         text: Any text.
-        max_bracket: A bracket longer than this many characters is cut like other text.
+        max_bracket: Text inside a bracket longer than this many characters is split like other
+            text; default 300.
 
     >>> text = "彼は「はい。」と言った。次。"
     >>> [text[start:end] for start, end in sentence_spans(text)]
@@ -80,7 +82,7 @@ def _is_decimal(text: str, index: int) -> bool:
 
 
 def _is_full_stop(text: str, index: int, following: int) -> bool:
-    """Whether the . at `index`, before a space, ends a sentence that `following` begins after."""
+    """Whether the . at `index` ends a sentence; the next one would begin at `following`."""
     before = _WORD_BEFORE.search(text, max(0, index - _MAX_WORD), index)
     if before and (_ABBREVIATION.fullmatch(before[0]) or _is_number_of_list(text, before)):
         return False
@@ -91,7 +93,7 @@ def _is_full_stop(text: str, index: int, following: int) -> bool:
 
 
 def _is_number_of_list(text: str, word: re.Match[str]) -> bool:
-    """Whether a number or letter before a . begins its line, as in 1. and a."""
+    """Whether a number or a letter before a . starts its line, as in "1." and "a."."""
     is_short = word[0].isdigit() or len(word[0]) == 1
     start = max(0, word.start() - _MAX_WORD)
     _, line_break, line_start = text[start : word.start()].rpartition("\n")
@@ -99,7 +101,7 @@ def _is_number_of_list(text: str, word: re.Match[str]) -> bool:
 
 
 def _matching_brackets(text: str, max_bracket: int) -> dict[int, int]:
-    """Start of each outermost closed bracket → its end, for brackets within `max_bracket`."""
+    """Map the start of each outermost closed bracket of at most `max_bracket` to its end."""
     stack: list[tuple[str, int]] = []
     opened: Counter[str] = Counter()
     closed: dict[int, int] = {}
@@ -112,7 +114,7 @@ def _matching_brackets(text: str, max_bracket: int) -> dict[int, int]:
             stack.append((char, index))
             opened[char] += 1
         elif opened[_PAIRS[char]]:
-            # A bracket left open does not swallow what follows.
+            # An unclosed bracket must not hide the sentence ends after it.
             while True:
                 bracket, start = stack.pop()
                 opened[bracket] -= 1

@@ -1,14 +1,15 @@
-r"""Lone surrogates: half of a character, which no tokenizer, file or server can take.
+r"""Replace lone surrogates, which no tokenizer, file or server can encode.
 
-JavaScript's `slice` cuts an emoji in two, JSON may write one half (`"\ud83d"`), and Python puts
-undecodable bytes of file names into them. Every such half becomes U+FFFD, as in tiktoken.
+JavaScript's `slice` can cut an emoji in two, JSON may contain one half (`"\ud83d"`), and Python
+represents undecodable bytes of file names by lone surrogates. Each one becomes U+FFFD, as in
+tiktoken.
 """
 
 from typing import Any
 
 
 def replace_surrogates(text: str) -> str:
-    r"""The text with U+FFFD for each lone surrogate; two halves that belong together are joined.
+    r"""Replace each lone surrogate by U+FFFD, and join surrogate pairs to one character.
 
     >>> replace_surrogates("了解です\ud83d"), replace_surrogates("\ud83d\ude00")
     ('了解です\ufffd', '😀')
@@ -21,7 +22,7 @@ def replace_surrogates(text: str) -> str:
 
 
 def replace_surrogates_in(value: Any) -> Any:
-    r"""A JSON value with `replace_surrogates` applied to every string and key in it.
+    r"""Apply `replace_surrogates` to every string and key of a JSON value.
 
     >>> replace_surrogates_in({"名\ud83d": ["\ud83d", 1]})
     {'名\ufffd': ['\ufffd', 1]}

@@ -1,8 +1,8 @@
-"""Terms of Japanese text for lexical search: characters and pairs of them, or words.
+"""Tokenize Japanese text for lexical search: character n-grams, or words.
 
-LangChain's default BM25 splits at spaces, which Japanese does not have: recall@1 on JSQuAD .02.
-Character 1-grams and 2-grams of the search key find .91 without a dictionary, see
-docs/benchmarks.md. `index.lexical` counts them.
+LangChain's default BM25 splits at spaces, which Japanese does not have: its recall@1 on JSQuAD is
+0.02. Character 1-grams and 2-grams of the search key reach 0.91 without a dictionary (see
+docs/benchmarks.md). `retrieval.index.bm25` counts the terms.
 """
 
 import re
@@ -15,7 +15,7 @@ from langchain_swallow.text.normalize import normalize
 Tokenizer = Callable[[str], list[str]]
 
 _WORD = re.compile(r"[^\W_]+")
-# What only makes a sentence a question; in kana not within another word (ぶどう, いつも, などの).
+# Question words in kana only count at the start of a word, not inside ぶどう, いつも or などの.
 _WORD_START = r"(?:(?<![ぁ-ん])|(?<=[はがをにでともの]))"
 _QUESTION_WORDS = re.compile(
     _WORD_START
@@ -31,7 +31,7 @@ _CONTENT_WORDS = frozenset(
 
 
 def character_ngrams(text: str) -> list[str]:
-    """1-grams and 2-grams of the search key, not across spaces and punctuation.
+    """1-grams and 2-grams of the search key; none spans a space or punctuation.
 
     >>> character_ngrams("有給 休暇")
     ['有', '有給', '給', '休', '休暇', '暇']
@@ -45,9 +45,10 @@ def character_ngrams(text: str) -> list[str]:
 
 
 def strip_question_words(question: str) -> str:
-    """The search key without the words that make a question of it; all of it if nothing is left.
+    """Return the search key without question words; the whole key if nothing else is left.
 
-    Documents do not ask. A page that does, like a list of questions, would be found for them.
+    Documents rarely contain question words. If they counted, a page that is a list of questions
+    would match every question.
 
     >>> strip_question_words("試用期間はどのくらいですか。")
     '試用期間は  '
@@ -58,9 +59,10 @@ def strip_question_words(question: str) -> str:
 
 
 def sudachi_terms() -> Tokenizer:
-    """A tokenizer that adds words to the 2-grams: Sudachi's short units, in normalised form.
+    """Return a tokenizer that adds words to the 2-grams: Sudachi's short units, normalized.
 
-    Inflected and variant spellings meet (引っ越し, 引越), and particles do not count.
+    Inflected forms and spelling variants become the same term (引っ越し, 引越). Particles are left
+    out. Several threads may use the tokenizer at the same time.
 
     Raises:
         MissingDependencyError: The `sudachi` extra is not installed.
@@ -69,11 +71,11 @@ def sudachi_terms() -> Tokenizer:
         from sudachipy import Dictionary, SplitMode
     except ImportError as error:
         raise MissingDependencyError(
-            "Words need SudachiPy, which is not installed. "
+            "Word terms need SudachiPy, which is not installed. "
             "Install it using `pip install langchain-swallow[sudachi]`."
         ) from error
     dictionary = Dictionary()
-    # A tokenizer keeps state while it works; the dictionary does not.
+    # A Sudachi tokenizer is stateful, so each thread has its own. They share the dictionary.
     local = threading.local()
 
     def terms(text: str) -> list[str]:
