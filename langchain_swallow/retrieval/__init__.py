@@ -1,4 +1,4 @@
-"""Chunks → vector stores, and questions → the chunks that answer them."""
+"""Store chunks in vector stores, and retrieve the chunks that answer a question."""
 
 from typing import TYPE_CHECKING
 

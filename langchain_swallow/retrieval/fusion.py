@@ -1,7 +1,7 @@
-"""Several searches as one ranking: by weighted scores, or by reciprocal ranks.
+"""Fuse several searches into one ranking: by weighted scores, or by reciprocal ranks.
 
-Scores of BM25 and of vectors are of all passages, shape (n,), in [0, 1]. Rankings are documents,
-best first, as any retriever gives them.
+BM25 scores and dense similarities are arrays over all chunks, shape (n,), in [0, 1]. A ranking is a
+list of documents, best first, as any retriever returns it.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 Scores = NDArray[np.float32]
 
-# What of BM25's weight goes to how close together the question stands in a passage. More changes
-# nothing: docs/benchmarks.md, Retrieval.
+# Share of BM25's weight that goes to proximity: how close together the terms of the question are in
+# a chunk. A larger share changes nothing: docs/benchmarks.md, Retrieval.
 _PROXIMITY_SHARE = 0.4
 # Cormack, Clarke and Büttcher (2009), "Reciprocal Rank Fusion outperforms Condorcet and individual
 # Rank Learning Methods".
@@ -28,13 +28,14 @@ def weighted(
     lexical_weight: float,
     admitted: NDArray[np.bool_] | None = None,
 ) -> Scores:
-    """The weighted sum of BM25 and of similarities scaled from the worst passage to the best.
+    """The weighted sum of BM25 and min-max scaled similarities, in [0, 1], shape (n,).
 
     Args:
-        lexical: BM25, as a share of what it could be for the question.
-        dense: Similarities; zeros are taken where all are equal.
-        lexical_weight: In [0, 1]; the similarities have the rest.
-        admitted: What may be found, and is scaled over; `None` is all.
+        lexical: BM25 scores divided by their upper bound for the question.
+        dense: Similarities. If they are all equal, they count as zeros.
+        lexical_weight: Weight of BM25, in [0, 1]; the similarities have the rest.
+        admitted: Mask of the chunks that may be returned, over which similarities are scaled;
+            `None` admits all.
     """
     candidates = dense if admitted is None else dense[admitted]
     scaled = np.zeros_like(dense)
@@ -45,7 +46,10 @@ def weighted(
 
 
 def reciprocal_rank(rankings: Sequence[Sequence[Document]]) -> list[Document]:
-    """Documents of several rankings, each once, by the sum of their reciprocal ranks."""
+    """Merge rankings by the sum of reciprocal ranks; each document is returned once, best first.
+
+    Documents with the same id, or without ids the same text, are one document.
+    """
     scores: dict[str, float] = {}
     documents: dict[str, Document] = {}
     for ranking in rankings:
@@ -58,7 +62,7 @@ def reciprocal_rank(rankings: Sequence[Sequence[Document]]) -> list[Document]:
 
 @dataclass(frozen=True)
 class Ranked:
-    """Scores of all passages, and which of them may be found."""
+    """Scores of all chunks, shape (n,), and a mask of those that may be returned."""
 
     lexical: Scores
     dense: Scores
@@ -70,28 +74,28 @@ class Ranked:
         return weighted(self.lexical, self.dense, self.lexical_weight, self.admitted)
 
     def best(self, count: int) -> list[int]:
-        """Numbers of the best passages; of equal scores the earlier one first, every time."""
+        """Numbers of the best chunks, best first; of equal scores, the earlier chunk is first."""
         candidates = None if self.admitted is None else np.flatnonzero(self.admitted)
         scores = self.fused if candidates is None else self.fused[candidates]
         near = np.arange(len(scores))
         if count < len(scores):
-            # Only what is as good as the last that is wanted need be sorted.
+            # Sort only the chunks that score at least as high as the last one to be returned.
             near = np.flatnonzero(scores >= np.partition(scores, -count)[-count])
         numbers = near[np.argsort(-scores[near], kind="stable")[:count]]
         ranking: list[int] = (numbers if candidates is None else candidates[numbers]).tolist()
         return ranking
 
     def with_proximity(self, numbers: Sequence[int], proximities: Scores) -> Scores:
-        """Scores in [0, 1] of passages of which the proximity is known, shape (n,)."""
+        """Scores of these chunks with their proximities included, in [0, 1], shape (n,)."""
         share = self.lexical_weight * _PROXIMITY_SHARE
         rows = np.asarray(numbers, dtype=np.int64)
         scores: Scores = self.fused[rows] + share * (proximities - self.lexical[rows])
         return scores.clip(0, 1)
 
     def reach(self, lexical: float, dense: float) -> bool:
-        """Whether a passage that may be found has one of these scores."""
+        """Whether an admitted chunk has at least this BM25 score or this similarity."""
         if not lexical or not dense:
-            # Every score is at least 0: nothing to look for.
+            # Every score is at least 0.
             return True
         candidates = slice(None) if self.admitted is None else self.admitted
         reached = (self.lexical[candidates] >= lexical) | (self.dense[candidates] >= dense)

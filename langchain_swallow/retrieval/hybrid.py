@@ -1,4 +1,4 @@
-"""`HybridRetriever`: what shares characters with the question, and what shares its meaning."""
+"""`HybridRetriever`: fuses BM25 over character n-grams with dense similarity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,51 +27,61 @@ from langchain_swallow.text.passages import copy_key, passage_text
 from langchain_swallow.text.surrogates import replace_surrogates
 from langchain_swallow.text.terms import strip_question_words, sudachi_terms
 
-# Candidates for what chooses among them: a reranker, variety, one result a document.
+# Candidates for the steps that select among them: reranker, diversity, one chunk per document.
 _CANDIDATES = 50
-# The best that are read. More of them change nothing: docs/benchmarks.md, Retrieval.
+# The texts of at least this many chunks are read for proximity. More of them change nothing:
+# docs/benchmarks.md, Retrieval.
 _MIN_READ = 10
-# Where copies leave too few, so many times as many are read, up to the second number.
+# If too few chunks are left without duplicates, this multiple of them is read, up to the maximum.
 _READ_GROWTH, _MAX_READ = 4, 1000
 
 
 class HybridRetriever(BaseRetriever):
-    """Weighted fusion of BM25 over character 1+2-grams and of the store's vectors.
+    """Retriever that fuses BM25 over character 1-grams and 2-grams with dense similarity.
 
-    The score of a passage is the weighted sum of two in [0, 1]: BM25 as a share of what it could be
-    for the question, and the similarity of the vectors, scaled from the worst passage to the best.
-    So BM25 decides where the question repeats the words of a passage, and the vectors where it
-    does not. Words that only ask (いつ, どのくらい, ですか) count for the vectors alone. The best
-    are then read, and part of BM25's weight goes to the share of the question that stands in them
+    The score of a chunk is the weighted sum of two scores in [0, 1]: BM25 divided by its upper
+    bound for the question, and the similarity of the vectors, scaled from the worst chunk to the
+    best. BM25 decides if the question repeats the words of a chunk, and the vectors decide if it
+    does not. Question words (いつ, どのくらい, ですか) count for the vectors only. For the best
+    chunks, part of BM25's weight goes to proximity: the share of the question's terms that occur
     within the length of a sentence. The default weight is in the middle of a plateau:
     `docs/benchmarks.md`, Retrieval.
 
     Args:
-        store: The passages.
-        k: How many to return.
-        lexical_weight: Weight of BM25 and proximity in [0, 1]; the vectors have the rest.
-        words: Count words beside 2-grams, by Sudachi (extra `sudachi`), instead of 1+2-grams.
-        filter: As for the store; applied before the search.
-        score_threshold: Least score, in [0, 1], of what is returned. A question that shares nothing
-            with any passage gives the best one 1 - lexical_weight.
-        least_lexical: Together with `least_dense`: find nothing for a question for which no passage
-            has this BM25 score nor that similarity. A RAG chain then refuses and asks no model.
-        least_dense: In [0, 1]; what is low depends on the encoder.
-        reranker: Orders the best candidates anew, by reading question and passage together.
-        diversity: From 0, which takes the best, to 1, which takes what is least like the others
-            (maximal marginal relevance).
-        one_per_document: Whether to return the best passage of each source only.
-        neighbours: Passages of the same section before and after each one to join to it.
-        candidates: How many the last four choose among.
+        store: The vector store to search.
+        k: Number of chunks to return; default 4.
+        lexical_weight: Weight of BM25 and proximity, in [0, 1]; the vectors have the rest. Default
+            0.68.
+        words: Whether BM25 counts words (by Sudachi, extra `sudachi`) and 2-grams, instead of
+            1-grams and 2-grams. Default `False`.
+        filter: Metadata filter or function of a Document, as for the store. It is applied before
+            the search. Default `None`.
+        score_threshold: Minimum score of a returned chunk, in [0, 1]; default `None`. If a question
+            shares no term with any chunk, the best chunk has the score 1 - lexical_weight.
+        least_lexical: Minimum BM25 score, in [0, 1], used together with `least_dense`. If no chunk
+            reaches either minimum, nothing is returned, and a RAG chain refuses without calling
+            the model. If one of the two is 0, the default, there is no minimum.
+        least_dense: Minimum similarity, in [0, 1]; default 0. A suitable value depends on the
+            embedding model.
+        reranker: Reorders the best candidates by reading the question and a chunk together, such
+            as `SwallowReranker`. Default `None`.
+        diversity: From 0, the default, which takes the best chunks, to 1, which takes the chunks
+            that differ most from each other (maximal marginal relevance).
+        one_per_document: Whether to return only the best chunk of each source; default `False`.
+        neighbours: Number of chunks of the same section, before and after each one, to join to it;
+            default 0.
+        candidates: Number of chunks among which `reranker`, `diversity` and `one_per_document`
+            select; default 50.
 
-    Of passages with the same headings and words, as copies of a file have them, the best is
-    returned; `also_in` in its metadata names sources of the others. Where the words are few,
-    titles must be the same too.
+    Of chunks with the same headings and words, as in copies of a file, the best one is returned.
+    `also_in` in its metadata lists the sources of the others. If the text is short, the titles must
+    be equal too.
 
-    `k`, `filter` and `score_threshold` may also be given per call: `invoke(question, k=8)`; so may
-    `like`, a text that the right passage would be like.
-    Documents carry their scores in the metadata: `score`, `lexical_score`, `proximity_score`,
-    `dense_score`, and `rerank_score` where there is a reranker.
+    You can also pass `k`, `filter` and `score_threshold` per call: `invoke(question, k=8)`. The
+    option `like` of a call is a text that resembles the chunk to find.
+
+    The metadata of a returned document has its scores: `score`, `lexical_score`, `proximity_score`,
+    `dense_score`, and with a reranker `rerank_score`.
     """
 
     store: SwallowFAISS
@@ -132,7 +142,7 @@ class HybridRetriever(BaseRetriever):
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **options: Any
     ) -> list[Document]:
-        # LangChain's own takes nothing per call.
+        # LangChain's default implementation does not pass on options of a call.
         search: Any = self._get_relevant_documents
         return await run_in_executor(
             None, search, query, run_manager=run_manager.get_sync(), **options
@@ -149,7 +159,7 @@ class HybridRetriever(BaseRetriever):
     def _best_chunks(
         self, snapshot: Snapshot, keywords: str, ranked: Ranked, count: int
     ) -> list["ScoredChunk"]:
-        """The best passages, read and ordered by what they say close together; no copies."""
+        """The best chunks without duplicates, ordered by scores that include proximity."""
         reading = max(count, _MIN_READ)
         while True:
             hits = self._read(snapshot, keywords, ranked, reading)
@@ -210,13 +220,13 @@ class HybridRetriever(BaseRetriever):
         return sudachi_terms() if self.words else None
 
 
-# A document's number in the snapshot, while it is on its way through the retriever.
+# Metadata key for a document's number in the snapshot. It is removed before the documents return.
 _ROW_NUMBER = "__place__"
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredChunk:
-    """A passage that was found: its number in the snapshot, and its scores in [0, 1]."""
+    """A retrieved chunk: its number in the snapshot, and its scores in [0, 1]."""
 
     number: int
     passage: Passage
@@ -225,7 +235,7 @@ class ScoredChunk:
     also_in: tuple[str, ...] = ()
 
     def duplicate_sources(self) -> dict[str, list[str]]:
-        """The other sources that have the same, for the metadata."""
+        """Metadata entry with the other sources of the same chunk; empty if there are none."""
         own_source = self.passage.metadata.get("source")
         others = [
             source for source in dict.fromkeys(self.also_in) if source not in ("", own_source)
@@ -243,7 +253,7 @@ def _score_metadata(hit: ScoredChunk, ranked: Ranked) -> dict[str, float]:
 
 
 def _merge_duplicates(hits: Sequence[ScoredChunk]) -> list[ScoredChunk]:
-    """The best of each that are copies, with where the others are."""
+    """Keep the best of each group of duplicates, with the sources of the others."""
     by_key: dict[tuple[str, ...], list[ScoredChunk]] = {}
     for hit in hits:
         by_key.setdefault(copy_key(hit.passage.text, hit.passage.metadata), []).append(hit)

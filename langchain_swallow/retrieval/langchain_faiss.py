@@ -1,8 +1,8 @@
-"""A folder of LangChain's FAISS store → its passages and vectors, read in a process of its own.
+"""Read a folder of LangChain's FAISS store in a separate, limited process.
 
-Its `index.pkl` is a pickle, and a pickle can do whatever its maker wants. Here it is read by an
-unpickler that knows two classes, neither of them the real one, and refuses all others; and that
-in a process with limits, which gives back JSON and an array.
+Its `index.pkl` is a pickle, and unpickling can run arbitrary code. The unpickler here knows only
+two class names, maps both to a stub, and refuses all others. It runs in a process with a memory and
+time limit that returns JSON and a NumPy array.
 """
 
 import json
@@ -28,7 +28,7 @@ _PASSAGES, _VECTORS = "passages.json", "vectors.npy"
 
 
 class SavedStore(NamedTuple):
-    """Texts, metadatas and ids, one for each row of `vectors`, shape (n, dim)."""
+    """Texts, metadatas and ids, one for each row of `vectors`, which has shape (n, dim)."""
 
     texts: list[str]
     metadatas: list[dict[str, Any]]
@@ -37,17 +37,22 @@ class SavedStore(NamedTuple):
 
 
 def read_langchain_faiss(folder: Path, name: str = "index") -> SavedStore:
-    """What `FAISS.save_local(folder, name)` wrote.
+    """Read what `FAISS.save_local(folder, name)` wrote.
+
+    Args:
+        folder: The folder of the saved store.
+        name: The `index_name` it was saved with; default `"index"`.
 
     Raises:
-        FileNotFoundError: One of its two files is not there.
-        IndexStoreError: They cannot be read, do not belong together, or want to do harm.
+        FileNotFoundError: The `.faiss` or the `.pkl` file does not exist.
+        IndexStoreError: The files cannot be read, do not belong together, or the pickle asks for
+            another class.
     """
     for suffix in (".faiss", ".pkl"):
         if not (folder / f"{name}{suffix}").is_file():
             raise FileNotFoundError(f"{folder / name}{suffix} does not exist.")
     with TemporaryDirectory() as output:
-        # Absolute, because the process runs in another folder.
+        # The paths are absolute, because the process runs in another folder.
         base, written = str(folder.absolute() / name), str(Path(output).absolute())
         try:
             done = subprocess.run(
@@ -69,7 +74,7 @@ def read_langchain_faiss(folder: Path, name: str = "index") -> SavedStore:
 
 
 class _Stub:
-    """Stands for a class of LangChain; keeps what the pickle says of it."""
+    """Replaces a class of LangChain, and keeps the state that the pickle gives it."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.state = state
@@ -79,7 +84,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if name in _ALLOWED_CLASSES and module.startswith(_ALLOWED_MODULES):
             return _Stub
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is no passage")
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not a document class")
 
 
 def _convert(base: str, output: Path) -> None:
@@ -89,7 +94,7 @@ def _convert(base: str, output: Path) -> None:
     index = faiss.deserialize_index(data)
     passages = docstore.state["_dict"]
     if index.ntotal != len(places):
-        raise ValueError(f"{index.ntotal} vectors and {len(places)} passages")
+        raise ValueError(f"{index.ntotal} vectors, but {len(places)} documents")
     ids = [places[i] for i in range(len(places))]
     documents = [_fields(passages[name]) for name in ids]
     rows = {
@@ -103,7 +108,7 @@ def _convert(base: str, output: Path) -> None:
 
 
 def _fields(document: _Stub) -> dict[str, Any]:
-    """Of a Document of pydantic 2, or of pydantic 1, which both keep them so."""
+    """Fields of a pickled Document; pydantic 1 and pydantic 2 both store them in `__dict__`."""
     fields: dict[str, Any] = document.state["__dict__"]
     return fields
 
@@ -113,7 +118,7 @@ def _main() -> None:
     try:
         _convert(sys.argv[1], Path(sys.argv[2]))
     except Exception as error:
-        # To stderr, with exit code 1.
+        # This prints to stderr and exits with code 1.
         sys.exit(f"{type(error).__name__}: {error}".replace("\n", " "))
 
 

@@ -1,4 +1,4 @@
-"""From LangChain's FAISS and from versions before 0.2.0, without embedding anything again."""
+"""Convert stores of LangChain's FAISS and of versions before 0.2.0 without embedding them again."""
 
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from langchain_swallow.retrieval.index.metric import Metric, prepare_vectors
 from langchain_swallow.retrieval.langchain_faiss import SavedStore, read_langchain_faiss
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
-# An encoder in another precision gives nearly the same vector; another encoder does not.
+# The same embedding model in another precision gives almost the same vector. Another model does
+# not.
 _MIN_COSINE = 0.98
 _BATCH_SIZE = 1000
 
@@ -26,21 +27,22 @@ def convert_langchain_faiss(
     name: str = "index",
     progress: bool = False,
 ) -> SwallowFAISS:
-    """A store with the passages, ids, metadata and vectors of a folder of `FAISS.save_local`.
+    """Convert a folder of `FAISS.save_local`: keeps documents, ids, metadata and vectors.
 
-    The folder's pickle is never loaded in this process, nor by pickle's own rules anywhere.
+    This process never loads the pickle of the folder. A separate process reads it with an unpickler
+    that only accepts LangChain's document and docstore classes.
 
     Args:
-        folder: What was saved.
-        embeddings: The encoder it was made with; one passage is embedded to see that it is.
-        path: Where the new index is kept; `None` keeps it in memory.
-        metric: Of the new index.
-        name: The `index_name` it was saved with.
-        progress: Whether to show how many passages are taken over.
+        folder: Folder of the saved store.
+        embeddings: Embedding model of the saved store. One document is embedded to check this.
+        path: Folder for the new index; `None`, the default, keeps it in memory.
+        metric: `"cosine"` (default), `"ip"` or `"l2"`, for the new index.
+        name: The `index_name` of the saved store; default `"index"`.
+        progress: Whether to show a progress bar on stderr; default `False`.
 
     Raises:
-        FileNotFoundError: There is no such index.
-        IndexStoreError: It cannot be read, or was made with another encoder.
+        FileNotFoundError: There is no saved store in the folder.
+        IndexStoreError: It cannot be read, or was made with another embedding model.
     """
     saved = read_langchain_faiss(Path(folder), name)
     store = SwallowFAISS(embeddings, path=path, metric=metric)
@@ -56,26 +58,26 @@ def convert_langchain_faiss(
 
 
 def rewrite_index(folder: str | Path, path: str | Path) -> None:
-    """Write an index as this version lays it out: in one segment, IVF-PQ of earlier ones as HNSW.
+    """Rewrite an index in the current layout: one segment, with HNSW in place of IVF-PQ.
 
-    No encoder is needed: passages, ids, metadata and vectors stay as they are.
+    No embedding model is needed, because chunks, ids, metadata and vectors stay as they are.
 
     Args:
-        folder: The index.
-        path: Where the new one goes; the same folder replaces it.
+        folder: Folder of the index.
+        path: Folder for the new index. If it is the same folder, the index is replaced.
 
     Raises:
-        FileNotFoundError: There is no index.
-        IndexStoreError: It is damaged, or `path` holds something else, such as another index.
+        FileNotFoundError: There is no index in `folder`.
+        IndexStoreError: The index is damaged, or `path` holds another index or other files.
     """
     source, target = IndexFolder(Path(folder)), IndexFolder(Path(path))
     is_same = Path(folder).resolve() == Path(path).resolve()
-    # Before the folder is made, so that nothing is made where there is nothing to convert.
+    # Read first, so that no folder is created if there is nothing to convert.
     known = source.read().snapshot
     with target.writing():
         if not is_same and target.signature() is not None:
             raise IndexStoreError(f"{path} holds another index. Choose another folder.")
-        # What others wrote while this waited is kept.
+        # Read again: changes that other processes wrote while this one waited are kept.
         stored = source.read(known)
         facts = stored.manifest if is_same else stored.manifest.without_files()
         target.write(stored.snapshot.compacted(), facts)
@@ -85,15 +87,16 @@ def _check_embedding_model(folder: str | Path, saved: SavedStore, embeddings: Em
     embedded = np.array(embeddings.embed_documents(saved.texts[:1]), dtype=np.float32)
     if embedded.shape[1] != saved.vectors.shape[1]:
         raise IndexStoreError(
-            f"{folder} has vectors of {saved.vectors.shape[1]} dimensions, this encoder makes "
-            f"{embedded.shape[1]}. Give the one it was made with."
+            f"{folder} has vectors of {saved.vectors.shape[1]} dimensions, but this embedding "
+            f"model returns {embedded.shape[1]}. Pass the model that it was made with."
         )
     cosine = float(
         prepare_vectors(embedded, "cosine")[0] @ prepare_vectors(saved.vectors[:1], "cosine")[0]
     )
     if cosine < _MIN_COSINE:
         raise IndexStoreError(
-            f"{folder} was made with another encoder, or with other prefixes: the first passage's "
-            f"vector has a cosine of {cosine:.3f} with this one's. Give the one it was made with, "
-            "or index the documents again."
+            f"{folder} was made with another embedding model or other prefixes: the stored vector "
+            f"of the first document and its vector from this model have a cosine of {cosine:.3f}, "
+            f"less than {_MIN_COSINE}. Pass the model that it was made with, or index the "
+            "documents again."
         )

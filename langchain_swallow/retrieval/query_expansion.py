@@ -1,7 +1,7 @@
-"""Retrievers that ask a model first: a question in other words, or a passage that would answer it.
+"""Retrievers that expand the query with a model: paraphrases, or a hypothetical answer.
 
-Both cost a call of the model before each search, and help where the question's words are not the
-documents' words.
+Both call the model once before each search. They help if the question and the documents use
+different words.
 """
 
 import re
@@ -26,16 +26,16 @@ _LIST_MARK = re.compile(r"^\s*(?:[-・*●]|[(（]?[0-9０-９]+[)）.．、:：
 
 
 class MultiQueryRetriever(BaseRetriever):
-    """Searches with a question and with a model's paraphrases of it; ranks by reciprocal ranks.
+    """Searches with a question and a model's paraphrases of it; fuses by reciprocal rank.
 
     Args:
         retriever: Any retriever.
         llm: Any chat model.
-        paraphrases: How many to ask for.
-        k: How many documents to return; `None` returns all that were found.
+        paraphrases: Number of paraphrases to ask for, at least 1; default 3.
+        k: Number of documents to return, default 4; `None` returns all of them.
 
-    A document that several searches find is returned once. Without a usable paraphrase the search
-    is the retriever's own.
+    A document that several searches return is returned once. If the model writes no usable
+    paraphrase, only the question is searched. You can also pass `k` per call.
     """
 
     retriever: Runnable[str, list[Document]]
@@ -75,23 +75,23 @@ class MultiQueryRetriever(BaseRetriever):
 
     def _queries(self, query: str, text: str) -> list[str]:
         lines = [_LIST_MARK.sub("", line).strip() for line in text.splitlines()]
-        # What is many times as long as the question is no paraphrase of it.
+        # A line many times as long as the question is not a paraphrase of it.
         usable = [line for line in lines if line and len(line) <= 3 * len(query) + 20]
         return list(dict.fromkeys([query, *usable]))[: 1 + self.paraphrases]
 
 
 class HyDERetriever(BaseRetriever):
-    """Searches with the vector of a passage that a model makes up as an answer.
+    """Searches with the vector of a hypothetical answer that a model writes.
 
-    Hypothetical document embeddings (Gao et al., 2023): an invented answer is nearer to the real
-    one than the question is. Its vector and the question's are averaged, so that a wrong invention
-    does not decide alone; BM25 searches with the question.
+    Hypothetical document embeddings (Gao et al., 2023): an invented answer is nearer to the chunk
+    with the real answer than the question is. The vectors of the answer and the question are
+    averaged, so that a wrong answer does not decide alone. BM25 searches with the question.
 
     Args:
-        retriever: Searches and ranks.
+        retriever: The retriever that searches and ranks.
         llm: Any chat model.
 
-    What the retriever takes per call may be given here too: `invoke(question, k=8)`.
+    You can also pass the options of the retriever per call: `invoke(question, k=8)`.
     """
 
     retriever: HybridRetriever

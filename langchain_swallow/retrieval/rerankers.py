@@ -1,6 +1,6 @@
-"""Rerankers: question and passage read together, which ranks better and costs more.
+"""Rerankers score a question and a chunk together, which ranks better and costs more.
 
-Any object with `score(query, texts)` is one.
+Any object with a method `score(query, texts)` is a reranker.
 """
 
 import functools
@@ -16,22 +16,22 @@ DEFAULT_MODEL = "hotchpotch/japanese-reranker-xsmall-v2"
 
 
 class Reranker(Protocol):
-    """Scores of passages for a question; larger is better."""
+    """Protocol of a reranker."""
 
     def score(self, query: str, texts: Sequence[str]) -> Sequence[float] | NDArray[np.float32]:
-        """One score for each text."""
+        """Score each text for the question, shape (n,); larger is better."""
 
 
 class SwallowReranker:
-    """A CrossEncoder of sentence-transformers.
+    """A reranker with a CrossEncoder of sentence-transformers.
 
     Args:
-        model: Hub id or folder, such as `hotchpotch/japanese-reranker-xsmall-v2` or
-            `cl-nagoya/ruri-v3-reranker-310m`.
-        batch_size: Pairs at a time.
-        device: As in torch; `None` takes the best there is.
+        model: Hub id or folder, such as `cl-nagoya/ruri-v3-reranker-310m`; default
+            `hotchpotch/japanese-reranker-xsmall-v2`.
+        batch_size: Pairs of question and text in one forward pass; default 16.
+        device: Device name as in torch; `None`, the default, takes the best available device.
 
-    Nothing is loaded before the first question.
+    The model is loaded at the first question.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class SwallowReranker:
         self._device = device
 
     def score(self, query: str, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Scores of texts for a question, shape (n,)."""
+        """Score each text for the question, float32, shape (n,); larger is better."""
         if not texts:
             return np.zeros(0, dtype=np.float32)
         scores = self._encoder.predict(

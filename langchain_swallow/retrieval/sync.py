@@ -1,8 +1,8 @@
-"""A store made to agree with a folder: only what is new, changed, moved or gone is touched.
+"""Synchronize a store with a folder: only new, changed, moved and deleted files are processed.
 
-What the store already has is told by the `source` and `content_hash` in its passages' metadata and
-by the location of their file beside them: the record of what was done and the passages themselves
-are one, and cannot disagree.
+The `source` and `content_hash` in the metadata of the chunks, and the stored locations of their
+files, show what the store already has. There is no separate record of earlier syncs that could
+disagree with the chunks.
 """
 
 import json
@@ -28,7 +28,8 @@ from langchain_swallow.retrieval.sync_plan import ListedFile, Plan, StoredFile, 
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.text.passages import passage_text
 
-# Passages of one change: enough to fill the encoder's batches, and lost if it is interrupted.
+# Minimum of chunks per change to the store. This many fill the batches of the embedding model; an
+# interrupted sync loses at most the vectors of one change.
 _BATCH_SIZE = 256
 
 
@@ -36,9 +37,15 @@ _BATCH_SIZE = 256
 class SyncSummary:
     """What `sync_folder` did, by source.
 
-    `failed` has the reason for each file that could not be read; passages that the store had of it
-    stay. `moved` has the new source of each old one. `ignored` are files of other formats.
-    `left_out` has, by file that was read, what did not become text.
+    Args:
+        added: Files that the store did not have.
+        changed: Files whose contents have changed.
+        moved: Old source → new source of each moved file.
+        deleted: Files that are no longer in the folder.
+        unchanged: Files that the store already had.
+        failed: File → reason why it could not be read; the chunks that the store has of it stay.
+        ignored: Files of other formats.
+        left_out: File → the parts of it that did not become text.
     """
 
     added: tuple[str, ...] = ()
@@ -51,7 +58,7 @@ class SyncSummary:
     left_out: Mapping[str, tuple[LeftOut, ...]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The fields as a dict that `json.dumps` accepts."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -70,40 +77,42 @@ def sync_folder(
     max_file_mb: float = 100,
     progress: bool = False,
 ) -> SyncSummary:
-    """Make the store hold the files of a folder as they are now.
+    """Update the store to the files that are in a folder now.
 
     Args:
-        store: With a `path`, each step is on the disk when it is done: interrupted, the same call
-            goes on where it stopped. Sources outside the folder stay as they are.
-        folder: Read as `load_documents` reads it.
-        splitter: Into passages; by default `JapaneseTextSplitter()`.
-        reread: Read files that have not changed, too, as after an upgrade of this package or with
-            another splitter. Those whose passages are still the same are not embedded again.
-        recursive: Whether to read folders inside folders.
-        allow_mass_deletion: Whether to go on where two or more files are gone and the folder is
-            empty, where more than half of five or more are gone, or where three or more are gone
-            from a folder inside it that is empty now. Without it that is an error, because a share
-            that is not mounted looks like that.
-        max_file_mb: A larger file fails.
-        progress: Show a bar on stderr.
+        store: If it has a `path`, each step is on disk when it is done, so that after an
+            interruption the same call continues. Sources outside the folder stay as they are.
+        folder: The folder, read as `load_documents` reads it.
+        splitter: Splits documents into chunks; default `JapaneseTextSplitter()`.
+        reread: Whether to read unchanged files too, as after an upgrade of this package or with
+            another splitter. A file whose chunks stay the same is not embedded again. Default
+            `False`.
+        recursive: Whether to read folders inside the folder; default `True`.
+        allow_mass_deletion: Whether to delete many files at once; default `False`. If it is
+            `False`, it is an error if two or more files are gone and the folder is empty, if more
+            than half of five or more files are gone, or if three or more files are gone from a
+            folder inside it that is now empty. A share that is not mounted looks like this.
+        max_file_mb: Maximum size of a file in megabytes; a larger file fails. Default 100.
+        progress: Whether to show a progress bar on stderr; default `False`.
 
-    Passages that a changed file had before are not embedded again, nor is a file that was moved.
-    One that got another name is, because its title is embedded with its passages.
+    Chunks of a changed file that the store already has, and moved files, are not embedded again. A
+    renamed file is, because its title is embedded with its chunks.
 
-    Files are compared by where they are, not by how the path is written: relative, absolute and
-    through a link to a folder are the same. `source` stays as it was written when the file was
-    added. Two folders that are written alike from different working directories are two folders;
-    where both have a file of one name, the second one's `source` is absolute. A folder that was
-    moved as a whole, or is mounted elsewhere, is recognized by its files.
+    Files are compared by their location, not by the spelling of the path: a relative path, an
+    absolute path and a path through a link to a folder are the same. `source` keeps the spelling
+    with which the file was added. If the same relative path is used from different working
+    directories, it names different folders; if both have a file of the same name, the second file's
+    `source` is absolute. A folder that was moved as a whole, or is mounted elsewhere, is recognized
+    by its files.
 
     Raises:
-        MassDeletionError: Most files are gone; nothing has been changed.
-        FileNotFoundError: There is no such folder.
-        NotADirectoryError: It is a file.
+        MassDeletionError: Most files are gone; nothing was changed.
+        FileNotFoundError: The folder does not exist.
+        NotADirectoryError: `folder` is a file.
     """
     root = Path(folder)
     if root.exists() and not root.is_dir():
-        raise NotADirectoryError(f"{root} is a file. Name its folder.")
+        raise NotADirectoryError(f"{root} is a file. Pass the folder that it is in.")
     unread = _Unread()
     failed = unread.failed
     files = list_files(root, recursive=recursive, ignored=unread.ignored, failed=failed)
@@ -142,7 +151,7 @@ def sync_folder(
 
 
 def _targets(plan: Plan, *, reread: bool) -> "dict[str, _Target]":
-    """The files to read, by path."""
+    """Files to read, by path."""
     changed = {f: _Target(known.source, f.location) for f, known in plan.changed.items()}
     added = {f: _Target(plan.sources[f], f.location, is_new=True) for f in plan.added}
     known = {f: _Target(old.source, f.location, True) for f, old in plan.unchanged.items()}
@@ -160,7 +169,7 @@ def _stored_files(store: SwallowFAISS) -> list[StoredFile]:
 
 
 def _listed_files(files: Iterable[Path], failed: dict[str, str]) -> list[ListedFile]:
-    """Files with their hashes; `failed` is given those that cannot be read."""
+    """Hash the files. Those that cannot be read are added to `failed`, with the reason."""
     found = []
     for file in files:
         try:
@@ -171,7 +180,7 @@ def _listed_files(files: Iterable[Path], failed: dict[str, str]) -> list[ListedF
 
 
 def _apply_moves(store: SwallowFAISS, plan: Plan) -> None:
-    """Do what needs no reading, as one change: delete, move, and note where files are."""
+    """Delete, move, and store new locations, as one change that reads no file."""
     removed = [*plan.deleted, *plan.duplicates]
     moved = {(old.source, old.origin): file for file, old in plan.moved.items()}
     relocated = {
@@ -199,14 +208,14 @@ def _apply_moves(store: SwallowFAISS, plan: Plan) -> None:
 
 @dataclass(slots=True)
 class _Unread:
-    """What did not become text, as `LoadedDocuments` has it."""
+    """Files and parts of files that did not become text, as in `LoadedDocuments`."""
 
     failed: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, tuple[LeftOut, ...]] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
 
     def add(self, file: LoadedFile) -> None:
-        """What a file says of itself."""
+        """Add what a file reports about itself."""
         self.failed |= file.failed
         self.left_out |= file.left_out
         self.ignored += file.ignored
@@ -214,13 +223,13 @@ class _Unread:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """What the passages of a file are stored as.
+    """How the chunks of a file are stored.
 
     Args:
-        source: Of their metadata.
-        location: Of the file.
-        is_known: Whether the store has the file as it is.
-        is_new: Whether the store has nothing of it.
+        source: The `source` in their metadata.
+        location: Location of the file.
+        is_known: Whether the store already has the file unchanged.
+        is_new: Whether the store has no chunk of the file.
     """
 
     source: str
@@ -236,9 +245,9 @@ def _update(
     targets: Mapping[str, _Target],
     unread: _Unread,
 ) -> set[str]:
-    """Split and store files, some at a time; those that the store knows only if they differ.
+    """Split and store files in batches; a known file is only stored if its chunks differ.
 
-    Returns the paths that were stored; `unread` is given what was not read.
+    Returns the paths of stored files. What was not read is added to `unread`.
     """
     updated: set[str] = set()
     done: dict[str, _Target] = {}
@@ -260,7 +269,7 @@ def _update(
             document.metadata["source"] = target.source
         split = splitter.split_documents(file.documents)
         if target.is_new and not split:
-            # The store cannot know it: it would be added at every sync.
+            # The store would have no chunk of the file, so every sync would report it as added.
             unread.left_out.setdefault(path, (LeftOut("the file has no text", is_loss=False),))
             continue
         if target.is_known and _is_stored(store, target, split):
@@ -278,7 +287,7 @@ def _update(
 
 
 def _replace(store: SwallowFAISS, targets: Iterable[_Target], passages: list[Passage]) -> None:
-    """Store passages instead of those of these files; what those have too is not embedded."""
+    """Replace the chunks of these files; texts that the store already has are not embedded."""
     sources = [target.source for target in targets]
     origins = {target.location for target in targets}
     before, rows = store.snapshot().of_sources(sources, origins)
@@ -292,9 +301,9 @@ def _replace(store: SwallowFAISS, targets: Iterable[_Target], passages: list[Pas
 
 
 def _is_stored(store: SwallowFAISS, target: _Target, documents: list[Document]) -> bool:
-    """Whether the store has exactly these of a file."""
+    """Whether the store has exactly these chunks of a file."""
     passages, _ = store.snapshot().of_sources([target.source], {target.location})
     stored = [(passage.text, passage.metadata) for passage in passages]
-    # As metadata come out of the store.
+    # Convert the metadata as the store does.
     read = [(d.page_content, json.loads(json.dumps(d.metadata, default=str))) for d in documents]
     return stored == read

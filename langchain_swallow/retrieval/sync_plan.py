@@ -1,6 +1,6 @@
-"""What a store has of a folder's files, and what the folder has → what is to be done.
+"""Plan a sync: compare the files in a store with the files in a folder.
 
-Files are compared by their locations (`locations`), whatever their sources are written like.
+Files are compared by their locations (`documents.locations`), not by the spelling of their sources.
 """
 
 import contextlib
@@ -12,9 +12,9 @@ from pathlib import Path
 from langchain_swallow.documents.locations import file_location, folded, readable_path
 from langchain_swallow.errors import MassDeletionError
 
-# Without being allowed to, nothing deletes more than half of so many files, all of so many that
-# leave the folder empty, or all of so many in a folder inside it that is still there: a share that
-# is not mounted looks like that.
+# A sync needs permission to delete more than half of at least `_MIN_FILES` files, all of at least
+# `_MIN_FILES_EMPTIED` files so that the folder is empty, or all of at least `_MIN_FILES_IN_FOLDER`
+# files of a folder inside it that still exists. A share that is not mounted looks like this.
 _MIN_FILES = 5
 _MIN_FILES_EMPTIED = 2
 _MIN_FILES_IN_FOLDER = 3
@@ -22,9 +22,9 @@ _MIN_FILES_IN_FOLDER = 3
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file in a store: its source, its location (`index.origins`), and the hashes it had.
+    """A file in a store: its source, its location (`index.origins`), and the hashes of its content.
 
-    `origin` is `None` in indexes of versions that did not keep it, and empty where the source was
+    `origin` is `None` in indexes of versions that did not store it. It is empty if the source was
     not a file when it was added.
     """
 
@@ -34,13 +34,13 @@ class StoredFile:
 
     @property
     def was_file(self) -> bool:
-        """Whether this was read from a file at its place, so that it can be gone."""
+        """Whether this was read from a file at its location, so that it can have been deleted."""
         return self.hashes != {None} if self.origin is None else bool(self.origin)
 
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
-    """A file in the folder: its path as it is written now, its location and its hash."""
+    """A file in the folder: its path as the caller spells it, its location and its hash."""
 
     path: str
     location: str
@@ -49,18 +49,19 @@ class ListedFile:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done.
+    """The actions of a sync.
 
     Args:
         added: New files.
-        changed: Files with other contents than the store has, or with several versions in it.
-        unchanged: Files that the store has.
-        moved: Files that the store has of another place in the folder, or of where the folder was.
-            If such a file has changed, too, it is in `changed` with its new source.
-        sources: What the new source of an added or moved file is: its path as it is written now, or
-            its location where the store has that source of another file.
+        changed: Files whose contents differ from the store, or that have several versions in it.
+        unchanged: Files that the store already has.
+        moved: Files that the store has from another place in the folder, or from the folder's
+            earlier location. A moved file that has also changed is in `changed` as well, with its
+            new source.
         deleted: Files that are gone.
-        doubled: Other entries of a file that stays; they go.
+        duplicates: Other entries of a file that stays → the entry that stays. They are deleted.
+        sources: New source of each added or moved file: its path as the caller spells it, or its
+            location if the store has that source for another file.
     """
 
     added: tuple[ListedFile, ...]
@@ -81,18 +82,20 @@ def make_plan(
     recursive: bool = True,
     allow_mass_deletion: bool = False,
 ) -> Plan:
-    """Compare a store with a folder.
+    """Compare the files of a store with the files of a folder.
 
     Args:
-        stored: The store's files, of other folders too.
-        listed: The folder's files.
-        root: Its location.
-        unreadable: Locations of files and folders that cannot be read now: they are not gone.
-        recursive: Whether files in folders inside the folder are listed.
-        allow_mass_deletion: Whether to delete most files of the folder, or of one inside it.
+        stored: Files of the store, including those of other folders.
+        listed: Files of the folder.
+        root: Location of the folder.
+        unreadable: Locations of files and folders that cannot be read now, which do not count as
+            deleted. Default: none.
+        recursive: Whether `listed` includes files in folders inside the folder; default `True`.
+        allow_mass_deletion: Whether the plan may delete most files of the folder, or of a folder
+            inside it; default `False`.
 
     Raises:
-        MassDeletionError: That would have to be done and is not allowed.
+        MassDeletionError: The plan would delete most files, and this is not allowed.
     """
     places = _places(stored, listed, root)
     changed: dict[ListedFile, StoredFile] = {}
@@ -139,11 +142,11 @@ def make_plan(
 def _places(
     stored: Iterable[StoredFile], listed: Sequence[ListedFile], root: str
 ) -> dict[str, list[StoredFile]]:
-    """The store's files by where they are now, as far as that is known."""
+    """Files of the store by their current location, as far as it is known."""
     places: dict[str, list[StoredFile]] = {}
     for file in stored:
         with contextlib.suppress(ValueError):  # no path has NUL, for example
-            # Without a location it was written as seen from here, most likely.
+            # Without a location, the source is most likely relative to this working directory.
             places.setdefault(file.origin or file_location(file.source), []).append(file)
     listed_places = {file.location for file in listed}
     unknown = {place: entries for place, entries in places.items() if place not in listed_places}
@@ -156,7 +159,7 @@ def _places(
 
 
 def _other_spellings(places: Iterable[str], missing: Iterable[ListedFile]) -> dict[str, str]:
-    """Places that are a listed file by another case or Unicode composition."""
+    """Map stored locations to listed files that differ in case or Unicode composition only."""
     by_name = {folded(file.location): file.location for file in missing}
     found = {}
     for place in places:
@@ -176,10 +179,10 @@ def _is_same_file(one: str, other: str) -> bool:
 def _relocated(
     places: Mapping[str, Sequence[StoredFile]], missing: Iterable[ListedFile], root: str
 ) -> dict[str, str]:
-    """New places of files that were indexed where this folder was before, or seen from elsewhere.
+    """Map old to new locations of files that were indexed before the folder was moved.
 
-    Most files of one old folder are here, at the same paths inside and unchanged, and they are not
-    at their old places any more.
+    The folder counts as moved if most files of an old folder are in this one, unchanged and at the
+    same relative paths, and no longer exist at their old locations.
     """
     by_content: dict[tuple[str, str], list[list[str]]] = {}
     for file in missing:
@@ -210,7 +213,7 @@ def _without_moved(
     gone: dict[str, list[StoredFile]],
     moved: dict[ListedFile, StoredFile],
 ) -> Iterator[ListedFile]:
-    """New files that are none of those that are gone; the others go from `gone` to `moved`."""
+    """Yield the new files that are not moved ones; moved files go from `gone` to `moved`."""
     by_content: dict[tuple[str | None, str], list[str]] = {}
     for place, entries in gone.items():
         if len(entries[0].hashes) == 1:
@@ -230,7 +233,7 @@ def _without_moved(
 def _check_deletions(
     gone: Collection[str], known: int, listed_places: Collection[str], root: str
 ) -> None:
-    # Of two entries of one file that is gone both are, and it counts once.
+    # Two entries of one deleted file count as one file.
     emptied = not listed_places and known >= _MIN_FILES_EMPTIED
     if emptied or (known >= _MIN_FILES and 2 * len(gone) > known):
         _refuse(root, gone, known)
@@ -252,13 +255,13 @@ def _refuse(folder: str, gone: Collection[str], known: int) -> None:
     raise MassDeletionError(
         f"{len(gone)} of the {known} files that the index has of {readable_path(folder)} are gone, "
         f"for example {readable_path(min(gone))}. Nothing was changed: the folder "
-        "may be on a share that is not mounted. To delete their passages, pass "
+        "may be on a share that is not mounted. To delete their chunks, pass "
         "allow_mass_deletion=True (--allow-deletions)."
     )
 
 
 def _rank(known: StoredFile, file: ListedFile) -> tuple[bool, bool, str]:
-    """The entry of a file that is kept comes first."""
+    """Sort key of the entries of a file; the entry to keep comes first."""
     return known.hashes != {file.digest}, known.source != file.path, known.source
 
 
@@ -268,12 +271,12 @@ def _names(source: str, file: ListedFile) -> bool:
 
 
 def _is_elsewhere(known: StoredFile, file: ListedFile) -> bool:
-    """Whether a source does not name its file any more, wherever it was seen from."""
+    """Whether a source no longer names its file, from any working directory."""
     if _names(known.source, file):
         return False
     if os.path.isabs(known.source):
         return True
-    # The folder that a relative source is seen from may have been moved as well.
+    # The working directory of a relative source may have been moved as well.
     named = os.path.normpath(known.source).replace(os.pardir + os.sep, "")
     is_below = folded(file.location).endswith(folded(os.sep + named))
     return known.origin not in (None, file.location) and not is_below

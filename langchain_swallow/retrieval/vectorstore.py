@@ -1,6 +1,7 @@
-"""`SwallowFAISS`: passages, metadata and vectors; scores that keep their meaning; no pickle.
+"""`SwallowFAISS`: LangChain's vector store interface over the index in `retrieval.index`.
 
-`index` has the storage and the search; here is LangChain's contract.
+The index stores chunks, metadata and vectors without pickle. Scores do not depend on the other
+chunks in the index.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,31 +35,34 @@ Filter = Mapping[str, Any] | Callable[[Document], bool]
 
 
 class SwallowFAISS(VectorStore):
-    """A FAISS index with LangChain's interface.
+    """A FAISS index as a LangChain vector store.
 
     Args:
-        embedding: Encoder of passages and questions.
-        metric: `"cosine"`, `"ip"` or `"l2"`. Scores are in [0, 1] and depend on nothing but the two
-            vectors: (1 + cos) / 2, 1 / (1 + e^-x) for an inner product x, 1 / (1 + d) for a squared
-            distance d.
-        index: `"flat"` is exact; `"hnsw"` is faster and finds nearly all, from 10,000 passages on;
-            `"auto"` is flat up to 200,000 passages, then HNSW.
-        path: A folder. What is there is opened, and every change is on the disk when its call
-            returns: a process that is killed leaves the index of before or of after. Without a
-            folder changes are in memory until `save_local`.
-        wait_s: How long to wait while another process writes to the folder.
+        embedding: Embedding model of chunks and questions.
+        metric: `"cosine"` (default), `"ip"` or `"l2"`. Scores are in [0, 1] and depend only on the
+            two vectors: (1 + cos) / 2, 1 / (1 + e^-x) for an inner product x, 1 / (1 + d) for a
+            squared distance d.
+        index: `"flat"` searches exactly. `"hnsw"` is faster and approximate in segments of at least
+            10,000 chunks; it finds nearly all of the nearest chunks. `"auto"`, the default, is flat
+            below 200,000 chunks and HNSW from there on.
+        path: Folder of the index; an existing index is opened. Every change is on disk when its
+            call returns, and a killed process leaves either the old or the new index, never a mix.
+            With `None`, the default, changes stay in memory until `save_local`.
+        wait_s: Seconds to wait while another process writes to the folder; default 10.
 
-    Adding a document with an id that is there replaces it. Filters are applied before the search,
-    so that `k` of those that match are found: `{"部署": "総務"}`, `{"page": {"$gte": 3}}`,
-    `{"$or": [{"年": {"$in": [2025, 2026]}}, {"$not": {"草案": True}}]}`. Operators are `$eq`,
-    `$ne`, `$gt`, `$gte`, `$lt`, `$lte`, `$in`, `$nin`, `$exists`, `$contains`. A function of a
-    Document works too, and reads every passage.
+    A document with the id of an existing one replaces it. Filters are applied before the search, so
+    that `k` matching documents are found: `{"部署": "総務"}`, `{"page": {"$gte": 3}}`,
+    `{"$or": [{"年": {"$in": [2025, 2026]}}, {"$not": {"草案": True}}]}`. The operators are `$eq`,
+    `$ne`, `$gt`, `$gte`, `$lt`, `$lte`, `$in`, `$nin`, `$exists` and `$contains`. A filter can also
+    be a function of a Document, which then reads every chunk.
 
-    One process or thread writes at a time and others wait; readers see complete changes, those of
-    other processes too.
+    One thread of one process writes at a time, and the others wait. Readers see complete changes
+    only, including those of other processes.
 
     Raises:
-        IndexStoreError: The folder's index is damaged, or made with another embedding or metric.
+        ValueError: `metric` or `index` is not one of these values.
+        IndexStoreError: The folder's index is damaged, or was made with another embedding model or
+            metric.
     """
 
     def __init__(
@@ -73,7 +77,7 @@ class SwallowFAISS(VectorStore):
         if metric not in ("cosine", "ip", "l2"):
             raise ValueError(f"metric must be cosine, ip or l2, not {metric!r}.")
         if index not in ("flat", "hnsw", "auto"):
-            removed = " Version 0.2 has no ivfpq; give hnsw." if str(index) == "ivfpq" else ""
+            removed = " Version 0.2 removed ivfpq; use hnsw." if str(index) == "ivfpq" else ""
             raise ValueError(f"index must be flat, hnsw or auto, not {index!r}.{removed}")
         self._embedding = embedding
         manifest = Manifest(
@@ -83,7 +87,7 @@ class SwallowFAISS(VectorStore):
 
     @property
     def embeddings(self) -> Embeddings:
-        """The encoder."""
+        """The embedding model."""
         return self._embedding
 
     @property
@@ -99,7 +103,7 @@ class SwallowFAISS(VectorStore):
         return len(self.snapshot())
 
     def snapshot(self) -> Snapshot:
-        """The index at this moment; changes make another one and leave it as it is."""
+        """The immutable index at this moment; later changes create a new snapshot."""
         return self._index.snapshot()
 
     @classmethod
@@ -115,7 +119,7 @@ class SwallowFAISS(VectorStore):
         path: str | Path | None = None,
         **kwargs: Any,
     ) -> Self:
-        """A store of these texts; with a `path`, added to what is there."""
+        """Create a store of these texts; with a `path`, add them to the index in the folder."""
         store = cls(embedding, metric=metric, index=index, path=path)
         store.add_texts(texts, metadatas, ids=ids, **kwargs)
         return store
@@ -129,17 +133,18 @@ class SwallowFAISS(VectorStore):
         progress: bool = False,
         **_: Any,
     ) -> list[str]:
-        """Embed and add texts; their ids.
+        """Embed and add texts; returns their ids.
 
         Args:
-            texts: What is embedded and returned.
-            metadatas: One for each text.
-            ids: One for each text; `None`, also of a single one, makes a new id.
-            progress: Show a progress bar.
+            texts: Texts of the chunks. Titles and headings in the metadata are embedded with them.
+            metadatas: One dict per text; default: empty.
+            ids: One id per text. For `None`, and for a `None` in the list, a new id is made.
+            progress: Whether to show a progress bar on stderr; default `False`.
 
         Raises:
-            ValueError: `metadatas` or `ids` have another length than `texts`.
-            EmbeddingError: The encoder returned vectors of another length, or non-finite ones.
+            ValueError: `metadatas` or `ids` differ in length from `texts`.
+            EmbeddingError: The embedding model returned vectors of another dimension, or non-finite
+                ones.
         """
         passages = make_passages(list(texts), metadatas, ids)
         if passages:
@@ -154,7 +159,7 @@ class SwallowFAISS(VectorStore):
         *,
         ids: list[str] | None = None,
     ) -> list[str]:
-        """As `add_texts`, for texts whose vectors are known; they must be of this encoder."""
+        """Like `add_texts`, for texts that are already embedded with this embedding model."""
         pairs = list(text_embeddings)
         passages = make_passages([text for text, _ in pairs], metadatas, ids)
         if passages:
@@ -162,7 +167,12 @@ class SwallowFAISS(VectorStore):
         return [passage.id for passage in passages]
 
     def add_passages(self, passages: list[Passage], vectors: Any) -> None:
-        """As `add_embeddings`, for passages that may say which file they are of."""
+        """Like `add_embeddings`, for chunks that can have the location of their file.
+
+        Args:
+            passages: The chunks.
+            vectors: Their vectors, shape (n, dim).
+        """
         rows = prepare_vectors(vectors, self._metric)
         located = with_origins(passages)
         self.change(lambda before: before.adding(located, rows))
@@ -175,9 +185,18 @@ class SwallowFAISS(VectorStore):
         filter: Filter | None = None,
         **_: Any,
     ) -> bool | None:
-        """Remove documents by id, by the `source` of their metadata, or by a filter.
+        """Remove documents by id, by the `source` in their metadata, or by a filter.
 
-        With none of these all are removed. What is not there is no error.
+        Args:
+            ids: Ids to remove.
+            source: One or several sources whose documents are removed.
+            filter: Filter whose matching documents are removed.
+
+        If you pass none of the three, all documents are removed. Ids and sources that the index
+        does not have are ignored.
+
+        Returns:
+            Always `True`.
         """
         if source is not None:
             sources = [source] if isinstance(source, str) else list(source)
@@ -192,7 +211,7 @@ class SwallowFAISS(VectorStore):
         return True
 
     def move_source(self, old: str, new: str) -> None:
-        """Give the documents of one source another one, without embedding them again."""
+        """Replace the `source` of documents by another one, without embedding them again."""
 
         def moved(p: Passage) -> Passage:
             return replace(p, metadata={**p.metadata, "source": new}, origin=None)
@@ -200,27 +219,28 @@ class SwallowFAISS(VectorStore):
         self.change(lambda before: before.changing([old], lambda p: with_origins([moved(p)])[0]))
 
     def optimize(self) -> None:
-        """Join all segments and drop what was deleted; searches are then at their fastest.
+        """Merge all segments and drop deleted chunks, which makes searches as fast as possible.
 
-        What versions before 0.2.0 laid out otherwise is written as this one does, IVF-PQ as HNSW.
+        An index of a version before 0.2.0 is rewritten in the current layout, IVF-PQ as HNSW.
         """
         self.change(Snapshot.compacted)
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Make the changes of a `with` block one change, or none if it raises.
+        """Combine the changes of a `with` block into one; if the block raises, none is made.
 
-        Other threads wait with theirs, and see the store as it was until the block ends.
+        Other threads wait with their changes, and see the old store until the block ends.
         """
         return self._index.transaction()
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
-        """The documents with these ids; those that are not there are left out."""
+        """The documents with these ids, in their order; unknown ids are left out."""
         return [_document(passage) for passage in self.snapshot().with_ids(ids)]
 
     def sources(self) -> dict[str, str | None]:
-        """Sources of all documents, with the `content_hash` of each.
+        """Sources of all documents → the `content_hash` of each.
 
-        It is `None` where a source has none, or several: its documents are of different versions.
+        The hash is `None` if the documents of a source have none, or have several because they are
+        from different versions of the file.
         """
         hashes: dict[str, set[str | None]] = {}
         for source, digest in self.snapshot().distinct("source", "content_hash"):
@@ -234,12 +254,12 @@ class SwallowFAISS(VectorStore):
     def similarity_search_with_score(
         self, query: str, k: int = 4, filter: Filter | None = None, **_: Any
     ) -> list[tuple[Document, float]]:
-        """The `k` nearest documents with scores in [0, 1], best first.
+        """The `k` nearest documents with their scores in [0, 1], best first.
 
         Args:
             query: A question.
-            k: How many; fewer where fewer match.
-            filter: Conditions on the metadata, or a function of a Document.
+            k: Maximum number of documents; default 4. Fewer are returned if fewer match.
+            filter: Metadata filter, or a function of a Document; default `None`.
         """
         return self.similarity_search_by_vector_with_score(
             self._embedding.embed_query(replace_surrogates(query)), k, filter
@@ -248,7 +268,7 @@ class SwallowFAISS(VectorStore):
     def similarity_search_by_vector_with_score(
         self, embedding: list[float], k: int = 4, filter: Filter | None = None
     ) -> list[tuple[Document, float]]:
-        """As `similarity_search_with_score`, for a vector of shape (dim,)."""
+        """Like `similarity_search_with_score`, for a vector of shape (dim,)."""
         snapshot = self.snapshot()
         refs = self._nearest(snapshot, embedding, k, filter)
         passages = snapshot.passages(refs)
@@ -263,7 +283,7 @@ class SwallowFAISS(VectorStore):
     def similarity_search_by_vector(
         self, embedding: list[float], k: int = 4, filter: Filter | None = None, **_: Any
     ) -> list[Document]:
-        """The `k` nearest documents to a vector."""
+        """The `k` documents nearest to a vector of shape (dim,), best first."""
         return [d for d, _ in self.similarity_search_by_vector_with_score(embedding, k, filter)]
 
     def max_marginal_relevance_search(
@@ -275,7 +295,16 @@ class SwallowFAISS(VectorStore):
         filter: Filter | None = None,
         **_: Any,
     ) -> list[Document]:
-        """`k` of the `fetch_k` nearest that are near the query and far from each other."""
+        """Select documents that are near the query and far from each other.
+
+        Args:
+            query: A question.
+            k: Number of documents to return; default 4.
+            fetch_k: Number of nearest documents to select from; default 20.
+            lambda_mult: From 0, the most diverse selection, to 1, the nearest documents; default
+                0.5.
+            filter: Metadata filter, or a function of a Document; default `None`.
+        """
         vector = self._embedding.embed_query(replace_surrogates(query))
         return self.max_marginal_relevance_search_by_vector(vector, k, fetch_k, lambda_mult, filter)
 
@@ -288,7 +317,7 @@ class SwallowFAISS(VectorStore):
         filter: Filter | None = None,
         **_: Any,
     ) -> list[Document]:
-        """As `max_marginal_relevance_search`, for a vector."""
+        """Like `max_marginal_relevance_search`, for a vector of shape (dim,)."""
         snapshot = self.snapshot()
         refs = self._nearest(snapshot, embedding, fetch_k, filter)
         chosen = maximal_marginal_relevance(
@@ -300,12 +329,12 @@ class SwallowFAISS(VectorStore):
         return [_document(p) for p in snapshot.passages([refs[i] for i in chosen])]
 
     def query_vector(self, query: str, like: str = "") -> NDArray[np.float32]:
-        """The vector that a question is searched with, shape (dim,).
+        """The vector to search with for a question, shape (dim,).
 
         Args:
             query: The question.
-            like: A text like the passages that are looked for; its vector is averaged with the
-                question's.
+            like: A text that resembles the chunks to find. Its vector is averaged with the
+                question's. Default: none.
         """
         rows = [self._embedding.embed_query(replace_surrogates(query))]
         if like.strip():
@@ -325,22 +354,24 @@ class SwallowFAISS(VectorStore):
     # Saving and loading
 
     def save_local(self, folder: str | Path) -> None:
-        """Write the index, in one segment; one that is there already is replaced as a whole.
+        """Write the index to a folder, in one segment; an index in the folder is replaced.
 
         Raises:
-            IndexStoreError: The folder holds something else.
+            IndexStoreError: The folder contains other files.
         """
         IndexFolder(Path(folder)).replace(self.snapshot(), self._index.manifest)
 
     @classmethod
     def load_local(cls, folder: str | Path, embeddings: Embeddings) -> Self:
-        """Read an index; changes stay in memory. To keep them give the folder as `path` instead.
+        """Read an index from a folder; changes stay in memory.
 
-        Vectors are mapped into memory, not copied.
+        To keep changes on disk, pass the folder to the constructor as `path` instead. Vectors are
+        memory-mapped, not copied.
 
         Raises:
-            FileNotFoundError: There is no index.
-            IndexStoreError: It is damaged, of another version, or made with another embedding.
+            FileNotFoundError: There is no index in the folder.
+            IndexStoreError: The index is damaged, has another format version, or was made with
+                another embedding model.
         """
         stored = IndexFolder(Path(folder)).read()
         manifest = stored.manifest
@@ -349,7 +380,7 @@ class SwallowFAISS(VectorStore):
         return store
 
     def change(self, change: Callable[[Snapshot], Snapshot]) -> None:
-        """Put a snapshot that is made of the one that is there in its place."""
+        """Replace the current snapshot by what `change` returns for it."""
         self._index.change(change)
 
 
@@ -358,7 +389,7 @@ def _document(passage: Passage) -> Document:
 
 
 def adapt_filter(filter: Filter) -> snapshots.Filter:
-    """A filter as the index takes it: functions get Documents here and passages there."""
+    """Convert a filter to one of the index, whose functions take a `Passage`, not a Document."""
     if callable(filter):
         return lambda passage: bool(filter(_document(passage)))
     return filter

@@ -255,10 +255,10 @@ def test_what_cannot_be_converted_says_why(saved, tmp_path):
         def embed_query(self, text):
             return super().embed_query(text[::-1] + "別")[::-1]
 
-    with pytest.raises(IndexStoreError, match="made with another encoder"):
+    with pytest.raises(IndexStoreError, match="made with another embedding model"):
         convert_langchain_faiss(folder, Other())
     small = Given({"第0条は0日とする。": (1, 0)})
-    with pytest.raises(IndexStoreError, match="256 dimensions, this encoder makes 2"):
+    with pytest.raises(IndexStoreError, match="256 dimensions, but this embedding model returns 2"):
         convert_langchain_faiss(folder, small)
     (folder / "index.faiss").write_bytes((folder / "index.faiss").read_bytes()[:500])
     with pytest.raises(IndexStoreError, match="cannot be read as LangChain's FAISS"):

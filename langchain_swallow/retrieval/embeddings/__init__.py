@@ -1,4 +1,4 @@
-"""Texts → vectors, with the prefixes that each embedding model was trained with."""
+"""Embed texts with the prefixes that each embedding model was trained with."""
 
 from typing import TYPE_CHECKING
 

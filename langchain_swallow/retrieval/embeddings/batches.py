@@ -1,4 +1,4 @@
-"""Texts embedded in batches."""
+"""Embed texts in batches of similar length."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,20 +19,23 @@ def embed_by_length(
     known: Mapping[str, NDArray[np.float32]] | None = None,
     progress: bool = False,
 ) -> list[NDArray[np.float32]]:
-    """Vectors of texts, in their order; texts of like length go together, to waste less padding.
+    """Embed texts; batches contain texts of similar length, so that less padding is computed.
 
     Args:
-        embedding: The encoder.
-        texts: What is embedded; of equal ones only the first.
-        known: Vectors of texts that need not be embedded.
-        progress: Show a progress bar.
+        embedding: The embedding model.
+        texts: Texts to embed; equal texts are embedded once.
+        known: Vectors of texts that need not be embedded; default: none.
+        progress: Whether to show a progress bar on stderr; default `False`.
+
+    Returns:
+        One vector per text, in the order of `texts`, float32, each of shape (dim,).
     """
     vectors = dict(known or {})
     order = sorted((text for text in dict.fromkeys(texts) if text not in vectors), key=len)
     with tqdm(total=len(order), desc="Embedding", disable=not progress) as bar:
         for start in range(0, len(order), _BATCH_SIZE):
             part = order[start : start + _BATCH_SIZE]
-            # A list of Python's floats takes eight times the memory.
+            # A list of Python floats would take eight times the memory.
             made = embedding.embed_documents(list(map(replace_surrogates, part)))
             rows = (np.asarray(v, dtype=np.float32) for v in made)
             vectors.update(zip(part, rows, strict=True))

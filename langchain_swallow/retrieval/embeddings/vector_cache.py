@@ -1,4 +1,4 @@
-"""Vectors on disk by the hash of what they are of, so that no text is encoded twice."""
+"""Cache vectors on disk by the hash of their text, so that no text is embedded twice."""
 
 import hashlib
 import sqlite3
@@ -17,11 +17,12 @@ _WAIT_S = 30.0
 
 
 class VectorCache:
-    """A SQLite file of vectors; several processes may use it at once.
+    """A SQLite file of vectors; several processes may use it at the same time.
 
     Args:
-        path: The file; made with its folders when the first vector is stored.
-        encoder: What tells encoders apart: model and prefix. Vectors of others are not found.
+        path: The file. It is created with its folders when the first vector is stored.
+        model_key: Identifies the embedding model and the prefix. Vectors that were stored with
+            another key are not returned.
     """
 
     def __init__(self, path: Path, model_key: str) -> None:
@@ -29,7 +30,7 @@ class VectorCache:
         self._lock = threading.Lock()
 
     def get(self, texts: Sequence[str]) -> dict[str, Vector]:
-        """The vectors that are there, by text."""
+        """Cached vectors by text; texts that are not in the cache are left out."""
         keys = {self._key(text): text for text in texts}
         if not self._path.exists():
             return {}
@@ -44,7 +45,7 @@ class VectorCache:
         return vectors
 
     def put(self, vectors: Mapping[str, Vector]) -> None:
-        """Store vectors by text."""
+        """Store vectors by text, replacing existing ones."""
         rows = [(self._key(text), vector.tobytes()) for text, vector in vectors.items()]
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._lock, closing(self._open()) as database, database:

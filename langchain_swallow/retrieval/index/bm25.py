@@ -1,7 +1,8 @@
-"""Which terms stand in which rows of a segment, for BM25 (Robertson and Zaragoza, 2009).
+"""An inverted index of a segment's terms, and BM25 (Robertson and Zaragoza, 2009).
 
-A term is a number: a character, two characters, or the hash of a word. So a segment's terms are
-counted in a few sorts, without an object for each, and lie in a file that is mapped into memory.
+A term is a number: a character, two characters, or the hash of a word. A few sorts therefore count
+the terms of a segment without a Python object for each, and the arrays are memory-mapped from a
+file.
 """
 
 import io
@@ -25,11 +26,12 @@ Terms = Callable[[str], list[str]]
 Weights = Mapping[int, int]
 
 _K1, _B = 1.2, 0.75
-# Above every code point (21 bits), so that pairs and single characters are apart.
+# Bits to shift the first character of a pair: more than the 21 bits of a code point, so that pairs
+# and single characters are different numbers.
 _PAIR_SHIFT = 32
 _WORD_FLAG = 1 << 63
 _ALIGNMENT = 64
-# A term in a tenth of all rows is kept as an array of all rows.
+# The impacts of a term in at least this share of the rows are stored as an array over all rows.
 _MIN_DENSE_SHARE = 0.1
 _MIN_CACHED_BYTES = 16 * 1024
 _MAX_CACHE_BYTES = 128 * 1024**2
@@ -37,7 +39,7 @@ _NAMES = ("keys", "starts", "rows", "counts", "lengths")
 
 
 class Postings(NamedTuple):
-    """Rows that a term stands in, ascending, and how often in each."""
+    """Rows that contain a term, ascending, and the term's frequency in each."""
 
     rows: NDArray[np.int32]
     counts: NDArray[np.uint16]
@@ -48,11 +50,12 @@ class Lexical:
     """The terms of a segment's rows.
 
     Args:
-        keys: Distinct terms, ascending.
-        starts: Where the postings of term i begin, and at the end their number.
-        rows: Of all postings.
-        counts: Of all postings.
-        lengths: Terms of each row.
+        keys: Distinct terms, ascending, shape (terms,).
+        starts: Offset of the postings of term i, and at the end the number of postings, shape
+            (terms + 1,).
+        rows: Row of each posting.
+        counts: Frequency of the term in the row, for each posting; at most 65535.
+        lengths: Number of terms in each row, shape (rows,).
     """
 
     keys: NDArray[np.uint64]
@@ -63,7 +66,7 @@ class Lexical:
 
     @classmethod
     def from_ngrams(cls, texts: Iterable[str]) -> "Lexical":
-        """Characters and pairs of characters of texts' search keys, as `ngram_weights` has them."""
+        """Index the characters and pairs of characters in the search keys of texts."""
         normal = [normalize(text) for text in texts]
         keys, places = ngrams("\n".join(normal))
         ends = np.cumsum([len(text) + 1 for text in normal])
@@ -72,7 +75,7 @@ class Lexical:
 
     @classmethod
     def from_words(cls, texts: Iterable[str], terms: Terms) -> "Lexical":
-        """Terms of a tokenizer, as `word_weights` has them."""
+        """Index the terms that a tokenizer returns for texts."""
         keys: list[int] = []
         places: list[int] = []
         size = 0
@@ -91,7 +94,7 @@ class Lexical:
         lengths = np.bincount(places, minlength=size).astype(np.int32)
         order = np.lexsort((places, keys))
         keys, places = keys[order], places[order]
-        # One posting for each term and row.
+        # There is one posting per distinct pair of term and row.
         new = np.ones(len(keys), dtype=bool)
         new[1:] = (keys[1:] != keys[:-1]) | (places[1:] != places[:-1])
         first = np.flatnonzero(new)
@@ -100,7 +103,7 @@ class Lexical:
         return cls(distinct, np.append(starts, len(first)), places[first], counts, lengths)
 
     def postings(self, key: int) -> Postings | None:
-        """Of a term; `None` where it does not occur."""
+        """Postings of a term; `None` if it does not occur."""
         place = int(np.searchsorted(self.keys, np.uint64(key)))
         if place == len(self.keys) or int(self.keys[place]) != key:
             return None
@@ -108,7 +111,7 @@ class Lexical:
         return Postings(self.rows[part], self.counts[part])
 
     def write(self, path: Path) -> None:
-        """Write the arrays one after another in NumPy's format, without pickle."""
+        """Write the arrays to one file, in NumPy's format without pickle, aligned to 64 bytes."""
         with path.open("wb") as file:
             for name in _NAMES:
                 file.write(bytes(-file.tell() % _ALIGNMENT))
@@ -116,10 +119,10 @@ class Lexical:
 
     @classmethod
     def read(cls, path: Path) -> "Lexical":
-        """Map a file of `write` into memory.
+        """Memory-map a file that `write` wrote.
 
         Raises:
-            ValueError: It is no such file.
+            ValueError: The file has another format.
         """
         with path.open("rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -128,7 +131,7 @@ class Lexical:
             offset += -offset % _ALIGNMENT
             head = io.BytesIO(mapped[offset : offset + 256])
             if np.lib.format.read_magic(head) != (1, 0):
-                raise ValueError(f"{path} has arrays of an unknown version")
+                raise ValueError(f"{path} has arrays of an unknown format version")
             shape, _, kind = np.lib.format.read_array_header_1_0(head)
             begin = offset + head.tell()
             arrays[name] = np.frombuffer(mapped, kind, math.prod(shape), begin)
@@ -137,21 +140,21 @@ class Lexical:
 
 
 class Part(NamedTuple):
-    """A segment's terms, and which of its rows are alive; `None` is all."""
+    """Terms of a segment, and a mask of its rows that are not deleted; `None` is all rows."""
 
     lexical: Lexical
     alive: NDArray[np.bool_] | None
 
 
 class _Impacts(NamedTuple):
-    """What a term adds to rows, but for its weight; `rows` is `None` where it is of all rows."""
+    """Saturated term frequencies per row; with `rows` `None`, `values` covers all rows."""
 
     rows: NDArray[np.int32] | None
     values: NDArray[np.float32]
 
 
 class _Term(NamedTuple):
-    """A term's inverse document frequency, and its impacts in each segment."""
+    """Inverse document frequency of a term, and its impacts in each segment."""
 
     idf: float
     impacts: list[_Impacts | None]
@@ -163,17 +166,18 @@ class _Term(NamedTuple):
 
 
 class BM25Scorer:
-    """BM25 over several segments, as if they were one without its dead rows.
+    """BM25 over several segments, as if they were one segment without deleted rows.
 
-    Scores are shares of the bound of the query, what a short text would have that repeats each of
-    its terms without end: 0 shares nothing with it. So a query that has few words in common with
-    any text has low scores everywhere, where a scale by the best one would hide that.
+    Scores are divided by the upper bound of the query, which is the score of a short text that
+    repeats each of the query's terms without end. A score of 0 means no common term. If a query has
+    few terms in common with any text, all its scores are low; dividing by the best score would hide
+    this.
 
     Args:
         parts: The segments.
 
-    Impacts of frequent terms are kept: Japanese questions share their particles, which stand in
-    most passages.
+    Impacts of frequent terms are cached, because Japanese questions share their particles, which
+    occur in most chunks.
     """
 
     def __init__(self, parts: Sequence[Part]) -> None:
@@ -193,10 +197,12 @@ class BM25Scorer:
         self._lock = threading.Lock()
 
     def scores(self, weights: Weights) -> list[NDArray[np.float32]]:
-        """Scores in [0, 1) of each segment's rows, shape (rows,); those of dead rows mean nothing.
+        """Scores in [0, 1) of each segment's rows, one array of shape (rows,) per segment.
+
+        The scores of deleted rows are meaningless.
 
         Args:
-            weights: Terms of the query, and how often each is asked for.
+            weights: Terms of the query, and the frequency of each in it.
         """
         scores = [np.zeros(len(norm), dtype=np.float32) for norm in self._norms]
         terms = [(self._term(key), weight) for key, weight in weights.items()]
@@ -254,17 +260,17 @@ def _impacts(postings: Postings, norm: NDArray[np.float32]) -> _Impacts:
     values = counts / (counts + norm[postings.rows])
     if len(values) < _MIN_DENSE_SHARE * len(norm):
         return _Impacts(postings.rows, values)
-    # Adding to all rows is faster than finding those that are meant.
+    # Adding an array over all rows is faster than indexing this many rows.
     dense = np.zeros_like(norm)
     dense[postings.rows] = values
     return _Impacts(None, dense)
 
 
 def ngrams(key: str) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Characters and pairs of characters of a search key, not across spaces and punctuation.
+    """Characters and pairs of characters of a search key; none spans a space or punctuation.
 
     Returns:
-        The terms, and the character that each begins at.
+        The terms, and the offset in characters of each, both of shape (n,).
     """
     codes = np.frombuffer(key.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     # Letters and digits of any script.
@@ -276,12 +282,12 @@ def ngrams(key: str) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
 
 
 def ngram_weights(query: str) -> Weights:
-    """Characters and pairs of characters of a query."""
+    """Frequencies of the characters and pairs of characters in a query."""
     return Counter(ngrams(normalize(query))[0].tolist())
 
 
 def word_weights(query: str, terms: Terms) -> Weights:
-    """Terms of a query."""
+    """Frequencies of the terms that a tokenizer returns for a query."""
     return Counter(_word_key(term) for term in terms(query))
 
 

@@ -1,6 +1,7 @@
-"""The snapshot that is searched now: in memory or of a folder, and changed in transactions.
+"""The current snapshot of an index, in memory or in a folder, replaced in transactions.
 
-Snapshots never change; here is which of them counts, and who may put another in its place.
+Snapshots are immutable. This module decides which one is current, and which thread or process may
+replace it.
 """
 
 import contextlib
@@ -19,17 +20,18 @@ logger = logging.getLogger(__name__)
 
 
 class CurrentIndex:
-    """An index that threads, and processes where it is in a folder, read and change together.
+    """An index that several threads, and with a folder several processes, read and change.
 
     Args:
-        manifest: Metric, kind and encoder of a new index; what is opened must have the same metric
-            and encoder.
-        path: A folder, where every change is on the disk when its call returns; `None` keeps
-            changes in memory.
-        wait_s: How long to wait while another process writes to the folder.
+        manifest: Metric, kind and embedding model of a new index. An existing index must have the
+            same metric and embedding model.
+        path: Folder of the index. Every change is on disk when its call returns. `None`, the
+            default, keeps changes in memory.
+        wait_s: Seconds to wait while another process writes to the folder; default 10.
 
     Raises:
-        IndexStoreError: The folder's index is damaged, or made with another encoder or metric.
+        IndexStoreError: The folder's index is damaged, or was made with another embedding model or
+            metric.
     """
 
     def __init__(self, manifest: Manifest, path: Path | None = None, wait_s: float = 10.0) -> None:
@@ -42,21 +44,21 @@ class CurrentIndex:
         self._refresh()
 
     def snapshot(self) -> Snapshot:
-        """The index at this moment; changes make another one and leave it as it is."""
+        """The immutable index at this moment; later changes create a new snapshot."""
         self._refresh()
         return self._snapshot
 
     def change(self, change: Callable[[Snapshot], Snapshot]) -> None:
-        """Put a snapshot that is made of the one that is there in its place."""
+        """Replace the current snapshot by what `change` returns for it."""
         with self.transaction():
             assert self._pending is not None
             self._pending = change(self._pending)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make the changes of the block one change, or none if it raises.
+        """Combine the changes of the block into one; if the block raises, none is made.
 
-        Other threads wait with theirs, and see the index as it was until the block ends.
+        Other threads wait with their changes, and see the old index until the block ends.
         """
         with self._lock:
             if self._pending is not None:
@@ -74,10 +76,10 @@ class CurrentIndex:
                     self._commit(changed)
 
     def take(self, stored: Stored, folder: str | Path) -> None:
-        """Make what was read from a folder the current index.
+        """Replace the current index by one that was read from a folder.
 
         Raises:
-            IndexStoreError: It was made with another encoder or metric.
+            IndexStoreError: It was made with another embedding model or metric.
         """
         for name in ("embedding", "metric"):
             made_with, expected = getattr(stored.manifest, name), getattr(self.manifest, name)
@@ -88,9 +90,9 @@ class CurrentIndex:
                 )
         if stored.snapshot.is_outdated and not self._snapshot.is_outdated:
             logger.warning(
-                "%s is laid out as before version 0.2.0: its vectors are copied into memory, and "
-                "IVF-PQ is searched exhaustively. To rewrite it, run `langchain-swallow convert` "
-                "or call optimize() on a store that has it as path.",
+                "%s has the layout of a version before 0.2.0: its vectors are copied into memory, "
+                "and IVF-PQ is searched exhaustively. To rewrite it, run `langchain-swallow "
+                "convert` or call optimize() on a store that has it as path.",
                 folder,
             )
         self.manifest, self._snapshot = stored.manifest, stored.snapshot
@@ -104,7 +106,7 @@ class CurrentIndex:
             self._signature = self._folder.signature()
 
     def _refresh(self) -> None:
-        """Take up what another process has written."""
+        """Load changes that another process has written."""
         if self._folder is None or self._folder.signature() == self._signature:
             return
         with self._lock:

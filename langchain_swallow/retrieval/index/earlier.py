@@ -1,9 +1,10 @@
-"""Files of development versions before 0.2.0, whose vectors were in another order than their rows.
+"""Read files of development versions before 0.2.0, which stored vectors in another order than rows.
 
-A third file said which row was at each place, and a graph (HNSW) or lists of codes (IVF-PQ) went by
-places. The exact vectors were always there too, so nothing is lost: here they are put back into the
-order of their rows, in memory, a graph with them. Lists are left out; such a segment is searched
-exhaustively until it is written again (`SwallowFAISS.optimize`, `langchain-swallow convert`).
+A third file contained the row of each vector, and an HNSW graph or IVF-PQ lists used the order of
+the vectors. The exact vectors were always stored as well, so nothing is lost. This module restores
+the order of the rows in memory, for the vectors and the graph. IVF-PQ lists are dropped: their
+segment is searched exhaustively until it is rewritten (`SwallowFAISS.optimize`,
+`langchain-swallow convert`).
 """
 
 from pathlib import Path
@@ -14,15 +15,15 @@ import numpy as np
 
 
 def in_row_order(flat: Any, graph_or_lists: Any, order: Path | None) -> tuple[Any, Any]:
-    """A flat index and its graph, `None` in place of lists, with row i at place i.
+    """Return a flat index and its graph in row order; for IVF-PQ lists, the graph is `None`.
 
     Args:
-        flat: The exact vectors.
-        graph_or_lists: A graph, lists or `None`.
-        order: File of the row at each place; `None` where they are in order.
+        flat: FAISS index of the exact vectors.
+        graph_or_lists: HNSW graph, IVF-PQ lists or `None`.
+        order: File with the row of each vector; `None` if the vectors are in row order.
 
     Raises:
-        ValueError: The file of the order is damaged.
+        ValueError: The file with the order is damaged.
     """
     graph = None if isinstance(graph_or_lists, faiss.IndexIVF) else graph_or_lists
     if order is None:

@@ -1,4 +1,4 @@
-"""Writing an index's files: what a full disk says, and who may read what is written."""
+"""Write the files of an index: clear errors for a full disk, and file permissions."""
 
 import contextlib
 import errno
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if os.name == "posix" else (errno.ENOSPC,)
-# Read and write, for all whom the umask leaves it.
+# Read and write permission for everyone, before the umask.
 _ANYONE = 0o666
 
 
@@ -25,17 +25,17 @@ class _Writer:
 def save_array(file: BinaryIO, array: NDArray[Any]) -> None:
     """Write an array in NumPy's format, without pickle.
 
-    NumPy writes to a file by itself, and then says of a full disk "8850 requested and 4512
-    written", without the reason.
+    If NumPy writes to a real file, its error for a full disk is "8850 requested and 4512 written",
+    without the reason.
     """
     np.save(_Writer(file), array, allow_pickle=False)
 
 
 @contextlib.contextmanager
 def full_disk_explained(folder: Path) -> Iterator[None]:
-    """Raise `OSError` with the reason where the block fails because nothing more can be written.
+    """Raise `OSError` with the reason if the block fails because the disk or a quota is full.
 
-    SQLite and FAISS have errors of their own for that.
+    SQLite and FAISS raise other exceptions in this case.
     """
     try:
         yield
@@ -60,12 +60,16 @@ def _reason(error: BaseException) -> int | None:
 
 
 def create(path: Path) -> int:
-    """A descriptor of a new file that others may read as far as the umask says."""
+    """Create a file with the permissions of the umask; returns its file descriptor.
+
+    Raises:
+        FileExistsError: The file exists.
+    """
     return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _ANYONE)
 
 
 def share_alike(paths: Iterable[Path], rights: os.stat_result) -> None:
-    """Give files the mode and, where this user may, the group of another one."""
+    """Give files the mode, and if the user may change it the group, of another file."""
     if os.name != "posix":
         return
     for path in paths:
@@ -76,11 +80,11 @@ def share_alike(paths: Iterable[Path], rights: os.stat_result) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Look whether a folder can be written, or made.
+    """Check that a folder can be written to, or can be created.
 
     Raises:
-        NotADirectoryError: It, or a folder above it, is a file.
-        PermissionError: This user may not write there.
+        NotADirectoryError: The folder, or a folder above it, is a file.
+        PermissionError: The user has no permission to write there.
     """
     place = folder
     while not os.path.lexists(place) and place != place.parent:
@@ -89,5 +93,5 @@ def check_writable(folder: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
     effective = os.access in os.supports_effective_ids
     if not os.access(place, os.W_OK | os.X_OK, effective_ids=effective):
-        reason = "It is read-only for this user: an index in it can be searched and not changed"
+        reason = "It is read-only for this user: an index in it can be searched, but not changed"
         raise PermissionError(errno.EACCES, reason, str(place))

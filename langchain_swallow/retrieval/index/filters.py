@@ -1,11 +1,11 @@
-"""Metadata filters → which rows of a segment they admit, before anything is searched.
+"""Evaluate metadata filters on the rows of a segment, before the search.
 
     {"部署": "総務"}                                          equal
     {"page": {"$gte": 3, "$lt": 10}}                          a range
     {"部署": {"$in": ["総務", "経理"]}}                        one of
     {"$or": [{"年": 2026}, {"$not": {"草案": True}}]}          and, or, not
 
-A condition is decided once for each distinct value, and then looked up for each row.
+A condition is evaluated once per distinct value, and then looked up for each row.
 """
 
 import operator
@@ -23,9 +23,9 @@ _MISSING = object()
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One key of all rows' metadata: its distinct values, and which of them each row has.
+    """The values of one metadata key: distinct values, and the code of the value of each row.
 
-    Rows without the key have a value of their own that equals nothing.
+    Rows without the key have a special value that equals nothing.
     """
 
     values: Sequence[Any]
@@ -33,13 +33,13 @@ class Column:
 
     @classmethod
     def from_metadata(cls, entries: Iterable[Mapping[str, Any]], key: str) -> "Column":
-        """The column of a key."""
+        """Build the column of a key from the metadata of all rows."""
         known: dict[Any, int] = {}
         values: list[Any] = []
         codes = array("I")
         for metadata in entries:
             value = metadata.get(key, _MISSING)
-            # 1 and True are one key of a dict, and two values here.
+            # 1 and True are the same key in a dict, but different values in a filter.
             name = (type(value).__name__, value if value.__hash__ else repr(value))
             code = known.setdefault(name, len(known))
             if code == len(values):
@@ -48,12 +48,12 @@ class Column:
         return cls(values, np.array(codes, dtype=np.min_scalar_type(len(values))))
 
     def value(self, code: int) -> Any:
-        """A distinct value; `None` stands for none."""
+        """The value of a code; `None` if the rows do not have the key."""
         value = self.values[code]
         return None if value is _MISSING else value
 
     def admitted(self, condition: Callable[[Any], bool]) -> Mask:
-        """Rows whose value meets the condition."""
+        """Mask of the rows whose value matches the condition, shape (rows,)."""
         matching = np.fromiter(
             (condition(v) for v in self.values), dtype=bool, count=len(self.values)
         )
@@ -61,15 +61,15 @@ class Column:
 
 
 def admitted_rows(filter: Mapping[str, Any], column: Callable[[str], Column], count: int) -> Mask:
-    """Rows that a filter admits, shape (count,).
+    """Mask of the rows that a filter admits, shape (count,).
 
     Args:
-        filter: As in the module's description; several keys must all be met.
-        column: The column of a key.
-        count: Rows of the segment.
+        filter: A filter as in the module's docstring; the conditions of all keys must match.
+        column: Function that returns the column of a key.
+        count: Number of rows in the segment.
 
     Raises:
-        ValueError: An unknown operator, or an operand of the wrong type.
+        ValueError: The filter has an unknown operator, or an operand of the wrong type.
     """
     admitted = np.ones(count, dtype=bool)
     for key, expected in filter.items():
@@ -80,7 +80,7 @@ def admitted_rows(filter: Mapping[str, Any], column: Callable[[str], Column], co
         elif key == "$not":
             admitted &= ~admitted_rows(expected, column, count)
         elif key.startswith("$"):
-            raise ValueError(f"Unknown operator {key!r}. There are $and, $or and $not.")
+            raise ValueError(f"Unknown operator {key!r}. Use $and, $or or $not.")
         else:
             admitted &= column(key).admitted(_condition(expected))
     return admitted
@@ -97,7 +97,7 @@ def _operator(name: str, operand: Any) -> Callable[[Any], bool]:
     orders = {"$gt": operator.gt, "$gte": operator.ge, "$lt": operator.lt, "$lte": operator.le}
     if name in orders:
         order = orders[name]
-        # What cannot be compared (a text with a number, a missing value) is not in the range.
+        # Values that cannot be compared (a text with a number, a missing value) do not match.
         return lambda value: _comparable(value, operand) and bool(order(value, operand))
     if name == "$eq":
         return lambda value: _equal(value, operand)
@@ -111,8 +111,8 @@ def _operator(name: str, operand: Any) -> Callable[[Any], bool]:
     if name == "$contains":
         return lambda value: isinstance(value, list | tuple | str) and operand in value
     raise ValueError(
-        f"Unknown operator {name!r}. There are $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists "
-        "and $contains."
+        f"Unknown operator {name!r}. Use $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists or "
+        "$contains."
     )
 
 

@@ -1,8 +1,9 @@
-"""An index in a folder: one writer at a time, any number of readers, and never half a change.
+"""An index in a folder: one writer at a time, any number of readers, and only complete changes.
 
-A change writes new files beside the old ones and then renames a new manifest into place: a process
-that is killed at any moment leaves the index of before or of after. Files are never changed, so
-readers go on with those they have; the next change removes what no manifest of the last two names.
+A change writes new files next to the old ones, and then renames a new manifest into place. A killed
+process therefore leaves either the old or the new index, never a mix. Files are immutable, so
+readers continue with the files that they have opened. The next change removes the files that
+neither of the last two manifests names.
 """
 
 import contextlib
@@ -42,18 +43,18 @@ _OWN_FILE = re.compile(r"[0-9a-f]{16}\.(sqlite|vectors|fast|order|terms)(-journa
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a folder holds: its manifest, and the same as a snapshot."""
+    """The index in a folder: its manifest, and its segments as a snapshot."""
 
     manifest: Manifest
     snapshot: Snapshot
 
 
 class IndexFolder:
-    """A folder with an index in it, or for one.
+    """A folder that contains an index, or in which one will be written.
 
     Args:
         path: The folder; it need not exist.
-        wait_s: How long a writer waits for another one.
+        wait_s: Seconds that a writer waits for another writer; default 10.
     """
 
     def __init__(self, path: Path, *, wait_s: float = 10.0) -> None:
@@ -61,7 +62,10 @@ class IndexFolder:
         self._wait_s = wait_s
 
     def signature(self) -> tuple[int, int, int] | None:
-        """Changes when the index does; `None` where there is none."""
+        """A value that changes with the index: time, inode and size of the manifest.
+
+        `None` if there is no index.
+        """
         try:
             found = (self.path / NAME).stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -70,11 +74,13 @@ class IndexFolder:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold off other writers.
+        """Lock the folder for writing; creates it if it does not exist.
 
         Raises:
-            IndexStoreError: Another one wrote for longer than `wait_s`, or the folder holds
-                something that is no index.
+            IndexStoreError: Another process wrote for longer than `wait_s`, or the folder contains
+                other files.
+            NotADirectoryError: The folder, or a folder above it, is a file.
+            PermissionError: The user has no permission to write there.
         """
         self.check()
         is_new = not self.path.exists()
@@ -95,36 +101,37 @@ class IndexFolder:
                 self._remove_empty()
 
     def _remove_empty(self) -> None:
-        """Remove the folder where nothing came to be written."""
+        """Remove the new folder again if nothing was written to it."""
         with contextlib.suppress(OSError):
             (self.path / _LOCK).unlink(missing_ok=True)
             self.path.rmdir()
 
     def check(self) -> None:
-        """Look whether an index can be written here, before there is one to write.
+        """Check that an index can be written here, before it is computed.
 
         Raises:
-            IndexStoreError: The folder holds something that is not an index.
-            NotADirectoryError: It, or a folder above it, is a file.
-            PermissionError: This user may not write there.
+            IndexStoreError: The folder contains files that are not from an index.
+            NotADirectoryError: The folder, or a folder above it, is a file.
+            PermissionError: The user has no permission to write there.
         """
         check_writable(self.path)
         if self.signature() is None and self.path.exists():
             others = [p.name for p in self.path.iterdir() if not self._is_own(p.name)]
             if others:
                 raise IndexStoreError(
-                    f"{self.path} is no index and not empty. Choose another folder."
+                    f"{self.path} is not an index, and not empty. Choose another folder."
                 )
 
     def read(self, known: Snapshot | None = None) -> Stored:
-        """The index as it is now.
+        """Read the current index.
 
         Args:
-            known: Segments of an earlier reading are taken from here.
+            known: Snapshot that was read earlier, whose segments need not be read again; default:
+                none.
 
         Raises:
-            FileNotFoundError: There is no index.
-            IndexStoreError: A file is damaged, missing, or of another version.
+            FileNotFoundError: There is no index in the folder.
+            IndexStoreError: A file is damaged or missing, or has another format version.
         """
         loaded = {p.segment.name: p.segment for p in known.parts} if known else {}
         while True:
@@ -132,8 +139,9 @@ class IndexFolder:
             try:
                 return Stored(manifest, self._snapshot(manifest, loaded))
             except FileNotFoundError as error:
-                # Writers may have removed what the manifest named a moment ago. However often they
-                # do: what has been read by then is in `have`, and the next try has less to read.
+                # A writer may have removed files that the manifest named a moment ago. The loop
+                # ends, because segments that have been read are in `loaded`, so that each try has
+                # less to read.
                 if read_manifest(self.path) == manifest:
                     missing = error.filename or error
                     raise IndexStoreError(
@@ -141,16 +149,17 @@ class IndexFolder:
                     ) from error
 
     def write(self, snapshot: Snapshot, before: Manifest) -> Stored:
-        """Make a snapshot the folder's index; within `writing`.
+        """Write a snapshot as the folder's index; call it inside `writing`.
 
-        New files are for those to read for whom the index is, or else for whom the umask says.
+        New files get the permissions of the existing index, or else those of the umask.
 
         Args:
-            snapshot: What is to be there.
-            before: The manifest that is there, or the first one's facts.
+            snapshot: The new index.
+            before: The current manifest. For a new index, a manifest without segments.
 
         Raises:
-            OSError: Also where the disk is full: the index is then as it was before.
+            OSError: Writing failed, for example because the disk is full. The index has not
+                changed.
         """
         present = {path.name for path in self.path.iterdir()}
         try:
@@ -161,20 +170,20 @@ class IndexFolder:
             raise
 
     def replace(self, snapshot: Snapshot, facts: Manifest) -> None:
-        """Make a snapshot, in one segment, the folder's index, in place of what is there.
+        """Replace the folder's index by a snapshot, in one segment.
 
         Raises:
-            IndexStoreError: As `writing`.
-            OSError: As `write`.
+            IndexStoreError: As for `writing`.
+            OSError: As for `write`.
         """
         with self.writing():
             compacted = snapshot.compacted()
-            # Files are never written twice: they may be mapped, by this snapshot too.
+            # Files are never written again: they may be memory-mapped, also by this snapshot.
             present = self._segments({part.segment.name for part in compacted.parts})
             self.write(compacted, replace(facts.without_files(), segments=present))
 
     def _segments(self, names: Collection[str]) -> tuple[StoredSegment, ...]:
-        """Those of these segments that the folder's index has; a damaged one has none."""
+        """The named segments that the folder's index already has; a damaged index has none."""
         try:
             stored = read_manifest(self.path).segments
         except (FileNotFoundError, IndexStoreError):
@@ -199,14 +208,14 @@ class IndexFolder:
         new = [s for s in segments if s.name not in stored]
         self._replace_manifest(manifest, [self.path / name for s in new for name in s.files])
         self._remove_unnamed(before, manifest)
-        # From now on from the files: what was built in memory can go.
+        # Read new segments from their files, so that the copies in memory are released.
         known = {p.segment.name: p.segment for p in snapshot.parts if p.segment.name in stored}
         return Stored(manifest, self._snapshot(manifest, known, verify=False))
 
     def _snapshot(
         self, manifest: Manifest, loaded: dict[str, Segment], *, verify: bool = True
     ) -> Snapshot:
-        """A manifest's segments; those that `have` lacks are read into it."""
+        """The segments of a manifest; those that are not in `loaded` are read and added to it."""
         for stored in manifest.segments:
             if stored.name not in loaded:
                 if verify:
@@ -216,7 +225,7 @@ class IndexFolder:
         return Snapshot(manifest.metric, manifest.index, tuple(parts))  # type: ignore[arg-type]
 
     def _verify(self, segment: StoredSegment) -> None:
-        """Compare sizes and hashes before anything is parsed."""
+        """Compare sizes and checksums of the files before anything is parsed."""
         with ThreadPoolExecutor(max_workers=4) as pool:
             found = list(pool.map(_stored_file, [self.path / name for name in segment.files]))
         for (name, expected), actual in zip(segment.files.items(), found, strict=True):
@@ -250,7 +259,7 @@ class IndexFolder:
         database, terms, exact, fast, _ = self._paths(segment.name)
         if database.exists():
             raise IndexStoreError(
-                f"{database} is there, but the index in {self.path} does not name it: the index is "
+                f"{database} exists, but the index in {self.path} does not name it: the index is "
                 "damaged. Write to another folder."
             )
         segment.write_database(database)
@@ -278,12 +287,13 @@ class IndexFolder:
         _sync_folder(self.path)
 
     def _rights(self, new: Collection[Path]) -> os.stat_result | None:
-        """Whose the index is, by its manifest; `None` where there is none to go by."""
+        """Owner, group and mode of the index's manifest; `None` if new files use the umask."""
         try:
             rights = (self.path / NAME).stat()
         except FileNotFoundError:
             return None
-        # Earlier versions wrote a manifest for its owner alone beside texts for everyone.
+        # Earlier versions wrote a manifest that only its owner could read, but texts that everyone
+        # could read.
         old = (path for path in self._own_files() if path not in new)
         if not rights.st_mode & 0o077 and any(path.stat().st_mode & 0o077 for path in old):
             return None
@@ -293,7 +303,7 @@ class IndexFolder:
         return [path for path in self.path.iterdir() if _OWN_FILE.fullmatch(path.name)]
 
     def _remove_new(self, present: Collection[str]) -> None:
-        """Remove what was written after a listing, unless the manifest names it."""
+        """Remove files that are not in the earlier listing, unless the manifest names them."""
         named: set[str] = set()
         with contextlib.suppress(FileNotFoundError, IndexStoreError):
             named = {name for s in read_manifest(self.path).segments for name in s.files}
@@ -303,16 +313,19 @@ class IndexFolder:
                     path.unlink()
 
     def _remove_unnamed(self, before: Manifest, now: Manifest) -> None:
-        """Remove files of neither manifest: a reader may be about to open those of the last."""
+        """Remove files that neither manifest names.
+
+        Files of the earlier manifest stay, because a reader may be about to open them.
+        """
         named = {name for m in (before, now) for s in m.segments for name in s.files}
         for path in self._own_files():
             if path.name not in named:
-                # Windows does not remove what a reader has open; the next change will.
+                # Windows cannot remove a file that a reader has open; the next change will.
                 with contextlib.suppress(OSError):
                     path.unlink()
 
     def _paths(self, name: str) -> list[Path]:
-        # Nothing writes the last one any more (`earlier`).
+        # Only earlier versions wrote the last one (`earlier`).
         suffixes = ("sqlite", "terms", "vectors", "fast", "order")
         return [self.path / f"{name}.{suffix}" for suffix in suffixes]
 
@@ -331,7 +344,7 @@ def _sync(path: Path) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    # Windows cannot open folders, and needs no such thing.
+    # Windows cannot open folders, and does not need to synchronize them.
     if os.name == "posix":
         number = os.open(path, os.O_RDONLY)
         try:

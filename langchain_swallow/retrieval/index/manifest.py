@@ -1,4 +1,4 @@
-"""`manifest.json`: what an index is made of, and a hash of every file and of itself."""
+"""`manifest.json`: the segments of an index, and a checksum of every file and of itself."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ NAME = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file's size and hash."""
+    """Size of a file in bytes, and its SHA-256 checksum."""
 
     bytes: int
     sha256: str
@@ -30,7 +30,15 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class StoredSegment:
-    """A segment's files, and which of its rows have been deleted (packed bits; empty for none)."""
+    """A segment's files, and its deleted rows.
+
+    Args:
+        name: Name of the segment.
+        count: Number of rows, including deleted ones.
+        kind: `"flat"` or `"hnsw"`.
+        files: File name → size and checksum.
+        dead: Bit mask of the deleted rows, compressed by zlib, in Base64; empty for none.
+    """
 
     name: str
     count: int
@@ -39,14 +47,14 @@ class StoredSegment:
     dead: str = ""
 
     def alive(self) -> Mask | None:
-        """Rows that have not been deleted; `None` is all."""
+        """Mask of the rows that are not deleted, shape (count,); `None` is all rows."""
         if not self.dead:
             return None
         bits = np.frombuffer(zlib.decompress(base64.b64decode(self.dead)), dtype=np.uint8)
         return ~np.unpackbits(bits, count=self.count).astype(bool)
 
     def with_alive(self, alive: Mask | None) -> "StoredSegment":
-        """The same with these rows left."""
+        """A copy in which only these rows are not deleted."""
         if alive is None or alive.all():
             return replace(self, dead="")
         packed = zlib.compress(np.packbits(~alive).tobytes())
@@ -55,16 +63,16 @@ class StoredSegment:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """An index as it is on disk.
+    """Description of an index on disk.
 
     Args:
         metric: `"cosine"`, `"ip"` or `"l2"`.
-        index: The kind of index that was asked for.
-        embedding: What tells the encoder apart, with its prefixes.
-        dimension: Of the vectors; `None` before the first.
-        documents: Passages that have not been deleted.
-        change: Counts the changes.
-        segments: In the order of their passages.
+        index: Kind of index that the user asked for: `"flat"`, `"hnsw"` or `"auto"`.
+        embedding: Class, model and prefixes of the embedding model.
+        dimension: Dimension of the vectors; `None`, the default, before the first one.
+        documents: Number of chunks that are not deleted.
+        change: Number of changes since the index was created.
+        segments: Segments in the order of their chunks.
     """
 
     metric: str
@@ -76,21 +84,21 @@ class Manifest:
     segments: tuple[StoredSegment, ...] = field(default=())
 
     def without_files(self) -> "Manifest":
-        """What it says of the index, and nothing of what is in it."""
+        """A copy with metric, kind and embedding model only, as for an empty index."""
         return Manifest(metric=self.metric, index=self.index, embedding=self.embedding)
 
     def dumps(self) -> str:
-        """JSON with the format version and a hash of everything else."""
+        """Serialize to JSON, with the format version and a checksum of the rest."""
         content = {"format_version": FORMAT_VERSION, **asdict(self)}
         return json_text({**content, "sha256": _digest(content)}, indent=1)
 
 
 def read_manifest(folder: str | Path) -> Manifest:
-    """The manifest of a saved index.
+    """Read the manifest of a saved index.
 
     Raises:
-        FileNotFoundError: There is no index.
-        IndexStoreError: The manifest is damaged or of another version.
+        FileNotFoundError: There is no index in the folder.
+        IndexStoreError: The manifest is damaged, or has another format version.
     """
     path = Path(folder) / NAME
     if not path.exists():
@@ -110,9 +118,9 @@ def read_manifest(folder: str | Path) -> Manifest:
             )
         expected = content.pop("sha256")
         if _digest({"format_version": version, **content}) != expected:
-            raise ValueError("its hash is another")
+            raise ValueError("checksum mismatch")
         segments = tuple(_segment(part) for part in content.pop("segments"))
-        # Versions before 0.2.0 had this kind too.
+        # Versions before 0.2.0 also had this kind.
         if content["index"] == "ivfpq":
             content["index"] = "hnsw"
         return Manifest(**content, segments=segments)
@@ -125,7 +133,7 @@ def read_manifest(folder: str | Path) -> Manifest:
 
 
 def describe_embedding_model(embedding: object) -> dict[str, str]:
-    """What tells two encoders apart: class, model and prefixes."""
+    """Class, model and prefixes of an embedding model, by which an index recognizes it."""
     names = ("model", "model_name", "query_prefix", "passage_prefix")
     values = {name: getattr(embedding, name, None) for name in names}
     known = {name: value for name, value in values.items() if isinstance(value, str)}
@@ -136,7 +144,7 @@ def _segment(part: dict[str, Any]) -> StoredSegment:
     files = {name: StoredFile(**file) for name, file in part.pop("files").items()}
     for name in files:
         if Path(name).name != name:
-            raise ValueError(f"{name!r} is no file of the folder")
+            raise ValueError(f"{name!r} is not a file name in the folder")
     return StoredSegment(**part, files=files)
 
 

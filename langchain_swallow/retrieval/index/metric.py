@@ -1,4 +1,4 @@
-"""What makes two vectors alike: rows made ready for it, and FAISS's distances as scores."""
+"""Metrics: prepare vectors for a metric, and convert FAISS's distances to scores."""
 
 from typing import Any, Literal
 
@@ -13,22 +13,28 @@ Array = NDArray[np.float32]
 
 
 def prepare_vectors(vectors: Any, metric: Metric) -> Array:
-    """Float32 rows, shape (n, dim), of unit norm where the metric is cosine.
+    """Convert vectors to contiguous float32 rows, shape (n, dim).
+
+    For the metric `"cosine"`, the rows are scaled to unit norm; zero rows stay zero.
 
     Raises:
-        EmbeddingError: Vectors of different lengths, or one whose squared norm is not finite.
+        EmbeddingError: The vectors differ in length, or a squared norm is not finite.
     """
     try:
         array = np.ascontiguousarray(vectors, dtype=np.float32)
     except ValueError as error:
-        raise EmbeddingError(f"The embedding returned no vectors of one length: {error}.") from None
+        raise EmbeddingError(
+            f"The embedding model did not return vectors of one length: {error}."
+        ) from None
     if array.ndim != 2:
-        raise EmbeddingError(f"The embedding returned vectors of shape {array.shape}.")
+        raise EmbeddingError(
+            f"The embedding model returned vectors of shape {array.shape}, not (n, dim)."
+        )
     squares = np.einsum("ij,ij->i", array, array)
-    # What is not finite makes its sum so.
+    # A non-finite value makes the sum of squares non-finite.
     if not np.isfinite(squares).all():
         raise EmbeddingError(
-            "The embedding returned a non-finite vector, or one too long for 32 bits."
+            "The embedding model returned a non-finite vector, or one whose norm exceeds float32."
         )
     if metric != "cosine":
         return array
@@ -37,10 +43,14 @@ def prepare_vectors(vectors: Any, metric: Metric) -> Array:
 
 
 def similarity(distances: Array, metric: Metric) -> Array:
-    """FAISS's distances as scores in [0, 1], whatever else is in the index.
+    """Convert FAISS's distances to float32 scores in [0, 1] that do not depend on other chunks.
 
-    Cosine: (1 + cos) / 2. Squared L2 distance d: 1 / (1 + d). Inner product x, which has no bounds:
-    1 / (1 + e^-x).
+    The score is (1 + cos) / 2 for cosine, 1 / (1 + d) for a squared L2 distance d, and
+    1 / (1 + e^-x) for an inner product x, which is unbounded.
+
+    Args:
+        distances: FAISS's distances or inner products, any shape.
+        metric: Metric of the index.
     """
     if metric == "cosine":
         scores = ((1 + distances) / 2).clip(0, 1)
@@ -52,5 +62,5 @@ def similarity(distances: Array, metric: Metric) -> Array:
 
 
 def faiss_metric(metric: Metric) -> int:
-    """FAISS's number of a metric; cosine is the inner product of unit vectors."""
+    """FAISS's constant for a metric; cosine is the inner product of unit vectors."""
     return int(faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT)

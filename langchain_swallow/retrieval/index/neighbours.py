@@ -1,4 +1,4 @@
-"""Passages with those beside them: a chunk may begin in the middle of what it is about."""
+"""Join chunks to their neighbors: a chunk may begin in the middle of its topic."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,11 +11,17 @@ from langchain_swallow.text.passages import join_chunks
 def join_neighbors(
     snapshot: Snapshot, refs: Sequence[RowRef], passages: Sequence[Passage], count: int
 ) -> list[Passage]:
-    """Each passage joined with up to `count` of its section before and after it.
+    """Join each chunk to up to `count` chunks of its section before and after it.
 
-    The joined passage is of the section's text, from the beginning of the first to the end of the
-    last: `start_index` and `end_index` say where, and the overlap of chunks stands there once. A
-    passage without such offsets stays as it is.
+    The joined chunk is a part of the section's text, with the overlap of chunks only once.
+    `start_index` and `end_index` in its metadata are its offsets in the section. A chunk without
+    these offsets stays as it is.
+
+    Args:
+        snapshot: The index.
+        refs: Rows of the chunks.
+        passages: The chunks, in the same order.
+        count: Maximum number of chunks to join on each side.
     """
     return [
         _joined(snapshot.parts[ref.segment], ref.row, passage, count)

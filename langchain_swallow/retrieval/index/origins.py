@@ -1,8 +1,9 @@
-"""Which file a passage is of, however its `source` is written.
+"""Locations of the files that chunks are from, independent of the spelling of `source`.
 
-`source` stays as the user wrote it: filters and citations use it. The same file may be written as
-`規程/a.txt`, `./規程/a.txt`, `/srv/規程/a.txt`, or through a link to a folder, and `規程/a.txt` may
-be two files, seen from two folders. So an index keeps the location of the file beside the source.
+`source` stays as the user wrote it, because filters and citations use it. The same file may be
+written as `規程/a.txt`, `./規程/a.txt`, `/srv/規程/a.txt`, or through a link to a folder. Seen from
+two folders, `規程/a.txt` may be two files. An index therefore stores the location of the file in
+addition to the source.
 """
 
 import os
@@ -14,10 +15,10 @@ from langchain_swallow.retrieval.index.segment import Passage
 
 
 def with_origins(passages: Iterable[Passage]) -> list[Passage]:
-    """Passages with the location of the file that their `source` names from here.
+    """Add the location of the file that `source` names from the working directory.
 
-    It is empty where that is not a file, such as an address or the name of an upload. Passages that
-    have a location keep it.
+    The location is empty if `source` is not a file, but for example a URL or the name of an upload.
+    Chunks that already have a location keep it.
     """
     found: dict[str, str] = {}
     located = []

@@ -1,8 +1,9 @@
-"""How much of a question stands close together in a passage: term proximity.
+"""Term proximity: how many terms of a query are close together in a chunk.
 
-BM25 counts the terms of a whole passage, so a long one has many of a question's somewhere. The one
-that answers has them in a sentence. Tao and Zhai (2007) measure the span of a query's terms; here
-it is what the best window of a sentence's length has of them.
+BM25 counts the terms of a whole chunk, so a long chunk contains many terms of a query somewhere.
+The chunk that answers the query has them in one sentence. Tao and Zhai (2007) measure the span of
+the query's terms. This module measures which share of them the best window of a sentence's length
+contains.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,16 +14,16 @@ from numpy.typing import NDArray
 from langchain_swallow.retrieval.index.bm25 import ngrams
 from langchain_swallow.text.normalize import normalize
 
-# Characters of a window: a Japanese sentence has 40 to 50.
+# Length of a window in characters; a Japanese sentence has 40 to 50.
 _WINDOW = 40
 
 
 def proximities(idfs: Mapping[int, float], texts: Sequence[str]) -> NDArray[np.float32]:
-    """The share of a question's terms, by weight, that the best window of each text has, in [0, 1].
+    """The weighted share of a query's terms in the best window of each text, in [0, 1], shape (n,).
 
     Args:
-        idfs: The question's characters and pairs of characters with their weights, above 0.
-        texts: Passages.
+        idfs: Characters and pairs of characters of the query → their weights, above 0.
+        texts: Texts of chunks.
     """
     if not idfs or not texts:
         return np.zeros(len(texts), dtype=np.float32)
@@ -36,7 +37,8 @@ def proximities(idfs: Mapping[int, float], texts: Sequence[str]) -> NDArray[np.f
     term_numbers, places = term_numbers[is_term], places[is_term]
     order = np.lexsort((places, term_numbers))
     term_numbers, places = term_numbers[order], places[order]
-    # A term counts for windows from its place on, until it is out, comes again or the text ends.
+    # A term counts for the windows that end at or after it, until it leaves the window, occurs
+    # again, or the text ends.
     until = np.minimum(places + _WINDOW, ends[np.searchsorted(ends, places, side="right")])
     repeated = np.flatnonzero(term_numbers[1:] == term_numbers[:-1])
     until[repeated] = np.minimum(until[repeated], places[repeated + 1])

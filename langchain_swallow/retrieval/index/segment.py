@@ -1,6 +1,7 @@
-"""A segment: passages with their metadata in SQLite, their vectors and their terms; written once.
+"""A segment: chunks with their metadata in SQLite, their vectors and their terms; immutable.
 
-Row i of the database is row i of the others. A segment in memory has the same parts.
+Row i of the database belongs to row i of the vectors and terms. A segment in memory has the same
+parts.
 """
 
 import errno
@@ -32,19 +33,19 @@ CREATE TABLE passages (row INTEGER PRIMARY KEY, id TEXT NOT NULL, source TEXT, t
 CREATE INDEX passages_by_id ON passages (id);
 CREATE INDEX passages_by_source ON passages (source);
 """
-# Name of a column that is beside the metadata; see `Passage`.
+# Name of the column with the locations of files, which are not in the metadata; see `Passage`.
 ORIGIN = "\0origin"
 _T = TypeVar("_T", bound=np.generic)
 _TEXTS = "SELECT text, metadata FROM passages ORDER BY row"
-# SQLite's limit of parameters in one statement.
+# Rows per query: fewer than SQLite's limit of parameters in one statement.
 _BATCH_SIZE = 500
-# Passages are read from a mapped file, without a call of the system for each page; SQLite's limit.
+# Memory-map the database up to SQLite's limit, so that reading a page needs no system call.
 _MMAP_BYTES = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A stored passage; `origin` is the location of its file (`origins`), `None` if not known."""
+    """A stored chunk; `origin` is the location of its file (`origins`), `None` if unknown."""
 
     id: str
     text: str
@@ -53,13 +54,13 @@ class Passage:
 
 
 class Segment:
-    """Passages that can be searched and read, from several threads.
+    """Chunks that several threads can search and read.
 
     Args:
-        name: Unique in its index.
-        database: With the passages; used by one thread at a time.
-        vectors: As many.
-        lexical: Their characters and pairs of characters.
+        name: Name that is unique in the index.
+        database: Database with the chunks. The segment lets one thread use it at a time.
+        vectors: Vectors of the chunks, in the same order.
+        lexical: Index of the characters and pairs of characters in the chunks.
     """
 
     def __init__(
@@ -68,10 +69,10 @@ class Segment:
         self.name, self.vectors, self.lexical = name, vectors, lexical
         self._database = database
         columns = {name for _, name, *_ in database.execute("PRAGMA table_info(passages)")}
-        # Segments of earlier versions have no such column.
+        # Segments of earlier versions do not have the column `origin`.
         self._origin = "origin" if "origin" in columns else "NULL"
         self._lock = threading.Lock()
-        # Not lru_cache on the method: that would keep every segment alive.
+        # `lru_cache` on the method would keep every segment alive.
         self.column = functools.lru_cache(maxsize=32)(self._column)
         self.words = functools.lru_cache(maxsize=2)(self._words)
         self._mask = functools.lru_cache(maxsize=16)(self._compute_mask)
@@ -80,7 +81,15 @@ class Segment:
     def build(
         cls, name: str, passages: Iterable[Passage], vectors: Array, metric: Metric, kind: Kind
     ) -> "Segment":
-        """A segment in memory."""
+        """Build a segment in memory.
+
+        Args:
+            name: Name that is unique in the index.
+            passages: The chunks.
+            vectors: Their vectors from `prepare_vectors`, shape (n, dim).
+            metric: Metric of the scores.
+            kind: Kind of the index of the vectors.
+        """
         database = sqlite3.connect(":memory:", check_same_thread=False)
         database.executescript(_SCHEMA)
         with database:
@@ -93,10 +102,10 @@ class Segment:
 
     @classmethod
     def read(cls, name: str, database: Path, vectors: Vectors, lexical: Lexical) -> "Segment":
-        """A segment of files that nothing changes any more.
+        """Open a segment whose files never change.
 
         Raises:
-            FileNotFoundError: The database is not there.
+            FileNotFoundError: The database does not exist.
         """
         uri = f"{database.absolute().as_uri()}?mode=ro&immutable=1"
         try:
@@ -104,13 +113,13 @@ class Segment:
         except sqlite3.OperationalError as error:
             if database.exists():
                 raise
-            # SQLite does not tell why it cannot open a file.
+            # SQLite does not report why it cannot open a file.
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), database) from error
         connection.execute(f"PRAGMA mmap_size={_MMAP_BYTES}")
         return cls(name, connection, vectors, lexical)
 
     def write_database(self, path: Path) -> None:
-        """Copy the passages into a file."""
+        """Copy the database into a file."""
         target = sqlite3.connect(path)
         try:
             with self._lock:
@@ -122,7 +131,7 @@ class Segment:
         return len(self.vectors)
 
     def passages(self, rows: Sequence[int]) -> dict[int, Passage]:
-        """Passages by row."""
+        """Read chunks; returns row → chunk."""
         found: dict[int, Passage] = {}
         for batch in _batches(rows):
             marks = ",".join("?" * len(batch))
@@ -132,7 +141,7 @@ class Segment:
         return found
 
     def everything(self) -> Iterator[tuple[int, Passage]]:
-        """All rows in order; in parts, so that others can read in between."""
+        """All rows with their chunks, in order; other threads can read between its batches."""
         for start in range(0, len(self), _BATCH_SIZE):
             rows = self._select(
                 f"SELECT {self._fields} FROM passages WHERE row >= ? AND row < ? ORDER BY row",
@@ -145,21 +154,23 @@ class Segment:
         return f"row, id, text, metadata, {self._origin}"
 
     def rows_of_ids(self, ids: Sequence[str]) -> dict[str, int]:
-        """Rows by id, of those that are here."""
+        """Id → row, for the ids that the segment contains."""
         return {name: row for name, row, _ in self._look_up("id", ids)}
 
     def rows_of_sources(
         self, sources: Sequence[str], origins: Container[str | None] | None = None
     ) -> list[int]:
-        """Rows whose metadata have one of these sources, and which are of one of these files."""
+        """Rows with one of these sources, and one of these locations unless `origins` is `None`."""
         found = self._look_up("source", sources)
         return [row for _, row, origin in found if origins is None or origin in origins]
 
     def mask(self, filter: Mapping[str, Any]) -> Mask:
-        """Rows that a filter admits, shape (n,); not to be changed, the same filter gets it again.
+        """Mask of the rows that a filter admits, shape (n,).
+
+        The mask is cached, so do not change it.
 
         Raises:
-            ValueError: As `filters.admitted_rows`.
+            ValueError: As for `filters.admitted_rows`.
         """
         try:
             name = json.dumps(filter, sort_keys=True)
@@ -179,13 +190,13 @@ class Segment:
         return Column.from_metadata((json.loads(metadata) for metadata in self._metadatas()), key)
 
     def _metadatas(self) -> Iterator[str]:
-        # In parts: all texts at once would leave their memory behind.
+        # In batches, because the memory of all texts together would not be returned to the system.
         for start in range(0, len(self), _BATCH_SIZE):
             statement = "SELECT metadata FROM passages WHERE row >= ? AND row < ? ORDER BY row"
             yield from (text for (text,) in self._select(statement, (start, start + _BATCH_SIZE)))
 
     def _words(self, terms: Terms) -> Lexical:
-        """Terms of a tokenizer, found when they are first asked for."""
+        """Index of the terms that a tokenizer returns; `self.words` caches it."""
         texts = (passage_text(p.text, p.metadata) for _, p in self.everything())
         return Lexical.from_words(texts, terms)
 
@@ -206,10 +217,15 @@ class Segment:
 def make_passages(
     texts: list[str], metadatas: list[dict[str, Any]] | None, ids: list[str] | None
 ) -> list[Passage]:
-    """Passages of texts; without an id each gets a new one. A lone surrogate becomes U+FFFD.
+    """Make chunks of texts; a lone surrogate becomes U+FFFD.
+
+    Args:
+        texts: Texts of the chunks.
+        metadatas: One dict per text; `None` makes empty ones.
+        ids: One id per text. For `None`, and for a `None` in the list, a new id is made.
 
     Raises:
-        ValueError: There are not as many of each.
+        ValueError: The arguments differ in length.
     """
     sources = metadatas if metadatas is not None else [{}] * len(texts)
     names = [name or str(uuid.uuid4()) for name in ids or [""] * len(texts)]
@@ -226,7 +242,7 @@ def make_passages(
 
 @dataclass(frozen=True, slots=True)
 class LiveSegment:
-    """A segment with those of its rows that have not been deleted; `None` is all of them."""
+    """A segment and a mask of its rows that are not deleted; `None` is all rows."""
 
     segment: Segment
     alive: Mask | None = None
@@ -235,28 +251,28 @@ class LiveSegment:
         return len(self.segment) if self.alive is None else int(np.count_nonzero(self.alive))
 
     def rows(self) -> NDArray[np.int64]:
-        """Living rows, in order."""
+        """Rows that are not deleted, in order."""
         if self.alive is None:
             return np.arange(len(self.segment))
         return np.flatnonzero(self.alive)
 
     def living(self, values: NDArray[_T]) -> NDArray[_T]:
-        """Of a value for each row, those of the living ones."""
+        """Select the values of the rows that are not deleted, from one value per row."""
         return values if self.alive is None else values[self.alive]
 
     def is_alive(self, row: int) -> bool:
-        """Whether a row has not been deleted."""
+        """Whether a row is not deleted."""
         return self.alive is None or bool(self.alive[row])
 
     def rows_of_sources(
         self, sources: Sequence[str], origins: Container[str | None] | None = None
     ) -> list[int]:
-        """Living rows of `Segment.rows_of_sources`, in order."""
+        """Like `Segment.rows_of_sources`, without deleted rows, in order."""
         found = self.segment.rows_of_sources(sources, origins)
         return [row for row in sorted(found) if self.is_alive(row)]
 
     def without(self, rows: Sequence[int]) -> "LiveSegment":
-        """The same with further rows deleted."""
+        """A copy with these rows deleted as well."""
         if not rows:
             return self
         alive = np.ones(len(self.segment), dtype=bool) if self.alive is None else self.alive.copy()
@@ -264,7 +280,7 @@ class LiveSegment:
         return LiveSegment(self.segment, alive)
 
     def admitting(self, mask: Mask | None) -> Mask | None:
-        """Living rows that a filter admits as well; `None` is every row."""
+        """Combine a filter's mask with the rows that are not deleted; `None` is all rows."""
         if self.alive is None or mask is None:
             return mask if self.alive is None else self.alive
         return self.alive & mask
@@ -283,14 +299,14 @@ def _rows(passages: Iterable[Passage]) -> Iterator[tuple[Any, ...]]:
 def _passages(
     rows: Sequence[tuple[int, str | bytes, str, str, str | bytes | None]],
 ) -> Iterator[tuple[int, Passage]]:
-    # All metadata as one JSON text: a third of the time that one by one takes.
+    # Parsing all metadata as one JSON text takes a third of the time of parsing each.
     metadatas = json.loads(f"[{','.join([row[3] for row in rows])}]")
     for (row, name, text, _, origin), metadata in zip(rows, metadatas, strict=True):
         yield row, Passage(_read(name), text, metadata, None if origin is None else _read(origin))
 
 
 def _stored(name: str) -> str | bytes:
-    """A name as SQLite keeps it; as bytes where it has lone surrogates, which SQLite refuses."""
+    """Convert a name for SQLite; to bytes if it has lone surrogates, which SQLite refuses."""
     try:
         name.encode()
     except UnicodeEncodeError:

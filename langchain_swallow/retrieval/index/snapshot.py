@@ -1,8 +1,8 @@
-"""Several segments as one index, at one moment: searched by readers, never changed.
+"""Several segments as one immutable index, which readers search.
 
-A change makes another snapshot, which shares the segments that stay. Segments are merged when the
-last ones have grown to a quarter of the one before, so that there are few of them, and each passage
-is written again only a few times.
+A change creates a new snapshot, which shares the segments that have not changed. The last two
+segments are merged if the last one has at least a quarter of the chunks of the other. There are
+therefore few segments, and each chunk is rewritten only a few times.
 """
 
 import uuid
@@ -32,7 +32,7 @@ _MERGE_FACTOR = 4
 
 
 class RowRef(NamedTuple):
-    """A passage's place in the snapshot, and its score."""
+    """Segment and row of a chunk in the snapshot, and its score."""
 
     segment: int
     row: int
@@ -41,14 +41,14 @@ class RowRef(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An index at one moment.
+    """An immutable index.
 
     Args:
-        metric: Of the scores.
-        kind: Of the index that larger segments get.
-        parts: The segments, in the order of their passages.
+        metric: Metric of the scores.
+        kind: Kind of the index in new segments: `"flat"`, `"hnsw"` or `"auto"`.
+        parts: The segments, in the order of their chunks; default: none.
 
-    `scorers` are made when they are first needed.
+    `scorers` caches the BM25 scorer of each tokenizer.
     """
 
     metric: Metric
@@ -63,18 +63,26 @@ class Snapshot:
 
     @property
     def dimension(self) -> int | None:
-        """Of the vectors; `None` without any."""
+        """Dimension of the vectors; `None` if there are none."""
         return self.parts[0].segment.vectors.dimension if self.parts else None
 
     @property
     def is_outdated(self) -> bool:
-        """Whether a segment is laid out as an earlier version did; `compacted` ends that."""
+        """Whether a segment has the layout of an earlier version; `compacted` rewrites it."""
         return any(part.segment.vectors.is_outdated for part in self.parts)
 
     # Reading
 
     def search(self, query: Array, k: int, filter: Filter | None = None) -> list[RowRef]:
-        """The `k` best passages that a filter admits, best first; of equal ones the earlier."""
+        """The `k` best chunks that a filter admits, best first.
+
+        Of equal scores, the earlier chunk is first.
+
+        Args:
+            query: Vector from `prepare_vectors`, shape (dim,).
+            k: Maximum number of chunks.
+            filter: Metadata filter, or a function of a `Passage`; default `None`.
+        """
         found: list[RowRef] = []
         for number, part in enumerate(self.parts):
             mask = part.admitting(None if filter is None else _mask(part, filter))
@@ -84,16 +92,16 @@ class Snapshot:
         return sorted(found, key=lambda hit: (-hit.score, hit.segment, hit.row))[:k]
 
     def scores(self, query: Array) -> Array:
-        """Scores of all passages, shape (n,), in the order of `everything`."""
+        """Similarities of all chunks, in [0, 1], shape (n,), in the order of `everything`."""
         found = [part.living(part.segment.vectors.scores(query)) for part in self.parts]
         return np.concatenate(found) if found else np.zeros(0, dtype=np.float32)
 
     def lexical_scores(self, query: str, terms: Terms | None = None) -> Array:
-        """BM25 of all passages in [0, 1), shape (n,), in the order of `everything`.
+        """BM25 scores of all chunks, in [0, 1), shape (n,), in the order of `everything`.
 
         Args:
             query: A question.
-            terms: A tokenizer; `None` counts characters and pairs of characters.
+            terms: Tokenizer; `None`, the default, counts characters and pairs of characters.
         """
         weights = ngram_weights(query) if terms is None else word_weights(query, terms)
         scores = self._scorer(terms).scores(weights)
@@ -101,17 +109,17 @@ class Snapshot:
         return np.concatenate(living) if living else np.zeros(0, dtype=np.float32)
 
     def proximities(self, query: str, texts: Sequence[str]) -> Array:
-        """The share of a query that stands close together in each text, in [0, 1], shape (n,)."""
+        """Term proximity of a query in each text, in [0, 1], shape (n,); see `proximity`."""
         scorer = self._scorer(None)
         return proximities({key: scorer.idf(key) for key in ngram_weights(query)}, texts)
 
     def admitted(self, filter: Filter) -> Mask:
-        """Which passages a filter admits, shape (n,), in the order of `everything`."""
+        """Mask of the chunks that a filter admits, shape (n,), in the order of `everything`."""
         masks = [part.living(_mask(part, filter)) for part in self.parts]
         return np.concatenate(masks) if masks else np.zeros(0, dtype=bool)
 
     def places(self, numbers: Sequence[int]) -> list[RowRef]:
-        """Where the passages of these numbers in `everything` are."""
+        """Segments and rows of the chunks with these numbers in `everything`; their score is 0."""
         rows = [part.rows() for part in self.parts]
         ends = np.cumsum([len(own) for own in rows])
         found = []
@@ -122,7 +130,7 @@ class Snapshot:
         return found
 
     def passages(self, found: Sequence[RowRef]) -> list[Passage]:
-        """The passages of these places, in their order."""
+        """Read the chunks of these rows, in their order."""
         rows: dict[int, list[int]] = {}
         for hit in found:
             rows.setdefault(hit.segment, []).append(hit.row)
@@ -130,19 +138,19 @@ class Snapshot:
         return [read[hit.segment][hit.row] for hit in found]
 
     def vectors(self, found: Sequence[RowRef]) -> Array:
-        """The vectors of these places, shape (n, dim)."""
+        """The vectors of these rows, shape (n, dim)."""
         rows = [self.parts[h.segment].segment.vectors.rows(np.array([h.row]))[0] for h in found]
         return np.array(rows)
 
     def everything(self) -> Iterator[Passage]:
-        """All passages, in the order in which they were last added."""
+        """All chunks, in the order in which they were last added."""
         for part in self.parts:
             for row, passage in part.segment.everything():
                 if part.is_alive(row):
                     yield passage
 
     def with_ids(self, ids: Sequence[str]) -> list[Passage]:
-        """The passages with these ids, in their order; those that are not there are left out."""
+        """The chunks with these ids, in their order; unknown ids are left out."""
         places: dict[str, RowRef] = {}
         for number, part in enumerate(self.parts):
             for name, row in part.segment.rows_of_ids(ids).items():
@@ -153,13 +161,14 @@ class Snapshot:
     def of_sources(
         self, sources: Sequence[str], origins: Container[str | None] | None = None
     ) -> tuple[list[Passage], Array]:
-        """The passages whose metadata have one of these sources, and their vectors.
+        """The chunks with one of these sources and their vectors, shape (n, dim).
 
-        In the order of `everything`; shape (n, dim).
+        They are in the order of `everything`.
 
         Args:
-            sources: As in the metadata.
-            origins: Only those of one of these files.
+            sources: Values of `source` in the metadata.
+            origins: Locations of files; chunks of other files are left out. `None`, the default,
+                admits all files.
         """
         passages: list[Passage] = []
         vectors: list[Array] = []
@@ -171,7 +180,7 @@ class Snapshot:
         return passages, np.concatenate(vectors or [np.zeros((0, 0), dtype=np.float32)])
 
     def distinct(self, *keys: str) -> set[tuple[Any, ...]]:
-        """Distinct combinations of these metadata of all passages."""
+        """Distinct combinations of the values of these metadata keys, over all chunks."""
         found: set[tuple[Any, ...]] = set()
         for part in self.parts:
             columns = [part.segment.column(key) for key in keys]
@@ -183,19 +192,19 @@ class Snapshot:
     # Changing
 
     def adding(self, passages: Sequence[Passage], vectors: Array) -> "Snapshot":
-        """With further passages; one of an id that is there replaces it.
+        """A snapshot with additional chunks, which replace existing chunks with the same ids.
 
         Raises:
-            EmbeddingError: The vectors are of another dimension.
+            EmbeddingError: The vectors have another dimension than the index.
         """
         if not passages:
             return self
         if self.dimension not in (None, vectors.shape[1]):
             raise EmbeddingError(
-                f"Vectors of {vectors.shape[1]} dimensions do not go into an index of "
-                f"{self.dimension}. Use the embedding the index was made with."
+                f"Vectors of {vectors.shape[1]} dimensions do not fit into an index of "
+                f"{self.dimension}. Use the embedding model that the index was made with."
             )
-        # Of several with one id in one call the last counts, as in several calls.
+        # If several chunks of one call have the same id, the last one counts, as in several calls.
         latest = {passage.id: i for i, passage in enumerate(passages)}
         kept = sorted(latest.values())
         new = self._segment([passages[i] for i in kept], vectors[kept])
@@ -203,17 +212,17 @@ class Snapshot:
         return replace(self, parts=(*before, LiveSegment(new)))._merged()
 
     def without_ids(self, ids: Sequence[str]) -> "Snapshot":
-        """Without the passages of these ids."""
+        """A snapshot without the chunks with these ids."""
         return self._without(lambda part: list(part.segment.rows_of_ids(ids).values()))
 
     def without_sources(
         self, sources: Sequence[str], origins: Container[str | None] | None = None
     ) -> "Snapshot":
-        """Without the passages of `of_sources`."""
+        """A snapshot without the chunks of `of_sources`."""
         return self._without(lambda part: part.segment.rows_of_sources(sources, origins))
 
     def without_admitted(self, filter: Filter) -> "Snapshot":
-        """Without the passages that a filter admits."""
+        """A snapshot without the chunks that a filter admits."""
         return self._without(lambda part: np.flatnonzero(_mask(part, filter)).tolist())
 
     def changing(
@@ -222,12 +231,15 @@ class Snapshot:
         change: Callable[[Passage], Passage],
         origins: Container[str | None] | None = None,
     ) -> "Snapshot":
-        """With other metadata for the passages of `of_sources`, and the same vectors."""
+        """A snapshot in which `change` is applied to the chunks of `of_sources`.
+
+        The vectors stay the same, so `change` must not change the text that is embedded.
+        """
         passages, vectors = self.of_sources(sources, origins)
         return self.adding([change(passage) for passage in passages], vectors)
 
     def compacted(self) -> "Snapshot":
-        """The same passages in one segment with nothing deleted in it, laid out as today."""
+        """A snapshot of the same chunks in one segment, without deleted rows, in today's layout."""
         if len(self.parts) == 1 and self.parts[0].alive is None and not self.is_outdated:
             return self
         return replace(self, parts=(self._joined(self.parts),) if len(self) else ())
@@ -246,7 +258,7 @@ class Snapshot:
         for part in self.parts:
             if not len(part):
                 continue
-            # Half of it is dead: write the other half again.
+            # More than half of the segment is deleted: rewrite the rest.
             if 2 * len(part) < len(part.segment):
                 part = self._joined([part])
             parts.append(part)
@@ -275,7 +287,7 @@ def _build_part(part: LiveSegment, terms: Terms | None) -> Part:
 
 
 def _mask(part: LiveSegment, filter: Filter) -> Mask:
-    """Rows that a filter admits, deleted ones among them."""
+    """Mask of the rows that a filter admits, including deleted ones."""
     segment = part.segment
     if not callable(filter):
         return segment.mask(filter)

@@ -1,7 +1,7 @@
-"""Vectors of a segment: kept exactly, with an HNSW graph beside them where there are many.
+"""Vectors of a segment: always the exact vectors, and for large segments an HNSW graph.
 
-The exact vectors are always there. They answer filters that admit little (a graph as it is finds
-one of five at 1 % selectivity), and segments are merged from them.
+The exact vectors answer filters that admit few rows: at a selectivity of 1%, the graph alone finds
+one of five. They are also needed to merge segments.
 """
 
 import functools
@@ -23,26 +23,27 @@ Mask = NDArray[np.bool_]
 # Distances and rows, best first.
 Nearest = tuple[Array, NDArray[np.int64]]
 
-# A flat search of so many vectors of 384 takes 16 ms on one core.
+# A flat search of this many vectors of 384 dimensions takes 16 ms on one core.
 _AUTO_HNSW_FROM = 200_000
-# Smaller segments are searched exactly in any case.
+# Smaller segments are always searched exactly.
 _APPROXIMATE_FROM = 10_000
-# A graph must look at more the less a filter admits, an exhaustive search at less: they take the
-# same time where count x share^2 is about 600 (1,000,000 vectors of 384, one core), and there the
-# graph misses some.
+# The fewer rows a filter admits, the more nodes the graph must visit, and the fewer rows an
+# exhaustive search must compare. Both take the same time if rows × share² is about 600 (1,000,000
+# vectors of 384 dimensions, one core), but there the graph misses some rows.
 _EXHAUSTIVE_BELOW = 1500
 _HNSW_M = 32
 _EF_CONSTRUCTION = 100
 _EF_SEARCH = 128
-# The graph looks at so many that so many times k of them are admitted, if a filter admits near the
-# query as much as elsewhere; the second time where k were not.
+# The search width is chosen so that this multiple of k rows is admitted, if the filter admits as
+# many rows near the query as elsewhere. The second value is used if fewer than k were admitted.
 _HNSW_OVERSAMPLING = (2, 4)
-# Wider, a graph misses more than one in twenty, and takes as long as an exhaustive search.
+# With a larger width, a graph misses more than one in twenty rows, and takes as long as an
+# exhaustive search.
 _MAX_EF_SEARCH = 1000
-# Packing a mask of a million rows takes as long as a graph's search.
+# Masks are cached, because packing a mask of a million rows takes as long as a graph search.
 _MAX_CACHED_MASKS = 8
-# With a selector FAISS scans on one core. Without one it divides the rows among all cores, by BLAS
-# calls of one row (its pull request 5000), which takes 2.4 times as long on two.
+# With a selector, FAISS scans on one core. Without one, it divides the rows among all cores, with
+# BLAS calls of one row each (FAISS pull request 5000), which takes 2.4 times as long on two cores.
 _EVERY_ROW = faiss.SearchParameters(sel=faiss.IDSelectorAll())
 
 
@@ -56,7 +57,7 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowFilter:
-    """A mask of rows, the same for FAISS, and how many it admits."""
+    """A mask of rows, a FAISS selector with the same rows, and the number of admitted rows."""
 
     mask: Mask
     selector: Any
@@ -64,14 +65,16 @@ class RowFilter:
 
 
 class Vectors:
-    """Vectors that can be searched.
+    """The searchable vectors of a segment.
 
     Args:
-        exact: A flat index.
-        graph: An HNSW index of the same rows; `None` searches exhaustively.
-        metric: Of the scores.
-        mapped: The file that `exact` is a view of, kept as long as it is.
-        is_outdated: Whether its files are laid out as an earlier version did (`earlier`).
+        exact: Flat FAISS index.
+        graph: HNSW index of the same rows; `None` searches exhaustively.
+        metric: Metric of the scores.
+        mapped: Memory-mapped file that `exact` is a view of; the reference keeps it open. Default
+            `None`.
+        is_outdated: Whether the files have the layout of an earlier version (`earlier`); default
+            `False`.
     """
 
     def __init__(
@@ -89,18 +92,18 @@ class Vectors:
 
     @classmethod
     def build(cls, rows: Array, metric: Metric, kind: Kind) -> "Vectors":
-        """Index rows, shape (n, dim), that `prepared` has made ready."""
+        """Index the rows from `prepare_vectors`, shape (n, dim)."""
         dimension, number = rows.shape[1], faiss_metric(metric)
         if len(rows) < (_AUTO_HNSW_FROM if kind == "auto" else _APPROXIMATE_FROM) or kind == "flat":
             exact = faiss.IndexFlat(dimension, number)
             exact.add(rows)
             return cls(exact, None, metric)
-        # In a container FAISS would take a thread for each core of the whole machine.
+        # In a container, FAISS would start a thread for each core of the whole machine.
         faiss.omp_set_num_threads(min(faiss.omp_get_max_threads(), allowed_cores()))
         graph = faiss.IndexHNSWFlat(dimension, _HNSW_M, number)
         graph.hnsw.efConstruction = _EF_CONSTRUCTION
         graph.add(rows)
-        # The graph's own storage: the vectors are in memory once.
+        # The storage of the graph is the flat index, so that the vectors are in memory only once.
         return cls(faiss.downcast_index(graph.storage), graph, metric)
 
     def __len__(self) -> int:
@@ -108,27 +111,28 @@ class Vectors:
 
     @property
     def kind(self) -> str:
-        """What is searched: `"flat"` or `"hnsw"`."""
+        """Kind of the index: `"flat"` or `"hnsw"`."""
         return "flat" if self._graph is None else "hnsw"
 
     @property
     def dimension(self) -> int:
-        """Length of a vector."""
+        """Dimension of the vectors."""
         return int(self._exact.d)
 
     def rows(self, numbers: NDArray[np.int64]) -> Array:
-        """Vectors of these rows, shape (n, dim)."""
+        """The vectors of these rows, float32, shape (n, dim)."""
         all_rows = faiss.rev_swig_ptr(self._exact.get_xb(), len(self) * self.dimension)
         found: Array = all_rows.reshape(len(self), self.dimension)[numbers]
         return found
 
     def search(self, query: Array, k: int, admitted: Mask | None = None) -> SearchResult:
-        """The `k` best rows of those admitted.
+        """The `k` best of the admitted rows.
 
         Args:
-            query: A vector that `prepared` has made ready, shape (dim,).
-            k: At most; fewer where fewer are admitted.
-            admitted: Shape (n,), not to be changed; `None` admits all.
+            query: Vector from `prepare_vectors`, shape (dim,).
+            k: Maximum number of rows; fewer are returned if fewer are admitted.
+            admitted: Mask of shape (n,), which must not be changed later because it is cached;
+                `None`, the default, admits all rows.
         """
         row_filter = None if admitted is None else self._row_filter(admitted)
         k = min(k, len(self) if row_filter is None else row_filter.count)
@@ -141,8 +145,8 @@ class Vectors:
         return SearchResult(rows, similarity(distances, self.metric))
 
     def scores(self, query: Array) -> Array:
-        """Scores of all rows, shape (n,)."""
-        # Not by BLAS, whose sums depend on the number of threads.
+        """Scores of all rows, in [0, 1], shape (n,)."""
+        # BLAS is not used, because its sums depend on the number of threads.
         compare = faiss.fvec_L2sqr_ny if self.metric == "l2" else faiss.fvec_inner_products_ny
         query = np.ascontiguousarray(query, dtype=np.float32)
         found = np.empty(len(self), dtype=np.float32)
@@ -151,10 +155,14 @@ class Vectors:
         return similarity(found, self.metric)
 
     def write(self, exact: Path, fast: Path) -> list[Path]:
-        """Write the files, the second where there is a graph.
+        """Write the exact vectors and, if there is one, the graph.
+
+        Args:
+            exact: File for the vectors.
+            fast: File for the graph.
 
         Returns:
-            Those that are there.
+            The files that were written.
         """
         with exact.open("wb") as file:
             padding = _padding()
@@ -170,17 +178,19 @@ class Vectors:
     def read(
         cls, exact: Path, fast: Path | None, metric: Metric, *, order: Path | None = None
     ) -> "Vectors":
-        """Map exact vectors into memory, without copying them, and read the graph beside them.
+        """Memory-map the exact vectors without copying them, and read the graph.
 
         Args:
-            exact: The file of vectors.
-            fast: Of the graph; `None` where there is none.
-            metric: Of the scores.
-            order: Of the rows, where an earlier version laid them out (`earlier`).
+            exact: File of the vectors.
+            fast: File of the graph; `None` if there is none.
+            metric: Metric of the scores.
+            order: File with the order of the rows in the layout of an earlier version (`earlier`);
+                default `None`.
 
         Raises:
-            RuntimeError: They are no such files. Check hashes first: FAISS trusts what it reads.
-            ValueError: The same, of the order.
+            RuntimeError: A file has another format. Check the checksums first, because FAISS does
+                not validate what it reads.
+            ValueError: The file with the order is damaged.
         """
         mapped = np.memmap(exact, dtype=np.uint8, mode="r")
         inside = mapped[int(mapped[0]) :]
@@ -198,7 +208,7 @@ class Vectors:
         return cls(flat, graph, metric, mapped=mapped, is_outdated=is_earlier)
 
     def _row_filter(self, admitted: Mask) -> RowFilter:
-        """What is known of a mask; the same few are asked for again and again."""
+        """The filter of a mask, cached because the same few masks are used again and again."""
         for known in list(self._cached_filters):
             if known.mask is admitted:
                 return known
@@ -208,12 +218,12 @@ class Vectors:
         return found
 
     def _should_use_graph(self, row_filter: RowFilter | None) -> bool:
-        """Whether the graph is faster than comparing with every row."""
+        """Whether the graph is faster than comparing the query with every admitted row."""
         graph_gain = len(self) * self._share(row_filter) ** 2
         return self._graph is not None and graph_gain >= _EXHAUSTIVE_BELOW
 
     def _share(self, row_filter: RowFilter | None) -> float:
-        """Of the rows, those that are admitted."""
+        """Share of the rows that are admitted, in [0, 1]."""
         return 1.0 if row_filter is None else row_filter.count / len(self)
 
     def _search_exactly(self, query: Array, k: int, row_filter: RowFilter | None) -> Nearest:
@@ -224,7 +234,7 @@ class Vectors:
         return distances[0], rows[0]
 
     def _search_graph(self, query: Array, k: int, row_filter: RowFilter | None) -> Nearest | None:
-        """The nearest of those looked at; `None` where nearer ones may be elsewhere."""
+        """The nearest rows; `None` if the graph found too few, so that it may have missed some."""
         for factor in _HNSW_OVERSAMPLING:
             width = max(_EF_SEARCH, int(factor * k / self._share(row_filter)))
             if width > _MAX_EF_SEARCH:
@@ -237,9 +247,9 @@ class Vectors:
     def _graph_candidates(
         self, query: Array, k: int, row_filter: RowFilter | None, width: int
     ) -> Nearest:
-        """Up to `k` of the `width` nearest."""
-        # Not by FAISS's selector: that takes what is admitted of all nodes on the way, and a filter
-        # that admits little near the query would be answered with what came by.
+        """Up to `k` admitted rows among the `width` nearest ones."""
+        # FAISS's selector is not used: it collects admitted rows from all visited nodes, so that a
+        # filter that admits few rows near the query would return rows that are far from it.
         count = k if row_filter is None else min(width, len(self))
         found, neighbors = self._graph.search(query[None], count, params=_graph_parameters(width))
         distances, rows = found[0], neighbors[0]
@@ -253,17 +263,18 @@ def _graph_parameters(width: int) -> Any:
 
 
 def _padding() -> int:
-    """Bytes before FAISS's own, 1 to 64, so that its vectors begin at a multiple of 64.
+    """Bytes before FAISS's data, 1 to 64, so that the vectors start at a multiple of 64 bytes.
 
-    A mapped file begins at a page; numpy would copy vectors that lie between two floats.
+    A memory-mapped file starts at a page boundary. NumPy would copy vectors that are not aligned to
+    floats.
     """
     header = faiss.serialize_index(faiss.IndexFlat(1)).size
     return int(64 - header % 64)
 
 
 def _write(file: BinaryIO, index: Any, flags: int) -> None:
-    # By a callback: FAISS's own fopen fails on Japanese paths on Windows.
+    # A callback is used, because FAISS's fopen fails for Japanese paths on Windows.
     writer = faiss.PyCallbackIOWriter(file.write, 1 << 20)
     faiss.write_index(index, writer, flags)
-    # Its destructor writes what is left in its buffer.
+    # The destructor writes the rest of the buffer.
     del writer

@@ -235,7 +235,7 @@ def test_interrupted_it_goes_on_without_doing_work_twice(folder, tmp_path, monke
 def test_a_folder_is_wanted(store, folder):
     with pytest.raises(FileNotFoundError, match="does not exist"):
         sync_folder(store, folder / "なし")
-    with pytest.raises(NotADirectoryError, match=r"is a file\. Name its folder"):
+    with pytest.raises(NotADirectoryError, match=r"is a file\. Pass the folder"):
         sync_folder(store, folder / "就業.txt")
 
 

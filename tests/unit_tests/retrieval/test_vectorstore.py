@@ -220,7 +220,7 @@ def test_filters(filter, found):
 @pytest.mark.parametrize(
     ("filter", "message"),
     [
-        ({"page": {"$near": 3}}, r"Unknown operator '\$near'. There are \$eq"),
+        ({"page": {"$near": 3}}, r"Unknown operator '\$near'. Use \$eq"),
         ({"$nor": []}, r"Unknown operator '\$nor'"),
         ({"部署": {"$in": "総務"}}, r"\$in takes a list, not '総務'"),
         ({"$or": {"a": 1}}, r"\$or takes a list"),
@@ -364,11 +364,11 @@ async def test_langchains_indexing_works_with_it(store):
 def test_wrong_input_is_refused(store):
     with pytest.raises(ValueError, match="2 texts, 1 metadatas and 2 ids"):
         store.add_texts(["a", "b"], [{}])
-    with pytest.raises(EmbeddingError, match="Vectors of 2 dimensions do not go into an index of"):
+    with pytest.raises(EmbeddingError, match="Vectors of 2 dimensions do not fit into an index of"):
         store.snapshot().adding([Passage("x", "x", {})], np.ones((1, 2), dtype=np.float32))
     with pytest.raises(EmbeddingError, match="non-finite"):
         SwallowFAISS.from_texts(["x"], Fixed({"x": [float("nan"), 1.0]}))
-    with pytest.raises(EmbeddingError, match="no vectors of one length"):
+    with pytest.raises(EmbeddingError, match="did not return vectors of one length"):
         SwallowFAISS.from_texts(["x", "y"], Fixed({"x": [1.0], "y": [1.0, 2.0]}))
     with pytest.raises(ValueError, match="metric must be cosine, ip or l2, not 'dot'"):
         SwallowFAISS(CharacterEmbeddings(), metric="dot")

@@ -125,7 +125,7 @@ def test_what_is_not_one_server_is_refused():
         SwallowEmbeddings("m", base_url="http://127.0.0.1:1/v1").embed_query("x")
     with pytest.raises(ServerConnectionError, match="does not begin with http"):
         SwallowEmbeddings("m", base_url="localhost").embed_query("x")
-    with pytest.raises(ValueError, match=r"must be one URL, not .* Put a load balancer"):
+    with pytest.raises(ValueError, match=r"must be one URL, not .* use a load balancer"):
         SwallowEmbeddings("m", base_url=["http://a/v1", "http://b/v1"])
     with pytest.raises(ValueError, match="base_url needs model="):
         SwallowEmbeddings(base_url="http://a/v1")

@@ -170,7 +170,7 @@ def test_other_errors_stay_as_they_are(tmp_path, error):
     [
         ("ファイル.txt", "Not a directory"),
         ("ファイル.txt/索引", "Not a directory"),
-        ("文書", "is no index and not empty"),
+        ("文書", "is not an index, and not empty"),
         ("禁止/索引", "read-only for this user"),
     ],
 )

@@ -124,9 +124,9 @@ def test_the_old_index_survives_a_failed_save(store, tmp_path, monkeypatch):
 
 def test_a_folder_of_something_else_is_not_written_to(store, tmp_path):
     (tmp_path / "大事.txt").write_text("x", encoding="utf-8")
-    with pytest.raises(IndexStoreError, match="is no index and not empty"):
+    with pytest.raises(IndexStoreError, match="is not an index, and not empty"):
         store.save_local(tmp_path)
-    with pytest.raises(IndexStoreError, match="is no index and not empty"):
+    with pytest.raises(IndexStoreError, match="is not an index, and not empty"):
         SwallowFAISS(CharacterEmbeddings(), path=tmp_path).add_texts(["x"])
 
 
