@@ -1,9 +1,9 @@
-"""Quality of any LangChain model, retriever or chain: Japanese MT-Bench, and answers from files.
+"""Evaluate any LangChain model, retriever or chain: Japanese MT-Bench, and answers from documents.
 
-Everything here takes Runnables and imports nothing that generates. Answers and judgments go into
-an append-only run file, so that a run that was killed goes on where it stopped; tables, plots and
-pages are made from run files alone.
+All functions take Runnables, and no module imports an engine. Answers and judgments are appended to
+a run file, so that a killed run continues where it stopped. Tables, plots and pages are made from
+run files only.
 
-    mt_bench      answers to two-turn questions, judged; the table of Swallow's model card
+    mt_bench      two-turn questions with a judge; the table of Swallow's model card
     rag           retrieval, answers, citations, refusals, latency; sweeps and paired comparisons
 """

@@ -1,4 +1,4 @@
-"""Many calls to a model at once, each of which may fail without taking the others with it."""
+"""Call a model concurrently; a call that fails does not stop the others."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -10,13 +10,13 @@ from tqdm import tqdm
 
 T = TypeVar("T")
 
-# A wrong key or a server that is down fails every call; do not go through all of them.
+# With a wrong API key or a server that is down, every call fails, so do not try all of them.
 _MAX_CONSECUTIVE_FAILURES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Failure(Generic[T]):
-    """A task that raised."""
+    """A task whose call raised an exception."""
 
     task: T
     error: Exception
@@ -29,20 +29,23 @@ def run_calls(
     concurrency: int,
     progress: str | None = None,
 ) -> list[Failure[T]]:
-    """Call a function on every task, several at once, in threads.
+    """Call a function on every task, concurrently in threads.
 
-    Threads and not `batch`: an answer is recorded when it comes, not when the last one does. Models
-    that batch by themselves (ChatSwallow, servers) make one batch of calls from several threads.
+    The function uses threads, not `batch`, so that each answer is recorded when it arrives. Models
+    with continuous batching (ChatSwallow, servers) batch the calls of several threads.
 
     Args:
-        tasks: In the order in which they are begun.
-        call: What to do; it records its own results.
-        concurrency: Calls at a time, at least 1.
-        progress: Name of the progress bar; `None` shows none.
+        tasks: Tasks, in the order in which they are started.
+        call: Function that processes a task and records the result.
+        concurrency: Maximum number of calls in flight, at least 1.
+        progress: Label of the progress bar on stderr; `None`, the default, shows none.
 
     Returns:
-        The tasks that failed. After five in a row the tasks that were not begun are left undone and
-        the last failure is raised.
+        The tasks that failed.
+
+    Raises:
+        Exception: The last failure, if five tasks in a row failed. Tasks that have not started are
+            then canceled.
     """
     failures: list[Failure[T]] = []
     consecutive = 0
@@ -67,7 +70,7 @@ def run_calls(
 
 
 def rate_limiter(requests_per_minute: float | None) -> BaseRateLimiter | None:
-    """A limiter for judges that allow so many requests; `None` is no limit."""
+    """Rate limiter for a judge with a limit of requests per minute; `None` means no limit."""
     if requests_per_minute is None:
         return None
     return InMemoryRateLimiter(

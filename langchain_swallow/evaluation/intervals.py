@@ -1,6 +1,6 @@
-"""How sure a figure is: bootstrap intervals over questions, and paired differences.
+"""Confidence intervals: bootstrap over questions, and paired differences.
 
-Efron and Tibshirani, An Introduction to the Bootstrap (1993): percentile intervals.
+Percentile intervals, from Efron and Tibshirani, An Introduction to the Bootstrap (1993).
 """
 
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 _RESAMPLES = 5000
-# Of the resampling: the same values have the same interval.
+# Seed of the resampling, so that the same values have the same interval.
 _SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean with the limits of its 95 % interval, over `count` questions."""
+    """A mean with the limits of its 95% confidence interval, over `count` questions."""
 
     mean: float
     low: float
@@ -25,10 +25,10 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Mean of second minus first on the same questions, its 95 % interval, and a p value.
+    """Mean of second minus first on the same questions, its 95% interval, and a p-value.
 
-    `p_value` is how often a difference as large comes when the two are exchanged at random in each
-    question (permutation test, two-sided).
+    `p_value` is the probability of a difference at least this large if the two values are swapped
+    at random for each question (two-sided permutation test).
     """
 
     mean: float
@@ -39,7 +39,7 @@ class Difference:
 
 
 def estimate_mean(values: Sequence[float]) -> Estimate:
-    """The mean of one value per question.
+    """The mean of one value per question, with its 95% interval.
 
     Raises:
         ValueError: There are no values.
@@ -48,17 +48,17 @@ def estimate_mean(values: Sequence[float]) -> Estimate:
 
 
 def estimate_ratio(sums: Sequence[float], weights: Sequence[float]) -> Estimate:
-    """Sum of `sums` over sum of `weights`, resampled by question.
+    """The sum of `sums` divided by the sum of `weights`, with a 95% interval by question.
 
-    A question with several ratings is drawn whole: its ratings resemble each other, and drawing
-    them one by one would make the interval too narrow.
+    All ratings of a question are resampled together. They resemble each other, so resampling single
+    ratings would make the interval too narrow.
 
     Args:
-        sums: Sum of a question's ratings.
-        weights: How many they are.
+        sums: Sum of the ratings of each question.
+        weights: Number of ratings of each question.
 
     Raises:
-        ValueError: The weights are all zero, or there are none.
+        ValueError: The weights are all zero, or empty.
     """
     totals = np.array([sums, weights], dtype=float)
     if not totals[1].sum() > 0:
@@ -66,7 +66,7 @@ def estimate_ratio(sums: Sequence[float], weights: Sequence[float]) -> Estimate:
     count = totals.shape[1]
     draws = np.random.default_rng(_SEED).integers(count, size=(_RESAMPLES, count))
     drawn = totals[:, draws].sum(axis=2)
-    # A draw may consist of questions without any rating.
+    # A resample may consist only of questions without a rating.
     drawn = drawn[:, drawn[1] > 0]
     low, high = np.percentile(drawn[0] / drawn[1], [2.5, 97.5])
     mean = totals[0].sum() / totals[1].sum()
@@ -76,16 +76,22 @@ def estimate_ratio(sums: Sequence[float], weights: Sequence[float]) -> Estimate:
 def compare_paired(first: Sequence[float], second: Sequence[float]) -> Difference:
     """Compare two lists of values of the same questions, in the same order.
 
+    Returns:
+        The difference, second minus first.
+
     Raises:
-        ValueError: The lists differ in length or are empty.
+        ValueError: The lists differ in length, or are empty.
     """
     if len(first) != len(second) or not first:
-        raise ValueError(f"Paired values are as many in both: {len(first)} and {len(second)}.")
+        raise ValueError(
+            f"Both lists need the same number of values, at least 1, not {len(first)} and "
+            f"{len(second)}."
+        )
     differences = np.array(second, dtype=float) - np.array(first, dtype=float)
     interval = estimate_mean(differences.tolist())
     signs = np.random.default_rng(_SEED).choice((-1.0, 1.0), (_RESAMPLES, len(differences)))
     means = np.abs(signs @ differences) / len(differences)
     as_large = int((means >= abs(interval.mean) - 1e-12).sum())
-    # The observed arrangement is one of the possible ones: p is never 0.
+    # The observed assignment is one of the possible ones, so p is never 0.
     p_value = (as_large + 1) / (_RESAMPLES + 1)
     return Difference(interval.mean, interval.low, interval.high, p_value, len(differences))

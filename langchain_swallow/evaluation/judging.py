@@ -1,4 +1,4 @@
-"""A model as judge: one prompt, one rating, read as FastChat reads it.
+"""LLM as a judge: one prompt and one rating, parsed as in FastChat.
 
 Zheng et al., Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena (2023).
 """
@@ -17,7 +17,7 @@ from langchain_swallow.prompts.messages import message_text
 _RATING = re.compile(r"\[\[(\d+\.?\d*)\]\]")
 _RATING_FALLBACK = re.compile(r"\[(\d+\.?\d*)\]")
 LOWEST, HIGHEST = 1.0, 10.0
-# Without an example: a weak judge would copy its number.
+# The text has no example rating, because a weak judge would copy it.
 _RATING_FOLLOW_UP = (
     "評価点が読み取れませんでした。1から10までの評価点だけを、[[評価点]]の形式で書いてください。"
 )
@@ -28,9 +28,13 @@ _VERDICT_FOLLOW_UP = (
 
 @dataclass(frozen=True, slots=True)
 class Judgment:
-    """What a judge wrote, and what was read from it; `None` where it could not be read.
+    """A judge's answer and the value parsed from it.
 
-    `attempts` counts the times the judge was asked; `text` is its last answer.
+    Args:
+        value: Rating or verdict; `None` if no answer could be parsed.
+        text: The judge's last answer.
+        attempts: Number of times the judge was asked.
+        usage: Tokens of all attempts; `None` if the model reports none.
     """
 
     value: Any
@@ -40,7 +44,7 @@ class Judgment:
 
 
 def read_rating(text: str) -> float | None:
-    """The rating in `[[5]]`, else in `[5]`; `None` if there is none from 1 to 10.
+    """Parse the rating in `[[5]]`, or else in `[5]`; `None` if there is none from 1 to 10.
 
     >>> read_rating("良い回答です。評価：[[7.5]]"), read_rating("[8]"), read_rating("[[0]] 点")
     (7.5, 8.0, None)
@@ -51,7 +55,7 @@ def read_rating(text: str) -> float | None:
 
 
 def read_verdict(text: str) -> str | None:
-    """Who of A and B is better: `"A"`, `"B"` or `"tie"`; `None` if the text does not say."""
+    """Parse the verdict `"A"`, `"B"` or `"tie"`; `None` if the text has none."""
     for mark, verdict in (("[[A]]", "A"), ("[[B]]", "B"), ("[[C]]", "tie")):
         if mark in text:
             return verdict
@@ -65,13 +69,16 @@ def ask_rating(
     retries: int,
     limiter: BaseRateLimiter | None = None,
 ) -> Judgment:
-    """Ask for a rating; when it cannot be read, show the judge its text and ask for the number.
+    """Ask for a rating; if it cannot be parsed, show the judge its answer and ask for the number.
 
     Args:
-        judge: Any chat model; its temperature and length are the caller's to bind.
+        judge: Any chat model. The caller binds its temperature and maximum length.
         messages: The prompt.
-        retries: How often to ask again.
-        limiter: Waited for before each call.
+        retries: Maximum number of times to ask again.
+        limiter: Rate limiter to wait for before each call; default `None`.
+
+    Returns:
+        The judgment, with a rating from 1 to 10 or `None` as its value.
     """
     return _ask(judge, messages, read_rating, _RATING_FOLLOW_UP, retries, limiter)
 
@@ -83,7 +90,7 @@ def ask_verdict(
     retries: int,
     limiter: BaseRateLimiter | None = None,
 ) -> Judgment:
-    """As `ask_rating`, for a comparison of two answers."""
+    """Like `ask_rating`, for a comparison of two answers; the value is that of `read_verdict`."""
     return _ask(judge, messages, read_verdict, _VERDICT_FOLLOW_UP, retries, limiter)
 
 
@@ -110,7 +117,7 @@ def _ask(
 
 
 def add_usage(usage: UsageMetadata | None, output: Any) -> UsageMetadata | None:
-    """A message's tokens added to those before it; without the details of providers."""
+    """Add the tokens of a message to a total, without the details of providers."""
     new = getattr(output, "usage_metadata", None)
     if new is None:
         return usage

@@ -1,4 +1,4 @@
-"""Jinja templates → one HTML file that opens offline; texts are escaped, figures are inlined."""
+"""Render Jinja templates to one HTML file that opens offline: text is escaped, figures inlined."""
 
 import base64
 from pathlib import Path
@@ -8,12 +8,12 @@ import jinja2
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:
-    """Fill a template of this package and write it.
+    """Render a template of this package to a file.
 
     Args:
-        path: The file.
-        template: Name in `templates`.
-        **values: For the template; strings are text and never markup.
+        path: The file to write.
+        template: Name of the template in the folder `templates`.
+        **values: Variables of the template; strings are escaped.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("langchain_swallow.evaluation"),
@@ -27,12 +27,12 @@ def write_page(path: Path, template: str, **values: Any) -> None:
 
 
 def data_url(path: Path) -> str:
-    """A figure as a data URL. As an image, an SVG cannot run scripts."""
+    """Encode an SVG or PNG file as a data URL; an SVG in an `img` element cannot run scripts."""
     kinds = {".svg": "image/svg+xml", ".png": "image/png"}
     data = base64.b64encode(path.read_bytes()).decode()
     return f"data:{kinds[path.suffix]};base64,{data}"
 
 
 def format_score(value: float | None, digits: int = 3) -> str:
-    """A figure for people; nothing and not-a-number are a dash."""
+    """Format a number with this many decimals, default 3; `None` and NaN become a dash."""
     return "–" if value is None or value != value else f"{value:.{digits}f}"

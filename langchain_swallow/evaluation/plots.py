@@ -1,6 +1,6 @@
-"""Figures with Japanese labels, as PNG or SVG: radar, bars with intervals, quality over latency.
+"""Plots with Japanese labels, as PNG or SVG: radar, bars with intervals, quality over latency.
 
-Letters are drawn as outlines in SVG, so that a figure looks the same without the font.
+In SVG, text is drawn as outlines, so that a plot looks the same without the font.
 """
 
 import importlib.util
@@ -17,18 +17,18 @@ from langchain_swallow.errors import EvaluationError, MissingDependencyError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Fonts of the systems, with all of JIS X 0208; else matplotlib-fontja's IPAexGothic.
+# System fonts that cover JIS X 0208. If none is installed, matplotlib-fontja provides IPAexGothic.
 _FONTS = (
     "Noto Sans CJK JP", "Noto Sans JP", "Source Han Sans JP", "IPAexGothic", "IPAGothic",
     "Hiragino Sans", "Hiragino Kaku Gothic ProN", "Yu Gothic", "Meiryo", "MS Gothic", "TakaoGothic",
 )  # fmt: skip
-# Okabe and Ito's colours, told apart by everyone; dark ones first.
+# Colors of Okabe and Ito, which color-blind readers can distinguish; dark ones first.
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999933")
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar, with the limits of its interval where there is one."""
+    """A bar, with the limits of its interval if it has one."""
 
     value: float
     low: float | None = None
@@ -37,7 +37,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A configuration in a plot of quality over latency."""
+    """A configuration in a plot of quality over latency in seconds."""
 
     label: str
     latency_s: float
@@ -47,13 +47,13 @@ class Point:
 def radar(
     path: Path, axes: Sequence[str], series: Mapping[str, Sequence[float]], *, title: str = ""
 ) -> None:
-    """One closed line a series over axes around a circle, all from 0 to 1.
+    """Radar plot: one closed line per series, over axes from 0 to 1.
 
     Args:
-        path: Ends in .png or .svg.
+        path: File to write; its name ends in .png or .svg.
         axes: Names of the axes, at least three.
-        series: A value for each axis by the name of the series; NaN leaves a gap.
-        title: Above the figure.
+        series: Name of a series → one value per axis; NaN leaves a gap.
+        title: Title above the plot; default: none.
     """
     with _drawing(path, (8, 6)) as figure:
         angles = [2 * math.pi * i / len(axes) for i in range(len(axes))]
@@ -78,13 +78,13 @@ def radar(
 def bars(
     path: Path, groups: Sequence[str], series: Mapping[str, Sequence[Bar]], *, label: str
 ) -> None:
-    """Groups of bars with intervals, one bar a series.
+    """Bar plot: groups of bars with intervals, one bar per series in each group.
 
     Args:
-        path: Ends in .png or .svg.
-        groups: Names below the axis.
-        series: A bar for each group by the name of the series.
-        label: Of the axis of values.
+        path: File to write; its name ends in .png or .svg.
+        groups: Names of the groups.
+        series: Name of a series → one bar per group.
+        label: Label of the axis of values.
     """
     with _drawing(path, (max(6, 1.1 * len(groups)), 4.5)) as figure:
         plot: Any = figure.subplots()
@@ -96,7 +96,7 @@ def bars(
             limits = [(x, b) for x, b in zip(places, values, strict=True) if b.low is not None]
             for x, bar in limits:
                 plot.vlines(x, bar.low, bar.high, color="#333333", linewidth=1.2)
-        # Japanese has no spaces to break at; seven letters are as wide as a group.
+        # Japanese has no spaces at which to break; seven characters are as wide as a group.
         names = [name if name.isascii() else textwrap.fill(name, 7) for name in groups]
         plot.set_xticks(range(len(groups)), names)
         plot.set_ylabel(label)
@@ -108,12 +108,12 @@ def bars(
 
 
 def quality_over_latency(path: Path, points: Sequence[Point], *, quality: str) -> None:
-    """Configurations by latency and quality; a line joins those that nothing beats in both.
+    """Scatter plot of quality over latency; a line connects the Pareto-optimal configurations.
 
     Args:
-        path: Ends in .png or .svg.
-        points: At least one.
-        quality: What the quality is, for the axis.
+        path: File to write; its name ends in .png or .svg.
+        points: Configurations, at least one.
+        quality: Label of the quality axis.
     """
     with _drawing(path, (8, 5)) as figure:
         plot: Any = figure.subplots()
@@ -135,7 +135,10 @@ def quality_over_latency(path: Path, points: Sequence[Point], *, quality: str) -
 
 
 def best_points(points: Sequence[Point]) -> list[Point]:
-    """Those for which no other is both at least as fast and better, or faster and as good."""
+    """The Pareto-optimal points, fastest first.
+
+    For each of them, no other point is at least as good in latency and quality and better in one.
+    """
     best: list[Point] = []
     for point in sorted(points, key=lambda p: (p.latency_s, -p.quality)):
         if not best or point.quality > best[-1].quality:
@@ -144,10 +147,10 @@ def best_points(points: Sequence[Point]) -> list[Point]:
 
 
 def japanese_font() -> str:
-    """Name of a font with Japanese letters: the system's, else the one matplotlib-fontja carries.
+    """Name of a font with Japanese characters: a system font, or else that of matplotlib-fontja.
 
     Raises:
-        MissingDependencyError: There is none.
+        MissingDependencyError: Neither is installed.
     """
     from matplotlib import font_manager
 
@@ -155,11 +158,11 @@ def japanese_font() -> str:
     found = next((name for name in _FONTS if name in installed), None)
     if found:
         return found
-    # Importing it would change matplotlib's settings for the whole process.
+    # Importing matplotlib-fontja would change matplotlib's settings for the whole process.
     package = importlib.util.find_spec("matplotlib_fontja")
     if package is None or package.origin is None:
         raise MissingDependencyError(
-            "No font with Japanese letters was found. Install one (Noto Sans CJK JP), or run "
+            "No font with Japanese characters was found. Install one (Noto Sans CJK JP), or run "
             'pip install "langchain-swallow[plots]".'
         )
     font_manager.fontManager.addfont(Path(package.origin).parent / "fonts" / "ipaexg.ttf")
@@ -167,7 +170,7 @@ def japanese_font() -> str:
 
 
 def require_matplotlib() -> None:
-    """Find out before a long measurement whether figures can be drawn.
+    """Check before a long measurement that plots can be drawn.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
@@ -181,7 +184,7 @@ def require_matplotlib() -> None:
 
 
 def why_not_drawn() -> str | None:
-    """What is missing for drawing, and how to install it; `None` if nothing is."""
+    """What is missing for plots, and how to install it; `None` if nothing is missing."""
     try:
         require_matplotlib()
         japanese_font()
@@ -191,11 +194,11 @@ def why_not_drawn() -> str | None:
 
 
 def check_plot(path: Path) -> None:
-    """Find out before a long measurement whether its figure can be drawn and saved.
+    """Check before a long measurement that its plot can be drawn and saved.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
-        EvaluationError: The ending is of no format, or the folder does not exist.
+        EvaluationError: The file extension is not a supported format, or the folder does not exist.
     """
     require_matplotlib()
     from matplotlib.figure import Figure
@@ -203,27 +206,27 @@ def check_plot(path: Path) -> None:
     formats = sorted(Figure().canvas.get_supported_filetypes())
     if path.suffix.lower().removeprefix(".") not in formats:
         raise EvaluationError(
-            f"Cannot draw a figure into {str(path)!r}: its ending must be one of "
+            f"Cannot draw a plot into {str(path)!r}: the file extension must be one of "
             f"{', '.join(formats)}."
         )
     if not path.parent.is_dir():
-        raise EvaluationError(f"{str(path.parent)!r} is not a folder. Make it first.")
+        raise EvaluationError(f"{str(path.parent)!r} is not a folder. Create it first.")
 
 
 @contextmanager
 def _drawing(path: Path, size: tuple[float, float]) -> Iterator["Figure"]:
-    """A figure that is saved at the end, in a Japanese font."""
+    """Yield a figure with a Japanese font, and save it at the end."""
     check_plot(path)
     import matplotlib
     from matplotlib.figure import Figure
 
-    # Latin letters of the Japanese font, so that a name in both scripts is of one piece.
+    # Latin letters use the Japanese font too, so that names in both scripts look uniform.
     settings = {"font.family": japanese_font(), "axes.unicode_minus": False}
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=size, layout="constrained")
         yield figure
         path.parent.mkdir(parents=True, exist_ok=True)
-        # No date inside: the same figures make the same file.
+        # The file contains no date, so that the same values make the same file.
         metadata = {"Date": None} if path.suffix == ".svg" else None
         figure.savefig(path, dpi=150, metadata=metadata)
 

@@ -1,7 +1,7 @@
-"""Recall, reciprocal rank and nDCG of a ranking, as trec_eval computes them.
+"""Recall, reciprocal rank and nDCG of a ranking, in [0, 1], as trec_eval computes them.
 
-Args of all: `ranked`, ids without repetition, best first; `gains`, the gain of each relevant id, of
-which those over 0 count; `k`, how many of the ranking to look at.
+All functions take `ranked`, distinct ids, best first; `gains`, the gain of each relevant id, where
+only gains above 0 count; and `k`, the cutoff rank.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ Gains = Mapping[str, int]
 
 
 def recall_at(ranked: Sequence[str], gains: Gains, k: int) -> float:
-    """Share of the relevant ids among the first k."""
+    """Share of the relevant ids that are among the first k; 0 if no id is relevant."""
     relevant = _relevant(gains)
     return len(relevant & set(ranked[:k])) / len(relevant) if relevant else 0.0
 
@@ -26,9 +26,10 @@ def reciprocal_rank_at(ranked: Sequence[str], gains: Gains, k: int) -> float:
 
 
 def ndcg_at(ranked: Sequence[str], gains: Gains, k: int) -> float:
-    """Discounted cumulative gain of the first k over that of the best ranking.
+    """nDCG@k: discounted cumulative gain of the first k, divided by that of the ideal ranking.
 
-    Järvelin and Kekäläinen (2002), with gains as they are and log2(rank + 1), as in trec_eval.
+    Järvelin and Kekäläinen (2002), with linear gains and the discount log2(rank + 1), as in
+    trec_eval. The value is 0 if no id is relevant.
     """
     best = _dcg(sorted((g for g in gains.values() if g > 0), reverse=True)[:k])
     return _dcg([max(0, gains.get(name, 0)) for name in ranked[:k]]) / best if best else 0.0

@@ -1,4 +1,4 @@
-"""An append-only file of JSON lines: what was done and paid for is never done again."""
+"""An append-only JSON Lines file of results, so that no call is made and paid for twice."""
 
 import json
 import os
@@ -18,10 +18,12 @@ Record = dict[str, Any]
 
 
 def read_records(path: Path) -> list[Record]:
-    """The records of a run file; a line that a kill cut short is left out.
+    """Read the records of a run file; a last line that is incomplete after a kill is left out.
+
+    A file that does not exist has no records.
 
     Raises:
-        EvaluationError: A line before the last is no JSON object.
+        EvaluationError: A line before the last is not a JSON object.
     """
     if not path.exists():
         return []
@@ -29,16 +31,21 @@ def read_records(path: Path) -> list[Record]:
 
 
 def check_record(record: Record, expected: Record, what: str) -> None:
-    """Refuse to go on with a file that was begun with something else.
+    """Check that a record was made with the same settings as this run.
+
+    Args:
+        record: A record of the run file.
+        expected: Fields of this run.
+        what: What the record is, for the error message.
 
     Raises:
-        EvaluationError: The record differs from what is wanted; the message says in what.
+        EvaluationError: The record differs in a field; the message names the field.
     """
     for field_name, value in expected.items():
         if record[field_name] != value:
             raise EvaluationError(
                 f"{what} in the run file has {field_name} {record[field_name]!r}, and this run has "
-                f"{value!r}. Go on with what the file was begun with, or choose another folder."
+                f"{value!r}. Use the same {field_name} as the file, or choose another folder."
             )
 
 
@@ -51,13 +58,14 @@ class RunFile:
     """A run file that is open for writing, by one process at a time.
 
     Args:
-        path: Made with its folders where it does not exist. Lines are kept; a last line that a
-            kill cut short is removed.
+        path: The file, which is created with its folders if it does not exist. Existing lines are
+            kept, except for a last line that is incomplete after a kill.
 
-    Each record is on the disk when `append` returns; threads may append at once.
+    Each record is on disk when `append` returns. Several threads may append at the same time.
 
     Raises:
-        EvaluationError: Another process writes it, or a line before the last is no JSON object.
+        EvaluationError: Another process is writing to the file, or a line before the last is not a
+            JSON object.
     """
 
     def __init__(self, path: Path) -> None:
@@ -90,7 +98,7 @@ class RunFile:
             self.records.append(dict(record))
 
     def close(self) -> None:
-        """Let other processes write."""
+        """Close the file, so that other processes can write to it."""
         self._file.close()
         self._process_lock.release()
 
@@ -102,7 +110,7 @@ class RunFile:
 
 
 def _whole_lines(path: Path) -> Iterator[tuple[int, Record]]:
-    """Where each whole line ends, in bytes, and its record."""
+    """Yield the end offset in bytes and the record of each complete line."""
     end = 0
     lines = path.read_bytes().splitlines(keepends=True)
     for number, line in enumerate(lines, 1):
@@ -114,8 +122,8 @@ def _whole_lines(path: Path) -> Iterator[tuple[int, Record]]:
             if number == len(lines):
                 return
             raise EvaluationError(
-                f"Line {number} of {path} is damaged: {line[:60]!r}. Remove the line, and what it "
-                "recorded is done again."
+                f"Line {number} of {path} is damaged: {line[:60]!r}. Remove the line; its call is "
+                "then repeated."
             ) from None
         end += len(line)
         yield end, record

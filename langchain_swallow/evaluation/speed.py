@@ -1,9 +1,9 @@
-"""How fast a chat model is on this machine, beside a peer in the same run.
+"""Measure the speed of a chat model on this machine, compared with a peer in the same run.
 
-Four workloads over any LangChain chat model: many prompts that share their beginning, the second
-turn of a chat, one stream, and users who arrive one after another. Times are wall clock and the
-machine may be busy, so look at the ratios. Each model is warmed up with as many prompts that have
-nothing in common with those that are measured.
+Four workloads run on any LangChain chat model: a batch of prompts with a shared prefix, the second
+turn of a chat, one stream, and users who arrive one after another. Times are wall-clock times and
+the machine may be busy, so compare the ratios. Before the measurement, each model is warmed up with
+the same number of prompts, which share nothing with the measured ones.
 """
 
 import asyncio
@@ -29,16 +29,17 @@ _SHARED = "次の案内文を読み、問いに答えてください。案内文
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How large the workloads are.
+    """Sizes of the workloads.
 
     Args:
-        prompts: Prompts of the batch.
-        shared: Characters that their beginnings share.
-        own: Characters of each prompt's own, growing from half to one and a half times this.
-        known: Characters of the first turn of the chat.
-        tokens: Tokens to generate for each prompt.
-        users: Users who arrive.
-        every_s: Seconds between two of them.
+        prompts: Number of prompts in the batch; default 16.
+        shared: Characters of the shared prefix; default 300.
+        own: Mean number of characters after the prefix; default 120. The prompts grow from half to
+            one and a half times this number.
+        known: Characters of the first turn of the chat; default 1500.
+        tokens: Tokens to generate for each prompt; default 32.
+        users: Number of users who arrive; default 8.
+        every_s: Seconds between two arrivals; default 0.5.
     """
 
     prompts: int = 16
@@ -52,7 +53,10 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one model did; `None` where it cannot (no streaming, no async)."""
+    """Measurements of one model, in seconds and tokens per second.
+
+    The last two are `None` for a model without asynchronous streaming.
+    """
 
     name: str
     batch_s: float
@@ -75,11 +79,11 @@ def measure(
     """Run all workloads on one model.
 
     Args:
-        name: For the table.
+        name: Name of the model in the table.
         llm: A chat model that generates at most `sizes.tokens` tokens.
-        sizes: How large.
-        count: Tokens of a text, for models that report no usage.
-        progress: Whether to show how many workloads are done.
+        sizes: Sizes of the workloads.
+        count: Function that counts the tokens of a text, for models that report no usage.
+        progress: Whether to show a progress bar on stderr; default `False`.
     """
     with tqdm(total=5, desc=name, disable=not progress) as bar:
 
@@ -96,7 +100,7 @@ def measure(
 
 
 def shared_prompts(sizes: Sizes) -> list[str]:
-    """Prompts that begin alike and go on each in its own way."""
+    """Prompts with a shared prefix and different continuations."""
     beginning = (_SHARED + filler("案内", sizes.shared))[: sizes.shared]
     step = sizes.own / max(1, sizes.prompts - 1)
     lengths = [round(sizes.own / 2 + i * step) for i in range(sizes.prompts)]
@@ -105,7 +109,7 @@ def shared_prompts(sizes: Sizes) -> list[str]:
 
 
 def filler(topic: str, length: int) -> str:
-    """Japanese text of this many characters that repeats no line."""
+    """Japanese text of this length in characters, in which no line occurs twice."""
     lines = (
         f"{topic}の{i}番の窓口は{(7 * i) % 12 + 1}階で{(5 * i) % 9 + 8}時に開く。"
         for i in range(10**6)
@@ -119,7 +123,7 @@ def filler(topic: str, length: int) -> str:
 
 
 def table(figures: Sequence[Figures]) -> Table:
-    """The figures; ratios are to the first model, above 1 is faster than the others."""
+    """Table of the measurements; a ratio above 1 means that the first model is faster."""
     fields = {
         "batch, s": "batch_s",
         "batch, tokens/s": "batch_tokens_per_s",
@@ -139,16 +143,16 @@ def table(figures: Sequence[Figures]) -> Table:
 
 
 def write_json(path: Path, figures: Sequence[Figures], about: dict[str, Any]) -> None:
-    """The figures with what they were measured on."""
+    """Write the measurements with a description of the run; `about` adds further fields."""
     write_figures(path, [table(figures)], {**about, "figures": [asdict(f) for f in figures]})
 
 
 def plot(path: Path, figures: Sequence[Figures]) -> None:
-    """Bars of the times, one group a workload; PNG or SVG by the name.
+    """Bar plot of the times, one group per workload; the file extension determines the format.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
-        EvaluationError: The file cannot be one.
+        EvaluationError: The file extension is not a supported format, or the folder does not exist.
     """
     check_plot(path)
     from matplotlib.figure import Figure
@@ -174,7 +178,13 @@ def plot(path: Path, figures: Sequence[Figures]) -> None:
 
 
 def chathuggingface(model: str, tokens: int, dtype: str) -> BaseChatModel:
-    """The peer: ChatHuggingFace over a local pipeline of the same checkpoint."""
+    """The peer: ChatHuggingFace with a local pipeline of the same checkpoint.
+
+    Args:
+        model: Hub id or folder of the checkpoint.
+        tokens: Maximum number of new tokens.
+        dtype: Name of a torch dtype, or `"auto"`.
+    """
     from langchain_huggingface import ChatHuggingFace, HuggingFacePipeline
 
     pipeline = HuggingFacePipeline.from_model_id(
@@ -184,14 +194,15 @@ def chathuggingface(model: str, tokens: int, dtype: str) -> BaseChatModel:
         pipeline_kwargs={"max_new_tokens": tokens, "do_sample": False, "return_full_text": False},
     )
     peer = ChatHuggingFace(llm=pipeline, model_id=model)
-    # Checkpoints without a template of their own: texts one after another, as many tokens.
+    # A checkpoint without a chat template gets one that joins the texts, so that the prompts have
+    # the same number of tokens.
     if not peer.tokenizer.chat_template:
         peer.tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}\n{% endfor %}"
     return peer
 
 
 def _batch(llm: BaseChatModel, sizes: Sizes, count: Callable[[str], int]) -> tuple[float, int]:
-    """Seconds of all prompts at once, and the tokens of their answers."""
+    """Seconds for the batch of all prompts, and the tokens of their answers."""
     prompts = [[HumanMessage(text)] for text in shared_prompts(sizes)]
     began = time.perf_counter()
     answers = llm.batch(prompts)  # type: ignore[arg-type]
@@ -206,7 +217,7 @@ def _second_turn(llm: BaseChatModel, sizes: Sizes) -> list[BaseMessage]:
 
 
 def _first_token(llm: BaseChatModel, messages: list[BaseMessage]) -> tuple[float, float]:
-    """Seconds to the first text of a stream, and between two."""
+    """Seconds to the first text of a stream, and the mean seconds between two texts."""
     began = time.perf_counter()
     times = [time.perf_counter() - began for chunk in llm.stream(messages) if chunk.text]
     times = times or [time.perf_counter() - began]
@@ -214,7 +225,10 @@ def _first_token(llm: BaseChatModel, messages: list[BaseMessage]) -> tuple[float
 
 
 def _arrivals(llm: BaseChatModel, sizes: Sizes) -> tuple[float | None, float | None]:
-    """Seconds until all users are answered, and of the worst first token; `None` without async."""
+    """Seconds until all users are answered, and to the slowest first token.
+
+    Both are `None` for a model without asynchronous streaming.
+    """
     prompts = shared_prompts(sizes)[: sizes.users]
 
     async def user(i: int) -> float:

@@ -1,7 +1,7 @@
-"""A table of figures, and the file that keeps it with how it was made.
+"""Tables of results, and JSON files that store them with a description of the run.
 
-Such a file is JSON: the command, the day, the machine, the tables, and the data for programs.
-`docs/benchmarks.md` is filled from such files.
+Such a file contains the command, the date, the machine, the tables, and the data for programs.
+`docs/benchmarks.md` is generated from these files.
 """
 
 import platform
@@ -22,20 +22,20 @@ _PACKAGES = ("langchain-swallow", "langchain-core", "torch", "transformers", "fa
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells as they are shown; the first column has the names of the rows."""
+    """A table of formatted cells; the first column contains the names of the rows."""
 
     heading: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
 
     def markdown(self) -> str:
-        """The table alone, without its heading."""
+        """The table in Markdown, without its heading."""
         rule = "|---|" + "--:|" * (len(self.columns) - 1)
         return "\n".join([_line(self.columns), rule, *map(_line, self.rows)])
 
 
 def markdown_page(title: str, notes: Sequence[str], tables: Sequence[Table]) -> str:
-    """A title, sentences, and the tables with their headings."""
+    """A Markdown page with a title, paragraphs, and the tables with their headings."""
     parts = [f"# {title}", *notes]
     for table in tables:
         parts += [f"## {table.heading}", table.markdown()]
@@ -43,7 +43,7 @@ def markdown_page(title: str, notes: Sequence[str], tables: Sequence[Table]) -> 
 
 
 def describe_run() -> dict[str, Any]:
-    """The command of this process, today's date, and the machine with the versions that matter."""
+    """The command of this process, the date, the machine, and versions of the main packages."""
     versions = {}
     for name in _PACKAGES:
         try:
@@ -51,7 +51,7 @@ def describe_run() -> dict[str, Any]:
         except PackageNotFoundError:
             continue
     return {
-        # Files of figures are shared: where they lay on this machine is nobody's business.
+        # These files are published, so absolute paths of this machine are shortened to file names.
         "command": shlex.join(Path(a).name if Path(a).is_absolute() else a for a in sys.argv),
         "date": time.strftime("%Y-%m-%d"),
         "machine": {
@@ -66,12 +66,12 @@ def describe_run() -> dict[str, Any]:
 
 
 def write_figures(path: Path, tables: Sequence[Table], data: Mapping[str, Any]) -> None:
-    """Write figures with how they were made.
+    """Write results with a description of the run, as JSON.
 
     Args:
-        path: The file.
-        tables: As people read them.
-        data: As programs read them.
+        path: The file to write; its folder is created if it does not exist.
+        tables: The results as formatted tables, for people.
+        data: The results as values, for programs.
     """
     whole = {**describe_run(), **data, "tables": [asdict(table) for table in tables]}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _processor() -> str:
-    """The model's name where the system tells it."""
+    """Model name of the processor, as far as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,6 +1,6 @@
-"""Exact match and character-F1 of short Japanese answers, as SQuAD counts them for English.
+"""Exact match and character F1 of short Japanese answers, following SQuAD.
 
-Japanese has no spaces between words, so F1 is over characters (as JGLUE does for JSQuAD).
+Japanese has no spaces between words, so F1 is computed over characters, as in JGLUE for JSQuAD.
 """
 
 import re
@@ -12,13 +12,16 @@ from langchain_swallow.text.normalize import normalize
 
 _DROPPED = re.compile(
     r"[\s、。，．「」『』（）()【】\[\]〔〕｛｝{}〈〉《》“”‘’\"'`・…!?;]"
-    # Between digits these make a number: 3.5, 1,000 (one number with and without), 10:30.
+    # Between digits, these are parts of a number: 3.5, 10:30. The comma of 1,000 is dropped,
+    # because 1000 is the same number.
     r"|(?<![0-9])[.:]|[.:](?![0-9])|,"
 )
 
 
 def answer_key(text: str) -> str:
-    """What of an answer is compared: NFKC, lower case, no spaces, punctuation or citation marks.
+    """Normalize an answer for comparison: NFKC, case-folded.
+
+    Spaces, punctuation and citation marks are removed.
 
     >>> answer_key("「ＡＢＣ」 は、1,000 円です。[1]")
     'abcは1000円です'
@@ -29,18 +32,18 @@ def answer_key(text: str) -> str:
 
 
 def exact_match(answer: str, golds: Sequence[str]) -> float:
-    """1 if the answer is one of the gold answers, else 0."""
+    """1.0 if the answer equals a gold answer after normalization, else 0.0."""
     return float(answer_key(answer) in {answer_key(gold) for gold in golds})
 
 
 def contains_answer(answer: str, golds: Sequence[str]) -> float:
-    """1 if a gold answer stands in the answer, for those who answer in sentences."""
+    """1.0 if the answer contains a gold answer, else 0.0; for models that answer in sentences."""
     key = answer_key(answer)
     return float(any(answer_key(gold) in key for gold in golds))
 
 
 def character_f1(answer: str, golds: Sequence[str]) -> float:
-    """Best F1 over the characters of the gold answers, in [0, 1].
+    """Character F1 of the answer with the most similar gold answer, in [0, 1].
 
     >>> character_f1("東京都", ["東京"])
     0.8

@@ -1,4 +1,4 @@
-"""Japanese MT-Bench as on Swallow's model card: two-turn questions in eight categories, graded.
+"""Japanese MT-Bench as on Swallow's model card: judged two-turn questions in eight categories.
 
 >>> import tempfile
 >>> from pathlib import Path
@@ -14,7 +14,7 @@
 >>> round(scores.rows[0].average, 3)
 0.7
 
-Zheng et al. (2023) for the questions' design and the grading; the settings are those of
+The design of the questions and the judging are from Zheng et al. (2023). The settings are those of
 <https://huggingface.co/tokyotech-llm/Swallow-7b-instruct-v0.1>.
 """
 

@@ -1,4 +1,4 @@
-"""Questions, reference answers and judge prompts, in FastChat's file formats."""
+"""Read questions, reference answers and judge prompts in FastChat's file formats."""
 
 import json
 import re
@@ -13,11 +13,11 @@ from langchain_swallow.errors import EvaluationError
 from langchain_swallow.evaluation.mt_bench.judge_prompts import BUILT_IN
 from langchain_swallow.evaluation.run_file import short_hash
 
-# In the order of the model card.
+# The order is that of the model card.
 CATEGORIES = (
     "writing", "roleplay", "reasoning", "math", "coding", "extraction", "stem", "humanities",
 )  # fmt: skip
-# FastChat's, which the card used.
+# Sampling temperatures of FastChat, which the model card used.
 TEMPERATURES = {
     "writing": 0.7, "roleplay": 0.7, "stem": 0.1, "humanities": 0.1,
     "reasoning": 0.0, "math": 0.0, "coding": 0.0, "extraction": 0.0,
@@ -28,7 +28,7 @@ TURNS = 2
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question of two turns, with a reference answer to each where its category needs one."""
+    """A two-turn question, with a reference answer to each turn if its category needs them."""
 
     id: int
     category: str
@@ -37,16 +37,17 @@ class Question:
 
 
 def read_questions(path: Path, references: Path | None = None) -> list[Question]:
-    """Questions of a JSONL file: `question_id`, `category`, `turns`, and `reference` if it has one.
+    """Read questions from JSON Lines: `question_id`, `category`, `turns`, optionally `reference`.
 
     Args:
-        path: The questions; none are in this package, docs/evaluation.md says where they are.
-        references: Reference answers in FastChat's format, for the categories math, reasoning and
-            coding.
+        path: File of the questions. This package contains none; docs/evaluation.md says where to
+            get them.
+        references: File of reference answers in FastChat's format, which the categories math,
+            reasoning and coding need; default `None`.
 
     Raises:
-        EvaluationError: A line is no question, an id is there twice, a category is unknown, or a
-            question has no reference answer and needs one.
+        EvaluationError: A line is not a question, an id occurs twice, a category is unknown, or a
+            question needs a reference answer and has none.
     """
     known = read_references(references) if references else {}
     questions: dict[int, Question] = {}
@@ -57,10 +58,10 @@ def read_questions(path: Path, references: Path | None = None) -> list[Question]
             own_reference = tuple(map(str, line.get("reference") or ()))
         except (KeyError, TypeError, ValueError) as error:
             raise EvaluationError(
-                f"{where} is no MT-Bench question (question_id, category, turns): {error!r}."
+                f"{where} is not an MT-Bench question (question_id, category, turns): {error!r}."
             ) from error
         if number in questions:
-            raise EvaluationError(f"{where}: question_id {number} is there twice.")
+            raise EvaluationError(f"{where}: question_id {number} occurs twice.")
         question = Question(number, category, turns, known.get(number) or own_reference)
         _check(question, where)
         questions[number] = question
@@ -70,24 +71,31 @@ def read_questions(path: Path, references: Path | None = None) -> list[Question]
 
 
 def read_references(path: Path) -> dict[int, tuple[str, ...]]:
-    """Reference answers by question id: `question_id`, `choices[0].turns`."""
+    """Read reference answers from JSON Lines with `question_id` and `choices[0].turns`.
+
+    Returns:
+        Question id → one reference answer per turn.
+
+    Raises:
+        EvaluationError: A line is not a reference answer.
+    """
     references: dict[int, tuple[str, ...]] = {}
     for where, line in _lines(path):
         try:
             references[int(line["question_id"])] = tuple(map(str, line["choices"][0]["turns"]))
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise EvaluationError(
-                f"{where} is no reference answer (question_id, choices[0].turns): {error!r}."
+                f"{where} is not a reference answer (question_id, choices[0].turns): {error!r}."
             ) from error
     return references
 
 
 @dataclass(frozen=True, slots=True)
 class JudgePrompts:
-    """The prompts of a judge, by FastChat's names; `name` and `hash` say which they are.
+    """Prompts of a judge by FastChat's names; `name` and `hash` identify the set.
 
-    The built-in ones ask what FastChat's ask, in words of this package and for answers in Japanese.
-    Figures are comparable to the model card's only with the prompts it used.
+    The built-in prompts ask the same as FastChat's, in this package's words and for answers in
+    Japanese. Scores are comparable to the model card's only with the prompts that it used.
     """
 
     name: str
@@ -95,15 +103,18 @@ class JudgePrompts:
 
     @classmethod
     def built_in(cls) -> "JudgePrompts":
-        """This package's own."""
+        """The prompts of this package."""
         return cls("langchain-swallow", BUILT_IN)
 
     @classmethod
     def read(cls, path: Path) -> "JudgePrompts":
-        """Prompts of a file in FastChat's format (`name`, `system_prompt`, `prompt_template`).
+        """Read prompts in FastChat's format: `name`, `system_prompt`, `prompt_template`.
 
-        A prompt that the file leaves out is the built-in one only if the file has none of its kind
-        (single or pair); else asking for it is an error.
+        If the file has no prompt of a kind (single or pair), the built-in prompts of this kind are
+        used. If it has some of them, the missing ones raise an error when they are used.
+
+        Raises:
+            EvaluationError: A line is not a judge prompt.
         """
         found: dict[str, dict[str, str]] = {}
         for where, line in _lines(path):
@@ -111,21 +122,27 @@ class JudgePrompts:
                 kept = {key: str(line[key]) for key in ("system_prompt", "prompt_template")}
                 found[str(line["name"])] = kept
             except KeyError as error:
-                raise EvaluationError(f"{where} is no judge prompt: it has no {error}.") from None
+                raise EvaluationError(
+                    f"{where} is not a judge prompt: the field {error} is missing."
+                ) from None
         kinds = {name.split("-")[0] for name in found}
         rest = {name: p for name, p in BUILT_IN.items() if name.split("-")[0] not in kinds}
         return cls(path.name, {**rest, **found})
 
     @property
     def hash(self) -> str:
-        """Short hash of all prompts."""
+        """Short hash of all prompts: 16 hexadecimal digits."""
         return short_hash(json.dumps({k: dict(v) for k, v in self.prompts.items()}, sort_keys=True))
 
     def messages(self, name: str, values: Mapping[str, str]) -> list[BaseMessage]:
-        """A prompt with its places filled; braces in the values stay as they are.
+        """Fill the placeholders of a prompt; braces in the values stay as they are.
+
+        Args:
+            name: FastChat's name of the prompt.
+            values: Placeholder → text.
 
         Raises:
-            EvaluationError: There is no such prompt, or it has a place that is not known.
+            EvaluationError: There is no prompt of this name, or it has an unknown placeholder.
         """
         try:
             prompt = self.prompts[name]
@@ -139,8 +156,8 @@ class JudgePrompts:
                 return values[place[1]]
             except KeyError:
                 raise EvaluationError(
-                    f"Judge prompt {name!r} has the unknown place {place[0]}. "
-                    f"Known are {', '.join(values)}."
+                    f"Judge prompt {name!r} has the unknown placeholder {place[0]}. "
+                    f"Use {', '.join(values)}."
                 ) from None
 
         text = re.sub(r"\{(\w+)\}", filled, prompt["prompt_template"])
@@ -150,7 +167,7 @@ class JudgePrompts:
 def _check(question: Question, where: str) -> None:
     if question.category not in CATEGORIES:
         raise EvaluationError(
-            f"{where}: unknown category {question.category!r}. Known are {', '.join(CATEGORIES)}."
+            f"{where}: unknown category {question.category!r}. Use {', '.join(CATEGORIES)}."
         )
     if len(question.turns) != TURNS:
         raise EvaluationError(f"{where} has {len(question.turns)} turns, not {TURNS}.")
@@ -168,7 +185,7 @@ def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             try:
                 record = json.loads(line)
             except ValueError as error:
-                raise EvaluationError(f"{where} is no JSON: {error}.") from error
+                raise EvaluationError(f"{where} is not valid JSON: {error}.") from error
             if not isinstance(record, dict):
-                raise EvaluationError(f"{where} is no JSON object.")
+                raise EvaluationError(f"{where} is not a JSON object.")
             yield where, record

@@ -1,8 +1,8 @@
-"""This package's own judge prompts, under the names of FastChat's.
+"""This package's judge prompts, under FastChat's names.
 
-Graded as in Zheng et al. (2023): a short explanation, then `[[rating]]` from 1 to 10, or `[[A]]`,
-`[[B]]`, `[[C]]`; math, reasoning and coding against a reference answer. What is judged stands
-between marks and is data.
+The judging follows Zheng et al. (2023): a short explanation, then `[[rating]]` from 1 to 10, or
+`[[A]]`, `[[B]]`, `[[C]]`. Math, reasoning and coding are judged against a reference answer. The
+judged text is enclosed in marks, and the prompt instructs the judge to treat it as data.
 """
 
 _QUALITIES = "役に立つか、的確か、正確か、深いか、独創的か、十分に詳しいか"

@@ -1,4 +1,4 @@
-"""Two models' answers against each other, in both orders: a win must survive the exchange."""
+"""Compare the answers of two models in both orders; a win must be the same in both."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,10 +27,19 @@ _ORDERS = ("first", "second")
 
 @dataclass(frozen=True, slots=True)
 class Wins:
-    """How the second model did against the first: shares of the pairs, and pairs left out.
+    """Result of the second model against the first.
 
-    `score` is wins and half of the ties, with its interval over questions. `by_category` has the
-    same shares for each category.
+    Args:
+        first: Name of the first model.
+        second: Name of the second model.
+        judge: Name of the judge.
+        win: Share of the pairs that the second model won, in [0, 1].
+        tie: Share of ties.
+        loss: Share of the pairs that the first model won.
+        score: Wins plus half of the ties, with its interval over questions.
+        pairs: Number of pairs that were judged in both orders.
+        unreadable: Number of pairs that are left out because a verdict could not be parsed.
+        by_category: Category → `score` of its pairs.
     """
 
     first: str
@@ -57,24 +66,24 @@ def compare_answers(
     settings: JudgeSettings | None = None,
     progress: bool = False,
 ) -> list[Failure[Any]]:
-    """Judge pairs of answers, each pair twice, with the answers exchanged.
+    """Judge pairs of answers, each pair in both orders.
 
     Args:
         judge: Any chat model.
-        questions: Those that both models answered.
-        prompts: The judge's.
-        first: Records of one model's run.
-        second: Records of another's.
-        run_file: Of the comparison; judgments that are in it are not made again.
-        name: Of the judge.
-        settings: Of the judging.
-        progress: Show a bar on stderr.
+        questions: Questions that both models answered.
+        prompts: Prompts of the judge.
+        first: Records of the first model's run.
+        second: Records of the second model's run.
+        run_file: Run file of the comparison; its judgments are kept.
+        name: Name of the judge, for the record.
+        settings: Settings of the judge; default `JudgeSettings()`.
+        progress: Whether to show a progress bar on stderr; default `False`.
 
     Returns:
-        Judgments that failed; running again tries them again.
+        Judgments that failed. If you run the function again, it tries them again.
 
     Raises:
-        EvaluationError: A run has no answers, or the file holds another comparison.
+        EvaluationError: A run has no answers, or the run file contains another comparison.
     """
     settings = settings or JudgeSettings()
     models, texts = _models(first, second), (_texts(first), _texts(second))
@@ -116,10 +125,14 @@ def compare_answers(
 
 
 def read_wins(records: Sequence[Record], *, judge: str) -> Wins:
-    """Wins, ties and losses; a pair that is judged differently in the two orders is a tie.
+    """Count wins, ties and losses; a pair with different verdicts in the two orders is a tie.
+
+    Args:
+        records: Records of the comparison's run file.
+        judge: Name of the judge whose judgments are used.
 
     Raises:
-        EvaluationError: The judge has judged no pair in both orders.
+        EvaluationError: There is no pair with parsed verdicts in both orders.
     """
     pairs: dict[Key, dict[str, Record]] = {}
     for record in records:
@@ -153,7 +166,7 @@ def read_wins(records: Sequence[Record], *, judge: str) -> Wins:
 def _tasks(
     questions: Sequence[Question], prompts: JudgePrompts, texts: Sequence[dict[Key, str]]
 ) -> Iterable[tuple[Key, Question, str, str, list[BaseMessage]]]:
-    """Each pair of answers in both orders."""
+    """Yield each pair of answers in both orders."""
     by_id = {question.id: question for question in questions}
     for key in sorted(set(texts[0]) & set(texts[1])):
         question = by_id.get(key.question)
@@ -173,13 +186,13 @@ def _tasks(
 
 
 def _winner(verdict: str | None, order: str) -> str | None:
-    """Which of the models won; `order` says which was shown as A."""
+    """Which model won; `order` is the model whose answer was shown as A."""
     other = {"first": "second", "second": "first"}[order]
     return {"A": order, "B": other, "tie": "tie", None: None}[verdict]
 
 
 def _outcome(pair: dict[str, Record]) -> float:
-    """Points of the second model: 1, ½ or 0."""
+    """Points of the second model: 1, 0.5 or 0."""
     winners = {record["winner"] for record in pair.values()}
     return {frozenset({"second"}): 1.0, frozenset({"first"}): 0.0}.get(frozenset(winners), 0.5)
 
@@ -202,6 +215,6 @@ def _models(first: Sequence[Record], second: Sequence[Record]) -> tuple[str, str
     ]
     if names[0] is None or names[1] is None:
         raise EvaluationError(
-            "A run to compare has no answers. Make them with eval mt-bench first."
+            "A run to compare has no answers. Generate them with `eval mt-bench` first."
         )
     return names[0], names[1]

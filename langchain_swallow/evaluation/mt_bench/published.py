@@ -1,4 +1,4 @@
-"""The MT-Bench tables of Swallow's model cards, as data: 29 rows, with their source."""
+"""The MT-Bench tables of Swallow's model cards as data: 29 rows, with their source."""
 
 import json
 from importlib import resources
@@ -8,20 +8,20 @@ from langchain_swallow.evaluation.mt_bench.scores import ScoreRow
 
 
 def published() -> dict[str, Any]:
-    """The tables as they are in the file: source, settings, judge, columns and rows."""
+    """Contents of the file: source, settings, judge, columns and rows of the tables."""
     path = resources.files("langchain_swallow.evaluation.mt_bench") / "published.json"
     data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return data
 
 
 def published_rows(section: str = "overall") -> list[ScoreRow]:
-    """Each model once, in the order of the card.
+    """Rows of a section, one per model, in the order of the model card.
 
     Args:
-        section: `"overall"` (12 models), `"first"` or `"second"` turn (6 models).
+        section: `"overall"` (default, 12 models), or `"first"` or `"second"` turn (6 models each).
 
     Raises:
-        ValueError: There is no such section.
+        ValueError: The section is unknown.
     """
     data = published()
     rows: dict[str, ScoreRow] = {}
@@ -31,5 +31,5 @@ def published_rows(section: str = "overall") -> list[ScoreRow]:
             average = scores.pop("average")
             rows.setdefault(row["model"], ScoreRow(row["model"], section, average, scores))
     if not rows:
-        raise ValueError(f"Unknown section {section!r}. There are overall, first and second.")
+        raise ValueError(f"Unknown section {section!r}. Use overall, first or second.")
     return list(rows.values())

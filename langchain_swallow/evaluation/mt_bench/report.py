@@ -1,4 +1,4 @@
-"""Run files → the card's table, figures, and a page to read answers and judgments side by side."""
+"""Reports of run files: the model card's table, plots, and a page with answers and judgments."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ LABELS = {
     "writing": "文章作成", "roleplay": "ロールプレイ", "reasoning": "推論", "math": "数学",
     "coding": "コーディング", "extraction": "情報抽出", "stem": "理系", "humanities": "人文",
 }  # fmt: skip
-# As the card heads them.
+# Column headings of the model card.
 _HEADS = {name: "STEM" if name == "stem" else name.capitalize() for name in CATEGORIES}
 _SECTION_HEADS = {"overall": "Overall", "first": "First Turn", "second": "Second Turn"}
 _DIGITS = 4
@@ -26,25 +26,25 @@ _DIGITS = 4
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A scored run: its scores and its records."""
+    """A run with its scores and its records."""
 
     scores: MtBenchScores
     records: Sequence[Record]
 
 
 def markdown_report(runs: Sequence[Run], notes: Sequence[str] = (), *, card: bool = False) -> str:
-    """The card's tables of one or several runs, with intervals of the first below.
+    """Markdown report with the model card's tables, and the intervals of the first run.
 
     Args:
-        runs: Scored runs; the first is the one the report is about.
-        notes: Sentences above the tables.
-        card: Whether the card's published rows follow.
+        runs: Scored runs; the report is about the first one, and the others are for comparison.
+        notes: Paragraphs above the tables; default: none.
+        card: Whether to append the published rows of the model card; default `False`.
     """
     return markdown_page("Japanese MT-Bench", notes, _tables(runs, card))
 
 
 def report_as_dict(runs: Sequence[Run], notes: Sequence[str] = ()) -> dict[str, Any]:
-    """The scores for JSON, with the notes and the card's published tables."""
+    """Report as a dict for JSON: scores, notes and the published tables of the model card."""
     return {
         "benchmark": "mt-bench",
         "notes": list(notes),
@@ -61,20 +61,22 @@ def write_report(
     *,
     card: bool = True,
 ) -> list[Path]:
-    """Write `report.md`, `report.json`, `radar.svg`, `comparison.svg` (and PNGs), `report.html`.
+    """Write `report.md`, `report.json`, `report.html`, and `radar` and `comparison` as SVG and PNG.
 
-    Without matplotlib (extra `plots`) the figures are left out.
+    Without matplotlib (extra `plots`), the plots are left out. `comparison` is only drawn if there
+    are several models.
 
     Args:
-        folder: Exists.
-        runs: Scored runs; the first is the one the report is about.
-        questions: Those that were asked.
-        notes: Sentences that belong to the figures.
-        card: Whether to compare with the card's published rows. A figure has them only if the
-            judge is the card's: scores of two judges cannot be compared.
+        folder: Existing folder.
+        runs: Scored runs; the report is about the first one, and the others are for comparison.
+        questions: The questions that were asked.
+        notes: Paragraphs above the tables; default: none.
+        card: Whether to compare with the published rows of the model card; default `True`. The plot
+            only contains them if the judge is that of the card, because scores of different judges
+            are not comparable.
 
     Returns:
-        The files.
+        The files that were written.
     """
     tables = _tables(runs, card)
     write_figures(folder / "report.json", tables, report_as_dict(runs, notes))
@@ -111,7 +113,7 @@ def write_report(
 
 
 def notes_on(scores: MtBenchScores, prompts: JudgePrompts) -> list[str]:
-    """What a reader must know about the figures before comparing them."""
+    """Notes, in Japanese, that a reader needs before comparing the scores."""
     card = published()
     notes = [
         f"回答 {scores.model}、採点 {scores.judge}（プロンプト {prompts.name} {prompts.hash}）、"
@@ -123,13 +125,13 @@ def notes_on(scores: MtBenchScores, prompts: JudgePrompts) -> list[str]:
         f"採点{scores.judged}件のうち、聞き直して読めたもの{scores.asked_again}件、"
         f"読めず平均に入れていないもの{scores.unreadable}件。",
     ]
-    # How the model runs may stand behind its name, in brackets.
+    # The name of the model may be followed by details of the run in parentheses.
     if scores.judge == scores.model.partition(" (")[0]:
         notes.append("自分の回答を自分で採点しているので、点数に意味はない。")
     if scores.judge != card["judge"] or prompts == JudgePrompts.built_in():
         notes.append(
             f"モデルカードの値は{card['judge']}がNejumiの採点プロンプトで付けたもので、"
-            "採点者やプロンプトが違う値とは比べられない。"
+            "評価モデルやプロンプトが違う値とは比べられない。"
         )
     return notes
 
@@ -160,7 +162,7 @@ def _intervals(row: ScoreRow) -> list[str]:
 
 
 def _card_for_radar() -> list[ScoreRow]:
-    """The card's own three models: all twelve would hide each other."""
+    """The three Swallow models of the card; all twelve models would be illegible in one plot."""
     return [row for row in published_rows() if row.model.endswith("-instruct-v0.1")]
 
 
@@ -173,7 +175,7 @@ def _radar(path: Path, series: Mapping[str, Mapping[str, float]]) -> None:
 
 
 def _conversations(runs: Sequence[Run], questions: Sequence[Question]) -> Any:
-    """What the page shows: each question and run, with the answers of all models."""
+    """Data of the page: each question and run, with the answers of all models."""
     by_key = [_by_key(run) for run in runs]
     for question in questions:
         for number in sorted({key.run for key in by_key[0] if key.question == question.id}):

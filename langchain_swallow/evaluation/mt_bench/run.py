@@ -1,4 +1,4 @@
-"""Answers and judgments, each a line of the run file; what is there is not done again."""
+"""Generate answers and judgments; each one is a line of the run file, and is not made twice."""
 
 import json
 import time
@@ -23,7 +23,7 @@ from langchain_swallow.prompts.messages import message_text
 
 
 class Key(NamedTuple):
-    """Which answer, or whose judgment."""
+    """Identifies an answer, or the judgment of an answer."""
 
     question: int
     run: int
@@ -32,14 +32,15 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AnswerSettings:
-    """How answers are generated; the defaults are FastChat's, which the model card used.
+    """How answers are generated; the defaults are those of FastChat, which the model card used.
 
     Args:
-        runs: Answers to each question; run i is generated with seed i.
-        max_tokens: Most tokens of an answer.
-        temperatures: By category.
-        parameters: What the model takes per call. Leave `"seed"` out for a model without seeds.
-        concurrency: Conversations at a time; the model makes batches of them.
+        runs: Number of answers to each question, default 5. Run i uses the seed i.
+        max_tokens: Maximum number of tokens in an answer; default 1024.
+        temperatures: Category → sampling temperature; default: FastChat's, from 0 to 0.7.
+        parameters: Names of the parameters that are passed per call; default temperature,
+            max_tokens and seed. For a model without seeds, leave out `"seed"`.
+        concurrency: Conversations in flight, default 32. The model can batch them.
     """
 
     runs: int = 5
@@ -49,7 +50,7 @@ class AnswerSettings:
     concurrency: int = 32
 
     def of_call(self, category: str, run: int) -> dict[str, Any]:
-        """The parameters of one call."""
+        """The parameters of a call."""
         values = {
             "temperature": self.temperatures[category],
             "max_tokens": self.max_tokens,
@@ -60,14 +61,15 @@ class AnswerSettings:
 
 @dataclass(frozen=True, slots=True)
 class JudgeSettings:
-    """How answers are judged: at temperature 0, as on the model card.
+    """How answers are judged; the temperature is 0, as on the model card.
 
     Args:
-        max_tokens: Most tokens of a judgment.
-        parameters: What the judge takes per call.
-        retries: How often to ask again for a rating that cannot be read.
-        concurrency: Judgments at a time.
-        requests_per_minute: The judge's limit; `None` is none.
+        max_tokens: Maximum number of tokens in a judgment; default 2048.
+        parameters: Names of the parameters that are passed per call; default temperature and
+            max_tokens.
+        retries: Maximum number of times to ask again for a rating that cannot be parsed; default 2.
+        concurrency: Judgments in flight; default 8.
+        requests_per_minute: Rate limit of the judge; `None`, the default, means no limit.
     """
 
     max_tokens: int = 2048
@@ -77,13 +79,13 @@ class JudgeSettings:
     requests_per_minute: float | None = None
 
     def of_call(self) -> dict[str, Any]:
-        """The parameters of one call."""
+        """The parameters of a call."""
         values = {"temperature": 0.0, "max_tokens": self.max_tokens}
         return {name: values[name] for name in self.parameters}
 
 
 class Call(NamedTuple):
-    """One that is still to be made: its prompt, and the most tokens it may take."""
+    """A call that is not made yet: its prompt, and the maximum number of tokens to generate."""
 
     prompt: str
     max_tokens: int
@@ -98,21 +100,22 @@ def answer_questions(
     settings: AnswerSettings | None = None,
     progress: bool = False,
 ) -> list[Failure[Any]]:
-    """Generate what answers are missing.
+    """Generate the answers that are missing in the run file.
 
     Args:
         model: Any chat model.
-        questions: With two turns.
-        run_file: Its answers are kept; new ones are added as they come.
-        name: Of the model, for tables.
-        settings: Of the generation.
-        progress: Show a bar on stderr.
+        questions: Two-turn questions.
+        run_file: Run file; its answers are kept, and new ones are appended as they arrive.
+        name: Name of the model, for the record and tables.
+        settings: Settings of the generation; default `AnswerSettings()`.
+        progress: Whether to show a progress bar on stderr; default `False`.
 
     Returns:
-        Conversations that failed; running again tries them again.
+        Conversations that failed. If you run the function again, it tries them again.
 
     Raises:
-        EvaluationError: The run file has answers of another model, or made with other settings.
+        EvaluationError: The run file has answers of another model, or with other settings or
+            prompts.
     """
     settings = settings or AnswerSettings()
     known = _answers_in(run_file.records, questions, settings, name)
@@ -158,23 +161,23 @@ def judge_answers(
     settings: JudgeSettings | None = None,
     progress: bool = False,
 ) -> list[Failure[Any]]:
-    """Judge the answers of the run file that this judge has not judged.
+    """Judge the answers in the run file that this judge has not judged yet.
 
     Args:
         judge: Any chat model.
-        questions: Those that were answered.
-        prompts: The judge's.
-        run_file: With the answers.
-        name: Of the judge. Judgments of others in the file stay.
-        settings: Of the judging.
-        progress: Show a bar on stderr.
+        questions: The questions that were answered.
+        prompts: Prompts of the judge.
+        run_file: Run file with the answers; its judgments are kept.
+        name: Name of the judge. Judgments of other judges in the file stay.
+        settings: Settings of the judge; default `JudgeSettings()`.
+        progress: Whether to show a progress bar on stderr; default `False`.
 
     Returns:
-        Judgments that failed; running again tries them again. A rating that cannot be read is no
-        failure: it is recorded as `None` and counted.
+        Judgments that failed. If you run the function again, it tries them again. A rating that
+        cannot be parsed does not count as a failure: it is recorded as `None` and counted.
 
     Raises:
-        EvaluationError: The judge has judged in this file with other prompts or settings.
+        EvaluationError: The run file has judgments of this judge with other prompts or settings.
     """
     settings = settings or JudgeSettings()
     parameters = settings.of_call()
@@ -212,9 +215,21 @@ def calls_left(
     settings: AnswerSettings,
     judge_settings: JudgeSettings,
 ) -> tuple[list[Call], list[Call]]:
-    """Calls to the model and to the judge that a run would still make, for an estimate of its cost.
+    """Calls to the model and to the judge that a run would still make, to estimate its cost.
 
-    Answers that are not there yet are taken to be as long as they may be.
+    Missing answers count with the maximum number of tokens.
+
+    Args:
+        records: Records of the run file.
+        questions: The questions.
+        prompts: Prompts of the judge.
+        name: Name of the model.
+        judge_name: Name of the judge.
+        settings: Settings of the generation.
+        judge_settings: Settings of the judge.
+
+    Returns:
+        The calls to the model, and the calls to the judge.
     """
     known = _answers_in(records, questions, settings, name)
     answers = [
@@ -242,19 +257,19 @@ def calls_left(
 
 
 def parse_key(record: Record) -> Key:
-    """Which answer a record is, or is about."""
+    """The key of the answer that a record contains or judges."""
     return Key(record["question_id"], record["run"], record["turn"])
 
 
 def prompt_name(kind: str, category: str, turn: int) -> str:
-    """FastChat's name of a judge prompt; `kind` is `"single"` or `"pair"`."""
+    """FastChat's name of a judge prompt; `kind` is `"single"` or `"pair"`, `turn` is 1 or 2."""
     plain = {"single": "single-v1", "pair": "pair-v2"}[kind]
     base = f"{kind}-math-v1" if category in NEED_REFERENCE else plain
     return base if turn == 1 else f"{base}-multi-turn"
 
 
 def prompt_values(question: Question, turn: int) -> dict[str, str]:
-    """What a judge prompt may quote of the question."""
+    """Placeholder → text, for the question and its reference answers in a judge prompt."""
     values = {"question": question.turns[0]}
     if turn == TURNS:
         values = {"question_1": question.turns[0], "question_2": question.turns[1]}
@@ -271,7 +286,7 @@ def _labels(kind: str, key: Key, question: Question) -> Record:
 
 
 def prompt_hash(messages: Sequence[BaseMessage]) -> str:
-    """Short hash of roles and contents."""
+    """Short hash of the roles and contents of messages: 16 hexadecimal digits."""
     return short_hash(json.dumps([[m.type, m.content] for m in messages], ensure_ascii=False))
 
 
@@ -281,7 +296,7 @@ def _answers_in(
     settings: AnswerSettings,
     name: str,
 ) -> dict[Key, Record]:
-    """Answers of the file, which must be those that this run would make."""
+    """Answers in the run file by key, after a check of their settings and prompts."""
     by_id = {question.id: question for question in questions}
     known = {parse_key(r): r for r in records if r["kind"] == "answer"}
     for key, record in sorted(known.items()):
@@ -322,7 +337,7 @@ def _unjudged(
 def _build_prompts(
     answers: Sequence[Record], questions: Sequence[Question], prompts: JudgePrompts
 ) -> Iterable[tuple[Key, Question, str, list[BaseMessage]]]:
-    """A judge's prompt for each answer whose conversation is there as far as it."""
+    """Yield a judge prompt for each answer, with the turns of its conversation up to it."""
     by_id = {question.id: question for question in questions}
     texts: dict[Key, str] = {parse_key(record): record["text"] for record in answers}
     for key in sorted(texts):

@@ -1,4 +1,4 @@
-"""Ratings → the model card's table: scores in [0, 1] by category, overall and by turn."""
+"""Compute the model card's table from ratings: scores in [0, 1] by category and by turn."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +16,14 @@ SECTIONS = {"overall": (1, 2), "first": (1,), "second": (2,)}
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """One row of the table; `section` is `"overall"`, `"first"` or `"second"` turn.
+    """A row of the table; scores are in [0, 1].
 
-    Categories without a rating that could be read are left out of `categories`. Intervals are by
-    category, and under `"average"` for the average; published rows have none.
+    Args:
+        model: Name of the model.
+        section: `"overall"`, `"first"` turn or `"second"` turn.
+        average: Average score.
+        categories: Category → score; a category without a parsed rating is left out.
+        intervals: Category, or `"average"` → interval; published rows have none.
     """
 
     model: str
@@ -31,17 +35,17 @@ class ScoreRow:
 
 @dataclass(frozen=True, slots=True)
 class MtBenchScores:
-    """A model's three rows, and how much of them was read.
+    """The three rows of a model, and how many judgments could be parsed.
 
     Args:
-        model: Its name.
-        judge: Its name.
-        average: What the averages weigh.
-        rows: Overall, first turn, second turn.
-        runs: Answers to each question.
-        judged: Judgments.
-        asked_again: Of these, those whose rating was read only when the judge was asked again.
-        unreadable: Of these, those that gave no rating; they are in no average.
+        model: Name of the model.
+        judge: Name of the judge.
+        average: How averages are weighted; see `score_run`.
+        rows: Rows overall, for the first turn, and for the second turn.
+        runs: Number of answers to each question.
+        judged: Number of judgments.
+        asked_again: Number of judgments that could only be parsed after asking again.
+        unreadable: Number of judgments without a rating, which no average includes.
     """
 
     model: str
@@ -60,17 +64,19 @@ def score_run(
     judge: str | None = None,
     average: Average = "answers",
 ) -> MtBenchScores:
-    """Scores of a run file.
+    """Score a run file.
 
     Args:
-        records: Of the run file.
-        judge: Whose judgments; may be left out if there is one.
-        average: `"answers"`: over all ratings, as on the model card, so that an average weighs
-            answers. `"categories"`: over the categories' scores. They are the same unless ratings
-            could not be read.
+        records: Records of the run file.
+        judge: Name of the judge whose judgments are used. The default, `None`, is only possible if
+            the file has one judge.
+        average: `"answers"`, the default, averages all ratings, as on the model card.
+            `"categories"` averages the scores of the categories. The two differ only if some
+            ratings could not be parsed.
 
     Raises:
-        EvaluationError: No judgments, or judgments of several judges.
+        EvaluationError: There are no judgments, no rating could be parsed, or there are several
+            judges and `judge` is `None`.
     """
     judgments = [record for record in records if record["kind"] == "judgment"]
     judges = sorted({record["judge"] for record in judgments})
@@ -104,7 +110,7 @@ def score_run(
 
 
 def average_of_categories(categories: Mapping[str, float]) -> float:
-    """The mean of the categories' scores."""
+    """The mean of the categories' scores; NaN if there are none."""
     return sum(categories.values()) / len(categories) if categories else float("nan")
 
 
@@ -124,7 +130,7 @@ def _row(model: str, section: str, records: Sequence[Record], average: Average) 
 
 
 def _estimate(records: Iterable[Record]) -> Estimate:
-    """Mean score, resampled by question."""
+    """Mean score in [0, 1], with an interval that is resampled by question."""
     by_question: dict[int, list[float]] = {}
     for record in records:
         by_question.setdefault(record["question_id"], []).append(record["rating"] / HIGHEST)

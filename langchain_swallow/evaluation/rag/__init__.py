@@ -1,4 +1,4 @@
-"""Answers from documents: retrieval, exact match and F1, citations, refusals, latency, tokens.
+"""Evaluate answers from documents: retrieval, exact match, F1, citations, refusals, latency.
 
 >>> import tempfile
 >>> from pathlib import Path

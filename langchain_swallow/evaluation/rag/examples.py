@@ -1,4 +1,4 @@
-"""Questions with their answers and the documents that hold them, as JSON lines."""
+"""Questions with their answers and the documents that contain them, as JSON Lines."""
 
 import json
 from collections.abc import Mapping
@@ -11,15 +11,16 @@ from langchain_swallow.errors import EvaluationError
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A question and what is right.
+    """A question with its expected result.
 
     Args:
-        id: Unique among the examples.
-        question: As a user asks it.
-        answers: Any of them is right; empty where the documents do not say.
-        documents: Relevant documents with their gain (1, or more for the better). A name is a
-            Document's id, its `source`, or the end of its source's path.
-        category: For figures by category.
+        id: Id that is unique among the examples.
+        question: The question as a user asks it.
+        answers: Correct answers, any of which counts; empty, the default, if the documents do not
+            answer the question.
+        documents: Relevant document → its gain, 1 or more; default: none. A document is named by
+            its id, its `source`, or the last parts of the source's path.
+        category: Category for results by category; default: none.
     """
 
     id: str
@@ -30,19 +31,22 @@ class Example:
 
     @property
     def answerable(self) -> bool:
-        """Whether the documents hold an answer."""
+        """Whether the documents answer the question."""
         return bool(self.answers)
 
 
 def read_examples(path: Path) -> list[Example]:
-    """Examples of a JSONL file.
+    """Read examples from a JSON Lines file.
 
-    A line has `question`; `answers` (or `answer`), empty or left out where the right answer is a
-    refusal; `documents`, a list of names or an object of gains, or `document`; and, if wanted, `id`
-    and `category`.
+    A line has the following fields:
+
+    * `question`;
+    * `answers` (or `answer`), empty or left out if the correct answer is a refusal;
+    * `documents` (or `document`), a list of names or an object of names and gains;
+    * optionally `id`, by default the number of the line, and `category`.
 
     Raises:
-        EvaluationError: A line is no example, or an id is there twice.
+        EvaluationError: A line is not an example, an id occurs twice, or there are no examples.
     """
     examples: dict[str, Example] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
@@ -53,10 +57,10 @@ def read_examples(path: Path) -> list[Example]:
             example = parse_example(json.loads(line), str(number))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise EvaluationError(
-                f"{where} is no example (question, answers, documents): {error!r}."
+                f"{where} is not an example (question, answers, documents): {error!r}."
             ) from error
         if example.id in examples:
-            raise EvaluationError(f"{where}: the id {example.id!r} is there twice.")
+            raise EvaluationError(f"{where}: the id {example.id!r} occurs twice.")
         examples[example.id] = example
     if not examples:
         raise EvaluationError(f"{path} has no examples.")
@@ -64,16 +68,16 @@ def read_examples(path: Path) -> list[Example]:
 
 
 def parse_example(line: Mapping[str, Any], name: str) -> Example:
-    """An example of a line's fields.
+    """Parse the fields of a line.
 
     Args:
-        line: As `read_examples` reads it.
-        name: Its id, where the line has none.
+        line: Fields as in `read_examples`.
+        name: Id of the example if the line has none.
 
     Raises:
         KeyError: There is no question.
-        ValueError: The question is empty, or a gain is no whole number.
-        TypeError: A field is of another type.
+        ValueError: The question is empty, or a gain is not a whole number.
+        TypeError: A field has another type.
     """
     question = line["question"]
     if not isinstance(question, str) or not question.strip():

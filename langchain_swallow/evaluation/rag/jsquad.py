@@ -1,4 +1,4 @@
-"""JSQuAD (Kurihara et al., JGLUE, 2022) from a local file: Documents and examples."""
+"""Read JSQuAD (Kurihara et al., JGLUE, 2022) from a local file, as Documents and examples."""
 
 import json
 from collections.abc import Collection
@@ -15,10 +15,11 @@ _SEPARATOR = "[SEP]"
 
 @dataclass(frozen=True, slots=True)
 class JSQuAD:
-    """Paragraphs, and the questions that each of them answers.
+    """The paragraphs of JSQuAD, and the questions that they answer.
 
-    A Document's id is article and paragraph, `12/3`; its metadata have `source` (the same) and
-    `title`. An example's category is the title of its article.
+    The id of a Document is the number of the article and of the paragraph, such as `12/3`. Its
+    metadata contains `source` (the same as the id) and `title`. The category of an example is the
+    title of its article.
     """
 
     documents: list[Document]
@@ -30,14 +31,14 @@ def read_jsquad(path: Path, *, titles: Collection[str] | None = None) -> JSQuAD:
 
     Args:
         path: `train-v1.3.json` or `valid-v1.3.json`.
-        titles: Articles whose questions are wanted; `None` wants all. Paragraphs are always those
-            of all articles.
+        titles: Titles of the articles whose questions are returned; `None`, the default, returns
+            all questions. The paragraphs of all articles are always returned.
 
-    JSQuAD writes the article's title before each paragraph, `title [SEP] text`; here it is in the
-    metadata.
+    In JSQuAD, the article's title is before each paragraph, `title [SEP] text`. This function moves
+    it to the metadata.
 
     Raises:
-        EvaluationError: The file has another form.
+        EvaluationError: The file has another format.
     """
     documents: list[Document] = []
     examples: list[Example] = []

@@ -1,7 +1,7 @@
-"""LangSmith's datasets and evaluators with these examples and metrics, both ways.
+"""Convert examples and metrics to LangSmith's datasets and evaluators, and back.
 
-`to_langsmith(examples)` is what `Client.create_examples(examples=…)` takes. `make_target(chain)`
-and `evaluator("f1")` are the target and an evaluator of `langsmith.evaluate`.
+Pass `to_langsmith(examples)` to `Client.create_examples(examples=…)`. Pass `make_target(chain)` and
+`evaluator("f1")` to `langsmith.evaluate`, as the target and an evaluator.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,7 +16,7 @@ from langchain_swallow.evaluation.run_file import Record
 
 
 def to_langsmith(examples: Iterable[Example]) -> list[dict[str, Any]]:
-    """Examples as `Client.create_examples(examples=…)` takes them."""
+    """Convert examples for `Client.create_examples(examples=…)`."""
     return [
         {
             "inputs": {"question": example.question},
@@ -28,9 +28,9 @@ def to_langsmith(examples: Iterable[Example]) -> list[dict[str, Any]]:
 
 
 def from_langsmith(examples: Iterable[Any]) -> list[Example]:
-    """LangSmith's examples, such as `client.list_examples(dataset_name=…)`, as ours.
+    """Convert LangSmith's examples, such as those of `client.list_examples(dataset_name=…)`.
 
-    Their inputs have `question`; their outputs `answers` or `answer`, and `documents`.
+    Their inputs contain `question`. Their outputs contain `answers` or `answer`, and `documents`.
 
     Raises:
         KeyError: An example has no question.
@@ -44,7 +44,7 @@ def from_langsmith(examples: Iterable[Any]) -> list[Example]:
 
 
 def make_target(chain: Runnable[Any, Any]) -> Callable[[dict[str, Any]], Record]:
-    """A chain as the target of `langsmith.evaluate`: from inputs to a record of its output."""
+    """Wrap a chain as the target of `langsmith.evaluate`, which maps inputs to an output record."""
 
     def answer(inputs: dict[str, Any]) -> Record:
         timed = ask(chain, inputs["question"])
@@ -59,10 +59,10 @@ def make_target(chain: Runnable[Any, Any]) -> Callable[[dict[str, Any]], Record]
 
 
 def evaluator(metric: str) -> Callable[..., dict[str, Any]]:
-    """A metric of `score_run`, such as `"f1"`, as an evaluator of LangSmith.
+    """Wrap a metric of `score_run`, such as `"f1"`, as an evaluator of LangSmith.
 
-    Its score is `None` for a question that the metric is not for.
-    The target is `make_target(chain)`.
+    Use it with the target `make_target(chain)`. The score is `None` for a question to which the
+    metric does not apply.
     """
 
     def evaluate(
@@ -78,10 +78,11 @@ def evaluator(metric: str) -> Callable[..., dict[str, Any]]:
 
 
 def make_metric(evaluate: Callable[..., Any]) -> Metric:
-    """An evaluator of LangSmith or openevals as a metric for `score_run(metrics={…})`.
+    """Wrap an evaluator of LangSmith or openevals as a metric for `score_run(metrics={…})`.
 
-    It is called as `evaluate(inputs=…, outputs=…, reference_outputs=…)` and returns a number, a
-    truth value or `{"score": …}`.
+    Args:
+        evaluate: Function that is called as `evaluate(inputs=…, outputs=…, reference_outputs=…)`
+            and returns a number, a boolean or `{"score": …}`.
     """
 
     def metric(example: Example, record: Record) -> float | None:
@@ -97,5 +98,5 @@ def make_metric(evaluate: Callable[..., Any]) -> Metric:
     return metric
 
 
-# The names that the guides use.
+# The public names of both functions, as in the guides.
 target_of, metric_of = make_target, make_metric

@@ -1,4 +1,4 @@
-"""What chains of any make return → one record: this package's `Answer`, messages, text, dicts."""
+"""Convert outputs of any chain to records: this package's `Answer`, messages, text and dicts."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from langchain_swallow.prompts.presets import REFUSAL
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A whole output, seconds until it was whole, and until its first text."""
+    """An output, the seconds until it was complete, and the seconds until its first text."""
 
     output: Any
     seconds: float
@@ -22,7 +22,7 @@ class Timed:
 
 
 def ask(chain: Runnable[Any, Any], value: Any) -> Timed:
-    """Stream a chain, so that the first text is seen, and add up what comes."""
+    """Stream a chain, add up the chunks of the output, and measure the time to the first text."""
     began = time.perf_counter()
     output: Any = None
     first: float | None = None
@@ -35,11 +35,11 @@ def ask(chain: Runnable[Any, Any], value: Any) -> Timed:
 
 
 def output_record(output: Any) -> Record:
-    """Text, refusal, documents, citations and usage of an output.
+    """Record with the text, refusal, documents, citations and usage of an output.
 
     A chain that returns `{"answer": …, "context": […]}`, as LangChain's retrieval chains do, has no
-    citations; one that returns text has no documents either. Whether it refused is then told by the
-    sentence 資料からは分かりません.
+    citations. A chain that returns text has no documents either. For these chains, an answer counts
+    as a refusal if it contains the sentence 資料からは分かりません.
     """
     text = answer_text(output)
     refused = getattr(output, "refused", None)
@@ -63,12 +63,12 @@ def output_record(output: Any) -> Record:
 
 
 def document_records(documents: Iterable[Document]) -> list[Record]:
-    """Documents as a run file has them, best first."""
+    """Records of retrieved documents for a run file, best first."""
     return [{**_place(d), "score": d.metadata.get("score")} for d in documents]
 
 
 def answer_text(output: Any) -> str:
-    """The answer's text in an output, or a piece of one."""
+    """Text of the answer in an output, or in a streamed chunk of an output."""
     if isinstance(output, Mapping):
         output = output.get("answer", output.get("output", ""))
     if output is None or isinstance(output, str):

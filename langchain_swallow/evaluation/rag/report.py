@@ -1,4 +1,4 @@
-"""Scores → Markdown, JSON, a figure, and a page with every question, answer and citation."""
+"""Reports of scores: Markdown, JSON, a plot, and a page with all questions and answers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -20,22 +20,22 @@ _NAMES = {
     "seconds": "回答までの時間", "first_text_s": "最初の文字まで",
     "input_tokens": "入力トークン", "output_tokens": "出力トークン",
 }  # fmt: skip
-# Those that a figure shows; the others are in the tables.
+# Metrics in the plot; the tables contain the others as well.
 _DRAWN = ("recall@1", "recall@3", "exact_match", "f1", "contains", "judge",
           "citation_precision", "citation_support", "refusal", "false_refusal")  # fmt: skip
 
 
 def markdown_report(scores: Mapping[str, RagScores]) -> str:
-    """Figures of one or several runs side by side; with two, their paired differences.
+    """Markdown report of one or several runs; for two runs, with their paired differences.
 
     Args:
-        scores: By the runs' labels.
+        scores: Label of a run → its scores.
     """
     return markdown_page("RAG", [], _tables(scores))
 
 
 def report_as_dict(scores: Mapping[str, RagScores]) -> dict[str, Any]:
-    """For JSON: totals and groups of each run, and the differences of two."""
+    """Report as a dict for JSON: totals and groups of each run, and the differences of two runs."""
     runs = {
         label: {
             "settings": dict(one.settings),
@@ -51,16 +51,16 @@ def report_as_dict(scores: Mapping[str, RagScores]) -> dict[str, Any]:
 
 
 def write_report(folder: Path, scores: Mapping[str, RagScores]) -> list[Path]:
-    """Write `report.md`, `report.json`, `metrics.svg` and `.png`, and `report.html`.
+    """Write `report.md`, `report.json`, `metrics.svg`, `metrics.png` and `report.html`.
 
-    Without matplotlib (extra `plots`) the two figures are left out.
+    Without matplotlib (extra `plots`), the two plots are left out.
 
     Args:
-        folder: Exists.
-        scores: By the runs' labels.
+        folder: Existing folder.
+        scores: Label of a run → its scores.
 
     Returns:
-        The files.
+        The files that were written.
     """
     tables = _tables(scores)
     write_figures(folder / "report.json", tables, report_as_dict(scores))
@@ -82,7 +82,7 @@ def write_report(folder: Path, scores: Mapping[str, RagScores]) -> list[Path]:
 
 
 def display_name(metric: str) -> str:
-    """A metric's name for people."""
+    """Japanese name of a metric; for an unknown metric, its own name."""
     return _NAMES.get(metric, metric)
 
 
@@ -122,7 +122,7 @@ _MAX_GROUPS = 100
 def _metric_rows(totals: Sequence[Summary]) -> list[list[str]]:
     rows = []
     names = dict.fromkeys(name for total in totals for name in total.metrics)
-    # Recall says what each k finds; of the others the largest k says it all.
+    # Recall is shown for each k; for MRR and nDCG the largest k is enough.
     last = {name.split("@")[0]: name for name in names if "@" in name}
     for name in names:
         kind = name.split("@")[0]
@@ -183,7 +183,7 @@ def _draw(path: Path, scores: Mapping[str, RagScores]) -> None:
 
 
 def _questions(scores: Mapping[str, RagScores]) -> list[dict[str, Any]]:
-    """What the page shows: each question with the answers of all runs."""
+    """Data of the page: each question with the answers of all runs."""
     answers: dict[str, list[dict[str, Any]]] = {}
     examples = {}
     for label, one in scores.items():

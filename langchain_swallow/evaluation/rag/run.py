@@ -1,4 +1,4 @@
-"""Questions asked and documents retrieved, each a line of the run file."""
+"""Answer questions, retrieve documents and judge answers; each result is a line of the run file."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -30,23 +30,24 @@ def answer_examples(
     concurrency: int = 1,
     progress: bool = False,
 ) -> list[Failure[Any]]:
-    """Ask the chain what the run file has no answer to.
+    """Ask the chain the questions that have no answer in the run file.
 
     Args:
-        chain: From a question to an `Answer`, a message, text, or `{"answer", "context"}`.
+        chain: Chain that returns an `Answer`, a message, text, or `{"answer": …, "context": …}`.
         examples: The questions.
-        run_file: Of these examples; its answers are kept.
-        settings: What the chain is made of, for the record. A file is of one setting only.
-        to_input: The chain's input for an example; by default its question.
-        concurrency: Questions at a time. Above 1 a chain answers more a second, and each waits
-            longer: latencies are those of a user only with 1.
-        progress: Show a bar on stderr.
+        run_file: Run file of these examples; its answers are kept.
+        settings: Settings of the chain, for the record; default: none. A run file has one set of
+            settings.
+        to_input: Function that returns the chain's input for an example; default: its question.
+        concurrency: Questions in flight; default 1. With more, a chain answers more questions per
+            second, but each takes longer. Only with 1 are the latencies those of a single user.
+        progress: Whether to show a progress bar on stderr; default `False`.
 
     Returns:
-        Questions that failed; running again tries them again.
+        Questions that failed. If you run the function again, it tries them again.
 
     Raises:
-        EvaluationError: The file was made with other settings or other questions.
+        EvaluationError: The run file was made with other settings or other questions.
     """
 
     def answer(example: Example) -> Record:
@@ -72,9 +73,10 @@ def retrieve_examples(
     concurrency: int = 1,
     progress: bool = False,
 ) -> list[Failure[Any]]:
-    """Retrieve documents for what the run file has none of, as many as the metrics look at.
+    """Retrieve documents for the questions that have none in the run file.
 
-    Arguments, returns and errors are those of `answer_examples`.
+    The retriever must return as many documents as the metrics' cutoffs need. Arguments, return
+    value and errors are those of `answer_examples`.
     """
 
     def retrieve(example: Example) -> Record:
@@ -97,17 +99,20 @@ def judge_answers(
     retries: int = 2,
     progress: bool = False,
 ) -> list[Failure[Any]]:
-    """Have free answers graded against the right ones; refusals are not.
+    """Let a judge rate the answers against the correct ones; refusals are not rated.
 
     Args:
-        judge: Any chat model; it is asked at temperature 0.
-        examples: Those that were asked; only answerable ones are judged.
-        run_file: With the answers.
-        name: Of the judge.
-        concurrency: Judgments at a time.
-        requests_per_minute: The judge's limit.
-        retries: How often to ask again for a rating that cannot be read.
-        progress: Show a bar on stderr.
+        judge: Any chat model; it is called with temperature 0.
+        examples: Examples that were asked; only answerable ones are judged.
+        run_file: Run file with the answers; existing judgments are kept.
+        name: Name of the judge, for the record.
+        concurrency: Judgments in flight; default 8.
+        requests_per_minute: Rate limit of the judge; `None`, the default, means no limit.
+        retries: Maximum number of times to ask again for a rating that cannot be parsed; default 2.
+        progress: Whether to show a progress bar on stderr; default `False`.
+
+    Returns:
+        Judgments that failed. If you run the function again, it tries them again.
     """
     texts = {r["example"]: r["text"] for r in run_file.records if r["kind"] == "answer"}
     refused = {r["example"] for r in run_file.records if r["kind"] == "answer" and r["refused"]}
@@ -139,10 +144,10 @@ def judge_answers(
 def unanswered(
     records: Sequence[Record], examples: Sequence[Example], settings: Mapping[str, Any] | None
 ) -> list[Example]:
-    """Examples that a run file has no answer to.
+    """Examples that have no answer in a run file.
 
     Raises:
-        EvaluationError: The file was made with other settings or other questions.
+        EvaluationError: The run file was made with other settings or other questions.
     """
     return _missing("answer", records, examples, settings)
 

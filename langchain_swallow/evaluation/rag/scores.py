@@ -1,4 +1,4 @@
-"""Run file → figures: by question, in total, by document and by category, and two runs compared."""
+"""Score a run file by question, in total, by document and by category, and compare two runs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ from langchain_swallow.evaluation.run_file import Record
 
 CUTOFFS = (1, 3, 5, 10)
 Metric = Callable[[Example, Record], float | None]
-# Figures of each question that are counted in other units than shares.
+# Values of each question that are not shares, but seconds and tokens.
 AMOUNTS = ("seconds", "first_text_s", "input_tokens", "output_tokens")
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A question with its answer and its figures."""
+    """A question with the record of its answer, and its metrics by name."""
 
     example: Example
     record: Record
@@ -36,10 +36,10 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Means with their intervals, and percentiles of what is counted in seconds and tokens.
+    """Means of the metrics with their intervals, and percentiles of seconds and tokens.
 
-    A figure is over the questions it can be had for: exact match and F1 over the answerable ones,
-    refusal over the others.
+    Each metric covers the questions to which it applies: exact match and F1 the answerable ones,
+    refusal the others.
     """
 
     questions: int
@@ -49,7 +49,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class RagScores:
-    """Figures of a run; `settings` are those it was made with."""
+    """Scores of a run, with the settings and the concurrency it was made with."""
 
     settings: Mapping[str, Any]
     total: Summary
@@ -66,30 +66,31 @@ def score_run(
     cutoffs: Sequence[int] = CUTOFFS,
     metrics: Mapping[str, Metric] | None = None,
 ) -> RagScores:
-    """Figures of all questions that were answered.
+    """Score all questions that were answered.
 
     Args:
         examples: The questions.
-        records: Of their run file.
-        cutoffs: The k of recall@k, MRR@k and nDCG@k; larger ones than the retrieval returned are
-            left out.
-        metrics: Further figures of a question, by name; `None` leaves a question out.
+        records: Records of their run file.
+        cutoffs: Values of k for recall@k, MRR@k and nDCG@k; default 1, 3, 5 and 10. Cutoffs above
+            the number of retrieved documents are left out.
+        metrics: Name → function that computes an additional metric of a question; default: none.
+            If the function returns `None`, the question is left out.
 
     Metrics, each in [0, 1]:
-        recall@k, mrr@k, ndcg@k: Over distinct documents, as trec_eval.
-        exact_match, f1, contains: Of the answer's text; a refusal is no answer.
-        citation_precision: Share of an answer's citations that are of a relevant document.
+        recall@k, mrr@k, ndcg@k: Over distinct documents, as in trec_eval.
+        exact_match, f1, contains: Of the answer's text; a refusal counts as an empty answer.
+        citation_precision: Share of an answer's citations that refer to a relevant document.
         citation_recall: Share of the relevant documents that are cited.
-        citation_support: Share of an answer's citations whose words were found in the passage.
-        refusal: Unanswerable questions that were refused.
-        false_refusal: Answerable questions that were refused.
-        judge: The judge's rating / 10, where one judged.
+        citation_support: Share of an answer's citations whose quotes were found in the chunk.
+        refusal: Share of the unanswerable questions that were refused.
+        false_refusal: Share of the answerable questions that were refused.
+        judge: The judge's rating / 10, if the answer was judged.
 
     Raises:
-        EvaluationError: The file answers none of the examples.
+        EvaluationError: The run file has no answer to any of the examples.
     """
     answers, judgments = _by_example(records, "answer"), _by_example(records, "judgment")
-    # What the retriever found, where it was asked for itself; else what the model was shown.
+    # Use the retriever's own results if there are any, else the documents in the model's prompt.
     found = {**answers, **_by_example(records, "retrieval")}
     max_documents = max((len(record["documents"]) for record in found.values()), default=0)
     within = [k for k in cutoffs if k <= max_documents]
@@ -122,7 +123,7 @@ def score_run(
 
 
 def compare_runs(first: RagScores, second: RagScores) -> dict[str, Difference]:
-    """Second minus first, metric by metric, over the questions that both have it for."""
+    """Paired difference of each metric, second minus first, over the questions that both have."""
     values = [{s.example.id: s.values for s in scores.questions} for scores in (first, second)]
     differences = {}
     for name in dict.fromkeys(name for s in first.questions for name in s.values):
@@ -135,18 +136,23 @@ def compare_runs(first: RagScores, second: RagScores) -> dict[str, Difference]:
 
 
 def is_document(name: str, record: Record) -> bool:
-    """Whether a retrieved or cited document is the one that an example names."""
+    """Whether a retrieved or cited document is the one that an example names.
+
+    Args:
+        name: Id, source, or last parts of the source's path.
+        record: Record of the document, with `id` and `source`.
+    """
     source = str(record["source"] or "")
     if name in (record["id"], source):
         return True
-    # Run files travel between systems: a path may be of either kind.
+    # Run files are copied between systems, so a path may be a Windows or a POSIX path.
     parts = (PureWindowsPath(source) if "\\" in source else PurePosixPath(source)).parts
     suffix = PurePosixPath(name).parts
     return bool(suffix) and parts[-len(suffix) :] == suffix
 
 
 def ranked_names(example: Example, documents: Sequence[Record]) -> list[str]:
-    """Distinct documents, best first; those the example names by its names."""
+    """Names of distinct documents, best first; for relevant documents, the example's names."""
     names = []
     for record in documents:
         name = str(record["source"] or record["id"])

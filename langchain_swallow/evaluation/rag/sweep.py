@@ -1,4 +1,4 @@
-"""One set of questions, many configurations: what each of them costs and brings."""
+"""Ask many configurations the same questions, to compare their quality and latency."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,23 +21,23 @@ from langchain_swallow.evaluation.tables import Table
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A chain's parts by name, such as `{"chunk_tokens": 300, "k": 4}`."""
+    """Settings of a chain by name, such as `{"chunk_tokens": 300, "k": 4}`."""
 
     settings: Mapping[str, Any]
 
     @property
     def label(self) -> str:
-        """For tables and plots."""
+        """Label for tables and plots, such as `chunk_tokens=300 k=4`."""
         return " ".join(f"{name}={value}" for name, value in self.settings.items())
 
     @property
     def folder(self) -> str:
-        """A name for its folder that any file system takes."""
+        """Name of its folder, valid on any file system: a hash of the label."""
         return short_hash(self.label)
 
 
 def configurations(**choices: Sequence[Any]) -> list[Configuration]:
-    """Every combination of the choices, the last one changing fastest.
+    """All combinations of the choices; the last one changes fastest.
 
     >>> [c.label for c in configurations(k=[2, 4], preset=["質問応答"])]
     ['k=2 preset=質問応答', 'k=4 preset=質問応答']
@@ -56,21 +56,25 @@ def sweep(
     concurrency: int = 1,
     progress: bool = False,
 ) -> dict[str, RagScores]:
-    """Ask all questions of each configuration; the scores by their labels.
+    """Ask each configuration all questions.
 
     Args:
-        build: A chain for a configuration's settings. It is not called for a configuration whose
-            run file is complete.
+        build: Function that builds a chain from the settings of a configuration. It is not called
+            for a configuration whose run file is complete.
         choices: The configurations.
         examples: The questions.
-        folder: Each configuration has a folder with its run file in it.
-        common: What all configurations are made of besides, such as the model, for the record.
-        concurrency: Questions at a time.
-        progress: Show bars on stderr.
+        folder: Folder in which each configuration has a folder with its run file.
+        common: Settings that all configurations share, such as the model, for the record; default:
+            none.
+        concurrency: Questions in flight; default 1.
+        progress: Whether to show progress bars on stderr; default `False`.
+
+    Returns:
+        Label of each configuration → its scores.
 
     Raises:
-        EvaluationError: Questions failed; running again tries them again. Or the folder is of
-            something else than `common`.
+        EvaluationError: Questions failed; if you run the function again, it tries them again. Or
+            the run files were made with other settings than `common`.
     """
     scores = {}
     for choice in choices:
@@ -92,7 +96,7 @@ def sweep(
 
 
 def sweep_table(scores: Mapping[str, RagScores], *, metric: str = "f1") -> Table:
-    """A metric and the median latency of each configuration."""
+    """Table with a metric and the median latency in seconds of each configuration."""
     rows = [
         [
             label,
@@ -105,7 +109,10 @@ def sweep_table(scores: Mapping[str, RagScores], *, metric: str = "f1") -> Table
 
 
 def plot_sweep(path: Path, scores: Mapping[str, RagScores], *, metric: str = "f1") -> None:
-    """A metric over the median latency, a point a configuration, named by what differs."""
+    """Plot a metric over the median latency, with one point per configuration.
+
+    The label of a point contains the settings that differ between configurations.
+    """
     settings = [one.settings for one in scores.values()]
     differing = [name for name in settings[0] if len({str(s.get(name)) for s in settings}) > 1]
     points = [

@@ -164,7 +164,7 @@ def test_eval_needs_questions_and_an_index(capsys, tmp_path):
     questions.write_text('{"question": ""}', encoding="utf-8")
     code, _, err = run(capsys, *command, "--questions", str(questions), "-i", str(tmp_path))
     assert code == 1
-    assert "is no example" in err
+    assert "is not an example" in err
 
 
 @pytest.mark.parametrize(

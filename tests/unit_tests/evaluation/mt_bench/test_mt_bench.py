@@ -78,7 +78,7 @@ def test_published_rows_have_every_model_once():
     assert len(names) == len(set(names)) == 14
     assert mt_bench.published_rows()[0].categories["roleplay"] == 0.4720
     assert [r.average for r in mt_bench.published_rows("second")][:2] == [0.3059, 0.1432]
-    with pytest.raises(ValueError, match="There are overall, first and second"):
+    with pytest.raises(ValueError, match="Use overall, first or second"):
         mt_bench.published_rows("third")
 
 
@@ -171,7 +171,7 @@ def test_prompts_of_a_file_are_used_and_braces_stay(tmp_path, questions):
     assert "pair-v2" in prompts.prompts
     with pytest.raises(EvaluationError, match="no judge prompt 'single-v9'"):
         prompts.messages("single-v9", {})
-    with pytest.raises(EvaluationError, match=r"unknown place \{answer\}"):
+    with pytest.raises(EvaluationError, match=r"unknown placeholder \{answer\}"):
         prompts.messages("single-v1", {"question": "q"})
 
 
@@ -382,12 +382,12 @@ def test_the_estimate_counts_what_is_left(tmp_path, questions):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"question_id": 1, "category": "stem"}', "no MT-Bench question .*'turns'"),
+        ('{"question_id": 1, "category": "stem"}', "not an MT-Bench question .*'turns'"),
         ('{"question_id": 1, "category": "stem", "turns": ["a"]}', "has 1 turns, not 2"),
         ('{"question_id": 1, "category": "料理", "turns": ["a", "b"]}', "unknown category '料理'"),
         ('{"question_id": 1, "category": "math", "turns": ["a", "b"]}', "this one has none"),
-        ("[1]", "is no JSON object"),
-        ("{", "is no JSON"),
+        ("[1]", "is not a JSON object"),
+        ("{", "is not valid JSON"),
         ("", "has no questions"),
     ],
 )
@@ -441,7 +441,7 @@ def test_the_report_is_the_cards_table(tmp_path, questions):
     )
     assert text.count("| Swallow-70b-instruct-v0.1 *") == 3
     assert "平均は採点の平均（モデルカードと同じ）" in text
-    assert "採点者やプロンプトが違う値とは比べられない" in text
+    assert "評価モデルやプロンプトが違う値とは比べられない" in text
     same = mt_bench.score_run(records, average="categories")
     assert "平均は分野の平均" in notes_on(same, BUILT_IN)[0]
 

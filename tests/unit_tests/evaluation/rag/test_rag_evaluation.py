@@ -386,11 +386,11 @@ def test_forms_of_examples(tmp_path, line, example):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"answers": ["a"]}', r"Line 1 of .* is no example .*'question'"),
-        ('{"question": " "}', "is no example"),
-        ('{"question": "q", "documents": {"d": "多い"}}', "is no example"),
-        ("[]", "is no example"),
-        ('{"id": 1, "question": "q"}\n{"id": 1, "question": "r"}', "Line 2 .* '1' is there twice"),
+        ('{"answers": ["a"]}', r"Line 1 of .* is not an example .*'question'"),
+        ('{"question": " "}', "is not an example"),
+        ('{"question": "q", "documents": {"d": "多い"}}', "is not an example"),
+        ("[]", "is not an example"),
+        ('{"id": 1, "question": "q"}\n{"id": 1, "question": "r"}', "Line 2 .* '1' occurs twice"),
         ("\n", "has no examples"),
     ],
 )
