@@ -49,8 +49,8 @@ def read_rating(text: str) -> float | None:
     >>> read_rating("良い回答です。評価：[[7.5]]"), read_rating("[8]"), read_rating("[[0]] 点")
     (7.5, 8.0, None)
     """
-    found = _RATING.search(text) or _RATING_FALLBACK.search(text)
-    rating = float(found[1]) if found else None
+    match = _RATING.search(text) or _RATING_FALLBACK.search(text)
+    rating = float(match[1]) if match else None
     return rating if rating is not None and LOWEST <= rating <= HIGHEST else None
 
 

@@ -155,9 +155,9 @@ def japanese_font() -> str:
     from matplotlib import font_manager
 
     installed = {font.name for font in font_manager.fontManager.ttflist}
-    found = next((name for name in _FONTS if name in installed), None)
-    if found:
-        return found
+    system_font = next((name for name in _FONTS if name in installed), None)
+    if system_font:
+        return system_font
     # Importing matplotlib-fontja would change matplotlib's settings for the whole process.
     package = importlib.util.find_spec("matplotlib_fontja")
     if package is None or package.origin is None:

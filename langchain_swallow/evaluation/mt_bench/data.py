@@ -116,18 +116,18 @@ class JudgePrompts:
         Raises:
             EvaluationError: A line is not a judge prompt.
         """
-        found: dict[str, dict[str, str]] = {}
+        prompts: dict[str, dict[str, str]] = {}
         for where, line in _lines(path):
             try:
                 kept = {key: str(line[key]) for key in ("system_prompt", "prompt_template")}
-                found[str(line["name"])] = kept
+                prompts[str(line["name"])] = kept
             except KeyError as error:
                 raise EvaluationError(
                     f"{where} is not a judge prompt: the field {error} is missing."
                 ) from None
-        kinds = {name.split("-")[0] for name in found}
+        kinds = {name.split("-")[0] for name in prompts}
         rest = {name: p for name, p in BUILT_IN.items() if name.split("-")[0] not in kinds}
-        return cls(path.name, {**rest, **found})
+        return cls(path.name, {**rest, **prompts})
 
     @property
     def hash(self) -> str:

@@ -90,7 +90,7 @@ def compare_answers(
     parameters = settings.of_call()
     bound = judge.bind(**parameters).with_config(run_name="mt-bench pair", tags=["mt-bench"])
     limiter = rate_limiter(settings.requests_per_minute)
-    done = {(parse_key(r), r["shown_first"]): r for r in run_file.records if r["judge"] == name}
+    known = {(parse_key(r), r["shown_first"]): r for r in run_file.records if r["judge"] == name}
 
     def compare(task: tuple[Key, Question, str, str, list[BaseMessage]]) -> None:
         key, question, order, prompt, messages = task
@@ -109,7 +109,7 @@ def compare_answers(
     tasks = []
     for task in _tasks(questions, prompts, texts):
         key, _, order, _, messages = task
-        record = done.get((key, order))
+        record = known.get((key, order))
         if record is None:
             tasks.append(task)
         else:

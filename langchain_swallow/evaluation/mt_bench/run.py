@@ -240,18 +240,18 @@ def calls_left(
         if Key(question.id, run, turn) not in known
     ]
     unknown = "あ" * settings.max_tokens
-    supposed = [
+    assumed_answers = [
         known.get(key) or {**_labels("answer", key, question), "text": unknown}
         for question in questions
         for run in range(settings.runs)
         for key in (Key(question.id, run, turn) for turn in (1, 2))
     ]
     judged = [r for r in records if r["kind"] == "judgment" and r["judge"] == judge_name]
-    done = {parse_key(record) for record in judged}
+    judged_keys = {parse_key(record) for record in judged}
     judgments = [
         Call(get_buffer_string(messages), judge_settings.max_tokens)
-        for key, _, _, messages in _build_prompts(supposed, questions, prompts)
-        if key not in done
+        for key, _, _, messages in _build_prompts(assumed_answers, questions, prompts)
+        if key not in judged_keys
     ]
     return answers, judgments
 

@@ -85,11 +85,11 @@ def score_run(
             f"The run file has judgments of {', '.join(judges) or 'no judge'}. Name one."
         )
     judge = judge or judges[0]
-    own = [record for record in judgments if record["judge"] == judge]
-    readable = [record for record in own if record["rating"] is not None]
+    graded = [record for record in judgments if record["judge"] == judge]
+    readable = [record for record in graded if record["rating"] is not None]
     if not readable:
         raise EvaluationError(
-            f"{judge} gave no rating that can be read in {len(own)} judgments. A judge must be "
+            f"{judge} gave no rating that can be read in {len(graded)} judgments. A judge must be "
             "able to follow the format [[5]]; see the texts in the run file."
         )
     model = next((r["model"] for r in records if r["kind"] == "answer"), "")
@@ -102,10 +102,10 @@ def score_run(
         judge=judge,
         average=average,
         rows=rows,
-        runs=len({record["run"] for record in own}),
-        judged=len(own),
-        asked_again=sum(r["attempts"] > 1 and r["rating"] is not None for r in own),
-        unreadable=len(own) - len(readable),
+        runs=len({record["run"] for record in graded}),
+        judged=len(graded),
+        asked_again=sum(r["attempts"] > 1 and r["rating"] is not None for r in graded),
+        unreadable=len(graded) - len(readable),
     )
 
 

@@ -77,10 +77,10 @@ def answer_text(output: Any) -> str:
 
 
 def _documents(output: Any) -> Iterable[Document]:
-    found: Any = getattr(output, "documents", ())
+    documents: Any = getattr(output, "documents", ())
     if isinstance(output, Mapping):
-        found = output.get("context") or ()
-    return [document for document in found if isinstance(document, Document)]
+        documents = output.get("context") or ()
+    return [document for document in documents if isinstance(document, Document)]
 
 
 def _place(document: Document) -> Record:

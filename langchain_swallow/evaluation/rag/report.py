@@ -130,11 +130,11 @@ def _metric_rows(totals: Sequence[Summary]) -> list[list[str]]:
             continue
         cells = []
         for total in totals:
-            found = total.metrics.get(name)
+            estimate = total.metrics.get(name)
             cells.append(
-                f"{format_score(found.mean)} "
-                f"({format_score(found.low)}–{format_score(found.high)}, {found.count})"
-                if found
+                f"{format_score(estimate.mean)} "
+                f"({format_score(estimate.low)}–{format_score(estimate.high)}, {estimate.count})"
+                if estimate
                 else "–"
             )
         rows.append([display_name(name), *cells])
@@ -144,20 +144,20 @@ def _metric_rows(totals: Sequence[Summary]) -> list[list[str]]:
 def _amount_rows(totals: Sequence[Summary]) -> list[list[str]]:
     rows = []
     for name in AMOUNTS:
-        found = [total.percentiles.get(name) for total in totals]
-        if any(found):
+        percentiles = [total.percentiles.get(name) for total in totals]
+        if any(percentiles):
             digits = 2 if _UNITS[name] else 0
             cells = [
                 f"{p['p50']:.{digits}f} / {p['p95']:.{digits}f}{_UNITS[name]}" if p else "–"
-                for p in found
+                for p in percentiles
             ]
             rows.append([display_name(name), *cells])
     return rows
 
 
 def _mean(summary: Summary, name: str) -> str:
-    found = summary.metrics.get(name)
-    return format_score(found.mean if found else None)
+    estimate = summary.metrics.get(name)
+    return format_score(estimate.mean if estimate else None)
 
 
 def _differences(scores: Mapping[str, RagScores]) -> dict[str, Difference]:
@@ -203,7 +203,7 @@ def _questions(scores: Mapping[str, RagScores]) -> list[dict[str, Any]]:
                 }
             )
     return [
-        {"example": examples[name], "answers": found,
-         "right": "yes" if all(answer["right"] for answer in found) else "no"}
-        for name, found in answers.items()
+        {"example": examples[name], "answers": run_answers,
+         "right": "yes" if all(answer["right"] for answer in run_answers) else "no"}
+        for name, run_answers in answers.items()
     ]  # fmt: skip

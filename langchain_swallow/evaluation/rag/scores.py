@@ -91,8 +91,8 @@ def score_run(
     """
     answers, judgments = _by_example(records, "answer"), _by_example(records, "judgment")
     # Use the retriever's own results if there are any, else the documents in the model's prompt.
-    found = {**answers, **_by_example(records, "retrieval")}
-    max_documents = max((len(record["documents"]) for record in found.values()), default=0)
+    retrieved = {**answers, **_by_example(records, "retrieval")}
+    max_documents = max((len(record["documents"]) for record in retrieved.values()), default=0)
     within = [k for k in cutoffs if k <= max_documents]
     scored = []
     for example in examples:
@@ -100,7 +100,7 @@ def score_run(
             continue
         record = answers[example.id]
         values = {
-            **_retrieval_values(example, found[example.id]["documents"], within),
+            **_retrieval_values(example, retrieved[example.id]["documents"], within),
             **_answer_values(example, record),
             **_judge_values(judgments.get(example.id)),
             **_amounts(record),
