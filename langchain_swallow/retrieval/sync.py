@@ -165,18 +165,18 @@ def _stored_files(store: SwallowFAISS) -> list[StoredFile]:
     for source, digest, origin in store.snapshot().distinct("source", "content_hash", ORIGIN):
         if source is not None:
             hashes.setdefault((str(source), origin), set()).add(digest)
-    return [StoredFile(*key, frozenset(found)) for key, found in hashes.items()]
+    return [StoredFile(*key, frozenset(digests)) for key, digests in hashes.items()]
 
 
 def _listed_files(files: Iterable[Path], failed: dict[str, str]) -> list[ListedFile]:
     """Hash the files. Those that cannot be read are added to `failed`, with the reason."""
-    found = []
+    listed = []
     for file in files:
         try:
-            found.append(ListedFile(str(file), file_location(str(file)), file_sha256(file)))
+            listed.append(ListedFile(str(file), file_location(str(file)), file_sha256(file)))
         except OSError as error:
             failed[str(file)] = f"{readable_path(str(file))} cannot be read: {error.strerror}."
-    return found
+    return listed
 
 
 def _apply_moves(store: SwallowFAISS, plan: Plan) -> None:
@@ -250,13 +250,13 @@ def _update(
     Returns the paths of stored files. What was not read is added to `unread`.
     """
     updated: set[str] = set()
-    done: dict[str, _Target] = {}
+    pending: dict[str, _Target] = {}
     passages: list[Passage] = []
 
     def store_batch() -> None:
-        _replace(store, done.values(), passages)
-        updated.update(done)
-        done.clear()
+        _replace(store, pending.values(), passages)
+        updated.update(pending)
+        pending.clear()
         passages.clear()
 
     for file in files:
@@ -274,14 +274,14 @@ def _update(
             continue
         if target.is_known and _is_stored(store, target, split):
             continue
-        done[path] = target
+        pending[path] = target
         new_passages = make_passages(
             [d.page_content for d in split], [d.metadata for d in split], None
         )
         passages += [replace(passage, origin=target.location) for passage in new_passages]
         if len(passages) >= _BATCH_SIZE:
             store_batch()
-    if done:
+    if pending:
         store_batch()
     return updated
 

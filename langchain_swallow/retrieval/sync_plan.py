@@ -161,12 +161,12 @@ def _places(
 def _other_spellings(places: Iterable[str], missing: Iterable[ListedFile]) -> dict[str, str]:
     """Map stored locations to listed files that differ in case or Unicode composition only."""
     by_name = {folded(file.location): file.location for file in missing}
-    found = {}
+    respelled = {}
     for place in places:
         other = by_name.get(folded(place))
         if other is not None and _is_same_file(place, other):
-            found[place] = other
-    return found
+            respelled[place] = other
+    return respelled
 
 
 def _is_same_file(one: str, other: str) -> bool:
@@ -200,12 +200,12 @@ def _relocated(
             for inside in by_content.get((digest, folded(parts[-1])), []):
                 if list(map(folded, parts[-len(inside) :])) == list(map(folded, inside)):
                     votes.setdefault(os.sep.join(parts[: -len(inside)]), []).append(place)
-    found: dict[str, str] = {}
+    relocated: dict[str, str] = {}
     for old, voters in votes.items():
         members = [place for place in strangers if _is_below(place, old)]
         if 2 * len(voters) > len(members) and not any(map(os.path.lexists, voters)):
-            found |= {place: root + place[len(old) :] for place in members}
-    return found
+            relocated |= {place: root + place[len(old) :] for place in members}
+    return relocated
 
 
 def _without_moved(

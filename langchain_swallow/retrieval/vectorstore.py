@@ -148,8 +148,10 @@ class SwallowFAISS(VectorStore):
         """
         passages = make_passages(list(texts), metadatas, ids)
         if passages:
-            shown = [passage_text(p.text, p.metadata) for p in passages]
-            self.add_passages(passages, embed_by_length(self._embedding, shown, progress=progress))
+            embedded_texts = [passage_text(p.text, p.metadata) for p in passages]
+            self.add_passages(
+                passages, embed_by_length(self._embedding, embedded_texts, progress=progress)
+            )
         return [passage.id for passage in passages]
 
     def add_embeddings(

@@ -34,10 +34,10 @@ def embed_by_length(
     order = sorted((text for text in dict.fromkeys(texts) if text not in vectors), key=len)
     with tqdm(total=len(order), desc="Embedding", disable=not progress) as bar:
         for start in range(0, len(order), _BATCH_SIZE):
-            part = order[start : start + _BATCH_SIZE]
+            batch = order[start : start + _BATCH_SIZE]
             # A list of Python floats would take eight times the memory.
-            made = embedding.embed_documents(list(map(replace_surrogates, part)))
-            rows = (np.asarray(v, dtype=np.float32) for v in made)
-            vectors.update(zip(part, rows, strict=True))
-            bar.update(len(part))
+            embedded = embedding.embed_documents(list(map(replace_surrogates, batch)))
+            rows = (np.asarray(v, dtype=np.float32) for v in embedded)
+            vectors.update(zip(batch, rows, strict=True))
+            bar.update(len(batch))
     return [vectors[text] for text in texts]

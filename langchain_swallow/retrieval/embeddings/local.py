@@ -120,13 +120,13 @@ class SwallowEmbeddings(Embeddings):
             return self._embed_uncached(texts, is_query)
         prefix = self.query_prefix if is_query else self.passage_prefix
         cache = VectorCache(self._cache, f"{self.model}\0{prefix}")
-        found = cache.get(texts)
-        missing = list(dict.fromkeys(text for text in texts if text not in found))
+        vectors = cache.get(texts)
+        missing = list(dict.fromkeys(text for text in texts if text not in vectors))
         if missing:
             new = dict(zip(missing, self._embed_uncached(missing, is_query), strict=True))
             cache.put(new)
-            found |= new
-        return np.array([found[text] for text in texts])
+            vectors |= new
+        return np.array([vectors[text] for text in texts])
 
     def _embed_uncached(self, texts: list[str], is_query: bool) -> Vectors:
         with self._lock:

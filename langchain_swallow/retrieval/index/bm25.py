@@ -80,9 +80,9 @@ class Lexical:
         places: list[int] = []
         size = 0
         for size, text in enumerate(texts, 1):
-            own = [_word_key(term) for term in terms(text)]
-            keys += own
-            places += [size - 1] * len(own)
+            row_keys = [_word_key(term) for term in terms(text)]
+            keys += row_keys
+            places += [size - 1] * len(row_keys)
         return cls._from_terms(
             np.array(keys, dtype=np.uint64), np.array(places, dtype=np.int32), size
         )
@@ -209,13 +209,13 @@ class BM25Scorer:
         bound = sum(weight * term.idf for term, weight in terms)
         for term, weight in terms:
             factor = np.float32(weight * term.idf / bound)
-            for own, impacts in zip(scores, term.impacts, strict=True):
+            for segment_scores, impacts in zip(scores, term.impacts, strict=True):
                 if impacts is None:
                     continue
                 if impacts.rows is None:
-                    own += factor * impacts.values
+                    segment_scores += factor * impacts.values
                 else:
-                    own[impacts.rows] += factor * impacts.values
+                    segment_scores[impacts.rows] += factor * impacts.values
         return scores
 
     def idf(self, key: int) -> float:
@@ -225,9 +225,9 @@ class BM25Scorer:
                 return self._cache[key].idf
         return self._idf([part.lexical.postings(key) for part in self._parts])
 
-    def _idf(self, found: Sequence[Postings | None]) -> float:
-        living = zip(found, self._parts, strict=True)
-        df = sum(_count_alive(postings, part.alive) for postings, part in living if postings)
+    def _idf(self, postings_per_segment: Sequence[Postings | None]) -> float:
+        pairs = zip(postings_per_segment, self._parts, strict=True)
+        df = sum(_count_alive(postings, part.alive) for postings, part in pairs if postings)
         return math.log(1 + (self._size - df + 0.5) / (df + 0.5))
 
     def _term(self, key: int) -> _Term:
@@ -235,12 +235,12 @@ class BM25Scorer:
             if key in self._cache:
                 self._cache.move_to_end(key)
                 return self._cache[key]
-        found = [part.lexical.postings(key) for part in self._parts]
+        postings_per_segment = [part.lexical.postings(key) for part in self._parts]
         impacts = [
             None if postings is None else _impacts(postings, norm)
-            for postings, norm in zip(found, self._norms, strict=True)
+            for postings, norm in zip(postings_per_segment, self._norms, strict=True)
         ]
-        term = _Term(self._idf(found), impacts)
+        term = _Term(self._idf(postings_per_segment), impacts)
         if term.bytes >= _MIN_CACHED_BYTES:
             self._cache_term(key, term)
         return term
@@ -291,8 +291,8 @@ def word_weights(query: str, terms: Terms) -> Weights:
     return Counter(_word_key(term) for term in terms(query))
 
 
-def _count_alive(found: Postings, alive: NDArray[np.bool_] | None) -> int:
-    return len(found.rows) if alive is None else int(np.count_nonzero(alive[found.rows]))
+def _count_alive(postings: Postings, alive: NDArray[np.bool_] | None) -> int:
+    return len(postings.rows) if alive is None else int(np.count_nonzero(alive[postings.rows]))
 
 
 def _word_key(term: str) -> int:

@@ -67,10 +67,10 @@ class IndexFolder:
         `None` if there is no index.
         """
         try:
-            found = (self.path / NAME).stat()
+            status = (self.path / NAME).stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return found.st_mtime_ns, found.st_ino, found.st_size
+        return status.st_mtime_ns, status.st_ino, status.st_size
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -227,8 +227,10 @@ class IndexFolder:
     def _verify(self, segment: StoredSegment) -> None:
         """Compare sizes and checksums of the files before anything is parsed."""
         with ThreadPoolExecutor(max_workers=4) as pool:
-            found = list(pool.map(_stored_file, [self.path / name for name in segment.files]))
-        for (name, expected), actual in zip(segment.files.items(), found, strict=True):
+            actual_files = list(
+                pool.map(_stored_file, [self.path / name for name in segment.files])
+            )
+        for (name, expected), actual in zip(segment.files.items(), actual_files, strict=True):
             if actual != expected:
                 reason = (
                     "its contents have changed"
@@ -312,12 +314,12 @@ class IndexFolder:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
-    def _remove_unnamed(self, before: Manifest, now: Manifest) -> None:
+    def _remove_unnamed(self, before: Manifest, after: Manifest) -> None:
         """Remove files that neither manifest names.
 
         Files of the earlier manifest stay, because a reader may be about to open them.
         """
-        named = {name for m in (before, now) for s in m.segments for name in s.files}
+        named = {name for m in (before, after) for s in m.segments for name in s.files}
         for path in self._own_files():
             if path.name not in named:
                 # Windows cannot remove a file that a reader has open; the next change will.

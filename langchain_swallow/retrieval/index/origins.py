@@ -20,13 +20,13 @@ def with_origins(passages: Iterable[Passage]) -> list[Passage]:
     The location is empty if `source` is not a file, but for example a URL or the name of an upload.
     Chunks that already have a location keep it.
     """
-    found: dict[str, str] = {}
+    locations: dict[str, str] = {}
     located = []
     for passage in passages:
         source = passage.metadata.get("source")
         if passage.origin is None and isinstance(source, str):
-            if source not in found:
-                found[source] = file_location(source) if os.path.isfile(source) else ""
-            passage = replace(passage, origin=found[source])
+            if source not in locations:
+                locations[source] = file_location(source) if os.path.isfile(source) else ""
+            passage = replace(passage, origin=locations[source])
         located.append(passage)
     return located

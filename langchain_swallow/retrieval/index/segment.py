@@ -132,13 +132,13 @@ class Segment:
 
     def passages(self, rows: Sequence[int]) -> dict[int, Passage]:
         """Read chunks; returns row → chunk."""
-        found: dict[int, Passage] = {}
+        by_row: dict[int, Passage] = {}
         for batch in _batches(rows):
             marks = ",".join("?" * len(batch))
             statement = f"SELECT {self._fields} FROM passages WHERE row IN ({marks})"
             for row, passage in _passages(self._select(statement, batch)):
-                found[row] = passage
-        return found
+                by_row[row] = passage
+        return by_row
 
     def everything(self) -> Iterator[tuple[int, Passage]]:
         """All rows with their chunks, in order; other threads can read between its batches."""
@@ -161,8 +161,8 @@ class Segment:
         self, sources: Sequence[str], origins: Container[str | None] | None = None
     ) -> list[int]:
         """Rows with one of these sources, and one of these locations unless `origins` is `None`."""
-        found = self._look_up("source", sources)
-        return [row for _, row, origin in found if origins is None or origin in origins]
+        matches = self._look_up("source", sources)
+        return [row for _, row, origin in matches if origins is None or origin in origins]
 
     def mask(self, filter: Mapping[str, Any]) -> Mask:
         """Mask of the rows that a filter admits, shape (n,).
@@ -268,8 +268,8 @@ class LiveSegment:
         self, sources: Sequence[str], origins: Container[str | None] | None = None
     ) -> list[int]:
         """Like `Segment.rows_of_sources`, without deleted rows, in order."""
-        found = self.segment.rows_of_sources(sources, origins)
-        return [row for row in sorted(found) if self.is_alive(row)]
+        rows = self.segment.rows_of_sources(sources, origins)
+        return [row for row in sorted(rows) if self.is_alive(row)]
 
     def without(self, rows: Sequence[int]) -> "LiveSegment":
         """A copy with these rows deleted as well."""

@@ -83,18 +83,18 @@ class Snapshot:
             k: Maximum number of chunks.
             filter: Metadata filter, or a function of a `Passage`; default `None`.
         """
-        found: list[RowRef] = []
+        refs: list[RowRef] = []
         for number, part in enumerate(self.parts):
             mask = part.admitting(None if filter is None else _mask(part, filter))
-            hits = part.segment.vectors.search(query, k, mask)
-            pairs = zip(hits.rows.tolist(), hits.scores.tolist(), strict=True)
-            found += [RowRef(number, row, score) for row, score in pairs]
-        return sorted(found, key=lambda hit: (-hit.score, hit.segment, hit.row))[:k]
+            result = part.segment.vectors.search(query, k, mask)
+            pairs = zip(result.rows.tolist(), result.scores.tolist(), strict=True)
+            refs += [RowRef(number, row, score) for row, score in pairs]
+        return sorted(refs, key=lambda hit: (-hit.score, hit.segment, hit.row))[:k]
 
     def scores(self, query: Array) -> Array:
         """Similarities of all chunks, in [0, 1], shape (n,), in the order of `everything`."""
-        found = [part.living(part.segment.vectors.scores(query)) for part in self.parts]
-        return np.concatenate(found) if found else np.zeros(0, dtype=np.float32)
+        scores = [part.living(part.segment.vectors.scores(query)) for part in self.parts]
+        return np.concatenate(scores) if scores else np.zeros(0, dtype=np.float32)
 
     def lexical_scores(self, query: str, terms: Terms | None = None) -> Array:
         """BM25 scores of all chunks, in [0, 1), shape (n,), in the order of `everything`.
@@ -105,8 +105,11 @@ class Snapshot:
         """
         weights = ngram_weights(query) if terms is None else word_weights(query, terms)
         scores = self._scorer(terms).scores(weights)
-        living = [part.living(own) for own, part in zip(scores, self.parts, strict=True)]
-        return np.concatenate(living) if living else np.zeros(0, dtype=np.float32)
+        live_scores = [
+            part.living(segment_scores)
+            for segment_scores, part in zip(scores, self.parts, strict=True)
+        ]
+        return np.concatenate(live_scores) if live_scores else np.zeros(0, dtype=np.float32)
 
     def proximities(self, query: str, texts: Sequence[str]) -> Array:
         """Term proximity of a query in each text, in [0, 1], shape (n,); see `proximity`."""
@@ -121,25 +124,27 @@ class Snapshot:
     def places(self, numbers: Sequence[int]) -> list[RowRef]:
         """Segments and rows of the chunks with these numbers in `everything`; their score is 0."""
         rows = [part.rows() for part in self.parts]
-        ends = np.cumsum([len(own) for own in rows])
-        found = []
+        ends = np.cumsum([len(segment_rows) for segment_rows in rows])
+        refs = []
         for number in numbers:
             segment = int(np.searchsorted(ends, number, side="right"))
             within = number - (int(ends[segment - 1]) if segment else 0)
-            found.append(RowRef(segment, int(rows[segment][within]), 0.0))
-        return found
+            refs.append(RowRef(segment, int(rows[segment][within]), 0.0))
+        return refs
 
-    def passages(self, found: Sequence[RowRef]) -> list[Passage]:
+    def passages(self, refs: Sequence[RowRef]) -> list[Passage]:
         """Read the chunks of these rows, in their order."""
         rows: dict[int, list[int]] = {}
-        for hit in found:
-            rows.setdefault(hit.segment, []).append(hit.row)
+        for ref in refs:
+            rows.setdefault(ref.segment, []).append(ref.row)
         read = {number: self.parts[number].segment.passages(r) for number, r in rows.items()}
-        return [read[hit.segment][hit.row] for hit in found]
+        return [read[ref.segment][ref.row] for ref in refs]
 
-    def vectors(self, found: Sequence[RowRef]) -> Array:
+    def vectors(self, refs: Sequence[RowRef]) -> Array:
         """The vectors of these rows, shape (n, dim)."""
-        rows = [self.parts[h.segment].segment.vectors.rows(np.array([h.row]))[0] for h in found]
+        rows = [
+            self.parts[ref.segment].segment.vectors.rows(np.array([ref.row]))[0] for ref in refs
+        ]
         return np.array(rows)
 
     def everything(self) -> Iterator[Passage]:
@@ -174,20 +179,20 @@ class Snapshot:
         vectors: list[Array] = []
         for part in self.parts:
             rows = part.rows_of_sources(sources, origins)
-            found = part.segment.passages(rows)
-            passages += [found[row] for row in rows]
+            by_row = part.segment.passages(rows)
+            passages += [by_row[row] for row in rows]
             vectors.append(part.segment.vectors.rows(np.array(rows, dtype=np.int64)))
         return passages, np.concatenate(vectors or [np.zeros((0, 0), dtype=np.float32)])
 
     def distinct(self, *keys: str) -> set[tuple[Any, ...]]:
         """Distinct combinations of the values of these metadata keys, over all chunks."""
-        found: set[tuple[Any, ...]] = set()
+        combinations: set[tuple[Any, ...]] = set()
         for part in self.parts:
             columns = [part.segment.column(key) for key in keys]
             codes = np.stack([column.codes[part.rows()] for column in columns], axis=1)
             for row in np.unique(codes, axis=0).tolist():
-                found.add(tuple(c.value(code) for c, code in zip(columns, row, strict=True)))
-        return found
+                combinations.add(tuple(c.value(code) for c, code in zip(columns, row, strict=True)))
+        return combinations
 
     # Changing
 

@@ -122,8 +122,8 @@ class Vectors:
     def rows(self, numbers: NDArray[np.int64]) -> Array:
         """The vectors of these rows, float32, shape (n, dim)."""
         all_rows = faiss.rev_swig_ptr(self._exact.get_xb(), len(self) * self.dimension)
-        found: Array = all_rows.reshape(len(self), self.dimension)[numbers]
-        return found
+        rows: Array = all_rows.reshape(len(self), self.dimension)[numbers]
+        return rows
 
     def search(self, query: Array, k: int, admitted: Mask | None = None) -> SearchResult:
         """The `k` best of the admitted rows.
@@ -138,10 +138,10 @@ class Vectors:
         k = min(k, len(self) if row_filter is None else row_filter.count)
         if k < 1:
             return SearchResult(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
-        found = (
+        nearest = (
             self._search_graph(query, k, row_filter) if self._should_use_graph(row_filter) else None
         )
-        distances, rows = found or self._search_exactly(query, k, row_filter)
+        distances, rows = nearest or self._search_exactly(query, k, row_filter)
         return SearchResult(rows, similarity(distances, self.metric))
 
     def scores(self, query: Array) -> Array:
@@ -149,10 +149,10 @@ class Vectors:
         # BLAS is not used, because its sums depend on the number of threads.
         compare = faiss.fvec_L2sqr_ny if self.metric == "l2" else faiss.fvec_inner_products_ny
         query = np.ascontiguousarray(query, dtype=np.float32)
-        found = np.empty(len(self), dtype=np.float32)
-        output, query_pointer = faiss.swig_ptr(found), faiss.swig_ptr(query)
+        distances = np.empty(len(self), dtype=np.float32)
+        output, query_pointer = faiss.swig_ptr(distances), faiss.swig_ptr(query)
         compare(output, query_pointer, self._exact.get_xb(), self.dimension, len(self))
-        return similarity(found, self.metric)
+        return similarity(distances, self.metric)
 
     def write(self, exact: Path, fast: Path) -> list[Path]:
         """Write the exact vectors and, if there is one, the graph.
@@ -213,9 +213,9 @@ class Vectors:
             if known.mask is admitted:
                 return known
         selector = faiss.IDSelectorBitmap(np.packbits(admitted, bitorder="little"))
-        found = RowFilter(admitted, selector, int(np.count_nonzero(admitted)))
-        self._cached_filters.append(found)
-        return found
+        row_filter = RowFilter(admitted, selector, int(np.count_nonzero(admitted)))
+        self._cached_filters.append(row_filter)
+        return row_filter
 
     def _should_use_graph(self, row_filter: RowFilter | None) -> bool:
         """Whether the graph is faster than comparing the query with every admitted row."""
@@ -251,10 +251,12 @@ class Vectors:
         # FAISS's selector is not used: it collects admitted rows from all visited nodes, so that a
         # filter that admits few rows near the query would return rows that are far from it.
         count = k if row_filter is None else min(width, len(self))
-        found, neighbors = self._graph.search(query[None], count, params=_graph_parameters(width))
-        distances, rows = found[0], neighbors[0]
-        known = rows >= 0 if row_filter is None else row_filter.mask[rows] & (rows >= 0)
-        return distances[known][:k], rows[known][:k]
+        graph_distances, neighbors = self._graph.search(
+            query[None], count, params=_graph_parameters(width)
+        )
+        distances, rows = graph_distances[0], neighbors[0]
+        is_admitted = rows >= 0 if row_filter is None else row_filter.mask[rows] & (rows >= 0)
+        return distances[is_admitted][:k], rows[is_admitted][:k]
 
 
 @functools.lru_cache(maxsize=64)
