@@ -54,7 +54,8 @@ class AnswerScorer(EngineOwner, BaseChatModel):
             ValueError: `answers` is empty, or contains an empty text.
             GrammarError: The server cannot constrain an answer to a text. All servers that take
                 JSON schemas can constrain it to a number.
-            EngineError: The engine reports no log probabilities.
+            EngineError: The engine reports no log probabilities, or only those of the tokens that a
+                grammar leaves, as vLLM does. Use the local engine or llama.cpp's server.
         """
         scored = self.score_answers([(input, answers)], **kwargs)
         return [answer.logprob for answer in scored[0]]
@@ -129,6 +130,7 @@ class AnswerScorer(EngineOwner, BaseChatModel):
                 prompt_ids=request.prompt_ids,
                 max_tokens=request.max_tokens,
                 logprobs=0,
+                unmasked_logprobs=True,
                 timeout_s=request.timeout_s,
                 drops_first_space=False,
             )
@@ -161,12 +163,12 @@ def _score(answer: str, events: Sequence[Chunk | Finish]) -> ScoredAnswer:
     if not text.startswith(answer):
         raise EngineError(
             f"The engine answered {text!r} where a grammar admits only {answer!r}. Use "
-            'engine="transformers" or "vllm", or another build of the server.'
+            'engine="transformers", or another build of the server.'
         )
     if not logprobs:
         raise EngineError(
             "The engine reported no log probabilities, and a decision needs them. Use "
-            'engine="transformers" or "vllm", or a server that supports logprobs.'
+            'engine="transformers", or a llama.cpp server.'
         )
     finish = next(event for event in events if isinstance(event, Finish))
     return ScoredAnswer(math.fsum(logprobs), finish)

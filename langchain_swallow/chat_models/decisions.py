@@ -42,10 +42,11 @@ _QUESTIONS: TypeAdapter[dict[str, Question]] = TypeAdapter(dict[str, Question])
 class SwallowDecision(BaseDecisionModel):
     """Answers yes/no, choice and score questions with probabilities of a `ChatSwallow`.
 
-    It takes any engine that reports log probabilities: the local engine, vLLM, and servers such as
-    vLLM, SGLang and llama.cpp. Probabilities are those of the options, normalized to sum to 1; they
-    are as good as the model, so choose a threshold by measuring. `confidence` is the probability
-    of the most probable option. The prompt is the preset 判定.
+    It takes an engine that reports the model's own log probabilities under a grammar: the local
+    engine and llama.cpp's server. vLLM and SGLang report those of the tokens that the grammar
+    leaves, so they are refused. Probabilities are those of the options, normalized to sum to 1.
+    They are as good as the model, so choose a threshold by measuring. `confidence` is the
+    probability of the most probable option. The prompt is the preset 判定.
 
     Args:
         llm: The chat model. Its `system_prompt` applies; its sampling parameters do not.
@@ -54,7 +55,7 @@ class SwallowDecision(BaseDecisionModel):
         ValueError: When invoked: there is no question, a question has more than 89 options, or it
             asks for a `Box` in an image.
         PromptError: When invoked: the state contains an image or a file.
-        EngineError: When invoked: the engine reports no log probabilities.
+        EngineError: When invoked: the engine does not report the model's log probabilities.
     """
 
     llm: SkipValidation[AnswerScorer]

@@ -14,7 +14,14 @@ from langchain_swallow._system.isolated import working_directory_forgotten
 from langchain_swallow.engines.async_engine import LoopEngine
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.engines.files import resolve_files
-from langchain_swallow.engines.protocol import Chunk, Event, Finish, Request, TokenLogprob
+from langchain_swallow.engines.protocol import (
+    Chunk,
+    Event,
+    Finish,
+    Request,
+    TokenLogprob,
+    refuse_unmasked_logprobs,
+)
 from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.errors import (
     DeviceError,
@@ -222,6 +229,7 @@ def sampling_parameters(request: Request) -> Any:
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
+    refuse_unmasked_logprobs(request)
     grammar = request.grammar
     return SamplingParams(
         max_tokens=request.max_tokens,

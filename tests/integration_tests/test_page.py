@@ -255,7 +255,7 @@ def test_markup_of_documents_and_questions_is_text(served, visit, tmp_path):
 def test_a_wrong_token(llm, store, browser):
     served = Served(Assistant(llm, store), token="ひみつ", hosts=())
     try:
-        page = browser.new_context().new_page()
+        page = browser.new_context(locale="ja-JP").new_page()
         page.goto(served.url)
         page.fill("input[name=token]", "ちがう")
         page.keyboard.press("Enter")

@@ -186,18 +186,18 @@ def test_files_one_by_one(browser, tmp_path):
 
         add("絵.png", "⚠")
         for name in ("一.txt", "二.txt", "二.txt", "三.txt"):
-            add(name, "✓ 1 箇所")
+            add(name, "✓ 1 チャンク")
         add("四.txt", "⚠")
         page.get_by_role("button", name="削除: 二.txt").click()
         wait(lambda: page.get_by_text("二.txt: ✓").count() == 0)
         (session,) = (s for s in assistant.sessions._sessions.values() if s.files)
         assert set(session.files) == {"一.txt", "三.txt"}
-        add("四.txt", "✓ 1 箇所")
+        add("四.txt", "✓ 1 チャンク")
         page.click("#new")
         wait(lambda: page.locator("#uploaded").inner_text() == "")
         wait(lambda: session.closed)
         # The page closes, and its session with it.
-        add("一.txt", "✓ 1 箇所")
+        add("一.txt", "✓ 1 チャンク")
         assert any(s.files for s in assistant.sessions._sessions.values())
         page.close()
         wait(lambda: not any(s.files for s in assistant.sessions._sessions.values()))

@@ -68,6 +68,8 @@ def connect(checkpoint, *urls, **options):
 
 
 class TestServer(EngineConformance):
+    has_unmasked_logprobs = False
+
     @pytest.fixture(scope="class")
     @classmethod
     def engine(cls, checkpoint, servers):

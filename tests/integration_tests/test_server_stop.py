@@ -87,7 +87,7 @@ def test_a_stop_ends_answers_with_an_error_and_no_traceback(how):
         process.wait(20)
         assert time.monotonic() - began < 15
         assert events[-2] == "event: error"
-        assert "停止" in events[-1]
+        assert "The server is stopping." in events[-1]
         assert ended == [True]
         assert "Traceback" not in process.stderr.read().decode()
 

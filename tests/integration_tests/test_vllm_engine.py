@@ -46,6 +46,8 @@ def load(checkpoint, **settings):
 
 
 class TestVLLM(EngineConformance):
+    has_unmasked_logprobs = False
+
     @pytest.fixture(scope="class")
     @classmethod
     def engine(cls, checkpoint):

@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
-from langchain_swallow.engines.protocol import Chunk, Event, Finish, Grammar, Request, TokenLogprob
+from langchain_swallow.engines.protocol import (
+    Chunk,
+    Event,
+    Finish,
+    Grammar,
+    Request,
+    TokenLogprob,
+    refuse_unmasked_logprobs,
+)
 from langchain_swallow.engines.server import llamacpp as llamacpp_protocol
 from langchain_swallow.engines.server.grammar_probe import Grammars
 from langchain_swallow.errors import GrammarError, InvalidRequestError, ServerError
@@ -70,9 +78,12 @@ def build_payload(request: Request, tokenizer: Tokenizer, flavor: Flavor) -> dic
     """Return the body of a completion request.
 
     Raises:
+        EngineError: The server does not report the log probabilities that are asked for.
         GrammarError: The server cannot enforce this grammar.
         InvalidRequestError: The prompt cannot be written as text.
     """
+    if flavor.kind != "llamacpp":
+        refuse_unmasked_logprobs(request)
     prompt: Any = list(request.prompt_ids)
     if not flavor.takes_ids:
         prompt = prompt_text(request.prompt_ids, tokenizer, flavor)
