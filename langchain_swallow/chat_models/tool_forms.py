@@ -84,8 +84,6 @@ class ToolForm:
 
 
 JAPANESE = ToolForm(is_templated=False)
-HERMES = ToolForm(opening="<tool_call>", closing="</tool_call>")
-LLAMA31 = ToolForm(between='", "parameters": ', parallel=False, text_of_calls="apart")
 HARMONY = ToolForm(
     head="<|channel|>commentary to=functions.",
     between=" <|constrain|>json<|message|>",

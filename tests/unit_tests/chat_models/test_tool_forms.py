@@ -14,7 +14,7 @@ from langchain_core.tools import tool
 
 from langchain_swallow import ChatSwallow
 from langchain_swallow.chat_models.tool_calls import ReadAnswer, ToolCallReader, read_answer
-from langchain_swallow.chat_models.tool_forms import HARMONY, HERMES, JAPANESE, LLAMA31, tool_form
+from langchain_swallow.chat_models.tool_forms import HARMONY, JAPANESE, ToolForm, tool_form
 from langchain_swallow.chat_models.tool_schemas import to_openai_tools
 from langchain_swallow.chat_models.tools import _regex_without, tool_use
 from langchain_swallow.engines.detokenizer import token_bytes
@@ -31,6 +31,9 @@ from tests.support.tool_models import (
     hermes_tokenizer,
     llama31_tokenizer,
 )
+
+HERMES = ToolForm(opening="<tool_call>", closing="</tool_call>")
+LLAMA31 = ToolForm(between='", "parameters": ', parallel=False, text_of_calls="apart")
 
 
 @tool
