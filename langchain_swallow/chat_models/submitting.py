@@ -52,7 +52,8 @@ class _Thinking:
         # cost the engine's time.
         if isinstance(engine, Checking):
             engine.check(request.answer)
-        self._keep(engine.submit(request.thought, self._take_thought))
+        thought = replace(request.thought, part_of=self)
+        self._keep(engine.submit(thought, self._take_thought))
 
     def cancel(self) -> None:
         """Stop generation; does nothing if both have ended."""
@@ -91,7 +92,7 @@ class _Thinking:
                 limit -= time.monotonic() - self._began
                 if limit <= 0:
                     raise self._timed_out(end)
-            request = replace(request, timeout_s=limit)
+            request = replace(request, timeout_s=limit, part_of=self)
             self._keep(self._engine.submit(request, self._take_answer))
         except Exception as error:  # raised in the engine's thread
             self._sink(error)

@@ -67,6 +67,9 @@ class Request:
         grammar: The grammar that the answer must match; `None` is free text.
         drops_first_space: Whether to leave out a space at the start of the answer; see
             `prompts.drops_first_space`.
+        part_of: An object that several requests in turn have in common, such as a thought and the
+            answer after it. In the local engine, those after the first do not queue behind other
+            requests; with several servers, they go to the one that has computed their prefix.
     """
 
     prompt_ids: tuple[int, ...]
@@ -85,6 +88,7 @@ class Request:
     timeout_s: float | None = None
     grammar: Grammar | None = None
     drops_first_space: bool = True
+    part_of: object = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.temperature < _GREEDY_BELOW:

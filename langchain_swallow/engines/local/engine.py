@@ -247,8 +247,8 @@ class LocalEngine:
             return not self._closed_because
 
     def _take_incoming(self) -> None:
-        self.scheduler.waiting.extend(self._incoming)
-        self._incoming.clear()
+        while self._incoming:
+            self.scheduler.add(self._incoming.popleft())
 
     def _step(self) -> None:
         work = self.scheduler.schedule(time.monotonic())

@@ -8,9 +8,11 @@ the results.
 This module only decides: it has no clock and computes nothing.
 """
 
+import weakref
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 from langchain_swallow.engines.local.kv_cache import KVCache, Slot, shared_length
 from langchain_swallow.engines.local.lookup import MAX_DRAFT
@@ -66,7 +68,7 @@ class Scheduler:
         failure: Turns an error that ends a request into the one its caller gets.
 
     Attributes:
-        waiting: Requests without a slot, in the order of submission.
+        waiting: Requests without a slot, in the order in which they get one.
         running: Requests with slots; the prompts of the first ones may be incomplete.
     """
 
@@ -89,6 +91,7 @@ class Scheduler:
         # Prefill tokens left until the next decode pass, and the prompts that raised this number.
         self._prompt_tokens = PROMPT_TOKENS
         self._favored: set[Sequence] = set()
+        self._begun: weakref.WeakSet[Any] = weakref.WeakSet()
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
 
@@ -96,6 +99,19 @@ class Scheduler:
     def has_work(self) -> bool:
         """Whether any request is waiting or running."""
         return bool(self.waiting or self.running)
+
+    def add(self, sequence: Sequence) -> None:
+        """Queue a request; one that continues another (`Request.part_of`) is the next.
+
+        It has waited once, and its prefix would be evicted while it waits again.
+        """
+        part_of = sequence.request.part_of
+        if part_of is None or part_of not in self._begun:
+            self.waiting.append(sequence)
+        else:
+            self.waiting.appendleft(sequence)
+        if part_of is not None:
+            self._begun.add(part_of)
 
     def schedule(self, now: float) -> list[Work]:
         """Return the work of the next pass; empty if there is none.

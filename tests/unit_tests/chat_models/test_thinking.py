@@ -14,6 +14,7 @@ from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.engines.protocol import Chunk, TokenLogprob
 from langchain_swallow.engines.server.client import ServerEngine
 from langchain_swallow.engines.server.protocol import Flavor
+from langchain_swallow.engines.server.servers import Servers
 from langchain_swallow.errors import (
     GenerationTimeoutError,
     GrammarError,
@@ -264,10 +265,13 @@ def test_a_schema_and_tools_hold_the_answer_and_not_the_thought():
 @pytest.mark.parametrize("grammars", ["schema", "none"])
 def test_a_server_without_grammars_is_not_asked_for_the_thought(grammars):
     """It would be asked in vain: nothing listens at its address."""
-    engine = ServerEngine(
-        ["http://localhost:1/v1"], qwen3_tokenizer(), model="m", context_window=4096
-    )
-    engine._servers[0].flavor = Flavor("m", "llamacpp", grammars=grammars)
+
+    async def discover(url):
+        return Flavor("m", "llamacpp", grammars=grammars)
+
+    urls = ["http://localhost:1/v1"]
+    engine = ServerEngine(urls, qwen3_tokenizer(), model="m", context_window=4096)
+    engine.servers = Servers(urls, discover, max_retries=0)
     llm = ChatSwallow.from_engine(engine, model="x")
     tool = {"type": "function", "function": {"name": "f", "description": "f"}}
     with pytest.raises(GrammarError):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 
 import pytest
 from hypothesis import given, settings
@@ -56,13 +57,15 @@ class Requests:
         # Events by request, and which began their answers, in order.
         self.events, self.first = {}, []
 
-    def ask(self, prompt, max_tokens=1, timeout=None):
+    def ask(self, prompt, max_tokens=1, timeout=None, part_of=None):
         """A prompt of token ids, or one of so many that no other shares."""
         if isinstance(prompt, int):
             own = len(self.events) * 100_000
             prompt = range(own, own + prompt)
         ids = list(prompt)
-        request = Request(prompt_ids=tuple(ids), max_tokens=max_tokens, timeout_s=timeout)
+        request = Request(
+            prompt_ids=tuple(ids), max_tokens=max_tokens, timeout_s=timeout, part_of=part_of
+        )
         sequence = Sequence(
             request=request,
             sink=lambda event: self.events[sequence].append(event),
@@ -73,7 +76,7 @@ class Requests:
             deadline=timeout,
         )
         self.events[sequence] = []
-        self.scheduler.waiting.append(sequence)
+        self.scheduler.add(sequence)
         return sequence
 
     def step(self, now=0.0):
@@ -134,6 +137,18 @@ def test_a_short_prompt_goes_before_a_long_one_and_none_starves():
     requests.passes()
     # The long one is passed over eight times, no more.
     assert requests.first == [*short[:8], long, *short[8:]]
+
+
+def test_an_answer_after_a_thought_does_not_wait_again():
+    requests = Requests(max_batch=1)
+    whole = threading.Event()  # any object
+    thought = requests.ask(10, part_of=whole)
+    others = [requests.ask(10) for _ in range(3)]
+    requests.step()
+    assert requests.first == [thought]
+    answer = requests.ask([*thought.ids, 7, 8], part_of=whole)
+    requests.passes()
+    assert requests.first == [thought, answer, *others]
 
 
 @pytest.mark.parametrize("length", [600, 5_000, 50_000])
