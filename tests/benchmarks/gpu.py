@@ -21,7 +21,6 @@ from transformers import AutoTokenizer, GenerationConfig, LlamaForCausalLM
 
 from langchain_swallow import ChatSwallow
 from langchain_swallow.chat_models.streams import Stream
-from langchain_swallow.engines.local import scheduler
 from langchain_swallow.engines.protocol import Request
 from langchain_swallow.evaluation import speed as benchmark
 from langchain_swallow.evaluation.tables import Table, write_figures
@@ -90,7 +89,7 @@ def stream(llm: ChatSwallow, model: LlamaForCausalLM, tokens: int) -> list[float
 
 def share(llm: ChatSwallow, tokens: int, sizes: benchmark.Sizes) -> list[str]:
     """A row of the second table: new prompts, while a stream runs."""
-    scheduler.PROMPT_TOKENS = tokens
+    llm.load().scheduler.max_prompt_tokens = tokens
     texts = [f"{tokens}、{i}。" + text for i, text in enumerate(benchmark.shared_prompts(sizes))]
     times: list[float] = []
 

@@ -17,6 +17,9 @@ class NoEnd:
     def __init__(self):
         self._tokenizer = trained_tokenizer()
 
+    def __len__(self):
+        return len(self._tokenizer)
+
     def __getattr__(self, name):
         return None if name == "eos_token_id" else getattr(self._tokenizer, name)
 

@@ -3,6 +3,7 @@
 import ctypes
 import functools
 import gc
+import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +14,8 @@ from langchain_swallow._system.machine import allowed_cores, allowed_memory
 from langchain_swallow._system.openmp import Pause, end_idle_threads, gnu_openmp_pauses
 from langchain_swallow.errors import DeviceError, EngineError, OutOfMemoryError, SwallowError
 
+# Architectures, by the start of their `model_type`, that compute NaN in float16.
+_OVERFLOWING = ("gemma",)
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
 
@@ -20,10 +23,10 @@ def choose_device(name: str | None) -> str:
     """Return the device to load on; `None` takes cuda, mps or cpu, the first that is available.
 
     Raises:
-        DeviceError: The device does not exist on this machine.
+        DeviceError: The device does not exist on this machine, or this torch has no kernels for it.
     """
     if name is None:
-        if torch.cuda.is_available():
+        if torch.cuda.is_available() and _has_kernels("cuda"):
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     kind = name.split(":")[0]
@@ -32,6 +35,12 @@ def choose_device(name: str | None) -> str:
             f'device={name!r}, but no CUDA GPU is visible. Use device="cpu", or install a '
             "CUDA build of torch and check nvidia-smi."
         )
+    if kind == "cuda" and not _has_kernels(name):
+        built = ", ".join(torch.cuda.get_arch_list())
+        raise DeviceError(
+            f"device={name!r} is a {torch.cuda.get_device_name(name)}, and this torch is built for "
+            f'{built}. Install another build of torch, or use device="cpu".'
+        )
     if kind == "mps" and not torch.backends.mps.is_available():
         raise DeviceError('device="mps" needs an Apple GPU. Use device="cpu".')
     if kind not in ("cpu", "cuda", "mps"):
@@ -39,23 +48,36 @@ def choose_device(name: str | None) -> str:
     return name
 
 
-def choose_dtype(name: str, device: str) -> torch.dtype:
+def choose_dtype(name: str, device: str, architecture: str = "") -> torch.dtype:
     """Return the dtype of the weights; "auto" is 16 bits if the device computes with them.
 
+    Args:
+        name: `"auto"`, or the name of a dtype.
+        device: The device to load on.
+        architecture: The `model_type` of the checkpoint's configuration. Gemma's activations exceed
+            float16's range (65,504), so that all its logits are NaN.
+
     Raises:
-        DeviceError: The dtype is unknown, or too slow on this device to be useful.
+        DeviceError: The dtype is unknown, too slow on this device to be useful, or too narrow for
+            the model.
     """
+    overflows = architecture.startswith(_OVERFLOWING)
     if name != "auto":
         if name not in _DTYPES:
             raise DeviceError(f"Unknown dtype {name!r}. Use auto, {', '.join(_DTYPES)}.")
         if name == "float16" and device == "cpu":
             raise DeviceError('float16 is not for CPUs. Use dtype="auto" or "float32".')
+        if name == "float16" and overflows:
+            raise DeviceError(
+                f'{architecture} models exceed the range of float16. Use dtype="auto" or "float32".'
+            )
         return _DTYPES[name]
-    if device.startswith("cuda"):
-        return torch.bfloat16 if _gpu_has_bfloat16(device) else torch.float16
-    if device == "mps":
-        return torch.float16
-    return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
+    if device == "cpu":
+        return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
+    has_bfloat16 = _gpu_has_bfloat16(device) if device != "mps" else _mps_has_bfloat16()
+    if has_bfloat16:
+        return torch.bfloat16
+    return torch.float32 if overflows else torch.float16
 
 
 def cpu_has_bfloat16() -> bool:
@@ -82,6 +104,11 @@ def is_out_of_memory(error: Exception) -> bool:
     """Whether an error means out of memory; for mps, torch has no error class of its own."""
     typed = isinstance(error, (MemoryError, torch.OutOfMemoryError))
     return typed or "out of memory" in str(error)
+
+
+def has_lost_device(error: Exception) -> bool:
+    """Whether an error of CUDA ends this process's use of the GPU: any but out of memory."""
+    return "CUDA error" in str(error) and not is_out_of_memory(error)
 
 
 def failure(error: Exception) -> SwallowError:
@@ -156,6 +183,28 @@ def _gpu_has_bfloat16(device: str) -> bool:
     """Whether a GPU computes bfloat16 in hardware; on older ones (T4), torch emulates it slowly."""
     with torch.cuda.device(device):
         return torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def _mps_has_bfloat16() -> bool:
+    return bool(torch.backends.mps.is_macos_or_newer(14, 0))
+
+
+def _has_kernels(device: str) -> bool:
+    """Whether this torch is built for a GPU: for its generation, or with code for later ones."""
+    if torch.version.hip:
+        return True
+    major, minor = torch.cuda.get_device_capability(device)
+    for built in torch.cuda.get_arch_list():
+        kind, _, version = built.partition("_")
+        number = re.match(r"\d+", version)
+        if number is None:
+            continue
+        built_major, built_minor = divmod(int(number[0]), 10)
+        if kind == "sm" and built_major == major and built_minor <= minor:
+            return True
+        if kind == "compute" and (built_major, built_minor) <= (major, minor):
+            return True
+    return False
 
 
 @functools.cache

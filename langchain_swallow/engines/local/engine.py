@@ -8,6 +8,7 @@ step, and a long prompt does not delay running streams.
 import atexit
 import threading
 import time
+import traceback
 import weakref
 from collections import deque
 from typing import Any
@@ -20,6 +21,7 @@ from langchain_swallow.engines.grammar import GrammarCompiler
 from langchain_swallow.engines.local.devices import (
     empty_device_caches,
     failure,
+    has_lost_device,
     is_on_cpu,
     is_out_of_memory,
     is_quantized,
@@ -36,13 +38,15 @@ from langchain_swallow.engines.local.model_runner import (
     kv_bytes_per_token,
 )
 from langchain_swallow.engines.local.sampling import Sampler, token_logprob
-from langchain_swallow.engines.local.scheduler import Scheduler, Work
+from langchain_swallow.engines.local.scheduler import PROMPT_TOKENS, Scheduler, Work
 from langchain_swallow.engines.local.sequence import Sequence
 from langchain_swallow.engines.protocol import UNLOADED, Request, Sink, TokenLogprob, check_fits
 from langchain_swallow.errors import EngineError
 from langchain_swallow.prompts import encode_inside
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
+# Maximum tokens of a prefill pass on a GPU; see `Scheduler`.
+_PROMPT_TOKENS_GPU = 2048
 # Minimum tokens of a prefill pass, unless the prompt has fewer left: enough to keep the device
 # busy.
 _BLOCK = {"cpu": 128}
@@ -50,8 +54,8 @@ _BLOCK_GPU = 256
 # Draft tokens cost nothing while a decode pass is bound by reading the weights: up to this many.
 _DECODE_TOKENS = {"cpu": 16}
 _DECODE_TOKENS_GPU = 128
-# A CPU's kernels for quantized weights unpack them once for up to four tokens; eight take twice as
-# long.
+# Kernels for quantized weights unpack them once for a few tokens: on a CPU, eight take twice as
+# long as four.
 _DECODE_TOKENS_QUANTIZED = 4
 # Additional KV cache rows that keep the prefixes of ended sequences.
 _IDLE_SLOTS = 16
@@ -59,6 +63,10 @@ _IDLE_SLOTS = 16
 _ON_PARENTS_GPU = (
     "The model is on a GPU of the process that this one was forked from. Load it in each process "
     "and not before, or start processes with multiprocessing.get_context('spawn')."
+)
+_NOT_NUMBERS = (
+    "The model's logits are not numbers (NaN). Use another dtype, such as float32, or check the "
+    "checkpoint's files."
 )
 _open_engines: "weakref.WeakSet[LocalEngine]" = weakref.WeakSet()
 
@@ -106,6 +114,7 @@ class LocalEngine:
         self._max_batch = max_batch
         self._to_bytes = token_bytes(tokenizer)
         self._end_ids = end_ids(model, tokenizer)
+        self._vocabulary = len(model.get_input_embeddings().weight)
         self._grammars = GrammarCompiler(
             tokenizer, self._to_bytes, self._end_ids, lambda text: encode_inside(text, tokenizer)
         )
@@ -122,7 +131,7 @@ class LocalEngine:
             budget_bytes=kv_budget_bytes,
         )
         tokens = _DECODE_TOKENS.get(self._device.type, _DECODE_TOKENS_GPU)
-        if self._is_on_cpu and is_quantized(model):
+        if is_quantized(model):
             tokens = _DECODE_TOKENS_QUANTIZED
         self._decode_tokens = tokens if prompt_lookup else 0
         # The reason why the engine refuses requests; `None` while it is open.
@@ -138,6 +147,7 @@ class LocalEngine:
             self._max_batch,
             block=self._block,
             decode_tokens=self._decode_tokens,
+            prompt_tokens=PROMPT_TOKENS if self._is_on_cpu else _PROMPT_TOKENS_GPU,
             joins_prompts=self._runner.joins_prompts,
             failure=failure,
         )
@@ -161,7 +171,7 @@ class LocalEngine:
         Raises:
             PromptOverflowError: Prompt and answer exceed the context window.
             GrammarError: The grammar cannot be enforced.
-            EngineError: The engine is closed.
+            EngineError: The engine is closed, or a token id is not in the model's vocabulary.
         """
         sequence = self._sequence(request, sink)
         # The engine's own thread submits the answer that follows a thought.
@@ -208,6 +218,7 @@ class LocalEngine:
 
     def _sequence(self, request: Request, sink: Sink) -> Sequence:
         check_fits(request, self.context_window)
+        self._check_ids(request)
         mask = self._grammars.mask(request.grammar) if request.grammar else None
         ids = list(request.prompt_ids)
         return Sequence(
@@ -223,14 +234,37 @@ class LocalEngine:
             wake=self._wake,
         )
 
+    def _check_ids(self, request: Request) -> None:
+        """Refuse token ids that the embedding does not have: on CUDA they end the process's use."""
+        for token in (min(request.prompt_ids, default=0), max(request.prompt_ids, default=0)):
+            if not 0 <= token < self._vocabulary:
+                raise EngineError(
+                    f"The prompt has token id {token}, the model has {self._vocabulary} ids from "
+                    "0. The tokenizer is another model's."
+                )
+
     @torch.inference_mode()
     def _run(self) -> None:
         while self._has_work():
             try:
                 self._step()
             except Exception as error:  # reported to all callers
-                self._fail_all(failure(error))
+                if has_lost_device(error):
+                    self._give_up(error)
+                else:
+                    self._fail_all(failure(error))
         self._fail_all(EngineError("The model was unloaded during generation."))
+
+    def _give_up(self, error: Exception) -> None:
+        """Close the engine after an error of the GPU, for which all later calls would fail too."""
+        lost = EngineError(
+            f"The GPU failed, and this process cannot use it any longer: {error}. Start the "
+            "process again."
+        )
+        with self._wake:
+            self._closed_because = str(lost)
+        self._cache.clear()
+        self._fail_all(lost)
 
     def _fail_all(self, error: Exception) -> None:
         with self._wake:
@@ -259,10 +293,16 @@ class LocalEngine:
         try:
             outputs = self._runner.run(work)
         except Exception as error:
-            self._isolate_failure(work, error)
+            if has_lost_device(error):
+                raise
+            failed = error
+        else:
+            for one, output in zip(work, outputs, strict=True):
+                self._accept(one, output)
             return
-        for one, output in zip(work, outputs, strict=True):
-            self._accept(one, output)
+        # Not within `except`, and without the frames, which hold the tensors of the failed pass.
+        traceback.clear_frames(failed.__traceback__)
+        self._isolate_failure(work, failed)
 
     def _isolate_failure(self, work: list[Work], error: Exception) -> None:
         """Find the request whose pass fails and report the error to its caller."""
@@ -287,6 +327,8 @@ class LocalEngine:
             if output is not None:
                 tokens, is_last = self._choose(work, output)
         except Exception as error:  # from the grammar or the sampler
+            if has_lost_device(error):
+                raise
             self.scheduler.fail(work.sequence, error)
             return
         self.scheduler.accept(work, tokens)
@@ -306,6 +348,8 @@ class LocalEngine:
         for position, draft in enumerate([*work.drafts, None]):
             logits = output.logits[position]
             token = output.best[position]
+            if token < 0:
+                raise EngineError(_NOT_NUMBERS)
             if not sequence.sampler.is_greedy:
                 token = sequence.sampler.choose(logits.clone())
             tokens.append(token)

@@ -1,17 +1,20 @@
 """Estimates which checkpoints fit a device, with how many bits, and how much KV cache."""
 
+import re
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import torch
 
 from langchain_swallow.catalog import GIB, ModelInfo, chat_model_info, list_models
-from langchain_swallow.engines.local.devices import free_gib, host_memory_gib
+from langchain_swallow.engines.local.devices import empty_device_caches, free_gib, host_memory_gib
 from langchain_swallow.engines.local.packing import weight_bytes
 from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.errors import OutOfMemoryError
 
 BITS = {"8bit": 8, "4bit": 4}
+_LAYER = re.compile(r"\blayers\.\d+\.")
 # Shares of memory for the KV cache: of what is free on a GPU after loading, of all host memory, and
 # of the host memory that a large model leaves.
 _KV_SHARE_CUDA = 0.8
@@ -50,15 +53,27 @@ def check_memory(settings: LoadSettings, device: str, dtype: torch.dtype) -> Non
 
 def kv_budget(model: Any) -> int:
     """Memory in bytes for the KV cache of a loaded model, in addition to its weights."""
-    gpus = {p.device for p in model.parameters() if p.device.type == "cuda"}
-    if gpus:
+    if layers := _layers_by_gpu(model):
+        # Otherwise, memory that torch keeps for later allocations looks used.
+        empty_device_caches()
         # Each GPU holds the KV cache of its own layers, so the fullest one is the limit.
-        free = len(gpus) * min(torch.cuda.mem_get_info(gpu)[0] for gpu in gpus)
+        total = sum(layers.values())
+        free = min(torch.cuda.mem_get_info(gpu)[0] * total / n for gpu, n in layers.items())
         return int(free * _KV_SHARE_CUDA)
     memory = host_memory_gib() * GIB
     # Memory-mapped weights may exceed all memory.
     remaining = max(memory - weight_bytes(model), memory / 16)
     return int(min(_KV_SHARE_HOST * memory, _KV_SHARE_LEFT * remaining))
+
+
+def _layers_by_gpu(model: Any) -> Counter[torch.device]:
+    """Number of a model's layers on each CUDA GPU."""
+    places = {
+        layer[0]: parameter.device
+        for name, parameter in model.named_parameters()
+        if parameter.device.type == "cuda" and (layer := _LAYER.search(name))
+    }
+    return Counter(places.values())
 
 
 def too_large(

@@ -68,6 +68,8 @@ class KVCache:
         self._max_tokens = max_tokens
         self._budget = budget_bytes // bytes_per_token
         self._clock = 0
+        # Tokens per row for which the device had no room beside the running sequences.
+        self._refused_capacity = 0
         self.slots: list[Slot] = []
 
     def acquire(self, prompt_ids: tuple[int, ...], length: int) -> Slot | None:
@@ -79,9 +81,8 @@ class KVCache:
         Raises:
             MemoryError: `length` tokens alone exceed the budget.
         """
-        alone = length if self.memory.lazy else self._rounded(length)
-        if alone > self._budget:
-            need, budget = (n * self._bytes_per_token / 1024**3 for n in (alone, self._budget))
+        if length > self._budget:
+            need, budget = (n * self._bytes_per_token / 1024**3 for n in (length, self._budget))
             raise MemoryError(
                 f"the KV cache of {length} tokens needs {need:.2f} GiB, "
                 f"the budget is {budget:.2f} GiB"
@@ -114,11 +115,13 @@ class KVCache:
     def release(self, slot: Slot) -> None:
         """End a sequence; its tokens stay cached as a prefix for later prompts."""
         self._clock += 1
+        self._refused_capacity = 0
         slot.in_use = False
         slot.last_used = self._clock
 
     def discard(self, slot: Slot) -> None:
         """End a sequence and drop its tokens: incomplete, or not needed any longer."""
+        self._refused_capacity = 0
         slot.ids = []
         slot.logits = None
         slot.in_use = False
@@ -198,19 +201,38 @@ class KVCache:
         capacity = max(self.memory.capacity, self._rounded(length))
         max_rows = min(self._max_slots, self._budget // capacity)
         in_use = sum(slot.in_use for slot in self.slots)
-        if in_use >= max_rows:
+        if in_use >= max_rows or (in_use and capacity == self._refused_capacity):
             return False
         rows = len(self.slots)
-        if in_use == rows:
+        # Prefixes are evicted only if there is no room for more rows.
+        if all(slot.in_use or slot.ids for slot in self.slots):
             rows = max(_INITIAL_ROWS, 2 * rows)
-        if capacity > self.memory.capacity or rows > len(self.slots):
-            self._resize(min(max_rows, rows), capacity)
+        rows = min(max_rows, rows)
+        if capacity == self.memory.capacity and rows <= len(self.slots):
+            return True
+        try:
+            self._resize(rows, capacity)
+        except (MemoryError, RuntimeError):
+            return self._do_without(capacity, in_use)
+        return True
+
+    def _do_without(self, capacity: int, in_use: int) -> bool:
+        """Whether there is room although the device has none for more or longer rows."""
+        if capacity == self.memory.capacity:
+            self._max_slots = len(self.slots)
+            return in_use < len(self.slots)
+        if in_use:
+            self._refused_capacity = capacity
+            return False
+        self.clear()
+        self._resize(1, capacity)
         return True
 
     def _rounded(self, length: int) -> int:
-        """Round up to the initial capacity times a power of two, at most `max_tokens`."""
+        """Round up to the initial capacity times a power of two, at most a row's maximum."""
         times = -(-length // _INITIAL_CAPACITY)
-        return min(self._max_tokens, _INITIAL_CAPACITY * 2 ** int(times - 1).bit_length())
+        rounded = _INITIAL_CAPACITY * 2 ** int(times - 1).bit_length()
+        return min(self._max_tokens, self._budget, rounded)
 
     def _resize(self, rows: int, capacity: int) -> None:
         """Resize the memory, and keep all running sequences and the most recent prefixes."""

@@ -95,14 +95,19 @@ class KVMemory:
         self.note(other, tokens)
 
     def release(self, row: int) -> None:
-        """Return a row's memory to the system if it is lazy; pages shared with another row stay."""
-        for mapped in self._mapped:
-            size = len(mapped) // self.rows
-            first = -(-row * size // mmap.PAGESIZE) * mmap.PAGESIZE
-            end = (row + 1) * size // mmap.PAGESIZE * mmap.PAGESIZE
-            if first < end:
-                mapped.madvise(mmap.MADV_DONTNEED, first, end - first)
-        self.written[row] = 0
+        """Zero a row, and return its memory to the system if it is lazy.
+
+        Attention reads a row beyond its sequence, with weight 0. A NaN that a failed request left
+        there would make that NaN.
+        """
+        if self.lazy:
+            for mapped in self._mapped:
+                _return_pages(mapped, row * len(mapped) // self.rows, len(mapped) // self.rows)
+        else:
+            for tensor in (*self._keys.values(), *self._values.values()):
+                tensor[row] = 0
+        if self.written:
+            self.written[row] = 0
 
     def clear(self) -> None:
         """Free all rows."""
@@ -157,6 +162,17 @@ def _reserve(size: int) -> mmap.mmap:
     with contextlib.suppress(OSError):  # a kernel without huge pages
         mapped.madvise(mmap.MADV_NOHUGEPAGE)
     return mapped
+
+
+def _return_pages(mapped: mmap.mmap, start: int, size: int) -> None:
+    """Zero a part of lazy memory: whole pages by returning them, the edges by writing."""
+    end = start + size
+    first = min(end, -(-start // mmap.PAGESIZE) * mmap.PAGESIZE)
+    last = max(first, end // mmap.PAGESIZE * mmap.PAGESIZE)
+    if first < last:
+        mapped.madvise(mmap.MADV_DONTNEED, first, last - first)
+    mapped[start:first] = bytes(first - start)
+    mapped[last:end] = bytes(end - last)
 
 
 class Window:

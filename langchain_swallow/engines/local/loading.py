@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 
 from langchain_swallow.engines.files import resolve_files, unavailable
 from langchain_swallow.engines.local.attention import attends_quickly, use_quick_attention
@@ -11,6 +11,7 @@ from langchain_swallow.engines.local.devices import (
     choose_device,
     choose_dtype,
     cpu_has_bfloat16,
+    is_on_cpu,
     is_out_of_memory,
     keep_to_allowed_cores,
 )
@@ -32,7 +33,7 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
     """
     _check_attention(settings.attn_implementation)
     device = choose_device(settings.device)
-    dtype = choose_dtype(settings.dtype, device)
+    dtype = choose_dtype(settings.dtype, device, _architecture(settings, device))
     if settings.device_map is None:
         check_memory(settings, device, dtype)
     bits = _bits_by_torch(settings, device)
@@ -104,6 +105,8 @@ def engine_from(
         _check_attention(model.config._attn_implementation)
     use_quick_attention(model)
     keep_to_allowed_cores()
+    if not is_on_cpu(model):
+        _warm_up(model)
     limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 4096
     return LocalEngine(
         model.eval(),
@@ -112,6 +115,27 @@ def engine_from(
         kv_budget_bytes=kv_budget(model),
         prompt_lookup=prompt_lookup,
     )
+
+
+def _architecture(settings: LoadSettings, device: str) -> str:
+    """The `model_type` of a checkpoint; on a CPU, where no dtype depends on it, `""`."""
+    if device == "cpu":
+        return ""
+    try:
+        config = AutoConfig.from_pretrained(
+            resolve_files(settings.model),
+            trust_remote_code=settings.trust_remote_code,
+            **settings.hub,
+        )
+    except (OSError, ValueError) as error:
+        raise unavailable(settings, error) from error
+    return str(config.model_type)
+
+
+def _warm_up(model: Any) -> None:
+    """Compute one token on a GPU, so that its libraries have their memory before it is counted."""
+    with torch.inference_mode():
+        model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device))
 
 
 def _check_attention(implementation: str | None) -> None:
@@ -148,7 +172,8 @@ def _quantization_config(quantization: str | None, dtype: torch.dtype) -> BitsAn
             "Install it using `pip install langchain-swallow[quantization]`."
         ) from error
     if quantization == "8bit":
-        return BitsAndBytesConfig(load_in_8bit=True)
+        # Looking for outliers waits for the GPU in every layer.
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=0.0)
     return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
     )

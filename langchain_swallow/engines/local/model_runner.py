@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from langchain_swallow.engines.local.attention import attends_quickly
+from langchain_swallow.engines.local.attention import attends_quickly, kernels
 from langchain_swallow.engines.local.kv_memory import KVMemory, Window, Windows
 from langchain_swallow.engines.local.scheduler import Work
 from langchain_swallow.prompts.tokenizer import Tokenizer
@@ -21,7 +21,7 @@ class Output:
     Attributes:
         logits: Shape (tokens, vocabulary): after each token of a decode step, or after the last
             token of a prompt.
-        best: The most probable next token for each row of `logits`.
+        best: The most probable next token for each row of `logits`; -1 if the row has a NaN.
     """
 
     logits: torch.Tensor
@@ -87,8 +87,9 @@ class ModelRunner:
 
 
 def _best(logits: torch.Tensor) -> Any:
-    """Arg max over the vocabulary; torch's `argmax` takes 4× as long in bfloat16."""
-    return logits.max(-1).indices.tolist()
+    """Arg max over the vocabulary, -1 for NaN; torch's `argmax` takes 4× as long in bfloat16."""
+    values, tokens = logits.max(-1)
+    return tokens.masked_fill(values.isnan(), -1).tolist()
 
 
 def _pass(
@@ -108,14 +109,15 @@ def _pass(
         logits_of: Number of last tokens of a row whose logits are needed, or their indices. Not a
             tensor, because the last layer may be on another device than the first.
     """
-    output = model(
-        input_ids=torch.tensor(ids, device=model.device),
-        position_ids=positions,
-        attention_mask=_masks(model, positions, window.end),
-        use_cache=True,
-        logits_to_keep=logits_of,
-        **{_cache_parameter(model.__class__): window},
-    )
+    with kernels(model.device):
+        output = model(
+            input_ids=torch.tensor(ids, device=model.device),
+            position_ids=positions,
+            attention_mask=_masks(model, positions, window.end),
+            use_cache=True,
+            logits_to_keep=logits_of,
+            **{_cache_parameter(model.__class__): window},
+        )
     logits: torch.Tensor = output.logits
     return logits
 
@@ -170,5 +172,7 @@ def _window(model: Any) -> int | None:
 
 
 def _additive(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    mask = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
+    *shape, keys = seen.shape
+    # CUDA's kernels copy a mask whose rows are not aligned to 8 elements.
+    mask = torch.zeros((*shape, -(-keys // 8) * 8), dtype=dtype, device=seen.device)[..., :keys]
     return mask.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]

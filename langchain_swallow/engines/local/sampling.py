@@ -8,7 +8,6 @@ import torch
 
 from langchain_swallow.engines.grammar import TokenMask
 from langchain_swallow.engines.protocol import Request, TokenLogprob
-from langchain_swallow.errors import EngineError
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
 Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
@@ -81,12 +80,6 @@ class Sampler:
         if 0 < self._request.top_k < scores.numel():
             scores, tokens = scores.topk(self._request.top_k)
         probabilities = scores.softmax(-1).cpu().numpy()
-        # One NaN among the logits makes all probabilities NaN.
-        if np.isnan(probabilities[0]):
-            raise EngineError(
-                "The model's logits are not numbers (NaN). Use another dtype, such as float32, or "
-                "check the checkpoint's files."
-            )
         number = self.random.random()
         kept = _candidates(probabilities, self._request.top_p, self._request.min_p)
         if kept is None:

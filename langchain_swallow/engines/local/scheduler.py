@@ -19,9 +19,10 @@ from langchain_swallow.engines.local.lookup import MAX_DRAFT
 from langchain_swallow.engines.local.sequence import Sequence
 from langchain_swallow.engines.protocol import Event
 
-# Maximum prefill tokens in one pass, and between two decode passes. A longer prompt may take half
-# of its length between two decode passes, so that its first token waits for at most two of them.
 PROMPT_TOKENS = 512
+# Maximum size of a pass's attention mask: its new tokens times the tokens of its longest prompt.
+# Without this limit, the memory of a pass would grow with the prompt.
+_MAX_MASK = 2**26
 # How often short prompts may overtake a long one that is being computed.
 _MAX_PASSED_OVER = 8
 # Minimum length of a shared prefix, in tokens, for which a prompt waits until another one has
@@ -64,10 +65,14 @@ class Scheduler:
         block: Minimum tokens of a prefill pass, unless fewer are left. Default: 1.
         decode_tokens: Maximum tokens of a decode pass, filled up with drafts: as many as take no
             longer than one token per answer. Default: 0, no drafts.
+        prompt_tokens: Maximum prefill tokens in one pass, and between two decode passes. A longer
+            prompt may take half of its length between two decode passes, so that its first token
+            waits for at most two of them. Default: 512.
         joins_prompts: Whether one pass may compute pieces of several prompts. Default: true.
         failure: Turns an error that ends a request into the one its caller gets.
 
     Attributes:
+        max_prompt_tokens: See `prompt_tokens`.
         waiting: Requests without a slot, in the order in which they get one.
         running: Requests with slots; the prompts of the first ones may be incomplete.
     """
@@ -79,6 +84,7 @@ class Scheduler:
         *,
         block: int = 1,
         decode_tokens: int = 0,
+        prompt_tokens: int = PROMPT_TOKENS,
         joins_prompts: bool = True,
         failure: Callable[[Exception], Exception] = lambda error: error,
     ) -> None:
@@ -89,7 +95,8 @@ class Scheduler:
         self._joins_prompts = joins_prompts
         self._failure = failure
         # Prefill tokens left until the next decode pass, and the prompts that raised this number.
-        self._prompt_tokens = PROMPT_TOKENS
+        self.max_prompt_tokens = prompt_tokens
+        self._prompt_tokens = prompt_tokens
         self._favored: set[Sequence] = set()
         self._begun: weakref.WeakSet[Any] = weakref.WeakSet()
         self.waiting: deque[Sequence] = deque()
@@ -173,13 +180,18 @@ class Scheduler:
         if sequence not in self._favored:
             self._favored.add(sequence)
             self._prompt_tokens = max(self._prompt_tokens, sequence.prefill_share)
-        limit = min(self._prompt_tokens, PROMPT_TOKENS)
-        work = [self._piece(sequence, max(limit, self._block))]
+        limit = min(self._prompt_tokens, self.max_prompt_tokens)
+        longest = len(sequence.request.prompt_ids)
+        work = [self._piece(sequence, min(max(limit, self._block), _most_tokens(longest)))]
         room = limit - len(work[0].ids)
         while self._joins_prompts and room > 0:
             other = self._companion([piece.sequence for piece in work])
             # A prompt that does not fit in this pass is computed in the next.
             if other is None or min(other.to_prefill, self._block) > room:
+                break
+            longest = max(longest, len(other.request.prompt_ids))
+            room = min(room, _most_tokens(longest) - sum(len(piece.ids) for piece in work))
+            if room <= 0:
                 break
             work.append(self._piece(other, room))
             room -= len(work[-1].ids)
@@ -193,7 +205,7 @@ class Scheduler:
 
     def _answers(self) -> list[Work]:
         """Return decode work for all requests with complete prompts, in the order of their rows."""
-        self._prompt_tokens = PROMPT_TOKENS
+        self._prompt_tokens = self.max_prompt_tokens
         self._favored.clear()
         by_slot = {s.slot: s for s in self.running if s.slot and s.generated > 0}
         if not by_slot:
@@ -260,3 +272,8 @@ class Scheduler:
             self.running.append(sequence)
             return sequence
         return None
+
+
+def _most_tokens(longest: int) -> int:
+    """Maximum new tokens of a pass whose longest prompt has this many tokens."""
+    return max(1, _MAX_MASK // max(1, longest))

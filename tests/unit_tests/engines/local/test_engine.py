@@ -5,6 +5,7 @@ import math
 import mmap
 import random
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -20,7 +21,7 @@ from langchain_swallow.engines.local.kv_memory import can_reserve
 from langchain_swallow.engines.local.lookup import MAX_DRAFT, PromptLookup
 from langchain_swallow.engines.local.model_runner import ModelRunner
 from langchain_swallow.engines.local.packing import pack_linear_layers
-from langchain_swallow.engines.protocol import Finish, Request
+from langchain_swallow.engines.protocol import Finish, Grammar, Request
 from langchain_swallow.errors import (
     EngineError,
     GenerationTimeoutError,
@@ -28,7 +29,7 @@ from langchain_swallow.errors import (
     PromptOverflowError,
 )
 from tests.support import tiny_models
-from tests.support.local_engines import NoEnd, engine_of, logprobs, prompts, run
+from tests.support.local_engines import NoEnd, engine_of, held_up, logprobs, prompts, run
 
 # Keys and values of a token: 3 layers of 2 heads of 16, in float32.
 BYTES = 2 * 3 * 2 * 16 * 4
@@ -383,10 +384,10 @@ def memory(request, monkeypatch):
     return request.param
 
 
-def test_a_request_over_the_memory_fails_and_a_smaller_one_is_served(memory):
+@pytest.mark.usefixtures("memory")
+def test_a_request_over_the_memory_fails_and_a_smaller_one_is_served():
     prompt = prompts(1)[0]
-    # Where memory is given as it is written, a request takes its own length.
-    need = (len(prompt) + 100 + MAX_DRAFT) * BYTES if memory == "lazy" else ROW
+    need = (len(prompt) + 100 + MAX_DRAFT) * BYTES
     small = engine_of(tiny_llama(), kv_budget_bytes=need - 1)
     events = run(small, Request(prompt_ids=prompt, max_tokens=100))[1]
     assert isinstance(events[-1], OutOfMemoryError)
@@ -432,7 +433,7 @@ def test_when_the_device_is_full_the_latest_fails_and_the_others_go_on(engine, m
     [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("MPS backend out of memory")],
     ids=["CUDA", "MPS"],
 )
-def test_when_the_rows_cannot_grow_the_latest_fails_and_the_others_go_on(monkeypatch, error):
+def test_a_request_whose_row_has_no_room_waits_for_the_others(monkeypatch, error):
     monkeypatch.setattr(local, "can_reserve", lambda _: False)
     # A device with room for rows as they are at first, and no longer ones.
     given = []
@@ -456,13 +457,12 @@ def test_when_the_rows_cannot_grow_the_latest_fails_and_the_others_go_on(monkeyp
     next(iter(running))
     # Rows have 1,024 tokens at first.
     longer = Request(prompt_ids=(1, *(40 + i % 500 for i in range(990))), max_tokens=30)
-    assert isinstance(run(engine, longer)[1][-1], OutOfMemoryError)
+    # It waits until it has the device for itself: one longer row has room then.
+    assert run(engine, longer)[0] == expected(model, longer.prompt_ids, 30)
     assert list(running)[-1].completion_tokens == 30
     request = Request(prompt_ids=prompt, max_tokens=30)
     assert run(engine, request)[0] == expected(model, prompt, 30)
     assert max(given) > given[0]
-    monkeypatch.undo()
-    assert run(engine, longer)[0] == expected(model, longer.prompt_ids, 30)
     engine.close()
 
 
@@ -506,15 +506,142 @@ def test_requests_wait_for_memory_and_are_all_answered():
     engine.close()
 
 
-def test_an_error_in_the_worker_reaches_every_caller(engine):
+@pytest.mark.parametrize("token", [-1, 600, 10**6])
+def test_an_id_outside_the_vocabulary_is_refused(engine, token):
+    """On CUDA it would end the process's use of the GPU."""
+    with pytest.raises(EngineError, match=f"token id {token}, the model has 600 ids"):
+        engine.submit(Request(prompt_ids=(1, token, 5), max_tokens=3), print)
+
+
+def fail_for(model, token, error):
+    """Let every pass with this token fail."""
+
+    def check(module, arguments):
+        if (arguments[0] == token).any():
+            raise error
+
+    return model.get_input_embeddings().register_forward_pre_hook(check)
+
+
+def test_an_error_in_the_worker_reaches_every_caller():
+    model = tiny("llama")
+    fail_for(model, 597, ValueError("no such row"))
+    engine = engine_of(model)
     streams = [
-        Stream(engine, Request(prompt_ids=(1, 10**6), max_tokens=3)),
-        Stream(engine, Request(prompt_ids=(1, 10**6, 5), max_tokens=3)),
+        Stream(engine, Request(prompt_ids=(1, 597), max_tokens=3)),
+        Stream(engine, Request(prompt_ids=(1, 597, 5), max_tokens=3)),
     ]
     for stream in streams:
-        with pytest.raises(EngineError, match="Generation failed"):
+        with pytest.raises(EngineError, match="Generation failed: no such row"):
             list(stream)
     assert isinstance(run(engine, Request(prompt_ids=(1, 5), max_tokens=2))[1][-1], Finish)
+    engine.close()
+
+
+def test_an_error_that_ends_the_gpu_closes_the_engine():
+    model = tiny("llama")
+    hook = fail_for(model, 597, RuntimeError("CUDA error: device-side assert triggered"))
+    engine = engine_of(model)
+    running = Stream(engine, Request(prompt_ids=(1, 5), max_tokens=200, logprobs=0))
+    next(iter(running))
+    failed = Stream(engine, Request(prompt_ids=(1, 597), max_tokens=3))
+    for stream in (failed, running):
+        with pytest.raises(EngineError, match="cannot use it any longer: CUDA error"):
+            list(stream)
+    hook.remove()
+    with pytest.raises(EngineError, match="Start the process again"):
+        engine.submit(Request(prompt_ids=(1, 5), max_tokens=3), print)
+    engine.close()
+
+
+@pytest.mark.parametrize("grammar", [None, Grammar("json_schema", '{"type": "string"}')])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.usefixtures("memory")
+def test_a_request_of_nan_fails_and_leaves_nothing_behind(grammar, temperature):
+    """Its row is used by the next requests, which attend to the rest of it with weight 0."""
+    model = tiny("llama")
+    other = prompts(1)[0]
+    wanted = expected(model, other, 60)
+    assert 597 not in [*other, *wanted]
+    model.model.embed_tokens.weight.data[597] = float("nan")
+    engine = engine_of(model, max_batch=2)
+    doomed = Request(
+        prompt_ids=(1, 597) * 60, max_tokens=3, temperature=temperature, grammar=grammar
+    )
+    for _ in range(3):
+        events = run(engine, doomed)[1]
+        assert "logits are not numbers" in str(events[-1])
+    # Longer ones beside a short one read the short one's row beyond its end.
+    streams = [
+        Stream(engine, Request(prompt_ids=p, max_tokens=60)) for p in [other, (1, *range(40, 150))]
+    ]
+    assert [list(stream)[-1].completion_tokens for stream in streams] == [60, 60]
+    for _ in range(20):
+        assert run(engine, Request(prompt_ids=other, max_tokens=60))[0] == wanted
+    engine.close()
+
+
+def test_a_failed_pass_is_freed_before_the_next_is_tried(monkeypatch):
+    """Its tensors would live on in the frames of the traceback."""
+    model = tiny("llama")
+    use_quick_attention(model)
+    alive = []
+    failed = []
+
+    class Large:
+        pass
+
+    def limited(runner, work):
+        if alive and alive[-1]() is not None:
+            raise AssertionError("the failed pass still has its memory")
+        held = Large()
+        alive.append(weakref.ref(held))
+        if len(work) > 1:
+            failed.append(len(work))
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return compute(runner, work)
+
+    compute = ModelRunner.run
+    monkeypatch.setattr(ModelRunner, "run", limited)
+    engine = engine_of(model, block=256)
+    with held_up(engine):
+        streams = [Stream(engine, Request(prompt_ids=p, max_tokens=1)) for p in prompts(4)]
+    assert [list(stream)[-1].completion_tokens for stream in streams] == [1] * 4
+    assert failed == [4]
+    engine.close()
+
+
+@pytest.mark.parametrize("users", [20, 60])
+def test_second_turns_find_their_prefixes_where_rows_are_grown(monkeypatch, users):
+    monkeypatch.setattr(local, "can_reserve", lambda _: False)
+    engine = engine_of(tiny_llama(), max_batch=64)
+    firsts = [(1, 40 + i, *range(300, 340)) for i in range(users)]
+    for prompt in firsts:
+        run(engine, Request(prompt_ids=prompt, max_tokens=2))
+    cached = []
+    for prompt in firsts:
+        _, events = run(engine, Request(prompt_ids=(*prompt, 3, 4, 5), max_tokens=2))
+        cached.append(events[-1].cached_tokens)
+    assert cached == [42] * users
+    engine.close()
+
+
+def test_requests_wait_where_the_device_has_room_for_fewer_rows(monkeypatch):
+    monkeypatch.setattr(local, "can_reserve", lambda _: False)
+    room = 8 * 3 * 2 * 16 * (256 + MAX_DRAFT) * 4
+
+    def limited(*arguments, **options):
+        if arguments[1] > room:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return reserve(*arguments, **options)
+
+    reserve = mmap.mmap
+    monkeypatch.setattr("mmap.mmap", limited)
+    engine = engine_of(tiny_llama())
+    with held_up(engine):
+        streams = [Stream(engine, Request(prompt_ids=p, max_tokens=40)) for p in prompts(12)]
+    assert [list(stream)[-1].completion_tokens for stream in streams] == [40] * 12
+    engine.close()
 
 
 def test_an_answer_that_fails_leaves_the_others_alone():

@@ -93,6 +93,24 @@ def test_whatever_happens_each_slot_holds_its_tokens_within_the_budget(lazy, see
     assert waited
 
 
+@pytest.mark.parametrize("max_tokens", [64, 101, 700])
+@pytest.mark.parametrize("lazy", [True, False])
+def test_nothing_of_a_dropped_row_is_left(lazy, max_tokens):
+    """Whether rows begin and end at a page of memory or within one."""
+    if lazy and not can_reserve(1):
+        pytest.skip("memory is not given lazily here")
+    cache = cache_of(lazy=lazy, max_tokens=max_tokens)
+    slots = [cache.acquire((i,) * 60, max_tokens) for i in range(3)]
+    for i, slot in enumerate(slots):
+        compute(cache, [slot], [[float("nan") if i == 1 else i] * 64])
+    cache.discard(slots[1])
+    window = Window(cache.memory, slots[1].row, [0], cache.memory.capacity)
+    for layer in range(LAYERS):
+        assert not any(tensor.any() for tensor in cache.memory.read(layer, window))
+    holds(cache, slots[0])
+    holds(cache, slots[2])
+
+
 def test_all_of_a_prompt_is_known_only_with_its_logits():
     cache, prompt = cache_of(), tuple(range(8))
     slot = cache.acquire((*prompt, 8, 9), 20)
