@@ -71,6 +71,6 @@ def _fitting(info: "ModelInfo", device: str) -> list[str]:
     from langchain_swallow.engines.local.devices import choose_dtype
     from langchain_swallow.engines.local.fitting import BITS, fits
 
-    dtype = choose_dtype("auto", device)
+    dtype = choose_dtype("auto", device, info.shape.architecture)
     precisions = {str(dtype).removeprefix("torch."): 16, **BITS}
     return [name for name, bits in precisions.items() if fits(info, device, dtype, bits)]

@@ -134,4 +134,5 @@ def _suits_vllm(settings: LoadSettings) -> bool:
         return False
     # Imported by name because the module loads torch.
     devices = importlib.import_module("langchain_swallow.engines.local.devices")
-    return bool(devices.choose_device(settings.device).startswith("cuda"))
+    # vLLM takes the first visible GPU whatever `device` says.
+    return devices.choose_device(settings.device) in ("cuda", "cuda:0")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from langchain_swallow import ModelInfo, resolve_model
+from langchain_swallow.engines.local.fitting import RESERVED_GIB
 from langchain_swallow.evaluation.tables import Table
 
 # Two questions about documents at once, with room for a thought.
@@ -11,9 +12,8 @@ CONTEXT_TOKENS = 16384
 # ruri-v3-310m and ruri-v3-reranker-310m in 16 bits: 315 million parameters each.
 EMBEDDINGS_GIB = 315e6 * 2 / 2**30
 RERANKER_GIB = EMBEDDINGS_GIB
-# A tenth of the card, and 0.5 GB, are for the driver and for intermediate results.
+# A tenth of the card is for the driver.
 _USABLE_SHARE = 0.9
-_RESERVED_GIB = 0.4
 
 
 class Card(NamedTuple):
@@ -30,7 +30,7 @@ class Card(NamedTuple):
     @property
     def usable_gib(self) -> float:
         """Memory that weights and caches can take."""
-        return _USABLE_SHARE * self.gigabytes * 1e9 / 2**30 - _RESERVED_GIB
+        return _USABLE_SHARE * self.gigabytes * 1e9 / 2**30 - RESERVED_GIB
 
     @property
     def info(self) -> ModelInfo:

@@ -15,6 +15,10 @@ from langchain_swallow.errors import OutOfMemoryError
 
 BITS = {"8bit": 8, "4bit": 4}
 _LAYER = re.compile(r"\blayers\.\d+\.")
+# Prompt and answer of a question about documents.
+QUESTION_TOKENS = 4096
+# Intermediate results of a pass, and the workspaces of a GPU's libraries.
+RESERVED_GIB = 0.4
 # Shares of memory for the KV cache: of what is free on a GPU after loading, of all host memory, and
 # of the host memory that a large model leaves.
 _KV_SHARE_CUDA = 0.8
@@ -23,7 +27,7 @@ _KV_SHARE_LEFT = 0.7
 
 
 def fits(info: ModelInfo, device: str, dtype: torch.dtype, bits: int = 16) -> bool:
-    """Whether a device has memory for a checkpoint and the KV cache of 1,000 tokens.
+    """Whether a device has memory for a checkpoint and a question about documents.
 
     Args:
         info: The checkpoint.
@@ -35,8 +39,9 @@ def fits(info: ModelInfo, device: str, dtype: torch.dtype, bits: int = 16) -> bo
         return False  # quantized already, or this device cannot quantize
     if info.quantization == "awq" and not device.startswith("cuda"):
         return False  # AWQ kernels need a GPU
-    cache = info.kv_cache_gib_per_1000_tokens * dtype.itemsize / 2
-    return _loaded_gib(info, device, dtype, bits) + cache <= free_gib(device)
+    cache = info.kv_cache_gib_per_1000_tokens * QUESTION_TOKENS / 1000 * dtype.itemsize / 2
+    reserved = 0.0 if device == "cpu" else RESERVED_GIB
+    return _loaded_gib(info, device, dtype, bits) + cache + reserved <= free_gib(device)
 
 
 def check_memory(settings: LoadSettings, device: str, dtype: torch.dtype) -> None:

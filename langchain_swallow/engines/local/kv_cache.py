@@ -85,7 +85,7 @@ class KVCache:
             need, budget = (n * self._bytes_per_token / 1024**3 for n in (length, self._budget))
             raise MemoryError(
                 f"the KV cache of {length} tokens needs {need:.2f} GiB, "
-                f"the budget is {budget:.2f} GiB"
+                f"the budget is {budget:.2f} GiB, which is {self._budget} tokens"
             )
         if not self._has_room(length):
             return None

@@ -198,11 +198,13 @@ def _default_model(device: str | None) -> str:
     return _GPU_MODEL if (device or choose_device(None)).startswith("cuda") else _CPU_MODEL
 
 
-def _dtype_on(device: str) -> Any:
+def _dtype_on(device: str, model: str) -> Any:
     """The dtype of the weights on a device; `None` keeps the dtype of the checkpoint."""
     from langchain_swallow.engines.local.devices import choose_dtype
 
-    return choose_dtype("auto", device) if device.startswith("cuda") else None
+    if not device.startswith("cuda"):
+        return None
+    return choose_dtype("auto", device, "gemma" if "gemma" in model.lower() else "")
 
 
 def _sentence_transformer(
@@ -214,7 +216,7 @@ def _sentence_transformer(
 
     keep_to_allowed_cores()
     chosen = device or choose_device(None)
-    dtype = _dtype_on(chosen)
+    dtype = _dtype_on(chosen, model)
     options = {} if dtype is None else {"model_kwargs": {"dtype": dtype}}
     encoder = SentenceTransformer(model, device=chosen, **options)
 

@@ -1,7 +1,6 @@
 """ChatSwallow on a tiny checkpoint, loaded as a Swallow one is."""
 
 import asyncio
-import contextlib
 import json
 import os
 import sys
@@ -20,7 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from langchain_swallow import ChatSwallow
 from langchain_swallow.engines import registry as shared
 from langchain_swallow.engines.fake import FakeEngine
-from langchain_swallow.engines.local import devices, loading
+from langchain_swallow.engines.local import loading
 from langchain_swallow.engines.protocol import Request
 from langchain_swallow.errors import (
     BaseModelError,
@@ -424,18 +423,6 @@ def test_without_a_hub_the_error_says_what_to_do(monkeypatch, tmp_path):
 def test_no_gpu_is_a_typed_error(checkpoint):
     with pytest.raises(DeviceError, match="no CUDA GPU is visible"):
         ChatSwallow(model=str(checkpoint), device="cuda").invoke("問")
-
-
-@pytest.mark.parametrize(("in_hardware", "dtype"), [(True, torch.bfloat16), (False, torch.float16)])
-def test_a_gpu_that_only_emulates_bfloat16_gets_float16(monkeypatch, in_hardware, dtype):
-    """A T4, as Colab lends it, says that it supports bfloat16, unless asked for hardware."""
-    monkeypatch.setattr(torch.cuda, "device", contextlib.nullcontext)
-    monkeypatch.setattr(
-        torch.cuda,
-        "is_bf16_supported",
-        lambda including_emulation=True: including_emulation or in_hardware,
-    )
-    assert devices.choose_dtype("auto", "cuda:1") == dtype
 
 
 def test_attention_that_takes_no_masks_is_refused(checkpoint):
