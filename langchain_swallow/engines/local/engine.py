@@ -11,6 +11,7 @@ import time
 import traceback
 import weakref
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -37,7 +38,7 @@ from langchain_swallow.engines.local.model_runner import (
     end_ids,
     kv_bytes_per_token,
 )
-from langchain_swallow.engines.local.sampling import Sampler, token_logprob
+from langchain_swallow.engines.local.sampling import Sampler, choose, token_logprob
 from langchain_swallow.engines.local.scheduler import PROMPT_TOKENS, Scheduler, Work
 from langchain_swallow.engines.local.sequence import Sequence
 from langchain_swallow.engines.protocol import UNLOADED, Request, Sink, TokenLogprob, check_fits
@@ -297,8 +298,9 @@ class LocalEngine:
                 raise
             failed = error
         else:
+            chosen = _choose_first(work, outputs)
             for one, output in zip(work, outputs, strict=True):
-                self._accept(one, output)
+                self._accept(one, output, chosen.get(one.sequence))
             return
         # Not within `except`, and without the frames, which hold the tensors of the failed pass.
         traceback.clear_frames(failed.__traceback__)
@@ -319,13 +321,13 @@ class LocalEngine:
             for one in work:
                 self._compute([one])
 
-    def _accept(self, work: Work, output: Output | None) -> None:
-        """Choose tokens, and pass them to the scheduler and the caller."""
+    def _accept(self, work: Work, output: Output | None, first: int | None) -> None:
+        """Choose tokens, of which `first` may be known, and pass them to scheduler and caller."""
         tokens: list[int] = []
         is_last = False
         try:
             if output is not None:
-                tokens, is_last = self._choose(work, output)
+                tokens, is_last = self._choose(work, output, first)
         except Exception as error:  # from the grammar or the sampler
             if has_lost_device(error):
                 raise
@@ -337,7 +339,7 @@ class LocalEngine:
         if is_last:
             self.scheduler.end(work.sequence)
 
-    def _choose(self, work: Work, output: Output) -> tuple[list[int], bool]:
+    def _choose(self, work: Work, output: Output, first: int | None) -> tuple[list[int], bool]:
         """Return the tokens chosen, up to the first rejected draft, and whether the last ends the
         answer.
 
@@ -351,7 +353,11 @@ class LocalEngine:
             if token < 0:
                 raise EngineError(_NOT_NUMBERS)
             if not sequence.sampler.is_greedy:
-                token = sequence.sampler.choose(logits.clone())
+                if position > 0 or first is None:
+                    (token,) = choose([sequence.sampler], logits[None])
+                else:
+                    token = first
+                sequence.sampler.record(token)
             tokens.append(token)
             is_last = sequence.take(token, self._logprob(sequence, logits, token), self._end_ids)
             if is_last or token != draft:
@@ -363,3 +369,22 @@ class LocalEngine:
     def _logprob(self, sequence: Sequence, logits: torch.Tensor, token: int) -> TokenLogprob | None:
         top = sequence.request.logprobs
         return None if top is None else token_logprob(logits, token, top, self.tokenizer)
+
+
+def _choose_first(work: list[Work], outputs: Iterable[Output | None]) -> dict[Sequence, int]:
+    """Choose the next token of all sequences that are not greedy, as one computation.
+
+    Where one of them fails, each chooses for itself, so that the error is that sequence's.
+    """
+    rows = {
+        one.sequence: output.logits[0]
+        for one, output in zip(work, outputs, strict=True)
+        if output is not None and output.best[0] >= 0 and not one.sequence.sampler.is_greedy
+    }
+    if len(rows) < 2:
+        return {}
+    try:
+        samplers = [sequence.sampler for sequence in rows]
+        return dict(zip(rows, choose(samplers, torch.stack(list(rows.values()))), strict=True))
+    except Exception:  # raised again for the sequence that it concerns
+        return {}

@@ -61,6 +61,7 @@ class ModelRunner:
         positions = first + torch.arange(window.count, device=self.model.device)
         ids = [one.ids for one in work]
         logits = _pass(self.model, ids, positions, window, window.count)
+        _prepare_sampling(work, logits)
         return list(map(Output, logits, _best(logits)))
 
     def _prompts(self, work: list[Work]) -> list[Output | None]:
@@ -82,8 +83,15 @@ class ModelRunner:
         last_tokens = [end - 1 for end, one in zip(ends, work, strict=True) if one.ends_prompt]
         window = Windows(windows) if self.joins_prompts else windows[0]
         logits = _pass(self.model, [ids], positions[None], window, last_tokens)[0]
+        _prepare_sampling([one for one in work if one.ends_prompt], logits)
         outputs = iter(map(Output, logits[:, None], _best(logits[:, None])) if last_tokens else ())
         return [next(outputs) if one.ends_prompt else None for one in work]
+
+
+def _prepare_sampling(work: list[Work], logits: torch.Tensor) -> None:
+    """Compute the masks of grammars on the host, while a GPU still computes the pass."""
+    for one in work:
+        one.sequence.sampler.prepare(logits.shape[-1])
 
 
 def _best(logits: torch.Tensor) -> Any:

@@ -1,6 +1,7 @@
-"""Samples the next token of one sequence from its logits."""
+"""Samples the next tokens of sequences from their logits."""
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,11 @@ import torch
 
 from langchain_swallow.engines.grammar import TokenMask
 from langchain_swallow.engines.protocol import Request, TokenLogprob
+from langchain_swallow.errors import EngineError
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
 Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
+Booleans = np.ndarray[Any, np.dtype[np.bool_]]
 Indices = np.ndarray[Any, np.dtype[np.intp]]
 
 # Block size of the two-level search in the cumulative sum.
@@ -18,7 +21,7 @@ _BLOCK_SIZE = 512
 
 
 class Sampler:
-    """Samples the tokens of one sequence with its own random generator.
+    """How the tokens of one sequence are sampled, with its own random generator.
 
     The order is that of transformers: penalties, grammar, temperature, top-k, top-p, min-p. Each
     token takes one random number, so a seed gives the same answer independent of the batch. The
@@ -26,8 +29,11 @@ class Sampler:
     """
 
     def __init__(self, request: Request, device: torch.device, mask: TokenMask | None) -> None:
+        self.temperature = request.temperature
+        self.top_k = request.top_k
         self._request = request
         self._mask = mask
+        self._forbidden: Booleans | Exception | None = None
         self.random = random.Random(request.seed)
         self._seen: torch.Tensor | None = None
         if request.repetition_penalty != 1.0:
@@ -40,32 +46,30 @@ class Sampler:
     def is_greedy(self) -> bool:
         """Whether the next token is always the arg max of the raw logits."""
         is_plain = self._seen is None and self._written is None and self._mask is None
-        return self._request.temperature == 0 and is_plain
+        return self.temperature == 0 and is_plain
 
     @property
     def is_complete(self) -> bool:
         """Whether the grammar allows no further token."""
         return self._mask is not None and self._mask.is_complete
 
-    def choose(self, logits: torch.Tensor) -> int:
-        """Return the next token id for logits of shape (vocabulary,)."""
-        scores = self._penalize(logits.float())
-        if self._mask is not None:
-            forbidden = torch.from_numpy(self._mask.forbidden(scores.numel()))
-            scores.masked_fill_(forbidden.to(scores.device), -torch.inf)
-        if self._request.temperature == 0:
-            token = int(scores.argmax())
-        else:
-            token = self._draw(scores / self._request.temperature)
-        if self._seen is not None:
-            self._seen = torch.cat([self._seen, self._seen.new_tensor([token])])
-        if self._written is not None:
-            self._written = torch.cat([self._written, self._written.new_tensor([token])])
-        if self._mask is not None:
-            self._mask.advance(token)
-        return token
+    def prepare(self, vocabulary: int) -> None:
+        """Compute which tokens the grammar forbids next; `forbidden` raises its errors."""
+        if self._mask is not None and self._forbidden is None:
+            try:
+                self._forbidden = self._mask.forbidden(vocabulary)
+            except EngineError as error:
+                self._forbidden = error
 
-    def _penalize(self, scores: torch.Tensor) -> torch.Tensor:
+    def forbidden(self, vocabulary: int) -> Booleans | None:
+        """Return which tokens the grammar forbids next; `None` without a grammar."""
+        self.prepare(vocabulary)
+        if isinstance(self._forbidden, Exception):
+            raise self._forbidden
+        return self._forbidden
+
+    def penalize(self, scores: torch.Tensor) -> None:
+        """Apply the penalties to scores of shape (vocabulary,), in place."""
         if self._seen is not None:
             penalty = self._request.repetition_penalty
             seen = scores[self._seen]
@@ -73,20 +77,68 @@ class Sampler:
         if self._written is not None:
             # A repeated token is assigned the same score twice, so its penalty applies once.
             scores[self._written] = scores[self._written] - self._request.presence_penalty
-        return scores
 
-    def _draw(self, scores: torch.Tensor) -> int:
-        tokens = None
-        if 0 < self._request.top_k < scores.numel():
-            scores, tokens = scores.topk(self._request.top_k)
-        probabilities = scores.softmax(-1).cpu().numpy()
+    def draw(self, probabilities: Floats) -> int:
+        """Return the index of one of these probabilities, in proportion to them."""
         number = self.random.random()
         kept = _candidates(probabilities, self._request.top_p, self._request.min_p)
         if kept is None:
-            drawn = _sample_index(probabilities, number)
-        else:
-            drawn = int(kept[_sample_index(probabilities[kept], number)])
-        return drawn if tokens is None else int(tokens[drawn])
+            return _sample_index(probabilities, number)
+        return int(kept[_sample_index(probabilities[kept], number)])
+
+    def record(self, token: int) -> None:
+        """Note the token that was chosen.
+
+        Raises:
+            EngineError: The grammar has become too complex to follow.
+        """
+        if self._seen is not None:
+            self._seen = torch.cat([self._seen, self._seen.new_tensor([token])])
+        if self._written is not None:
+            self._written = torch.cat([self._written, self._written.new_tensor([token])])
+        if self._mask is not None:
+            self._forbidden = None
+            self._mask.advance(token)
+
+
+def choose(samplers: Sequence[Sampler], logits: torch.Tensor) -> list[int]:
+    """Return the next token id of each sequence, as one computation on the device.
+
+    Args:
+        samplers: The sequences. `record` their tokens before the next choice.
+        logits: Shape (sequences, vocabulary); they are not changed.
+
+    Raises:
+        EngineError: A grammar cannot be followed.
+    """
+    scores = logits.to(torch.float32, copy=True)
+    for sampler, row in zip(samplers, scores, strict=True):
+        sampler.penalize(row)
+    masks = {i: s.forbidden(scores.shape[1]) for i, s in enumerate(samplers)}
+    if masked := {i: mask for i, mask in masks.items() if mask is not None}:
+        forbidden = torch.from_numpy(np.stack(list(masked.values()))).to(scores.device)
+        rows = list(masked)
+        scores[rows] = scores[rows].masked_fill_(forbidden, -torch.inf)
+    tokens: dict[int, int] = {}
+    if greedy := [i for i, sampler in enumerate(samplers) if sampler.temperature == 0]:
+        tokens |= zip(greedy, scores[greedy].argmax(-1).tolist(), strict=True)
+    drawn = [i for i in range(len(samplers)) if i not in tokens]
+    for top_k in {samplers[i].top_k for i in drawn}:
+        rows = [i for i in drawn if samplers[i].top_k == top_k]
+        tokens |= zip(rows, _draw([samplers[i] for i in rows], scores[rows], top_k), strict=True)
+    return [tokens[i] for i in range(len(samplers))]
+
+
+def _draw(samplers: Sequence[Sampler], scores: torch.Tensor, top_k: int) -> list[int]:
+    scores = scores / scores.new_tensor([sampler.temperature for sampler in samplers])[:, None]
+    tokens = None
+    if 0 < top_k < scores.shape[1]:
+        scores, tokens = scores.topk(top_k)
+    probabilities = scores.softmax(-1).cpu().numpy()
+    drawn = [sampler.draw(row) for sampler, row in zip(samplers, probabilities, strict=True)]
+    if tokens is None:
+        return drawn
+    return [int(row[i]) for row, i in zip(tokens.cpu().numpy(), drawn, strict=True)]
 
 
 def _candidates(probabilities: Floats, top_p: float, min_p: float) -> Indices | None:

@@ -12,7 +12,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from langchain_swallow.engines.local.sampling import Sampler
+from langchain_swallow.engines.local.sampling import Sampler, choose
 from langchain_swallow.engines.protocol import Request
 
 DRAWS = 500
@@ -34,11 +34,17 @@ def sampler_of(**options):
     return Sampler(request, torch.device("cpu"), None)
 
 
+def choose_one(sampler, logits):
+    (token,) = choose([sampler], logits[None])
+    sampler.record(token)
+    return token
+
+
 def shares(logits, **options):
     """How often each token is drawn."""
     sampler = sampler_of(**options)
     sampler.random = Even()
-    drawn = Counter(sampler.choose(logits.clone()) for _ in range(DRAWS))
+    drawn = Counter(choose_one(sampler, logits) for _ in range(DRAWS))
     return {token: count / DRAWS for token, count in drawn.items()}
 
 
@@ -92,7 +98,7 @@ def test_what_is_forbidden_is_never_drawn(size):
 def test_a_seed_repeats_itself():
     logits = torch.randn(5000)
     first, again, other = (
-        [sampler.choose(logits.clone()) for _ in range(20)]
+        [choose_one(sampler, logits) for _ in range(20)]
         for sampler in (sampler_of(seed=1), sampler_of(seed=1), sampler_of(seed=2))
     )
     assert first == again != other
@@ -102,7 +108,7 @@ def test_a_seed_repeats_itself():
 def test_a_tiny_temperature_takes_the_likeliest_token(temperature):
     logits = torch.tensor([1.0, 80.0, 79.9, -torch.inf])
     sampler = sampler_of(temperature=temperature, top_p=0.9)
-    assert {sampler.choose(logits.clone()) for _ in range(20)} == {1}
+    assert {choose_one(sampler, logits) for _ in range(20)} == {1}
 
 
 def test_only_the_likeliest_is_left_at_a_min_p_of_one():
@@ -116,11 +122,35 @@ def test_presence_penalty_lowers_what_the_answer_has_once_and_not_the_prompt(opt
     sampler = sampler_of(presence_penalty=1.0, **(options | {"top_k": 1}))
     assert not sampler.is_greedy
     # 9.0, then 8.0 < 8.5, then 7.5 < 8.0: from then on both are lowered, and once only.
-    assert [sampler.choose(logits.clone()) for _ in range(5)] == [1, 2, 1, 1, 1]
+    assert [choose_one(sampler, logits) for _ in range(5)] == [1, 2, 1, 1, 1]
 
 
 def test_a_negative_presence_penalty_keeps_to_what_was_written():
     sampler = sampler_of(presence_penalty=-2.0, temperature=0.0)
-    assert sampler.choose(torch.tensor([1.0, 2.0])) == 1
-    assert sampler.choose(torch.tensor([3.0, 2.0])) == 1
-    assert sampler.choose(torch.tensor([5.0, 2.0])) == 0
+    assert choose_one(sampler, torch.tensor([1.0, 2.0])) == 1
+    assert choose_one(sampler, torch.tensor([3.0, 2.0])) == 1
+    assert choose_one(sampler, torch.tensor([5.0, 2.0])) == 0
+
+
+def test_sequences_are_sampled_together_as_each_alone():
+    """Same seeds, same tokens, with every option in the same computation."""
+    made = torch.Generator().manual_seed(4)
+    options = [
+        {"seed": 1},
+        {"seed": 2, "top_p": 0.8},
+        {"seed": 3, "top_k": 7},
+        {"seed": 4, "top_k": 7, "min_p": 0.1, "temperature": 2.0},
+        {"seed": 5, "repetition_penalty": 1.3},
+        {"temperature": 0.0, "presence_penalty": 0.7},
+        {"seed": 6, "top_k": 3, "presence_penalty": 1.5},
+    ]
+    together, alone = ([sampler_of(**chosen) for chosen in options] for _ in range(2))
+    for _ in range(30):
+        logits = 3 * torch.randn(len(options), 900, generator=made)
+        before = logits.clone()
+        tokens = choose(together, logits)
+        for sampler, token in zip(together, tokens, strict=True):
+            sampler.record(token)
+        assert torch.equal(logits, before)
+        wanted = [choose_one(s, row) for s, row in zip(alone, logits, strict=True)]
+        assert tokens == wanted
