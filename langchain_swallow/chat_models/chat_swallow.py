@@ -100,18 +100,23 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
         super().__init__(**fields | hub_token(fields))
 
     @classmethod
-    def from_model(cls, model: Any, tokenizer: Any, **fields: Any) -> Self:
+    def from_model(cls, model: Any, tokenizer: Any, *, prepare: bool = True, **fields: Any) -> Self:
         """Wrap a transformers model that is already loaded.
 
         Args:
-            model: A causal language model.
+            model: A causal language model. It is set to evaluation mode and to this package's
+                attention.
             tokenizer: Its tokenizer.
+            prepare: Whether to store the linear layers of a model on a CPU in the layout of its
+                matrix kernels, until `unload()`. The model then generates faster, also by its own
+                `generate`. It can be saved, but its weights cannot be changed. Layers with hooks,
+                quantized layers and those of other devices stay as they are. Default: true.
             **fields: Any field of `ChatSwallow` but those for loading.
         """
         loading = importlib.import_module("langchain_swallow.engines.local.loading")
         fingerprint = importlib.import_module("langchain_swallow.engines.fingerprint")
         name = fields.setdefault("model", model.config.name_or_path or type(model).__name__)
-        engine = loading.engine_from(model, tokenizer)
+        engine = loading.engine_from(model, tokenizer, prepare=prepare)
         return cls(loaded=LoadedEngine(engine, name, fingerprint.Fingerprint(engine)), **fields)
 
     @classmethod

@@ -6,6 +6,7 @@ takes about a second per GB. It happens once, and only if LangChain has a cache.
 
 import hashlib
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -33,20 +34,19 @@ class Fingerprint:
         model = self._engine.model
         if model is None:
             return self._unique
-        state = model.state_dict()
-        versions = tuple(map(_version, state.values()))
+        versions = tuple(_versions(model))
         if versions != self._versions:
-            self._text, self._versions = self._compute(model, state), versions
+            self._text, self._versions = self._compute(model), versions
         return self._text
 
-    def _compute(self, model: Any, state: dict[str, Any]) -> str:
+    def _compute(self, model: Any) -> str:
         try:
             vocabulary = self._engine.tokenizer.backend_tokenizer.to_str()
             template = str(self._engine.tokenizer.chat_template)
             digest = hashlib.sha256()
             for text in (model.config.to_json_string(), vocabulary, template):
                 digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
-            for name, tensor in sorted(state.items()):
+            for name, tensor in _state(model):
                 digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
                 digest.update(_bytes(tensor))
         except (AttributeError, NotImplementedError, RuntimeError, TypeError):
@@ -54,8 +54,20 @@ class Fingerprint:
         return digest.hexdigest()
 
 
-def _version(tensor: Any) -> tuple[int, int]:
-    return tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version
+def _versions(model: Any) -> Iterator[tuple[int, int]]:
+    for module in model.modules():
+        for tensor in (*module.parameters(False), *module.buffers(False)):
+            yield tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version
+        # The packed weight of a linear layer never changes.
+        yield id(getattr(module, "packed", None)), 0
+
+
+def _state(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield what `model.state_dict()` has, module by module: a packed weight is copied for it."""
+    for prefix, module in sorted(model.named_modules(), key=lambda named: named[0]):
+        own: dict[str, torch.Tensor] = {}
+        module._save_to_state_dict(own, f"{prefix}.", False)
+        yield from sorted(own.items())
 
 
 def _bytes(tensor: torch.Tensor) -> Any:

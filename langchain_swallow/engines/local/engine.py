@@ -11,7 +11,7 @@ import time
 import traceback
 import weakref
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -92,6 +92,7 @@ class LocalEngine:
             on a CPU and 256 on a GPU.
         prompt_lookup: Whether to use speculative decoding by prompt lookup; see `lookup`. Default:
             true.
+        on_close: Called once, when no pass runs any longer.
     """
 
     name = "transformers"
@@ -106,9 +107,11 @@ class LocalEngine:
         kv_budget_bytes: int = 4 * 1024**3,
         block: int | None = None,
         prompt_lookup: bool = True,
+        on_close: Callable[[], None] | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
+        self._on_close = on_close
         self._device = model.device
         self._is_on_cpu = is_on_cpu(model)
         self.context_window = context_window
@@ -213,6 +216,9 @@ class LocalEngine:
             self._thread.join()
         _open_engines.discard(self)
         self._cache.clear()
+        if self._on_close is not None:
+            self._on_close()
+            self._on_close = None
         self.model = None
         self._runner.model = None
         release_freed_memory()

@@ -17,7 +17,7 @@ from langchain_swallow.engines.local.devices import (
 )
 from langchain_swallow.engines.local.engine import LocalEngine
 from langchain_swallow.engines.local.fitting import BITS, check_memory, kv_budget, too_large
-from langchain_swallow.engines.local.packing import pack_linear_layers
+from langchain_swallow.engines.local.packing import pack_linear_layers, pack_until_undone
 from langchain_swallow.engines.local.quantized import has_kernels, quantize_linear_layers
 from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.engines.tokenizers import tokenizer_from_files
@@ -88,15 +88,17 @@ def engine_from(
     context_window: int | None = None,
     *,
     prompt_lookup: bool = True,
+    prepare: bool = False,
 ) -> LocalEngine:
     """Return an engine for a model that is already loaded.
 
     Args:
-        model: Set to evaluation mode and to this engine's attention; otherwise unchanged.
+        model: Set to evaluation mode and to this engine's attention.
         tokenizer: The model's tokenizer.
         context_window: Maximum number of tokens of prompt and answer together. `None`, or a value
             above the model's context window, takes the model's.
         prompt_lookup: See `LocalEngine`.
+        prepare: Whether to pack the linear layers of a model on a CPU until the engine is closed.
 
     Raises:
         ValueError: The model's attention does not support masks.
@@ -107,6 +109,7 @@ def engine_from(
     keep_to_allowed_cores()
     if not is_on_cpu(model):
         _warm_up(model)
+    undo = pack_until_undone(model) if prepare else None
     limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 4096
     return LocalEngine(
         model.eval(),
@@ -114,6 +117,7 @@ def engine_from(
         context_window=min(context_window or limit, limit),
         kv_budget_bytes=kv_budget(model),
         prompt_lookup=prompt_lookup,
+        on_close=undo,
     )
 
 

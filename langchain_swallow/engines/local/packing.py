@@ -7,7 +7,9 @@ rows takes about 0.7 of the time in float32, and a step of any number of rows ab
 """
 
 import functools
-from typing import Any
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, TypeGuard
 
 import torch
 from torch import nn
@@ -30,6 +32,24 @@ class PackedLinear(nn.Module):
         weight = linear.weight.detach()
         self.packed = torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS)
 
+    def __getattr__(self, name: str) -> Any:
+        # A copy of the weight would take changes without a word.
+        if name == "weight":
+            raise AttributeError(
+                "This layer's weight is packed for inference. To read or change it, unload() the "
+                "chat model, or use ChatSwallow.from_model(…, prepare=False)."
+            )
+        return super().__getattr__(name)
+
+    def dense_weight(self) -> torch.Tensor:
+        """Return a copy of the weight as a plain matrix, shape (out, in)."""
+        return self.packed.to_dense()
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        # torch's method leaves out `packed`, so that a saved model would lack these weights.
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination[f"{prefix}weight"] = self.dense_weight()
+
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Map shape (…, in) to (…, out)."""
         return product(rows, self.packed, self.bias)
@@ -46,19 +66,53 @@ def product(
 def pack_linear_layers(model: Any) -> None:
     """Replace the linear layers of a model that is used for inference only.
 
-    Outputs are equal up to rounding. The model can no longer be saved or trained. Does nothing on
-    other devices, for other dtypes, and if torch or the CPU lacks support.
+    Outputs are equal up to rounding. The model can no longer be trained. Does nothing on other
+    devices, for other dtypes, and if torch or the CPU lacks support.
     """
-    if model.device.type != "cpu":
-        return
-    dtypes = [dtype for dtype in _DTYPES if is_supported(dtype)]
+    replace_modules(model, lambda module: PackedLinear(module) if _suits(module) else None)
 
-    def packed(module: nn.Module) -> PackedLinear | None:
-        if type(module) is not nn.Linear or module.weight.dtype not in dtypes:
+
+def pack_until_undone(model: Any) -> Callable[[], None]:
+    """Replace the linear layers of a model that belongs to the caller; as `pack_linear_layers`.
+
+    The layers are kept without their weights, so that no weight is in memory twice. A weight that
+    another module has too (tied embeddings) is kept.
+
+    Returns:
+        A function that puts the layers back, with the same parameters as before.
+    """
+    owners = Counter(
+        id(weights) for module in model.modules() for weights in module.parameters(False)
+    )
+    replaced: dict[PackedLinear, nn.Linear] = {}
+
+    def packed(module: nn.Module) -> nn.Module | None:
+        if not _suits(module):
             return None
-        return PackedLinear(module)
+        layer = PackedLinear(module)
+        replaced[layer] = module
+        if owners[id(module.weight)] == 1:
+            module.weight.data = module.weight.data.new_empty(0)
+        return layer
+
+    def plain(module: nn.Module) -> nn.Module | None:
+        if not isinstance(module, PackedLinear):
+            return None
+        layer = replaced.pop(module, None)
+        if layer is not None and not layer.weight.numel():
+            layer.weight.data = module.dense_weight()
+        return layer
 
     replace_modules(model, packed)
+    return lambda: replace_modules(model, plain)
+
+
+def _suits(module: nn.Module) -> TypeGuard[nn.Linear]:
+    """Whether a layer can be packed: none that hooks watch or change."""
+    if type(module) is not nn.Linear or module.weight.device.type != "cpu":
+        return False
+    has_hooks = module._forward_hooks or module._forward_pre_hooks or hasattr(module, "_hf_hook")
+    return not has_hooks and module.weight.dtype in _DTYPES and is_supported(module.weight.dtype)
 
 
 def weight_bytes(model: nn.Module) -> int:
