@@ -60,7 +60,7 @@ class ToolUse:
         controls: Ids of the model's control tokens, by their texts.
 
     Raises:
-        ValueError: `choice` is neither a mode nor the name of a tool.
+        GrammarError: `choice` is neither a mode nor the name of a tool.
     """
 
     tools: tuple[dict[str, Any], ...]
@@ -74,7 +74,7 @@ class ToolUse:
     def __post_init__(self) -> None:
         names = [tool["function"]["name"] for tool in self.tools]
         if self.choice not in ("auto", "any", "none", *names):
-            raise ValueError(
+            raise GrammarError(
                 f"Unknown tool_choice {self.choice!r}. Use auto, any, none or one of "
                 f"{', '.join(names)}."
             )

@@ -29,6 +29,8 @@ class Answer:
         usage: Tokens of the chat model, where it reports them.
         reasoning: The model's thought before the answer, where it gives one; no citation is looked
             for in it.
+        finish_reason: Why the model ended the answer, such as `stop` or `length`; empty if it does
+            not report it, or was not asked.
     """
 
     text: str = ""
@@ -40,6 +42,7 @@ class Answer:
     corrected_citations: tuple[tuple[int, int], ...] = ()
     usage: UsageMetadata | None = field(default=None, compare=False)
     reasoning: str = ""
+    finish_reason: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         # What a checkpoint of LangGraph gives back has lists.
@@ -65,6 +68,7 @@ class Answer:
             corrected_citations=self.corrected_citations + other.corrected_citations,
             usage=usage,
             reasoning=self.reasoning + other.reasoning,
+            finish_reason=self.finish_reason or other.finish_reason,
         )
 
     def __str__(self) -> str:

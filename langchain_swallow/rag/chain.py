@@ -217,8 +217,9 @@ class _Reader:
         if self._require_support:
             shown = ""
         reasoning = message_reasoning(chunk)
-        if shown or usage or reasoning:
-            yield Answer(text=shown, usage=usage, reasoning=reasoning)
+        reason = getattr(chunk, "response_metadata", {}).get("finish_reason") or ""
+        if shown or usage or reasoning or reason:
+            yield Answer(shown, usage=usage, reasoning=reasoning, finish_reason=reason)
 
     def finish(self) -> Iterator[Answer]:
         """The rest of the text, then what was found out about it."""

@@ -22,7 +22,7 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         {**document, "metadata": _public(document["metadata"])} for document in shown["documents"]
     ]
     shown["citations"] = [
-        {**citation, "source": _name(citation["source"])} for citation in shown["citations"]
+        {**citation, "source": public_name(citation["source"])} for citation in shown["citations"]
     ]
     plain: dict[str, Any] = replace_surrogates_in(shown)
     return plain
@@ -33,7 +33,7 @@ def _public(metadata: dict[str, Any]) -> dict[str, Any]:
     # For files that this package has read, other keys come from the file's own records.
     paths = frozenset({"source"}) if "content_hash" in metadata else _PATHS
     return {
-        name: _name(value) if name in paths else _public_parts(value)
+        name: public_name(value) if name in paths else _public_parts(value)
         for name, value in metadata.items()
         if name not in _SERVER_KEYS
     }
@@ -45,7 +45,8 @@ def _public_parts(value: Any) -> Any:
     return [_public_parts(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def _name(path: Any) -> Any:
+def public_name(path: Any) -> Any:
+    """Return a path or paths as file names."""
     if isinstance(path, list | tuple):
-        return [_name(part) for part in path]
+        return [public_name(part) for part in path]
     return PureWindowsPath(readable_path(path)).name if isinstance(path, str) else path

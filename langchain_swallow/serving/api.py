@@ -32,6 +32,7 @@ from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.failures import failure
 from langchain_swallow.serving.forms import FORM_SCHEMA, received_files
 from langchain_swallow.serving.leaving import ClientLeftError, unless_left
+from langchain_swallow.serving.openai_api import openai_router
 from langchain_swallow.serving.readiness import Readiness
 from langchain_swallow.serving.sessions import Session
 from langchain_swallow.serving.uploads import Uploaded
@@ -53,6 +54,7 @@ def create_api(assistant: Assistant) -> FastAPI:
     * `DELETE /v1/sessions/{session}`: delete a session.
     * `POST`, `GET /v1/sessions/{session}/documents` and `DELETE …/documents/{name}`: the session's
       own documents.
+    * The routes of `openai_router`.
     * `GET /health`: whether the server runs; `GET /ready`: whether it can answer.
     """
     # Swagger and ReDoc are off, because their pages load scripts from other sites.
@@ -67,6 +69,7 @@ def create_api(assistant: Assistant) -> FastAPI:
     _add_handlers(app)
     _add_probes(app, assistant)
     _add_sessions(app, assistant)
+    app.include_router(openai_router(assistant))
 
     async def answers(request: Request, question: Question) -> Response:
         settings = question.settings(assistant.lengths)

@@ -6,11 +6,12 @@ import functools
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from langchain_core.documents import Document
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_text_splitters import TextSplitter
 
@@ -35,6 +36,8 @@ from langchain_swallow.serving.sessions import Session, Sessions
 from langchain_swallow.serving.settings import MAX_QUESTION_CHARS, AnswerLengths, Settings
 from langchain_swallow.serving.uploads import Limits, Received, Uploaded, Worker
 from langchain_swallow.text.json_text import json_text
+
+T = TypeVar("T")
 
 
 class Assistant:
@@ -85,7 +88,7 @@ class Assistant:
         settings: Settings | None = None,
         *,
         again: bool = False,
-    ) -> AsyncIterator[Answer]:
+    ) -> AsyncGenerator[Answer, None]:
         """Stream the pieces of an answer; closing the stream ends the generation.
 
         Args:
@@ -116,15 +119,34 @@ class Assistant:
         async with session.lock:
             if again:
                 session.history.take_back(question)
-            self._answering += 1
-            try:
-                turn = astream_turn(chain, question, session.history)
-                pieces = until(self._ending, turn, StoppingError)
-                async with contextlib.aclosing(pieces) as open_pieces:  # type: ignore[type-var]
-                    async for piece in open_pieces:
-                        yield piece
-            finally:
-                self._answering -= 1
+            turn = astream_turn(chain, question, session.history)
+            async with contextlib.aclosing(self._until_end(turn)) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+    async def search(self, session: Session, question: str, k: int) -> list[Document]:
+        """Return the `k` best passages for a question, without an answer."""
+        return await self._retriever(session, k).ainvoke(question)
+
+    async def generate(
+        self, messages: Sequence[BaseMessage], parameters: Mapping[str, Any]
+    ) -> AsyncGenerator[Any, None]:
+        """Stream the chunks of the chat model's answer, without documents; see `answer`."""
+        chunks = self.llm.astream(messages, **parameters)
+        async with contextlib.aclosing(self._until_end(chunks)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _until_end(self, pieces: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+        """Yield the pieces of an answer until the server stops."""
+        self._answering += 1
+        try:
+            unended = until(self._ending, pieces, StoppingError)
+            async with contextlib.aclosing(unended) as open_pieces:  # type: ignore[type-var]
+                async for piece in open_pieces:
+                    yield piece
+        finally:
+            self._answering -= 1
 
     @contextlib.contextmanager
     def admitted(self, session: Session) -> Iterator[None]:

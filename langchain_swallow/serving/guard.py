@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from langchain_swallow._system.language import accepted_language, in_language, use_language
@@ -18,6 +18,7 @@ from langchain_swallow.serving.cookies import (
 )
 from langchain_swallow.serving.forms import takes_files
 from langchain_swallow.serving.login import Logins, login_form
+from langchain_swallow.serving.openai_errors import refusal_response
 from langchain_swallow.serving.origins import host_name, is_from_another_site
 from langchain_swallow.serving.proxies import Proxies
 from langchain_swallow.serving.refusals import TooLargeError, too_large
@@ -90,7 +91,7 @@ class Guard:
             # The client disconnected within a login form, so there is no response.
             return
         except TooLargeError as error:
-            refused = JSONResponse({"detail": str(error)}, error.status)
+            refused = refusal_response(scope, error.status, str(error))
             await refused(scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
@@ -99,18 +100,18 @@ class Guard:
                 "このホスト名からのアクセスは許可されていません。127.0.0.1 を使ってください。",
                 "This host name is not permitted. Use 127.0.0.1.",
             )
-            return JSONResponse({"detail": detail}, status_code=421)
+            return refusal_response(scope, 421, detail)
         if is_from_another_site(scope, headers):
             detail = in_language(
                 "ほかのサイトのページからのリクエストは受け付けません。",
                 "The request is from another site.",
             )
-            return JSONResponse({"detail": detail}, status_code=403)
+            return refusal_response(scope, 403, detail)
         length = headers.get("content-length", "0")
         if length.isascii() and length.isdigit() and int(length) <= self._largest(scope):
             return None
         refused = too_large(self._largest(scope))
-        return JSONResponse({"detail": str(refused)}, refused.status)
+        return refusal_response(scope, refused.status, str(refused))
 
     def _is_known(self, name: str) -> bool:
         # Loopback addresses are not names, so another site cannot point one here.
@@ -159,7 +160,7 @@ class Guard:
                 "Authorization: Bearer に、サーバーのトークンが必要です。",
                 "Authorization: Bearer must have the server's token.",
             )
-            response = JSONResponse({"detail": detail}, status_code=401)
+            response = refusal_response(scope, 401, detail)
         await response(scope, receive, send)
 
 

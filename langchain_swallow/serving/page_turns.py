@@ -94,7 +94,7 @@ class PageTurns:
                 self._assistant.lengths,
             )
             answers = self._assistant.answer(session, question, settings, again=again)
-            async with contextlib.aclosing(answers) as pieces:  # type: ignore[type-var]
+            async with contextlib.aclosing(answers) as pieces:
                 async for piece in pieces:
                     answer += piece
                     turn.answer = answer.text

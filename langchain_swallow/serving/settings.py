@@ -1,5 +1,6 @@
 """Settings of an answer that a user may choose, with their ranges."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +61,8 @@ class Settings:
             `None` is the default of `lengths`.
         temperature: 0 (greedy) to 1.5; `None` takes the model's default.
         lengths: Default and maximum length of the answer.
+        parameters: More parameters of the chat model, which replace those above; the chat model
+            validates them. Empty by default.
 
     Raises:
         InvalidValueError: A setting is out of its range.
@@ -71,6 +74,7 @@ class Settings:
     max_tokens: int | None = None
     temperature: float | None = None
     lengths: AnswerLengths = field(default_factory=AnswerLengths)
+    parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if self.preset not in rag_presets():
@@ -108,7 +112,7 @@ class Settings:
         parameters: dict[str, Any] = {"max_tokens": self.max_tokens or self.lengths.default}
         if self.temperature is not None:
             parameters["temperature"] = self.temperature
-        bound: Runnable[Any, Any] = llm.bind(**parameters)
+        bound: Runnable[Any, Any] = llm.bind(**{**parameters, **self.parameters})
         return bound
 
 
