@@ -1,5 +1,5 @@
-"""`langchain-swallow models | demo | index | sync | ask | chat | serve | bench | config |
-completion | eval`.
+"""`langchain-swallow models | demo | index | sync | ask | chat | serve | mcp | bench |
+config | completion | eval`.
 
 Answers go to stdout, everything else to stderr. Exit codes: 0, 1 for an error, 2 for wrong usage.
 """
@@ -20,6 +20,7 @@ from langchain_swallow.cli import (
     documents,
     evaluate,
     evaluate_rag,
+    mcp,
     models,
     serve,
 )
@@ -77,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     version = in_language("バージョンを表示する", "Show the version")
     parser.add_argument("--version", action="version", version=__version__, help=version)
     commands = parser.add_commands(in_language("コマンド", "Commands"), "COMMAND")
-    for module in (models, documents, chat, serve, bench, config):
+    for module in (models, documents, chat, serve, mcp, bench, config):
         module.add_parsers(commands)
     about = in_language("モデルと RAG の品質を測る", "Evaluate models and chains")
     evaluation: Command = commands.add_parser("eval", help=about, description=about)

@@ -3,10 +3,11 @@
 import contextlib
 import socket
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 import gradio as gr
 from fastapi import FastAPI
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from langchain_swallow.serving.api import create_api
@@ -29,7 +30,7 @@ def create_app(
     hosts: tuple[str, ...] = (),
     proxies: Sequence[str] = (),
 ) -> ASGIApp:
-    """Return the ASGI application.
+    """Return the ASGI application; with the extra `mcp`, the MCP server is at `/mcp`.
 
     Args:
         assistant: What answers.
@@ -39,6 +40,11 @@ def create_app(
         proxies: Addresses of proxies whose `X-Forwarded-*` headers are trusted.
     """
     app = create_api(assistant)
+    if find_spec("mcp") is not None:
+        # Imported here, because it needs the extra `mcp`.
+        from langchain_swallow.serving.mcp_server import McpApp
+
+        app.router.routes.append(Route("/mcp", McpApp(assistant), include_in_schema=False))
     if page:
         _add_page(app, assistant)
     max_form = largest_form(assistant.limits)
