@@ -8,7 +8,7 @@ table of `docs/runs/NAME.json`; `NAME#2` is its second table. Between
 `<!-- help: en engine -->`; after `<!-- models -->` the catalog; after
 `<!-- cards: en -->` which model fits which GPU; after `<!-- headlines: en -->` six figures; after
 `<!-- loading options: en -->` and `<!-- generation options: en -->` the parameters of the chat
-model. The rest is written by people.
+model; after `<!-- http api -->` the requests of the server. The rest is written by people.
 """
 
 import json
@@ -23,6 +23,7 @@ from langchain_swallow.cli import _parser
 from langchain_swallow.evaluation.tables import Table
 from tests.benchmarks.cards import cards_table
 from tests.benchmarks.headlines import headlines_table
+from tests.benchmarks.http_api import http_api_page
 from tests.benchmarks.parameters import parameters_table
 from tests.benchmarks.pictures import draw_pictures
 
@@ -40,6 +41,7 @@ _MODELS = re.compile(r"<!-- models -->\n.*?<!-- end -->", re.DOTALL)
 _OPTIONS = re.compile(r"(<!-- (\w+) options: (ja|en) -->\n).*?<!-- end -->", re.DOTALL)
 _CARDS = re.compile(r"<!-- cards: (ja|en)( in README)? -->\n.*?<!-- end -->", re.DOTALL)
 _HEADLINES = re.compile(r"<!-- headlines: (ja|en) -->\n.*?<!-- end -->", re.DOTALL)
+_HTTP_API = re.compile(r"<!-- http api -->\n.*?<!-- end -->", re.DOTALL)
 _HELP = re.compile(r"(<!-- help: (ja|en) ([\w -]+?) -->\n).*?<!-- end -->", re.DOTALL)
 # Shown once: the same for every command that runs a model.
 _ENGINE = "engine"
@@ -56,6 +58,7 @@ def fill(text: str) -> str:
         opening = match[0].split("\n", 1)[0]
         return f"{opening}\n{_how(figures)}\n\n{table.markdown()}\n<!-- end -->"
 
+    text = _HTTP_API.sub(_http_api, text)
     text = _HEADLINES.sub(_headlines, _CARDS.sub(_cards, _OPTIONS.sub(_options, text)))
     return _MODELS.sub(_models, _HELP.sub(_help, _BLOCK.sub(block, text)))
 
@@ -74,6 +77,11 @@ def _headlines(match: re.Match[str]) -> str:
 def _options(match: re.Match[str]) -> str:
     """Every parameter of a chat model."""
     return f"{match[1]}{parameters_table(match[2], match[3])}\n<!-- end -->"
+
+
+def _http_api(_: re.Match[str]) -> str:
+    """Every request of the server."""
+    return f"<!-- http api -->\n{http_api_page()}\n<!-- end -->"
 
 
 def _models(_: re.Match[str]) -> str:
