@@ -1,7 +1,7 @@
 """Reads charts, SmartArt, pictures and embedded objects of Office files as lines of text.
 
-Charts give their titles, and their data if the file has no sheet with them. SmartArt gives its
-texts, and pictures the description that their author wrote. Everything else is counted.
+Charts give their titles and series, and their data if the file has no sheet with them. SmartArt
+gives its texts, and pictures the description that their author wrote. Everything else is counted.
 """
 
 import re
@@ -117,13 +117,16 @@ def diagram_lines(root: Any) -> list[str]:
 
 
 def chart_lines(root: Any, *, has_data: bool) -> list[str]:
-    """Return the titles of a chart and its axes; with `has_data`, also a row per category."""
+    """Return the titles of a chart and its axes, and its series or, with `has_data`, its data."""
     titles = [shape_text(title) for title in root.iter() if str(title.tag).endswith("}title")]
     lines = list(dict.fromkeys(filter(None, titles)))
     series = list(root.iter(f"{_C}ser"))
-    if not has_data or not series:
-        return lines
     names = ["", *("".join(_points(one.find(f"{_C}tx")).values()) for one in series)]
+    if not has_data:
+        shown = "、".join(filter(None, names))
+        return [*lines, f"（グラフの系列: {shown}）"] if shown else lines
+    if not series:
+        return lines
     categories: dict[int, str] = {}
     for one in series:
         for kind in ("cat", "xVal"):

@@ -18,6 +18,7 @@ from langchain_swallow.documents.readers.markdown import read_markdown
 from langchain_swallow.documents.readers.pdf import read_pdf
 from langchain_swallow.documents.readers.pptx import read_pptx
 from langchain_swallow.documents.readers.section import LeftOut, Section, Sections
+from langchain_swallow.documents.readers.spreadsheet import read_spreadsheet
 from langchain_swallow.documents.readers.xlsx import read_xlsx
 from langchain_swallow.errors import DocumentError
 
@@ -69,11 +70,11 @@ _BINARY_FORMATS: dict[str, Callable[[bytes, str], list[Section]]] = {
     ".ppsx": read_pptx,
     ".xlsx": read_xlsx,
     ".xlsm": read_xlsx,
+    **dict.fromkeys((".xls", ".xlsb", ".ods"), read_spreadsheet),
 }
 # Unsupported document formats, and the formats in which their programs can save them.
 _SAVED_AS = {
     **dict.fromkeys((".doc", ".dot", ".rtf", ".odt"), ".docx"),
-    **dict.fromkeys((".xls", ".xlsb", ".ods"), ".xlsx"),
     **dict.fromkeys((".ppt", ".pps", ".odp"), ".pptx"),
 }
 # Formats whose sections begin with text of the file itself, so that its line can be found.

@@ -8,7 +8,8 @@ from langchain_swallow.documents.readers.drawing import remove_fallbacks, shape_
 from langchain_swallow.documents.readers.graphics import Graphics
 from langchain_swallow.documents.readers.relations import Relation, relations
 from langchain_swallow.documents.readers.section import LeftOut
-from langchain_swallow.documents.readers.xlsx_sheet import Sheet, read_area, string_text
+from langchain_swallow.documents.readers.sheet import Sheet
+from langchain_swallow.documents.readers.xlsx_sheet import read_area, string_text
 from langchain_swallow.documents.readers.xlsx_styles import MAIN
 from langchain_swallow.documents.readers.xml import parse_xml
 

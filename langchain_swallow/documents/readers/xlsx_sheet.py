@@ -8,12 +8,13 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any
 
 from lxml import etree
 
+from langchain_swallow.documents.readers.sheet import Area, Sheet, hide
 from langchain_swallow.documents.readers.xlsx_numbers import shown_number, shown_text
 from langchain_swallow.documents.readers.xlsx_styles import MAIN, Style
 from langchain_swallow.documents.readers.xml import without_strict_namespaces
@@ -24,32 +25,9 @@ _RANGE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})(?::\$?([A-Z]{1,3})\$?([0-9]
 _MAX_CACHED_NUMBERS = 100_000
 # Per sheet, since every cell may refer to the same long text.
 _MAX_CHARACTERS = 300_000_000
+# A sheet with more rows is a list, not a form; its rules would only take memory.
+_MAX_RULED_ROWS = 20_000
 _EPOCH = datetime(1899, 12, 30)
-
-
-@dataclass(frozen=True, slots=True)
-class Area:
-    """A rectangle of cells: its first row and column, from 0, and those after its last."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-
-
-@dataclass(slots=True)
-class Sheet:
-    """The cells of a sheet.
-
-    `rows` has their texts by row and column, from 0. `looks` has, for cells that are bold or
-    filled, their `Style.look`. `merged` has the merged areas, and `uncomputed` is the number of
-    formulas without a stored value.
-    """
-
-    rows: dict[int, dict[int, str]] = field(default_factory=dict)
-    looks: dict[int, dict[int, int]] = field(default_factory=dict)
-    merged: list[Area] = field(default_factory=list)
-    uncomputed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +129,23 @@ def read_sheet(data: bytes, name: str, book: Book) -> Sheet:
     """
     sheet = Sheet()
     reader = _CellReader(book)
+    rules = _Rules(sheet, book.styles)
+    hidden_rows: set[int] = set()
+    hidden_columns: list[range] = []
     row, characters = -1, 0
-    for element in _elements(data, name, f"{MAIN}row", f"{MAIN}mergeCell"):
+    for element in _elements(data, name, f"{MAIN}row", f"{MAIN}mergeCell", f"{MAIN}col"):
         if element.tag == f"{MAIN}mergeCell":
             if area := read_area(element.get("ref", "")):
-                sheet.merged.append(area)
+                sheet.merged[area.top, area.left] = area
             continue
-        number = element.get("r", "")
-        row = int(number) - 1 if number.isdecimal() and int(number) else row + 1
-        texts, looks = reader.row(element)
+        if element.tag == f"{MAIN}col":
+            if _is_hidden(element, "width"):
+                hidden_columns.append(range(_int(element, "min") - 1, _int(element, "max")))
+            continue
+        row = _int(element, "r") - 1 if _int(element, "r") else row + 1
+        if _is_hidden(element, "ht"):
+            hidden_rows.add(row)
+        texts, looks = reader.row(element, rules.at(row))
         characters += sum(map(len, texts.values()))
         if characters > _MAX_CHARACTERS:
             raise DocumentError(
@@ -170,7 +156,47 @@ def read_sheet(data: bytes, name: str, book: Book) -> Sheet:
             if looks:
                 sheet.looks.setdefault(row, {}).update(looks)
     sheet.uncomputed = reader.uncomputed
+    if row >= _MAX_RULED_ROWS:
+        sheet.left_rules, sheet.top_rules = {}, {}
+    hide(sheet, hidden_rows, hidden_columns)
     return sheet
+
+
+def _int(element: Any, name: str) -> int:
+    text = element.get(name, "")
+    return int(text) if text.isdecimal() else 0
+
+
+def _is_hidden(element: Any, size: str) -> bool:
+    """Whether a row or column is hidden, or has no height or width."""
+    return element.get("hidden") in ("1", "true") or element.get(size) == "0"
+
+
+class _Rules:
+    """Collects the rules between the cells of a sheet, which either neighbor may have."""
+
+    def __init__(self, sheet: Sheet, styles: Sequence[Style]) -> None:
+        self._left, self._top = sheet.left_rules, sheet.top_rules
+        self._sides = {str(i): style.rules for i, style in enumerate(styles) if style.rules}
+
+    def at(self, row: int) -> Callable[[int, str | None], None]:
+        """Return a function that adds the rules of a cell in this row."""
+
+        def add(column: int, style: str | None) -> None:
+            sides = self._sides.get(style or "0")
+            if sides is None or row >= _MAX_RULED_ROWS:
+                return
+            here, right = 1 << column, 2 << column
+            for side, lines, at, bit in (
+                ("left", self._left, row, here),
+                ("right", self._left, row, right),
+                ("top", self._top, row, here),
+                ("bottom", self._top, row + 1, here),
+            ):
+                if side in sides:
+                    lines[at] = lines.get(at, 0) | bit
+
+        return add
 
 
 class _CellReader:
@@ -190,8 +216,10 @@ class _CellReader:
             "d": self._date,
         }
 
-    def row(self, row: Any) -> tuple[dict[int, str], dict[int, int]]:
-        """Return the texts and looks of a row, by column."""
+    def row(
+        self, row: Any, add_rules: Callable[[int, str | None], None]
+    ) -> tuple[dict[int, str], dict[int, int]]:
+        """Return the texts and looks of a row, by column; `add_rules` receives the cells."""
         texts: dict[int, str] = {}
         looks: dict[int, int] = {}
         column = -1
@@ -199,6 +227,7 @@ class _CellReader:
             place = cell.get("r")
             column = column + 1 if place is None else self._place(place, column + 1)
             style = cell.get("s")
+            add_rules(column, style)
             if text := self._cell(cell, style):
                 texts[column] = text
                 if look := self._style(style).look:

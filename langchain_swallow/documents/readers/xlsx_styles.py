@@ -1,4 +1,4 @@
-"""Reads the styles of a workbook: number formats, and whether cells are bold or filled."""
+"""Reads the styles of a workbook: number formats, bold letters, fills, and rules around cells."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -30,10 +30,15 @@ _BUILT_IN = {
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """The number format of a cell, and its `look`: 0 if plain, equal for equal bold and fill."""
+    """The number format of a cell, its look, and its rules.
+
+    `look` is 0 if the cell is plain, and equal for equal bold and fill. `rules` has the sides of
+    the cell that are ruled.
+    """
 
     format: str = "General"
     look: int = 0
+    rules: frozenset[str] = frozenset()
 
 
 def cell_styles(root: Any) -> list[Style]:
@@ -49,12 +54,14 @@ def cell_styles(root: Any) -> list[Style]:
     }
     fonts = [_is_bold(font) for font in _children(root, "fonts")]
     fills = [_color(fill) for fill in _children(root, "fills")]
+    borders = [_ruled_sides(border) for border in _children(root, "borders")]
     looks: dict[tuple[bool, str], int] = {(False, ""): 0}
     styles = []
     for xf in _children(root, "cellXfs"):
         look = (_at(fonts, xf.get("fontId"), False), _at(fills, xf.get("fillId"), ""))
         code = formats.get(_int(xf.get("numFmtId")), "General")
-        styles.append(Style(code or "General", looks.setdefault(look, len(looks))))
+        rules = _at(borders, xf.get("borderId"), frozenset())
+        styles.append(Style(code or "General", looks.setdefault(look, len(looks)), rules))
     return styles
 
 
@@ -66,6 +73,16 @@ def _children(root: Any, name: str) -> list[Any]:
 def _is_bold(font: Any) -> bool:
     bold = font.find(f"{MAIN}b")
     return bold is not None and bold.get("val", "1") not in ("0", "false")
+
+
+def _ruled_sides(border: Any) -> frozenset[str]:
+    sides = {"start": "left", "end": "right"}
+    return frozenset(
+        sides.get(side, side)
+        for e in border
+        if isinstance(e.tag, str) and e.get("style", "none") != "none"
+        for side in [e.tag.rpartition("}")[2]]
+    )
 
 
 def _color(fill: Any) -> str:

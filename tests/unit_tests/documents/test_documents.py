@@ -285,12 +285,12 @@ def test_a_docx_that_grows_without_end_is_refused(tmp_path):
 
 
 def test_documents_that_no_reader_knows_are_told(tmp_path, caplog):
-    for name in ("一.doc", "二.DOC", "表.xls", "図.png", "三.txt"):
+    for name in ("一.doc", "二.DOC", "表.ppt", "図.png", "三.txt"):
         (tmp_path / name).write_text("本文。", encoding="utf-8")
     assert len(list(lazy_load_documents(tmp_path))) == 1
     assert [record.getMessage().split(":")[:2] for record in caplog.records] == [
         ["Left out", " 2 files .doc. Save .doc as .docx. LibreOffice does it for many"],
-        ["Left out", " 1 files .xls. Save .xls as .xlsx. LibreOffice does it for many"],
+        ["Left out", " 1 files .ppt. Save .ppt as .pptx. LibreOffice does it for many"],
     ]
 
 

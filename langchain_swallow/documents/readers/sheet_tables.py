@@ -1,19 +1,20 @@
 """Finds the tables of a sheet: their titles, rows, and the notes between them.
 
-A sheet is read from the top. Blank rows divide it into blocks. In a block, a row of one cell above
-a table is a title, including units such as （単位：円）. A row of one cell below it is a note. Two
-tables are side by side if a blank column divides them, and they differ in their rows or repeat a
-name. After a blank row, a table continues if the rows there fit its columns and do not look like
-another header.
+A region is read from the top. A frame is one block; elsewhere, blank rows divide the region into
+blocks. In a block, a row of one cell above a table is a title, including units such as
+（単位：円）. A row of one cell below it is a note. Two tables are side by side if a blank column
+divides them, and they differ in their rows or repeat a name. After a blank row, a table continues
+if the rows there fit its columns and do not look like another header.
 """
 
 import bisect
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from langchain_swallow.documents.readers.sheet import Area, Sheet
+from langchain_swallow.documents.readers.sheet_frames import Region
 from langchain_swallow.documents.readers.table_words import is_label, is_value
-from langchain_swallow.documents.readers.xlsx_sheet import Sheet
 
 _MAX_TITLES = 3
 _MAX_TITLE_CHARACTERS = 60
@@ -42,6 +43,7 @@ class Line(NamedTuple):
     """A text that is alone in its row, or nearly so."""
 
     row: int
+    column: int
     text: str
 
 
@@ -54,31 +56,33 @@ class Table:
         rows: Its rows; empty if there are only notes.
         columns: The columns that have texts.
         notes: The lines below the table.
+        frame: The rules around it; `None` if it is not ruled.
     """
 
     titles: list[Line] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     columns: list[int] = field(default_factory=list)
     notes: list[Line] = field(default_factory=list)
+    frame: Area | None = None
 
 
 class Covered:
-    """The cells of a sheet that merged areas cover.
+    """The cells of a sheet that merged areas with texts cover.
 
     `spans` maps the (row, column) of the first cell of an area to the column and the row after its
     last cell.
 
     Args:
         sheet: The sheet.
-        numbers: Its rows that have texts, in ascending order.
     """
 
-    def __init__(self, sheet: Sheet, numbers: Sequence[int]) -> None:
+    def __init__(self, sheet: Sheet) -> None:
         self.spans: dict[tuple[int, int], tuple[int, int]] = {}
         self._columns: dict[int, set[int]] = {}
+        numbers = sorted(sheet.rows) if sheet.merged else []
         width = 1 + max((max(sheet.rows[row]) for row in numbers), default=0)
         remaining = _MAX_COVERED_CELLS
-        for area in sheet.merged:
+        for area in sheet.merged.values():
             if not sheet.rows.get(area.top, {}).get(area.left):
                 continue
             self.spans[area.top, area.left] = area.right, area.bottom
@@ -96,18 +100,40 @@ class Covered:
 _NOTHING: set[int] = set()
 
 
-def find_tables(sheet: Sheet, covered: Covered) -> list[Table]:
-    """Return the tables and notes of a sheet, in reading order."""
+def find_tables(regions: Iterable[Region], covered: Covered) -> list[Table]:
+    """Return the tables and notes of a sheet, in the order of its regions."""
     found: list[Table] = []
-    for block in _blocks(sheet, covered):
-        for table in _block_tables(sheet, covered, block):
-            if found and table.rows and _is_title(found[-1]):
-                table.titles[:0] = found.pop().notes
-            if found and table.rows and _goes_on(sheet, found[-1], table):
-                _join(found[-1], table)
-            else:
-                found.append(table)
+    for sheet, frame in regions:
+        begin = len(found)
+        blocks = _blocks(sheet, covered) if frame is None else [sorted(sheet.rows)]
+        for block in blocks:
+            tables = (
+                _block_tables(sheet, covered, block)
+                if frame is None
+                else _framed_tables(sheet, block, frame)
+            )
+            for table in tables:
+                if found and table.rows and _is_title(found[-1], table):
+                    table.titles[:0] = found.pop().notes
+                    begin = min(begin, len(found))
+                if len(found) > begin and table.rows and _goes_on(sheet, found[-1], table):
+                    _join(found[-1], table)
+                else:
+                    found.append(table)
     return found
+
+
+def _framed_tables(sheet: Sheet, block: list[int], frame: Area) -> Iterator[Table]:
+    """The tables in a frame; its first rows are their title if they have one text each."""
+    first = next((i for i, row in enumerate(block) if len(sheet.rows[row]) > 1), 0)
+    titles = _lines(sheet, block[:first])
+    if len(titles) > _MAX_TITLES or any(
+        len(line.text) > _MAX_TITLE_CHARACTERS or is_label(line.text) for line in titles
+    ):
+        titles, first = [], 0
+    rows = block[first:]
+    columns = sorted({column for row in rows for column in sheet.rows[row]})
+    yield Table(titles, rows, columns, frame=frame)
 
 
 def _blocks(sheet: Sheet, covered: Covered) -> Iterator[list[int]]:
@@ -150,7 +176,7 @@ def _block_tables(sheet: Sheet, covered: Covered, block: list[int]) -> Iterator[
 
 
 def _lines(sheet: Sheet, rows: Sequence[int]) -> list[Line]:
-    return [Line(row, text) for row in rows for text in sheet.rows[row].values()]
+    return [Line(row, column, text) for row in rows for column, text in sheet.rows[row].items()]
 
 
 def _within(texts: dict[int, str], columns: Sequence[int]) -> bool:
@@ -179,10 +205,13 @@ def _is_note(sheet: Sheet, row: int) -> bool:
     )
 
 
-def _is_title(table: Table) -> bool:
-    """Whether notes are few and short enough to be the title of the next table."""
+def _is_title(table: Table, below: Table) -> bool:
+    """Whether notes are few and short enough to be the title of the table below."""
     return (
         not table.rows
+        and all(
+            line.row < below.rows[0] and line.column <= below.columns[-1] for line in table.notes
+        )
         and len(table.notes) <= _MAX_TITLES
         and all(len(line.text) <= _MAX_TITLE_CHARACTERS for line in table.notes)
         and not _has_notes(table.notes)
@@ -239,15 +268,32 @@ def _take_titles(sheet: Sheet, covered: Covered, table: Table) -> list[Line]:
         )
         if len(names) < 2 or any(map(is_value, names)) or 2 * row_cells > below_cells:
             break
-        titles += [Line(row, text) for c, text in sheet.rows[row].items() if c in columns]
+        if _is_group(sheet, row, below, table.columns) or _is_pair(sheet, row, columns):
+            break
+        titles += [Line(row, c, text) for c, text in sheet.rows[row].items() if c in columns]
         del table.rows[0]
     return titles
 
 
+def _is_group(sheet: Sheet, row: int, below: int, columns: Sequence[int]) -> bool:
+    """Whether several texts name groups of columns: none is at the left, where a title would be."""
+    texts = [column for column in sheet.rows[row] if column in columns]
+    return len(texts) > 1 and texts[0] != columns[0] and columns[0] in sheet.rows[below]
+
+
+def _is_pair(sheet: Sheet, row: int, columns: Collection[int]) -> bool:
+    """Whether the texts of a row are a name and its value."""
+    texts = [text for column, text in sheet.rows[row].items() if column in columns]
+    return len(texts) > 1 and (is_label(texts[0]) or texts[0].endswith((":", "：")))
+
+
 def _goes_on(sheet: Sheet, table: Table, below: Table) -> bool:
     """Whether the rows after a blank row continue the table above."""
-    if table.notes or not (
-        table.columns[0] <= below.columns[0] and below.columns[-1] <= table.columns[-1]
+    if (
+        not table.rows
+        or table.frame
+        or table.notes
+        or not (table.columns[0] <= below.columns[0] and below.columns[-1] <= table.columns[-1])
     ):
         return False
     first = sheet.rows[below.rows[0]]

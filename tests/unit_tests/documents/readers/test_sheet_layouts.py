@@ -1,0 +1,178 @@
+"""Sheets as offices draw them: forms, graph paper, several tables, heads of several rows."""
+
+import io
+
+import openpyxl
+import pytest
+from openpyxl.styles import Border, PatternFill, Side
+
+from langchain_swallow.documents.readers.xlsx import read_xlsx
+from tests.support.drawn_sheets import drawn_sheets, right_facts
+
+THIN = Side(style="thin")
+
+
+def rule(sheet, area):
+    """Draw a box around an area, as on graph paper."""
+    cells = sheet[area]
+    rows = cells if isinstance(cells, tuple) else ((cells,),)
+    for i, row in enumerate(rows):
+        for j, cell in enumerate(row):
+            cell.border = Border(
+                left=THIN if j == 0 else cell.border.left,
+                right=THIN if j == len(row) - 1 else cell.border.right,
+                top=THIN if i == 0 else cell.border.top,
+                bottom=THIN if i == len(rows) - 1 else cell.border.bottom,
+            )
+
+
+def fill(sheet, *places):
+    for place in places:
+        sheet[place].fill = PatternFill("solid", fgColor="DDDDDD")
+
+
+def sheet_of(cells, *, merged=(), boxes=(), filled=()):
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for place, value in cells.items():
+        sheet[place] = value
+    for area in boxes:
+        rule(sheet, area)
+    fill(sheet, *filled)
+    for area in merged:
+        sheet.merge_cells(area)
+    return book
+
+
+def read(book):
+    file = io.BytesIO()
+    book.save(file)
+    return read_xlsx(file.getvalue(), "a.xlsx")
+
+
+def lines(book):
+    return [line for section in read(book) for line in section.text.split("\n\n")]
+
+
+def test_boxes_of_graph_paper_are_found_by_their_rules():
+    """No cell is merged, and the reason has two lines in a box of three rows."""
+    book = sheet_of(
+        {
+            "A1": "搭乗便", "D1": "NH123", "I1": "座席", "L1": "12A",
+            "A2": "理由", "D2": "急な商談のため。", "D3": "翌日に戻る。",
+        },
+        boxes=["A1:C1", "D1:H1", "I1:K1", "L1:P1", "A2:C4", "D2:P4"],
+    )  # fmt: skip
+    assert lines(book) == ["搭乗便: NH123、座席: 12A", "理由: 急な商談のため。\n翌日に戻る。"]
+
+
+def test_a_value_in_many_cells_of_one_box_is_one_value():
+    book = sheet_of(
+        {"A1": "期間", "D1": "令和", "E1": 7, "F1": "年", "G1": 4, "H1": "月", "I1": "～",
+         "J1": "翌月", "A2": "備考", "D2": "なし"},
+        boxes=["A1:C1", "D1:J1", "A2:C2", "D2:J2"],
+    )  # fmt: skip
+    assert lines(book) == ["期間: 令和7年4月～翌月", "備考: なし"]
+
+
+def test_fields_of_a_group_have_its_name():
+    book = sheet_of(
+        {"A1": "連絡先", "B1": "昼", "C1": "本社", "B2": "夜", "C2": "自宅"},
+        merged=["A1:A2"], boxes=["A1:A2", "B1", "C1", "B2", "C2"],
+        filled=["A1", "A2", "B1", "B2"],
+    )  # fmt: skip
+    assert lines(book) == ["連絡先 昼: 本社", "連絡先 夜: 自宅"]
+
+
+def test_a_value_that_spans_rows_is_written_once():
+    book = sheet_of(
+        {"A1": "甲", "B1": "い", "C1": "長い説明。", "A2": "乙", "B2": "ろ"},
+        merged=["C1:C2"], filled=["A1", "A2"],
+    )  # fmt: skip
+    assert "\n".join(lines(book)).count("長い説明。") == 1
+
+
+def test_frames_side_by_side_are_read_one_after_the_other():
+    """The boxes for seals are beside a form of other rows."""
+    book = sheet_of(
+        {"A1": "件名", "B1": "更新", "F1": "課長", "G1": "部長", "A2": "期日", "B2": "4月末",
+         "F2": "佐藤", "G2": "鈴木", "A3": "備考", "B3": "特になし"},
+        boxes=["A1", "B1", "A2", "B2", "A3", "B3", "F1", "G1", "F2", "G2"],
+        filled=["A1", "A2", "A3", "F1", "G1"],
+    )  # fmt: skip
+    assert lines(book) == [
+        "件名: 更新", "期日: 4月末", "備考: 特になし", "課長: 佐藤、部長: 鈴木",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("merged", [["B1:C1", "D1:E1"], []], ids=["merged", "not merged"])
+def test_heads_of_two_rows(merged):
+    book = sheet_of(
+        {"B1": "4月", "D1": "5月", "A2": "科目", "B2": "予算", "C2": "実績", "D2": "予算",
+         "E2": "実績", "A3": "旅費", "B3": 1, "C3": 22, "D3": 333, "E3": 4444},
+        merged=merged,
+    )  # fmt: skip
+    assert lines(book) == ["科目: 旅費、4月 予算: 1、4月 実績: 22、5月 予算: 333、5月 実績: 4444"]
+
+
+def test_totals_at_the_right_have_their_own_names():
+    book = sheet_of(
+        {"A1": "品名", "B1": "数量", "C1": "金額", "A2": "机", "B2": 2, "C2": 18000, "A3": "椅子",
+         "B3": 4, "C3": 20000, "B4": "小計", "C4": 38000, "B5": "消費税", "C5": 3800}
+    )  # fmt: skip
+    assert lines(book)[2:] == ["小計: 38000", "消費税: 3800"]
+
+
+def test_tables_that_touch_are_two():
+    book = sheet_of(
+        {"A1": "区分", "B1": "金額", "A2": "大人", "B2": 900, "A3": "子供", "B3": 450,
+         "A4": "会場", "B4": "担当", "A5": "札幌", "B5": "佐藤", "A6": "仙台", "B6": "鈴木"},
+        filled=["A1", "B1", "A4", "B4"],
+    )  # fmt: skip
+    assert lines(book) == [
+        "区分: 大人、金額: 900", "区分: 子供、金額: 450", "会場: 札幌、担当: 佐藤",
+        "会場: 仙台、担当: 鈴木",
+    ]  # fmt: skip
+
+
+def test_hidden_sheets_rows_and_columns_are_left_out_and_counted():
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (["品名", "原価", "価格"], ["机", 300, 900], ["椅子", 200, 500], ["棚", 100, 800]):
+        sheet.append(row)
+    sheet.row_dimensions[3].hidden = True
+    sheet.column_dimensions["B"].hidden = True
+    book.create_sheet("控え").append(["下書き"])
+    book["控え"].sheet_state = "hidden"
+    found = read(book)
+    assert [section.text for section in found] == ["品名: 机、価格: 900\n\n品名: 棚、価格: 800"]
+    counts = {part.reason.split(";")[0]: (part.page, part.count) for part in found.left_out}
+    assert counts == {
+        "hidden row with texts": (1, 1),
+        "hidden column with texts": (1, 1),
+        "hidden sheet": (2, 1),
+    }
+    assert all(part.is_loss for part in found.left_out)
+
+
+def test_a_merged_text_that_begins_in_a_hidden_row_is_shown_below():
+    book = sheet_of({"A1": "題", "A4": "本文"}, merged=["A1:C2"])
+    book.active.row_dimensions[1].hidden = True
+    assert [(s.headings[1:], s.text) for s in read(book)] == [((), "題\n\n本文")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_drawn_sheets_are_read_rightly(seed):
+    """At least 95% of the values have their names, and no line is written twice."""
+    right = []
+    for sheet in drawn_sheets(seed=seed):
+        found = [
+            line
+            for section in read_xlsx(sheet.data, "a.xlsx")
+            for line in [*section.headings[1:], *section.text.split("\n\n")]
+        ]
+        repeated = [line for line in found if found.count(line) > 1 and "単位" not in line]
+        assert not repeated, (sheet.kind, repeated)
+        right += right_facts(sheet, found)
+    assert sum(right) >= 0.95 * len(right)
