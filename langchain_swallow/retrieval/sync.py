@@ -18,7 +18,8 @@ from langchain_text_splitters import TextSplitter
 from tqdm import tqdm
 
 from langchain_swallow._system.checksums import file_sha256
-from langchain_swallow.documents.load import LoadedFile, list_files, read_files
+from langchain_swallow.documents.listing import list_files
+from langchain_swallow.documents.load import LoadedFile, read_files
 from langchain_swallow.documents.locations import file_location, readable_path
 from langchain_swallow.documents.readers.section import LeftOut
 from langchain_swallow.documents.split import JapaneseTextSplitter

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from langchain_swallow import SwallowFAISS, load_documents, sync_folder
-from langchain_swallow.documents.load import list_files
+from langchain_swallow.documents.listing import list_files
 from langchain_swallow.documents.readers.archive import Archive
 from langchain_swallow.errors import DocumentError
 from tests.support.embeddings import CharacterEmbeddings
