@@ -13,6 +13,7 @@ from langchain_swallow._system.isolated import forget_working_directory
 from langchain_swallow._system.language import current_language, in_language
 from langchain_swallow._system.version import __version__
 from langchain_swallow.cli import (
+    ask,
     bench,
     chat,
     completion,
@@ -78,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     version = in_language("バージョンを表示する", "Show the version")
     parser.add_argument("--version", action="version", version=__version__, help=version)
     commands = parser.add_commands(in_language("コマンド", "Commands"), "COMMAND")
-    for module in (models, documents, chat, serve, mcp, bench, config):
+    for module in (models, ask, documents, chat, serve, mcp, bench, config):
         module.add_parsers(commands)
     about = in_language("モデルと RAG の品質を測る", "Evaluate models and chains")
     evaluation: Command = commands.add_parser("eval", help=about, description=about)
