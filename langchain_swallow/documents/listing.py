@@ -5,16 +5,12 @@ import functools
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
+from langchain_swallow.documents.custom_readers import Readers
 from langchain_swallow.documents.locations import file_location, readable_path
-from langchain_swallow.documents.readers.registry import (
-    SUFFIXES,
-    is_document,
-    is_hidden,
-    what_to_do,
-)
+from langchain_swallow.documents.readers.formats import is_document, is_hidden, what_to_do
 from langchain_swallow.errors import DocumentError
 
 logger = logging.getLogger(__name__)
@@ -28,6 +24,7 @@ def list_files(
     exclude: Sequence[str] = (),
     ignored: list[str] | None = None,
     failed: dict[str, str] | None = None,
+    readers: Readers | None = None,
 ) -> list[Path]:
     """List the files that `load_documents` would read, each of them once.
 
@@ -41,12 +38,14 @@ def list_files(
             while a document is open, are neither listed nor added here.
         failed: A mapping that receives folders that cannot be read and broken links to documents,
             with the reason. If it is `None`, they raise.
+        readers: Readers of other formats; default: those of installed packages.
 
     Raises:
         FileNotFoundError: A path does not exist.
         DocumentError: A folder cannot be read or a link is broken, and `failed` is `None`.
     """
     paths = [path_or_paths] if isinstance(path_or_paths, str | Path) else path_or_paths
+    readable = (readers or Readers()).readable
     files: list[Path] = []
     left_out: list[str] = []
     for path in map(Path, paths):
@@ -56,8 +55,8 @@ def list_files(
             files.append(path)
             continue
         is_included = functools.partial(_is_included, path, include, exclude)
-        for file in _files_in(path, recursive, is_included, failed, left_out):
-            if file.suffix.lower() in SUFFIXES and _stays_inside(file, path):
+        for file in _files_in(path, recursive, is_included, readable, failed, left_out):
+            if file.suffix.lower() in readable and _stays_inside(file, path):
                 files.append(file)
                 continue
             left_out.append(str(file))
@@ -81,6 +80,7 @@ def _files_in(
     folder: Path,
     recursive: bool,
     is_included: Callable[[Path], bool],
+    readable: Collection[str],
     failed: dict[str, str] | None,
     ignored: list[str],
 ) -> list[Path]:
@@ -105,7 +105,7 @@ def _files_in(
         for file in filter(is_included, files):
             if file.is_file():
                 found.append(file)
-            elif file.is_symlink() and file.suffix.lower() in SUFFIXES:
+            elif file.is_symlink() and file.suffix.lower() in readable:
                 skip(str(file), f"it is a link to {os.readlink(file)}, which does not exist")
             else:
                 ignored.append(str(file))

@@ -11,26 +11,22 @@
 import hashlib
 import logging
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from langchain_core.documents import Document
 from tqdm import tqdm
 
 from langchain_swallow._system.machine import allowed_cores
+from langchain_swallow.documents.custom_readers import Reader, Readers
 from langchain_swallow.documents.listing import list_files, warn_of_documents
 from langchain_swallow.documents.locations import readable_path
-from langchain_swallow.documents.readers.registry import (
-    SUFFIXES,
-    UNTRUSTED,
-    Content,
-    read_content,
-    what_to_do,
-)
+from langchain_swallow.documents.readers.formats import UNTRUSTED, file_suffix, what_to_do
+from langchain_swallow.documents.readers.registry import Content, read_content
 from langchain_swallow.documents.readers.sandbox import Sandbox
 from langchain_swallow.documents.readers.section import LeftOut, Section, describe_left_out
 from langchain_swallow.errors import DocumentError
@@ -67,12 +63,15 @@ def load_documents(
     on_error: Literal["raise", "skip"] = "raise",
     processes: int | None = None,
     progress: bool = False,
+    readers: Mapping[str, Reader] | None = None,
 ) -> LoadedDocuments:
     """Read files and folders in any Japanese encoding and format.
 
-    The formats are text (including Aozora Bunko), Markdown, HTML, PDF, docx, pptx, xlsx, CSV, JSON
-    lines, and zip archives of these. Formats whose parsers an untrusted file could attack are read
-    in separate processes, with limits on memory and time.
+    The formats are text (including Aozora Bunko), Markdown, HTML, PDF, docx, pptx, xlsx, CSV, JSON,
+    JSON lines, EPUB, mail (eml, mbox) with its attachments, Jupyter notebooks, LaTeX,
+    reStructuredText, source code, and zip archives of these. Where LibreOffice is installed, it
+    converts doc, ppt, rtf, odt and odp. Formats whose parsers an untrusted file could attack are
+    read in separate processes, with limits on memory and time.
 
     Args:
         path_or_paths: Files, or folders; all files of a known format in a folder are read.
@@ -85,6 +84,11 @@ def load_documents(
             adds the reason to `.failed` of the result, and continues.
         processes: How many files are read in parallel; `None` is the number of cores, at most 4.
         progress: Whether to show a progress bar.
+        readers: Functions that read other formats, or these in another way, by extension: from the
+            bytes of a file and its name to its text, or to Documents, whose metadata is kept.
+            Example: `{".jtd": read_jtd}`. They run in this process, without limits. Default: those
+            that installed packages offer as entry points `langchain_swallow.readers`, for
+            extensions that are not read otherwise.
 
     Returns:
         One Document per section, page, slide or sheet, in the order of the paths. The metadata has
@@ -101,6 +105,7 @@ def load_documents(
         DocumentError: A file cannot be read as text, and `on_error="raise"`.
     """
     loaded = LoadedDocuments()
+    others = Readers(readers)
     files = list_files(
         path_or_paths,
         recursive=recursive,
@@ -108,9 +113,15 @@ def load_documents(
         exclude=exclude,
         ignored=loaded.ignored,
         failed=loaded.failed if on_error == "skip" else None,
+        readers=others,
     )
     # Close it on errors too: otherwise its processes live as long as the traceback.
-    with closing(read_files(files, max_file_mb=max_file_mb, processes=processes)) as read:
+    options: dict[str, Any] = {
+        "max_file_mb": max_file_mb,
+        "processes": processes,
+        "readers": others,
+    }
+    with closing(read_files(files, **options)) as read:
         for file in tqdm(read, total=len(files), desc="Reading", disable=not progress):
             loaded.extend(_checked(file, on_error))
             loaded.failed |= file.failed
@@ -125,6 +136,7 @@ def lazy_load_documents(
     on_error: Literal["raise", "skip"] = "raise",
     max_file_mb: float = 100,
     processes: int | None = None,
+    readers: Mapping[str, Reader] | None = None,
     **which: Any,
 ) -> Iterator[Document]:
     """Yield the Documents of `load_documents` one by one; only a few files are in memory.
@@ -134,14 +146,22 @@ def lazy_load_documents(
         on_error: `"raise"`, or `"skip"` to log files that cannot be read and continue.
         max_file_mb: Maximum size of a file in MiB; a larger file is an error.
         processes: How many files are read in parallel; `None` is the number of cores, at most 4.
+        readers: Functions that read other formats, by extension, as for `load_documents`.
         **which: `recursive`, `include` and `exclude` of `load_documents`.
 
     Raises:
         FileNotFoundError: A path does not exist.
         DocumentError: A file cannot be read as text, and `on_error="raise"`.
     """
-    files = list_files(path_or_paths, **which, failed={} if on_error == "skip" else None)
-    with closing(read_files(files, max_file_mb=max_file_mb, processes=processes)) as read:
+    others = Readers(readers)
+    failed: dict[str, str] | None = {} if on_error == "skip" else None
+    files = list_files(path_or_paths, **which, failed=failed, readers=others)
+    options: dict[str, Any] = {
+        "max_file_mb": max_file_mb,
+        "processes": processes,
+        "readers": others,
+    }
+    with closing(read_files(files, **options)) as read:
         for file in read:
             yield from _checked(file, on_error)
 
@@ -163,7 +183,11 @@ class LoadedFile:
 
 
 def read_files(
-    files: Sequence[Path], *, max_file_mb: float = 100, processes: int | None = None
+    files: Sequence[Path],
+    *,
+    max_file_mb: float = 100,
+    processes: int | None = None,
+    readers: Readers | None = None,
 ) -> Generator[LoadedFile, None, None]:
     """Yield files in order, some of them read ahead; errors are in `LoadedFile.failed`.
 
@@ -171,7 +195,9 @@ def read_files(
         files: The paths.
         max_file_mb: Maximum size of a file in MiB.
         processes: How many files are read in parallel; `None` is the number of cores, at most 4.
+        readers: Readers of other formats; default: those of installed packages.
     """
+    others = readers or Readers()
     workers = processes or min(4, allowed_cores())
     with Sandbox(workers) as sandbox, ThreadPoolExecutor(workers) as pool:
         # Below this number of files, starting a process takes longer than reading the texts here.
@@ -180,7 +206,8 @@ def read_files(
         def read(path: Path) -> LoadedFile:
             untrusted = sandbox_all or path.suffix.lower() in UNTRUSTED
             try:
-                return _load_file(path, max_file_mb, sandbox.read if untrusted else read_content)
+                read = sandbox.read if untrusted else read_content
+                return _load_file(path, max_file_mb, read, others)
             except DocumentError as error:
                 return LoadedFile(path, failed={str(path): str(error)})
             except OSError as error:
@@ -214,21 +241,19 @@ def _checked(file: LoadedFile, on_error: Literal["raise", "skip"]) -> tuple[Docu
     return file.documents
 
 
-def _load_file(
-    path: Path, max_file_mb: float, read: Callable[[bytes, str], list[Content]]
-) -> LoadedFile:
+def _load_file(path: Path, max_file_mb: float, read: "_Read", readers: Readers) -> LoadedFile:
     shown = readable_path(str(path))
-    if (suffix := path.suffix.lower()) not in SUFFIXES:
+    if (suffix := path.suffix.lower()) not in readers.readable:
         raise DocumentError(f"{shown} has an unknown format. {what_to_do(suffix)}")
     if path.stat().st_size > max_file_mb * 1024**2:
         raise DocumentError(
             f"{shown} is larger than max_file_mb={max_file_mb}. Raise it, or split the file."
         )
-    return load_bytes(path.read_bytes(), path, read)
+    return load_bytes(path.read_bytes(), path, read, readers)
 
 
 def load_bytes(
-    data: bytes, path: PurePath, read: Callable[[bytes, str], list[Content]] = read_content
+    data: bytes, path: PurePath, read: "_Read" = read_content, readers: Readers | None = None
 ) -> LoadedFile:
     """Read the Documents of a file from its bytes.
 
@@ -236,6 +261,7 @@ def load_bytes(
         data: The bytes.
         path: The name of the file, for its format and metadata; it is not opened.
         read: The reader: `read_content`, or `Sandbox.read` for an untrusted file.
+        readers: Readers of other formats; default: those of installed packages.
 
     Raises:
         DocumentError: The file cannot be read.
@@ -246,7 +272,7 @@ def load_bytes(
     failed: dict[str, str] = {}
     left_out: dict[str, tuple[LeftOut, ...]] = {}
     ignored: list[str] = []
-    for content in read(data, shown):
+    for content in _contents(data, shown, read, readers or Readers()):
         file_path = PurePosixPath(content.inside) if content.inside else Path(shown)
         place: dict[str, Any] = {
             **file,
@@ -269,6 +295,27 @@ def load_bytes(
             for section in content.sections
         ]
     return LoadedFile(path, tuple(documents), failed, left_out, tuple(ignored))
+
+
+# `read_content` and `Sandbox.read`.
+_Read: TypeAlias = Callable[[bytes, str, Collection[str]], list[Content]]
+
+
+def _contents(data: bytes, name: str, read: _Read, readers: Readers) -> Iterator[Content]:
+    if file_suffix(name) in readers.suffixes:
+        yield readers.read(data, name)
+        return
+    for content in read(data, name, readers.suffixes):
+        # A file in an archive, which a reader of another format reads.
+        if content.data:
+            try:
+                yield replace(
+                    readers.read(content.data, f"{name}/{content.inside}"), inside=content.inside
+                )
+            except DocumentError as error:
+                yield replace(content, error=str(error))
+        else:
+            yield content
 
 
 def _place(section: Section) -> dict[str, Any]:

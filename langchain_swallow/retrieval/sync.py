@@ -18,6 +18,7 @@ from langchain_text_splitters import TextSplitter
 from tqdm import tqdm
 
 from langchain_swallow._system.checksums import file_sha256
+from langchain_swallow.documents.custom_readers import Reader, Readers
 from langchain_swallow.documents.listing import list_files
 from langchain_swallow.documents.load import LoadedFile, read_files
 from langchain_swallow.documents.locations import file_location, readable_path
@@ -77,6 +78,7 @@ def sync_folder(
     allow_mass_deletion: bool = False,
     max_file_mb: float = 100,
     progress: bool = False,
+    readers: Mapping[str, Reader] | None = None,
 ) -> SyncSummary:
     """Update the store to the files that are in a folder now.
 
@@ -95,6 +97,7 @@ def sync_folder(
             folder inside it that is now empty. A share that is not mounted looks like this.
         max_file_mb: Maximum size of a file in megabytes; a larger file fails. Default 100.
         progress: Whether to show a progress bar on stderr; default `False`.
+        readers: Functions that read other formats, by extension, as for `load_documents`.
 
     Chunks of a changed file that the store already has, and moved files, are not embedded again. A
     renamed file is, because its title is embedded with its chunks.
@@ -116,7 +119,10 @@ def sync_folder(
         raise NotADirectoryError(f"{root} is a file. Pass the folder that it is in.")
     unread = _Unread()
     failed = unread.failed
-    files = list_files(root, recursive=recursive, ignored=unread.ignored, failed=failed)
+    others = Readers(readers)
+    files = list_files(
+        root, recursive=recursive, ignored=unread.ignored, failed=failed, readers=others
+    )
     listed = _listed_files(files, failed)
     plan = make_plan(
         _stored_files(store),
@@ -129,7 +135,7 @@ def sync_folder(
     _apply_moves(store, plan)
     targets = _targets(plan, reread=reread)
     paths = list(map(Path, targets))
-    with closing(read_files(paths, max_file_mb=max_file_mb)) as read:
+    with closing(read_files(paths, max_file_mb=max_file_mb, readers=others)) as read:
         progress_bar = tqdm(read, total=len(paths), desc="Syncing", disable=not progress)
         updated = _update(store, progress_bar, splitter or JapaneseTextSplitter(), targets, unread)
     added = {file.path for file in plan.added}

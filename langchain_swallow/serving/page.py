@@ -14,8 +14,8 @@ from typing import Any
 
 import gradio as gr
 
+from langchain_swallow.documents.custom_readers import Readers
 from langchain_swallow.documents.locations import readable_path
-from langchain_swallow.documents.readers.registry import SUFFIXES
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.page_texts import FILE_OWNERS, FILE_PICKER, SCRIPT_TEXTS, TEXTS
@@ -195,7 +195,7 @@ def suggestions(store: SwallowFAISS) -> list[str]:
 
 def _file_picker(assistant: Assistant) -> str:
     whose = FILE_OWNERS if assistant.shared_uploads else ""
-    return FILE_PICKER.format(accept=",".join(sorted(SUFFIXES)), whose=whose)
+    return FILE_PICKER.format(accept=",".join(sorted(Readers().readable)), whose=whose)
 
 
 def _file(name: str) -> str:

@@ -29,15 +29,15 @@ def read_jsonl(text: str) -> list[Section]:
         DocumentError: A line is not valid JSON.
     """
     sections = []
-    for line, value in _values(text):
+    for line, value in json_values(text):
         for record in value if isinstance(value, list) else [value]:
-            section = replace(_section(record), line=line)
+            section = replace(record_section(record), line=line)
             if section.text.strip():
                 sections.append(section)
     return sections
 
 
-def _values(text: str) -> Iterator[tuple[int, Any]]:
+def json_values(text: str) -> Iterator[tuple[int, Any]]:
     """Consecutive JSON values, each with the line (from 1) at which it begins."""
     decoder = json.JSONDecoder(object_pairs_hook=_object)
     position, line = 0, 1
@@ -72,15 +72,16 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return record
 
 
-def _section(record: Any) -> Section:
+def record_section(record: Any) -> Section:
+    """Return a record as its text and title, or as 名前: 値、名前: 値."""
     if not isinstance(record, dict):
-        return Section(_shown(record))
-    titled = next((key for key in _TITLES if not _is_empty(record.get(key))), "")
-    title = _shown(record[titled]) if titled else ""
-    texts = {key: text for key in _TEXTS if (text := _text(record.get(key))).strip()}
-    fields = {key: value for key, value in record.items() if not _is_empty(value)}
+        return Section(shown_value(record))
+    titled = next((key for key in _TITLES if not is_empty(record.get(key))), "")
+    title = shown_value(record[titled]) if titled else ""
+    texts = _texts(record)
+    fields = {key: value for key, value in record.items() if not is_empty(value)}
     if not texts:
-        return Section("、".join(f"{key}: {_shown(value)}" for key, value in fields.items()))
+        return Section("、".join(f"{key}: {shown_value(value)}" for key, value in fields.items()))
     body = "\n\n".join(dict.fromkeys(texts.values()))
     others = tuple(
         (f"record_{key}" if key in _RESERVED else key, _scalar(value))
@@ -91,6 +92,15 @@ def _section(record: Any) -> Section:
     return Section(f"{title}\n\n{body}" if title else body, headings, fields=others)
 
 
+def has_text(record: dict[str, Any]) -> bool:
+    """Whether an object is a record with a text of its own."""
+    return bool(_texts(record))
+
+
+def _texts(record: dict[str, Any]) -> dict[str, str]:
+    return {key: text for key in _TEXTS if (text := _text(record.get(key))).strip()}
+
+
 def _text(value: Any) -> str:
     """A string, or a list of strings joined as paragraphs; empty for other values."""
     if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
@@ -98,14 +108,16 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _is_empty(value: Any) -> bool:
+def is_empty(value: Any) -> bool:
+    """Whether a value says nothing."""
     return value is None or (isinstance(value, str) and not value.strip()) or value in ([], {})
 
 
 def _scalar(value: Any) -> str | int | float | bool:
     is_plain = isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value))
-    return value if is_plain else _shown(value)
+    return value if is_plain else shown_value(value)
 
 
-def _shown(value: Any) -> str:
+def shown_value(value: Any) -> str:
+    """Return a string as it is, and another value as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

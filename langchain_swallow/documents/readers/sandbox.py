@@ -6,11 +6,13 @@ A process reads one file after another. It is replaced when it dies or takes too
 import base64
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -51,19 +53,20 @@ class Sandbox:
         self._free = threading.Semaphore(processes)
         self._reading: set[_Reader] = set()
 
-    def read(self, data: bytes, name: str) -> list[Content]:
+    def read(self, data: bytes, name: str, others: Collection[str] = ()) -> list[Content]:
         """Read a file as `read_content` does, in one of the processes.
 
         Args:
             data: The bytes of the file.
             name: Its path, for its format and for error messages.
+            others: Extensions for which the caller has readers.
 
         Raises:
             DocumentError: The file cannot be read; or its process died, ran out of memory, or took
                 more than `timeout_s`.
         """
         with self._reader() as reader:
-            return reader.read(data, name, self._timeout_s)
+            return reader.read(data, name, others, self._timeout_s)
 
     def kill(self) -> None:
         """End the processes that are reading; their calls of `read` raise `DocumentError`."""
@@ -99,24 +102,33 @@ class Sandbox:
 
 
 class _Reader:
-    """One process; requests and answers are lines of JSON."""
+    """One process, and those that it starts; requests and answers are lines of JSON."""
 
     def __init__(self, memory_gib: float) -> None:
+        # It is removed even if the process, which is killed, has left files in it.
+        self._folder = tempfile.TemporaryDirectory()
         self._process = subprocess.Popen(
-            **python_child("langchain_swallow.documents.readers.sandbox", str(memory_gib)),
+            **python_child(
+                "langchain_swallow.documents.readers.sandbox", str(memory_gib), self._folder.name
+            ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            # LibreOffice, which it may start, is killed with it.
+            start_new_session=True,
         )
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def read(self, data: bytes, name: str, timeout_s: float) -> list[Content]:
-        timer = threading.Timer(timeout_s, self._process.kill)
+    def read(
+        self, data: bytes, name: str, others: Collection[str], timeout_s: float
+    ) -> list[Content]:
+        timer = threading.Timer(timeout_s, self.kill)
         timer.start()
+        file = {"name": name, "data": base64.b64encode(data).decode(), "others": [*others]}
         try:
-            answer = self._ask({"name": name, "data": base64.b64encode(data).decode()})
+            answer = self._ask(file)
         finally:
             ended_itself = timer.is_alive()
             timer.cancel()
@@ -129,7 +141,7 @@ class _Reader:
             raise DocumentError(answer["error"])
         return [_content(part) for part in answer["contents"]]
 
-    def _ask(self, question: dict[str, str]) -> Any:
+    def _ask(self, question: dict[str, Any]) -> Any:
         """Send a request and return the answer; `None` if the process ended before answering."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -140,20 +152,30 @@ class _Reader:
         except OSError:
             line = b""
         if not line.endswith(b"\n"):
-            self._process.kill()
+            self.kill()
             self._process.wait()
             return None
         return json.loads(line)
 
     def kill(self) -> None:
-        self._process.kill()
+        """End the process and those that it started."""
+        if self._process.returncode is not None:
+            return
+        if sys.platform == "win32":
+            self._process.kill()
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def end(self) -> None:
-        self._process.kill()
+        self.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
+        # Another process may still be writing there.
+        with suppress(OSError):
+            self._folder.cleanup()
 
 
 def _content(part: dict[str, Any]) -> Content:
@@ -168,11 +190,17 @@ def _content(part: dict[str, Any]) -> Content:
         for section in part.pop("sections")
     )
     left_out = tuple(LeftOut(**one) for one in part.pop("left_out"))
-    return Content(sections, left_out=left_out, **part)
+    data = base64.b64decode(part.pop("data"))
+    return Content(sections, left_out=left_out, data=data, **part)
 
 
-def _serve(memory_gib: float) -> None:
-    """Answer requests until standard input is closed."""
+def _as_json(content: Content) -> dict[str, Any]:
+    return {**asdict(content), "data": base64.b64encode(content.data).decode()}
+
+
+def _serve(memory_gib: float, folder: str) -> None:
+    """Answer requests until standard input is closed; temporary files are in the folder."""
+    tempfile.tempdir = folder
     limit_memory(int(memory_gib * 2**30))
     # Standard output goes to standard error, since a parser that prints would corrupt the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
@@ -180,8 +208,9 @@ def _serve(memory_gib: float) -> None:
     for line in sys.stdin.buffer:
         question = json.loads(line)
         try:
-            contents = read_content(base64.b64decode(question["data"]), question["name"])
-            answer: dict[str, Any] = {"contents": [asdict(content) for content in contents]}
+            data = base64.b64decode(question["data"])
+            contents = read_content(data, question["name"], question["others"])
+            answer: dict[str, Any] = {"contents": list(map(_as_json, contents))}
         except DocumentError as error:
             answer = {"error": str(error)}
         except MemoryError:
@@ -193,4 +222,4 @@ def _serve(memory_gib: float) -> None:
 
 
 if __name__ == "__main__":
-    _serve(float(sys.argv[1]))
+    _serve(float(sys.argv[1]), sys.argv[2])

@@ -9,7 +9,8 @@ import pytest
 from langchain_core.documents import Document
 
 from langchain_swallow import JapaneseTextSplitter, load_documents
-from langchain_swallow.documents.load import SUFFIXES, lazy_load_documents
+from langchain_swallow.documents.load import lazy_load_documents
+from langchain_swallow.documents.readers.formats import readable_suffixes
 from langchain_swallow.documents.split import as_counter
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.text.chunks import estimate_tokens
@@ -31,7 +32,7 @@ def whole(documents):
 
 
 def test_the_examples_are_of_all_formats_and_encodings(examples):
-    files = [path for path in DOCUMENTS.iterdir() if path.suffix in SUFFIXES]
+    files = [path for path in DOCUMENTS.iterdir() if path.suffix in readable_suffixes()]
     assert len(files) >= 12
     assert set(examples) == {path.name for path in files}
     formats = {documents[0].metadata["format"] for documents in examples.values()}
@@ -203,8 +204,8 @@ def test_docx_texts_stand_once_and_where_they_are_read(tmp_path, body, text):
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [
-        ("a.xyz", b"x", r"a.xyz has an unknown format. Known are .csv"),
-        ("a.DOC", b"x", r"a.DOC has an unknown format. Save .doc as .docx. LibreOffice"),
+        ("a.xyz", b"x", r"a.xyz has an unknown format. Known are \.bas, .*\.csv"),
+        ("a.XDW", b"x", r"a.XDW has an unknown format. Save .xdw in DocuWorks as PDF"),
         ("a.pdf", b"not a pdf", r"a\.pdf"),
         ("a.docx", b"not a zip", r"a\.docx"),
         ("a.txt", bytes(range(128, 256)) * 8, r"a\.txt"),
@@ -237,7 +238,7 @@ def test_a_table_with_an_open_quotation_mark_does_not_lose_the_others(tmp_path):
 
 
 def test_what_a_parser_stumbles_over_does_not_lose_the_others(tmp_path, monkeypatch):
-    def stumble(data, name):
+    def stumble(*_):
         raise RecursionError("too deep")
 
     monkeypatch.setattr("langchain_swallow.documents.load.read_content", stumble)
@@ -285,12 +286,15 @@ def test_a_docx_that_grows_without_end_is_refused(tmp_path):
 
 
 def test_documents_that_no_reader_knows_are_told(tmp_path, caplog):
-    for name in ("一.doc", "二.DOC", "表.ppt", "図.png", "三.txt"):
+    for name in ("一.jtd", "二.JTD", "表.XBD", "図.png", "三.txt"):
         (tmp_path / name).write_text("本文。", encoding="utf-8")
     assert len(list(lazy_load_documents(tmp_path))) == 1
     assert [record.getMessage().split(":")[:2] for record in caplog.records] == [
-        ["Left out", " 2 files .doc. Save .doc as .docx. LibreOffice does it for many"],
-        ["Left out", " 1 files .ppt. Save .ppt as .pptx. LibreOffice does it for many"],
+        [
+            "Left out",
+            " 2 files .jtd. Save .jtd in Ichitaro (一太郎) as .docx or PDF, or pass a reader",
+        ],
+        ["Left out", " 1 files .xbd. Save .xbd in DocuWorks as PDF, or pass a reader"],
     ]
 
 

@@ -23,7 +23,7 @@ OTHERS = [
     ".git/config.txt",
     ".隠し.txt",
     "~$規程.docx",
-    "古い.doc",
+    "古い.jtd",
     "名なし",
 ]
 
@@ -55,7 +55,7 @@ def test_an_archive_has_what_systems_keep_beside_documents(tmp_path, caplog):
     assert [d.metadata["inside"] for d in loaded] == ["規程.txt"]
     assert loaded.failed == {}
     assert loaded.ignored == [f"{path}/{name}" for name in OTHERS]
-    assert "Left out: 1 files .doc" in caplog.text
+    assert "Left out: 1 files .jtd" in caplog.text
     summary = sync_folder(SwallowFAISS(CharacterEmbeddings()), tmp_path)
     assert (len(summary.added), summary.failed) == (1, {})
     assert set(summary.ignored) == set(loaded.ignored)

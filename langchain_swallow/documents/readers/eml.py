@@ -1,0 +1,150 @@
+"""Reads mail messages (.eml, MIME): the headers and body as text, and the attached files."""
+
+import mimetypes
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from email import message_from_bytes
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeAlias
+
+from langchain_swallow.documents.readers.container import Container, Member, distinct_paths
+from langchain_swallow.documents.readers.mail import Attachment, Mail, mail_sections
+from langchain_swallow.documents.readers.mime_headers import (
+    RawHeaders,
+    decode_text,
+    file_name,
+    header_text,
+)
+from langchain_swallow.documents.readers.section import LeftOut
+from langchain_swallow.errors import DocumentError
+
+_Part: TypeAlias = "Message[Any, Any]"
+# Files that belong to the transport of a message and have no text of it.
+_TRANSPORT = frozenset(
+    "application/pgp-signature application/pkcs7-signature application/x-pkcs7-signature".split()
+)
+_ENCRYPTED = frozenset(
+    "application/pkcs7-mime application/x-pkcs7-mime application/pgp-encrypted".split()
+)
+
+
+def read_eml(data: bytes, name: str) -> Container:
+    """Read a message: its text, and its attachments as files of their own.
+
+    Args:
+        data: The bytes of the message.
+        name: How error messages name the file.
+
+    Raises:
+        DocumentError: The file has no headers of a message.
+    """
+    mail = parse_message(data)
+    if not (mail.sender or mail.date or mail.subject or mail.to):
+        raise DocumentError(f"{name} is not a mail message: it has none of the usual headers.")
+    mail = mail.with_chosen_body()
+    return Container(attached_files(mail), mail_sections(mail))
+
+
+def attached_files(mail: Mail, folder: str = "") -> Iterator[Member]:
+    """Yield the attachments as files, below a folder if one is given."""
+    paths = distinct_paths(f"{folder}{attachment.name}" for attachment in mail.attachments)
+    for path, attachment in zip(paths, mail.attachments, strict=True):
+        yield Member(path, None if attachment.data is None else _returning(attachment.data))
+
+
+def _returning(data: bytes) -> Callable[[], bytes]:
+    return lambda: data
+
+
+def parse_message(data: bytes) -> Mail:
+    """Parse a message with all of its bodies and attachments."""
+    message = message_from_bytes(data, policy=RawHeaders())
+    parts = _Parts()
+    parts.add(message)
+    ids = f"{message.get('References', '')} {message.get('In-Reply-To', '')}".split()
+    return Mail(
+        subject=header_text(message, "Subject"),
+        sender=header_text(message, "From"),
+        to=header_text(message, "To"),
+        cc=header_text(message, "Cc"),
+        date=_date(str(message.get("Date", ""))),
+        message_id=str(message.get("Message-ID", "")).strip(),
+        references=tuple(dict.fromkeys(ids)),
+        plain="\n\n".join(parts.plain),
+        html="\n".join(parts.html),
+        attachments=tuple(parts.attachments),
+        left_out=tuple(parts.left_out),
+    )
+
+
+def _date(written: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(written)
+    except (ValueError, IndexError, TypeError):
+        return None
+
+
+class _Parts:
+    """Collects the parts of a message."""
+
+    def __init__(self) -> None:
+        self.plain: list[str] = []
+        self.html: list[str] = []
+        self.attachments: list[Attachment] = []
+        self.left_out: list[LeftOut] = []
+
+    def add(self, part: Any) -> None:
+        """Add a part, and the parts in it."""
+        kind = part.get_content_type()
+        if kind == "message/rfc822":
+            self._add_message(part)
+        elif part.is_multipart():
+            for inside in part.get_payload():
+                self.add(inside)
+        elif kind in _ENCRYPTED:
+            self.left_out.append(LeftOut("encrypted or signed message (S/MIME, PGP)"))
+        elif kind not in _TRANSPORT:
+            self._add_leaf(part, kind)
+
+    def _add_message(self, part: _Part) -> None:
+        """A message that was forwarded as a file; its subject is its name if it has no other."""
+        payload: Any = part.get_payload()
+        if not isinstance(payload, list) or not payload:
+            return
+        inside = payload[0]
+        name = file_name(part) or header_text(inside, "Subject").replace("/", "／") or "message"
+        name = name if name.lower().endswith(".eml") else f"{name}.eml"
+        self.attachments.append(Attachment(name, inside.as_bytes()))
+
+    def _add_leaf(self, part: _Part, kind: str) -> None:
+        data: Any = part.get_payload(decode=True) or b""
+        name = file_name(part)
+        is_body = part.get_content_disposition() != "attachment" and not name
+        if is_body and kind == "text/html":
+            self.html.append(decode_text(data, part.get_content_charset()))
+        elif is_body and part.get_content_maintype() in ("text", "message"):
+            self.plain.append(_unflowed(decode_text(data, part.get_content_charset()), part))
+        elif data:
+            number = len(self.attachments) + 1
+            named = name or f"attachment {number}{mimetypes.guess_extension(kind) or ''}"
+            self.attachments.append(Attachment(named, data))
+
+
+def _unflowed(text: str, part: _Part) -> str:
+    """Normalize line ends, and join the lines of a flowed text (RFC 3676)."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if str(part.get_param("format", "")).lower() != "flowed":
+        return "\n".join(lines)
+    removes_space = str(part.get_param("delsp", "")).lower() == "yes"
+    joined: list[str] = []
+    is_open = False
+    for line in lines:
+        soft = line.endswith(" ") and line != "-- " and not line.startswith(">")
+        text = line[:-1] if soft and removes_space else line
+        if is_open and not line.startswith(">"):
+            joined[-1] += text
+        else:
+            joined.append(text)
+        is_open = soft
+    return "\n".join(joined)

@@ -1,0 +1,96 @@
+"""Reads electronic books (EPUB) as sections by their headings, in reading order."""
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from urllib.parse import unquote
+
+from langchain_swallow.documents.encoding import decode
+from langchain_swallow.documents.readers.archive import Archive
+from langchain_swallow.documents.readers.html import read_html
+from langchain_swallow.documents.readers.section import LeftOut, Section, Sections
+from langchain_swallow.documents.readers.xml import parse_xml
+from langchain_swallow.errors import DocumentError
+
+_CONTAINER = "META-INF/container.xml"
+_TEXTS = (".xml", ".opf", ".ncx", ".html", ".htm", ".xhtml")
+_IMAGE = "page that is a picture; it needs OCR"
+_NO_TEXT = "part of the book without text"
+
+
+def read_epub(data: bytes, name: str) -> Sections:
+    """Read the parts of a book in reading order; its title is above all headings.
+
+    A part that is a picture only, as in comics, and one that is missing are in `left_out`; its page
+    is the number of the part.
+
+    Args:
+        data: The bytes of the file.
+        name: How error messages name the file.
+
+    Raises:
+        DocumentError: The file is not a book, is encrypted, or is a decompression bomb.
+    """
+    archive = Archive(data, name, reads=lambda path: path.lower().endswith(_TEXTS))
+    package_path = _package(archive, name)
+    package = parse_xml(archive.read(package_path), name)
+    title = (package.findtext(".//{*}title") or "").strip()
+    encrypted = _encrypted(archive, name)
+    sections: list[Section] = []
+    left_out: list[LeftOut] = []
+    for number, path in enumerate(_spine(package, posixpath.dirname(package_path)), 1):
+        if path in encrypted:
+            left_out.append(LeftOut("part encrypted by its seller (DRM)", number))
+        elif path not in archive:
+            left_out.append(LeftOut("part that the file does not have", number))
+        else:
+            part = _part(archive, path, title, f"{name}/{path}")
+            sections += part
+            left_out += (replace(one, page=number) for one in part.left_out)
+    return Sections(sections, left_out)
+
+
+def _package(archive: Archive, name: str) -> str:
+    if _CONTAINER not in archive:
+        raise DocumentError(f"{name} is not an EPUB book: it has no {_CONTAINER}.")
+    root = parse_xml(archive.read(_CONTAINER), name)
+    path = next((e.get("full-path", "") for e in root.iter("{*}rootfile")), "")
+    if path not in archive:
+        raise DocumentError(f"{name} is a damaged EPUB book: it has no {path!r}.")
+    return path
+
+
+def _spine(package: Any, folder: str) -> Iterator[str]:
+    """Paths of the parts, in reading order, without the table of contents."""
+    items = {item.get("id"): item for item in package.iter("{*}item")}
+    for entry in package.iter("{*}itemref"):
+        item = items.get(entry.get("idref"))
+        if item is not None and "nav" not in item.get("properties", "").split():
+            href = unquote(item.get("href", "").partition("#")[0])
+            yield posixpath.normpath(posixpath.join(folder, href))
+
+
+def _encrypted(archive: Archive, name: str) -> set[str]:
+    """Paths of encrypted parts; fonts are often obfuscated, which is not encryption of the text."""
+    path = "META-INF/encryption.xml"
+    if path not in archive:
+        return set()
+    root = parse_xml(archive.read(path), name)
+    return {unquote(e.get("URI", "")) for e in root.iter("{*}CipherReference")}
+
+
+def _part(archive: Archive, path: str, title: str, name: str) -> Sections:
+    text = decode(archive.read(path), name=name).text
+    read = read_html(text)
+    sections = [
+        replace(section, headings=(title, *(h for h in section.headings if h != title)))
+        for section in read
+        if title
+    ] or list(read)
+    if sections:
+        return Sections(sections, read.left_out)
+    is_image = "<img" in text or "<image" in text or "<svg" in text
+    return Sections(
+        [], [*read.left_out, LeftOut(_IMAGE) if is_image else LeftOut(_NO_TEXT, is_loss=False)]
+    )

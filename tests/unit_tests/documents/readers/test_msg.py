@@ -1,0 +1,89 @@
+"""Messages of Outlook: Unicode and CP932, attachments, messages in messages."""
+
+import struct
+
+import pytest
+
+from langchain_swallow.documents.load import load_documents
+from langchain_swallow.documents.readers.registry import read_content
+from langchain_swallow.errors import DocumentError
+from tests.support.ole import ole_file
+
+
+def storage(texts, header=32, numbers=(), codec="utf-16-le", **children):
+    """A storage of properties; texts by the hexadecimal id."""
+    kind = "001F" if codec == "utf-16-le" else "001E"
+    rows = b"".join(struct.pack("<HHIQ", kind, one, 6, value) for one, kind, value in numbers)
+    return {
+        "__properties_version1.0": b"\0" * header + rows,
+        **{f"__substg1.0_{one}{kind}": text.encode(codec) for one, text in texts.items()},
+        **children,
+    }
+
+
+def attachment(number, name, data):
+    stream = "__substg1.0_3701" + ("000D" if isinstance(data, dict) else "0102")
+    return {f"__attach_version1.0_#{number:08X}": storage({"3707": name}, 8, **{stream: data})}
+
+
+# 2026-01-05 01:30 UTC, in 100 nanoseconds since 1601.
+SENT = (1767576600 + 11644473600) * 10_000_000
+TEXTS = {
+    "0037": "見積の件",
+    "1000": "お世話になっております。\r\n単価は1,200円です。",
+    "0C1A": "山田太郎",
+    "0C1F": "yamada@example.jp",
+    "0E04": "佐藤花子",
+}
+
+
+def test_a_message_with_attachments(tmp_path):
+    inner = storage(
+        {"0037": "元の件", "1000": "転送された本文。"}, 24, **attachment(0, "内.txt", b"inside")
+    )
+    made = storage(
+        TEXTS,
+        numbers=[(0x0039, 0x0040, SENT)],
+        **attachment(0, "価格.csv", "品名,単価\n机,900円\n".encode("cp932")),
+        **attachment(1, "元の件", inner),
+        **attachment(2, "大.txt", "長い文書。\n".encode() * 1000),
+    )
+    (tmp_path / "a.msg").write_bytes(ole_file(made))
+    loaded = load_documents(tmp_path)
+    assert loaded[0].page_content == (
+        "件名: 見積の件\n差出人: 山田太郎 <yamada@example.jp>\n宛先: 佐藤花子\n"
+        "日時: 2026年1月5日 01:30\n添付: 価格.csv、元の件.eml、大.txt\n\n"
+        "お世話になっております。\n単価は1,200円です。"
+    )
+    assert [document.metadata.get("inside") for document in loaded] == [
+        None, "価格.csv", "元の件.eml", "元の件.eml/内.txt", "大.txt",
+    ]  # fmt: skip
+    assert loaded[1].page_content == "品名: 机、単価: 900円"
+    assert loaded[2].page_content == "件名: 元の件\n添付: 内.txt\n\n転送された本文。"
+    assert loaded[4].page_content.count("長い文書。") == 1000
+
+
+def test_texts_in_the_code_page_of_the_message():
+    made = storage(TEXTS, numbers=[(0x3FFD, 0x0003, 932)], codec="cp932")
+    (content,) = read_content(ole_file(made), "a.msg")
+    assert "差出人: 山田太郎" in content.sections[0].text
+    assert content.sections[0].headings == ("見積の件",)
+
+
+def test_an_html_body_is_read_where_there_is_no_text():
+    html = "<h1>単価</h1><p>机は900円です。</p>".encode("cp932")
+    made = storage({"0037": "件"}, numbers=[(0x3FDE, 3, 932)], **{"__substg1.0_10130102": html})
+    (content,) = read_content(ole_file(made), "a.msg")
+    assert content.sections[0].text == "件名: 件\n\n単価\n\n机は900円です。"
+
+
+def test_a_body_in_rtf_only_is_a_loss():
+    made = storage({"0037": "件"}, **{"__substg1.0_10090102": b"LZFu"})
+    (content,) = read_content(ole_file(made), "a.msg")
+    assert [part.is_loss for part in content.left_out] == [True]
+
+
+@pytest.mark.parametrize("data", [b"text", ole_file({"WordDocument": b"\0" * 600})])
+def test_another_file_is_refused(data):
+    with pytest.raises(DocumentError, match="not a message of Outlook"):
+        read_content(data, "a.msg")
