@@ -169,6 +169,36 @@ def say_unread(
         say(in_language(f"{name} のうち読まなかった部分:\n  {what}", f"left out of {name}: {what}"))
 
 
+def add_strict(parser: Command) -> None:
+    """`--strict`, of commands that read documents."""
+    group = parser.add_further(in_language("読み取り", "Reading"))
+    group.add_argument(
+        "--strict",
+        action="store_true",
+        help=in_language(
+            "読めない部分や文書が一つでもあれば、エラーにする（終了コード 1）",
+            "Fail (exit code 1) if any document or part of one could not be read",
+        ),
+    )
+
+
+def refuse_losses(
+    failed: Mapping[str, str], ignored: Sequence[str], left_out: Mapping[str, Sequence["LeftOut"]]
+) -> None:
+    """Raise if text may be missing; `say_unread` has said what."""
+    from langchain_swallow.documents.losses import losses
+
+    if count := len(failed) + len(list(losses(left_out, ignored))):
+        raise CommandError(
+            in_language(
+                f"--strict: 上に示した {count} 件を読めませんでした。文書を直すか移すか、"
+                "--strict を外してください。",
+                f"--strict: {count} documents or parts above could not be read. Mend or move "
+                "them, or leave out --strict.",
+            )
+        )
+
+
 def build_store(
     paths: list[Path],
     embeddings: str | None,
@@ -183,7 +213,10 @@ def build_store(
     from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
     documents = load_documents(paths, on_error=on_error, progress=True)
-    say_unread(documents.failed, documents.ignored, documents.left_out)
+    unread = documents.failed, documents.ignored, documents.left_out
+    say_unread(*unread)
+    if getattr(arguments, "strict", False):
+        refuse_losses(*unread)
     chunks = JapaneseTextSplitter(chunk_tokens, counter).split_documents(documents)
     if not chunks:
         places = ", ".join(map(str, paths))

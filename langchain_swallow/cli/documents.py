@@ -11,9 +11,11 @@ from langchain_swallow.cli.common import (
     add_index,
     add_json,
     add_output,
+    add_strict,
     build_store,
     open_store,
     print_json,
+    refuse_losses,
     say_unread,
     token_counter,
 )
@@ -68,6 +70,7 @@ def _add_index(commands: Any) -> None:
         action="store_true",
         help=in_language("読めないファイルを飛ばす", "Skip files that cannot be read"),
     )
+    add_strict(index)
     add_json(index)
     add_counter(index)
     add_embeddings_server(index)
@@ -107,6 +110,7 @@ def _add_sync(commands: Any) -> None:
             "Delete what is gone, even if that is most of the files",
         ),
     )
+    add_strict(sync)
     add_index(sync)
     add_embeddings(sync)
     add_json(sync)
@@ -242,12 +246,15 @@ def _sync(arguments: argparse.Namespace) -> int:
         allow_mass_deletion=arguments.allow_deletions,
         progress=True,
     )
-    say_unread(summary.failed, summary.ignored, summary.left_out)
+    unread = summary.failed, summary.ignored, summary.left_out
+    say_unread(*unread)
     if arguments.json:
         print_json(summary.as_dict())
     else:
         chunks = in_language(f"{len(store)} 個のチャンク", f"{len(store)} chunks")
         say(f"{in_language(_in_japanese(summary), str(summary))} → {arguments.index}, {chunks}")
+    if arguments.strict:
+        refuse_losses(*unread)
     return 1 if summary.failed else 0
 
 

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
@@ -18,15 +18,10 @@ from langchain_core.documents import Document
 from langchain_text_splitters import TextSplitter
 
 from langchain_swallow._system.language import in_language
-from langchain_swallow.documents.load import LoadedFile, load_bytes
-from langchain_swallow.documents.readers.registry import (
-    SUFFIXES,
-    is_document,
-    is_hidden,
-    what_to_do,
-)
+from langchain_swallow.documents.custom_readers import Readers
+from langchain_swallow.documents.load import load_bytes
+from langchain_swallow.documents.losses import losses
 from langchain_swallow.documents.readers.sandbox import Sandbox
-from langchain_swallow.documents.readers.section import describe_left_out
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.retrieval.index.segment import make_passages
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
@@ -195,8 +190,9 @@ class _Job:
 
     def _chunks(self) -> list[Document]:
         name, limits = self._file.name, self._limits
-        if (suffix := PurePosixPath(name).suffix.lower()) not in SUFFIXES:
-            known = ", ".join(sorted(SUFFIXES))
+        readable = Readers().readable
+        if (suffix := PurePosixPath(name).suffix.lower()) not in readable:
+            known = ", ".join(sorted(readable))
             raise DocumentError(
                 in_language(
                     f"{name}: 読めない形式です（{suffix}）。読める形式: {known}",
@@ -232,7 +228,7 @@ class _Job:
             # The first reason is the error, so it is not repeated.
             self._left_out = tuple(reasons[1:])
             raise DocumentError(reasons[0])
-        self._left_out = (*reasons, *_losses(loaded))
+        self._left_out = (*reasons, *losses(loaded.left_out, loaded.ignored))
         return loaded.documents
 
     def _store_chunks(self, chunks: list[Document]) -> None:
@@ -274,16 +270,6 @@ class _Job:
         if self.is_answering():
             self._stopped.wait(min(1.0, time.monotonic() - self._looked))
         self._looked = time.monotonic()
-
-
-def _losses(loaded: LoadedFile) -> Iterator[str]:
-    """Yield the parts that could not be read, and the documents in unsupported formats."""
-    for where, parts in loaded.left_out.items():
-        for line in describe_left_out(part for part in parts if part.is_loss):
-            yield f"{where}: {line}"
-    for path in map(PurePosixPath, loaded.ignored):
-        if is_document(path.suffix.lower()) and not any(map(is_hidden, path.parts)):
-            yield f"{path}: {what_to_do(path.suffix.lower())}"
 
 
 def file_name(sent: str | None) -> str:

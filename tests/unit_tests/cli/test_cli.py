@@ -10,7 +10,7 @@ import pytest
 from langchain_core.language_models import FakeListChatModel
 
 from langchain_swallow import ChatSwallow, SwallowFAISS, __version__
-from langchain_swallow.cli import _parser, main
+from langchain_swallow.cli import _parser, common, main
 from langchain_swallow.cli.common import print_json
 from langchain_swallow.cli.evaluate import chat_model
 from langchain_swallow.cli.retrieval import build_retriever
@@ -203,3 +203,25 @@ def test_a_shell_completes_commands_and_options(capsys, monkeypatch):
     code, _, err = run(capsys, "completion", "zsh")
     assert code == 1
     assert "langchain-swallow[terminal]" in err
+
+
+def folder_with_a_loss(tmp_path):
+    (tmp_path / "文書").mkdir()
+    (tmp_path / "文書" / "規程.txt").write_text("休暇は10日。", encoding="utf-8")
+    (tmp_path / "文書" / "旧.jtd").write_bytes(b"x")
+    return str(tmp_path / "文書"), tmp_path / "索引"
+
+
+def test_a_strict_index_is_not_written_if_anything_is_lost(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(common, "load_encoder", lambda *_: CharacterEmbeddings())
+    folder, index = folder_with_a_loss(tmp_path)
+    code, _, err = run(capsys, "index", folder, "-o", str(index), "--strict")
+    assert code == 1
+    assert "--strict: 1 documents" in err
+    assert not index.exists()
+    assert run(capsys, "index", folder, "-o", str(index))[0] == 0
+    code, _, err = run(capsys, "sync", folder, "-i", str(index), "--strict")
+    assert (code, "--strict: 1 documents" in err) == (1, True)
+    assert run(capsys, "sync", folder, "-i", str(index))[0] == 0
+    (tmp_path / "文書" / "旧.jtd").unlink()
+    assert run(capsys, "sync", folder, "-i", str(index), "--strict")[0] == 0

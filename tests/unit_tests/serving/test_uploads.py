@@ -51,10 +51,10 @@ def word(body):
         ({"壊.pdf": b"%PDF-1.4 nothing"}, ["壊.pdf"]),
         ({"中.zip": zipped()}, ["中.zip is an archive in an archive"]),
         ({"壊.docx": b"PK", "壊.xlsx": b"PK"}, ["壊.docx", "壊.xlsx"]),
-        ({"旧.doc": b"1"}, ["Save .doc as .docx"]),
-        ({"~$旧.doc": b"1", "絵.png": b"1"}, []),
+        ({"旧.jtd": b"1"}, ["Save .jtd in Ichitaro"]),
+        ({"~$旧.jtd": b"1", "絵.png": b"1"}, []),
     ],
-    ids=["none", "pdf", "zip", "office", "old office", "no documents"],
+    ids=["none", "pdf", "zip", "office", "unknown", "no documents"],
 )
 async def test_a_file_of_an_archive_that_cannot_be_read_takes_no_other_with_it(files, lines):
     made = assistant()
