@@ -40,6 +40,7 @@ _HEADINGS = tuple(f"h{level}" for level in range(1, 7))
 # Elements that keep their tags when the others are removed.
 _KEPT = frozenset(("pre", "title", "nav", "ruby", "rt", "rp", *_HEADINGS, *_SCRIPTS))
 _NEVER_NESTED = frozenset(("head", "html", "body", *_VOID.split("|")))
+_EMBEDDED = tuple("iframe object embed video audio canvas".split())
 # Types of fields whose value the page does not show as text.
 _UNSEEN = frozenset("hidden password file color range".split())
 
@@ -80,6 +81,7 @@ def parse_page(text: str) -> Page | None:
         return None
     title = root.findtext("./head/title") or root.findtext("./title") or ""
     left_out += _drop(root)
+    left_out += _count_unread(root)
     _show_attributes(root)
     return Page(root, title, tuple(left_out))
 
@@ -144,6 +146,18 @@ def _drop(root: Any) -> list[LeftOut]:
             counts[reason] += has_text and element.tag != "head"
     _take_out([element for element, _ in dropped])
     return [LeftOut(reason, count=n, is_loss=False) for reason, n in counts.items() if n]
+
+
+def _count_unread(root: Any) -> Iterator[LeftOut]:
+    """Count pictures without a description, and other files that the page shows."""
+    # An empty description says that a picture is decoration.
+    pictures = sum(image.get("alt") is None for image in root.iter("img"))
+    for reason, count in (
+        ("picture without a description", pictures),
+        ("page, video or drawing inside the page", sum(1 for _ in root.iter(*_EMBEDDED))),
+    ):
+        if count:
+            yield LeftOut(reason, count=count, is_loss=False)
 
 
 def _take_out(elements: Iterable[Any]) -> None:

@@ -14,12 +14,19 @@ from langchain_swallow.documents.readers.xml import parse_xml
 _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _TITLES = ("title", "ctrTitle")
-# Placeholders that are repeated on every slide, or filled by the program.
-_NOT_TEXT = ("sldNum", "dt", "ftr", "hdr", "sldImg")
+# Placeholders that the program fills.
+_NOT_TEXT = ("sldNum", "dt", "sldImg")
+# Placeholders that are repeated on every slide.
+_RUNNING = ("ftr", "hdr")
+_MISSING = "slide that the file does not have"
+_NO_TEXT = "slide without text"
+_MEDIA = "video or sound"
 
 
 def read_pptx(data: bytes, name: str) -> Sections:
     """Read the slides of a presentation, in order, with charts, SmartArt, notes and comments.
+
+    Footers, and texts that the layouts add to slides, are at the end, once each.
 
     Args:
         data: The bytes of the file.
@@ -34,12 +41,19 @@ def read_pptx(data: bytes, name: str) -> Sections:
     targets = relations(archive, main, name)
     sections: list[Section] = []
     left_out: list[LeftOut] = []
+    paths = []
     for number, entry in enumerate(presentation.iter(f"{_P}sldId"), 1):
         target = targets.get(entry.get(f"{_R}id", ""))
         if target and target.path in archive:
             slide = _slide(archive, target.path, number, name)
             sections += slide
             left_out += slide.left_out
+            paths.append(target.path)
+        else:
+            left_out.append(LeftOut(_MISSING, number))
+    lines = {line for section in sections for line in section.text.split("\n")}
+    if running := [t for t in _running_texts(archive, paths, name) if t not in lines]:
+        sections.append(Section("\n\n".join(running)))
     return Sections(sections, left_out)
 
 
@@ -62,8 +76,42 @@ def _slide(archive: Archive, path: str, number: int, name: str) -> Sections:
         elif part.kind == "comments" and part.path in archive:
             for text in _comments(_part(archive, part.path, name)):
                 builder.block(f"（コメント: {text}）")
-    sections = (Section(s.text, s.headings, page=number) for s in builder.sections())
-    return Sections(sections, graphics.left_out(number))
+    sections = [Section(s.text, s.headings, page=number) for s in builder.sections()]
+    left_out = [*graphics.left_out(number)]
+    if media := sum(1 for _ in root.iter(f"{A}videoFile", f"{A}audioFile")):
+        left_out.append(LeftOut(_MEDIA, number, media, is_loss=False))
+    if not sections and not left_out:
+        left_out.append(LeftOut(_NO_TEXT, number, is_loss=False))
+    return Sections(sections, left_out)
+
+
+def _running_texts(archive: Archive, slides: list[str], name: str) -> list[str]:
+    """Texts of footers, and of shapes of the layouts and masters in use, once each."""
+    found: dict[str, None] = {}
+    layouts: dict[str, None] = {}
+    for path in slides:
+        for shape, kind in _shapes(_part(archive, path, name)):
+            if kind in _RUNNING:
+                found[shape_text(shape)] = None
+        layouts |= dict.fromkeys(_related(archive, path, "slideLayout", name))
+    masters = (p for path in layouts for p in _related(archive, path, "slideMaster", name))
+    for path in dict.fromkeys([*layouts, *masters]):
+        for shape, kind in _shapes(_part(archive, path, name)):
+            if kind is None:
+                found[shape_text(shape)] = None
+    return list(filter(None, found))
+
+
+def _related(archive: Archive, path: str, kind: str, name: str) -> list[str]:
+    related = relations(archive, path, name).values()
+    return [part.path for part in related if part.kind == kind and part.path in archive]
+
+
+def _shapes(root: Any) -> Iterator[tuple[Any, str | None]]:
+    """Yield the shapes, with the types of those that are placeholders."""
+    for shape in root.iter(f"{_P}sp"):
+        place = shape.find(f"{_P}nvSpPr/{_P}nvPr/{_P}ph")
+        yield shape, None if place is None else place.get("type", "")
 
 
 def _part(archive: Archive, path: str, name: str) -> Any:
@@ -92,7 +140,7 @@ def _texts(root: Any) -> Iterator[tuple[str, bool]]:
         place = element.find(f"{_P}nvSpPr/{_P}nvPr/{_P}ph")
         kind = "" if place is None else place.get("type", "")
         text = shape_text(element)
-        if text and kind not in _NOT_TEXT:
+        if text and kind not in _NOT_TEXT and kind not in _RUNNING:
             found.append((text, kind in _TITLES))
     return iter(sorted(found, key=lambda pair: not pair[1]))
 
