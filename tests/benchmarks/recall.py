@@ -1,0 +1,155 @@
+"""Measures how much of the text of files is read, beside other programs.
+
+    python -m tests.benchmarks.recall FOLDER… [--markitdown PROGRAM] [--worst N]
+
+Each program reads every file. The text of the program that finds most characters is the measure:
+the share of its word parts (up to four characters long, each as often as it occurs) that are in the
+text of this package. Repeated column names and another order of cells do not change it. Programs
+that are not installed are left out.
+"""
+
+import argparse
+import html
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unicodedata
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import docx
+import openpyxl
+import pptx
+
+from langchain_swallow.documents.load import load_documents
+
+_LENGTH = 4
+_TIMEOUT_S = 120
+
+
+def run(*command):
+    """The output of a program."""
+    done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)
+    return done.stdout.decode("utf-8", "replace")
+
+
+def pdftotext(path):
+    return run("pdftotext", "-enc", "UTF-8", path, "-")
+
+
+def libreoffice(path):
+    """Presentations have no text filter, so they are printed."""
+    with tempfile.TemporaryDirectory() as folder:
+        is_deck = path.suffix.lower() in (".ppt", ".pptx", ".odp")
+        target = "pdf" if is_deck else "txt:Text (encoded):UTF8"
+        profile = f"-env:UserInstallation={Path(tempfile.gettempdir(), 'recall').as_uri()}"
+        run("soffice", profile, "--headless", "--convert-to", target, "--outdir", folder, path)
+        made = next(Path(folder).iterdir(), None)
+        if made is None:
+            return ""
+        return pdftotext(made) if is_deck else made.read_text("utf-8", "replace")
+
+
+def with_openpyxl(path):
+    book = openpyxl.load_workbook(path, data_only=True)
+    rows = (row for sheet in book.worksheets for row in sheet.iter_rows(values_only=True))
+    return "\n".join(str(cell) for row in rows for cell in row if isinstance(cell, str))
+
+
+def with_python_docx(path):
+    document = docx.Document(path)
+    cells = (cell for table in document.tables for row in table.rows for cell in row.cells)
+    return "\n".join(part.text for part in (*document.paragraphs, *cells))
+
+
+def with_python_pptx(path):
+    shapes = (shape for slide in pptx.Presentation(path).slides for shape in slide.shapes)
+    return "\n".join(shape.text_frame.text for shape in shapes if shape.has_text_frame)
+
+
+def programs(markitdown):
+    """The other programs by extension, as far as they are installed."""
+    found = defaultdict(dict)
+    for suffixes, name, read, program in (
+        (".pdf", "pdftotext", pdftotext, "pdftotext"),
+        (".doc .docx .odt .rtf .ppt .pptx .odp", "LibreOffice", libreoffice, "soffice"),
+        (".xlsx", "openpyxl", with_openpyxl, sys.executable),
+        (".docx", "python-docx", with_python_docx, sys.executable),
+        (".pptx", "python-pptx", with_python_pptx, sys.executable),
+        (
+            ".pdf .docx .pptx .xlsx .html .msg .epub .ipynb .json",
+            "markitdown",
+            lambda path: run(markitdown, path),
+            markitdown or "-",
+        ),
+    ):
+        for suffix in suffixes.split() if shutil.which(program) else ():
+            found[suffix][name] = read
+    return found
+
+
+def parts(text):
+    """Word parts of a text, with their numbers."""
+    # Tools that write Markdown escape characters and link to pictures.
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", html.unescape(text))
+    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text))
+    return Counter(w[i : i + _LENGTH] for w in words for i in range(max(1, len(w) - _LENGTH + 1)))
+
+
+def characters(text):
+    return sum(map(str.isalnum, unicodedata.normalize("NFKC", text)))
+
+
+def own_text(path):
+    loaded = load_documents(path, on_error="skip", max_file_mb=1000)
+    return "\n".join(document.page_content for document in loaded), loaded
+
+
+def measure(path, others):
+    """The share of the best program's text that is read, the program, and what it found."""
+    own, loaded = own_text(path)
+    texts = {}
+    for name, read in others.items():
+        try:
+            texts[name] = read(path)
+        except Exception as error:  # another program may fail on a file
+            print(f"{name}: {path.name}: {type(error).__name__}", file=sys.stderr)
+    best = max(texts, key=lambda name: characters(texts[name]), default="")
+    wanted, have = parts(texts.get(best, "")), parts(own)
+    missing = Counter({part: number for part, number in wanted.items() if part not in have})
+    return best, wanted.total(), missing, characters(own), loaded
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--markitdown", help="program of markitdown, in an environment of its own")
+    parser.add_argument("--worst", type=int, default=0, help="show this many files of each format")
+    arguments = parser.parse_args()
+    others = programs(arguments.markitdown)
+    files = defaultdict(list)
+    for path in sorted(p for folder in arguments.folders for p in folder.rglob("*") if p.is_file()):
+        files[path.suffix.lower()].append(path)
+    print("| format | files | characters | best of the others | share of its text |")
+    print("|---|--:|--:|---|--:|")
+    for suffix, paths in files.items():
+        results = [(path, *measure(path, others[suffix])) for path in paths]
+        wanted = sum(total for _, _, total, *_ in results)
+        lost = sum(missing.total() for *_, missing, _, _ in results)
+        best = Counter(best for _, best, *_ in results if best)
+        share = f"{1 - lost / wanted:.2%}" if wanted else ""
+        named = ", ".join(f"{name} ({number})" for name, number in best.most_common())
+        total = sum(own for *_, own, _ in results)
+        print(f"| {suffix[1:]} | {len(paths)} | {total:,} | {named} | {share} |", flush=True)
+        results.sort(key=lambda result: -result[3].total())
+        for path, name, total, missing, own, loaded in results[: arguments.worst]:
+            examples = " ".join(part for part, _ in missing.most_common(12))
+            print(f"  {path.name}: {missing.total()} of {total} ({name}), own {own}: {examples}")
+            for report in (loaded.failed, loaded.left_out):
+                print(f"    {list(report.values())}"[:400]) if report else None
+
+
+if __name__ == "__main__":
+    main()
