@@ -4,6 +4,7 @@ The chat model answers the conversation as it is. `swallow-rag` answers its last
 index: earlier messages only complete the question, and a system message replaces the preset's.
 """
 
+import asyncio
 import contextlib
 import json
 import secrets
@@ -16,6 +17,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from langchain_swallow.prompts.messages import content_text
 from langchain_swallow.rag import Answer
+from langchain_swallow.rag.budget import prompt_budget
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.openai_citations import citation_delta, sources_text, without_sources
 from langchain_swallow.serving.openai_errors import BadRequestError, failure_json, unknown_model
@@ -27,6 +29,7 @@ from langchain_swallow.serving.openai_models import (
 )
 from langchain_swallow.serving.sessions import Session
 from langchain_swallow.serving.settings import Settings
+from langchain_swallow.text.chunks import estimate_tokens
 from langchain_swallow.text.surrogates import replace_surrogates
 
 RAG_MODEL = "swallow-rag"
@@ -62,12 +65,9 @@ def answer_pieces(assistant: Assistant, request: ChatRequest) -> AsyncGenerator[
     if request.model not in names:
         raise unknown_model(request.model, names)
     messages = to_langchain(request.messages)
-    maximum = assistant.lengths.maximum
+    parameters = request.parameters(assistant.lengths.maximum)
     if request.model == RAG_MODEL and not _is_task_of_a_client(messages):
-        default = assistant.lengths.default
-        parameters = request.parameters(default_tokens=default, max_tokens=maximum)
         return _rag_pieces(assistant, messages, parameters)
-    parameters = request.parameters(default_tokens=maximum, max_tokens=maximum)
     return _chat_pieces(assistant, messages, parameters)
 
 
@@ -85,6 +85,9 @@ async def _chat_pieces(
     assistant: Assistant, messages: list[BaseMessage], parameters: dict[str, Any]
 ) -> AsyncGenerator[Piece, None]:
     writer, reason = DeltaWriter(), "stop"
+    if "max_tokens" not in parameters:
+        room = await asyncio.to_thread(_room, assistant.llm, messages, parameters)
+        parameters["max_tokens"] = max(1, min(room, assistant.lengths.maximum))
     async with contextlib.aclosing(assistant.generate(messages, parameters)) as chunks:
         async for chunk in chunks:
             found = chunk.response_metadata.get("finish_reason")
@@ -93,6 +96,14 @@ async def _chat_pieces(
             if (delta := writer.write(chunk)) or chunk.usage_metadata or logprobs:
                 yield Piece(delta, usage=chunk.usage_metadata, logprobs=logprobs)
     yield Piece(finish_reason=reason)
+
+
+def _room(llm: Any, messages: list[BaseMessage], parameters: dict[str, Any]) -> int:
+    """Return how many tokens the context window leaves for the answer."""
+    budget = prompt_budget(llm.bind(**parameters))
+    constraints = json.dumps([parameters.get(name) for name in _NOT_WITH_RAG], ensure_ascii=False)
+    used = budget.count(messages) + estimate_tokens(constraints)
+    return budget.prompt + budget.answer - used
 
 
 async def _rag_pieces(

@@ -27,7 +27,7 @@ _PATHS = ("/v1/models", "/v1/chat/", "/v1/embeddings")
 _CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
 
 
-class Problem(BaseModel):
+class ErrorDetail(BaseModel):
     """What is wrong with a request."""
 
     message: str
@@ -39,7 +39,7 @@ class Problem(BaseModel):
 class ErrorBody(BaseModel):
     """The body of an error."""
 
-    error: Problem
+    error: ErrorDetail
 
 
 class BadRequestError(Refusal):
@@ -138,7 +138,9 @@ def openai_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         429: "This client has reached a limit; see Retry-After.",
         503: "The server is busy, or its model cannot be reached; see Retry-After.",
     }
-    return {
+    described: dict[int | str, dict[str, Any]] = {
         status: {"model": ErrorBody, "description": texts[status]}
         for status in sorted({400, 401, 403, 413, 421, *statuses})
     }
+    # Without it FastAPI adds its own form of errors, as 422.
+    return {**described, "default": {"model": ErrorBody, "description": "Any other error."}}

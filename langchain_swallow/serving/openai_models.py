@@ -151,18 +151,17 @@ class ChatRequest(RequestBody):
             raise ValueError(f"send at most {_MAX_STOP_STRINGS} strings, none of them empty")
         return strings or None
 
-    def parameters(self, *, default_tokens: int, max_tokens: int) -> dict[str, Any]:
-        """Return the parameters of a `ChatSwallow` call.
+    def parameters(self, max_tokens: int) -> dict[str, Any]:
+        """Return the parameters of a `ChatSwallow` call; no length if the request has none.
 
         Args:
-            default_tokens: Length of an answer if the request has none.
-            max_tokens: Maximum length; a longer one is an upper bound that this is within.
+            max_tokens: The server's limit, which also keeps to a longer length that was requested.
         """
-        requested = self.max_completion_tokens or self.max_tokens or default_tokens
-        parameters: dict[str, Any] = {"max_tokens": min(requested, max_tokens)}
-        parameters |= {
+        parameters = {
             name: value for name in _PASSED_ON if (value := getattr(self, name)) not in (None, [])
         }
+        if requested := self.max_completion_tokens or self.max_tokens:
+            parameters["max_tokens"] = min(requested, max_tokens)
         if self.reasoning_effort == "none":
             parameters["reasoning"] = False
         elif self.reasoning_effort:

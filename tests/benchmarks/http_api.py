@@ -32,10 +32,11 @@ def _route(schema: dict[str, Any], title: str, route: dict[str, Any]) -> str:
         lines.append(f"* Body: {_type(body['schema'])} as `{kind}`")
     for status, response in sorted(route["responses"].items()):
         types = " or ".join(
-            f"{_type(body.get('schema', {}))} as `{kind}`"
+            f"{_type(body['schema'])} as `{kind}`"
             for kind, body in response.get("content", {}).items()
         )
-        lines.append(f"* {status}: {types or 'no body'}. {response['description']}".rstrip())
+        about = response["description"].rstrip(".").replace("Successful Response", "")
+        lines.append(f"* {status}: {', '.join(filter(None, [types, about]))}")
     return "\n".join(lines)
 
 

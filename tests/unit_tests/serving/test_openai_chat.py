@@ -79,7 +79,7 @@ async def test_a_stream_adds_up_to_the_answer():
 
 
 async def test_parameters_reach_the_model():
-    async with Server("a", "b", "c", "d") as server:
+    async with Server(*"abcde") as server:
         await server.create(
             temperature=0.7, top_p=0.9, seed=5, stop="終", max_completion_tokens=7, max_tokens=9,
             presence_penalty=0.5, n=1, extra_body={"top_k": 20, "frequency_penalty": 0},
@@ -88,12 +88,15 @@ async def test_parameters_reach_the_model():
         server.assistant.lengths = AnswerLengths(maximum=1200)
         await server.create(max_tokens=5000)
         await server.create()
-    one, two, three, four = server.engine.requests
+        await server.create(messages=[{"role": "user", "content": "長い" * 850}])
+    one, two, three, four, five = server.engine.requests
     assert (one.temperature, one.top_p, one.top_k, one.seed) == (0.7, 0.9, 20, 5)
     assert (one.stop, one.max_tokens, one.presence_penalty) == (("終",), 7, 0.5)
     assert (two.stop, two.max_tokens, two.temperature) == (("終", "了"), 9, 0)
     # More than the server permits is an upper bound; without one the server's limit is.
     assert (three.max_tokens, four.max_tokens) == (1200, 1200)
+    # A long conversation leaves less.
+    assert 4096 - 50 < len(five.prompt_ids) + five.max_tokens <= 4096
 
 
 async def test_tools_are_called_and_their_results_read():
