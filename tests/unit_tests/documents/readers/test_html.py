@@ -130,13 +130,16 @@ def test_what_is_left_out_of_a_page_is_counted():
     page = (
         "<style>p {}</style><script>f()</script><nav><p>索引</nav>"
         "<div class=toc>目次</div><p><ruby>漢<rt>かん</rt>字<rt>じ</rt></ruby>"
+        "<img src=a.png><img src=b.png alt=''><img alt='図'><iframe src=b.html></iframe><video>"
     )
     (content,) = read_content(page.encode(), "a.html")
-    assert content.sections[0].text == "漢字"
+    assert content.sections[0].text == "漢字 図"
     assert {(part.reason, part.count, part.is_loss) for part in content.left_out} == {
         ("scripts, styles and templates", 2, False),
         ("navigation and tables of contents", 2, False),
         ("readings (ruby)", 2, False),
+        ("picture without a description", 1, False),
+        ("page, video or drawing inside the page", 2, False),
     }
 
 

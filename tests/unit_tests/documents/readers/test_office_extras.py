@@ -1,5 +1,6 @@
 """What Office files hold besides paragraphs, cells and shapes: signs, equations, comments."""
 
+import copy
 import io
 import zipfile
 
@@ -247,6 +248,55 @@ def test_charts_of_slides_have_their_data():
         "売上\n\n拠点別の売上\n\n4月、東京: 1,200、大阪: 800\n\n5月、東京: 1,500"
     ]
     assert [(part.page, part.is_loss) for part in content.left_out] == [(1, False)]
+
+
+def test_footers_and_texts_of_layouts_are_read_once():
+    deck = pptx.Presentation()
+    layout = deck.slide_layouts[5]
+    layout.shapes._spTree.append(copy.deepcopy(text_box(deck, "社外秘")))
+    deck.slide_master.shapes._spTree.append(text_box(deck, "営業部 山田"))
+    for title in ("一", "二"):
+        slide = deck.slides.add_slide(layout)
+        slide.shapes.title.text = title
+        footer = slide.shapes.add_textbox(0, 0, Inches(1), Inches(1))
+        footer.text_frame.text = "株式会社青空"
+        place = footer._element.nvSpPr.nvPr.get_or_add_ph()
+        place.set("type", "ftr")
+    (content,) = read_content(saved(deck), "a.pptx")
+    assert [(section.text, section.page) for section in content.sections] == [
+        ("一", 1),
+        ("二", 2),
+        ("株式会社青空\n\n社外秘\n\n営業部 山田", None),
+    ]
+
+
+def text_box(deck, text):
+    """The element of a text box, which was drawn on a slide that is not kept."""
+    slide = deck.slides.add_slide(deck.slide_layouts[6])
+    box = slide.shapes.add_textbox(0, 0, Inches(1), Inches(1))
+    box.text_frame.text = text
+    slides = deck.slides._sldIdLst
+    deck.part.drop_rel(slides[-1].rId)
+    slides.remove(slides[-1])
+    return box._element
+
+
+def test_every_slide_has_a_verdict():
+    deck = pptx.Presentation()
+    for _ in range(3):
+        deck.slides.add_slide(deck.slide_layouts[6])
+    deck.slides[1].shapes.add_movie(
+        io.BytesIO(b"mp4"), 0, 0, Inches(1), Inches(1), poster_frame_image=io.BytesIO(PNG)
+    )
+    # A damaged file refers to a slide that it does not have.
+    deck.slides._sldIdLst[2].rId = "rId99"
+    (content,) = read_content(saved(deck), "a.pptx")
+    assert [(part.reason, part.page, part.is_loss) for part in content.left_out] == [
+        ("slide without text", 1, False),
+        ("picture without a description", 2, False),
+        ("video or sound", 2, False),
+        ("slide that the file does not have", 3, True),
+    ]
 
 
 def test_comments_and_charts_of_sheets():
