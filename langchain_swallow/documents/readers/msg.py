@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email.message import EmailMessage
 
@@ -19,6 +20,7 @@ _SUBJECT, _HEADERS, _BODY, _RTF, _HTML = 0x0037, 0x007D, 0x1000, 0x1009, 0x1013
 _SENT, _DELIVERED, _MESSAGE_ID, _CODEPAGE, _HTML_CODEPAGE = 0x0039, 0x0E06, 0x1035, 0x3FFD, 0x3FDE
 _SENDER_NAME, _SENDER_ADDRESS, _SENDER_SMTP, _CC, _TO = 0x0C1A, 0x0C1F, 0x5D01, 0x0E03, 0x0E04
 _DATA, _LONG_NAME, _SHORT_NAME, _SHOWN_NAME = 0x3701, 0x3707, 0x3704, 0x3001
+_MIME_TYPE = 0x370E
 # Types of properties, at the end of the names of their streams.
 _UNICODE, _BYTES_STRING, _BINARY, _OBJECT = "001F", "001E", "0102", "000D"
 _EPOCH = datetime(1601, 1, 1, tzinfo=timezone.utc)
@@ -65,7 +67,7 @@ class _Storage:
         html = self._bytes(_HTML, _BINARY)
         plain = self._text(_BODY, codec).replace("\r\n", "\n").replace("\r", "\n")
         is_rtf = not plain.strip() and html is None and self._bytes(_RTF, _BINARY) is not None
-        return Mail(
+        mail = Mail(
             subject=self._text(_SUBJECT, codec).strip(),
             sender=sent.sender or shown,
             to=sent.to or self._text(_TO, codec).replace("\0", ""),
@@ -80,15 +82,35 @@ class _Storage:
             attachments=tuple(self._attachments(codec)),
             left_out=(LeftOut(_ONLY_RTF),) if is_rtf else (),
         )
+        signed = self._signed_message(codec)
+        if signed is None:
+            return mail
+        return replace(
+            mail,
+            plain=signed.plain,
+            html=signed.html,
+            attachments=signed.attachments,
+            left_out=signed.left_out,
+        )
+
+    def _signed_message(self, codec: str) -> Mail | None:
+        """The body and attachments of a signed message, which Outlook keeps as one attachment."""
+        for child in self._children():
+            attachment = _Storage(self._ole, (*self._path, child))
+            data = attachment._bytes(_DATA, _BINARY)
+            if data and attachment._text(_MIME_TYPE, codec).startswith("multipart/signed"):
+                return parse_message(data)
+        return None
+
+    def _children(self) -> list[str]:
+        """The names of the storages of attachments."""
+        depth = len(self._path)
+        paths = map(tuple, self._ole.listdir())
+        names = {path[depth] for path in paths if path[:depth] == self._path}
+        return sorted(name for name in names if name.startswith("__attach_version1.0_"))
 
     def _attachments(self, codec: str) -> Iterator[Attachment]:
-        depth = len(self._path)
-        children = {
-            path[depth]
-            for path in map(tuple, self._ole.listdir())
-            if path[:depth] == self._path and path[depth].startswith("__attach_version1.0_")
-        }
-        for number, child in enumerate(sorted(children), 1):
+        for number, child in enumerate(self._children(), 1):
             yield _Storage(self._ole, (*self._path, child))._attachment(codec, number)
 
     def _attachment(self, codec: str, number: int) -> Attachment:

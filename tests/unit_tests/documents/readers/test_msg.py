@@ -1,6 +1,7 @@
 """Messages of Outlook: Unicode and CP932, attachments, messages in messages."""
 
 import struct
+from email.message import EmailMessage
 
 import pytest
 
@@ -75,6 +76,19 @@ def test_an_html_body_is_read_where_there_is_no_text():
     made = storage({"0037": "件"}, numbers=[(0x3FDE, 3, 932)], **{"__substg1.0_10130102": html})
     (content,) = read_content(ole_file(made), "a.msg")
     assert content.sections[0].text == "件名: 件\n\n単価\n\n机は900円です。"
+
+
+def test_a_signed_message_is_read():
+    signed = EmailMessage()
+    signed.set_content("署名された本文。")
+    signed.add_attachment("内。", filename="内.txt")
+    data = signed.as_bytes().replace(b"multipart/mixed", b"multipart/signed")
+    kept = storage({"3707": "smime.p7m", "370E": "multipart/signed"}, 8)
+    kept["__substg1.0_37010102"] = data
+    made = storage({"0037": "件"}, **{"__attach_version1.0_#00000000": kept})
+    own, inside = read_content(ole_file(made), "a.msg")
+    assert own.sections[0].text == "件名: 件\n添付: 内.txt\n\n署名された本文。"
+    assert (inside.inside, inside.sections[0].text) == ("内.txt", "内。")
 
 
 def test_a_body_in_rtf_only_is_a_loss():
