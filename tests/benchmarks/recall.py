@@ -104,7 +104,9 @@ def characters(text):
 
 def own_text(path):
     loaded = load_documents(path, on_error="skip", max_file_mb=1000)
-    return "\n".join(document.page_content for document in loaded), loaded
+    # A heading above other headings is only in their paths.
+    parts = (f"{d.metadata.get('headings', '')}\n{d.page_content}" for d in loaded)
+    return "\n".join(parts), loaded
 
 
 def measure(path, others):

@@ -15,15 +15,17 @@ from langchain_swallow.errors import DocumentError
 
 _CONTAINER = "META-INF/container.xml"
 _TEXTS = (".xml", ".opf", ".ncx", ".html", ".htm", ".xhtml")
+# Names of the package's metadata, and how they are shown.
+_ABOUT = {"title": "書名", "creator": "著者", "publisher": "出版社", "description": "説明"}
 _IMAGE = "page that is a picture; it needs OCR"
 _NO_TEXT = "part of the book without text"
 
 
 def read_epub(data: bytes, name: str) -> Sections:
-    """Read the parts of a book in reading order; its title is above all headings.
+    """Read the parts of a book in reading order, after its title, author and description.
 
-    A part that is a picture only, as in comics, and one that is missing are in `left_out`; its page
-    is the number of the part.
+    The title is above all headings. A part that is a picture only, as in comics, and one that is
+    missing are in `left_out`; its page is the number of the part.
 
     Args:
         data: The bytes of the file.
@@ -37,7 +39,8 @@ def read_epub(data: bytes, name: str) -> Sections:
     package = parse_xml(archive.read(package_path), name)
     title = (package.findtext(".//{*}title") or "").strip()
     encrypted = _encrypted(archive, name)
-    sections: list[Section] = []
+    about = "\n".join(_about(package))
+    sections = [Section(about, (title,) if title else ())] if about else []
     left_out: list[LeftOut] = []
     for number, path in enumerate(_spine(package, posixpath.dirname(package_path)), 1):
         if path in encrypted:
@@ -59,6 +62,16 @@ def _package(archive: Archive, name: str) -> str:
     if path not in archive:
         raise DocumentError(f"{name} is a damaged EPUB book: it has no {path!r}.")
     return path
+
+
+def _about(package: Any) -> Iterator[str]:
+    """What the book says of itself, one line for each kind."""
+    for kind, label in _ABOUT.items():
+        written = ("".join(element.itertext()).strip() for element in package.iter(f"{{*}}{kind}"))
+        # A description may be HTML.
+        texts = (" ".join(s.text for s in read_html(text)) for text in written)
+        if known := "、".join(dict.fromkeys(filter(None, texts))):
+            yield f"{label}: {known}"
 
 
 def _spine(package: Any, folder: str) -> Iterator[str]:

@@ -167,7 +167,8 @@ def test_packed_code_is_left_out_by_design():
 
 
 OPF = """<package xmlns="http://www.idpf.org/2007/opf" version="3.0">
-<metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>吾輩は猫</dc:title></metadata>
+<metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>吾輩は猫</dc:title>
+<dc:creator>夏目漱石</dc:creator><dc:description>&lt;p>猫の話。</dc:description></metadata>
 <manifest><item id="n" href="nav.xhtml" properties="nav"/><item id="a" href="text/%E4%B8%80.xhtml"/>
 <item id="b" href="b.xhtml"/><item id="c" href="c.xhtml"/><item id="m" href="missing.xhtml"/>
 <item id="d" href="d.xhtml"/></manifest>
@@ -203,6 +204,7 @@ def book(**others):
 def test_books_are_read_in_reading_order():
     (content,) = read_content(book(), "a.epub")
     assert [(s.headings, s.text) for s in content.sections] == [
+        (("吾輩は猫",), "書名: 吾輩は猫\n著者: 夏目漱石\n説明: 猫の話。"),
         (("吾輩は猫", "一"), "一\n\n吾輩は猫である。"),
         (("吾輩は猫", "二"), "二\n\n名前はまだ無い。"),
     ]
