@@ -76,7 +76,7 @@ def _cells(sheet: Sheet, rows: Sequence[int], columns: Sequence[int]) -> Iterato
         line = []
         for column, text in sorted(sheet.rows[row].items()):
             if columns[0] <= column <= columns[-1]:
-                area = sheet.merged.get((row, column))
+                area = sheet.merged.get((row, column)) if sheet.merged else None
                 bottom, right = (area.bottom, area.right) if area else (row + 1, column + 1)
                 line.append(Box(text, row, column, bottom, right, looks.get(column, 0)))
         yield line
@@ -113,11 +113,9 @@ def _columns_without_rules(by_area: dict[Area, list[Box]]) -> set[tuple[int, int
 def _enclosing(sheet: Sheet, frame: Area, row: int, column: int) -> Area | None:
     """The area around a cell; `None` if no vertical rule in the frame encloses it."""
     vertical = sheet.left_rules.get(row, 0)
-    left, right = column, column + 1
-    while left > frame.left and not vertical >> left & 1:
-        left -= 1
-    while right < frame.right and not vertical >> right & 1:
-        right += 1
+    before, after = vertical & ((2 << column) - 1), vertical >> (column + 1)
+    left = max(frame.left, before.bit_length() - 1)
+    right = min(frame.right, column + (after & -after).bit_length()) if after else frame.right
     if (left, right) == (frame.left, frame.right):
         return None
     inside = (1 << right) - (1 << left)

@@ -68,9 +68,11 @@ def _find_names(lines: Sequence[Line], are_boxed: bool) -> set[Box]:
         if not any(box in found for box in line.boxes):
             found.update(_label_names(line))
     found |= set(_names_in_columns(lines, by_left, found))
-    if are_boxed:
-        for line in lines:
-            found.update(_names_by_place(line, found))
+    _add_names_in_groups(lines, found)
+    lefts = {box.left for box in found}
+    for line in lines:
+        if are_boxed or not found.isdisjoint(line.boxes):
+            found.update(_names_by_place(line, found, lefts))
     if not found:
         found.update(_names_of_two_columns(lines))
     return found
@@ -86,13 +88,20 @@ def _names_in_columns(
         for name, box in itertools.pairwise(line.boxes)
         if name in names and box not in names
     }
-    in_groups = {box for line in lines if line.above for box in line.boxes}
     for boxes in by_left.values():
-        if 2 * sum(box in names for box in boxes) >= len(boxes):
+        if len(boxes) > 2 and 2 * sum(box in names for box in boxes) >= len(boxes):
             for box in boxes:
-                is_short = not is_value(box.text) and len(box.text) <= 20
-                if is_short and box not in values and (len(boxes) > 2 or box in in_groups):
+                if box not in values and not is_value(box.text) and len(box.text) <= 20:
                     yield box
+
+
+def _add_names_in_groups(lines: Sequence[Line], names: set[Box]) -> None:
+    """Add the texts below the names of the same group: 携帯 and 自宅 of 連絡先."""
+    for above, line in itertools.pairwise(lines):
+        if names.isdisjoint(line.above) or not names.isdisjoint(line.boxes):
+            continue
+        lefts = {box.left for box in above.boxes if box in names}
+        names.update(box for box in line.boxes if box.left in lefts and not is_value(box.text))
 
 
 def _marked_names(lines: Sequence[Line]) -> set[Box]:
@@ -127,18 +136,20 @@ def _label_names(line: Line) -> Iterator[Box]:
             yield box
 
 
-def _names_by_place(line: Line, names: set[Box]) -> Iterator[Box]:
-    """Every other box of a ruled line, if no value is among these and no name among the others."""
+def _names_by_place(line: Line, names: set[Box], lefts: set[int]) -> Iterator[Box]:
+    """Every other box of a line, if no value is among these and no name among the others.
+
+    If one of them is a name, the others are names only in columns that have names.
+    """
     every_other = line.boxes[::2]
-    if (
-        len(line.boxes) % 2 == 0
-        and names.isdisjoint(line.boxes[1::2])
-        and not any(
-            is_value(box.text) or is_list_mark(box.text) or len(box.text) > 20
-            for box in every_other
-        )
+    if len(line.boxes) % 2 or not names.isdisjoint(line.boxes[1::2]):
+        return
+    if any(
+        is_value(box.text) or is_list_mark(box.text) or len(box.text) > 20 for box in every_other
     ):
-        yield from every_other
+        return
+    has_names = not names.isdisjoint(every_other)
+    yield from (box for box in every_other if not has_names or box.left in lefts)
 
 
 def _names_of_two_columns(lines: Sequence[Line]) -> Iterator[Box]:
@@ -165,6 +176,8 @@ def _written(boxes: Sequence[Box], names: set[Box]) -> str:
             name, values = [], []
         name.append(box)
     parts.append(_pair(name, values))
+    if is_list_mark(parts[0]):
+        parts[:2] = [" ".join(parts[:2])]
     return "、".join(filter(None, parts))
 
 

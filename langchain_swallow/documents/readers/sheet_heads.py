@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from langchain_swallow.documents.readers.sheet_boxes import Box, Line
-from langchain_swallow.documents.readers.sheet_values import is_list_mark
+from langchain_swallow.documents.readers.sheet_values import is_list_mark, is_unit
 from langchain_swallow.documents.readers.table_layout import detect_layout
 from langchain_swallow.documents.readers.table_words import (
     is_label,
@@ -48,11 +48,17 @@ class Head:
         return range(max(first, 0), bisect.bisect_left(self.lefts, box.right) if first >= 0 else 0)
 
     def fits(self, line: Line) -> bool:
-        """Whether each box of a line is in a column of its own; the last one may have several."""
+        """Whether each box of a line is in a column of its own.
+
+        A unit may follow its number, and the last of several columns may have more boxes.
+        """
         last = -1
         for box in line.boxes:
             columns = self.columns(box)
-            if not columns or (columns[0] <= last and (last < len(self.lefts) - 1 or last < 2)):
+            if not columns:
+                return False
+            is_last = 2 <= last == len(self.lefts) - 1
+            if columns[0] <= last and not is_last and not is_unit(box.text):
                 return False
             last = columns[-1]
         return True
@@ -73,8 +79,7 @@ def find_head(lines: Sequence[Line], begin: int) -> Head | None:
     lefts, names = _columns(rows)
     boxes = [box for line in rows for box in line.boxes]
     head = Head(lefts, names, depth, all(box.look for box in boxes))
-    if len(lefts) > 2 and all(box.width == 1 for box in boxes):
-        head = _with_unnamed(head, following)
+    head = _with_unnamed(head, following, has_gaps=all(box.width == 1 for box in boxes))
     sample = list(_while_fitting(head, following))
     return head if sample and _is_head(boxes, head, sample) else None
 
@@ -122,6 +127,9 @@ def _goes_on(lines: Sequence[Line], begin: int, depth: int) -> bool:
     if len(below.boxes) > 2 and all(box.text in _WEEKDAYS for box in below.boxes[1:]):
         return True
     if _has_values(below) or len(below.boxes) < 2:
+        return False
+    if all(box.bottom < below.boxes[0].bottom for box in below.boxes[1:]):
+        # The name of a field that has a table.
         return False
     if all(box.look for box in upper.boxes) and not all(box.look for box in below.boxes):
         return False
@@ -177,14 +185,17 @@ def _columns(rows: Sequence[Line]) -> tuple[list[int], list[str]]:
     return list(names), [" ".join(parts) for parts in names.values()]
 
 
-def _with_unnamed(head: Head, following: Sequence[Line]) -> Head:
-    """Add columns without a name that most of the next lines have texts in."""
+def _with_unnamed(head: Head, following: Sequence[Line], *, has_gaps: bool) -> Head:
+    """Add columns without a name that most of the next lines have texts in.
+
+    They are left of the names, as the row names of a cross table, or, if `has_gaps`, between them.
+    """
     more: Counter[int] = Counter()
     for line in following:
         last = range(0)
         for box in line.boxes:
             columns = head.columns(box)
-            if columns and columns == last:
+            if not columns or (has_gaps and len(head.lefts) > 2 and columns == last):
                 more[box.left] += 1
             last = columns
     full = sum(len(line.boxes) > 1 for line in following)
@@ -214,7 +225,19 @@ def _is_head(boxes: Sequence[Box], head: Head, sample: Sequence[Line]) -> bool:
         for box in line.boxes:
             texts[head.columns(box)[0]] = box.text
         rows.append(texts)
-    return detect_layout(rows, has_header=False).head == 1
+    return not _are_fields(rows) and detect_layout(rows, has_header=False).head == 1
+
+
+def _are_fields(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether every other column has the names of values of mixed kinds, as a form has."""
+    names = [text for row in rows for text in row[::2] if text]
+    values = [text for row in rows for text in row[1::2] if text]
+    if len(rows[0]) % 2 or len(rows[0]) < 4 or any(map(is_value, names)):
+        return False
+    kinds = ({value_kind(row[i]) for row in rows if row[i]} for i in range(1, len(rows[0]), 2))
+    return any(len(kind) > 1 for kind in kinds) and (
+        sum(map(is_label, values)) * 3 < sum(map(is_label, names)) >= len(rows) / 2
+    )
 
 
 def _is_name_inside(line: Line) -> bool:

@@ -1,5 +1,6 @@
 """Divides the lines of a sheet into tables and forms."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,8 +10,11 @@ from langchain_swallow.documents.readers.sheet_totals import is_total
 from langchain_swallow.documents.readers.table_words import is_label, is_period, is_value
 
 _MAX_TITLE_CHARACTERS = 60
+_SECTION = re.compile(r"[■◆▼●◎□◇]\s*[^\s■◆▼●◎□◇].*|【[^】]+】|[<＜][^>＞]+[>＞]")
 _NOTES = ("※", "＊", "*", "注", "（注", "(注", "【注")
-_PLACEHOLDER = ("-", "ー", "―", "－", "—", "なし", "無", "未定", "×", "○", "…", "n/a", "N/A")
+_PLACEHOLDER = frozenset(
+    ("-", "ー", "―", "－", "—", "なし", "無", "未定", "×", "○", "…", "n/a", "N/A")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,11 @@ def _width(lines: Sequence[Line]) -> int:
 
 
 def _is_band(lines: Sequence[Line], i: int, width: int) -> bool:
-    """Whether a line is the title of the lines below: one box over the whole width."""
+    """Whether a line is the title of the lines below: one box over the whole width, or ■ …."""
     boxes = lines[i].boxes
     return (
         len(boxes) == 1
-        and boxes[0].width == width > 1
+        and (boxes[0].width == width > 1 or _SECTION.fullmatch(boxes[0].text) is not None)
         and len(boxes[0].text) <= _MAX_TITLE_CHARACTERS
         and not boxes[0].text.startswith(_NOTES)
         and i + 1 < len(lines)
@@ -71,8 +75,8 @@ def _is_band(lines: Sequence[Line], i: int, width: int) -> bool:
 
 def _end(lines: Sequence[Line], begin: int, head: Head) -> int:
     """The line after the last row of a table."""
-    # By column: whether all cells so far are values.
-    are_values: dict[int, bool] = {}
+    # By column: how many values it has so far; 0 if it has other texts.
+    values: dict[int, int] = {}
     has_plain_first = False
     for i in range(begin, len(lines)):
         line = lines[i]
@@ -86,12 +90,13 @@ def _end(lines: Sequence[Line], begin: int, head: Head) -> int:
                 return i
             if head.is_marked and has_plain_first and _is_field(line):
                 return i
-            if _is_other_head(lines, i, head, are_values):
+            if _is_other_head(lines, i, head, values, is_second=i == begin + 1):
                 return i
         for box in line.boxes:
             column = head.columns(box)[0]
             if box.text not in _PLACEHOLDER:
-                are_values[column] = are_values.get(column, True) and is_value(box.text)
+                count = values.get(column)
+                values[column] = is_value(box.text) * (1 if count is None else count and count + 1)
         has_plain_first = has_plain_first or not (line.boxes and line.boxes[0].look)
     return len(lines)
 
@@ -134,13 +139,22 @@ def _is_field(line: Line) -> bool:
     return bool(first.look) and second.look != first.look and not is_total(first.text)
 
 
-def _is_other_head(lines: Sequence[Line], i: int, head: Head, are_values: dict[int, bool]) -> bool:
-    """Whether a line names columns whose cells above are values."""
+def _is_other_head(
+    lines: Sequence[Line], i: int, head: Head, values: dict[int, int], *, is_second: bool
+) -> bool:
+    """Whether a line names columns whose cells above are values, or has the next labels of a form.
+
+    In a form, labels may be above their values: 会社名 | 部署 / 青空製作所 | 営業部 / 電話 | 内線.
+    """
     boxes = lines[i].boxes
-    named = [box for box in boxes if are_values.get(head.columns(box)[0])]
-    if len(boxes) < 2 or not named or any(map(is_value, (box.text for box in named))):
+    texts = [box.text for box in boxes]
+    if len(boxes) < 2 or len(set(texts)) < len(texts) or not _PLACEHOLDER.isdisjoint(texts):
         return False
-    if any(box.text in _PLACEHOLDER for box in named) or find_head(lines, i) is None:
+    labels = sum(map(is_label, texts))
+    if is_second and is_label(texts[0]) and 2 * labels >= len(texts):
+        return find_head(lines, i) is not None
+    counts = [values.get(head.columns(box)[0], 0) for box in boxes]
+    named = [box.text for box, count in zip(boxes, counts, strict=True) if count]
+    if not named or any(map(is_value, named)) or find_head(lines, i) is None:
         return False
-    labels = sum(is_label(box.text) for box in boxes)
-    return 2 * labels > len(boxes) or len(named) > 1
+    return 2 * labels > len(boxes) or (len(named) > 1 and min(filter(None, counts)) > 1)

@@ -6,7 +6,8 @@ a form have their names before them, so that each line can be read alone.
 """
 
 import itertools
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 from langchain_swallow.documents.readers.section import LeftOut, Section
 from langchain_swallow.documents.readers.sheet import Sheet
@@ -22,6 +23,7 @@ _HIDDEN_ROW = "hidden row with texts; unhide it to have it read"
 _HIDDEN_COLUMN = "hidden column with texts; unhide it to have it read"
 # The last part that begins in these lines has all the lines after them.
 _LINES_WITH_PARTS = 2000
+_TITLE_MARK = re.compile(r"[■◆▼●◎□◇【＜<]|[(（]?\d{1,2}[)）.．]|第\d+")
 
 
 def hidden_parts(sheet: Sheet, number: int) -> Iterator[LeftOut]:
@@ -57,14 +59,22 @@ def sheet_sections(title: str, sheet: Sheet) -> Iterator[Section]:
 
 
 def _tables(sheet: Sheet) -> Iterator[tuple[list[str], list[str]]]:
-    """The titles of each table or form, and its lines."""
+    """The titles of each table or form, and its lines; a title 2. is not below the title 1."""
     for table in find_tables(regions(sheet), Covered(sheet)):
         titles = [line.text for line in table.titles]
         if table.rows:
             for part_title, lines in _parts(sheet, table):
-                yield [*titles, *filter(None, [part_title])], lines
+                is_next = part_title and "" != _mark(titles) == _mark([part_title])
+                above = titles[:-1] if is_next else titles
+                yield [*above, *filter(None, [part_title])], lines
         if table.notes or not table.rows:
             yield titles, [line.text for line in table.notes]
+
+
+def _mark(titles: Sequence[str]) -> str:
+    """The mark of the last title, with 0 for its number; empty if it has none."""
+    found = _TITLE_MARK.match(titles[-1]) if titles else None
+    return re.sub(r"\d+", "0", found[0]) if found else ""
 
 
 def _parts(sheet: Sheet, table: Table) -> Iterator[tuple[str, list[str]]]:

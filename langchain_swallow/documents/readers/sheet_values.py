@@ -16,6 +16,11 @@ _LIST_MARK = re.compile(
 )
 
 
+def is_unit(text: str) -> bool:
+    """Whether a text ends the value before it, such as 円 or まで."""
+    return bool(_ENDS.fullmatch(text))
+
+
 def is_list_mark(text: str) -> bool:
     """Whether a text is the number or the mark of the paragraph after it, such as （1） or ・."""
     return bool(_LIST_MARK.fullmatch(text))
@@ -33,7 +38,7 @@ def join_values(texts: Iterable[str]) -> str:
     last = ""
     for text in filter(None, texts):
         is_part = (
-            _ENDS.fullmatch(text)
+            is_unit(text)
             or _BETWEEN.fullmatch(text)
             or _BETWEEN.fullmatch(last)
             or _ERA.fullmatch(last)

@@ -179,12 +179,14 @@ class _Rules:
         self._left, self._top = sheet.left_rules, sheet.top_rules
         self._sides = {str(i): style.rules for i, style in enumerate(styles) if style.rules}
 
-    def at(self, row: int) -> Callable[[int, str | None], None]:
-        """Return a function that adds the rules of a cell in this row."""
+    def at(self, row: int) -> Callable[[int, str | None], None] | None:
+        """Return a function that adds the rules of a cell in this row; `None` if there are none."""
+        if not self._sides or row >= _MAX_RULED_ROWS:
+            return None
 
         def add(column: int, style: str | None) -> None:
             sides = self._sides.get(style or "0")
-            if sides is None or row >= _MAX_RULED_ROWS:
+            if sides is None:
                 return
             here, right = 1 << column, 2 << column
             for side, lines, at, bit in (
@@ -217,7 +219,7 @@ class _CellReader:
         }
 
     def row(
-        self, row: Any, add_rules: Callable[[int, str | None], None]
+        self, row: Any, add_rules: Callable[[int, str | None], None] | None
     ) -> tuple[dict[int, str], dict[int, int]]:
         """Return the texts and looks of a row, by column; `add_rules` receives the cells."""
         texts: dict[int, str] = {}
@@ -227,7 +229,8 @@ class _CellReader:
             place = cell.get("r")
             column = column + 1 if place is None else self._place(place, column + 1)
             style = cell.get("s")
-            add_rules(column, style)
+            if add_rules is not None:
+                add_rules(column, style)
             if text := self._cell(cell, style):
                 texts[column] = text
                 if look := self._style(style).look:

@@ -135,6 +135,65 @@ def test_tables_that_touch_are_two():
     ]  # fmt: skip
 
 
+def test_a_form_in_two_columns_without_marks_is_no_table():
+    """Its values are of several kinds, where a table's column has one."""
+    book = sheet_of(
+        {"A1": "納入場所", "B1": "福岡倉庫", "C1": "社員番号", "D1": "B-5961",
+         "A2": "起案部門", "B2": "札幌工場", "C2": "割増", "D2": "94%",
+         "A3": "所属", "B3": "那覇支店", "C3": "主査", "D3": "山本"},
+    )  # fmt: skip
+    assert lines(book) == [
+        "納入場所: 福岡倉庫、社員番号: B-5961", "起案部門: 札幌工場、割増: 94%",
+        "所属: 那覇支店、主査: 山本",
+    ]  # fmt: skip
+
+
+def test_a_table_inside_a_form_has_the_name_of_its_field():
+    book = sheet_of(
+        {"A1": "件名", "B1": "更新の件", "A2": "内訳", "B2": "費目", "C2": "額", "B3": "機器",
+         "C3": "1,200円", "B4": "作業", "C4": "300円"},
+        merged=["B1:C1", "A2:A4"],
+        boxes=["A1", "B1:C1", "A2:A4", "B2", "C2", "B3", "C3", "B4", "C4"],
+    )  # fmt: skip
+    assert lines(book) == [
+        "件名: 更新の件", "内訳、費目: 機器、額: 1,200円", "内訳、費目: 作業、額: 300円",
+    ]  # fmt: skip
+
+
+def test_a_cross_table_has_no_name_at_its_corner():
+    book = sheet_of({"B1": "東京", "C1": "大阪", "A2": "昼", "B2": 1, "C2": 2})
+    assert lines(book) == ["昼、東京: 1、大阪: 2"]
+
+
+def test_units_are_joined_to_their_numbers():
+    book = sheet_of(
+        {"A1": "項目", "B1": "料金", "D1": "備考", "A2": "基本", "B2": 1000, "C2": "円",
+         "D2": "税込"},
+        merged=["B1:C1"],
+    )  # fmt: skip
+    assert lines(book) == ["項目: 基本、料金: 1000円、備考: 税込"]
+
+
+def test_sections_of_a_form_are_headings():
+    book = sheet_of(
+        {"A1": "■ 申請者", "A2": "所属", "B2": "営業部", "A3": "■ 内容", "A4": "用途",
+         "B4": "出張"}
+    )  # fmt: skip
+    assert [(s.headings[1:], s.text) for s in read(book)] == [
+        (("■ 申請者",), "所属: 営業部"), (("■ 内容",), "用途: 出張"),
+    ]  # fmt: skip
+
+
+def test_texts_in_a_column_of_values_do_not_begin_a_table():
+    book = sheet_of(
+        {"A1": "プラン", "B1": "月額", "C1": "年額", "A2": "個人", "B2": "500円", "C2": "5千円",
+         "A3": "法人", "B3": "応相談", "C3": "応相談", "A4": "学校", "B4": "無料", "C4": "無料"}
+    )  # fmt: skip
+    assert lines(book)[1:] == [
+        "プラン: 法人、月額: 応相談、年額: 応相談", "プラン: 学校、月額: 無料、年額: 無料",
+    ]  # fmt: skip
+
+
 def test_hidden_sheets_rows_and_columns_are_left_out_and_counted():
     book = openpyxl.Workbook()
     sheet = book.active
