@@ -18,6 +18,7 @@ _PACKAGE = "langchain_swallow"
 # Import names of what the children use. Where they were imported from is searched too: a folder of
 # `pip install --target`, an archive, the source of an editable install.
 _NEEDED = (
+    "PIL",
     "charset_normalizer",
     "faiss",
     "gguf",
@@ -81,15 +82,23 @@ def python_child(module: str, *arguments: str) -> dict[str, Any]:
     }
 
 
-def limit_memory(limit: int) -> None:
-    """Limit this process's address space, in bytes, where the system can."""
+def limit_memory(limit: int, process: int | None = None) -> None:
+    """Limit the address space of a process where the system can.
+
+    Args:
+        limit: The maximum in bytes.
+        process: The id of a child process, which only Linux can limit; `None` is this process.
+    """
     try:
         import resource
     except ImportError:
         return
     # macOS has the limit and does not keep to it; some containers forbid setting it.
     try:
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        if process is None:
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        elif sys.platform == "linux":
+            resource.prlimit(process, resource.RLIMIT_AS, (limit, limit))
     except (ValueError, OSError):
         return
 

@@ -169,9 +169,22 @@ def say_unread(
         say(in_language(f"{name} のうち読まなかった部分:\n  {what}", f"left out of {name}: {what}"))
 
 
-def add_strict(parser: Command) -> None:
-    """`--strict`, of commands that read documents."""
+def add_ocr(parser: Any) -> None:
+    """`--ocr`, of commands that read documents."""
+    parser.add_argument(
+        "--ocr",
+        action="store_true",
+        help=in_language(
+            "スキャンしたページと画像の文字を Tesseract で読む（エクストラ ocr が必要）",
+            "Recognize the text of scanned pages and images with Tesseract (needs the extra ocr)",
+        ),
+    )
+
+
+def add_reading(parser: Command) -> None:
+    """`--ocr` and `--strict`, of commands that read documents."""
     group = parser.add_further(in_language("読み取り", "Reading"))
+    add_ocr(group)
     group.add_argument(
         "--strict",
         action="store_true",
@@ -212,7 +225,8 @@ def build_store(
     from langchain_swallow.documents.split import JapaneseTextSplitter
     from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
-    documents = load_documents(paths, on_error=on_error, progress=True)
+    ocr = getattr(arguments, "ocr", False)
+    documents = load_documents(paths, on_error=on_error, ocr=ocr, progress=True)
     unread = documents.failed, documents.ignored, documents.left_out
     say_unread(*unread)
     if getattr(arguments, "strict", False):

@@ -11,7 +11,7 @@ from langchain_swallow.cli.common import (
     add_index,
     add_json,
     add_output,
-    add_strict,
+    add_reading,
     build_store,
     open_store,
     print_json,
@@ -70,7 +70,7 @@ def _add_index(commands: Any) -> None:
         action="store_true",
         help=in_language("読めないファイルを飛ばす", "Skip files that cannot be read"),
     )
-    add_strict(index)
+    add_reading(index)
     add_json(index)
     add_counter(index)
     add_embeddings_server(index)
@@ -110,7 +110,7 @@ def _add_sync(commands: Any) -> None:
             "Delete what is gone, even if that is most of the files",
         ),
     )
-    add_strict(sync)
+    add_reading(sync)
     add_index(sync)
     add_embeddings(sync)
     add_json(sync)
@@ -244,6 +244,7 @@ def _sync(arguments: argparse.Namespace) -> int:
         splitter=splitter,
         reread=arguments.reread,
         allow_mass_deletion=arguments.allow_deletions,
+        ocr=arguments.ocr,
         progress=True,
     )
     unread = summary.failed, summary.ignored, summary.left_out

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from langchain_swallow._system.language import in_language
-from langchain_swallow.cli.common import add_embeddings, add_index, open_store
+from langchain_swallow.cli.common import add_embeddings, add_index, add_ocr, open_store
 from langchain_swallow.cli.encoders import add_embeddings_server, choose_embeddings
 from langchain_swallow.cli.numbers import at_least, between
 from langchain_swallow.cli.parsers import Command, add_command, say
@@ -109,6 +109,7 @@ def _add_uploads(serve: Command) -> None:
         metavar="MIB",
         help=in_language("一つのファイルの最大サイズ（MiB）", "Maximum size of one file in MiB"),
     )
+    add_ocr(uploads)
     uploads.add_argument(
         "--feedback",
         type=Path,
@@ -183,6 +184,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             lengths=answer_lengths(llm, arguments.max_tokens),
             shared_uploads=arguments.shared_uploads,
             feedback=arguments.feedback,
+            ocr=arguments.ocr,
         )
         count, address = len(store), _address(listening.getsockname())
         say(

@@ -15,6 +15,8 @@ from typing import TypeAlias
 from langchain_core.documents import Document
 
 from langchain_swallow._system.isolated import trusted_path
+from langchain_swallow.documents.ocr.current import using_ocr
+from langchain_swallow.documents.ocr.engine import OcrEngine
 from langchain_swallow.documents.readers.formats import file_suffix, readable_suffixes
 from langchain_swallow.documents.readers.registry import Content
 from langchain_swallow.documents.readers.section import LeftOut, Section
@@ -32,12 +34,16 @@ class Readers:
 
     Args:
         readers: Readers by extension, such as `.jtd`. They come before the package's own.
+        ocr: Recognizes the text of pictures; `None` leaves them out.
 
     Raises:
         ValueError: An extension does not begin with a dot, or a reader cannot be called.
     """
 
-    def __init__(self, readers: Mapping[str, Reader] | None = None) -> None:
+    def __init__(
+        self, readers: Mapping[str, Reader] | None = None, ocr: OcrEngine | None = None
+    ) -> None:
+        self.ocr = ocr
         self._given = {suffix.lower(): read for suffix, read in (readers or {}).items()}
         for suffix, read in self._given.items():
             if not suffix.startswith(".") or "/" in suffix or not callable(read):
@@ -45,9 +51,11 @@ class Readers:
                     f"readers={{{suffix!r}: {read!r}}} is not a reader by extension. Pass a "
                     'function, for example readers={".jtd": read_jtd}.'
                 )
-        installed = _installed().keys() - readable_suffixes()
+        with using_ocr(ocr):
+            readable = readable_suffixes()
+        installed = _installed().keys() - readable
         self.suffixes = frozenset({*self._given, *installed})
-        self.readable = self.suffixes | readable_suffixes()
+        self.readable = self.suffixes | readable
 
     def read(self, data: bytes, name: str) -> Content:
         """Read a file with the reader for its extension, which is one of `suffixes`.

@@ -25,6 +25,9 @@ from langchain_swallow._system.machine import allowed_cores
 from langchain_swallow.documents.custom_readers import Reader, Readers
 from langchain_swallow.documents.listing import list_files, warn_of_documents
 from langchain_swallow.documents.locations import readable_path
+from langchain_swallow.documents.ocr.choose import choose_ocr
+from langchain_swallow.documents.ocr.engine import OcrEngine
+from langchain_swallow.documents.ocr.progress import ShownOcr
 from langchain_swallow.documents.readers.formats import UNTRUSTED, file_suffix, what_to_do
 from langchain_swallow.documents.readers.registry import Content, read_content
 from langchain_swallow.documents.readers.sandbox import Sandbox
@@ -62,6 +65,7 @@ def load_documents(
     max_file_mb: float = 100,
     on_error: Literal["raise", "skip"] = "raise",
     processes: int | None = None,
+    ocr: OcrEngine | bool = False,
     progress: bool = False,
     readers: Mapping[str, Reader] | None = None,
 ) -> LoadedDocuments:
@@ -83,6 +87,9 @@ def load_documents(
         on_error: `"raise"` raises at the first file that cannot be read. `"skip"` logs a warning,
             adds the reason to `.failed` of the result, and continues.
         processes: How many files are read in parallel; `None` is the number of cores, at most 4.
+        ocr: Whether to recognize the text of scanned pages, of large pictures in PDFs, and of image
+            files (PNG, JPEG, TIFF, BMP, WebP). `True` uses Tesseract (extra `ocr`, and the program
+            with Japanese models); an `OcrEngine` is another engine.
         progress: Whether to show a progress bar.
         readers: Functions that read other formats, or these in another way, by extension: from the
             bytes of a file and its name to its text, or to Documents, whose metadata is kept.
@@ -95,7 +102,8 @@ def load_documents(
         `source`, `title`, `format`, `encoding` (of text files) and `content_hash` (SHA-256) of the
         file. Where they apply, it also has `headings` (章 > 節), `page`, the `line` at which a
         section of a text file begins, and the path `inside` an archive. A JSON record adds its
-        other fields. Pages and lines count from 1.
+        other fields. Pages and lines count from 1. Text that OCR recognized has `ocr=True` and
+        `ocr_confidence`, from 0 to 1.
         `source` is the path as you wrote it. It opens the file even if its name is not UTF-8 (the
         path then has lone surrogates, as everywhere in Python); `title` has such a name decoded
         from CP932. In texts and headings, lone surrogates become U+FFFD.
@@ -103,9 +111,10 @@ def load_documents(
     Raises:
         FileNotFoundError: A path does not exist.
         DocumentError: A file cannot be read as text, and `on_error="raise"`.
+        MissingDependencyError: `ocr=True`, and Tesseract or Pillow is not installed.
     """
     loaded = LoadedDocuments()
-    others = Readers(readers)
+    others = Readers(readers, choose_ocr(ocr))
     files = list_files(
         path_or_paths,
         recursive=recursive,
@@ -120,6 +129,7 @@ def load_documents(
         "max_file_mb": max_file_mb,
         "processes": processes,
         "readers": others,
+        "progress": progress,
     }
     with closing(read_files(files, **options)) as read:
         for file in tqdm(read, total=len(files), desc="Reading", disable=not progress):
@@ -136,6 +146,7 @@ def lazy_load_documents(
     on_error: Literal["raise", "skip"] = "raise",
     max_file_mb: float = 100,
     processes: int | None = None,
+    ocr: OcrEngine | bool = False,
     readers: Mapping[str, Reader] | None = None,
     **which: Any,
 ) -> Iterator[Document]:
@@ -146,6 +157,7 @@ def lazy_load_documents(
         on_error: `"raise"`, or `"skip"` to log files that cannot be read and continue.
         max_file_mb: Maximum size of a file in MiB; a larger file is an error.
         processes: How many files are read in parallel; `None` is the number of cores, at most 4.
+        ocr: Whether to recognize the text of pictures, as for `load_documents`.
         readers: Functions that read other formats, by extension, as for `load_documents`.
         **which: `recursive`, `include` and `exclude` of `load_documents`.
 
@@ -153,7 +165,7 @@ def lazy_load_documents(
         FileNotFoundError: A path does not exist.
         DocumentError: A file cannot be read as text, and `on_error="raise"`.
     """
-    others = Readers(readers)
+    others = Readers(readers, choose_ocr(ocr))
     failed: dict[str, str] | None = {} if on_error == "skip" else None
     files = list_files(path_or_paths, **which, failed=failed, readers=others)
     options: dict[str, Any] = {
@@ -188,6 +200,7 @@ def read_files(
     max_file_mb: float = 100,
     processes: int | None = None,
     readers: Readers | None = None,
+    progress: bool = False,
 ) -> Generator[LoadedFile, None, None]:
     """Yield files in order, some of them read ahead; errors are in `LoadedFile.failed`.
 
@@ -195,11 +208,14 @@ def read_files(
         files: The paths.
         max_file_mb: Maximum size of a file in MiB.
         processes: How many files are read in parallel; `None` is the number of cores, at most 4.
-        readers: Readers of other formats; default: those of installed packages.
+        readers: Readers of other formats, and the OCR engine; default: the readers of installed
+            packages.
+        progress: Whether to show how many pictures OCR recognized.
     """
     others = readers or Readers()
+    shown = ShownOcr(others.ocr) if others.ocr and progress else None
     workers = processes or min(4, allowed_cores())
-    with Sandbox(workers) as sandbox, ThreadPoolExecutor(workers) as pool:
+    with Sandbox(workers, ocr=shown or others.ocr) as sandbox, ThreadPoolExecutor(workers) as pool:
         # Below this number of files, starting a process takes longer than reading the texts here.
         sandbox_all = len(files) >= _MIN_FILES_FOR_SANDBOX
 
@@ -227,6 +243,8 @@ def read_files(
                 yield future.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+            if shown:
+                shown.close()
 
 
 def _checked(file: LoadedFile, on_error: Literal["raise", "skip"]) -> tuple[Document, ...]:

@@ -22,6 +22,8 @@ from langchain_swallow.documents.custom_readers import Reader, Readers
 from langchain_swallow.documents.listing import list_files
 from langchain_swallow.documents.load import LoadedFile, read_files
 from langchain_swallow.documents.locations import file_location, readable_path
+from langchain_swallow.documents.ocr.choose import choose_ocr
+from langchain_swallow.documents.ocr.engine import OcrEngine
 from langchain_swallow.documents.readers.section import LeftOut
 from langchain_swallow.documents.split import JapaneseTextSplitter
 from langchain_swallow.retrieval.embeddings.batches import embed_by_length
@@ -77,6 +79,7 @@ def sync_folder(
     recursive: bool = True,
     allow_mass_deletion: bool = False,
     max_file_mb: float = 100,
+    ocr: OcrEngine | bool = False,
     progress: bool = False,
     readers: Mapping[str, Reader] | None = None,
 ) -> SyncSummary:
@@ -96,6 +99,9 @@ def sync_folder(
             than half of five or more files are gone, or if three or more files are gone from a
             folder inside it that is now empty. A share that is not mounted looks like this.
         max_file_mb: Maximum size of a file in megabytes; a larger file fails. Default 100.
+        ocr: Whether to recognize the text of pictures, as in `load_documents`; default `False`.
+            Unchanged files are read with OCR only with `reread`. Without OCR, images that the store
+            already has stay in it.
         progress: Whether to show a progress bar on stderr; default `False`.
         readers: Functions that read other formats, by extension, as for `load_documents`.
 
@@ -112,6 +118,7 @@ def sync_folder(
     Raises:
         MassDeletionError: Most files are gone; nothing was changed.
         FileNotFoundError: The folder does not exist.
+        MissingDependencyError: `ocr=True`, and Tesseract or Pillow is not installed.
         NotADirectoryError: `folder` is a file.
     """
     root = Path(folder)
@@ -119,13 +126,16 @@ def sync_folder(
         raise NotADirectoryError(f"{root} is a file. Pass the folder that it is in.")
     unread = _Unread()
     failed = unread.failed
-    others = Readers(readers)
+    stored = _stored_files(store)
+    others = Readers(readers, choose_ocr(ocr))
+    # What an earlier call could read is not gone only because this one cannot.
+    others.readable |= {Path(known.source).suffix.lower() for known in stored}
     files = list_files(
         root, recursive=recursive, ignored=unread.ignored, failed=failed, readers=others
     )
     listed = _listed_files(files, failed)
     plan = make_plan(
-        _stored_files(store),
+        stored,
         listed,
         os.path.realpath(root),
         unreadable={file_location(place) for place in failed},
@@ -135,7 +145,8 @@ def sync_folder(
     _apply_moves(store, plan)
     targets = _targets(plan, reread=reread)
     paths = list(map(Path, targets))
-    with closing(read_files(paths, max_file_mb=max_file_mb, readers=others)) as read:
+    reading = read_files(paths, max_file_mb=max_file_mb, readers=others, progress=progress)
+    with closing(reading) as read:
         progress_bar = tqdm(read, total=len(paths), desc="Syncing", disable=not progress)
         updated = _update(store, progress_bar, splitter or JapaneseTextSplitter(), targets, unread)
     added = {file.path for file in plan.added}

@@ -16,6 +16,9 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_text_splitters import TextSplitter
 
 from langchain_swallow._system.language import in_language
+from langchain_swallow.documents.custom_readers import Readers
+from langchain_swallow.documents.ocr.choose import choose_ocr
+from langchain_swallow.documents.ocr.engine import OcrEngine
 from langchain_swallow.documents.split import JapaneseTextSplitter
 from langchain_swallow.rag import Answer, create_rag_chain
 from langchain_swallow.rag.conversation import astream_turn
@@ -51,6 +54,11 @@ class Assistant:
         lengths: Limits of the length of answers; `None` takes those of `answer_lengths(llm)`.
         shared_uploads: Whether users may add documents to `store`. Default: false.
         feedback: A JSON Lines file to append ratings to; `None` discards them.
+        ocr: Whether to recognize the text of pictures in uploads, as in `load_documents`. Default:
+            false.
+
+    Raises:
+        MissingDependencyError: `ocr=True`, and Tesseract or Pillow is not installed.
     """
 
     def __init__(
@@ -63,6 +71,7 @@ class Assistant:
         lengths: AnswerLengths | None = None,
         shared_uploads: bool = False,
         feedback: Path | None = None,
+        ocr: OcrEngine | bool = False,
     ) -> None:
         self.llm = llm
         self.store = store
@@ -72,8 +81,13 @@ class Assistant:
         self.takes_ratings = feedback is not None
         self.sessions = Sessions()
         self._ledger = Ledger(self.limits, self.sessions)
+        engine = choose_ocr(ocr)
+        self.readable = Readers(ocr=engine).readable
         self._worker = Worker(
-            splitter or JapaneseTextSplitter(300, llm), self.limits, lambda: self._answering > 0
+            splitter or JapaneseTextSplitter(300, llm),
+            self.limits,
+            lambda: self._answering > 0,
+            engine,
         )
         self._answering = 0
         self._ending = asyncio.Event()

@@ -14,7 +14,6 @@ from typing import Any
 
 import gradio as gr
 
-from langchain_swallow.documents.custom_readers import Readers
 from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.serving.assistant import Assistant
@@ -195,7 +194,7 @@ def suggestions(store: SwallowFAISS) -> list[str]:
 
 def _file_picker(assistant: Assistant) -> str:
     whose = FILE_OWNERS if assistant.shared_uploads else ""
-    return FILE_PICKER.format(accept=",".join(sorted(Readers().readable)), whose=whose)
+    return FILE_PICKER.format(accept=",".join(sorted(assistant.readable)), whose=whose)
 
 
 def _file(name: str) -> str:

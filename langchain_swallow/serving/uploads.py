@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from langchain_core.documents import Document
 from langchain_text_splitters import TextSplitter
@@ -21,12 +22,16 @@ from langchain_swallow._system.language import in_language
 from langchain_swallow.documents.custom_readers import Readers
 from langchain_swallow.documents.load import load_bytes
 from langchain_swallow.documents.losses import losses
+from langchain_swallow.documents.ocr.engine import OcrEngine, OcrText
 from langchain_swallow.documents.readers.sandbox import Sandbox
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.retrieval.index.segment import make_passages
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.serving.blocks import split_in_blocks
 from langchain_swallow.text.passages import passage_text
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +56,8 @@ class Limits:
         all_passages: Maximum number of chunks of all sessions together. Default: 200,000.
         at_once: Maximum number of concurrent upload requests. Default: 8.
         client_at_once: Maximum number of concurrent upload requests of one client. Default: 4.
+        pictures: Maximum number of scanned pages and pictures of one file that OCR recognizes. The
+            others are left out. Default: 100.
     """
 
     files: int = 20
@@ -60,6 +67,7 @@ class Limits:
     all_passages: int = 200_000
     at_once: int = 8
     client_at_once: int = 4
+    pictures: int = 100
 
     @property
     def file_bytes(self) -> int:
@@ -101,12 +109,18 @@ class Worker:
         splitter: Splits documents into chunks.
         limits: Limits of a file's size and chunks.
         is_answering: Whether an answer is being generated, to which this work yields.
+        ocr: Recognizes the text of pictures; `None` leaves them out.
     """
 
     def __init__(
-        self, splitter: TextSplitter, limits: Limits, is_answering: Callable[[], bool]
+        self,
+        splitter: TextSplitter,
+        limits: Limits,
+        is_answering: Callable[[], bool],
+        ocr: OcrEngine | None = None,
     ) -> None:
         self._splitter, self._limits, self._is_answering = splitter, limits, is_answering
+        self._ocr = ocr
         # Answers need the threads of the event loop's own executor.
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="upload")
 
@@ -128,7 +142,7 @@ class Worker:
             claim: Reserves room for a total number of chunks, or raises a `DocumentError`.
             is_wanted: Whether the store is still in use.
         """
-        job = _Job(store, file, self._splitter, self._limits, claim)
+        job = _Job(store, file, self._splitter, self._limits, claim, self._ocr)
         job.is_wanted, job.is_answering = is_wanted, self._is_answering
         future = self._pool.submit(copy_context().run, job.run)
         try:
@@ -143,6 +157,21 @@ class Worker:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
+class _LimitedOcr:
+    """An engine for one file, which stops with its job and after some pictures."""
+
+    def __init__(self, engine: OcrEngine, maximum: int, look: Callable[[], None]) -> None:
+        self._engine, self._maximum, self._look = engine, maximum, look
+        self._count = 0
+
+    def read(self, image: "Image") -> OcrText:
+        self._look()
+        self._count += 1
+        if self._count > self._maximum:
+            raise DocumentError(f"only {self._maximum} pages of an upload are recognized")
+        return self._engine.read(image)
+
+
 class _Job:
     """The work for one file."""
 
@@ -153,6 +182,7 @@ class _Job:
         splitter: TextSplitter,
         limits: Limits,
         claim: Callable[[int], None],
+        ocr: OcrEngine | None,
     ) -> None:
         self._store, self._file, self._splitter = store, file, splitter
         self._limits, self._claim = limits, claim
@@ -160,7 +190,9 @@ class _Job:
         self.is_answering: Callable[[], bool] = lambda: False
         self._stopped = threading.Event()
         self._left_out: tuple[str, ...] = ()
-        self._sandbox = Sandbox(1, timeout_s=_READING_TIMEOUT_S)
+        self._readable = Readers(ocr=ocr).readable
+        limited = ocr and _LimitedOcr(ocr, limits.pictures, self._look)
+        self._sandbox = Sandbox(1, timeout_s=_READING_TIMEOUT_S, ocr=limited)
         self._looked = time.monotonic()
 
     def stop(self) -> None:
@@ -190,9 +222,8 @@ class _Job:
 
     def _chunks(self) -> list[Document]:
         name, limits = self._file.name, self._limits
-        readable = Readers().readable
-        if (suffix := PurePosixPath(name).suffix.lower()) not in readable:
-            known = ", ".join(sorted(readable))
+        if (suffix := PurePosixPath(name).suffix.lower()) not in self._readable:
+            known = ", ".join(sorted(self._readable))
             raise DocumentError(
                 in_language(
                     f"{name}: 読めない形式です（{suffix}）。読める形式: {known}",

@@ -52,6 +52,24 @@ class Box(NamedTuple):
         return max(self.right - self.left, self.top - self.bottom)
 
 
+def on_page(box: Sequence[float], bounds: Sequence[float], rotation: int) -> Box:
+    """The place of a box on the rotated page.
+
+    Args:
+        box: Left, bottom, right and top in the coordinates of the file, in points.
+        bounds: Those of the page.
+        rotation: Of the page, clockwise in degrees.
+    """
+    (x0, y0, x1, y1), (left, bottom, right, top) = box, bounds
+    if rotation == 90:
+        return Box(y0 - bottom, right - x1, y1 - bottom, right - x0)
+    if rotation == 180:
+        return Box(right - x1, top - y1, right - x0, top - y0)
+    if rotation == 270:
+        return Box(top - y1, x0 - left, top - y0, x1 - left)
+    return Box(x0 - left, y0 - bottom, x1 - left, y1 - bottom)
+
+
 class Printed(NamedTuple):
     """A character or a line, and its box."""
 

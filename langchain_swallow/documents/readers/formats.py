@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 
 from langchain_swallow.documents.layout.headings import split_at_headings
 from langchain_swallow.documents.layout.layout import join_wrapped_lines
+from langchain_swallow.documents.ocr.current import current_ocr
 from langchain_swallow.documents.readers.aozora import is_aozora, read_aozora
 from langchain_swallow.documents.readers.container import Container
 from langchain_swallow.documents.readers.converted import read_converted
@@ -13,6 +14,7 @@ from langchain_swallow.documents.readers.docx import read_docx
 from langchain_swallow.documents.readers.eml import read_eml
 from langchain_swallow.documents.readers.epub import read_epub
 from langchain_swallow.documents.readers.html import read_html
+from langchain_swallow.documents.readers.image import IMAGES, NEEDS_OCR, read_image
 from langchain_swallow.documents.readers.ipynb import read_ipynb
 from langchain_swallow.documents.readers.json_tree import read_json
 from langchain_swallow.documents.readers.jsonl import read_jsonl
@@ -80,6 +82,7 @@ BINARY_FORMATS: dict[str, Callable[[bytes, str], list[Section]]] = {
     **dict.fromkeys((".xls", ".xlsb", ".ods"), read_spreadsheet),
     ".epub": read_epub,
     **dict.fromkeys(CONVERTED, read_converted),
+    **dict.fromkeys(IMAGES, read_image),
 }
 # Files that hold other files.
 CONTAINERS: dict[str, Callable[[bytes, str], Container]] = {
@@ -100,8 +103,9 @@ UNTRUSTED = frozenset({*BINARY_FORMATS, *CONTAINERS, ARCHIVE, ".html", ".htm", "
 
 
 def readable_suffixes() -> frozenset[str]:
-    """Return the extensions that can be read here; some need LibreOffice."""
-    return _BUILT_IN if find_soffice() else _BUILT_IN - CONVERTED.keys()
+    """Return the extensions that can be read here; some need LibreOffice, images need OCR."""
+    suffixes = _BUILT_IN if find_soffice() else _BUILT_IN - CONVERTED.keys()
+    return suffixes if current_ocr() else suffixes - IMAGES.keys()
 
 
 def what_to_do(suffix: str) -> str:
@@ -114,6 +118,8 @@ def what_to_do(suffix: str) -> str:
         return f"Save {suffix} in {program}, or pass a reader: readers={{{suffix!r}: …}}."
     if suffix in CONVERTED:
         return how_to_read(suffix)
+    if suffix in IMAGES:
+        return NEEDS_OCR
     return f"Known are {', '.join(sorted(readable_suffixes()))}."
 
 

@@ -1,24 +1,22 @@
-"""Reads a PDF as one section per heading and page, without cutting sentences.
+"""Reads a PDF as one section per heading and page.
 
-Running lines and tables of contents are removed and counted.
-
-pypdfium2, pypdf and pdfminer are tried in this order. Pages with too large a share of garbage
-characters are reported instead of being indexed.
+pypdfium2, pypdf and pdfminer are tried in this order. Pages without text, or with too large a share
+of garbage characters, are read by OCR if there is an engine, and reported otherwise.
 """
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from langchain_swallow.documents.layout.contents import without_contents
-from langchain_swallow.documents.layout.headings import split_at_headings
-from langchain_swallow.documents.layout.layout import join_wrapped_pages, remove_spacing
-from langchain_swallow.documents.layout.outline import outline_paths, set_apart
-from langchain_swallow.documents.layout.running_lines import split_running_lines
-from langchain_swallow.documents.layout.vertical import usual_punctuation
+from langchain_swallow.documents.ocr.current import current_ocr
+from langchain_swallow.documents.ocr.engine import OcrEngine, OcrText
+from langchain_swallow.documents.readers.paged import join_plain, paged_sections
+from langchain_swallow.documents.readers.pdf_ocr import recognize_pages, recognize_pictures
 from langchain_swallow.documents.readers.pdf_outline import pdf_outline
 from langchain_swallow.documents.readers.pdf_pages import PdfPages, read_pages
-from langchain_swallow.documents.readers.section import LeftOut, Section, Sections
+from langchain_swallow.documents.readers.pdf_unread import NEEDS_OCR, NO_TEXT, UNREADABLE
+from langchain_swallow.documents.readers.recognized import ocr_fields
+from langchain_swallow.documents.readers.section import Fields, LeftOut, Section, Sections
 from langchain_swallow.errors import DocumentError
 
 _MAX_GARBAGE = 0.05
@@ -30,7 +28,8 @@ _GARBAGE = re.compile(r"\(cid:\d+\)|[\ufffd\ue000-\uf8ff]|[\x00-\x08\x0e-\x1f]")
 def read_pdf(data: bytes, name: str) -> Sections:
     """Read the sections of a PDF, and repair spaces, line breaks and sentences across pages.
 
-    `left_out` has the pages without text, running lines, and entries of tables of contents.
+    `left_out` has the pages without text, running lines, and entries of tables of contents. With a
+    `current_ocr`, pages without text, and large pictures on the others, are recognized.
 
     Args:
         data: The bytes of the file.
@@ -39,6 +38,31 @@ def read_pdf(data: bytes, name: str) -> Sections:
     Raises:
         DocumentError: The file is damaged, needs a password, or has no readable text.
     """
+    read, reasons = _extract(data, name)
+    best = max(read, key=_readable_characters, default=[])
+    known = best if isinstance(best, PdfPages) else None
+    scan = _Scan(best, list(_unread(best, read)))
+    ocr = current_ocr()
+    if ocr:
+        scan.recognize(data, ocr)
+    if not any(page.strip() for page in scan.pages):
+        reasons += [part.reason for part in scan.left_out if part.reason not in reasons]
+        needs = "another export" if ocr else "OCR (`ocr=True`, `--ocr`), or another export"
+        raise DocumentError(
+            f"{name} has no readable text ({'; '.join(reasons)}). It needs {needs}."
+        )
+    sections = paged_sections(
+        scan.pages,
+        outline=known.outline if known else pdf_outline(data),
+        places=known.places if known else None,
+        fields=scan.fields,
+    )
+    in_order = sorted([*sections, *scan.pictures], key=lambda section: section.page or 0)
+    return Sections(in_order, [*scan.left_out, *sections.left_out])
+
+
+def _extract(data: bytes, name: str) -> tuple[list[list[str]], list[str]]:
+    """The pages as each extractor reads them, and the reasons to try another one."""
     reasons = []
     read: list[list[str]] = []
     for extract in (_pdfium_pages, _pypdf_pages, _pdfminer_pages):
@@ -60,12 +84,39 @@ def read_pdf(data: bytes, name: str) -> Sections:
             reasons.append("unreadable characters")
         else:
             break
-    best = max(read, key=_readable_characters, default=[])
-    if not _readable_characters(best):
-        raise DocumentError(
-            f"{name} has no readable text ({'; '.join(reasons)}). It needs OCR, or another export."
-        )
-    return _sections(best, data, _unread(best, read))
+    return read, reasons
+
+
+class _Scan:
+    """Pages as they were extracted, to which `recognize` adds what only pictures have.
+
+    `pages` has the texts, without unreadable ones. `pictures` has the texts of pictures on pages
+    with text, and `fields` the metadata of whole pages that were recognized.
+    """
+
+    def __init__(self, extracted: list[str], left_out: list[LeftOut]) -> None:
+        self.pages = ["" if _is_garbage(page) else page for page in extracted]
+        self.left_out = left_out
+        self.fields: dict[int, Fields] = {}
+        self.pictures: list[Section] = []
+
+    def recognize(self, data: bytes, ocr: OcrEngine) -> None:
+        """Recognize the pages without text, and the large pictures on the others."""
+        unread = {part.page for part in self.left_out if part.reason in NEEDS_OCR and part.page}
+        self.left_out = [part for part in self.left_out if part.reason not in NEEDS_OCR]
+        for number, read in recognize_pages(data, sorted(unread), ocr):
+            if isinstance(read, OcrText):
+                self.pages[number - 1] = read.text
+                self.fields[number] = ocr_fields(read)
+            else:
+                self.left_out.append(read)
+        with_text = {number for number, page in enumerate(self.pages, 1) if page.strip()}
+        for number, read in recognize_pictures(data, sorted(with_text - unread), ocr):
+            if isinstance(read, OcrText):
+                text = join_plain(read.text)
+                self.pictures.append(Section(text, page=number, fields=ocr_fields(read)))
+            else:
+                self.left_out.append(read)
 
 
 def _unread(best: list[str], read: list[list[str]]) -> Iterator[LeftOut]:
@@ -77,11 +128,11 @@ def _unread(best: list[str], read: list[list[str]]) -> Iterator[LeftOut]:
         if text.strip() and not _is_garbage(text):
             yield from page_parts if known is best else ()
         elif any(_is_garbage(pages[index]) for pages in read if index < len(pages)):
-            yield LeftOut("unreadable characters; the page needs OCR", index + 1)
+            yield LeftOut(UNREADABLE, index + 1)
         elif known:
             yield from page_parts
         else:
-            yield LeftOut("no text; the page may need OCR", index + 1)
+            yield LeftOut(NO_TEXT, index + 1)
 
 
 def _pdfium_pages(data: bytes) -> list[str]:
@@ -113,35 +164,3 @@ def _is_garbage(text: str) -> bool:
 
 def _readable_characters(pages: Sequence[str]) -> int:
     return sum(len("".join(page.split())) for page in pages if not _is_garbage(page))
-
-
-def _sections(pages: list[str], data: bytes, unread: Iterable[LeftOut]) -> Sections:
-    known = pages if isinstance(pages, PdfPages) else None
-    outline = known.outline if known else pdf_outline(data)
-    plain = ["" if _is_garbage(page) else _plain(page) for page in pages]
-    bodies, running = split_running_lines(plain, known.places if known else None)
-    without_entries = without_contents(bodies)
-    texts = join_wrapped_pages(set_apart(without_entries, outline))
-    whole = ["\n".join([*words, text]) for words, text in zip(running, texts, strict=True)]
-    sections = [
-        Section(text.strip(), headings, page=index + 1)
-        for index, headings, text in split_at_headings(whole, outline_paths(whole, outline))
-    ]
-    left_out = list(unread)
-    left_out += _fewer_lines("running header, footer or page number", plain, bodies)
-    left_out += _fewer_lines("entry of a table of contents", bodies, without_entries)
-    return Sections(sections, left_out)
-
-
-def _fewer_lines(reason: str, before: list[str], after: list[str]) -> Iterator[LeftOut]:
-    """Report how many lines of each page were removed by design."""
-    for number, texts in enumerate(zip(before, after, strict=True), 1):
-        had, has = (sum(bool(line.strip()) for line in text.split("\n")) for text in texts)
-        if had > has:
-            yield LeftOut(reason, number, had - has, is_loss=False)
-
-
-def _plain(page: str) -> str:
-    # pdfium marks a hyphen at the end of a line with U+FFFE; tabs separate columns up to here.
-    lines = page.replace("\r\n", "\n").replace("\ufffe", "")
-    return remove_spacing(usual_punctuation(lines)).replace("\t", " ")

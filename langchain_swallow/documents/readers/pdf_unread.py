@@ -16,6 +16,13 @@ _MAX_FRAME_PATHS = 30
 # The text render mode of OCR text behind a picture.
 _INVISIBLE_TEXT_MODE = 3
 
+NO_TEXT_LAYER = "no text layer; the page needs OCR"
+FEW_WORDS = "a picture with only a few words beside it; the page may need OCR"
+UNREADABLE = "unreadable characters; the page needs OCR"
+NO_TEXT = "no text; the page may need OCR"
+# Reasons for which OCR may give the text of a page.
+NEEDS_OCR = frozenset({NO_TEXT_LAYER, FEW_WORDS, UNREADABLE, NO_TEXT})
+
 _Box = tuple[float, float, float, float]
 
 
@@ -39,11 +46,9 @@ def why_unread(page: Any, textpage: Any, text: str, number: int) -> Iterator[Lef
             and _share_of_text(page, textpage) < _MAX_STAMP_SHARE
         )
         if is_stamp:
-            yield LeftOut(
-                "a picture with only a few words beside it; the page may need OCR", number
-            )
+            yield LeftOut(FEW_WORDS, number)
     elif pictures > _MAX_LOGO_SHARE or drawn > _MAX_FRAME_PATHS:
-        yield LeftOut("no text layer; the page needs OCR", number)
+        yield LeftOut(NO_TEXT_LAYER, number)
     else:
         yield LeftOut("blank page", number, is_loss=False)
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from langchain_swallow.documents.encoding import decode
+from langchain_swallow.documents.ocr.current import using_ocr
+from langchain_swallow.documents.ocr.engine import OcrEngine
 from langchain_swallow.documents.readers.archive import Archive
 from langchain_swallow.documents.readers.container import Container, Member
 from langchain_swallow.documents.readers.formats import (
@@ -46,7 +48,9 @@ class Content:
     data: bytes = b""
 
 
-def read_content(data: bytes, name: str, others: Collection[str] = ()) -> list[Content]:
+def read_content(
+    data: bytes, name: str, others: Collection[str] = (), ocr: OcrEngine | None = None
+) -> list[Content]:
     """Read the sections of a file, or of each file in an archive.
 
     Args:
@@ -54,6 +58,7 @@ def read_content(data: bytes, name: str, others: Collection[str] = ()) -> list[C
         name: Its path, for its format and for error messages.
         others: Extensions for which the caller has readers. Files in an archive that have one of
             them are returned with their `data`.
+        ocr: Recognizes the text of pictures; `None` leaves them out.
 
     Returns:
         One `Content`, or one for each file in the archive or attached to the mail.
@@ -62,7 +67,8 @@ def read_content(data: bytes, name: str, others: Collection[str] = ()) -> list[C
         DocumentError: The file cannot be read, or its format is unknown. For a file inside an
             archive, `error` or `is_ignored` is set instead.
     """
-    return _read(data, name, frozenset(others), ())
+    with using_ocr(ocr):
+        return _read(data, name, frozenset(others), ())
 
 
 def _read(data: bytes, name: str, others: frozenset[str], outer: tuple[str, ...]) -> list[Content]:

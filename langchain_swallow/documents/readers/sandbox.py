@@ -1,6 +1,7 @@
 """Reads files in separate processes with limits, so that a file cannot crash this program.
 
-A process reads one file after another. It is replaced when it dies or takes too long.
+A process reads one file after another. It is replaced when it dies or takes too long. Pictures are
+sent back for OCR, since an engine can be any object here.
 """
 
 import base64
@@ -11,18 +12,22 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
 from langchain_swallow._system.isolated import limit_memory, python_child
+from langchain_swallow.documents.ocr.engine import OcrEngine, OcrText
 from langchain_swallow.documents.readers.registry import Content, read_content
 from langchain_swallow.documents.readers.section import LeftOut, Section
 from langchain_swallow.errors import DocumentError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _MEMORY_GIB = 4
 _TIMEOUT_S = 120.0
@@ -33,9 +38,10 @@ class Sandbox:
 
     Args:
         processes: Maximum number of processes; each is started when it is first needed.
-        timeout_s: Maximum seconds for one file.
+        timeout_s: Maximum seconds for one file, or with OCR from one picture to the next.
         memory_gib: Maximum address space of a process in GiB. It has no effect on Windows and
             macOS, which cannot limit it.
+        ocr: Recognizes the text of pictures, in this process; `None` leaves them out.
 
     Use it as a context manager: leaving it ends the processes. Several threads may call `read` in
     parallel.
@@ -47,8 +53,9 @@ class Sandbox:
         *,
         timeout_s: float = _TIMEOUT_S,
         memory_gib: float = _MEMORY_GIB,
+        ocr: OcrEngine | None = None,
     ) -> None:
-        self._timeout_s, self._memory_gib = timeout_s, memory_gib
+        self._timeout_s, self._memory_gib, self._ocr = timeout_s, memory_gib, ocr
         self._idle: SimpleQueue[_Reader] = SimpleQueue()
         self._free = threading.Semaphore(processes)
         self._reading: set[_Reader] = set()
@@ -66,7 +73,7 @@ class Sandbox:
                 more than `timeout_s`.
         """
         with self._reader() as reader:
-            return reader.read(data, name, others, self._timeout_s)
+            return reader.read(data, name, others, self._timeout_s, self._ocr)
 
     def kill(self) -> None:
         """End the processes that are reading; their calls of `read` raise `DocumentError`."""
@@ -122,13 +129,31 @@ class _Reader:
         return self._process.poll() is None
 
     def read(
-        self, data: bytes, name: str, others: Collection[str], timeout_s: float
+        self,
+        data: bytes,
+        name: str,
+        others: Collection[str],
+        timeout_s: float,
+        ocr: OcrEngine | None,
     ) -> list[Content]:
+        file = {"name": name, "data": base64.b64encode(data).decode(), "others": [*others]}
+        answer = self._ask({**file, "ocr": ocr is not None}, name, timeout_s)
+        while ocr and "picture" in answer:
+            answer = self._ask(_recognized(ocr, answer["picture"]), name, timeout_s)
+        if "error" in answer:
+            raise DocumentError(answer["error"])
+        return [_content(part) for part in answer["contents"]]
+
+    def _ask(self, message: dict[str, Any], name: str, timeout_s: float) -> dict[str, Any]:
+        """Send a message and return the answer.
+
+        Raises:
+            DocumentError: The process ended before, or took longer than `timeout_s`.
+        """
         timer = threading.Timer(timeout_s, self.kill)
         timer.start()
-        file = {"name": name, "data": base64.b64encode(data).decode(), "others": [*others]}
         try:
-            answer = self._ask(file)
+            answer = self._exchange(message)
         finally:
             ended_itself = timer.is_alive()
             timer.cancel()
@@ -137,16 +162,14 @@ class _Reader:
             raise DocumentError(
                 f"{name} was not read: {reason}. It may be damaged or made to do harm."
             )
-        if "error" in answer:
-            raise DocumentError(answer["error"])
-        return [_content(part) for part in answer["contents"]]
+        return answer
 
-    def _ask(self, question: dict[str, Any]) -> Any:
-        """Send a request and return the answer; `None` if the process ended before answering."""
+    def _exchange(self, message: dict[str, Any]) -> Any:
+        """Send a message and return the answer; `None` if the process ended before."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
-            self._process.stdin.write(json.dumps(question).encode() + b"\n")
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline()
         except OSError:
@@ -178,6 +201,44 @@ class _Reader:
             self._folder.cleanup()
 
 
+def _recognized(ocr: OcrEngine, picture: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a process that asks for the text of a picture."""
+    try:
+        return {"read": asdict(ocr.read(_image(picture)))}
+    except Exception as error:  # an engine may raise anything, and the other pages can be read
+        return {"error": str(error) or repr(error)}
+
+
+def _image(picture: dict[str, Any]) -> "Image":
+    from PIL import Image
+
+    # Bare pixels, since a process that reads hostile files is not trusted to encode an image.
+    size = int(picture["size"][0]), int(picture["size"][1])
+    image = Image.frombytes("L", size, base64.b64decode(picture["pixels"]))
+    if picture["dpi"]:
+        image.info["dpi"] = tuple(map(float, picture["dpi"]))
+    return image
+
+
+class _RemoteOcr:
+    """The engine of the process that started this one."""
+
+    def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
+        self._send = send
+
+    def read(self, image: "Image") -> OcrText:
+        picture = {
+            "size": image.size,
+            "dpi": image.info.get("dpi"),
+            "pixels": base64.b64encode(image.tobytes()).decode(),
+        }
+        self._send({"picture": picture})
+        answer = json.loads(sys.stdin.buffer.readline())
+        if "error" in answer:
+            raise DocumentError(answer["error"])
+        return OcrText(**answer["read"])
+
+
 def _content(part: dict[str, Any]) -> Content:
     sections = tuple(
         Section(
@@ -205,11 +266,18 @@ def _serve(memory_gib: float, folder: str) -> None:
     # Standard output goes to standard error, since a parser that prints would corrupt the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    for line in sys.stdin.buffer:
+
+    def send(message: dict[str, Any]) -> None:
+        answers.write(json.dumps(message, ensure_ascii=True).encode() + b"\n")
+        answers.flush()
+
+    # Not by iteration, which would read ahead what answers OCR.
+    while line := sys.stdin.buffer.readline():
         question = json.loads(line)
+        ocr = _RemoteOcr(send) if question["ocr"] else None
         try:
             data = base64.b64decode(question["data"])
-            contents = read_content(data, question["name"], question["others"])
+            contents = read_content(data, question["name"], question["others"], ocr)
             answer: dict[str, Any] = {"contents": list(map(_as_json, contents))}
         except DocumentError as error:
             answer = {"error": str(error)}
@@ -217,8 +285,7 @@ def _serve(memory_gib: float, folder: str) -> None:
             answer = {"error": f"{question['name']} needs more than {memory_gib:g} GiB to be read."}
         except Exception as error:
             answer = {"error": f"{question['name']} cannot be read: {error!r}."}
-        answers.write(json.dumps(answer, ensure_ascii=True).encode() + b"\n")
-        answers.flush()
+        send(answer)
 
 
 if __name__ == "__main__":

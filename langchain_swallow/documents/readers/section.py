@@ -4,20 +4,24 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+# Names and values of a section's metadata.
+Fields = tuple[tuple[str, str | int | float | bool], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
     """Text under one heading or on one page.
 
     `headings` is the path from the title down. `page` (or slide or sheet) and `line` count from 1;
-    only text files have lines. `fields` has the names and values of a record that its text has not.
+    only text files have lines. `fields` has the names and values of a record that its text has not,
+    and what is known of text that OCR recognized.
     """
 
     text: str
     headings: tuple[str, ...] = ()
     page: int | None = None
     line: int | None = None
-    fields: tuple[tuple[str, str | int | float | bool], ...] = ()
+    fields: Fields = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ import zipfile
 
 import pytest
 from langchain_core.language_models import FakeListChatModel
+from PIL import Image
 
 from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
+from langchain_swallow.documents.ocr.engine import OcrText
 from langchain_swallow.serving.api import create_api
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.uploads import Limits, Received
@@ -172,3 +174,17 @@ async def test_files_that_are_being_read_count():
     # What failed gives its room back.
     made.sessions.forget(next(s.id for s in sessions if s.files))
     assert (await add(made, made.sessions.create(), "二.md", sections(3))).passages == 3
+
+
+async def test_pictures_are_read_with_ocr_up_to_a_number():
+    class Engine:
+        def read(self, image):
+            return OcrText("電球は12個。", 0.9)
+
+    pages = [Image.new("L", (40, 20), 255) for _ in range(3)]
+    pages[0].save(written := io.BytesIO(), "TIFF", save_all=True, append_images=pages[1:])
+    made = assistant(ocr=Engine(), limits=Limits(pictures=2))
+    session = made.sessions.create()
+    result = await add(made, session, "備品.tif", written.getvalue())
+    assert result.passages == 2
+    assert "only 2 pages" in result.left_out[0]

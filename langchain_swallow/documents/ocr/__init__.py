@@ -1,0 +1,1 @@
+"""Recognizes the text of pictures (OCR)."""
