@@ -59,4 +59,4 @@ print("nothing found:", rules.invoke("第999条では、取引先との飲食は
 # チェーンはどのチャットモデルでも動く。 / Any Runnable that answers messages may be the model.
 fixed = RunnableLambda(lambda prompt: "3か月 [1]")
 answer = create_rag_chain(fixed, store.as_retriever()).invoke(question)
-print("model:", answer.text, [c.verified for c in answer.citations])
+print("model:", answer.text, [c.status for c in answer.citations])

@@ -56,4 +56,4 @@ for question in QUESTIONS:
     answer = rag.invoke(question)
     print(f"\n{question}\n{answer.text}  ({time.perf_counter() - began:.1f} s)")
     for citation in answer.citations:
-        print(f"  [{citation.number}] {citation.place} {'✓' if citation.verified else '未確認'}")
+        print(f"  [{citation.number}] {citation.place} {citation.status}")

@@ -36,7 +36,7 @@ rag = create_rag_chain(llm, HybridRetriever(store=store), output="message")
 def search_documents(query: str) -> tuple[str, AIMessage]:
     """社内の文書を検索する。"""
     message = rag.invoke(query)
-    # The model reads the text; the artifact keeps the verified citations in the history.
+    # The model reads the text; the artifact keeps the checked citations in the history.
     return message.text, message
 
 

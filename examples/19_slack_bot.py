@@ -52,9 +52,12 @@ def plain(text: str) -> str:
 
 def as_slack(answer: Answer) -> str:
     """The answer, then a line for each citation."""
-    marks = [
-        f"[{c.number}] {c.place}{'' if c.verified else '（未確認）'}" for c in answer.citations
-    ]
+    notes = {
+        "supported": "文書と一致",
+        "quoted": "語句のみ一致、要確認",
+        "not_found": "文書で確認できず",
+    }
+    marks = [f"[{c.number}] {c.place}（{notes[c.status]}）" for c in answer.citations]
     return "\n".join(plain(line) for line in (answer.text, *marks))
 
 

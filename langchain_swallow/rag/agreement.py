@@ -60,6 +60,8 @@ _OPPOSITES = tuple(
     ).split()
 )
 
+# A row of a table, as the readers write it: 品名: 机、価格: 9,000円.
+ROW = re.compile(r"[^、:：]{1,30}[:：]\s")
 _BEFORE_OR_AFTER = re.compile("(?<=([一-龯の]))[前後]")
 
 
@@ -84,7 +86,7 @@ def agrees(claim: str, passage: str, quoted: tuple[int, int], context: str = "")
     clauses = [normalize(part) for part in _CLAUSE.split(claim) if part.strip()]
     return all(
         _quantities_agree(clause, at_quote, sentences, context) for clause in clauses
-    ) and _polarity_agrees(normalize(claim), at_quote)
+    ) and _polarity_agrees(normalize(claim), _without_other_cells(normalize(claim), at_quote))
 
 
 def _sentences(passage: str) -> Iterator[str]:
@@ -108,10 +110,10 @@ def _quantities_agree(clause: str, at_quote: str, sentences: list[str], context:
     if not wanted:
         return True
     of_context = quantities(context)
-    having = [s for s in (at_quote, *sentences) if _has_all(quantities(s) + of_context, wanted)]
+    having = [s for s in (at_quote, *sentences) if has_all(quantities(s) + of_context, wanted)]
     if not having:
         return False
-    content = _content(clause)
+    content = content_pairs(clause)
     parts = [part for sentence in sentences for part in _CLAUSE.split(sentence)]
     # 東京は30人、大阪は50人: one sentence has both, and each clause its own.
     return all(_is_nearest(content, wanted, texts, context) for texts in (sentences, parts))
@@ -123,13 +125,14 @@ def _is_nearest(content: set[str], wanted: list[Quantity], texts: list[str], con
         return True
     found = {text: quantities(text) for text in texts}
     of_context = quantities(context)
-    having = [text for text in texts if _has_all(found[text] + of_context, wanted)]
-    best = max((_shared(content, text + context) for text in having), default=1.0)
+    having = [text for text in texts if has_all(found[text] + of_context, wanted)]
+    best = max((measure_share(content, text + context) for text in having), default=1.0)
     rivals = (t for t in texts if t not in having and _has_rival(found[t], wanted))
-    return all(_shared(content, rival + context) <= best for rival in rivals)
+    return all(measure_share(content, rival + context) <= best for rival in rivals)
 
 
-def _has_all(found: list[Quantity], wanted: Iterable[Quantity]) -> bool:
+def has_all(found: list[Quantity], wanted: Iterable[Quantity]) -> bool:
+    """Whether each of the quantities agrees with one that was found."""
     return all(any(one.agrees_with(other) for other in found) for one in wanted)
 
 
@@ -142,13 +145,27 @@ def _has_rival(found: list[Quantity], wanted: Iterable[Quantity]) -> bool:
     )
 
 
-def _content(text: str) -> set[str]:
+def content_pairs(text: str) -> set[str]:
     """Pairs of characters of the words that carry meaning, without numbers and their units."""
     return {run[i : i + 2] for run in _CONTENT.findall(text) for i in range(max(1, len(run) - 1))}
 
 
-def _shared(content: set[str], text: str) -> float:
+def measure_share(content: set[str], text: str) -> float:
+    """The share of pairs of characters that are in a text."""
     return sum(pair in text for pair in content) / len(content)
+
+
+def _without_other_cells(claim: str, row: str) -> str:
+    """The cells of a row that a claim has most of; what other cells deny, it does not."""
+    if not ROW.match(row):
+        return row
+    cells = [cell for cell in row.split("、") if _has_most(claim, cell.rpartition(": ")[2])]
+    return "、".join(cells) or row
+
+
+def _has_most(claim: str, cell: str) -> bool:
+    matcher = SequenceMatcher(None, claim, cell, autojunk=False)
+    return matcher.find_longest_match().size * 2 >= len(cell)
 
 
 def _polarity_agrees(claim: str, sentence: str) -> bool:

@@ -1,7 +1,7 @@
 """Citation marks of an answer → LangChain's standard `Citation` annotations.
 
 Agents, tracing tools and chat UIs read these annotations: which span of the answer cites which
-source, and the quotation from the source where it was verified.
+source, and the quotation from the source where its words were found.
 """
 
 from collections.abc import Sequence
@@ -13,20 +13,22 @@ from langchain_core.documents import Document
 from langchain_core.messages import content
 
 from langchain_swallow.documents.locations import readable_path
-from langchain_swallow.rag.citation import Citation
+from langchain_swallow.rag.citation import Citation, is_quoted
 from langchain_swallow.rag.citations import checked_marks
 
 
-def annotations(text: str, documents: Sequence[Document]) -> list[content.Citation]:
+def annotations(text: str, documents: Sequence[Document], question: str) -> list[content.Citation]:
     """One annotation for each number of each mark, in order of appearance.
 
     Args:
         text: A complete answer.
         documents: The passages in the prompt; mark [1] is the first.
+        question: As it was searched.
 
-    `start_index` and `end_index` span the cited sentence of the answer, including its mark. Only a
-    verified citation has `cited_text`, its quotation from the passage. `extras` has the `number`,
-    the `place` in the document, and whether the citation is `verified` or `contradicted`.
+    `start_index` and `end_index` span the cited sentence of the answer, including its mark.
+    `cited_text` is the quotation from the passage; a citation that was not found has none. `extras`
+    has the `number`, the `place` in the document, the `status` and `contradicted` of `Citation`,
+    and, until 0.3, `verified`: whether the status is not `"not_found"`.
     """
     return [
         _describe_source(mark.citation)
@@ -36,7 +38,7 @@ def annotations(text: str, documents: Sequence[Document]) -> list[content.Citati
             end_index=mark.end,
             extras=_build_extras(mark.citation),
         )
-        for mark in checked_marks(text, documents)
+        for mark in checked_marks(text, documents, question)
     ]
 
 
@@ -48,7 +50,7 @@ def _describe_source(citation: Citation) -> content.Citation:
         found["url"] = _url(source)
     if title:
         found["title"] = str(title)
-    if citation.verified:
+    if is_quoted(citation):
         found["cited_text"] = citation.quote
     return found
 
@@ -57,8 +59,9 @@ def _build_extras(citation: Citation) -> dict[str, Any]:
     return {
         "number": citation.number,
         "place": citation.place,
-        "verified": citation.verified,
+        "status": citation.status,
         "contradicted": citation.contradicted,
+        "verified": is_quoted(citation),
     }
 
 

@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
 
 from langchain_swallow.rag.annotations import annotations
-from langchain_swallow.rag.citation import Citation
+from langchain_swallow.rag.citation import Citation, is_quoted
 from langchain_swallow.rag.html import answer_html
 
 
@@ -77,20 +77,24 @@ class Answer:
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         return answer_html(
-            self.text, self.citations, f"passage-{id(self):x}", reasoning=self.reasoning
+            self.text,
+            self.citations,
+            f"passage-{id(self):x}",
+            reasoning=self.reasoning,
+            found=self.documents if self.refused else (),
         )
 
     def as_message(self) -> AIMessage:
         """Convert this answer to LangChain's message, such as for an agent's history.
 
         The content is one text block whose `annotations` are standard `Citation`s: `url`, `title`,
-        the span of the cited sentence in the answer (`start_index`, `end_index`), and the verified
-        quotation from the passage (`cited_text`). A citation that is not verified has no
-        `cited_text`; `extras["contradicted"]` is true if the passage says something else. A refusal
-        has no annotations, and `response_metadata["refused"]` is true. A thought is a reasoning
-        block before the text.
+        the span of the cited sentence in the answer (`start_index`, `end_index`), and the quotation
+        from the passage (`cited_text`). `extras["status"]` is that of the `Citation`; one that was
+        not found has no `cited_text`, and `extras["contradicted"]` is true if the passage says
+        something else. A refusal has no annotations, and `response_metadata["refused"]` is true. A
+        thought is a reasoning block before the text.
         """
-        cited = [] if self.refused else annotations(self.text, self.documents)
+        cited = [] if self.refused else annotations(self.text, self.documents, self.question)
         # LangChain merges the blocks of a stream by this index.
         block: dict[str, Any] = {"type": "text", "text": self.text, "index": 0}
         thought: list[Any] = []
@@ -119,8 +123,10 @@ class Answer:
                     "quote": c.quote,
                     "start": c.start,
                     "end": c.end,
-                    "verified": c.verified,
+                    "status": c.status,
                     "contradicted": c.contradicted,
+                    # To be removed in 0.3.
+                    "verified": is_quoted(c),
                 }
                 for c in self.citations
             ],

@@ -69,8 +69,8 @@ def create_rag_chain(
         retriever: Any retriever, Runnable or function from a question to Documents, best first.
         preset: A preset, or its name, with the variables `context` and `question`.
         require_support: Whether an answer becomes 資料からは分かりません。 when none of its
-            citations is verified, or when one is contradicted: the passage has other numbers,
-            dates or units, or says the opposite. Text is then held back until the answer is whole.
+            citations has the status `"supported"`, or when one is contradicted. Text is then held
+            back until the answer is whole. Default: false.
         min_relevance: Only passages with at least this relevance, from 0 to 1, are put into the
             prompt; if there is none, the chain refuses without generating. The relevance is the
             probability that the model, shown this passage alone, does not answer
@@ -143,7 +143,7 @@ class _Flow:
         if not packed:
             yield Answer(text=REFUSAL, refused=True)
             return
-        reader = _Reader(packed, require_support=self.require_support)
+        reader = _Reader(question, packed, require_support=self.require_support)
         for chunk in self.llm.stream(messages, config):
             yield from reader.push(chunk)
         yield from reader.finish()
@@ -167,7 +167,7 @@ class _Flow:
         if not packed:
             yield Answer(text=REFUSAL, refused=True)
             return
-        reader = _Reader(packed, require_support=self.require_support)
+        reader = _Reader(question, packed, require_support=self.require_support)
         async for chunk in self.llm.astream(messages, config):
             for piece in reader.push(chunk):
                 yield piece
@@ -203,8 +203,10 @@ class _Flow:
 class _Reader:
     """Chat model chunks → pieces of the answer."""
 
-    def __init__(self, documents: Sequence[Document], *, require_support: bool) -> None:
-        self._documents = documents
+    def __init__(
+        self, question: str, documents: Sequence[Document], *, require_support: bool
+    ) -> None:
+        self._question, self._documents = question, documents
         self._require_support = require_support
         self._filter = CitationFilter(documents)
         self._text = ""
@@ -226,7 +228,7 @@ class _Reader:
         rest = self._filter.finish()
         self._text += rest
         refused = REFUSAL.rstrip("。") in self._text
-        citations = () if refused else find_citations(self._text, self._documents)
+        citations = () if refused else find_citations(self._text, self._documents, self._question)
         if self._require_support:
             refused = not is_supported(citations)
             rest = REFUSAL if refused else self._text

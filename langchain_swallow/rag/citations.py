@@ -6,26 +6,22 @@ A mark's *claim* is what stands before it: the words since the last mark, in the
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 from langchain_core.documents import Document
 
 from langchain_swallow.rag.agreement import agrees
-from langchain_swallow.rag.citation import Citation
+from langchain_swallow.rag.citation import Citation, CitationStatus
+from langchain_swallow.rag.places import context, find_places
+from langchain_swallow.rag.question_terms import QuestionTerms, question_terms
+from langchain_swallow.rag.quotes import find_quotes, names_another, whole_words
+from langchain_swallow.rag.support import answers
 from langchain_swallow.text.citation_marks import MARK, MARK_PATTERN, OPEN_MARK, mark_numbers
 from langchain_swallow.text.normalize import SearchKey, normalize, normalize_with_offsets
-from langchain_swallow.text.quantities import quantities, without_quantities
 from langchain_swallow.text.sentences import sentence_spans
 
 _MARKS_AT_END = re.compile(f"(?:{MARK_PATTERN})+$")
 _CLAUSE_END = re.compile(rf"[、。，．,;；!?！？\n)）」』]|{MARK_PATTERN}")
-# Shorter common runs are particles and chance.
-_SHORTEST_QUOTE = 4
-# A shorter rest, such as は, names no subject.
-_SHORTEST_WORDS = 3
-_IN_WORD = re.compile("[一-龯々ァ-ヶーa-z]{2}")
-# With their quantities cut out, two sentences that say the same share most of what is left.
-_SAME_WORDS = 0.6
+_SENTENCE_ENDS = ("。", "！", "？", "!", "?")
 # A shorter claim stands in too many passages to say which was meant.
 _SHORTEST_UNIQUE_CLAIM = 2
 
@@ -92,21 +88,26 @@ class CitationFilter:
             return None
         if len(claim) < _SHORTEST_UNIQUE_CLAIM:
             return written
-        stated = _whole_words(claim)
+        stated = whole_words(claim)
         if stated.search(self._keys[written - 1]):
             return written
         containing = [i for i, key in enumerate(self._keys, 1) if stated.search(key)]
         return containing[0] if containing else written
 
 
-def find_citations(text: str, documents: Sequence[Document]) -> tuple[Citation, ...]:
+def find_citations(text: str, documents: Sequence[Document], question: str) -> tuple[Citation, ...]:
     """The citations of a whole answer, one for each number, checked against its passage.
 
-    A number that is cited several times is contradicted if one of its sentences is; it is verified
-    if one is and none is contradicted.
+    Of the sentences that cite a number, a contradicted one decides, then a supported one, then a
+    quoted one.
+
+    Args:
+        text: The answer.
+        documents: The passages in the prompt; mark [1] is the first.
+        question: As it was searched, so that it stands alone.
     """
     found: dict[int, Citation] = {}
-    for mark in checked_marks(text, documents):
+    for mark in checked_marks(text, documents, question):
         number, checked = mark.citation.number, mark.citation
         if number not in found or _weight(checked) > _weight(found[number]):
             found[number] = checked
@@ -122,22 +123,27 @@ class CheckedMark:
     citation: Citation
 
 
-def checked_marks(text: str, documents: Sequence[Document]) -> Iterator[CheckedMark]:
+def checked_marks(text: str, documents: Sequence[Document], question: str) -> Iterator[CheckedMark]:
     """Check every number of every mark in a complete answer, in order of appearance."""
-    for mark in MARK.finditer(text):
-        until = text[: mark.start()]
-        claim, before = _claims(until)
-        said = claim + _rest_of_clause(text[mark.end() :])
-        start = until.rindex(claim)
+    check = _Check(documents, question_terms(question))
+    marks = list(MARK.finditer(text))
+    claims = [_claims(text[: mark.start()]) for mark in marks]
+    for mark, (claim, before) in zip(marks, claims, strict=True):
+        is_whole = claim.endswith(_SENTENCE_ENDS)
+        said = claim if is_whole else claim + _rest_of_clause(text[mark.end() :])
+        start = text.rindex(claim, 0, mark.start())
+        others = "\n".join(other for other, _ in claims if other != claim)
         for number in mark_numbers(mark[0]):
             if 1 <= number <= len(documents):
-                checked = _check(number, documents[number - 1], claim, said, before)
+                checked = check.citation(number, claim, said, before, others)
                 yield CheckedMark(start, mark.end(), checked)
 
 
 def _weight(citation: Citation) -> int:
     """What is known about a sentence decides over what is not, and what is wrong over the rest."""
-    return 2 * citation.contradicted + citation.verified
+    if citation.contradicted:
+        return 3
+    return ("not_found", "quoted", "supported").index(citation.status)
 
 
 def _claim(before: str) -> str:
@@ -161,90 +167,57 @@ def _rest_of_clause(after: str) -> str:
     return _CLAUSE_END.split(after, maxsplit=1)[0]
 
 
-def _check(
-    number: int, document: Document, claim: str, said: str, before: Sequence[str]
-) -> Citation:
-    """Find what a claim took from its passage, and whether the passage says the same.
+class _Check:
+    """Compares claims with passages, and their quotes with the question.
 
     Args:
-        number: Of the passage.
-        document: The passage.
-        claim: The sentence before the mark.
-        said: The same with the rest of its clause.
-        before: Earlier sentences that the mark covers.
+        documents: The passages in the prompt.
+        terms: Of the question.
     """
-    key = normalize_with_offsets(document.page_content)
-    span = _quoted(claim, key) or _quoted(said, key)
-    context = " ".join(str(document.metadata.get(name, "")) for name in ("title", "headings"))
 
-    def contradicts(sentence: str, span: tuple[int, int]) -> bool:
-        return not agrees(sentence, document.page_content, span, context)
+    def __init__(self, documents: Sequence[Document], terms: QuestionTerms) -> None:
+        self._documents, self._terms = documents, terms
+        self._keys: dict[int, SearchKey] = {}
+        self._places = [find_places(document) for document in documents]
 
-    others = ((sentence, _quoted(sentence, key)) for sentence in before)
-    if (span and contradicts(said, span)) or any(at and contradicts(s, at) for s, at in others):
-        return Citation(number, document, contradicted=True)
-    if span is None or _names_another(claim, key.text):
-        return Citation(number, document)
-    start, end = span
-    quote = document.page_content[start:end]
-    return Citation(number, document, quote, start, end, verified=True)
+    def citation(
+        self, number: int, claim: str, said: str, before: Sequence[str], others: str
+    ) -> Citation:
+        """Find what a claim took from its passage, and whether the passage says the same.
 
+        Args:
+            number: Of the passage.
+            claim: The sentence before the mark.
+            said: The same with the rest of its clause.
+            before: Earlier sentences that the mark covers.
+            others: The claims of other marks.
+        """
+        document = self._documents[number - 1]
+        if number not in self._keys:
+            self._keys[number] = normalize_with_offsets(document.page_content)
+        key = self._keys[number]
+        text, places = document.page_content, self._places[number - 1]
 
-def _quoted(claim: str, key: SearchKey) -> tuple[int, int] | None:
-    """Where in the passage a claim, or its longest common run, is; `None` if that is too short."""
-    wanted = normalize(claim).strip("。 、")
-    if not wanted:
-        return None
-    if (whole := _whole_words(wanted).search(key.text)) is not None:
-        return key.span(*whole.span())
-    matcher = SequenceMatcher(None, wanted, key.text, autojunk=False)
-    run = matcher.find_longest_match()
-    if run.size >= max(_SHORTEST_QUOTE, len(wanted) / 2):
-        return key.span(run.b, run.b + run.size)
-    span = _same_sentence(wanted, key.text) if quantities(wanted) else None
-    return key.span(*span) if span else None
+        def contradicts(sentence: str, span: tuple[int, int]) -> bool:
+            return not agrees(sentence, text, span, context(document))
 
+        quotes = find_quotes(claim, key, places) or find_quotes(said, key, places)
+        spans = [span for span in quotes if not contradicts(said, span)]
+        earlier = ((s, find_quotes(s, key, places)) for s in before)
+        if (quotes and not spans) or any(at and contradicts(s, at[0]) for s, at in earlier):
+            return Citation(number, document, contradicted=True)
+        if not spans or names_another(claim, key.text):
+            return Citation(number, document)
+        answering = (span for span in spans if self._answers(number, said, span, others))
+        supporting = next(answering, None)
+        start, end = supporting or spans[0]
+        status: CitationStatus = "supported" if supporting else "quoted"
+        return Citation(number, document, text[start:end], start, end, status)
 
-def _names_another(claim: str, passage: str) -> bool:
-    """Whether what both have begins or ends inside two words: 東京本社 is not 大阪本社."""
-    wanted = normalize(claim).strip("。 、")
-    run = SequenceMatcher(None, wanted, passage, autojunk=False).find_longest_match()
-    both = ((wanted, run.a), (passage, run.b))
-    begins = all(_is_in_word(text, i) and not _ends_a_quantity(text[:i]) for text, i in both)
-    return begins or all(_is_in_word(text, i + run.size) for text, i in both)
-
-
-def _is_in_word(text: str, i: int) -> bool:
-    return i > 0 and bool(_IN_WORD.match(text, i - 1))
-
-
-def _ends_a_quantity(text: str) -> bool:
-    """Units are compared by value: 6か月以上 is 半年以上."""
-    last = text[-20:]
-    return not without_quantities(last).endswith(last[-1])
-
-
-def _same_sentence(claim: str, passage: str) -> tuple[int, int] | None:
-    """The sentence that differs from a claim in how its quantities are written: 3千円, 3,000円."""
-    words = without_quantities(claim)
-    if len(words) < _SHORTEST_WORDS:
-        return None
-    shares = {
-        span: _share(words, without_quantities(passage[slice(*span)]))
-        for span in sentence_spans(passage)
-    }
-    span = max(shares, key=shares.__getitem__, default=None)
-    return span if span and shares[span] >= _SAME_WORDS else None
-
-
-def _share(words: str, sentence: str) -> float:
-    """How much of the words is in the sentence, in the same order."""
-    blocks = SequenceMatcher(None, words, sentence, autojunk=False).get_matching_blocks()
-    return sum(block.size for block in blocks if block.size > 1) / len(words)
-
-
-def _whole_words(claim: str) -> re.Pattern[str]:
-    """A claim as it stands in a text: 10日 is not in 110日, and 3.5 not in 3.55."""
-    before = r"(?<![0-9])(?<![0-9][.,])" if claim[0].isdigit() else ""
-    after = r"(?![.,]?[0-9])" if claim[-1].isdigit() else ""
-    return re.compile(f"{before}{re.escape(claim)}{after}")
+    def _answers(self, number: int, said: str, span: tuple[int, int], others: str) -> bool:
+        places = self._places[number - 1]
+        at = next((place for place in places if place.start <= span[0] < place.end), None)
+        if at is None:
+            return False
+        rivals = [place for places in self._places for place in places if place is not at]
+        return answers(self._terms, said, at, rivals, others)

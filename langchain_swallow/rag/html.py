@@ -4,17 +4,24 @@ Texts of models and documents are escaped; no tag in the page is theirs.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 
+from langchain_core.documents import Document
+
 from langchain_swallow._system.language import in_language
-from langchain_swallow.rag.citation import Citation, note
+from langchain_swallow.rag.citation import Citation, document_place, found_note, is_quoted, note
 
 _MARK = re.compile(r"\[([0-9]+)\]")
 
 
 def answer_html(
-    text: str, citations: Sequence[Citation], anchor: str = "passage", *, reasoning: str = ""
+    text: str,
+    citations: Sequence[Citation],
+    anchor: str = "passage",
+    *,
+    reasoning: str = "",
+    found: Sequence[Document] = (),
 ) -> str:
     """The text with its marks as links, after the thought and before the cited passages, folded.
 
@@ -23,6 +30,7 @@ def answer_html(
         citations: Its citations.
         anchor: Begins the ids of the passages; another one for each answer of a page.
         reasoning: The thought before the answer.
+        found: Passages that were found for a refusal; they are marked as not answering.
 
     >>> answer_html("<b>10日</b>", [])
     '<p>&lt;b&gt;10日&lt;/b&gt;</p>'
@@ -40,7 +48,18 @@ def answer_html(
     thought = [f"<blockquote>{_lines(escape(reasoning))}</blockquote>"] if reasoning else []
     summary = in_language("思考", "Thought")
     folded = [f"<details><summary>{summary}</summary>{text}</details>" for text in thought]
-    return "\n".join([*folded, answer, *passages])
+    return "\n".join([*folded, answer, *passages, *_found(found)])
+
+
+def _found(documents: Sequence[Document]) -> Iterator[str]:
+    if not documents:
+        return
+    places = "".join(
+        f"<li>{escape(document_place(document))}"
+        f"<blockquote>{_lines(escape(document.page_content))}</blockquote></li>"
+        for document in documents
+    )
+    yield f"<details><summary>{found_note()}</summary><ol>{places}</ol></details>"
 
 
 def _by_number(citations: Sequence[Citation]) -> dict[int, list[Citation]]:
@@ -53,9 +72,8 @@ def _by_number(citations: Sequence[Citation]) -> dict[int, list[Citation]]:
 def _passage(citations: Sequence[Citation], name: str) -> str:
     """One passage, folded; its id is inside, so that a link to it unfolds it."""
     first = citations[0]
-    unsure = note(first)
     return (
-        f"<details><summary>[{first.number}] {escape(first.place)}{unsure}</summary>"
+        f"<details><summary>[{first.number}] {escape(first.place)}{note(first)}</summary>"
         f'<blockquote id="{name}">{_highlighted(citations)}</blockquote></details>'
     )
 
@@ -63,7 +81,7 @@ def _passage(citations: Sequence[Citation], name: str) -> str:
 def _highlighted(citations: Sequence[Citation]) -> str:
     text = citations[0].document.page_content
     shown, done = [], 0
-    for start, end in sorted((c.start, c.end) for c in citations if c.verified):
+    for start, end in sorted((c.start, c.end) for c in citations if is_quoted(c)):
         if start < done:
             continue
         shown += [escape(text[done:start]), f"<mark>{escape(text[start:end])}</mark>"]

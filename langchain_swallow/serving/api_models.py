@@ -1,6 +1,6 @@
 """Request and response models of the API, described in `/openapi.json`."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -122,10 +122,14 @@ class Citation(BaseModel):
     quote: str
     start: int
     end: int
-    verified: bool
+    status: Literal["supported", "quoted", "not_found"] = Field(
+        description="supported: the passage agrees with the sentence and has what the question "
+        "names. quoted: the passage has the words, but they may not answer the question"
+    )
     contradicted: bool = Field(
         description="whether the passage says the opposite, or has other numbers, dates or units"
     )
+    verified: bool = Field(description="whether the status is not not_found", deprecated=True)
 
 
 class AnswerBody(BaseModel):

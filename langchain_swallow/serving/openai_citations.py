@@ -34,7 +34,8 @@ def without_sources(text: str) -> str:
 
 def citation_delta(answer: Answer) -> dict[str, Any]:
     """Return `annotations`, one for each mark in the text, and `citations`, one for each source."""
-    cited = [] if answer.refused else annotations(answer.text, answer.documents)
+    text, documents, question = answer.text, answer.documents, answer.question
+    cited = [] if answer.refused else annotations(text, documents, question)
     return {
         "annotations": [_annotation(answer, citation) for citation in cited],
         "citations": answer_json(answer)["citations"],

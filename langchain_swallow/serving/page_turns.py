@@ -146,7 +146,13 @@ def _body(turn_id: str, answer: Answer, *, is_whole: bool = False) -> str:
     if thought and not is_whole:
         count = len(thought)
         thought = in_language(f"考えています（{count} 文字）", f"Thinking ({count} characters)")
-    shown = answer_html(answer.text, answer.citations, f"passage-{turn_id}", reasoning=thought)
+    shown = answer_html(
+        answer.text,
+        answer.citations,
+        f"passage-{turn_id}",
+        reasoning=thought,
+        found=answer.documents if answer.refused else (),
+    )
     return f'<div id="answer-{turn_id}">{shown}</div>'
 
 

@@ -5,6 +5,7 @@ Texts write one quantity in many ways (３，０００円, 3千円, 三千円; �
 quantities.
 """
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -105,7 +106,13 @@ def quantities(text: str) -> list[Quantity]:
     >>> [q.value for q in quantities("令和7年4月1日の午後1時半")]
     [(2025, 4, 1), 810]
     """
-    return list(_find(_key(text)))
+    return list(_quantities(text))
+
+
+# An answer's sentences are compared with the same passages one after another.
+@functools.lru_cache(maxsize=4096)
+def _quantities(text: str) -> tuple[Quantity, ...]:
+    return tuple(_find(_key(text)))
 
 
 def without_quantities(text: str) -> str:

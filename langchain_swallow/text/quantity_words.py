@@ -58,12 +58,14 @@ UNITS: dict[str, tuple[str, int]] = {
     **dict.fromkeys(("立方メートル", "立米", "m3"), ("m3", 1)),
     **dict.fromkeys(("℃", "°c", "°", "度"), ("度", 1)),
     **dict.fromkeys(("ページ", "頁"), ("頁", 1)),
+    "ワット": ("w", 1),
+    "ボルト": ("v", 1),
     **{
         unit: (unit, 1)
         for unit in (
             "回 件 台 本 枚 冊 部 社 点 位 階 号 号室 条 章 節 項 級 等 段 棟 戸 室 株 票 曲 杯 缶 "
             "箱 袋 束 組 匹 頭 羽 食 年生 学年 坪 つ 倍 か国 ヶ国 カ国 ヵ国 口 目盛 "
-            "ha kwh kw mw w kv v a hz khz mhz ghz gb mb kb tb bit rpm db"
+            "文字 桁 席 ha kwh kw mw w kv v a hz khz mhz ghz gb mb kb tb bit rpm db"
         ).split()
     },
 }

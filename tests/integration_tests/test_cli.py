@@ -60,7 +60,7 @@ def test_ask_prints_json(index):
     done = run("ask", "-i", index, "試用期間はどのくらいですか。", "--model", "demo", "--json")
     answer = json.loads(done.stdout)
     assert answer["question"] == "試用期間はどのくらいですか。"
-    assert answer["citations"][0]["verified"]
+    assert answer["citations"][0]["status"] == "supported"
     assert answer["total_s"] >= answer["first_token_s"] > 0
 
 

@@ -53,7 +53,8 @@ def output_record(output: Any) -> Record:
             {
                 "number": citation.number,
                 "quote": citation.quote,
-                "verified": citation.verified,
+                "status": citation.status,
+                "verified": citation.status != "not_found",
                 **_place(citation.document),
             }
             for citation in getattr(output, "citations", ())

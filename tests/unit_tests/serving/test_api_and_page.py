@@ -401,7 +401,7 @@ async def test_an_answer_as_events():
     assert kinds[-1] == "answer"
     assert set(kinds[1:-1]) == {"text"}
     assert "".join(piece["text"] for piece in data[1:-1]) == data[-1]["text"]
-    assert data[-1]["citations"][0]["verified"]
+    assert data[-1]["citations"][0]["status"] == "supported"
     async with client(create_api(assistant())) as http:
         got = await http.post("/v1/answers", json={"question": " ", "stream": True})
     assert got.text.startswith("event: error\n")
@@ -714,7 +714,7 @@ def test_folders_are_left_out_and_texts_are_not(metadata, shown):
 )
 def test_a_quote_is_sent_as_its_offsets_count_it(quote):
     document = Document(f"説明。{quote}。", metadata={"source": "/srv/秘/a.md", "title": quote})
-    citation = Citation(1, document, quote, 3, 3 + len(quote), verified=True)
+    citation = Citation(1, document, quote, 3, 3 + len(quote), "quoted")
     sent = answer_json(Answer("一 [1]", (citation,), (document,)))
     (cited,), (shown,) = sent["citations"], sent["documents"]
     assert cited["quote"] == shown["text"][cited["start"] : cited["end"]] == quote

@@ -45,7 +45,7 @@ async def test_documents_are_found():
 async def test_questions_are_answered_with_citations():
     async with connected(assistant()) as client:
         got = await client.call_tool("answer_from_documents", QUESTION)
-    assert got.content[0].text == "3階 [1]\n\n出典:\n- [1] 0.md"
+    assert got.content[0].text == "3階 [1]\n\n出典:\n- [1] 0.md（文書と一致）"
     assert got.structuredContent["text"] == "3階 [1]"
     assert got.structuredContent["citations"][0]["quote"] == "3階"
     assert "/srv" not in got.model_dump_json()

@@ -174,7 +174,7 @@ async def test_the_index_answers_with_citations():
     async with Server("3階 [1]") as server:
         got = await server.create(model=RAG)
     message = got.choices[0].message
-    assert message.content == "3階 [1]\n\n出典:\n- [1] 0.md"
+    assert message.content == "3階 [1]\n\n出典:\n- [1] 0.md（文書と一致）"
     [annotation] = message.annotations
     assert annotation.url_citation.model_dump() == {
         "url": "0.md", "title": "0.md", "start_index": 0, "end_index": 6,
