@@ -92,8 +92,8 @@ def programs(markitdown):
 
 def parts(text):
     """Word parts of a text, with their numbers."""
-    # Tools that write Markdown escape characters and link to pictures.
-    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", html.unescape(text))
+    # Tools that write Markdown escape characters and link to pages and pictures.
+    text = re.sub(r"\]\([^()]*(?:\([^()]*\)[^()]*)*\)|https?://\S+", "]", html.unescape(text))
     words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text))
     return Counter(w[i : i + _LENGTH] for w in words for i in range(max(1, len(w) - _LENGTH + 1)))
 

@@ -2,9 +2,9 @@
 
 from pathlib import PurePosixPath
 
-from langchain_swallow.documents.encoding import decode
 from langchain_swallow.documents.readers.docx import read_docx
 from langchain_swallow.documents.readers.html import read_html
+from langchain_swallow.documents.readers.html_encoding import decode_page
 from langchain_swallow.documents.readers.libreoffice import CONVERTED, convert
 from langchain_swallow.documents.readers.pptx import read_pptx
 from langchain_swallow.documents.readers.section import Sections
@@ -32,6 +32,6 @@ def read_converted(data: bytes, name: str) -> Sections:
             if folder in data:
                 return read(data, name)
     if data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<html", b"<!doctype html")):
-        return read_html(decode(data, name=name).text)
+        return read_html(decode_page(data, name).text)
     suffix = PurePosixPath(name.replace("\\", "/")).suffix.lower()
     return _READERS[CONVERTED[suffix]](convert(data, suffix, name), name)

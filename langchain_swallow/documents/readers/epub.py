@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
-from langchain_swallow.documents.encoding import decode
 from langchain_swallow.documents.readers.archive import Archive
 from langchain_swallow.documents.readers.html import read_html
+from langchain_swallow.documents.readers.html_encoding import decode_page
 from langchain_swallow.documents.readers.section import LeftOut, Section, Sections
 from langchain_swallow.documents.readers.xml import parse_xml
 from langchain_swallow.errors import DocumentError
@@ -94,7 +94,7 @@ def _encrypted(archive: Archive, name: str) -> set[str]:
 
 
 def _part(archive: Archive, path: str, title: str, name: str) -> Sections:
-    text = decode(archive.read(path), name=name).text
+    text = decode_page(archive.read(path), name).text
     read = read_html(text)
     sections = [
         replace(section, headings=(title, *(h for h in section.headings if h != title)))

@@ -34,6 +34,7 @@ from langchain_swallow.documents.readers.spreadsheet import read_spreadsheet
 from langchain_swallow.documents.readers.xlsx import read_xlsx
 
 ARCHIVE = ".zip"
+HTML = (".html", ".htm", ".xhtml")
 
 
 def _read_plain(text: str) -> list[Section]:
@@ -52,9 +53,7 @@ TEXT_FORMATS: dict[str, Callable[[str], list[Section]]] = {
     ".text": _read_plain,
     ".md": read_markdown,
     ".markdown": read_markdown,
-    ".html": read_html,
-    ".htm": read_html,
-    ".xhtml": read_html,
+    **dict.fromkeys(HTML, read_html),
     ".csv": read_csv,
     ".tsv": read_tsv,
     ".json": read_json,
@@ -99,7 +98,7 @@ _SAVED_BY = {
 VERBATIM = frozenset({".txt", ".text", ".md", ".markdown"})
 _BUILT_IN = frozenset({*TEXT_FORMATS, *BINARY_FORMATS, *CONTAINERS, ARCHIVE})
 # Formats that are unpacked or parsed in C: an untrusted file may crash the process or fill memory.
-UNTRUSTED = frozenset({*BINARY_FORMATS, *CONTAINERS, ARCHIVE, ".html", ".htm", ".xhtml"})
+UNTRUSTED = frozenset({*BINARY_FORMATS, *CONTAINERS, ARCHIVE, *HTML})
 
 
 def readable_suffixes() -> frozenset[str]:

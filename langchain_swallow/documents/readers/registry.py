@@ -14,6 +14,7 @@ from langchain_swallow.documents.readers.formats import (
     ARCHIVE,
     BINARY_FORMATS,
     CONTAINERS,
+    HTML,
     TEXT_FORMATS,
     VERBATIM,
     file_suffix,
@@ -21,6 +22,7 @@ from langchain_swallow.documents.readers.formats import (
     readable_suffixes,
     what_to_do,
 )
+from langchain_swallow.documents.readers.html_encoding import decode_page
 from langchain_swallow.documents.readers.lines import with_lines
 from langchain_swallow.documents.readers.section import LeftOut, Section, Sections
 from langchain_swallow.errors import DocumentError
@@ -92,7 +94,7 @@ def _read(data: bytes, name: str, others: frozenset[str], outer: tuple[str, ...]
 
 
 def _read_text(data: bytes, name: str, suffix: str) -> Content:
-    decoded = decode(data, name=name)
+    decoded = (decode_page if suffix in HTML else decode)(data, name=name)
     plain = decoded.text.replace("\r\n", "\n").replace("\r", "\n")
     try:
         sections = TEXT_FORMATS[suffix](plain)

@@ -149,3 +149,24 @@ def test_xml_parts_of_office_files_may_be_long_and_deep():
     assert len(list(parse_xml(b"<a>" * 1000 + b"</a>" * 1000, "a.xml").iter())) == 1000
     with pytest.raises(DocumentError, match="Excessive depth"):
         parse_xml(b"<a>" * 5000 + b"</a>" * 5000, "a.xml")
+
+
+@pytest.mark.parametrize(
+    ("text", "codec", "declared", "read_as"),
+    [
+        (
+            "وأعرب الاتحاد الجزائري وقتها عن أسفه لهذا الموقف",
+            "iso-8859-6",
+            "iso-8859-6",
+            "iso-8859-6",
+        ),
+        ("Příliš žluťoučký kůň úpěl ďábelské ódy", "iso-8859-2", "ISO-8859-2", "iso-8859-2"),
+        ("試用期間は三か月です。", "cp932", "iso-8859-2", "cp932"),
+        ("試用期間は三か月です。", "utf-8", "Shift_JIS", "utf-8"),
+        ("試用期間は三か月です。", "euc_jp", "Shift_JIS", "euc_jp"),
+    ],
+)
+def test_the_declared_encoding_decides_among_other_languages(text, codec, declared, read_as):
+    page = f'<meta http-equiv=Content-Type content="text/html; charset={declared}"><p>{text}'
+    (content,) = read_content(page.encode(codec), "a.html")
+    assert (content.encoding, content.sections[0].text) == (read_as, text)
