@@ -1,6 +1,7 @@
 """Reads HTML as sections; for ruby (furigana), only the base text is kept."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -154,7 +155,14 @@ def _clean(text: str) -> str:
     """Join text into one line; those between Japanese characters leave no space."""
     parts: list[str] = []
     for line in filter(None, map(str.strip, text.split("\n"))):
-        if parts and not (parts[-1][-1] > "\x7f" and line[0] > "\x7f"):
+        if parts and (_is_spaced(parts[-1][-1]) or _is_spaced(line[0])):
             parts.append(" ")
         parts.append(line)
     return " ".join("".join(parts).split())
+
+
+def _is_spaced(char: str) -> bool:
+    """Whether a character is of a script that has spaces between words."""
+    if char <= "\x7f":
+        return True
+    return char.isalnum() and unicodedata.east_asian_width(char) not in ("W", "F", "H")

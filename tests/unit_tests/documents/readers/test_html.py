@@ -126,6 +126,22 @@ def test_a_title_beside_another_first_heading_is_read():
     assert text_of(f"<title>{heading}</title><h1>{heading}</h1><p>日当。") == "規程\n\n日当。"
 
 
+@pytest.mark.parametrize(
+    ("lines", "joined"),
+    [
+        ("試用期間は\n三か月", "試用期間は三か月"),
+        ("続く…\n終わり", "続く…終わり"),
+        ("ﾎﾞｰﾙﾍﾟﾝ\nｶﾞ有る", "ﾎﾞｰﾙﾍﾟﾝｶﾞ有る"),
+        ("価格は\nUSB", "価格は USB"),
+        ("وأعرب\nالاتحاد", "وأعرب الاتحاد"),
+        ("другой\nязык", "другой язык"),
+        ("allé\nété", "allé été"),
+    ],
+)
+def test_lines_of_a_paragraph_are_joined_as_their_script_has_it(lines, joined):
+    assert text_of(f"<p>{lines}") == joined
+
+
 def test_what_is_left_out_of_a_page_is_counted():
     page = (
         "<style>p {}</style><script>f()</script><nav><p>索引</nav>"
