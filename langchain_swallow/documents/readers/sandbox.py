@@ -113,7 +113,7 @@ class _Reader:
 
     def __init__(self, memory_gib: float) -> None:
         # It is removed even if the process, which is killed, has left files in it.
-        self._folder = tempfile.TemporaryDirectory()
+        self._folder = tempfile.TemporaryDirectory(prefix="langchain-swallow-")
         self._process = subprocess.Popen(
             **python_child(
                 "langchain_swallow.documents.readers.sandbox", str(memory_gib), self._folder.name

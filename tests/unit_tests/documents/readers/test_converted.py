@@ -4,15 +4,18 @@ import http.server
 import io
 import shutil
 import subprocess
+import tempfile
 import threading
 
 import docx
 import pptx
+import psutil
 import pytest
 
 from langchain_swallow.documents.load import load_documents
 from langchain_swallow.documents.readers import libreoffice
 from langchain_swallow.documents.readers.registry import read_content
+from langchain_swallow.documents.readers.sandbox import Sandbox
 from langchain_swallow.errors import DocumentError
 
 SOFFICE = shutil.which("soffice")
@@ -130,6 +133,19 @@ def test_nothing_is_fetched(tmp_path, socket_enabled):
     assert "before" in loaded[0].page_content
     assert "after" in loaded[0].page_content
     assert asked == []
+
+
+@pytest.mark.slow
+@needs_libreoffice
+def test_what_takes_too_long_ends_with_all_its_processes_and_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    rtf = rb"{\rtf1 " + rb"text \par " * 300_000 + b"}"
+    took_too_long = pytest.raises(DocumentError, match="it took over 4 s")
+    with Sandbox(1, timeout_s=4) as sandbox, took_too_long:
+        sandbox.read(rtf, "a.rtf")
+    commands = [" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])]
+    assert not [command for command in commands if str(tmp_path) in command]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
