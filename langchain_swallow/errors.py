@@ -25,6 +25,7 @@
     ├── EvaluationError(ValueError)                        questions or run files that do not fit
     ├── EmbeddingError(ValueError)                         vectors of the wrong shape or not finite
     ├── IndexStoreError(ValueError)                        a saved index that is damaged
+    ├── AccessError(PermissionError)                       who may see what: refused or unreadable
     └── MassDeletionError(ValueError)                      most files of a folder are gone
 
 Each leaf also derives from langchain-core's error, or the builtin, that callers already catch.
@@ -47,6 +48,7 @@ from langchain_core.exceptions import (
 )
 
 __all__ = [
+    "AccessError",
     "AuthenticationError",
     "BaseModelError",
     "ContextOverflowError",
@@ -223,6 +225,10 @@ class EmbeddingError(SwallowError, ValueError):
 
 class IndexStoreError(SwallowError, ValueError):
     """A saved index that is damaged, of another version, or made with another encoder."""
+
+
+class AccessError(SwallowError, PermissionError):
+    """A store opened for groups was to be changed, or a file of people cannot be used."""
 
 
 class MassDeletionError(SwallowError, ValueError):

@@ -136,6 +136,20 @@ def add_counter(parser: Command) -> None:
     parser.add_argument("--model", action=Renamed, now="--tokenizer")
 
 
+def add_permissions(parser: Command) -> None:
+    """`--posix-groups` of commands that read documents into an index."""
+    group = parser.add_further(in_language("権限", "Permissions"))
+    group.add_argument(
+        "--posix-groups",
+        action="store_true",
+        help=in_language(
+            "規則（.access.toml）のないファイルのグループを、OS の読む権限から決める（Linux）",
+            "Give files without rules (.access.toml) to the groups of the operating system that "
+            "may read them (Linux)",
+        ),
+    )
+
+
 def show_sources(answer: "Answer") -> None:
     """Where the cited passages are."""
     from langchain_swallow.rag.citation import note
@@ -225,8 +239,13 @@ def build_store(
     from langchain_swallow.documents.split import JapaneseTextSplitter
     from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
-    ocr = getattr(arguments, "ocr", False)
-    documents = load_documents(paths, on_error=on_error, ocr=ocr, progress=True)
+    documents = load_documents(
+        paths,
+        on_error=on_error,
+        ocr=getattr(arguments, "ocr", False),
+        posix_groups=getattr(arguments, "posix_groups", False),
+        progress=True,
+    )
     unread = documents.failed, documents.ignored, documents.left_out
     say_unread(*unread)
     if getattr(arguments, "strict", False):

@@ -11,6 +11,7 @@ from langchain_swallow.cli.common import (
     add_index,
     add_json,
     add_output,
+    add_permissions,
     add_reading,
     build_store,
     open_store,
@@ -35,6 +36,7 @@ _JAPANESE = {
     "failed": "失敗",
     "ignored": "対象外",
     "left_out": "一部を読まず",
+    "regrouped": "権限を変更",
 }
 
 
@@ -73,6 +75,7 @@ def _add_index(commands: Any) -> None:
     add_reading(index)
     add_json(index)
     add_counter(index)
+    add_permissions(index)
     add_embeddings_server(index)
     index.set_defaults(command=_index)
 
@@ -115,6 +118,7 @@ def _add_sync(commands: Any) -> None:
     add_embeddings(sync)
     add_json(sync)
     add_counter(sync)
+    add_permissions(sync)
     add_embeddings_server(sync)
     sync.set_defaults(command=_sync)
 
@@ -245,6 +249,7 @@ def _sync(arguments: argparse.Namespace) -> int:
         reread=arguments.reread,
         allow_mass_deletion=arguments.allow_deletions,
         ocr=arguments.ocr,
+        posix_groups=arguments.posix_groups,
         progress=True,
     )
     unread = summary.failed, summary.ignored, summary.left_out

@@ -58,6 +58,7 @@ JAPANESE: dict[type[Exception], str] = {
         "必要なパッケージがありません。次のコマンドでインストールしてください。"
     ),
     errors.DocumentError: "文書を読めません。",
+    errors.AccessError: "権限の設定を使えません。",
     errors.EvaluationError: "評価の入力ファイルを使えません。示した行を直してください。",
     errors.EmbeddingError: "埋め込みモデルの出力を使えません。",
     errors.IndexStoreError: "索引を使えません。場所を確認するか、作り直してください。",

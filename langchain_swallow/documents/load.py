@@ -22,12 +22,14 @@ from langchain_core.documents import Document
 from tqdm import tqdm
 
 from langchain_swallow._system.machine import allowed_cores
+from langchain_swallow.documents.access import FOLDER_GROUPS, AccessRules
 from langchain_swallow.documents.custom_readers import Reader, Readers
 from langchain_swallow.documents.listing import list_files, warn_of_documents
 from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.documents.ocr.choose import choose_ocr
 from langchain_swallow.documents.ocr.engine import OcrEngine
 from langchain_swallow.documents.ocr.progress import ShownOcr
+from langchain_swallow.documents.permissions import permitted_groups
 from langchain_swallow.documents.readers.formats import UNTRUSTED, file_suffix, what_to_do
 from langchain_swallow.documents.readers.registry import Content, read_content
 from langchain_swallow.documents.readers.sandbox import Sandbox
@@ -66,6 +68,7 @@ def load_documents(
     on_error: Literal["raise", "skip"] = "raise",
     processes: int | None = None,
     ocr: OcrEngine | bool = False,
+    posix_groups: bool = False,
     progress: bool = False,
     readers: Mapping[str, Reader] | None = None,
 ) -> LoadedDocuments:
@@ -90,6 +93,8 @@ def load_documents(
         ocr: Whether to recognize the text of scanned pages, of large pictures in PDFs, and of image
             files (PNG, JPEG, TIFF, BMP, WebP). `True` uses Tesseract (extra `ocr`, and the program
             with Japanese models); an `OcrEngine` is another engine.
+        posix_groups: Whether files without rules get the groups that may read them by their
+            permissions (Linux). Default: false.
         progress: Whether to show a progress bar.
         readers: Functions that read other formats, or these in another way, by extension: from the
             bytes of a file and its name to its text, or to Documents, whose metadata is kept.
@@ -103,7 +108,9 @@ def load_documents(
         file. Where they apply, it also has `headings` (章 > 節), `page`, the `line` at which a
         section of a text file begins, and the path `inside` an archive. A JSON record adds its
         other fields. Pages and lines count from 1. Text that OCR recognized has `ocr=True` and
-        `ocr_confidence`, from 0 to 1.
+        `ocr_confidence`, from 0 to 1. `folder_groups` are the
+        groups that the rules of its folder let see the file (`documents.access`); files without
+        rules do not have it.
         `source` is the path as you wrote it. It opens the file even if its name is not UTF-8 (the
         path then has lone surrogates, as everywhere in Python); `title` has such a name decoded
         from CP932. In texts and headings, lone surrogates become U+FFFD.
@@ -128,6 +135,7 @@ def load_documents(
     options: dict[str, Any] = {
         "max_file_mb": max_file_mb,
         "processes": processes,
+        "posix_groups": posix_groups,
         "readers": others,
         "progress": progress,
     }
@@ -199,6 +207,7 @@ def read_files(
     *,
     max_file_mb: float = 100,
     processes: int | None = None,
+    posix_groups: bool = False,
     readers: Readers | None = None,
     progress: bool = False,
 ) -> Generator[LoadedFile, None, None]:
@@ -208,6 +217,7 @@ def read_files(
         files: The paths.
         max_file_mb: Maximum size of a file in MiB.
         processes: How many files are read in parallel; `None` is the number of cores, at most 4.
+        posix_groups: Whether files without rules get the groups of their permissions.
         readers: Readers of other formats, and the OCR engine; default: the readers of installed
             packages.
         progress: Whether to show how many pictures OCR recognized.
@@ -215,6 +225,7 @@ def read_files(
     others = readers or Readers()
     shown = ShownOcr(others.ocr) if others.ocr and progress else None
     workers = processes or min(4, allowed_cores())
+    rules = AccessRules(permitted_groups if posix_groups else None)
     with Sandbox(workers, ocr=shown or others.ocr) as sandbox, ThreadPoolExecutor(workers) as pool:
         # Below this number of files, starting a process takes longer than reading the texts here.
         sandbox_all = len(files) >= _MIN_FILES_FOR_SANDBOX
@@ -223,7 +234,7 @@ def read_files(
             untrusted = sandbox_all or path.suffix.lower() in UNTRUSTED
             try:
                 read = sandbox.read if untrusted else read_content
-                return _load_file(path, max_file_mb, read, others)
+                return _with_groups(_load_file(path, max_file_mb, read, others), rules.groups(path))
             except DocumentError as error:
                 return LoadedFile(path, failed={str(path): str(error)})
             except OSError as error:
@@ -245,6 +256,14 @@ def read_files(
             pool.shutdown(wait=True, cancel_futures=True)
             if shown:
                 shown.close()
+
+
+def _with_groups(file: LoadedFile, groups: list[str] | None) -> LoadedFile:
+    """Set the groups that the rules of its folder give to a file."""
+    if groups is not None:
+        for document in file.documents:
+            document.metadata[FOLDER_GROUPS] = list(groups)
+    return file
 
 
 def _checked(file: LoadedFile, on_error: Literal["raise", "skip"]) -> tuple[Document, ...]:

@@ -187,8 +187,8 @@ class HybridRetriever(BaseRetriever):
     ) -> list[Document]:
         passages = [hit.passage for hit in hits]
         if self.neighbours:
-            places = snapshot.places([hit.number for hit in hits])
-            passages = join_neighbors(snapshot, places, passages, self.neighbours)
+            numbers = [hit.number for hit in hits]
+            passages = join_neighbors(snapshot, numbers, passages, self.neighbours)
         return [
             Document(
                 id=passage.id,

@@ -18,14 +18,17 @@ from langchain_text_splitters import TextSplitter
 from tqdm import tqdm
 
 from langchain_swallow._system.checksums import file_sha256
+from langchain_swallow.documents.access import FOLDER_GROUPS, AccessRules
 from langchain_swallow.documents.custom_readers import Reader, Readers
 from langchain_swallow.documents.listing import list_files
 from langchain_swallow.documents.load import LoadedFile, read_files
 from langchain_swallow.documents.locations import file_location, readable_path
 from langchain_swallow.documents.ocr.choose import choose_ocr
 from langchain_swallow.documents.ocr.engine import OcrEngine
+from langchain_swallow.documents.permissions import permitted_groups
 from langchain_swallow.documents.readers.section import LeftOut
 from langchain_swallow.documents.split import JapaneseTextSplitter
+from langchain_swallow.errors import DocumentError
 from langchain_swallow.retrieval.embeddings.batches import embed_by_length
 from langchain_swallow.retrieval.index.segment import ORIGIN, Passage, make_passages
 from langchain_swallow.retrieval.sync_plan import ListedFile, Plan, StoredFile, make_plan
@@ -35,6 +38,8 @@ from langchain_swallow.text.passages import passage_text
 # Minimum of chunks per change to the store. This many fill the batches of the embedding model; an
 # interrupted sync loses at most the vectors of one change.
 _BATCH_SIZE = 256
+# Source and location of a file in the store.
+_Key = tuple[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class SyncSummary:
         failed: File → reason why it could not be read; the chunks that the store has of it stay.
         ignored: Files of other formats.
         left_out: File → the parts of it that did not become text.
+        regrouped: Files that other groups may see now; they are in another field as well.
     """
 
     added: tuple[str, ...] = ()
@@ -60,6 +66,7 @@ class SyncSummary:
     failed: Mapping[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     left_out: Mapping[str, tuple[LeftOut, ...]] = field(default_factory=dict)
+    regrouped: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as a dict that `json.dumps` accepts."""
@@ -80,6 +87,7 @@ def sync_folder(
     allow_mass_deletion: bool = False,
     max_file_mb: float = 100,
     ocr: OcrEngine | bool = False,
+    posix_groups: bool = False,
     progress: bool = False,
     readers: Mapping[str, Reader] | None = None,
 ) -> SyncSummary:
@@ -102,11 +110,14 @@ def sync_folder(
         ocr: Whether to recognize the text of pictures, as in `load_documents`; default `False`.
             Unchanged files are read with OCR only with `reread`. Without OCR, images that the store
             already has stay in it.
+        posix_groups: Whether files without rules get the groups that may read them by their
+            permissions (Linux); default `False`.
         progress: Whether to show a progress bar on stderr; default `False`.
         readers: Functions that read other formats, by extension, as for `load_documents`.
 
     Chunks of a changed file that the store already has, and moved files, are not embedded again. A
-    renamed file is, because its title is embedded with its chunks.
+    renamed file is, because its title is embedded with its chunks. If only the rules of the folder
+    (`.access.toml`) have changed, the chunks get their new groups before any file is read.
 
     Files are compared by their location, not by the spelling of the path: a relative path, an
     absolute path and a path through a link to a folder are the same. `source` keeps the spelling
@@ -117,6 +128,7 @@ def sync_folder(
 
     Raises:
         MassDeletionError: Most files are gone; nothing was changed.
+        DocumentError: The rules of a folder cannot be read; nothing was changed.
         FileNotFoundError: The folder does not exist.
         MissingDependencyError: `ocr=True`, and Tesseract or Pillow is not installed.
         NotADirectoryError: `folder` is a file.
@@ -134,6 +146,7 @@ def sync_folder(
         root, recursive=recursive, ignored=unread.ignored, failed=failed, readers=others
     )
     listed = _listed_files(files, failed)
+    stored = _stored_files(store)
     plan = make_plan(
         stored,
         listed,
@@ -142,10 +155,18 @@ def sync_folder(
         recursive=recursive,
         allow_mass_deletion=allow_mass_deletion,
     )
-    _apply_moves(store, plan)
+    rules = AccessRules(permitted_groups if posix_groups else None)
+    regrouped = _regrouped(store, _places(plan, stored, os.path.realpath(root)), rules)
+    _apply_moves(store, plan, regrouped)
     targets = _targets(plan, reread=reread)
     paths = list(map(Path, targets))
-    reading = read_files(paths, max_file_mb=max_file_mb, readers=others, progress=progress)
+    reading = read_files(
+        paths,
+        max_file_mb=max_file_mb,
+        posix_groups=posix_groups,
+        readers=others,
+        progress=progress,
+    )
     with closing(reading) as read:
         progress_bar = tqdm(read, total=len(paths), desc="Syncing", disable=not progress)
         updated = _update(store, progress_bar, splitter or JapaneseTextSplitter(), targets, unread)
@@ -165,6 +186,7 @@ def sync_folder(
         failed=failed,
         ignored=tuple(unread.ignored),
         left_out=unread.left_out,
+        regrouped=tuple(dict.fromkeys(source for source, _ in regrouped)),
     )
 
 
@@ -197,8 +219,48 @@ def _listed_files(files: Iterable[Path], failed: dict[str, str]) -> list[ListedF
     return listed
 
 
-def _apply_moves(store: SwallowFAISS, plan: Plan) -> None:
-    """Delete, move, and store new locations, as one change that reads no file."""
+def _places(plan: Plan, stored: Iterable[StoredFile], root: str) -> dict[_Key, str]:
+    """Locations of the files of the store that stay and are in the folder, also unreadable ones."""
+    kept = {**plan.changed, **plan.unchanged, **plan.moved}
+    removed = {*plan.deleted, *plan.duplicates}
+    below = os.path.join(root, "")
+    others = {
+        (file.source, file.origin): file.origin
+        for file in stored
+        if file.origin and file.origin.startswith(below) and file not in removed
+    }
+    return others | {(old.source, old.origin): file.location for file, old in kept.items()}
+
+
+def _regrouped(
+    store: SwallowFAISS, places: Mapping[_Key, str], rules: AccessRules
+) -> dict[_Key, list[str] | None]:
+    """New groups of the files that the rules of the folder give others than the store has.
+
+    Raises:
+        DocumentError: The rules of a folder cannot be read.
+    """
+    stored: dict[_Key, set[str | None]] = {}
+    for source, origin, groups in store.snapshot().distinct("source", ORIGIN, FOLDER_GROUPS):
+        stored.setdefault((str(source), origin), set()).add(groups)
+    regrouped = {}
+    for key, place in places.items():
+        try:
+            groups = rules.groups(place)
+        except DocumentError:
+            if os.path.lexists(place):
+                raise
+            # A folder that cannot be entered for a while: its files keep their groups.
+            continue
+        if stored.get(key) != {None if groups is None else repr(groups)}:
+            regrouped[key] = groups
+    return regrouped
+
+
+def _apply_moves(
+    store: SwallowFAISS, plan: Plan, regrouped: Mapping[_Key, list[str] | None]
+) -> None:
+    """Delete, move, and store new locations and groups, as one change that reads no file."""
     removed = [*plan.deleted, *plan.duplicates]
     moved = {(old.source, old.origin): file for file, old in plan.moved.items()}
     relocated = {
@@ -206,14 +268,20 @@ def _apply_moves(store: SwallowFAISS, plan: Plan) -> None:
         for file, known in (*plan.changed.items(), *plan.unchanged.items())
         if known.origin != file.location
     }
-    affected = [*moved, *relocated]
+    affected = [*moved, *relocated, *regrouped]
 
     def updated_passage(passage: Passage) -> Passage:
-        key = passage.metadata["source"], passage.origin
+        key = str(passage.metadata["source"]), passage.origin
+        metadata = dict(passage.metadata)
+        if key in regrouped:
+            metadata.pop(FOLDER_GROUPS, None)
+            if (groups := regrouped[key]) is not None:
+                metadata[FOLDER_GROUPS] = groups
         if file := moved.get(key):
-            metadata = {**passage.metadata, "source": plan.sources[file]}
+            metadata["source"] = plan.sources[file]
             return replace(passage, metadata=metadata, origin=file.location)
-        return replace(passage, origin=relocated[key].location) if key in relocated else passage
+        origin = relocated[key].location if key in relocated else passage.origin
+        return replace(passage, metadata=metadata, origin=origin)
 
     with store.transaction():
         if removed:

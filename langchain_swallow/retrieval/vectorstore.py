@@ -4,6 +4,7 @@ The index stores chunks, metadata and vectors without pickle. Scores do not depe
 chunks in the index.
 """
 
+import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -18,8 +19,10 @@ from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from numpy.typing import NDArray
 from typing_extensions import Self
 
+from langchain_swallow.documents.access import EVERYONE
 from langchain_swallow.retrieval.embeddings.batches import embed_by_length
 from langchain_swallow.retrieval.index import snapshot as snapshots
+from langchain_swallow.retrieval.index.access import Membership, VisibleIndex
 from langchain_swallow.retrieval.index.current import CurrentIndex
 from langchain_swallow.retrieval.index.folder import IndexFolder
 from langchain_swallow.retrieval.index.manifest import Manifest, describe_embedding_model
@@ -83,7 +86,9 @@ class SwallowFAISS(VectorStore):
         manifest = Manifest(
             metric=metric, index=index, embedding=describe_embedding_model(embedding)
         )
-        self._index = CurrentIndex(manifest, None if path is None else Path(path), wait_s)
+        self._index: CurrentIndex | VisibleIndex = CurrentIndex(
+            manifest, None if path is None else Path(path), wait_s
+        )
 
     @property
     def embeddings(self) -> Embeddings:
@@ -105,6 +110,37 @@ class SwallowFAISS(VectorStore):
     def snapshot(self) -> Snapshot:
         """The immutable index at this moment; later changes create a new snapshot."""
         return self._index.snapshot()
+
+    def for_groups(
+        self, groups: Iterable[str], *, default_groups: Iterable[str] = (EVERYONE,)
+    ) -> Self:
+        """The part of this store that members of these groups may see.
+
+        Args:
+            groups: Groups of the person; a document is visible if one of its groups is among them.
+            default_groups: Groups of documents that have none; default: everyone.
+
+        The groups of a document are the list `groups` in its metadata, or `folder_groups`, which
+        the rules of its folder give (`.access.toml`) and which comes first. `["*"]` is everyone,
+        `[]` nobody.
+
+        The result is a store that follows this one. All of its methods, and retrievers over it,
+        return what a store with only the visible documents would return: documents, scores, counts
+        and BM25 statistics. Searches are exhaustive, also in segments with HNSW. It cannot be
+        changed (`AccessError`). Computing what is visible takes a moment after each change, so keep
+        the store for a person's next question.
+
+            store.for_groups({"人事"}).as_retriever()
+            HybridRetriever(store=store.for_groups(["人事", "役員"]))
+        """
+        if isinstance(groups, str) or isinstance(default_groups, str):
+            raise ValueError(
+                f"groups must be a collection of names, not the text {groups!r}. Pass [{groups!r}]."
+            )
+        membership = Membership(frozenset(groups), frozenset(default_groups))
+        visible = copy.copy(self)
+        visible._index = VisibleIndex(self._index, membership)
+        return visible
 
     @classmethod
     def from_texts(
@@ -378,6 +414,7 @@ class SwallowFAISS(VectorStore):
         stored = IndexFolder(Path(folder)).read()
         manifest = stored.manifest
         store = cls(embeddings, metric=manifest.metric, index=manifest.index)  # type: ignore[arg-type]
+        assert isinstance(store._index, CurrentIndex)
         store._index.take(stored, folder)
         return store
 

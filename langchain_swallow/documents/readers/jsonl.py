@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from langchain_swallow.documents.access import GROUPS
 from langchain_swallow.documents.readers.section import Section
 from langchain_swallow.errors import DocumentError
 
@@ -14,7 +15,7 @@ _TITLES = ("title", "題名", "タイトル")
 # Metadata of the loader and the splitter. A record's field of this name gets the prefix `record_`.
 _RESERVED = frozenset(
     "source title format encoding content_hash headings page line inside start_index end_index "
-    "also_in".split()
+    "also_in folder_groups".split()
 )
 
 
@@ -22,8 +23,9 @@ def read_jsonl(text: str) -> list[Section]:
     """Read each record as a section with its text (`text`, `content`, `本文`, …) and title.
 
     The other fields of the record become metadata, as with LangChain's loaders; nested fields are
-    written as JSON. A record without such a text is written as its fields, 名前: 値、名前: 値. A
-    file may also be one array of records, and a record may take several lines.
+    written as JSON, except the list `groups`, which decides who may see the record. A record
+    without such a text is written as its fields, 名前: 値、名前: 値. A file may also be one array
+    of records, and a record may take several lines.
 
     Raises:
         DocumentError: A line is not valid JSON.
@@ -80,8 +82,11 @@ def record_section(record: Any) -> Section:
     title = shown_value(record[titled]) if titled else ""
     texts = _texts(record)
     fields = {key: value for key, value in record.items() if not is_empty(value)}
+    groups = _groups(record)
+    fields.pop(GROUPS, None)
     if not texts:
-        return Section("、".join(f"{key}: {shown_value(value)}" for key, value in fields.items()))
+        text = "、".join(f"{key}: {shown_value(value)}" for key, value in fields.items())
+        return Section(text, fields=groups)
     body = "\n\n".join(dict.fromkeys(texts.values()))
     others = tuple(
         (f"record_{key}" if key in _RESERVED else key, _scalar(value))
@@ -89,7 +94,14 @@ def record_section(record: Any) -> Section:
         if key != titled and key not in texts
     )
     headings = (title,) if title else ()
-    return Section(f"{title}\n\n{body}" if title else body, headings, fields=others)
+    whole = f"{title}\n\n{body}" if title else body
+    return Section(whole, headings, fields=(*others, *groups))
+
+
+def _groups(record: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """The groups that may see the record, as they are written; an empty list is nobody."""
+    value = record.get(GROUPS)
+    return () if value is None else ((GROUPS, value),)
 
 
 def has_text(record: dict[str, Any]) -> bool:

@@ -3,9 +3,10 @@
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 # Names and values of a section's metadata.
-Fields = tuple[tuple[str, str | int | float | bool], ...]
+Fields = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def _operator(name: str, operand: Any) -> Callable[[Any], bool]:
     if name == "$exists":
         return lambda value: (value is not _MISSING) == bool(operand)
     if name == "$contains":
-        return lambda value: isinstance(value, list | tuple | str) and operand in value
+        return lambda value: _contains(value, operand)
     raise ValueError(
         f"Unknown operator {name!r}. Use $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists or "
         "$contains."
@@ -120,6 +120,13 @@ def _equal(value: Any, expected: Any) -> bool:
     if isinstance(value, bool) != isinstance(expected, bool):
         return False
     return bool(value is not _MISSING and value == expected)
+
+
+def _contains(value: Any, operand: Any) -> bool:
+    if isinstance(value, str):
+        # Otherwise, whether the search raises would depend on the values of all rows.
+        return isinstance(operand, str) and operand in value
+    return isinstance(value, list | tuple) and operand in value
 
 
 def _comparable(value: Any, operand: Any) -> bool:

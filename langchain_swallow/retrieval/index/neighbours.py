@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from langchain_swallow.retrieval.index.segment import LiveSegment, Passage
-from langchain_swallow.retrieval.index.snapshot import RowRef, Snapshot
+from langchain_swallow.retrieval.index.segment import Passage
+from langchain_swallow.retrieval.index.snapshot import Snapshot
 from langchain_swallow.text.passages import join_chunks
 
 
 def join_neighbors(
-    snapshot: Snapshot, refs: Sequence[RowRef], passages: Sequence[Passage], count: int
+    snapshot: Snapshot, numbers: Sequence[int], passages: Sequence[Passage], count: int
 ) -> list[Passage]:
     """Join each chunk to up to `count` chunks of its section before and after it.
 
@@ -19,23 +19,23 @@ def join_neighbors(
 
     Args:
         snapshot: The index.
-        refs: Rows of the chunks.
+        numbers: Numbers of the chunks in `snapshot.everything`.
         passages: The chunks, in the same order.
         count: Maximum number of chunks to join on each side.
     """
     return [
-        _joined(snapshot.parts[ref.segment], ref.row, passage, count)
-        for ref, passage in zip(refs, passages, strict=True)
+        _joined(snapshot, number, passage, count)
+        for number, passage in zip(numbers, passages, strict=True)
     ]
 
 
-def _joined(part: LiveSegment, row: int, passage: Passage, count: int) -> Passage:
-    rows = [r for r in range(row - count, row + count + 1) if 0 <= r < len(part.segment)]
-    neighbors = part.segment.passages([r for r in rows if part.is_alive(r)])
+def _joined(snapshot: Snapshot, number: int, passage: Passage, count: int) -> Passage:
+    near = range(max(0, number - count), min(len(snapshot), number + count + 1))
+    neighbors = dict(zip(near, snapshot.passages(snapshot.places(near)), strict=True))
     joined_passage = passage
     for step in (-1, 1):
         for distance in range(1, count + 1):
-            other = neighbors.get(row + step * distance)
+            other = neighbors.get(number + step * distance)
             longer = None if other is None else _join(joined_passage, other)
             if longer is None:
                 break

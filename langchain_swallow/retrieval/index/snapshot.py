@@ -47,6 +47,8 @@ class Snapshot:
         metric: Metric of the scores.
         kind: Kind of the index in new segments: `"flat"`, `"hnsw"` or `"auto"`.
         parts: The segments, in the order of their chunks; default: none.
+        is_exhaustive: Whether searches compare the query with every chunk, also in segments with a
+            graph; default `False`.
 
     `scorers` caches the BM25 scorer of each tokenizer.
     """
@@ -54,6 +56,7 @@ class Snapshot:
     metric: Metric
     kind: Kind
     parts: tuple[LiveSegment, ...] = ()
+    is_exhaustive: bool = False
     scorers: dict[Terms | None, BM25Scorer] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -86,7 +89,8 @@ class Snapshot:
         refs: list[RowRef] = []
         for number, part in enumerate(self.parts):
             mask = part.admitting(None if filter is None else _mask(part, filter))
-            result = part.segment.vectors.search(query, k, mask)
+            vectors = part.segment.vectors
+            result = vectors.search(query, k, mask, is_exhaustive=self.is_exhaustive)
             pairs = zip(result.rows.tolist(), result.scores.tolist(), strict=True)
             refs += [RowRef(number, row, score) for row, score in pairs]
         return sorted(refs, key=lambda hit: (-hit.score, hit.segment, hit.row))[:k]
@@ -185,13 +189,17 @@ class Snapshot:
         return passages, np.concatenate(vectors or [np.zeros((0, 0), dtype=np.float32)])
 
     def distinct(self, *keys: str) -> set[tuple[Any, ...]]:
-        """Distinct combinations of the values of these metadata keys, over all chunks."""
+        """Distinct combinations of the values of these metadata keys, over all chunks.
+
+        Lists and dicts are returned as their `repr`.
+        """
         combinations: set[tuple[Any, ...]] = set()
         for part in self.parts:
             columns = [part.segment.column(key) for key in keys]
             codes = np.stack([column.codes[part.rows()] for column in columns], axis=1)
             for row in np.unique(codes, axis=0).tolist():
-                combinations.add(tuple(c.value(code) for c, code in zip(columns, row, strict=True)))
+                values = [c.value(code) for c, code in zip(columns, row, strict=True)]
+                combinations.add(tuple(v if v.__hash__ else repr(v) for v in values))
         return combinations
 
     # Changing
@@ -292,9 +300,10 @@ def _build_part(part: LiveSegment, terms: Terms | None) -> Part:
 
 
 def _mask(part: LiveSegment, filter: Filter) -> Mask:
-    """Mask of the rows that a filter admits, including deleted ones."""
+    """Mask of the rows that a filter admits; of deleted ones, it is meaningless."""
     segment = part.segment
     if not callable(filter):
         return segment.mask(filter)
-    admitted = (filter(passage) for _, passage in segment.everything())
+    # A function is not shown deleted chunks, or those that its caller may not see.
+    admitted = (part.is_alive(row) and filter(passage) for row, passage in segment.everything())
     return np.fromiter(admitted, dtype=bool, count=len(segment))

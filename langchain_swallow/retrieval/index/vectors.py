@@ -125,7 +125,9 @@ class Vectors:
         rows: Array = all_rows.reshape(len(self), self.dimension)[numbers]
         return rows
 
-    def search(self, query: Array, k: int, admitted: Mask | None = None) -> SearchResult:
+    def search(
+        self, query: Array, k: int, admitted: Mask | None = None, *, is_exhaustive: bool = False
+    ) -> SearchResult:
         """The `k` best of the admitted rows.
 
         Args:
@@ -133,16 +135,17 @@ class Vectors:
             k: Maximum number of rows; fewer are returned if fewer are admitted.
             admitted: Mask of shape (n,), which must not be changed later because it is cached;
                 `None`, the default, admits all rows.
+            is_exhaustive: Whether to compare the query with every admitted row; default `False`.
         """
         row_filter = None if admitted is None else self._row_filter(admitted)
         k = min(k, len(self) if row_filter is None else row_filter.count)
         if k < 1:
             return SearchResult(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
-        nearest = (
-            self._search_graph(query, k, row_filter) if self._should_use_graph(row_filter) else None
-        )
-        distances, rows = nearest or self._search_exactly(query, k, row_filter)
-        return SearchResult(rows, similarity(distances, self.metric))
+        use_graph = not is_exhaustive and self._should_use_graph(row_filter)
+        nearest = self._search_graph(query, k, row_filter) if use_graph else None
+        if nearest is None:
+            return self._search_exactly(query, k, row_filter)
+        return SearchResult(nearest[1], similarity(nearest[0], self.metric))
 
     def scores(self, query: Array) -> Array:
         """Scores of all rows, in [0, 1], shape (n,)."""
@@ -226,12 +229,24 @@ class Vectors:
         """Share of the rows that are admitted, in [0, 1]."""
         return 1.0 if row_filter is None else row_filter.count / len(self)
 
-    def _search_exactly(self, query: Array, k: int, row_filter: RowFilter | None) -> Nearest:
-        parameters = _EVERY_ROW
+    def _search_exactly(self, query: Array, k: int, row_filter: RowFilter | None) -> SearchResult:
+        parameters, count = _EVERY_ROW, len(self)
         if row_filter is not None:
             parameters = faiss.SearchParameters(sel=row_filter.selector)
-        distances, rows = self._exact.search(query[None], k, params=parameters)
-        return distances[0], rows[0]
+            count = row_filter.count
+        distances, rows = self._exact.search(query[None], min(k + 1, count), params=parameters)
+        scores = similarity(distances[0], self.metric)
+        if count > k and scores[k - 1] == scores[k]:
+            return self._first_of_equal(query, k, row_filter)
+        return SearchResult(rows[0][:k], scores[:k])
+
+    def _first_of_equal(self, query: Array, k: int, row_filter: RowFilter | None) -> SearchResult:
+        """The best rows; of equal ones the first, while FAISS's choice depends on other rows."""
+        admitted = np.arange(len(self)) if row_filter is None else np.flatnonzero(row_filter.mask)
+        scores = self.scores(query)[admitted]
+        near = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
+        kept = near[np.argsort(-scores[near], kind="stable")[:k]]
+        return SearchResult(admitted[kept], scores[kept])
 
     def _search_graph(self, query: Array, k: int, row_filter: RowFilter | None) -> Nearest | None:
         """The nearest rows; `None` if the graph found too few, so that it may have missed some."""
