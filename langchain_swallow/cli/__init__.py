@@ -1,5 +1,5 @@
 """`langchain-swallow models | demo | index | sync | ask | chat | serve | mcp | bench |
-config | completion | eval`.
+config | completion | eval | token`.
 
 Answers go to stdout, everything else to stderr. Exit codes: 0, 1 for an error, 2 for wrong usage.
 """
@@ -23,6 +23,7 @@ from langchain_swallow.cli import (
     evaluate_rag,
     mcp,
     models,
+    people,
     serve,
 )
 from langchain_swallow.cli.common import print_all_characters
@@ -71,9 +72,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="langchain-swallow",
         description=in_language(
             "Swallow（日本語の言語モデル）と、日本語文書の検索と回答。\n"
-            "始め方: langchain-swallow demo　各コマンドの説明: langchain-swallow COMMAND --help",
+            "始め方: langchain-swallow demo　説明: langchain-swallow COMMAND --help",
             "Swallow language models and retrieval over Japanese documents.\n"
-            "To begin: langchain-swallow demo. About a command: langchain-swallow COMMAND --help",
+            "To begin: langchain-swallow demo. More: langchain-swallow COMMAND --help",
         ),
     )
     version = in_language("バージョンを表示する", "Show the version")
@@ -86,8 +87,13 @@ def _parser() -> argparse.ArgumentParser:
     evaluations = evaluation.add_commands(in_language("評価", "Evaluations"), "EVALUATION")
     for module in (evaluate, evaluate_rag):
         module.add_parsers(evaluations)
+    about = in_language("人とトークンを管理する", "Manage people and their tokens")
+    token: Command = commands.add_parser("token", help=about, description=about)
+    tokens = token.add_commands(in_language("操作", "Actions"), "ACTION")
+    people.add_parsers(tokens)
     completion.add_parsers(commands, parser)
-    of_evaluation = {f"eval-{name}": sub for name, sub in evaluations.choices.items()}
-    others = {name: sub for name, sub in commands.choices.items() if name != "eval"}
-    config.apply_settings({**others, **of_evaluation})
+    nested = {f"eval-{name}": sub for name, sub in evaluations.choices.items()}
+    nested |= {f"token-{name}": sub for name, sub in tokens.choices.items()}
+    others = {n: sub for n, sub in commands.choices.items() if n not in ("eval", "token")}
+    config.apply_settings({**others, **nested})
     return parser

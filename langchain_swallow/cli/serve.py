@@ -9,6 +9,7 @@ from langchain_swallow.cli.common import add_embeddings, add_index, add_ocr, ope
 from langchain_swallow.cli.encoders import add_embeddings_server, choose_embeddings
 from langchain_swallow.cli.numbers import at_least, between
 from langchain_swallow.cli.parsers import Command, add_command, say
+from langchain_swallow.cli.people import add_people, load_people
 from langchain_swallow.cli.running import add_model, add_running, running
 
 
@@ -54,6 +55,7 @@ def add_parsers(commands: Any) -> None:
     )
     _add_lengths(serve)
     _add_uploads(serve)
+    add_people(serve)
     _add_network(serve)
     add_embeddings_server(serve)
     add_running(serve)
@@ -167,7 +169,9 @@ def _serve(arguments: argparse.Namespace) -> int:
         # Here its place can be corrected; at the first rating nobody would see why it is lost.
         arguments.feedback.parent.mkdir(parents=True, exist_ok=True)
         arguments.feedback.open("a", encoding="utf-8").close()
-    with listen(arguments.host, arguments.port, token=arguments.token) as listening:
+    people = load_people(arguments)
+    is_protected = bool(arguments.token or any(people.values()))
+    with listen(arguments.host, arguments.port, is_protected=is_protected) as listening:
         # Mistyped, it would be a new and empty index, and every answer a refusal.
         read_manifest(arguments.index)
         llm = ChatSwallow(
@@ -185,6 +189,9 @@ def _serve(arguments: argparse.Namespace) -> int:
             shared_uploads=arguments.shared_uploads,
             feedback=arguments.feedback,
             ocr=arguments.ocr,
+            default_groups=arguments.default_groups,
+            audit_log=arguments.audit_log,
+            requests_per_minute=arguments.requests_per_minute,
         )
         count, address = len(store), _address(listening.getsockname())
         say(
@@ -200,6 +207,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             token=arguments.token,
             proxies=arguments.forwarded_allow_ips,
             grace_s=arguments.grace_s,
+            **people,
         )
     return 0
 

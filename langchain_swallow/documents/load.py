@@ -108,9 +108,8 @@ def load_documents(
         file. Where they apply, it also has `headings` (章 > 節), `page`, the `line` at which a
         section of a text file begins, and the path `inside` an archive. A JSON record adds its
         other fields. Pages and lines count from 1. Text that OCR recognized has `ocr=True` and
-        `ocr_confidence`, from 0 to 1. `folder_groups` are the
-        groups that the rules of its folder let see the file (`documents.access`); files without
-        rules do not have it.
+        `ocr_confidence`, from 0 to 1. `folder_groups` are the groups that the rules of its folder
+        let see the file (`documents.access`); files without rules do not have it.
         `source` is the path as you wrote it. It opens the file even if its name is not UTF-8 (the
         path then has lone surrogates, as everywhere in Python); `title` has such a name decoded
         from CP932. In texts and headings, lone surrogates become U+FFFD.

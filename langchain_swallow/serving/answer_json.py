@@ -3,11 +3,12 @@
 from pathlib import PureWindowsPath
 from typing import Any
 
+from langchain_swallow.documents.access import FOLDER_GROUPS
 from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.rag import Answer
 from langchain_swallow.text.surrogates import replace_surrogates_in
 
-_SERVER_KEYS = frozenset({"content_hash"})
+_SERVER_KEYS = frozenset({"content_hash", FOLDER_GROUPS})
 # Metadata keys that loaders use for paths. Values of other keys may look like a path but be text: a
 # title, a field of a record, or a quote, whose characters a citation's offsets count.
 _PATHS = frozenset(

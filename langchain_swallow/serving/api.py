@@ -31,8 +31,10 @@ from langchain_swallow.serving.api_models import (
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.failures import failure
 from langchain_swallow.serving.forms import FORM_SCHEMA, received_files
+from langchain_swallow.serving.identity import requester
 from langchain_swallow.serving.leaving import ClientLeftError, unless_left
 from langchain_swallow.serving.openai_api import openai_router
+from langchain_swallow.serving.own_data import add_own_data
 from langchain_swallow.serving.readiness import Readiness
 from langchain_swallow.serving.sessions import Session
 from langchain_swallow.serving.uploads import Uploaded
@@ -55,6 +57,7 @@ def create_api(assistant: Assistant) -> FastAPI:
     * `POST`, `GET /v1/sessions/{session}/documents` and `DELETE …/documents/{name}`: the session's
       own documents.
     * The routes of `openai_router`.
+    * `GET` and `DELETE` of `/v1/sessions` and `/v1/feedback`: a person's own data.
     * `GET /health`: whether the server runs; `GET /ready`: whether it can answer.
     """
     # Swagger and ReDoc are off, because their pages load scripts from other sites.
@@ -70,11 +73,14 @@ def create_api(assistant: Assistant) -> FastAPI:
     _add_probes(app, assistant)
     _add_sessions(app, assistant)
     app.include_router(openai_router(assistant))
+    add_own_data(app, assistant)
 
     async def answers(request: Request, question: Question) -> Response:
         settings = question.settings(assistant.lengths)
         session = (
-            Session() if question.session is None else assistant.sessions.find(question.session)
+            Session.for_request(request.scope)
+            if question.session is None
+            else assistant.sessions.find(question.session, requester(request.scope))
         )
         pieces = assistant.answer(session, question.question, settings)
         if question.stream:
@@ -92,19 +98,21 @@ def create_api(assistant: Assistant) -> FastAPI:
 
 
 def _add_sessions(app: FastAPI, assistant: Assistant) -> None:
-    find_session = assistant.sessions.find
+    def find_session(request: Request, session: str) -> Session:
+        return assistant.sessions.find(session, requester(request.scope))
 
     @app.post("/v1/sessions", status_code=201, responses=problems(429, 503))
     async def create(request: Request) -> NewSession:
-        return NewSession(session=assistant.sessions.create(client_address(request)).id)
+        person = requester(request.scope)
+        return NewSession(session=assistant.sessions.create(client_address(request), person).id)
 
     @app.delete("/v1/sessions/{session}", status_code=204, responses=problems(404))
-    async def forget(session: str) -> None:
-        assistant.sessions.forget(find_session(session).id)
+    async def forget(request: Request, session: str) -> None:
+        assistant.sessions.forget(find_session(request, session).id)
 
     @app.get("/v1/sessions/{session}/documents", responses=problems(404))
-    async def documents(session: str) -> list[FileKept]:
-        kept = find_session(session).files
+    async def documents(request: Request, session: str) -> list[FileKept]:
+        kept = find_session(request, session).files
         return [FileKept(name=name, passages=passages) for name, passages in kept.items()]
 
     @app.post(
@@ -113,7 +121,7 @@ def _add_sessions(app: FastAPI, assistant: Assistant) -> None:
         openapi_extra=FORM_SCHEMA,
     )
     async def upload(request: Request, session: str, shared: bool = False) -> list[FileResult]:
-        owner = find_session(session)
+        owner = find_session(request, session)
         # Reserve a place before reading, so that the body of a refused request is not read.
         with assistant.admitted(owner):
             async with received_files(request, assistant.limits) as files:
@@ -132,8 +140,8 @@ def _add_sessions(app: FastAPI, assistant: Assistant) -> None:
     @app.delete(
         "/v1/sessions/{session}/documents/{name:path}", status_code=204, responses=problems(404)
     )
-    async def remove(session: str, name: str) -> None:
-        await asyncio.to_thread(assistant.remove_file, find_session(session), name)
+    async def remove(request: Request, session: str, name: str) -> None:
+        await asyncio.to_thread(assistant.remove_file, find_session(request, session), name)
 
 
 def _add_probes(app: FastAPI, assistant: Assistant) -> None:
@@ -142,8 +150,9 @@ def _add_probes(app: FastAPI, assistant: Assistant) -> None:
     # Some load balancers send HEAD.
     @app.head("/health", include_in_schema=False)
     @app.get("/health", responses={503: {"model": Problem, "description": "No index."}})
-    async def health() -> Health:
-        return Health(status="ok", passages=len(assistant.store))
+    async def health(request: Request) -> Health:
+        passages = len(assistant.documents(requester(request.scope)))
+        return Health(status="ok", passages=passages)
 
     @app.head("/ready", include_in_schema=False)
     @app.get("/ready", responses={503: {"model": Ready, "description": "It cannot answer."}})

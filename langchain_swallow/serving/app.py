@@ -16,7 +16,9 @@ from langchain_swallow.serving.forms import largest_form
 from langchain_swallow.serving.guard import Guard, is_loopback
 from langchain_swallow.serving.page import create_page, mount_options, server_events
 from langchain_swallow.serving.page_door import PageDoor
+from langchain_swallow.serving.people import People
 from langchain_swallow.serving.server import make_server
+from langchain_swallow.serving.sign_on import SignOn
 
 _LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
 _MAX_PORT = 65535
@@ -29,6 +31,8 @@ def create_app(
     token: str | None = None,
     hosts: tuple[str, ...] = (),
     proxies: Sequence[str] = (),
+    people: People | None = None,
+    sign_on: SignOn | None = None,
 ) -> ASGIApp:
     """Return the ASGI application; with the extra `mcp`, the MCP server is at `/mcp`.
 
@@ -38,6 +42,8 @@ def create_app(
         token: The token that every request needs; `None` allows all requests.
         hosts: Names that the server may be called by; empty allows all.
         proxies: Addresses of proxies whose `X-Forwarded-*` headers are trusted.
+        people: People with tokens of their own. Default: none.
+        sign_on: Reads the person from headers of a trusted proxy. Default: none.
     """
     app = create_api(assistant)
     if find_spec("mcp") is not None:
@@ -47,8 +53,15 @@ def create_app(
         app.router.routes.append(Route("/mcp", McpApp(assistant), include_in_schema=False))
     if page:
         _add_page(app, assistant)
-    max_form = largest_form(assistant.limits)
-    return Guard(app, token=token, hosts=hosts, max_form=max_form, proxies=proxies)
+    return Guard(
+        app,
+        token=token,
+        hosts=hosts,
+        max_form=largest_form(assistant.limits),
+        proxies=proxies,
+        people=people,
+        sign_on=sign_on,
+    )
 
 
 def _add_page(app: FastAPI, assistant: Assistant) -> None:
@@ -59,18 +72,26 @@ def _add_page(app: FastAPI, assistant: Assistant) -> None:
     mount.app = PageDoor(mount.app, server_events(blocks))
 
 
-def listen(host: str = "127.0.0.1", port: int = 7860, *, token: str | None = None) -> socket.socket:
+def listen(
+    host: str = "127.0.0.1", port: int = 7860, *, is_protected: bool = False
+) -> socket.socket:
     """Open the server's socket, before the model is loaded, so that errors appear at once.
 
+    Args:
+        host: Address to listen on.
+        port: Port; 0 takes a free one.
+        is_protected: Whether requests need a token or a person. Default: false.
+
     Raises:
-        ValueError: Other machines can reach the host and there is no token, or the port is out of
+        ValueError: Other machines can reach the host and it is not protected, or the port is out of
             range.
         OSError: The address is in use or not available.
     """
-    if not is_loopback(host) and not token:
+    if not is_loopback(host) and not is_protected:
         raise ValueError(
             f"--host {host} lets other machines ask, and read what the index holds: give a token "
-            "with --token or SWALLOW_TOKEN. Without one only 127.0.0.1 is served."
+            "with --token or SWALLOW_TOKEN, or people with --people or --trusted-proxy. Without "
+            "one only 127.0.0.1 is served."
         )
     if not 0 <= port <= _MAX_PORT:
         raise ValueError(f"--port must be from 0 to {_MAX_PORT}, not {port!r}.")
@@ -91,6 +112,8 @@ def serve(
     page: bool = True,
     token: str | None = None,
     proxies: Sequence[str] = (),
+    people: People | None = None,
+    sign_on: SignOn | None = None,
     grace_s: float = 5.0,
 ) -> None:
     """Serve from a socket until SIGTERM or Ctrl-C.
@@ -101,13 +124,23 @@ def serve(
         page: Whether to serve the chat page in addition to the API. Default: true.
         token: The token that every request needs; `None` allows all requests.
         proxies: Addresses of proxies whose `X-Forwarded-*` headers are trusted.
+        people: People with tokens of their own. Default: none.
+        sign_on: Reads the person from headers of a trusted proxy. Default: none.
         grace_s: Seconds for which answers may continue after SIGTERM or Ctrl-C; then they end with
             an error. Default: 5.
     """
-    # With a token, any host name is allowed. Without one, only local names are, so that another
-    # site cannot reach the server through DNS rebinding.
-    hosts = () if token else _LOCAL_NAMES
-    app = create_app(assistant, page=page, token=token, hosts=hosts, proxies=proxies)
+    # If requests need a token or a person, any host name is allowed. Otherwise only local names
+    # are, so that another site cannot reach the server through DNS rebinding.
+    hosts = () if token or people or sign_on else _LOCAL_NAMES
+    app = create_app(
+        assistant,
+        page=page,
+        token=token,
+        hosts=hosts,
+        proxies=proxies,
+        people=people,
+        sign_on=sign_on,
+    )
     server = make_server(app, assistant.end_answers, grace_s=grace_s)
     try:
         with contextlib.suppress(KeyboardInterrupt):

@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import functools
-import threading
-import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_text_splitters import TextSplitter
 
 from langchain_swallow._system.language import in_language
+from langchain_swallow.documents.access import EVERYONE
 from langchain_swallow.documents.custom_readers import Readers
 from langchain_swallow.documents.ocr.choose import choose_ocr
 from langchain_swallow.documents.ocr.engine import OcrEngine
@@ -25,8 +24,12 @@ from langchain_swallow.rag.conversation import astream_turn
 from langchain_swallow.retrieval.fusion import reciprocal_rank
 from langchain_swallow.retrieval.hybrid import HybridRetriever
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
+from langchain_swallow.serving.audit import AuditLog
+from langchain_swallow.serving.feedback import Feedback
+from langchain_swallow.serving.identity import Person
 from langchain_swallow.serving.leaving import until
 from langchain_swallow.serving.ledger import Entry, Ledger
+from langchain_swallow.serving.quota import Quota
 from langchain_swallow.serving.refusals import (
     BusyError,
     InvalidValueError,
@@ -38,7 +41,9 @@ from langchain_swallow.serving.refusals import (
 from langchain_swallow.serving.sessions import Session, Sessions
 from langchain_swallow.serving.settings import MAX_QUESTION_CHARS, AnswerLengths, Settings
 from langchain_swallow.serving.uploads import Limits, Received, Uploaded, Worker
-from langchain_swallow.text.json_text import json_text
+
+# Each keeps the BM25 statistics of the documents that the members of some groups may see.
+_MAX_VIEWS = 32
 
 T = TypeVar("T")
 
@@ -54,6 +59,11 @@ class Assistant:
         lengths: Limits of the length of answers; `None` takes those of `answer_lengths(llm)`.
         shared_uploads: Whether users may add documents to `store`. Default: false.
         feedback: A JSON Lines file to append ratings to; `None` discards them.
+        audit_log: A file for who asked what and which documents they were shown; `None`, the
+            default, writes none.
+        requests_per_minute: Maximum number of questions, searches and uploads of a person in a
+            minute, or of a client where people are not known; `None`, the default, is unlimited.
+        default_groups: Groups that may see documents of `store` without groups. Default: everyone.
         ocr: Whether to recognize the text of pictures in uploads, as in `load_documents`. Default:
             false.
 
@@ -72,6 +82,9 @@ class Assistant:
         shared_uploads: bool = False,
         feedback: Path | None = None,
         ocr: OcrEngine | bool = False,
+        audit_log: Path | None = None,
+        requests_per_minute: int | None = None,
+        default_groups: Sequence[str] = (EVERYONE,),
     ) -> None:
         self.llm = llm
         self.store = store
@@ -92,10 +105,19 @@ class Assistant:
         self._answering = 0
         self._ending = asyncio.Event()
         self._uploading: Counter[str] = Counter()
-        self._feedback = feedback
-        self._writing = threading.Lock()
+        self.feedback = Feedback(feedback)
+        self._audit = None if audit_log is None else AuditLog(audit_log)
+        self._quota = Quota(requests_per_minute)
+        # Kept, so that what a person may see is not computed for each question.
+        self._visible = functools.lru_cache(maxsize=_MAX_VIEWS)(
+            functools.partial(store.for_groups, default_groups=default_groups)
+        )
 
-    async def answer(
+    def documents(self, person: Person) -> SwallowFAISS:
+        """Return the shared documents that a person may see; every door searches only these."""
+        return self.store if person.groups is None else self._visible(person.groups)
+
+    def answer(
         self,
         session: Session,
         question: str,
@@ -103,10 +125,11 @@ class Assistant:
         *,
         again: bool = False,
     ) -> AsyncGenerator[Answer, None]:
-        """Stream the pieces of an answer; closing the stream ends the generation.
+        """Return the stream of an answer's pieces; closing the stream ends the generation.
 
         Args:
-            session: The conversation; its answers are made one after another.
+            session: The conversation, with the person who asks; its answers are made one after
+                another.
             question: The question, at most 2,000 characters.
             settings: Settings of the answer; `None` takes the defaults.
             again: Whether to regenerate: replace the conversation's last turn if it has the same
@@ -114,7 +137,27 @@ class Assistant:
 
         Raises:
             InvalidValueError: The question is empty or too long.
+            BusyError: The person has sent too many requests (429).
         """
+        self._check(question)
+        self.count_request(session)
+        chosen = settings or Settings(lengths=self.lengths)
+        return self._answer(session, question, chosen, again=again)
+
+    async def search(self, session: Session, question: str, k: int = 4) -> list[Document]:
+        """Return the best `k` chunks of what the person may see and of the session's documents.
+
+        Raises:
+            InvalidValueError: The question is empty or too long.
+            BusyError: The person has sent too many requests (429).
+        """
+        self._check(question)
+        self.count_request(session)
+        documents = await self._retriever(session, k).ainvoke(question)
+        await self._log(session.person, question, documents)
+        return documents
+
+    def _check(self, question: str) -> None:
         if len(question) > MAX_QUESTION_CHARS:
             raise InvalidValueError(
                 in_language(
@@ -124,7 +167,23 @@ class Assistant:
             )
         if not question.strip():
             raise InvalidValueError(in_language("質問がありません。", "No question was given."))
-        chosen = settings or Settings(lengths=self.lengths)
+
+    def count_request(self, session: Session) -> None:
+        """Count a request of the session's person, or of its client if people are not known.
+
+        Raises:
+            BusyError: They have sent too many (429).
+        """
+        self._quota.take(session.person.name or session.client)
+
+    async def _log(self, person: Person, question: str, documents: Sequence[Document]) -> None:
+        if self._audit is not None:
+            await asyncio.to_thread(self._audit.write, person, question, documents)
+
+    async def _answer(
+        self, session: Session, question: str, chosen: Settings, *, again: bool
+    ) -> AsyncGenerator[Answer, None]:
+        person = session.person
         chain = create_rag_chain(
             chosen.bound(self.llm),
             self._retriever(session, chosen.k),
@@ -136,16 +195,17 @@ class Assistant:
             turn = astream_turn(chain, question, session.history)
             async with contextlib.aclosing(self._until_end(turn)) as pieces:
                 async for piece in pieces:
+                    if piece.question:
+                        # The first piece, which has all documents. It is logged before it is shown,
+                        # because a client may leave at any time.
+                        await self._log(person, question, piece.documents)
                     yield piece
 
-    async def search(self, session: Session, question: str, k: int) -> list[Document]:
-        """Return the `k` best passages for a question, without an answer."""
-        return await self._retriever(session, k).ainvoke(question)
-
     async def generate(
-        self, messages: Sequence[BaseMessage], parameters: Mapping[str, Any]
+        self, session: Session, messages: Sequence[BaseMessage], parameters: Mapping[str, Any]
     ) -> AsyncGenerator[Any, None]:
         """Stream the chunks of the chat model's answer, without documents; see `answer`."""
+        self.count_request(session)
         chunks = self.llm.astream(messages, **parameters)
         async with contextlib.aclosing(self._until_end(chunks)) as pieces:
             async for piece in pieces:
@@ -168,8 +228,9 @@ class Assistant:
 
         Raises:
             BusyError: This client (429) or the server (503) has reached its limit of concurrent
-                uploads.
+                uploads, or the person has sent too many requests (429).
         """
+        self.count_request(session)
         client = session.client or session.id
         if self._uploading[client] >= self.limits.client_at_once:
             raise BusyError(
@@ -271,19 +332,7 @@ class Assistant:
         turn = session.turns.get(turn_id)
         if turn is None:
             raise UnknownAnswerError
-        if self._feedback is None:
-            return
-        row = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            "answer_id": turn_id,
-            "question": turn.question,
-            "answer": turn.answer,
-            "good": good,
-        }
-        with self._writing:
-            self._feedback.parent.mkdir(parents=True, exist_ok=True)
-            with self._feedback.open("a", encoding="utf-8") as file:
-                file.write(json_text(row) + "\n")
+        self.feedback.add(turn_id, turn, good=good, person=session.person.name)
 
     def end_answers(self) -> None:
         """End all current and later answers with a `StoppingError`."""
@@ -293,9 +342,11 @@ class Assistant:
         """Delete all sessions and stop the work on their files."""
         self.sessions.close()
         self._worker.close()
+        if self._audit is not None:
+            self._audit.close()
 
     def _retriever(self, session: Session, k: int) -> Runnable[str, list[Document]]:
-        everyone = HybridRetriever(store=self.store, k=k)
+        everyone = HybridRetriever(store=self.documents(session.person), k=k)
         if session.documents is None:
             return everyone
         private = HybridRetriever(store=session.documents, k=k)

@@ -1,5 +1,6 @@
 """Access control: host names, the token, and the page's content security policy."""
 
+import secrets
 from collections.abc import Sequence
 from ipaddress import ip_address
 from urllib.parse import parse_qs
@@ -17,11 +18,14 @@ from langchain_swallow.serving.cookies import (
     with_cookie,
 )
 from langchain_swallow.serving.forms import takes_files
+from langchain_swallow.serving.identity import NOBODY, OPERATOR, Person, with_requester
 from langchain_swallow.serving.login import Logins, login_form
 from langchain_swallow.serving.openai_errors import refusal_response
 from langchain_swallow.serving.origins import host_name, is_from_another_site
+from langchain_swallow.serving.people import People
 from langchain_swallow.serving.proxies import Proxies
 from langchain_swallow.serving.refusals import TooLargeError, too_large
+from langchain_swallow.serving.sign_on import SignOn, decode_header
 
 # Health checks need no token: they only say that the server runs.
 _OPEN = frozenset({"/health", "/ready"})
@@ -37,7 +41,9 @@ _POLICY = (
 
 
 class Guard:
-    """ASGI middleware that checks host, token, origin and size of every request.
+    """ASGI middleware that checks host, requester, origin and size of every request.
+
+    `identity.requester` returns who sends a request that it has passed on.
 
     Args:
         app: The application behind it.
@@ -51,6 +57,10 @@ class Guard:
         max_form: Maximum size of a request with documents. All others are parsed in memory as a
             whole. Default: 500 MiB.
         proxies: Addresses of proxies whose `X-Forwarded-*` headers are trusted.
+        people: People with tokens of their own. Default: none.
+        sign_on: Reads the person from headers of a trusted proxy. Default: none.
+
+    With a token, people or sign-on, a request must be from one of them.
     """
 
     def __init__(
@@ -62,10 +72,17 @@ class Guard:
         max_body: int = 1024**2,
         max_form: int = 500 * 1024**2,
         proxies: Sequence[str] = (),
+        people: People | None = None,
+        sign_on: SignOn | None = None,
     ) -> None:
         self._app, self._hosts = app, hosts
         self._max_body, self._max_form = max_body, max_form
-        self._logins = Logins(token) if token else None
+        self._sign_on = sign_on
+        knows_people = people is not None or sign_on is not None
+        self._logins = Logins(token, people) if token or knows_people else None
+        # With the server's own token, a health check without one sees what the token shows: there
+        # is nobody from whom the number of chunks is kept.
+        self._stranger = NOBODY if knows_people else OPERATOR
         self._proxies = Proxies(proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,6 +90,7 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        signed_on = self._sign_on and self._sign_on.person(scope)
         scope = self._proxies.unwrapped(scope)
         headers = Headers(scope=scope)
         use_language(accepted_language(headers.get("accept-language", "")))
@@ -80,13 +98,15 @@ class Guard:
             await refusal(scope, receive, send)
             return
         body = _Limited(receive, self._largest(scope))
-        send = _with_policy(send)
+        request_id = secrets.token_hex(8)
+        send = _with_headers(send, request_id)
         receive, answer = body.receive, body.answering(send)
         try:
-            if self._logins is None:
-                await self._app(scope, receive, answer)
+            if signed_on or self._logins is None:
+                known = with_requester(scope, signed_on or OPERATOR, request_id)
+                await self._app(known, receive, answer)
             else:
-                await self._if_known(self._logins, scope, receive, answer)
+                await self._if_known(self._logins, scope, receive, answer, request_id)
         except ClientDisconnect:
             # The client disconnected within a login form, so there is no response.
             return
@@ -120,36 +140,43 @@ class Guard:
     def _largest(self, scope: Scope) -> int:
         return self._max_form if takes_files(scope["path"]) else self._max_body
 
-    async def _if_known(self, logins: Logins, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _if_known(
+        self, logins: Logins, scope: Scope, receive: Receive, send: Send, request_id: str
+    ) -> None:
         """Pass on requests with the token or its cookie; answer others with the login page."""
         headers = Headers(scope=scope)
         cookie = read_cookies(headers).get(_cookie_name(logins, scope, headers), "")
         path, query = scope["path"], scope.get("query_string", b"").decode("latin-1")
         received = parse_qs(query).get("token", [""])[0]
+        login = "" if logins.is_right(received) else None
         if path == "/login" and scope.get("method") == "POST":
+            # A person's token is not taken from an address, which is in logs.
             received = await _read_login_token(scope, receive)
+            login = logins.login(received)
+        bearer = _bearer(logins, headers)
+        owner = bearer or logins.owner(cookie)
         if path == "/logout" and scope.get("method") == "POST":
             logins.log_out(cookie)
             response = _login_page(
                 scope, in_language("ログアウトしました。", "Logged out."), status=200
             )
             response.headers.append("set-cookie", _cookie(logins, scope, headers, ""))
-        elif logins.is_right(received):
+        elif login is not None:
             # Redirect, so that the token is not in the address bar and the browser's history. The
             # target is fixed, because a path from the request may lead to another server.
             response = RedirectResponse(scope.get("root_path", "") + "/", status_code=303)
-            entered = _cookie(logins, scope, headers, logins.new_cookie())
+            entered = _cookie(logins, scope, headers, logins.new_cookie(login))
             response.headers.append("set-cookie", entered)
-        elif path in _OPEN or _has_bearer(logins, headers):
-            await self._app(scope, receive, send)
-            return
-        elif logins.has_entered(cookie):
-            if logins.is_due(cookie):
-                renewed = _cookie(logins, scope, headers, logins.new_cookie())
+        elif owner is not None or path in _OPEN:
+            if bearer is None and owner is not None and logins.is_due(cookie):
+                renewed = _cookie(logins, scope, headers, logins.renewed(cookie))
                 send = with_cookie(send, renewed)
-            await self._app(scope, receive, send)
+            known = with_requester(scope, owner or self._stranger, request_id)
+            await self._app(known, receive, send)
             return
-        elif path == "/login" or "text/html" in headers.get("accept", ""):
+        elif logins.takes_tokens() and (
+            path == "/login" or "text/html" in headers.get("accept", "")
+        ):
             response = _login_page(
                 scope,
                 in_language("トークンが違います。", "Wrong token.") if received else "",
@@ -160,6 +187,11 @@ class Guard:
                 "Authorization: Bearer に、サーバーのトークンが必要です。",
                 "Authorization: Bearer must have the server's token.",
             )
+            if not logins.takes_tokens():
+                detail = in_language(
+                    "サインオンするプロキシを通して開いてください。",
+                    "Open this server through the proxy that signs you on.",
+                )
             response = refusal_response(scope, 401, detail)
         await response(scope, receive, send)
 
@@ -190,14 +222,10 @@ async def _read_login_token(scope: Scope, receive: Receive) -> str:
     return parse_qs(read.decode("utf-8", "replace")).get("token", [""])[0]
 
 
-def _has_bearer(logins: Logins, headers: Headers) -> bool:
+def _bearer(logins: Logins, headers: Headers) -> Person | None:
     kind, _, bearer = headers.get("authorization", "").partition(" ")
-    return kind.lower() == "bearer" and logins.is_right(_utf8(bearer.strip()))
-
-
-def _utf8(header: str) -> str:
-    """Decode a header as UTF-8; Starlette decodes its bytes as Latin-1."""
-    return header.encode("latin-1", "replace").decode("utf-8", "replace")
+    login = logins.login(decode_header(bearer.strip())) if kind.lower() == "bearer" else None
+    return None if login is None else logins.person(login)
 
 
 def is_loopback(host: str) -> bool:
@@ -242,10 +270,11 @@ class _Limited:
             raise too_large(self._limit)
 
 
-def _with_policy(send: Send) -> Send:
+def _with_headers(send: Send, request_id: str) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = request_id
             headers["Content-Security-Policy"] = _POLICY
             headers["X-Content-Type-Options"] = "nosniff"
             # Without a referrer for this server, browsers send the origin "null" with its forms.

@@ -1,4 +1,4 @@
-"""Login with the server's token; browsers store a signed cookie, never the token."""
+"""Login with a token: the server's, or a person's; browsers store a signed cookie instead of it."""
 
 import hashlib
 import hmac
@@ -7,6 +7,8 @@ import secrets
 import time
 
 from langchain_swallow._system.language import current_language, in_language
+from langchain_swallow.serving.identity import OPERATOR, Person
+from langchain_swallow.serving.people import People
 
 _LIFETIME_S = 30 * 24 * 3600
 _RENEWED_AFTER_S = 24 * 3600
@@ -46,39 +48,74 @@ def login_form(action: str, message: str) -> str:
 class Logins:
     """Checks tokens, and creates and checks the cookies of logged-in browsers.
 
-    A cookie is "time.random.signature". It differs for each login, stays valid when the server
-    restarts, and becomes invalid when the token changes.
+    A cookie is "time.random.id.signature", where the id is the person's, and is left out with the
+    server's own token. It differs for each login and becomes invalid when its token changes or is
+    removed. With a server's token, it stays valid when the server restarts. Without one, its key is
+    random: a key in the file of people would let whoever reads the file make cookies.
 
     Args:
-        token: The server's token.
+        token: The server's own token, which shows every document. Default: none.
+        people: People with tokens of their own. Default: none.
     """
 
-    def __init__(self, token: str) -> None:
-        self._token = token.encode("utf-8", "surrogatepass")
+    def __init__(self, token: str | None = None, people: People | None = None) -> None:
+        self._token = (token or "").encode("utf-8", "surrogatepass")
+        self._people = people
         # Slow on purpose, because the owner of a cookie could test tokens against its signature.
         salt = b"langchain-swallow cookies"
-        self._key = hashlib.scrypt(self._token, salt=salt, n=2**14, r=8, p=1)
+        self._key = (
+            hashlib.scrypt(self._token, salt=salt, n=2**14, r=8, p=1)
+            if token
+            else secrets.token_bytes(32)
+        )
         self._logged_out: dict[str, None] = {}
-        self.cookie_name = f"swallow_{self._sign('name')[:12]}"
+        self.cookie_name = f"swallow_{self._sign('name')[:12]}" if token else "swallow_people"
         self.lifetime_s = _LIFETIME_S
 
+    def takes_tokens(self) -> bool:
+        """Whether there is a token with which someone could log in."""
+        return bool(self._token) or self._people is not None
+
     def is_right(self, token: str) -> bool:
-        """Whether this is the server's token; the comparison takes constant time."""
+        """Whether this is the server's own token; the comparison takes constant time."""
         received = token.encode("utf-8", "surrogatepass")
         return bool(received) and hmac.compare_digest(received, self._token)
 
-    def new_cookie(self) -> str:
-        """Return a new cookie's value for a browser that has logged in."""
+    def login(self, token: str) -> str | None:
+        """Return the id of the person with this token, empty for the server's; `None` if wrong."""
+        if self.is_right(token):
+            return ""
+        return self._people.find(token) if token and self._people is not None else None
+
+    def person(self, login: str) -> Person | None:
+        """Return the person with an id from `login`; `None` once their token is removed."""
+        if not login:
+            return OPERATOR if self._token else None
+        return None if self._people is None else self._people.person(login)
+
+    def new_cookie(self, login: str = "") -> str:
+        """Return a new cookie's value for a browser, with the id from `login`."""
         payload = f"{int(time.time())}.{secrets.token_urlsafe(12)}"
+        payload += f".{login}" if login else ""
         return f"{payload}.{self._sign(payload)}"
 
+    def renewed(self, cookie: str) -> str:
+        """Return a new cookie's value for the same person."""
+        return self.new_cookie(_read_login(cookie))
+
     def has_entered(self, cookie: str) -> bool:
-        """Whether a cookie is from this server, not expired and not logged out."""
+        """Whether a cookie is from this server, not expired, not logged out, and of someone."""
+        return self.owner(cookie) is not None
+
+    def owner(self, cookie: str) -> Person | None:
+        """Return who has logged in with a cookie; `None` if it lets nobody in."""
         payload, _, signature = cookie.rpartition(".")
         expected = self._sign(payload)
         if not hmac.compare_digest(signature.encode("utf-8", "replace"), expected.encode()):
-            return False
-        return self._age_s(cookie) < _LIFETIME_S and cookie not in self._logged_out
+            return None
+        if self._age_s(cookie) >= _LIFETIME_S or cookie in self._logged_out:
+            return None
+        return self.person(_read_login(cookie))
 
     def is_due(self, cookie: str) -> bool:
         """Whether a valid cookie is due for renewal."""
@@ -97,3 +134,9 @@ class Logins:
     def _sign(self, text: str) -> str:
         data = text.encode("utf-8", "replace")
         return hmac.new(self._key, data, hashlib.sha256).hexdigest()
+
+
+def _read_login(cookie: str) -> str:
+    """Return the id in a cookie whose signature is right; empty if it has none."""
+    parts = cookie.split(".")
+    return parts[2] if len(parts) == 4 else ""

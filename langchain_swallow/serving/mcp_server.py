@@ -17,6 +17,7 @@ from langchain_swallow.serving.answer_json import answer_json
 from langchain_swallow.serving.api_models import AnswerBody, Passage
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.failures import failure
+from langchain_swallow.serving.identity import OPERATOR
 from langchain_swallow.serving.openai_citations import sources_text
 from langchain_swallow.serving.sessions import Session
 from langchain_swallow.serving.settings import BOUNDS, MAX_QUESTION_CHARS, Settings
@@ -69,7 +70,7 @@ def create_mcp_server(assistant: Assistant) -> Server[Any, Any]:
             return _error(f"{'.'.join(map(str, row['loc']))}: {row['msg']}.")
         try:
             tool = _search if name == SEARCH else _answer
-            return await tool(assistant, asked)
+            return await tool(assistant, _session(server), asked)
         except Exception as error:
             return _error(failure(error).detail)
 
@@ -122,8 +123,16 @@ def _tools() -> list[types.Tool]:
     ]
 
 
-async def _search(assistant: Assistant, asked: _Arguments) -> types.CallToolResult:
-    documents = await assistant.search(Session(), asked.question, asked.k)
+def _session(server: Server[Any, Any]) -> Session:
+    """Return a session of who calls: over stdio, whoever opens the index; see `requester`."""
+    request = server.request_context.request
+    return Session(person=OPERATOR) if request is None else Session.for_request(request.scope)
+
+
+async def _search(
+    assistant: Assistant, session: Session, asked: _Arguments
+) -> types.CallToolResult:
+    documents = await assistant.search(session, asked.question, asked.k)
     lines = [
         f"[{number}] {Citation(number, document).place}\n{document.page_content}"
         for number, document in enumerate(documents, 1)
@@ -132,10 +141,12 @@ async def _search(assistant: Assistant, asked: _Arguments) -> types.CallToolResu
     return _result("\n\n".join(lines), {"documents": found})
 
 
-async def _answer(assistant: Assistant, asked: _Arguments) -> types.CallToolResult:
+async def _answer(
+    assistant: Assistant, session: Session, asked: _Arguments
+) -> types.CallToolResult:
     answer = Answer()
     settings = Settings(k=asked.k, lengths=assistant.lengths)
-    async for piece in assistant.answer(Session(), asked.question, settings):
+    async for piece in assistant.answer(session, asked.question, settings):
         answer += piece
     return _result(answer.text + sources_text(answer), answer_json(answer))
 

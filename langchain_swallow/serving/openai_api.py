@@ -24,6 +24,7 @@ from langchain_swallow.serving.openai_models import (
     Models,
     public_model_name,
 )
+from langchain_swallow.serving.sessions import Session
 
 _EVENTS = {
     "description": "JSON; with `stream`, server-sent events of chunks, and at the end `[DONE]`",
@@ -63,7 +64,8 @@ def openai_router(assistant: Assistant) -> APIRouter:
     )
     async def chat_completions(request: Request, body: ChatRequest) -> Response:
         # Errors of the request appear before the first piece, when there is still a status to send.
-        pieces = await unless_left(request, _started(answer_pieces(assistant, body)))
+        session = Session.for_request(request.scope)
+        pieces = await unless_left(request, _started(answer_pieces(assistant, session, body)))
         response = openai_chat.Response(body.model)
         if body.stream:
             include_usage = bool(body.stream_options and body.stream_options.include_usage)
@@ -73,6 +75,7 @@ def openai_router(assistant: Assistant) -> APIRouter:
 
     @router.post("/embeddings", responses=openai_problems(404, 503))
     async def embeddings(request: Request, body: EmbeddingRequest) -> EmbeddingResponse:
+        assistant.count_request(Session.for_request(request.scope))
         return await unless_left(request, embedder.response(body))
 
     return router

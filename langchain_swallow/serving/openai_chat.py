@@ -55,8 +55,15 @@ class Piece:
     logprobs: dict[str, Any] | None = None
 
 
-def answer_pieces(assistant: Assistant, request: ChatRequest) -> AsyncGenerator[Piece, None]:
+def answer_pieces(
+    assistant: Assistant, session: Session, request: ChatRequest
+) -> AsyncGenerator[Piece, None]:
     """Return the pieces of the answer to a request.
+
+    Args:
+        assistant: What answers.
+        session: A new session of the person who asks.
+        request: The request.
 
     Raises:
         BadRequestError: The model is unknown, or does not support a field of the request.
@@ -67,8 +74,8 @@ def answer_pieces(assistant: Assistant, request: ChatRequest) -> AsyncGenerator[
     messages = to_langchain(request.messages)
     parameters = request.parameters(assistant.lengths.maximum)
     if request.model == RAG_MODEL and not _is_task_of_a_client(messages):
-        return _rag_pieces(assistant, messages, parameters)
-    return _chat_pieces(assistant, messages, parameters)
+        return _rag_pieces(assistant, session, messages, parameters)
+    return _chat_pieces(assistant, session, messages, parameters)
 
 
 def _is_task_of_a_client(messages: list[BaseMessage]) -> bool:
@@ -82,13 +89,13 @@ def _is_task_of_a_client(messages: list[BaseMessage]) -> bool:
 
 
 async def _chat_pieces(
-    assistant: Assistant, messages: list[BaseMessage], parameters: dict[str, Any]
+    assistant: Assistant, session: Session, messages: list[BaseMessage], parameters: dict[str, Any]
 ) -> AsyncGenerator[Piece, None]:
     writer, reason = DeltaWriter(), "stop"
     if "max_tokens" not in parameters:
         room = await asyncio.to_thread(_room, assistant.llm, messages, parameters)
         parameters["max_tokens"] = max(1, min(room, assistant.lengths.maximum))
-    async with contextlib.aclosing(assistant.generate(messages, parameters)) as chunks:
+    async with contextlib.aclosing(assistant.generate(session, messages, parameters)) as chunks:
         async for chunk in chunks:
             found = chunk.response_metadata.get("finish_reason")
             reason = found if found in _REASONS else reason
@@ -107,7 +114,7 @@ def _room(llm: Any, messages: list[BaseMessage], parameters: dict[str, Any]) -> 
 
 
 async def _rag_pieces(
-    assistant: Assistant, messages: list[BaseMessage], parameters: dict[str, Any]
+    assistant: Assistant, session: Session, messages: list[BaseMessage], parameters: dict[str, Any]
 ) -> AsyncGenerator[Piece, None]:
     for name in _NOT_WITH_RAG:
         if parameters.pop(name, None) not in (None, False, {"type": "text"}):
@@ -119,7 +126,7 @@ async def _rag_pieces(
             )
     if not isinstance(messages[-1], HumanMessage):
         raise BadRequestError(f"The last message must be a question to {RAG_MODEL}.", "messages")
-    session, question = Session(), content_text(messages[-1].content)
+    question = content_text(messages[-1].content)
     session.history.add_messages(_turns(messages[:-1]))
     system = [content_text(m.content) for m in messages if isinstance(m, SystemMessage)]
     settings = Settings(

@@ -18,7 +18,7 @@ from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.page_texts import FILE_OWNERS, FILE_PICKER, SCRIPT_TEXTS, TEXTS
-from langchain_swallow.serving.page_turns import PageTurns
+from langchain_swallow.serving.page_turns import PageTurns, page_requester
 from langchain_swallow.serving.settings import BOUNDS, MIN_ANSWER_TOKENS, rag_presets
 
 _MAX_SUGGESTIONS = 4
@@ -32,7 +32,6 @@ _FONTS = ["Hiragino Sans", "Noto Sans JP", "Yu Gothic UI", "Meiryo", "system-ui"
 def create_page(assistant: Assistant) -> gr.Blocks:
     """Return the page for an assistant."""
     t = translations()
-    examples = suggestions(assistant.store)
     with gr.Blocks(title="langchain-swallow", fill_height=True, analytics_enabled=False) as page:
         gr.Markdown(t("title"))
         conversation = gr.Chatbot(
@@ -41,7 +40,6 @@ def create_page(assistant: Assistant) -> gr.Blocks:
             height="60vh",
             buttons=[],
             latex_delimiters=[],
-            examples=[{"text": text} for text in examples],
             feedback_options=("Like", "Dislike") if assistant.takes_ratings else None,
         )
         with gr.Row():
@@ -89,7 +87,13 @@ def create_page(assistant: Assistant) -> gr.Blocks:
             async for step in turns.answer(request, *values, again=True):
                 yield step
 
-        def picked(data: gr.SelectData) -> str:
+        # Headings are shown only to people who may see their documents.
+        def suggest(request: gr.Request) -> Any:
+            store = assistant.documents(page_requester(request))
+            return gr.update(examples=[{"text": text} for text in suggestions(store)])
+
+        def picked(data: gr.SelectData, request: gr.Request) -> str:
+            examples = suggestions(assistant.documents(page_requester(request)))
             number = data.index
             is_example = isinstance(number, int) and 0 <= number < len(examples)
             return examples[number] if is_example else ""
@@ -140,6 +144,7 @@ def create_page(assistant: Assistant) -> gr.Blocks:
         if assistant.takes_ratings:
             # By default, Gradio drops a second rating until the first one's event has ended.
             conversation.like(turns.rate, session, None, trigger_mode="multiple", **private)
+        page.load(suggest, None, conversation, **private)
         page.unload(turns.close)
     # A mounted page has not "launched", in which case Gradio would copy any file that a value
     # names.

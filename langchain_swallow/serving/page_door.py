@@ -24,6 +24,7 @@ from langchain_swallow.serving.cookies import (
     read_cookies,
     with_cookie,
 )
+from langchain_swallow.serving.identity import requester
 from langchain_swallow.serving.refusals import Refusal, too_large
 from langchain_swallow.text.surrogates import replace_surrogates
 
@@ -81,6 +82,8 @@ class PageDoor:
                 max_age_s=_VISITOR_S,
             )  # fmt: skip
             send = with_cookie(send, cookie)
+        # Whoever logs in next with this browser cannot continue the page of the one before.
+        visitor += f"\0{requester(scope).name}"
         try:
             passed = await self._admit(scope, receive, visitor)
         except Refusal as error:

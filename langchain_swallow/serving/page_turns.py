@@ -16,6 +16,7 @@ from langchain_swallow.rag import Answer
 from langchain_swallow.rag.html import answer_html
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.failures import failure
+from langchain_swallow.serving.identity import NOBODY, Person, requester
 from langchain_swallow.serving.refusals import Refusal, UnknownAnswerError, UnknownSessionError
 from langchain_swallow.serving.sessions import Session
 from langchain_swallow.serving.settings import Settings
@@ -56,7 +57,7 @@ class PageTurns:
         lost = False
         try:
             try:
-                session = self._assistant.sessions.find(session_id)
+                session = self._assistant.sessions.find(session_id, page_requester(request))
                 session.page = str(request.session_hash)
             except UnknownSessionError:
                 # Without an id, this is the page's first question.
@@ -112,7 +113,7 @@ class PageTurns:
         try:
             if match is None:
                 raise UnknownAnswerError
-            session = self._assistant.sessions.find(session_id)
+            session = self._assistant.sessions.find(session_id, page_requester(request))
             self._assistant.rate(session, match[1], good=good)
         except Refusal as error:
             gr.Warning(escape(str(error)))
@@ -120,11 +121,22 @@ class PageTurns:
     def _session(self, request: gr.Request) -> Session:
         """Return the session of an open page; create one if it has none."""
         page, sessions = str(request.session_hash), self._assistant.sessions
+        person = page_requester(request)
         session = sessions.find_for_page(page)
+        if session is not None and session.person.name != person.name:
+            # Someone else has logged in on this page.
+            sessions.forget(session.id)
+            session = None
         if session is None:
-            session = sessions.create(request.client.host if request.client else "")
+            session = sessions.create(request.client.host if request.client else "", person)
             session.page = page
+        session.person = person
         return session
+
+
+def page_requester(request: gr.Request) -> Person:
+    """Return who sends an event of the page."""
+    return NOBODY if request.request is None else requester(request.request.scope)
 
 
 def _use_browser_language(request: gr.Request) -> None:

@@ -22,13 +22,17 @@ class Proxies:
         self._all = "*" in addresses
         self._networks = [ip_network(a, strict=False) for a in addresses if a != "*"]
 
+    def sent(self, scope: Scope) -> bool:
+        """Whether a request's connection is from one of the proxies."""
+        client = scope.get("client")
+        return client is not None and self._is_trusted(client[0])
+
     def unwrapped(self, scope: Scope) -> Scope:
         """Return the scope with the browser's address, scheme and host name.
 
         If the request is not from a trusted proxy, the scope is unchanged.
         """
-        client = scope.get("client")
-        if client is None or not self._is_trusted(client[0]):
+        if not self.sent(scope):
             return scope
         headers = Headers(scope=scope)
         changed = dict(scope)

@@ -1,6 +1,6 @@
 """Sessions: each has its own conversation and documents, invisible to the others.
 
-The server issues unguessable ids; a client that knows an id may use its session.
+The server issues unguessable ids; a person who knows the id of an own session may use it.
 """
 
 import asyncio
@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage, HumanMessage
+from starlette.types import Scope
 
 from langchain_swallow._system.language import in_language
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
+from langchain_swallow.serving.identity import NOBODY, Person, requester
 from langchain_swallow.serving.refusals import BusyError, UnknownSessionError
 
 _MAX_MESSAGES = 40
@@ -63,7 +65,8 @@ class Session:
 
     Attributes:
         id: Its identifier for the client; 192 random bits.
-        client: Address of the client that it counts for.
+        client: Name of the person, or address of the client, that it counts for.
+        person: Who uses it, with their groups at the last request.
         page: The open page that uses it, if any; closing the page deletes the session.
         turns: Turns that can be rated, by the ids that were sent with the answers.
         documents: Index of the documents that the user has uploaded for this session.
@@ -75,6 +78,7 @@ class Session:
 
     id: str = field(default_factory=_new_id)
     client: str = ""
+    person: Person = NOBODY
     history: History = field(default_factory=History)
     turns: OrderedDict[str, Turn] = field(default_factory=OrderedDict)
     documents: SwallowFAISS | None = None
@@ -87,6 +91,12 @@ class Session:
     used: float = field(default_factory=time.monotonic)
     page: str = ""
     closed: bool = False
+
+    @classmethod
+    def for_request(cls, scope: Scope) -> "Session":
+        """Return a session for one request, of the person who sends it, that nobody can find."""
+        client = scope.get("client")
+        return cls(client=client[0] if client else "", person=requester(scope))
 
     def new_turn(self, question: str) -> str:
         """Start a turn and return its id, which is unique across restarts of the server."""
@@ -143,12 +153,13 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def create(self, client: str = "") -> Session:
-        """Create a session.
+    def create(self, client: str = "", person: Person = NOBODY) -> Session:
+        """Create a session of a person; it counts for them, or for the client if they are unknown.
 
         Raises:
             BusyError: This client (429) or the server (503) has reached its limit of sessions.
         """
+        client = person.name or client
         self._drop(lambda s, age: age >= self._idle_s and not s.lock.locked())
         if self._count(client) >= self._per_client:
             self._drop(lambda s, age: s.client == client and self._is_abandoned(s, age))
@@ -172,22 +183,31 @@ class Sessions:
                 status=503,
                 retry_after_s=60,
             )
-        session = Session(client=client)
+        session = Session(client=client, person=person)
         self._sessions[session.id] = session
         return session
 
-    def find(self, session_id: str) -> Session:
-        """Return the session with this id.
+    def find(self, session_id: str, person: Person = NOBODY) -> Session:
+        """Return the session with this id, for the person who sends the request.
 
         Raises:
-            UnknownSessionError: The session does not exist, or was deleted.
+            UnknownSessionError: The person has no such session, or it was deleted.
         """
         session = self._sessions.get(session_id)
-        if session is None or time.monotonic() - session.used >= self._idle_s:
+        if (
+            session is None
+            or session.person.name != person.name
+            or time.monotonic() - session.used >= self._idle_s
+        ):
             raise UnknownSessionError
+        session.person = person
         session.used = time.monotonic()
         self._sessions.move_to_end(session_id)
         return session
+
+    def list_own(self, person: Person) -> list[Session]:
+        """Return the sessions of a person, the most recently used last."""
+        return [s for s in self._sessions.values() if s.person.name == person.name]
 
     def find_for_page(self, page: str) -> Session | None:
         """Return the session of an open page; `None` if it has none."""

@@ -1,0 +1,190 @@
+"""`langchain-swallow token add | list | remove`, and the options of `serve` for people."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from langchain_swallow._system.language import in_language
+from langchain_swallow.cli.common import add_json, print_json
+from langchain_swallow.cli.numbers import at_least
+from langchain_swallow.cli.parsers import Command, CommandError, add_command, say
+from langchain_swallow.documents.access import EVERYONE
+
+
+def add_parsers(tokens: Any) -> None:
+    """Add the commands to the subparsers of `token`."""
+    add = add_command(
+        tokens,
+        "add",
+        in_language("人を追加し、トークンを作る", "Add a person and make a token"),
+        in_language(
+            "トークンは一度だけ標準出力に出る。ファイルにはハッシュだけを書く。",
+            "Prints the token once, to stdout. The file has only its hash.",
+        ),
+        ["langchain-swallow token add sato --groups hr board --people people.json"],
+    )
+    add.add_argument("name", metavar="NAME", help=in_language("名前", "Name"))
+    add.add_argument(
+        "--groups",
+        nargs="+",
+        default=[],
+        metavar="GROUP",
+        help=in_language("グループ", "Groups"),
+    )
+    _add_file(add)
+    add.set_defaults(command=_add)
+    show = add_command(
+        tokens,
+        "list",
+        in_language("人の一覧", "List people"),
+        examples=["langchain-swallow token list --people people.json"],
+    )
+    _add_file(show)
+    add_json(show)
+    show.set_defaults(command=_list)
+    remove = add_command(
+        tokens,
+        "remove",
+        in_language("人とトークンを削除する", "Remove a person and the token"),
+        examples=["langchain-swallow token remove sato --people people.json"],
+    )
+    remove.add_argument("name", metavar="NAME", help=in_language("名前", "Name"))
+    _add_file(remove)
+    remove.set_defaults(command=_remove)
+
+
+def add_people(serve: Command) -> None:
+    """Options of `serve` for who may ask, and who may see what."""
+    group = serve.add_further(in_language("人と権限", "People and permissions"))
+    group.add_argument(
+        "--people",
+        type=Path,
+        metavar="FILE",
+        help=in_language(
+            "token add が作ったファイル。一人ひとりのトークンでログインする",
+            "File that `token add` has made; each person logs in with a token of their own",
+        ),
+    )
+    group.add_argument(
+        "--trusted-proxy",
+        nargs="+",
+        default=[],
+        metavar="IP",
+        help=in_language(
+            "ログインした人をヘッダーで伝えるプロキシのアドレス",
+            "Addresses of proxies that send who has logged in, in headers",
+        ),
+    )
+    group.add_argument(
+        "--user-header",
+        default="X-Forwarded-User",
+        metavar="NAME",
+        help=in_language("人の名前のヘッダー", "Header with a person's name"),
+    )
+    group.add_argument(
+        "--groups-header",
+        default="X-Forwarded-Groups",
+        metavar="NAME",
+        help=in_language(
+            "グループのヘッダー（コンマ区切り）", "Header with their groups, separated by commas"
+        ),
+    )
+    group.add_argument(
+        "--default-groups",
+        nargs="+",
+        default=[EVERYONE],
+        metavar="GROUP",
+        help=in_language(
+            "グループのない文書を見てよいグループ。* は全員",
+            "Groups that may see documents without groups; * is everyone",
+        ),
+    )
+    group.add_argument(
+        "--requests-per-minute",
+        type=at_least(1),
+        metavar="N",
+        help=in_language(
+            "一人が 1 分間に送れる質問と文書（デフォルト: 無制限）",
+            "Questions and uploads that a person can send in a minute (default: unlimited)",
+        ),
+    )
+    group.add_argument(
+        "--audit-log",
+        type=Path,
+        metavar="FILE",
+        help=in_language(
+            "誰が何を質問し、どの文書を見たかを書くファイル（JSON Lines）",
+            "File for who asked what and which documents they were shown (JSON lines)",
+        ),
+    )
+
+
+def load_people(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The `people` and `sign_on` of a server that the options describe."""
+    from langchain_swallow.serving.people import People
+    from langchain_swallow.serving.sign_on import SignOn
+
+    people = None if arguments.people is None else People(arguments.people)
+    sign_on = None
+    if arguments.trusted_proxy:
+        sign_on = SignOn(
+            arguments.trusted_proxy,
+            user_header=arguments.user_header,
+            groups_header=arguments.groups_header,
+        )
+    if arguments.shared_uploads and (people or sign_on):
+        raise CommandError(
+            in_language(
+                "--shared-uploads は --people や --trusted-proxy と一緒に使えません。同じ名前の"
+                "文書があるかどうかが、見てはいけない人に伝わるためです。全員の文書は sync で"
+                "追加してください。",
+                "--shared-uploads cannot be used with --people or --trusted-proxy: it would show "
+                "whether a document of that name exists. Add documents for everyone with `sync`.",
+            )
+        )
+    return {"people": people, "sign_on": sign_on}
+
+
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--people",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help=in_language("人のファイル（JSON）", "File of people (JSON)"),
+    )
+
+
+def _add(arguments: argparse.Namespace) -> int:
+    from langchain_swallow.serving.people import add_person
+
+    token = add_person(arguments.people, arguments.name, arguments.groups)
+    say(
+        in_language(
+            f"{arguments.name} のトークン。二度は表示できません:",
+            f"Token of {arguments.name}. It cannot be shown again:",
+        )
+    )
+    print(token)
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from langchain_swallow.serving.people import read_people
+
+    entries = read_people(arguments.people)
+    if arguments.json:
+        rows = [{"name": e.name, "groups": e.groups, "created": e.created} for e in entries]
+        print_json(rows)
+        return 0
+    for entry in entries:
+        print(f"{entry.created}  {entry.name}  {', '.join(entry.groups)}")
+    return 0
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    from langchain_swallow.serving.people import remove_person
+
+    remove_person(arguments.people, arguments.name)
+    say(in_language(f"{arguments.name} を削除しました。", f"Removed {arguments.name}."))
+    return 0
