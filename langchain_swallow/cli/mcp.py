@@ -60,12 +60,12 @@ def _mcp(arguments: argparse.Namespace) -> int:
     from langchain_swallow.retrieval.index.manifest import read_manifest
     from langchain_swallow.serving.settings import answer_lengths
 
+    # A mistyped path would be a new and empty index, and every answer a refusal.
+    read_manifest(arguments.index)
     # Clients read the protocol from stdout, so nothing else may write to it, not even a library.
     output = io.TextIOWrapper(os.fdopen(os.dup(1), "wb"), encoding="utf-8")
     sys.stdout.flush()
     os.dup2(2, 1)
-    # A mistyped path would be a new and empty index, and every answer a refusal.
-    read_manifest(arguments.index)
     llm = ChatSwallow(model=arguments.model, **running(arguments))
     store = open_store(arguments.index, choose_embeddings(arguments), arguments)
     assistant = Assistant(llm, store, lengths=answer_lengths(llm))

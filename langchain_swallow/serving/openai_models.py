@@ -118,12 +118,13 @@ class ChatRequest(RequestBody):
     frequency_penalty: float | None = Field(default=None, description="0 only")
     repetition_penalty: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     logit_bias: dict[str, float] | None = Field(default=None, description="empty only")
-    seed: int | None = None
+    seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
     stop: str | list[str] | None = None
     n: int | None = Field(default=None, description="1 only")
     logprobs: bool | None = None
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     tools: list[dict[str, Any]] | None = None
+    functions: list[Any] | None = Field(default=None, description="empty only; see tools")
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
     response_format: dict[str, Any] | None = None
@@ -136,11 +137,11 @@ class ChatRequest(RequestBody):
             raise ValueError("this server makes one answer for each request; send n=1")
         return n
 
-    @field_validator("frequency_penalty", "logit_bias")
+    @field_validator("frequency_penalty", "logit_bias", "functions")
     @classmethod
     def _is_empty(cls, value: Any) -> Any:
         if value:
-            raise ValueError("the models do not support it; leave it out")
+            raise ValueError("this server does not support it; leave it out")
         return value
 
     @field_validator("stop")

@@ -50,6 +50,8 @@ def test_the_index_answers_over_openais_api(served):
     message = client.chat.completions.create(**asked).choices[0].message
     assert message.content.startswith("3か月 [1]\n\nSources:\n- [1] 就業規則")
     assert message.citations[0]["verified"]
+    short = client.chat.completions.create(**asked, max_tokens=2).choices[0]
+    assert short.finish_reason == "length"
     chunks = list(client.chat.completions.create(**asked, stream=True))
     assert "".join(c.choices[0].delta.content or "" for c in chunks) == message.content
 

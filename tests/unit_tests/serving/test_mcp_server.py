@@ -9,6 +9,7 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.memory import create_connected_server_and_client_session
 
+from langchain_swallow.cli import main
 from langchain_swallow.errors import ServerConnectionError
 from langchain_swallow.serving.app import create_app
 from langchain_swallow.serving.mcp_server import create_mcp_server
@@ -81,6 +82,12 @@ async def test_an_error_names_no_address(monkeypatch):
         got = await client.call_tool("search_documents", QUESTION)
     assert got.isError
     assert "10.0.0.1" not in got.content[0].text
+
+
+def test_a_mistyped_index_is_not_made(capsys, tmp_path):
+    assert main(["mcp", "-i", str(tmp_path / "ない"), "--model", "demo"]) == 1
+    assert "ない" in capsys.readouterr().err
+    assert not (tmp_path / "ない").exists()
 
 
 def http_client(app, **headers):

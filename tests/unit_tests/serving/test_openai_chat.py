@@ -82,7 +82,8 @@ async def test_parameters_reach_the_model():
     async with Server(*"abcde") as server:
         await server.create(
             temperature=0.7, top_p=0.9, seed=5, stop="終", max_completion_tokens=7, max_tokens=9,
-            presence_penalty=0.5, n=1, extra_body={"top_k": 20, "frequency_penalty": 0},
+            presence_penalty=0.5, n=1, reasoning_effort="none",
+            extra_body={"top_k": 20, "frequency_penalty": 0, "functions": []},
         )  # fmt: skip
         await server.create(stop=["終", "了"], max_tokens=9, temperature=None)
         server.assistant.lengths = AnswerLengths(maximum=1200)
@@ -251,13 +252,14 @@ async def test_the_index_refuses_what_it_cannot_do(fields, reason):
 # Errors
 
 
-@pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
     ("fields", "reason", "param", "code"),
     [
         ({"n": 2}, "one answer", "n", None),
         ({"temperature": 3}, "less than or equal to 2", "temperature", None),
-        ({"frequency_penalty": 0.5}, "do not support it", "frequency_penalty", None),
+        ({"frequency_penalty": 0.5}, "does not support it", "frequency_penalty", None),
+        ({"functions": [TOOL["function"]]}, "does not support it", "functions", None),
+        ({"seed": 2**70}, "less than", "seed", None),
         ({"stop": [""]}, "none of them empty", "stop", None),
         ({"messages": []}, "at least 1 item", "messages", None),
         (
@@ -275,12 +277,13 @@ async def test_the_index_refuses_what_it_cannot_do(fields, reason):
         ({"reasoning_effort": "high"}, "reasoning_effort", None, None),
     ],
 )  # fmt: skip
-async def test_a_wrong_request_is_told_what_is_wrong(fields, reason, param, code, stream):
+async def test_a_wrong_request_is_told_what_is_wrong(fields, reason, param, code):
     async with Server("a") as server:
-        with pytest.raises(openai.BadRequestError, match=reason) as refused:
-            await server.create(**fields, stream=stream)
-    assert (refused.value.param, refused.value.code) == (param, code)
-    assert refused.value.type == "invalid_request_error"
+        for stream in (False, True):
+            with pytest.raises(openai.BadRequestError, match=reason) as refused:
+                await server.create(**fields, stream=stream)
+            assert (refused.value.param, refused.value.code) == (param, code)
+            assert refused.value.type == "invalid_request_error"
     assert server.engine.requests == []
 
 
