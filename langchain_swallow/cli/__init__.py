@@ -28,6 +28,7 @@ from langchain_swallow.cli import (
 )
 from langchain_swallow.cli.common import print_all_characters
 from langchain_swallow.cli.parsers import Command
+from langchain_swallow.cli.progress import hide_bars_of_libraries
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     try:
         arguments = _parser().parse_args(argv)
+        hide_bars_of_libraries(arguments)
         command: Callable[[argparse.Namespace], int] = arguments.command
         code = command(arguments)
         # CPython remembers a Ctrl-C that came within `exec` of a text, as when a module with a

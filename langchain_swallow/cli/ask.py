@@ -18,8 +18,9 @@ from langchain_swallow.cli.common import (
 )
 from langchain_swallow.cli.encoders import add_embeddings_server, choose_embeddings
 from langchain_swallow.cli.parsers import CommandError, add_command, say
+from langchain_swallow.cli.progress import add_verbose, load_model
 from langchain_swallow.cli.retrieval import add_retrieval, build_retriever
-from langchain_swallow.cli.running import add_model, add_running, running
+from langchain_swallow.cli.running import add_model, add_running, choose_model, running
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
@@ -76,12 +77,13 @@ def _add_demo(commands: Any) -> None:
     )
     add_model(demo, default="demo")
     add_json(demo)
+    add_verbose(demo)
     add_running(demo)
     demo.set_defaults(command=_demo)
 
 
 def _add_ask(commands: Any) -> None:
-    question = in_language("有給休暇は何日ですか。", '"How many vacation days are there?"')
+    question = in_language("試用期間はどのくらいですか。", '"How long is the trial period?"')
     ask = add_command(
         commands,
         "ask",
@@ -99,6 +101,7 @@ def _add_ask(commands: Any) -> None:
     add_model(ask)
     add_retrieval(ask)
     add_json(ask)
+    add_verbose(ask)
     add_embeddings_server(ask)
     add_running(ask)
     ask.set_defaults(command=_ask)
@@ -121,9 +124,11 @@ def _demo(arguments: argparse.Namespace) -> int:
         say(f"{count} {in_language('ファイル', 'files')} → {arguments.copy}")
     began = time.perf_counter()
     llm = ChatSwallow(model=arguments.model, max_tokens=64, **running(arguments))
-    llm.load()
+    load_model(llm)
     loaded = time.perf_counter()
-    store = build_store([documents], choose_embeddings(arguments), 300, llm.get_num_tokens, "raise")
+    store = build_store(
+        [documents], choose_embeddings(arguments), 300, llm.get_num_tokens, "raise", arguments
+    )
     load_s, index_s = loaded - began, time.perf_counter() - loaded
     say(
         in_language(
@@ -156,10 +161,11 @@ def _ask(arguments: argparse.Namespace) -> int:
     from langchain_swallow.chat_models.chat_swallow import ChatSwallow
     from langchain_swallow.rag import create_rag_chain
 
+    arguments.model = choose_model(arguments)
     store = load_store(arguments.index, arguments)
     llm = ChatSwallow(model=arguments.model, max_tokens=arguments.max_tokens, **running(arguments))
     # Not in the time of the answer.
-    llm.load()
+    load_model(llm)
     chain = create_rag_chain(llm, build_retriever(arguments, store, llm))
     _answer(chain, arguments.question, arguments.json)
     return 0

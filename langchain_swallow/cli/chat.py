@@ -11,8 +11,9 @@ from langchain_swallow.cli.common import add_json, load_store, print_json, show_
 from langchain_swallow.cli.encoders import add_embeddings_server
 from langchain_swallow.cli.error_texts import error_text
 from langchain_swallow.cli.parsers import add_command, say
+from langchain_swallow.cli.progress import add_verbose, load_model
 from langchain_swallow.cli.retrieval import add_retrieval, build_retriever
-from langchain_swallow.cli.running import add_model, add_running, running
+from langchain_swallow.cli.running import add_model, add_running, choose_model, running
 
 if TYPE_CHECKING:
     from langchain_swallow.cli.conversation import Conversation
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def add_parsers(commands: Any) -> None:
     """Add the command to the subparsers."""
-    question = in_language("有給休暇は何日ですか。", '"How many vacation days are there?"')
+    question = in_language("試用期間はどのくらいですか。", '"How long is the trial period?"')
     chat = add_command(
         commands,
         "chat",
@@ -48,6 +49,7 @@ def add_parsers(commands: Any) -> None:
     add_model(chat)
     add_retrieval(chat)
     add_json(chat)
+    add_verbose(chat)
     add_embeddings_server(chat)
     add_running(chat)
     chat.set_defaults(command=_chat)
@@ -65,9 +67,10 @@ def _chat(arguments: argparse.Namespace) -> int:
             on_overflow="drop_oldest",
             **running(arguments, name),
         )
-        llm.load()
+        load_model(llm)
         return llm
 
+    arguments.model = choose_model(arguments)
     retrieve = functools.partial(build_retriever, arguments)
     open_index = functools.partial(load_store, arguments=arguments)
     conversation = Conversation(

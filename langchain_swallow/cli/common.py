@@ -13,6 +13,7 @@ from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.encoders import load_encoder
 from langchain_swallow.cli.numbers import at_least
 from langchain_swallow.cli.parsers import Command, CommandError, say
+from langchain_swallow.cli.progress import shows_bars
 from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.retrieval.defaults import LEXICAL_WEIGHT
 from langchain_swallow.text.json_text import json_text
@@ -151,11 +152,15 @@ def add_permissions(parser: Command) -> None:
 
 
 def show_sources(answer: "Answer") -> None:
-    """Where the cited passages are."""
-    from langchain_swallow.rag.citation import note
+    """Where the cited passages are; after a refusal, where those are that were found."""
+    from langchain_swallow.rag.citation import document_place, found_note, note
 
     for citation in answer.citations:
         print(f"  [{citation.number}] {citation.place}{note(citation)}")
+    if answer.refused and answer.documents:
+        print(f"  {found_note()}:")
+        for document in answer.documents:
+            print(f"    {document_place(document)}")
 
 
 def say_unread(
@@ -232,19 +237,23 @@ def build_store(
     chunk_tokens: int,
     counter: Any,
     on_error: Any,
-    arguments: argparse.Namespace | None = None,
+    arguments: argparse.Namespace,
 ) -> "SwallowFAISS":
     """Documents read, split and embedded."""
     from langchain_swallow.documents.load import load_documents
     from langchain_swallow.documents.split import JapaneseTextSplitter
     from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
+    places = ", ".join(map(str, paths))
+    bars = shows_bars(arguments)
+    if not bars:
+        say(in_language(f"{places} の文書を読みます。", f"Reading the documents in {places}."))
     documents = load_documents(
         paths,
         on_error=on_error,
         ocr=getattr(arguments, "ocr", False),
         posix_groups=getattr(arguments, "posix_groups", False),
-        progress=True,
+        progress=bars,
     )
     unread = documents.failed, documents.ignored, documents.left_out
     say_unread(*unread)
@@ -252,14 +261,22 @@ def build_store(
         refuse_losses(*unread)
     chunks = JapaneseTextSplitter(chunk_tokens, counter).split_documents(documents)
     if not chunks:
-        places = ", ".join(map(str, paths))
         raise CommandError(
             in_language(
                 f"{places} に読める文書がありません。文書を指定してください。",
                 f"No readable documents in {places}. Name a folder or files with documents.",
             )
         )
-    return SwallowFAISS.from_documents(chunks, load_encoder(embeddings, arguments), progress=True)
+    encoder = load_encoder(embeddings, arguments)
+    if not bars:
+        count, model = len(chunks), encoder.model
+        say(
+            in_language(
+                f"{count} 個のチャンクを {model} で埋め込みます。",
+                f"Embedding {count} chunks with {model}.",
+            )
+        )
+    return SwallowFAISS.from_documents(chunks, encoder, progress=bars)
 
 
 def token_counter(tokenizer: str | None) -> Any:

@@ -1,6 +1,8 @@
 """`langchain-swallow index | sync | convert`: documents into an index."""
 
 import argparse
+import functools
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,9 @@ from langchain_swallow.cli.common import (
     token_counter,
 )
 from langchain_swallow.cli.encoders import add_embeddings_server, choose_embeddings, load_encoder
+from langchain_swallow.cli.error_texts import error_text
 from langchain_swallow.cli.parsers import CommandError, add_command, say
+from langchain_swallow.cli.progress import add_verbose, shows_bars
 
 if TYPE_CHECKING:
     from langchain_swallow.retrieval.sync import SyncSummary
@@ -74,6 +78,7 @@ def _add_index(commands: Any) -> None:
     )
     add_reading(index)
     add_json(index)
+    add_verbose(index)
     add_counter(index)
     add_permissions(index)
     add_embeddings_server(index)
@@ -106,17 +111,20 @@ def _add_sync(commands: Any) -> None:
         ),
     )
     sync.add_argument(
+        "--yes",
         "--allow-deletions",
+        dest="allow_deletions",
         action="store_true",
         help=in_language(
-            "大半のファイルが消えていても、索引から削除する",
-            "Delete what is gone, even if that is most of the files",
+            "大半のファイルが消えていても、確認せずに索引から削除する",
+            "Delete what is gone without asking, even if that is most of the files",
         ),
     )
     add_reading(sync)
     add_index(sync)
     add_embeddings(sync)
     add_json(sync)
+    add_verbose(sync)
     add_counter(sync)
     add_permissions(sync)
     add_embeddings_server(sync)
@@ -237,21 +245,28 @@ def _rewrite(folder: Path, output: Path) -> None:
 
 def _sync(arguments: argparse.Namespace) -> int:
     from langchain_swallow.documents.split import JapaneseTextSplitter
+    from langchain_swallow.errors import MassDeletionError
     from langchain_swallow.retrieval.sync import sync_folder
 
     _check_output(arguments.index)
     store = open_store(arguments.index, choose_embeddings(arguments), arguments)
     splitter = JapaneseTextSplitter(arguments.chunk_tokens, token_counter(arguments.tokenizer))
-    summary = sync_folder(
+    sync = functools.partial(
+        sync_folder,
         store,
         arguments.documents,
         splitter=splitter,
         reread=arguments.reread,
-        allow_mass_deletion=arguments.allow_deletions,
         ocr=arguments.ocr,
         posix_groups=arguments.posix_groups,
-        progress=True,
+        progress=shows_bars(arguments),
     )
+    try:
+        summary = sync(allow_mass_deletion=arguments.allow_deletions)
+    except MassDeletionError as error:
+        if not _confirms(error):
+            raise
+        summary = sync(allow_mass_deletion=True)
     unread = summary.failed, summary.ignored, summary.left_out
     say_unread(*unread)
     if arguments.json:
@@ -262,6 +277,16 @@ def _sync(arguments: argparse.Namespace) -> int:
     if arguments.strict:
         refuse_losses(*unread)
     return 1 if summary.failed else 0
+
+
+def _confirms(error: Exception) -> bool:
+    """Ask a person whether to delete the chunks of files that are gone; a script cannot answer."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    say(error_text(error))
+    question = in_language("索引から削除しますか。[y/N] ", "Delete them from the index? [y/N] ")
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes", "はい")
 
 
 def _in_japanese(summary: "SyncSummary") -> str:

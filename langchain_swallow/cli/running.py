@@ -6,9 +6,10 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from langchain_swallow._system.language import in_language
+from langchain_swallow.catalog import DEMO
 from langchain_swallow.chat_models.generation import GenerationOptions
 from langchain_swallow.cli.fields import add_field, option_name, option_value
-from langchain_swallow.cli.parsers import Command
+from langchain_swallow.cli.parsers import Command, say
 from langchain_swallow.engines.options import LoadingOptions
 from langchain_swallow.engines.registry import ENGINES, own_options
 
@@ -30,8 +31,33 @@ def add_running(parser: Command) -> None:
 def add_model(parser: argparse.ArgumentParser, default: str | None = None) -> None:
     """`--model`; the default is that of the environment or the settings."""
     field = LoadingOptions.model_fields["model"]
-    default = default or field.default
-    add_field(parser, "model", field, default=default)
+    add_field(parser, "model", field, default=default or DefaultModel(field.default))
+
+
+class DefaultModel(str):
+    """The default of `--model`, where neither the command line nor the settings name one."""
+
+
+def choose_model(arguments: argparse.Namespace) -> str:
+    """`--model`; if none is named, the demo model for an index of the demo's embeddings.
+
+    Such an index is made where there is no hub, which has the default model.
+    """
+    from langchain_swallow.retrieval.index.manifest import read_manifest
+
+    model = str(arguments.model)
+    is_default = isinstance(arguments.model, DefaultModel)
+    if not is_default or arguments.base_url or arguments.index is None:
+        return model
+    if read_manifest(arguments.index).embedding.get("model") != DEMO:
+        return model
+    say(
+        in_language(
+            "索引と同じく、デモモデルを使います。ほかのモデルは --model で指定します。",
+            "Using the demo model, as the index does. Name another one with --model.",
+        )
+    )
+    return DEMO
 
 
 def add_max_tokens(parser: Any, default: int) -> None:

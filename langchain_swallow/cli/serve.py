@@ -10,7 +10,8 @@ from langchain_swallow.cli.encoders import add_embeddings_server, choose_embeddi
 from langchain_swallow.cli.numbers import at_least, between
 from langchain_swallow.cli.parsers import Command, add_command, say
 from langchain_swallow.cli.people import add_people, load_people
-from langchain_swallow.cli.running import add_model, add_running, running
+from langchain_swallow.cli.progress import add_verbose, load_model
+from langchain_swallow.cli.running import add_model, add_running, choose_model, running
 
 
 def add_parsers(commands: Any) -> None:
@@ -53,6 +54,7 @@ def add_parsers(commands: Any) -> None:
         action="store_true",
         help=in_language("ページなしで API だけ", "The API only, without the page"),
     )
+    add_verbose(serve)
     _add_lengths(serve)
     _add_uploads(serve)
     add_people(serve)
@@ -174,12 +176,13 @@ def _serve(arguments: argparse.Namespace) -> int:
     with listen(arguments.host, arguments.port, is_protected=is_protected) as listening:
         # Mistyped, it would be a new and empty index, and every answer a refusal.
         read_manifest(arguments.index)
+        arguments.model = choose_model(arguments)
         llm = ChatSwallow(
             model=arguments.model,
             max_reasoning_tokens=arguments.max_reasoning_tokens,
             **running(arguments),
         )
-        llm.load()
+        load_model(llm)
         store = open_store(arguments.index, choose_embeddings(arguments), arguments)
         assistant = Assistant(
             llm,

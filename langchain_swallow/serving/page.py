@@ -14,6 +14,7 @@ from typing import Any
 
 import gradio as gr
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.serving.assistant import Assistant
@@ -24,6 +25,8 @@ from langchain_swallow.serving.settings import BOUNDS, MIN_ANSWER_TOKENS, rag_pr
 _MAX_SUGGESTIONS = 4
 # Both 第3条（領収書） and ■領収書 are about 領収書.
 _IN_BRACKETS = re.compile(r"[（(]([^（）()]+)[）)]$")
+_IS_QUESTION = re.compile(r"(?:か|[?？])。?$")
+_IS_SENTENCE = re.compile("(?:ません|ます|です|ました|ない|たい)。?$")
 _MARKS = "■◆●○□◇・【】 \u3000"
 # System fonts, so that none is downloaded.
 _FONTS = ["Hiragino Sans", "Noto Sans JP", "Yu Gothic UI", "Meiryo", "system-ui", "sans-serif"]
@@ -193,8 +196,22 @@ def suggestions(store: SwallowFAISS) -> list[str]:
         subject = (named[1] if named else last).strip(_MARKS)
         if source and subject and source not in headings:
             title = PurePath(readable_path(str(source))).stem
-            headings[str(source)] = f"{title}の{subject}について教えてください。"
+            headings[str(source)] = _question_about(subject, title)
     return list(headings.values())[:_MAX_SUGGESTIONS]
+
+
+def _question_about(subject: str, title: str) -> str:
+    """A question about the text below a heading, which the heading may be itself."""
+    if _IS_QUESTION.search(subject):
+        return subject
+    if subject == title:
+        return in_language(f"{title}には何が書かれていますか。", f"What does {title} say?")
+    japanese = (
+        f"{subject}。どうすればよいですか。"
+        if _IS_SENTENCE.search(subject)
+        else f"{title}の「{subject}」には何が書かれていますか。"
+    )
+    return in_language(japanese, f'What does {title} say about "{subject}"?')
 
 
 def _file_picker(assistant: Assistant) -> str:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from langchain_swallow._system.machine import allowed_cores
 from langchain_swallow.catalog import DEMO
-from langchain_swallow.errors import EmbeddingError, MissingDependencyError
+from langchain_swallow.errors import EmbeddingError, MissingDependencyError, ModelUnavailableError
 from langchain_swallow.retrieval.embeddings.openai import openai_embedder
 from langchain_swallow.retrieval.embeddings.vector_cache import VectorCache
 from langchain_swallow.text.surrogates import replace_surrogates
@@ -218,7 +218,14 @@ def _sentence_transformer(
     chosen = device or choose_device(None)
     dtype = _dtype_on(chosen, model)
     options = {} if dtype is None else {"model_kwargs": {"dtype": dtype}}
-    encoder = SentenceTransformer(model, device=chosen, **options)
+    try:
+        encoder = SentenceTransformer(model, device=chosen, **options)
+    except OSError as error:
+        raise ModelUnavailableError(
+            f"The embedding model {model!r} is not on this machine and could not be downloaded "
+            "from the Hugging Face Hub: pass the folder of a model, or SwallowEmbeddings"
+            '("demo") (on the command line: --embeddings demo), which needs no hub.'
+        ) from error
 
     def embed(texts: list[str]) -> Any:
         return encoder.encode(

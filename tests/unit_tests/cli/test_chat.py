@@ -251,4 +251,16 @@ def test_sources_name_their_place(index, capsys):
     made, _ = conversation("3階 [1]", index=index)
     said(made, "会議室は何階ですか。")
     common.show_sources(made.answer)
-    assert capsys.readouterr().out == "  [1] 0.md\n"
+    assert capsys.readouterr().out == "  [1] 0.md（文書と一致）\n"
+
+
+def test_what_was_found_for_a_refusal_is_shown_and_does_not_answer(index, capsys):
+    made, _ = conversation("資料からは分かりません。", index=index)
+    said(made, "会議室の定員は何人ですか。")
+    common.show_sources(made.answer)
+    shown = capsys.readouterr().out
+    assert shown.startswith("  見つかったチャンク（質問への答えではありません）:\n")
+    assert "    0.md\n" in shown
+    page = made.answer._repr_html_()
+    assert "会議室は3階にある。" in page
+    assert "質問への答えではありません" in page

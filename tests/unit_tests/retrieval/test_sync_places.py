@@ -304,8 +304,8 @@ def test_the_command_refuses_with_exit_code_1(home, tmp_path, monkeypatch, capsy
     shutil.rmtree("規程")
     os.mkdir("規程")
     assert main(sync) == 1
-    assert "--allow-deletions" in capsys.readouterr().err
-    assert main([*sync, "--allow-deletions"]) == 0
+    assert "--yes" in capsys.readouterr().err
+    assert main([*sync, "--yes"]) == 0
     assert "3 deleted" in capsys.readouterr().err
 
 
