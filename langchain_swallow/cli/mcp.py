@@ -36,6 +36,15 @@ def add_parsers(commands: Any) -> None:
     )
     add_index(parser)
     add_model(parser)
+    parser.add_argument(
+        "--groups",
+        nargs="+",
+        metavar="GROUP",
+        help=in_language(
+            "全員の文書のほかに見せるのは、このグループの文書だけ（デフォルト: すべての文書）",
+            "Show documents of these groups only, and those for everyone (default: all documents)",
+        ),
+    )
     add_embeddings(parser)
     add_embeddings_server(parser)
     add_running(parser)
@@ -48,6 +57,7 @@ def _mcp(arguments: argparse.Namespace) -> int:
         from mcp.server.stdio import stdio_server
 
         from langchain_swallow.serving.assistant import Assistant
+        from langchain_swallow.serving.identity import Person
         from langchain_swallow.serving.mcp_server import create_mcp_server
     except ImportError as error:
         from langchain_swallow.errors import MissingDependencyError
@@ -70,7 +80,8 @@ def _mcp(arguments: argparse.Namespace) -> int:
     llm = ChatSwallow(model=arguments.model, **running(arguments))
     store = open_store(arguments.index, choose_embeddings(arguments), arguments)
     assistant = Assistant(llm, store, lengths=answer_lengths(llm))
-    server = create_mcp_server(assistant)
+    groups = None if arguments.groups is None else frozenset(arguments.groups)
+    server = create_mcp_server(assistant, Person(groups=groups))
 
     async def run() -> None:
         async with stdio_server(stdout=anyio.wrap_file(output)) as (received, sent):

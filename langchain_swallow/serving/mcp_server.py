@@ -17,7 +17,7 @@ from langchain_swallow.serving.answer_json import answer_json
 from langchain_swallow.serving.api_models import AnswerBody, Passage
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.failures import failure
-from langchain_swallow.serving.identity import OPERATOR
+from langchain_swallow.serving.identity import OPERATOR, Person
 from langchain_swallow.serving.openai_citations import sources_text
 from langchain_swallow.serving.sessions import Session
 from langchain_swallow.serving.settings import BOUNDS, MAX_QUESTION_CHARS, Settings
@@ -45,8 +45,13 @@ class FoundDocuments(BaseModel):
     documents: list[Passage]
 
 
-def create_mcp_server(assistant: Assistant) -> Server[Any, Any]:
+def create_mcp_server(assistant: Assistant, person: Person = OPERATOR) -> Server[Any, Any]:
     """Return an MCP server with two tools, which only read.
+
+    Args:
+        assistant: What searches and answers.
+        person: Whose documents the tools see over stdio; over HTTP they see those of the requester.
+            Default: all documents.
 
     * `search_documents`: the passages for a question, best first.
     * `answer_from_documents`: an answer with checked citations.
@@ -70,7 +75,7 @@ def create_mcp_server(assistant: Assistant) -> Server[Any, Any]:
             return _error(f"{'.'.join(map(str, row['loc']))}: {row['msg']}.")
         try:
             tool = _search if name == SEARCH else _answer
-            return await tool(assistant, _session(server), asked)
+            return await tool(assistant, _session(server, person), asked)
         except Exception as error:
             return _error(failure(error).detail)
 
@@ -123,10 +128,10 @@ def _tools() -> list[types.Tool]:
     ]
 
 
-def _session(server: Server[Any, Any]) -> Session:
-    """Return a session of who calls: over stdio, whoever opens the index; see `requester`."""
+def _session(server: Server[Any, Any], person: Person) -> Session:
+    """Return a session of the requester, or of `person` for a call that is not a request."""
     request = server.request_context.request
-    return Session(person=OPERATOR) if request is None else Session.for_request(request.scope)
+    return Session(person=person) if request is None else Session.for_request(request.scope)
 
 
 async def _search(

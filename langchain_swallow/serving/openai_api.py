@@ -60,7 +60,7 @@ def openai_router(assistant: Assistant) -> APIRouter:
     @router.post(
         "/chat/completions",
         response_model=Completion,
-        responses={**openai_problems(404, 503), 200: _EVENTS},
+        responses={**openai_problems(404, 429, 503), 200: _EVENTS},
     )
     async def chat_completions(request: Request, body: ChatRequest) -> Response:
         # Errors of the request appear before the first piece, when there is still a status to send.
@@ -73,7 +73,7 @@ def openai_router(assistant: Assistant) -> APIRouter:
             return StreamingResponse(events, media_type="text/event-stream")
         return JSONResponse(await unless_left(request, response.completion(pieces)))
 
-    @router.post("/embeddings", responses=openai_problems(404, 503))
+    @router.post("/embeddings", responses=openai_problems(404, 429, 503))
     async def embeddings(request: Request, body: EmbeddingRequest) -> EmbeddingResponse:
         assistant.count_request(Session.for_request(request.scope))
         return await unless_left(request, embedder.response(body))

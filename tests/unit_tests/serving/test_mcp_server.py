@@ -5,15 +5,20 @@ import json
 
 import httpx
 import pytest
+from langchain_core.language_models import FakeListChatModel
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.memory import create_connected_server_and_client_session
 
+from langchain_swallow import SwallowFAISS
 from langchain_swallow.cli import main
 from langchain_swallow.errors import ServerConnectionError
 from langchain_swallow.serving.app import create_app
+from langchain_swallow.serving.assistant import Assistant
+from langchain_swallow.serving.identity import OPERATOR, Person
 from langchain_swallow.serving.mcp_server import create_mcp_server
 from tests.support.assistants import assistant
+from tests.support.embeddings import CharacterEmbeddings
 
 pytestmark = pytest.mark.usefixtures("japanese")
 
@@ -50,6 +55,19 @@ async def test_questions_are_answered_with_citations():
     assert got.structuredContent["text"] == "3階 [1]"
     assert got.structuredContent["citations"][0]["quote"] == "3階"
     assert "/srv" not in got.model_dump_json()
+
+
+async def test_over_stdio_a_person_sees_their_documents():
+    texts, groups = ["会議室は3階にある。", "役員室は4階にある。"], ["*", "役員"]
+    metadatas = [{"source": f"{group}.md", "groups": [group]} for group in groups]
+    store = SwallowFAISS.from_texts(texts, CharacterEmbeddings(), metadatas)
+    made = Assistant(FakeListChatModel(responses=["3階 [1]"]), store)
+    for person, seen in ((OPERATOR, 2), (Person(groups=frozenset({"役員"})), 2), (Person(), 1)):
+        async with create_connected_server_and_client_session(
+            create_mcp_server(made, person)
+        ) as client:
+            got = await client.call_tool("search_documents", {"question": "何階ですか。"})
+        assert len(got.structuredContent["documents"]) == seen
 
 
 @pytest.mark.parametrize(
