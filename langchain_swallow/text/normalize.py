@@ -28,6 +28,8 @@ _UNIFIED = {
     ord("～"): "~",
     ord("﨑"): "崎",
     ord("髙"): "高",
+    # Variation selectors choose one of the shapes of a kanji, as in 葛󠄀城市 and 辻󠄀さん.
+    **dict.fromkeys((*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)), ""),
 }
 _IS_UNIFIED = re.compile(f"[{''.join(map(chr, _UNIFIED))}]")
 
@@ -47,6 +49,8 @@ class SearchKey:
 def normalize(text: str) -> str:
     """Return the search key without offsets: NFKC, case-folded, dashes and tildes unified.
 
+    Variation selectors are removed. Characters of the private use area (外字) stay as they are.
+
     >>> normalize("ＡＢＣ①〜②")
     'abc1~2'
     """
@@ -59,8 +63,8 @@ def normalize(text: str) -> str:
 def normalize_with_offsets(text: str) -> SearchKey:
     """Return the search key and the original offset of each of its characters.
 
-    A base character is normalized together with the combining marks after it, so that か with a
-    combining voiced sound mark becomes が.
+    A base character is normalized together with the combining marks and variation selectors after
+    it, so that か with a combining voiced sound mark becomes が.
     """
     key: list[str] = []
     origin: list[int] = []
@@ -79,4 +83,4 @@ def normalize_with_offsets(text: str) -> SearchKey:
 
 
 def _joins_previous(char: str) -> bool:
-    return unicodedata.combining(char) != 0 or char in "ﾞﾟ"
+    return unicodedata.combining(char) != 0 or char in "ﾞﾟ" or _UNIFIED.get(ord(char)) == ""

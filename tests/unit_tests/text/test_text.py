@@ -222,6 +222,8 @@ def test_search_key_offsets_point_into_the_original(text):
 def test_search_key_unifies_what_nfkc_leaves_apart():
     assert normalize("１０〜２０−３０㈱ＡＢＣ") == "10~20-30(株)abc"
     # Radicals of both blocks; the old forms 戶 and 黑 are no one's in Japanese texts.
+    assert normalize("葛\U000e0100城の辻\U000e0101さん") == "葛城の辻さん"
+    assert normalize("外字\ue000") == "外字\ue000"
     assert normalize("⻑⺠⻄⻘⻩⻭⻯⻲⼾⿊⾭⿈⾼⽊") == "長民西青黄歯竜亀戸黒青黄高木"
     key = normalize_with_offsets("第⻑は⺠の⼾")
     assert (key.text, key.origin) == ("第長は民の戸", (0, 1, 2, 3, 4, 5))
