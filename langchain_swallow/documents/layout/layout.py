@@ -4,7 +4,7 @@ import functools
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from langchain_swallow.text.sentences import sentence_spans
 
@@ -79,6 +79,18 @@ def _wrapped_lines(pages: list[str]) -> Iterator[list[tuple[int, str]]]:
                 and bool(line.strip())
             )
     yield wrapped
+
+
+def joined_lines(lines: Iterable[str]) -> str:
+    """Join the lines of one paragraph or cell: Latin words with a space, Japanese without.
+
+    >>> joined_lines(["出張", "旅費", "Travel", "expenses"])
+    '出張旅費Travel expenses'
+    """
+    text = ""
+    for line in filter(None, lines):
+        text += f" {line}" if text and text[-1].isascii() and line[0].isascii() else line
+    return text
 
 
 def _by_page(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:

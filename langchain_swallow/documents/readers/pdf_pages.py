@@ -7,6 +7,7 @@ from langchain_swallow.documents.layout.outline import Bookmark
 from langchain_swallow.documents.layout.running_lines import Place
 from langchain_swallow.documents.readers.pdf_notes import page_notes
 from langchain_swallow.documents.readers.pdf_outline import OutlineReader
+from langchain_swallow.documents.readers.pdf_rules import page_rules
 from langchain_swallow.documents.readers.pdf_sheet import Sheet
 from langchain_swallow.documents.readers.pdf_unread import why_unread
 from langchain_swallow.documents.readers.section import LeftOut
@@ -55,7 +56,7 @@ def read_pages(data: bytes) -> PdfPages:
             with closing(document[index]) as page, closing(page.get_textpage()) as textpage:
                 outline.look_at(index, textpage)
                 notes, comments = page_notes(page, index + 1)
-                sheet = Sheet(page, textpage, notes)
+                sheet = Sheet(page, textpage, notes, page_rules(page))
                 left_out += comments
                 texts.append(sheet.text)
                 places.append(sheet.places)

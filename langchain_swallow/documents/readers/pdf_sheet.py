@@ -11,8 +11,20 @@ from typing import Any
 from langchain_swallow.documents.layout.layout import JAPANESE
 from langchain_swallow.documents.layout.placing import anchor
 from langchain_swallow.documents.layout.running_lines import PLACES, Place
-from langchain_swallow.documents.layout.vertical import Box, Printed, is_vertical, vertical_lines
+from langchain_swallow.documents.layout.vertical import (
+    Box,
+    Printed,
+    is_vertical,
+    on_page,
+    vertical_lines,
+)
 from langchain_swallow.documents.readers.pdf_notes import Note
+from langchain_swallow.documents.readers.pdf_rules import NO_RULES, Rules
+from langchain_swallow.documents.readers.pdf_tables import (
+    PageTable,
+    page_tables,
+    without_characters,
+)
 
 # A line, and a function that finds its place.
 _Row = tuple[str, Callable[[], Place]]
@@ -71,9 +83,12 @@ class Sheet:
         page: A pypdfium2 page.
         textpage: Its text page.
         notes: Field values and texts written on the page, from `page_notes`.
+        rules: Its ruling lines, from `page_rules`.
     """
 
-    def __init__(self, page: Any, textpage: Any, notes: Sequence[Note] = ()) -> None:
+    def __init__(
+        self, page: Any, textpage: Any, notes: Sequence[Note] = (), rules: Rules = NO_RULES
+    ) -> None:
         import pypdfium2.raw as pdfium
 
         self._pdfium = pdfium
@@ -101,8 +116,10 @@ class Sheet:
         else:
             self._lines = self._rows()
             self._spaces = self._judged_spaces()
+            tables = page_tables(rules, self._lines, self._visible_box, self._raw)
+            remaining = [note for note in remaining if not any(t.take_value(note) for t in tables)]
             remaining = self._insert(remaining) if remaining else []
-            rows = [(self._line(*line), partial(self._place, *line)) for line in self._lines]
+            rows = self._written(tables)
         for note in remaining:
             named = f"{note.name}: {note.text}" if note.name else note.text
             place = partial(self._box_place, note.box)
@@ -111,6 +128,29 @@ class Sheet:
         places = [place for text, place in rows if text.strip()]
         near = {*range(len(places))[:PLACES], *range(len(places))[-PLACES:]}
         self.places = {number: places[number]() for number in sorted(near)}
+
+    def _visible_box(self, index: int) -> Box | None:
+        return None if self._raw[index].isspace() else self._character(index)
+
+    def _written(self, tables: Sequence[PageTable]) -> list[_Row]:
+        """The lines, with each table in the place of its first one."""
+        rows: list[_Row] = []
+        taken = set().union(*(table.characters for table in tables))
+        remaining = list(tables)
+        for start, end in self._lines:
+            begun = [t for t in remaining if not t.characters.isdisjoint(range(start, end))]
+            for table in begun:
+                remaining.remove(table)
+                place = partial(self._box_place, table.box)
+                # Empty lines keep rows apart, whatever their width.
+                texts = itertools.chain.from_iterable(("", row) for row in table.rows(self._line))
+                rows += [(text, place) for text in (*texts, "")]
+            for part in without_characters([(start, end)], taken, self._is_space):
+                rows.append((self._line(*part), partial(self._place, *part)))
+        return rows
+
+    def _is_space(self, index: int) -> bool:
+        return self._raw[index].isspace()
 
     def _is_printed(self, note: Note) -> bool:
         """Whether the page's text already has the value of a field."""
@@ -268,15 +308,8 @@ class Sheet:
         self._pdfium.FPDFText_GetLooseCharBox(self._handle, self._at(index), self._place_found)
         return self._on_page(box.left, box.bottom, box.right, box.top)
 
-    def _on_page(self, x0: float, y0: float, x1: float, y1: float) -> Box:
-        left, bottom, right, top = self._bounds
-        if self._rotation == 90:
-            return Box(y0 - bottom, right - x1, y1 - bottom, right - x0)
-        if self._rotation == 180:
-            return Box(right - x1, top - y1, right - x0, top - y0)
-        if self._rotation == 270:
-            return Box(top - y1, x0 - left, top - y0, x1 - left)
-        return Box(x0 - left, y0 - bottom, x1 - left, y1 - bottom)
+    def _on_page(self, *box: float) -> Box:
+        return on_page(box, self._bounds, self._rotation)
 
     def _at(self, index: int) -> int:
         """Convert an index in the text to pdfium's index of the character."""

@@ -44,7 +44,7 @@ TABLE = [
     [(40, "A"), (150, "B、C"), (260, "3")],
     [(40, "机"), (150, "赤、青"), (260, "12")],
 ]
-AS_ROWS = "品名 色 在庫\nA B、C 3\n机 赤、青 12"
+AS_ROWS = "品名: A、色: B、C、在庫: 3\n\n品名: 机、色: 赤、青、在庫: 12"
 # From the upper left corner of the page as it is shown: a text's direction and where it begins.
 TURNED = {
     0: lambda x, down: f"1 0 0 1 {x} {842 - down}",

@@ -1,0 +1,105 @@
+"""Tables of PDFs are read row by row, each value with the name of its column."""
+
+import pytest
+
+from langchain_swallow.documents.readers.pdf import read_pdf
+from tests.support.paper import print_pdf, write
+
+XS, TOP, HEIGHT = (40, 140, 240, 340), 700, 20
+
+
+def rule(x0, y0, x1, y1):
+    return f"{x0} {y0} m {x1} {y1} l S\n"
+
+
+def thin(x0, y0, x1, y1):
+    """A rule as Word and Excel draw it."""
+    return f"{x0} {y0} {x1 - x0 or 0.5} {y1 - y0 or 0.5} re f\n"
+
+
+def grid(rows, draw=rule, without=()):
+    """A ruled table; `without` has the borders to leave out: (row, column, "right" or "below")."""
+    drawn = ""
+    for i, row in enumerate(rows):
+        top, bottom = TOP - HEIGHT * i, TOP - HEIGHT * (i + 1)
+        for j, text in enumerate(row):
+            left, right = XS[j], XS[j + 1]
+            if i == 0:
+                drawn += draw(left, top, right, top)
+            if j == 0:
+                drawn += draw(left, bottom, left, top)
+            if (i, j, "right") not in without:
+                drawn += draw(right, bottom, right, top)
+            if (i, j, "below") not in without:
+                drawn += draw(left, bottom, right, bottom)
+            for at, line in enumerate(text.split("\n")):
+                drawn += write(line, left + 3, top - 9 - 9 * at, 8) if line else ""
+    return drawn
+
+
+def read(drawn, lines=("次のとおり定める。",)):
+    """What is read; what is drawn comes first, as it does in the file."""
+    return "\n".join(s.text for s in read_pdf(print_pdf([list(lines)], drawn={0: drawn}), "a.pdf"))
+
+
+HEAD = ["品名", "単価", "納期"]
+ROWS = [["会議机", "12,800円", "4月1日"], ["椅子", "900円", "5月2日"]]
+AS_TEXT = "品名: 会議机、単価: 12,800円、納期: 4月1日\n\n品名: 椅子、単価: 900円、納期: 5月2日"
+
+
+@pytest.mark.parametrize("draw", [rule, thin])
+def test_rows_of_a_ruled_table_have_the_names_of_its_columns(draw):
+    assert read(grid([HEAD, *ROWS], draw)) == f"{AS_TEXT}\n\n次のとおり定める。"
+
+
+def test_the_borders_at_the_sides_may_be_missing():
+    sides = {(i, 2, "right") for i in range(3)}
+    assert AS_TEXT in read(grid([HEAD, *ROWS], without=sides))
+
+
+def test_lines_of_a_cell_are_joined():
+    rows = [HEAD, ["会議\n机", "12,800\n円", "4月\n1日"], ROWS[1]]
+    assert AS_TEXT in read(grid(rows))
+
+
+def test_heads_and_cells_that_span_are_in_each_row():
+    rows = [["拠点", "予算", ""], ["", "4月", "5月"], ["本社", "10", "20"], ["", "30", "40"]]
+    without = {(0, 0, "below"), (0, 1, "right"), (2, 0, "below")}
+    expected = "拠点: 本社、予算 4月: 10、予算 5月: 20\n\n拠点: 本社、予算 4月: 30、予算 5月: 40"
+    assert expected in read(grid(rows, without=without))
+
+
+def test_a_frame_around_text_is_no_table():
+    frame = "30 600 400 150 re S\n" + write("枠の中の文である。", 40, 700)
+    assert read(frame) == "枠の中の文である。\n次のとおり定める。"
+
+
+def aligned(rows, xs=XS):
+    places = [(xs[j], TOP - 16 * i, c) for i, row in enumerate(rows) for j, c in enumerate(row)]
+    return "".join(write(cell, x, y, 10) for x, y, cell in places if cell)
+
+
+def test_rows_without_rules_have_the_names_of_their_columns():
+    assert AS_TEXT in read(aligned([HEAD, *ROWS]))
+
+
+def test_columns_that_are_written_one_after_the_other_are_rows():
+    columns = [
+        [[row[n] if m == n else "" for m in range(3)] for row in (HEAD, *ROWS)] for n in range(3)
+    ]
+    assert AS_TEXT in read("".join(map(aligned, columns)))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["第1条", "目的", ""], ["第2条", "適用", ""], ["第3条", "定義", ""]],
+        [[*ROWS[0]], [*ROWS[1]]],
+        [["4", "部品", "5個"], ["2", "部品", "6個"], ["3", "製品", "7個"]],
+        [["この規程は会社の備品の取り扱いについて定め"] * 3] * 4,
+    ],
+    ids=["two columns", "two rows", "no names", "text in three columns"],
+)
+def test_other_lines_stay_lines(rows):
+    xs = (20, 250, 480) if len(rows[0][0]) > 20 else XS
+    assert ": " not in read(aligned(rows, xs))
