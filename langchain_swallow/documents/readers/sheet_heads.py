@@ -22,6 +22,7 @@ from langchain_swallow.documents.readers.table_words import (
 )
 
 _SAMPLE = 30
+_GAP_SAMPLE = 8
 _MAX_DEPTH = 5
 _MAX_NAME_CHARACTERS = 40
 _WEEKDAYS = frozenset("月火水木金土日祝")
@@ -168,21 +169,26 @@ def _end(boxes: Sequence[Box], i: int) -> int:
 
 def _columns(rows: Sequence[Line]) -> tuple[list[int], list[str]]:
     """The first sheet columns of the table's columns, and their names from all rows."""
-    lefts = {box.left for box in rows[-1].boxes}
+    found = {box.left for box in rows[-1].boxes}
     for upper, below in itertools.pairwise(rows):
+        children = [box.left for box in below.boxes]
         for i, box in enumerate(upper.boxes):
-            end = _end(upper.boxes, i)
-            if not any(box.left <= child.left < end for child in below.boxes):
-                lefts.add(box.left)
-    names: dict[int, list[str]] = {left: [] for left in sorted(lefts)}
-    for depth, line in enumerate(rows):
+            if not _between(children, box.left, _end(upper.boxes, i)):
+                found.add(box.left)
+    lefts = sorted(found)
+    names: list[list[str]] = [[] for _ in lefts]
+    for line in rows:
         for i, box in enumerate(line.boxes):
-            end = _end(line.boxes, i) if depth < len(rows) - 1 else box.right
-            for left in names:
-                is_own = box.left <= left < max(end, box.left + 1)
-                if is_own and box.text not in names[left]:
-                    names[left].append(box.text)
-    return list(names), [" ".join(parts) for parts in names.values()]
+            end = box.right if line is rows[-1] else _end(line.boxes, i)
+            for place in _between(lefts, box.left, end):
+                if box.text not in names[place]:
+                    names[place].append(box.text)
+    return lefts, [" ".join(parts) for parts in names]
+
+
+def _between(lefts: Sequence[int], begin: int, end: int) -> range:
+    """Which of these columns are in a range of them."""
+    return range(bisect.bisect_left(lefts, begin), bisect.bisect_left(lefts, end))
 
 
 def _with_unnamed(head: Head, following: Sequence[Line], *, has_gaps: bool) -> Head:
@@ -191,6 +197,7 @@ def _with_unnamed(head: Head, following: Sequence[Line], *, has_gaps: bool) -> H
     They are left of the names, as the row names of a cross table, or, if `has_gaps`, between them.
     """
     more: Counter[int] = Counter()
+    following = following[:_GAP_SAMPLE]
     for line in following:
         last = range(0)
         for box in line.boxes:

@@ -56,7 +56,8 @@ def columnar_rows(names: Sequence[str], rows: Iterable[Sequence[str]]) -> list[s
             empty = [i for i in empty if i >= len(row) or not row[i]]
     if not lines:
         return ["、".join(filter(None, names))]
-    filled = {name for i, name in enumerate(names) if i not in empty}
+    without = set(empty)
+    filled = {name for i, name in enumerate(names) if i not in without}
     if unused := dict.fromkeys(names[i] for i in empty if names[i] not in filled):
         lines.append(f"空欄の列: {'、'.join(unused)}")
     return lines

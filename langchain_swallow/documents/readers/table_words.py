@@ -3,6 +3,7 @@
 The layout of tables without marked names is detected by these classes.
 """
 
+import functools
 import re
 
 _DIGITS = r"[0-9０-９]+(?:[,，.．][0-9０-９]+)*"
@@ -45,6 +46,11 @@ _LABEL = re.compile(
 )
 
 
+# Tables repeat their texts, and each is looked at several times.
+_cached = functools.lru_cache(maxsize=65536)
+
+
+@_cached
 def value_kind(text: str) -> str:
     """Return the kind of a value: "number", "date" or "contact"; empty if it is not a value.
 
@@ -65,6 +71,7 @@ def is_period(text: str) -> bool:
     return bool(_PERIOD.fullmatch(text.strip()))
 
 
+@_cached
 def is_label(text: str) -> bool:
     """Whether a text is a label of a value, such as a column name or the field of a form.
 

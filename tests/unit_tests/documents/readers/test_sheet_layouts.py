@@ -1,6 +1,7 @@
 """Sheets as offices draw them: forms, graph paper, several tables, heads of several rows."""
 
 import io
+import time
 
 import openpyxl
 import pytest
@@ -218,6 +219,16 @@ def test_a_merged_text_that_begins_in_a_hidden_row_is_shown_below():
     book = sheet_of({"A1": "題", "A4": "本文"}, merged=["A1:C2"])
     book.active.row_dimensions[1].hidden = True
     assert [(s.headings[1:], s.text) for s in read(book)] == [((), "題\n\n本文")]
+
+
+def test_a_sheet_of_many_columns_is_read_in_time():
+    book = openpyxl.Workbook()
+    book.active.append([f"列{i}" for i in range(8000)])
+    book.active.append([f"{i}円" for i in range(8000)])
+    begun = time.process_time()
+    (line,) = lines(book)
+    assert line.endswith("列7999: 7999円")
+    assert time.process_time() - begun < 5
 
 
 @pytest.mark.slow
