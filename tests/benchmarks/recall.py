@@ -26,6 +26,12 @@ import pptx
 from langchain_swallow.documents.load import load_documents
 
 _LENGTH = 4
+# What markitdown writes of its own: labels, numbers of slides, names of pictures.
+_OWN_WORDS = re.compile(
+    r"<!--.*?-->|!\[[^\]]*\]\([^)]*\)|^#+ (?:Notes:|Chart|Email Message|Content)"
+    r"|\[unsupported chart\]|^\*\*\w+:\*\*|\b(?:Unnamed: \d+|NaN)\b",
+    re.MULTILINE | re.DOTALL,
+)
 _TIMEOUT_S = 120
 
 
@@ -92,7 +98,8 @@ def programs(markitdown):
 
 def parts(text):
     """Word parts of a text, with their numbers."""
-    # Tools that write Markdown escape characters and link to pages and pictures.
+    text = _OWN_WORDS.sub(" ", text)
+    # Tools that write Markdown escape characters and link to pages.
     text = re.sub(r"\]\([^()]*(?:\([^()]*\)[^()]*)*\)|https?://\S+", "]", html.unescape(text))
     words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text))
     return Counter(w[i : i + _LENGTH] for w in words for i in range(max(1, len(w) - _LENGTH + 1)))

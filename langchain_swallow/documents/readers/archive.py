@@ -6,9 +6,11 @@ docx, pptx and xlsx files are zip archives too.
 import contextlib
 import io
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
+from langchain_swallow.documents.readers.container import numbered_path
 from langchain_swallow.errors import DocumentError
 
 _MAX_ENTRIES = 10_000
@@ -156,10 +158,11 @@ def _distinct(files: list[tuple[str, zipfile.ZipInfo]]) -> dict[str, zipfile.Zip
     """Entries by path; an earlier entry of a repeated path becomes `name (2).txt`."""
     last = dict(files)
     entries: dict[str, zipfile.ZipInfo] = {}
+    numbers: Counter[str] = Counter()
     for path, info in files:
-        number, free = 1, path
+        free = path
         while free in entries or (last.get(free, info) is not info):
-            number += 1
-            free = str(PurePosixPath(path).with_stem(f"{PurePosixPath(path).stem} ({number})"))
+            numbers[path] += 1
+            free = numbered_path(path, numbers[path] + 1)
         entries[free] = info
     return entries

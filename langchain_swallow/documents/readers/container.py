@@ -1,5 +1,6 @@
 """Defines what readers of archives and mail return: texts of their own, and the files inside."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -31,10 +32,16 @@ class Container:
 def distinct_paths(paths: Iterable[str]) -> Iterator[str]:
     """Yield the paths; a repeated one gets a number, as in `name (2).txt`."""
     seen: set[str] = set()
+    numbers: Counter[str] = Counter()
     for path in paths:
-        free, number = path, 1
+        free = path
         while free in seen:
-            number += 1
-            free = str(PurePosixPath(path).with_stem(f"{PurePosixPath(path).stem} ({number})"))
+            numbers[path] += 1
+            free = numbered_path(path, numbers[path] + 1)
         seen.add(free)
         yield free
+
+
+def numbered_path(path: str, number: int) -> str:
+    """Return the path with a number: `name (2).txt`."""
+    return str(PurePosixPath(path).with_stem(f"{PurePosixPath(path).stem} ({number})"))

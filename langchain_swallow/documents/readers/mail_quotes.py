@@ -12,6 +12,8 @@ _ORIGINAL = re.compile(
     re.IGNORECASE,
 )
 _MIN_KEY = 6
+# A longer line is not one that a program writes above a quotation.
+_MAX_LINE = 300
 _SENDER = re.compile(r"\s*(?:From|差出人|送信者)\s*[:：]", re.IGNORECASE)
 _SENT = re.compile(r"\s*(?:Sent|Date|送信日時|日時|日付)\s*[:：]", re.IGNORECASE)
 
@@ -37,6 +39,8 @@ def with_quoted(text: str) -> Iterator[tuple[str, bool]]:
 
 def _is_original(lines: list[str], number: int) -> bool:
     """Whether the message that is answered begins behind this line."""
+    if len(lines[number]) > _MAX_LINE:
+        return False
     if _SENDER.match(lines[number]):
         return any(map(_SENT.match, lines[number + 1 : number + 4]))
     return bool(_ORIGINAL.match(lines[number]))

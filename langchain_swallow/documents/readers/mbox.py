@@ -18,13 +18,15 @@ from langchain_swallow.documents.readers.section import LeftOut, Section, Sectio
 from langchain_swallow.errors import DocumentError
 
 # The line above each message ends with the time of its arrival.
-_FROM = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\n]*\d\d:\d\d[^\n]*\n")
+_FROM = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From (?=[^\n]*\d\d:\d\d)[^\n]*\n")
 _ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
 _REPLY = re.compile(
     r"(?:(?:re|fwd?|aw|sv|返信|転送)\s*[:：]|[\[［][^\]］]*[\]］])\s*", re.IGNORECASE
 )
 # Messages whose texts are searched for a quoted line, from the last.
 _MAX_ANSWERED = 5
+# Lines × characters that are compared for one message.
+_MAX_COMPARED = 50_000_000
 _REPEATED = "quotation of a message that is in the same file"
 
 
@@ -77,6 +79,7 @@ def _without_repeats(mails: list[Mail]) -> Iterator[Mail]:
         if sizes[thread] > 1:
             # A program may have broken the lines in other places.
             answered = "\n".join(texts.get(i, "") for i in mail.references[-_MAX_ANSWERED:])
+            answered = answered[: _MAX_COMPARED // (1 + _text(mail).count("\n"))]
             shorter, removed = without_quotations(_text(mail), lines[thread], answered)
             if removed:
                 left_out = (*mail.left_out, LeftOut(_REPEATED, count=removed, is_loss=False))

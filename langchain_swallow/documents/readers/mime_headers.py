@@ -1,10 +1,14 @@
 """Decodes the headers and texts of mail, whose declared encodings are often missing or wrong."""
 
 import codecs
-from email.header import decode_header
+import itertools
+import re
+from binascii import a2b_base64
+from collections.abc import Iterator
 from email.message import Message
 from email.policy import Compat32
 from email.utils import collapse_rfc2231_value
+from quopri import decodestring
 from typing import Any
 
 from langchain_swallow.documents.encoding import decode
@@ -17,6 +21,7 @@ _SUPERSETS = {
     "ks_c_5601-1987": "cp949",
     "unicode-1-1-utf-7": "utf-7",
 }
+_ENCODED_WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?]*)\?=")
 # These are declared for texts in any encoding; `decode` recognizes what is written. It also reads
 # the characters of ISO-2022-JP and EUC-JP for which Python's codecs have no code.
 _UNRELIABLE = frozenset(
@@ -51,15 +56,32 @@ def decoded_words(written: str) -> str:
     if not written.isascii():
         text = decode_text(written.encode("utf-8", "surrogateescape"), None)
     else:
-        try:
-            # This joins consecutive words of one encoding before they are decoded.
-            words = decode_header(written)
-        except ValueError:  # base64 that is cut off
-            words = [(written, None)]
+        # Consecutive words of one encoding are joined, since programs cut characters in two.
+        words = itertools.groupby(_words(written), lambda word: word[0])
         text = "".join(
-            word if isinstance(word, str) else decode_text(word, charset) for word, charset in words
+            decode_text(b"".join(data for _, data in same), charset) for charset, same in words
         )
     return " ".join(text.split())
+
+
+def _words(written: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the encodings and bytes of encoded words, and of the text between them."""
+    position, is_behind_word = 0, False
+    for found in _ENCODED_WORD.finditer(written):
+        between = written[position : found.start()]
+        # White space between two encoded words is not text.
+        if between.strip() or not is_behind_word:
+            yield "ascii", between.encode()
+        charset, kind, text = found.groups()
+        try:
+            is_base64 = kind in "Bb"
+            data = a2b_base64(f"{text}==") if is_base64 else decodestring(text, header=True)
+        except ValueError:  # base64 that is cut off
+            charset, data = "ascii", found[0].encode()
+        # RFC 2231 lets a language follow.
+        yield charset.partition("*")[0].lower(), data
+        position, is_behind_word = found.end(), True
+    yield "ascii", written[position:].encode()
 
 
 def decode_text(data: bytes, charset: str | None) -> str:
