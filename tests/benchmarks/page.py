@@ -8,7 +8,8 @@ table of `docs/runs/NAME.json`; `NAME#2` is its second table. Between
 `<!-- help: en engine -->`; after `<!-- models -->` the catalog; after
 `<!-- cards: en -->` which model fits which GPU; after `<!-- headlines: en -->` six figures; after
 `<!-- loading options: en -->` and `<!-- generation options: en -->` the parameters of the chat
-model; after `<!-- http api -->` the requests of the server. The rest is written by people.
+model; after `<!-- http api -->` the requests of the server; after `<!-- gpu: en -->` what
+`gpu_check.sh` showed on a GPU. The rest is written by people.
 """
 
 import json
@@ -42,6 +43,7 @@ _OPTIONS = re.compile(r"(<!-- (\w+) options: (ja|en) -->\n).*?<!-- end -->", re.
 _CARDS = re.compile(r"<!-- cards: (ja|en)( in README)? -->\n.*?<!-- end -->", re.DOTALL)
 _HEADLINES = re.compile(r"<!-- headlines: (ja|en) -->\n.*?<!-- end -->", re.DOTALL)
 _HTTP_API = re.compile(r"<!-- http api -->\n.*?<!-- end -->", re.DOTALL)
+_GPU = re.compile(r"(<!-- gpu: (ja|en) -->\n).*?<!-- end -->", re.DOTALL)
 _HELP = re.compile(r"(<!-- help: (ja|en) ([\w -]+?) -->\n).*?<!-- end -->", re.DOTALL)
 # Shown once: the same for every command that runs a model.
 _ENGINE = "engine"
@@ -60,7 +62,27 @@ def fill(text: str) -> str:
 
     text = _HTTP_API.sub(_http_api, text)
     text = _HEADLINES.sub(_headlines, _CARDS.sub(_cards, _OPTIONS.sub(_options, text)))
+    text = _GPU.sub(_gpu, text)
     return _MODELS.sub(_models, _HELP.sub(_help, _BLOCK.sub(block, text)))
+
+
+def _gpu(match: re.Match[str]) -> str:
+    """The results of `gpu_check.sh`, or that there are none."""
+    opening, lang = match.groups()
+    results = RUNS / "gpu.jsonl"
+    if not results.exists():
+        missing = {"ja": "まだ実行していません。", "en": "It has not been run yet."}
+        return f"{opening}{missing[lang]}\n<!-- end -->"
+    rows = []
+    for line in results.read_text("utf-8").splitlines():
+        step, *figures = json.loads(line).items()
+        rows.append([step[1], ", ".join(f"{name} {_short(value)}" for name, value in figures)])
+    header = {"ja": ["項目", "結果"], "en": ["step", "result"]}
+    return f"{opening}{Table('', header[lang], rows).markdown()}\n<!-- end -->"
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _cards(match: re.Match[str]) -> str:
