@@ -149,7 +149,11 @@ def decode(check: Check) -> None:
     for rows in (1, 16) if check.is_small else (1, 16, 64):
         times: list[float] = []
         requests = [
-            Request(prompt_ids=(1, 300 + i, *range(300, 300 + context)), max_tokens=tokens)
+            Request(
+                prompt_ids=(1, 300 + i, *range(300, 300 + context)),
+                max_tokens=tokens,
+                logprobs=0,  # an event for each token, whether it completes a character or not
+            )
             for i in range(rows)
         ]
         ends = [threading.Event() for _ in requests]
@@ -259,9 +263,9 @@ def quantization(check: Check) -> None:
                 max_tokens=4,
                 **option,
             )
-            text = llm.invoke("東京は？").text
+            usage = llm.invoke("東京は？").usage_metadata or {}
             size = fitting.weight_bytes(llm.load().model)  # type: ignore[attr-defined]
-            check.say(**option, weights_mib=size / 2**20, answers=bool(text))
+            check.say(**option, weights_mib=size / 2**20, answer_tokens=usage.get("output_tokens"))
             llm.unload()
 
 
