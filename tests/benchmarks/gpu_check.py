@@ -221,8 +221,9 @@ def leaving(check: Check) -> None:
     model = ChatSwallow.from_engine(engine, model="check", prompt_format="ver0.1")
     list(model.stream("準備。", max_tokens=4))
     before = check.allocated()
-    for i in range(10 if check.is_small else 100):
-        stream = model.stream(f"{i}番目の長い話をしてください。", max_tokens=200)
+    for i in range(5 if check.is_small else 100):
+        # With log probabilities there is a chunk for each token, whatever its text is.
+        stream = model.stream(f"{i}番目の長い話をしてください。", max_tokens=200, logprobs=True)
         next(stream)
         stream.close()
 
