@@ -104,7 +104,9 @@ def ask(page, question):
 def test_an_answer_with_its_passage(served, visit):
     page = visit(served.url)
     # What one can ask is there before the first question.
-    assert page.get_by_text("について教えてください").count() >= 3
+    suggestions = page.get_by_text("について教えてください")
+    suggestions.first.wait_for()
+    assert suggestions.count() >= 3
     text = ask(page, QUESTION)
     assert "8,000円" in text
     mark = page.locator(".conversation a[href*='#passage-']").first

@@ -19,7 +19,7 @@ from starlette.routing import Mount
 from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
 from langchain_swallow.serving.assistant import Assistant
 from tests.support.embeddings import CharacterEmbeddings
-from tests.support.served import Served
+from tests.support.served import Served, page_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -85,12 +85,6 @@ def connections(monkeypatch, served):
     monkeypatch.setattr(socket.socket, "connect", connecting)
     monkeypatch.setattr(socket, "getaddrinfo", looking)
     return reached
-
-
-def page_of(served):
-    """Gradio's application behind its door."""
-    (mount,) = (r for r in served.app._app.routes if isinstance(r, Mount))
-    return mount.app._app
 
 
 def targets(secret_files):

@@ -6,6 +6,7 @@ import threading
 import time
 
 import uvicorn
+from starlette.routing import Mount
 
 from langchain_swallow.serving.app import create_app
 
@@ -44,3 +45,9 @@ def serving(assistant, **options):
         yield served
     finally:
         served.close()
+
+
+def page_of(served):
+    """Gradio's application behind its door."""
+    (mount,) = (r for r in served.app._app.routes if isinstance(r, Mount))
+    return mount.app._app
