@@ -20,9 +20,12 @@ from langchain_swallow.documents.readers.section import Fields, LeftOut, Section
 from langchain_swallow.errors import DocumentError
 
 _MAX_GARBAGE = 0.05
+# An unreadable page may have this many times the characters of one that was read.
+_MAX_ADDED = 1.2
 # pdfium's FPDF_ERR_PASSWORD.
 _PASSWORD_ERROR = 4
-_GARBAGE = re.compile(r"\(cid:\d+\)|[\ufffd\ue000-\uf8ff]|[\x00-\x08\x0e-\x1f]")
+# Some fonts name kana as rare kanji: の is 䛾. No text has as many of them.
+_GARBAGE = re.compile(r"\(cid:\d+\)|[\ufffd\ue000-\uf8ff\u3400-\u4dbf]|[\x00-\x08\x0e-\x1f]")
 
 
 def read_pdf(data: bytes, name: str) -> Sections:
@@ -41,6 +44,9 @@ def read_pdf(data: bytes, name: str) -> Sections:
     read, reasons = _extract(data, name)
     best = max(read, key=_readable_characters, default=[])
     known = best if isinstance(best, PdfPages) else None
+    for index in range(len(best)):
+        if _lacks_characters(index, best, read):
+            best[index] = ""
     scan = _Scan(best, list(_unread(best, read)))
     ocr = current_ocr()
     if ocr:
@@ -160,6 +166,17 @@ def _needs_password(error: Exception) -> bool:
 
 def _is_garbage(text: str) -> bool:
     return len(_GARBAGE.findall(text)) > _MAX_GARBAGE * len(text)
+
+
+def _lacks_characters(index: int, best: list[str], read: list[list[str]]) -> bool:
+    """Whether a page is readable only because characters that others cannot name were dropped."""
+    count = _MAX_ADDED * _characters(best[index])
+    others = [pages[index] for pages in read if index < len(pages)]
+    return any(_is_garbage(text) and _characters(text) > count for text in others)
+
+
+def _characters(text: str) -> int:
+    return len("".join(_GARBAGE.sub("x", text).split()))
 
 
 def _readable_characters(pages: Sequence[str]) -> int:

@@ -53,16 +53,17 @@ class _Row:
 
 
 def aligned_grids(
-    lines: Sequence[tuple[int, int]], place: Callable[[int], Box | None]
+    lines: Sequence[tuple[int, int]], place: Callable[[int], Box | None], raw: str
 ) -> Iterator[Grid]:
     """Yield the tables without rules.
 
     Args:
         lines: The page's lines as half-open spans of its characters.
         place: The box of a character; `None` for white space.
+        raw: The page's characters.
     """
     run: list[_Row] = []
-    for row in [*_rows(lines, place), None]:
+    for row in [*_rows(lines, place, raw), None]:
         is_row = row is not None and len(row.parts) >= _MIN_COLUMNS
         if run and row and is_row:
             is_row = run[-1].bottom - row.top <= _MAX_ROW_GAP * row.size
@@ -77,9 +78,11 @@ def aligned_grids(
             run.append(row)
 
 
-def _rows(lines: Sequence[tuple[int, int]], place: Callable[[int], Box | None]) -> Iterator[_Row]:
+def _rows(
+    lines: Sequence[tuple[int, int]], place: Callable[[int], Box | None], raw: str
+) -> Iterator[_Row]:
     """The rows of the page from top to bottom; lines that are level are one row."""
-    found = filter(None, (_row(line, place) for line in lines))
+    found = filter(None, (_row(line, place, raw) for line in lines))
     last: _Row | None = None
     for row in sorted(found, key=lambda row: -row.y):
         if last and last.y - row.y <= _LEVEL * min(last.size, row.size):
@@ -118,14 +121,20 @@ def _continues(row: _Row, below: _Row) -> bool:
     return is_close and below.parts[0].left >= row.parts[1].left - below.size
 
 
-def _row(line: tuple[int, int], place: Callable[[int], Box | None]) -> _Row | None:
-    boxes = [box for box in map(place, range(*line)) if box is not None]
+def _row(line: tuple[int, int], place: Callable[[int], Box | None], raw: str) -> _Row | None:
+    start, end = line
+    words = len(raw[start:end].split())
+    if not words:
+        return None
+    # A line without spaces is one part; finding the places of all characters takes long.
+    indices = range(start, end) if words > 1 else {start, end - 1}
+    boxes = [box for box in map(place, indices) if box is not None]
     if not boxes:
         return None
     size = statistics.median(box.top - box.bottom for box in boxes)
     parts: list[_Part] = []
     for box in sorted(boxes):
-        if parts and box.left - parts[-1].right < _MIN_CELL_GAP * size:
+        if parts and (words == 1 or box.left - parts[-1].right < _MIN_CELL_GAP * size):
             parts[-1].right = max(parts[-1].right, box.right)
             parts[-1].length += 1
         else:

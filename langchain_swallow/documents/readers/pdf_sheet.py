@@ -25,6 +25,7 @@ from langchain_swallow.documents.readers.pdf_tables import (
     page_tables,
     without_characters,
 )
+from langchain_swallow.documents.readers.pdf_two_columns import MIN_ROWS, in_two_columns
 
 # A line, and a function that finds its place.
 _Row = tuple[str, Callable[[], Place]]
@@ -137,7 +138,7 @@ class Sheet:
         rows: list[_Row] = []
         taken = set().union(*(table.characters for table in tables))
         remaining = list(tables)
-        for start, end in self._lines:
+        for start, end in self._in_reading_order():
             begun = [t for t in remaining if not t.characters.isdisjoint(range(start, end))]
             for table in begun:
                 remaining.remove(table)
@@ -148,6 +149,10 @@ class Sheet:
             for part in without_characters([(start, end)], taken, self._is_space):
                 rows.append((self._line(*part), partial(self._place, *part)))
         return rows
+
+    def _in_reading_order(self) -> Iterable[tuple[int, int]]:
+        gaps = [*self._spaces.values(), *self._breaks.values()].count("\t")
+        return in_two_columns(self._lines, self._visible_box) if gaps >= MIN_ROWS else self._lines
 
     def _is_space(self, index: int) -> bool:
         return self._raw[index].isspace()

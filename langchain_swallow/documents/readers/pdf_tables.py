@@ -133,7 +133,7 @@ def page_tables(
     free = [
         line for line in lines if taken.isdisjoint(range(*line)) and not _LEADERS.search(raw, *line)
     ]
-    aligned = (PageTable(grid, free, place) for grid in aligned_grids(free, place))
+    aligned = (PageTable(grid, free, place) for grid in aligned_grids(free, place, raw))
     return [*tables, *(table for table in aligned if table.has_head(raw))]
 
 

@@ -234,7 +234,16 @@ def test_a_pdf_of_pictures_only_is_not_read():
         pdf.read_pdf(print_pdf([[], []], drawn={0: PICTURE, 1: PICTURE}), "a.pdf")
 
 
-@pytest.mark.parametrize("algorithm", ["RC4-40", "RC4-128"])
+def test_kana_that_a_font_names_as_rare_kanji_need_ocr():
+    shifted = str.maketrans({chr(kana): chr(kana + 0x1690) for kana in range(0x3041, 0x3097)})
+    text = "この規程は社員の休暇について定める。".translate(shifted)
+    assert "䛾" in text
+    read = pdf.read_pdf(print_pdf([["第1条 この規程は休暇を定める。"], [text]]), "a.pdf")
+    assert [section.page for section in read] == [1]
+    assert read.left_out == (LeftOut("unreadable characters; the page needs OCR", 2),)
+
+
+@pytest.mark.parametrize("algorithm", ["RC4-40", "RC4-128", "AES-256"])
 def test_a_pdf_with_a_password_says_so(algorithm):
     def encrypted(password):
         writer = pypdf.PdfWriter(io.BytesIO(print_pdf([["秘密の文。"]])))

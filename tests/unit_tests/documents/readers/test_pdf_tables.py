@@ -74,6 +74,19 @@ def test_a_frame_around_text_is_no_table():
     assert read(frame) == "枠の中の文である。\n次のとおり定める。"
 
 
+@pytest.mark.parametrize("count", [12, 5])
+def test_rows_of_two_columns_are_read_one_column_after_the_other(count):
+    lines = [[f"{side}の行{n:02}はこの規程の目的を定め" for n in range(count)] for side in "左右"]
+    drawn = "".join(
+        write(text, x, TOP - 16 * n, 10)
+        for n, row in enumerate(zip(*lines, strict=True))
+        for x, text in zip((40, 310), row, strict=True)
+    )
+    columns = "".join(map("".join, lines))
+    # With few lines it may as well be a table.
+    assert (columns in "".join(read(drawn, ()).split())) == (count > 5)
+
+
 def aligned(rows, xs=XS):
     places = [(xs[j], TOP - 16 * i, c) for i, row in enumerate(rows) for j, c in enumerate(row)]
     return "".join(write(cell, x, y, 10) for x, y, cell in places if cell)
