@@ -12,7 +12,9 @@ from langchain_core.documents import Document
 from langchain_swallow.text.normalize import normalize
 from langchain_swallow.text.sentences import sentence_spans
 
-_HEADING = re.compile(r"[^。、:：]{1,40}|.{1,60}[か?？]。?|[#■◆●【].{1,60}|Q[.．:：].{1,80}")
+_HEADING = re.compile(r"[^。、:]{1,40}|.{1,60}[か?]。?|[#■◆●【].{1,60}|q[.:].{1,80}")
+# 日当は次の表のとおりとする。 is about each row of the table below.
+_LEAD = re.compile("(?:次|以下|下記|別表)[^。]{0,15}(?:表|とおり|通り)")
 _LINE = re.compile(r"[^\n]+")
 
 
@@ -40,16 +42,21 @@ def find_places(document: Document) -> list[Place]:
     above = normalize(context(document))
     passage = document.page_content
     found: list[Place] = []
-    heading, before, last_end = "", "", 0
+    heading, before, last_end, heading_end = "", "", 0, 0
     for start, end in _spans(passage):
         text = normalize(passage[start:end]).strip()
         if "\n\n" in passage[last_end:start]:
             before = ""
         last_end = end
         found.append(Place(start, end, text, f"{above}\n{heading}", before))
-        if _HEADING.fullmatch(text):
-            heading = text
         before += f"{text}\n"
+        if start < heading_end:
+            continue
+        line = passage[start:].split("\n", 1)[0]
+        if _HEADING.fullmatch(normalize(line).strip(" *_")):
+            heading, heading_end = normalize(line), start + len(line)
+        elif _LEAD.search(text):
+            heading += f"\n{text}"
     return found
 
 

@@ -18,7 +18,7 @@ _SHORTEST_WORDS = 3
 _IN_WORD = re.compile("[一-龯々ァ-ヶーa-z]{2}")
 # With their quantities cut out, two sentences that say the same share most of what is left.
 _SAME_WORDS = 0.6
-_COPULA = re.compile("(?:です|でした|である|であった|だ|となります|になります)$")
+COPULA = re.compile("(?:です|でした|である|であった|だ|となります|になります)$")
 
 
 def find_quotes(claim: str, key: SearchKey, places: Sequence[Place]) -> list[tuple[int, int]]:
@@ -30,7 +30,7 @@ def find_quotes(claim: str, key: SearchKey, places: Sequence[Place]) -> list[tup
         places: The rows and sentences of the passage.
     """
     wanted = normalize(claim).strip("。 、")
-    core = _COPULA.sub("", wanted)
+    core = COPULA.sub("", wanted)
     for words in filter(None, dict.fromkeys((wanted, core))):
         if whole := list(whole_words(words).finditer(key.text)):
             return [key.span(*match.span()) for match in whole]

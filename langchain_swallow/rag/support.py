@@ -15,10 +15,12 @@ from fractions import Fraction
 from langchain_swallow.rag.agreement import ROW
 from langchain_swallow.rag.places import Place
 from langchain_swallow.rag.question_terms import WORD, QuestionTerms, is_one, pairs
+from langchain_swallow.rag.quotes import COPULA
 from langchain_swallow.text.normalize import normalize
 from langchain_swallow.text.quantities import Quantity, quantities
 
 _COLUMN = re.compile(r"[^、;；]+")
+_PER = "(?:単位|ごと|毎に|おき|につき|当たり|あたり)"
 _TOPIC = re.compile("^[^、]{1,20}?は、?")
 _CLAUSE = re.compile(r"(?:[^、,;；。]|,(?=[0-9]))+")
 # A word in the headings counts as one in the row; one in a sentence before may belong to another.
@@ -48,6 +50,8 @@ def answers(
     claim, cited = normalize(claim), normalize(cited)
     stated = [q for q in quantities(claim) if not is_one(q)]
     values = [q for q in stated if not _agrees_any(q, terms.quantities)]
+    if terms.units and _is_divisor(claim, place.text):
+        return False
     if stated and not _has_kind(terms, values):
         return False
     if not _names_all(terms, place, cited):
@@ -55,6 +59,12 @@ def answers(
     if not _is_best(terms, claim, values, place, others):
         return False
     return _is_best_column(terms, claim, values, place) and _is_right_end(terms, values, place.text)
+
+
+def _is_divisor(claim: str, text: str) -> bool:
+    """Whether a claim is what a rate is per: 半日 of 半日単位 is not how many days there are."""
+    value = re.escape(COPULA.sub("", claim.strip("。 、")))
+    return bool(re.search(rf"{value}{_PER}", text))
 
 
 def _has_kind(terms: QuestionTerms, values: Sequence[Quantity]) -> bool:

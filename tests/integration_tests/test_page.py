@@ -104,7 +104,7 @@ def ask(page, question):
 def test_an_answer_with_its_passage(served, visit):
     page = visit(served.url)
     # What one can ask is there before the first question.
-    suggestions = page.get_by_text("について教えてください")
+    suggestions = page.get_by_text("には何が書かれていますか")
     suggestions.first.wait_for()
     assert suggestions.count() >= 3
     text = ask(page, QUESTION)
