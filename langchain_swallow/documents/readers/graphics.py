@@ -6,7 +6,7 @@ gives its texts, and pictures the description that their author wrote. Everythin
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from langchain_swallow.documents.readers.archive import Archive
@@ -43,14 +43,20 @@ class Graphics:
         archive: The file.
         related: The relationships of the part, by id.
         name: How error messages name the file.
-        has_data: Whether to read the data of charts; a workbook has them in its sheets.
+        cell: In a workbook, whose sheets have the data of charts: returns the text of a cell by its
+            reference, such as 'Sheet1'!$B$1. `None` reads the data from the charts.
     """
 
     def __init__(
-        self, archive: Archive, related: dict[str, Relation], name: str, *, has_data: bool = True
+        self,
+        archive: Archive,
+        related: dict[str, Relation],
+        name: str,
+        *,
+        cell: Callable[[str], str] | None = None,
     ) -> None:
         self._archive, self._related, self._name = archive, related, name
-        self._has_data = has_data
+        self._cell = cell
         self._left_out: Counter[str] = Counter()
 
     def lines(self, element: Any) -> list[str]:
@@ -59,7 +65,7 @@ class Graphics:
         for node in element.iter(*_DRAWN):
             name = node.tag.rpartition("}")[2]
             if name == "chart" and (root := self._root(node.get(f"{R}id"))) is not None:
-                found += chart_lines(root, has_data=self._has_data)
+                found += chart_lines(root, cell=self._cell)
             elif name == "relIds" and (root := self._root(node.get(f"{R}dm"))) is not None:
                 found += diagram_lines(root)
             elif name in ("pic", "imagedata"):
@@ -116,13 +122,13 @@ def diagram_lines(root: Any) -> list[str]:
     return list(filter(None, map(shape_text, points)))
 
 
-def chart_lines(root: Any, *, has_data: bool) -> list[str]:
-    """Return the titles of a chart and its axes, and its series or, with `has_data`, its data."""
+def chart_lines(root: Any, *, cell: Callable[[str], str] | None) -> list[str]:
+    """Return the titles of a chart and its axes, and its data or, with `cell`, only its series."""
     titles = [shape_text(title) for title in root.iter() if str(title.tag).endswith("}title")]
     lines = list(dict.fromkeys(filter(None, titles)))
     series = list(root.iter(f"{_C}ser"))
-    names = ["", *("".join(_points(one.find(f"{_C}tx")).values()) for one in series)]
-    if not has_data:
+    names = ["", *(_series_name(one, cell) for one in series)]
+    if cell is not None:
         shown = "、".join(filter(None, names))
         return [*lines, f"（グラフの系列: {shown}）"] if shown else lines
     if not series:
@@ -135,6 +141,16 @@ def chart_lines(root: Any, *, has_data: bool) -> list[str]:
     places = sorted({*categories, *(i for one in values for i in one)})
     rows = [[categories.get(i, ""), *(one.get(i, "") for one in values)] for i in places]
     return [*lines, *(columnar_rows(names, rows) if rows else filter(None, names))]
+
+
+def _series_name(series: Any, cell: Callable[[str], str] | None) -> str:
+    """The name of a series: written in the chart, stored there, or in a cell of the workbook."""
+    text = series.find(f"{_C}tx")
+    if text is None:
+        return ""
+    stored = text.findtext(f"{_C}v") or "".join(_points(text).values())
+    reference = text.findtext(f".//{_C}f")
+    return stored or (cell(reference) if cell and reference else "")
 
 
 def _first(element: Any, *names: str) -> Any:

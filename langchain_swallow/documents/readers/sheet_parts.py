@@ -37,6 +37,8 @@ def split_parts(lines: Sequence[Line]) -> Iterator[Part]:
     i = 0
     while i < len(lines):
         head = find_head(lines, i)
+        if head and not head.is_marked and form and _is_like_field(form[-1], lines[i]):
+            head = None
         if head is None and not _is_band(lines, i, width):
             form.append(lines[i])
             i += 1
@@ -53,6 +55,20 @@ def split_parts(lines: Sequence[Line]) -> Iterator[Part]:
         yield Part(head, list(lines[begin:i]), title)
     if form:
         yield Part(None, form, title)
+
+
+def _is_like_field(above: Line, line: Line) -> bool:
+    """Whether a line has its boxes below the names and values of a form, and no label for a value.
+
+    A name that is not known as one, such as 交通, is then not the head of a table.
+    """
+    lefts = [[box.left for box in one.boxes] for one in (above, line)]
+    return (
+        lefts[0] == lefts[1]
+        and len(line.boxes) % 2 == 0
+        and any(is_label(box.text) for box in above.boxes[::2])
+        and not any(is_label(box.text) for box in (*above.boxes[1::2], *line.boxes[1::2]))
+    )
 
 
 def _width(lines: Sequence[Line]) -> int:

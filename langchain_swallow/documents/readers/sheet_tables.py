@@ -8,6 +8,7 @@ if the rows there fit its columns and do not look like another header.
 """
 
 import bisect
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -35,6 +36,7 @@ _NOTES = (
     "(参考",
     "（参考",
 )
+_UNIT = re.compile(r"[(（]?\s*単位")
 # The limit for cells covered by merged areas, since an area may cover a whole sheet.
 _MAX_COVERED_CELLS = 5_000_000
 
@@ -154,7 +156,7 @@ def _blocks(sheet: Sheet, covered: Covered) -> Iterator[list[int]]:
 def _block_tables(sheet: Sheet, covered: Covered, block: list[int]) -> Iterator[Table]:
     rows = sheet.rows
     full = [i for i, row in enumerate(block) if len(rows[row]) > 1]
-    if not full:
+    if not full or (len(block) == 1 and any(map(_UNIT.match, rows[block[0]].values()))):
         yield Table(notes=_lines(sheet, block))
         return
     first, last = full[0], len(block)

@@ -59,7 +59,7 @@ def read_xlsx(data: bytes, name: str) -> Sections:
                 left_out.append(LeftOut(_UNCOMPUTED, number, sheet.uncomputed))
             left_out += hidden_parts(sheet, number)
         related = relations(archive, part.path, name).values()
-        drawn = read_drawings(archive, related, name, number)
+        drawn = read_drawings(archive, related, name, number, sheet)
         if lines := [*read_comments(archive, related, name, sheet), *drawn.lines]:
             sections.append(Section("\n\n".join(lines), (title,)))
         left_out += drawn.left_out

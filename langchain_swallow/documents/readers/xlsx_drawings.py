@@ -23,7 +23,9 @@ class Drawn(NamedTuple):
     left_out: list[LeftOut]
 
 
-def read_drawings(archive: Archive, related: Collection[Relation], name: str, number: int) -> Drawn:
+def read_drawings(
+    archive: Archive, related: Collection[Relation], name: str, number: int, sheet: Sheet
+) -> Drawn:
     """Read the texts of shapes, charts, SmartArt and pictures of a sheet.
 
     Args:
@@ -31,7 +33,13 @@ def read_drawings(archive: Archive, related: Collection[Relation], name: str, nu
         related: The relationships of the sheet.
         name: How error messages name the file.
         number: The number of the sheet, from 1.
+        sheet: Its cells, for names of series that are not stored in the chart.
     """
+
+    def cell(reference: str) -> str:
+        area = read_area(reference.rpartition("!")[2])
+        return sheet.rows.get(area.top, {}).get(area.left, "") if area else ""
+
     lines: list[str] = []
     left_out: list[LeftOut] = []
     for part in related:
@@ -40,8 +48,7 @@ def read_drawings(archive: Archive, related: Collection[Relation], name: str, nu
         root = parse_xml(archive.read(part.path), name)
         remove_fallbacks(root)
         lines += filter(None, map(shape_text, root.iter(_SHAPE)))
-        # The data of the charts are in the sheets.
-        graphics = Graphics(archive, relations(archive, part.path, name), name, has_data=False)
+        graphics = Graphics(archive, relations(archive, part.path, name), name, cell=cell)
         lines += graphics.lines(root)
         left_out += graphics.left_out(number)
     return Drawn(lines, left_out)

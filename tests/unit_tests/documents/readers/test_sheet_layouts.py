@@ -149,6 +149,27 @@ def test_a_form_in_two_columns_without_marks_is_no_table():
     ]  # fmt: skip
 
 
+def test_names_that_no_list_has_are_found_by_the_fields_above():
+    book = sheet_of(
+        {"A1": "物件名", "B1": "青空ビル", "C1": "所在地", "D1": "港区", "A2": "交通",
+         "B2": "徒歩5分", "C2": "構造", "D2": "RC造", "A3": "面積", "B3": "120㎡",
+         "C3": "賃料", "D3": "50万円"},
+        boxes=[f"{column}{row}" for row in (1, 2, 3) for column in "ABCD"],
+    )  # fmt: skip
+    assert lines(book)[1:] == ["交通: 徒歩5分、構造: RC造", "面積: 120㎡、賃料: 50万円"]
+
+
+def test_a_title_and_its_unit_above_a_frame():
+    book = sheet_of(
+        {"A1": "人員", "C1": "単位：人", "A2": "部署", "B2": "男", "C2": "女", "A3": "本社",
+         "B3": 1, "C3": 2},
+        boxes=[f"{column}{row}" for row in (2, 3) for column in "ABC"],
+    )  # fmt: skip
+    assert [(s.headings[1:], s.text) for s in read(book)] == [
+        (("人員", "単位：人"), "部署: 本社、男: 1、女: 2")
+    ]
+
+
 def test_a_table_inside_a_form_has_the_name_of_its_field():
     book = sheet_of(
         {"A1": "件名", "B1": "更新の件", "A2": "内訳", "B2": "費目", "C2": "額", "B3": "機器",
