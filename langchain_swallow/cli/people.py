@@ -2,13 +2,16 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.common import add_json, print_json
 from langchain_swallow.cli.numbers import at_least
 from langchain_swallow.cli.parsers import Command, CommandError, add_command, say
-from langchain_swallow.documents.access import EVERYONE
+from langchain_swallow.documents.access import EVERYONE, FOLDER_GROUPS
+
+if TYPE_CHECKING:
+    from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 
 
 def add_parsers(tokens: Any) -> None:
@@ -143,6 +146,19 @@ def load_people(arguments: argparse.Namespace) -> dict[str, Any]:
             )
         )
     return {"people": people, "sign_on": sign_on}
+
+
+def warn_of_groups(store: "SwallowFAISS") -> None:
+    """Warn that rules of folders have no effect on a server that does not know its people."""
+    if store.snapshot().distinct(FOLDER_GROUPS) - {(None,)}:
+        say(
+            in_language(
+                "注意: 索引にはグループの決まった文書がありますが、このサーバーは人を区別せず、"
+                "すべての文書を見せます。--people か --trusted-proxy で区別できます。",
+                "Warning: the index has documents for groups only, but this server does not "
+                "distinguish people and shows every document. --people and --trusted-proxy do.",
+            )
+        )
 
 
 def _add_file(parser: argparse.ArgumentParser) -> None:

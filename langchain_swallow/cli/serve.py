@@ -9,7 +9,7 @@ from langchain_swallow.cli.common import add_embeddings, add_index, add_ocr, ope
 from langchain_swallow.cli.encoders import add_embeddings_server, choose_embeddings
 from langchain_swallow.cli.numbers import at_least, between
 from langchain_swallow.cli.parsers import Command, add_command, say
-from langchain_swallow.cli.people import add_people, load_people
+from langchain_swallow.cli.people import add_people, load_people, warn_of_groups
 from langchain_swallow.cli.progress import add_verbose, load_model
 from langchain_swallow.cli.running import add_model, add_running, choose_model, running
 
@@ -184,6 +184,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         )
         load_model(llm)
         store = open_store(arguments.index, choose_embeddings(arguments), arguments)
+        if not any(people.values()):
+            warn_of_groups(store)
         assistant = Assistant(
             llm,
             store,

@@ -396,7 +396,10 @@ class SwallowFAISS(VectorStore):
 
         Raises:
             IndexStoreError: The folder contains other files.
+            AccessError: This is a store from `for_groups`, and the folder is the whole index's.
         """
+        if isinstance(self._index, VisibleIndex):
+            self._index.check_copy(Path(folder))
         IndexFolder(Path(folder)).replace(self.snapshot(), self._index.manifest)
 
     @classmethod

@@ -7,6 +7,7 @@ The groups of a chunk are in its metadata: `folder_groups`, which the rules of i
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,20 @@ class VisibleIndex:
     def manifest(self) -> Manifest:
         """Metric, kind and embedding model; without what describes hidden chunks."""
         return self._index.manifest.without_files()
+
+    @property
+    def path(self) -> Path | None:
+        """Folder of the whole index."""
+        return self._index.path
+
+    def check_copy(self, folder: Path) -> None:
+        """Refuse to replace the whole index by its visible part.
+
+        Raises:
+            AccessError: The folder is the one of the whole index.
+        """
+        if self.path is not None and folder.resolve() == self.path.resolve():
+            raise AccessError(_REFUSAL)
 
     def snapshot(self) -> Snapshot:
         """The visible chunks at this moment."""

@@ -43,6 +43,11 @@ class CurrentIndex:
         self._signature: Any = None
         self._refresh()
 
+    @property
+    def path(self) -> Path | None:
+        """Folder of the index; `None` if it is in memory."""
+        return None if self._folder is None else self._folder.path
+
     def snapshot(self) -> Snapshot:
         """The immutable index at this moment; later changes create a new snapshot."""
         self._refresh()

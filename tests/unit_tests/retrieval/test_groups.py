@@ -189,6 +189,9 @@ def test_it_follows_the_store_and_cannot_change_it():
 def test_a_copy_of_it_has_only_what_it_shows(tmp_path):
     store = SwallowFAISS(CharacterEmbeddings(), path=tmp_path / "索引")
     store.add_texts(["給与表は秘密。", "社内報。"], [{"groups": ["人事"]}, {}])
+    with pytest.raises(AccessError, match="cannot be changed"):
+        store.for_groups([]).for_groups([]).save_local(tmp_path / "別" / ".." / "索引")
+    assert len(store) == 2
     store.for_groups([]).save_local(tmp_path / "写し")
     copied = SwallowFAISS.load_local(tmp_path / "写し", CharacterEmbeddings())
     assert [d.page_content for d in copied.documents] == ["社内報。"]

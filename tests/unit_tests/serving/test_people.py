@@ -11,6 +11,7 @@ from langchain_core.language_models import FakeListChatModel
 
 from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
 from langchain_swallow.cli import main
+from langchain_swallow.cli.people import warn_of_groups
 from langchain_swallow.errors import AccessError
 from langchain_swallow.serving.app import create_app
 from langchain_swallow.serving.assistant import Assistant
@@ -256,6 +257,15 @@ def test_shared_uploads_are_refused_with_people(people, capsys, tmp_path):
     command = ["serve", "-i", str(tmp_path / "索引"), "--model", "demo", "--shared-uploads"]
     assert main([*command, "--people", str(people)]) == 1
     assert "--shared-uploads" in capsys.readouterr().err
+
+
+def test_rules_without_people_are_pointed_out(capsys):
+    documents = SwallowFAISS.from_texts(["社内報。"], CharacterEmbeddings())
+    warn_of_groups(documents)
+    assert capsys.readouterr().err == ""
+    documents.add_texts(["給与表。"], [{"folder_groups": ["人事"]}])
+    warn_of_groups(documents)
+    assert "--people" in capsys.readouterr().err
 
 
 def rows(path):
