@@ -25,7 +25,22 @@ from langchain_swallow.text.surrogates import replace_surrogates_in
 _MAX_ID_LENGTH = 200
 
 
-class Question(BaseModel):
+class RequestBody(BaseModel):
+    """A request, whose text has no half of a surrogate pair.
+
+    JavaScript can make one from an emoji; it is valid JSON but not valid text.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _replace_surrogates(cls, data: Any) -> Any:
+        try:
+            return replace_surrogates_in(data)
+        except RecursionError:
+            raise ValueError("the value is nested too deeply") from None
+
+
+class Question(RequestBody):
     """A question; without a session it has no history. Create it with `question_model`."""
 
     question: str = Field(min_length=1, max_length=MAX_QUESTION_CHARS)
@@ -45,13 +60,6 @@ class Question(BaseModel):
     )
 
     model_config = ConfigDict(extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _replace_surrogates(cls, data: Any) -> Any:
-        # Half of a surrogate pair, which JavaScript can produce from an emoji, is valid JSON but
-        # not valid text.
-        return replace_surrogates_in(data)
 
     @field_validator("preset")
     @classmethod

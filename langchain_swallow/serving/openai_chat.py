@@ -15,6 +15,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
+from langchain_swallow.chat_models.chat_swallow import ChatSwallow
 from langchain_swallow.prompts.messages import content_text
 from langchain_swallow.rag import Answer
 from langchain_swallow.rag.budget import prompt_budget
@@ -91,7 +92,7 @@ def _is_task_of_a_client(messages: list[BaseMessage]) -> bool:
 async def _chat_pieces(
     assistant: Assistant, session: Session, messages: list[BaseMessage], parameters: dict[str, Any]
 ) -> AsyncGenerator[Piece, None]:
-    writer, reason = DeltaWriter(), "stop"
+    writer, reason = DeltaWriter(isinstance(assistant.llm, ChatSwallow)), "stop"
     if "max_tokens" not in parameters:
         room = await asyncio.to_thread(_room, assistant.llm, messages, parameters)
         parameters["max_tokens"] = max(1, min(room, assistant.lengths.maximum))

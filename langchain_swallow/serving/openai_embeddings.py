@@ -10,9 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, Field, field_validator
 
+from langchain_swallow.serving.api_models import RequestBody
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.openai_errors import BadRequestError, unknown_model
-from langchain_swallow.serving.openai_models import RequestBody, Usage, public_model_name
+from langchain_swallow.serving.openai_models import Usage, public_model_name
 
 _BATCH_SIZE = 16
 _MAX_TEXTS = 2048

@@ -54,7 +54,7 @@ def _read_call(call: ToolCall) -> Any:
     name, text = call.function.name, call.function.arguments
     try:
         arguments = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         arguments = None
     if not isinstance(arguments, dict):
         return invalid_tool_call(name=name, args=text, id=call.id, error="not a JSON object")
@@ -63,8 +63,14 @@ def _read_call(call: ToolCall) -> Any:
 
 @dataclass(slots=True)
 class DeltaWriter:
-    """Converts the chunks of one answer to deltas."""
+    """Converts the chunks of one answer to deltas.
 
+    Args:
+        is_swallow: Whether the chunks are of `ChatSwallow`, which sends the arguments of a call as
+            a whole, after a blank. Those of an invalid call begin with the reason.
+    """
+
+    is_swallow: bool
     # The position of each call by its index in LangChain's chunks, which count text blocks too.
     _places: dict[int | str | None, int] = field(default_factory=dict)
 
@@ -86,7 +92,7 @@ class DeltaWriter:
         for part in chunk.tool_call_chunks:
             place = part.get("index")
             is_new = place not in self._places
-            arguments = _written((part["args"] or "").strip())
+            arguments = self._arguments(part["args"] or "")
             if is_new and not part["name"]:
                 yield {"index": None, "function": {"arguments": arguments}}
                 continue
@@ -97,11 +103,12 @@ class DeltaWriter:
                 function = {"name": part["name"], **function}
             yield {**head, "function": function}
 
-
-def _written(arguments: str) -> str:
-    """Return arguments as the model wrote them; those of an invalid call begin with the reason."""
-    try:
-        json.loads(arguments or "{}")
-    except ValueError:
-        return written_arguments(arguments)
-    return arguments
+    def _arguments(self, sent: str) -> str:
+        """Return arguments as the model wrote them."""
+        if not self.is_swallow:
+            return sent
+        try:
+            json.loads(sent.strip() or "{}")
+        except (ValueError, RecursionError):
+            return written_arguments(sent)
+        return sent.strip()

@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
-from langchain_swallow.serving.api_models import Citation
-from langchain_swallow.text.surrogates import replace_surrogates_in
+from langchain_swallow.serving.api_models import Citation, RequestBody
 
 _TEXT_PARTS = ("text", "refusal")
 _MAX_STOP_STRINGS = 16
@@ -32,15 +31,6 @@ _PASSED_ON = (
     "parallel_tool_calls",
     "response_format",
 )
-
-
-class RequestBody(BaseModel):
-    """A request; half of a surrogate pair, which is valid JSON but not text, is replaced."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _replace_surrogates(cls, data: Any) -> Any:
-        return replace_surrogates_in(data)
 
 
 def _is_text(parts: Any) -> Any:

@@ -6,12 +6,15 @@ import json
 import openai
 import pytest
 from langchain_core.documents import Document
+from langchain_core.messages import AIMessageChunk
+from langchain_core.messages.tool import tool_call_chunk
 from pydantic import BaseModel
 
 from langchain_swallow.errors import ServerBusyError
 from langchain_swallow.rag import Answer
 from langchain_swallow.serving.app import create_app
 from langchain_swallow.serving.openai_citations import citation_delta
+from langchain_swallow.serving.openai_messages import DeltaWriter
 from langchain_swallow.serving.openai_models import Completion
 from langchain_swallow.serving.settings import AnswerLengths
 from tests.support.assistants import assistant, client
@@ -135,6 +138,34 @@ async def test_a_call_that_was_cut_off_is_sent_as_it_was_written():
         history = [*QUESTION, got.choices[0].message.model_dump(exclude_none=True), *QUESTION]
         await server.create(messages=history)
         assert written in server.prompt()
+
+
+def test_parts_of_arguments_of_other_models_add_up():
+    writer, parts = DeltaWriter(is_swallow=False), ['{\n "都市": "東 ', ' 京"', "}"]
+    calls = []
+    for number, part in enumerate(parts):
+        name, call_id = ("天気", "a") if number == 0 else (None, None)
+        chunk = tool_call_chunk(name=name, args=part, id=call_id, index=1)
+        message = AIMessageChunk("", tool_call_chunks=[chunk])
+        calls += writer.write(message)["tool_calls"]
+    assert {call["index"] for call in calls} == {0}
+    assert "".join(call["function"]["arguments"] for call in calls) == "".join(parts)
+
+
+@pytest.mark.parametrize("depth", [500, 1500])
+async def test_deep_values_are_read_or_refused(depth):
+    deep = "[" * depth + "]" * depth
+    call = {"id": "a", "function": {"name": "天気", "arguments": deep}}
+    async with Server("a") as server, client(server.app) as http:
+        history = [{"role": "assistant", "tool_calls": [call]}, *QUESTION]
+        await server.create(messages=[*QUESTION, *history])
+        body = f'{{"model": "{CHAT}", "messages": {deep}}}'
+        headers = {"Content-Type": "application/json"}
+        got = await http.post("/v1/chat/completions", content=body, headers=headers)
+        assert (got.status_code, list(got.json())) == (400, ["error"])
+        body = f'{{"question": {deep}}}'
+        got = await http.post("/v1/answers", content=body, headers=headers)
+        assert (got.status_code, list(got.json())) in ((400, ["detail"]), (422, ["detail"]))
 
 
 async def test_an_answer_has_the_schema_that_was_asked_for():
@@ -370,8 +401,10 @@ async def test_leaving_ends_the_generation(model, stream):
              "scheme": "http", "http_version": "1.1", "root_path": "", "asgi": {"version": "3.0"},
              }  # fmt: skip
     asking = asyncio.create_task(app(scope, receive, send))
-    await (began.wait() if stream else asyncio.sleep(0.1))
-    assert made._answering == 1
+    while made._answering == 0:
+        await asyncio.sleep(0.01)
+    if stream:
+        await began.wait()
     left.set()
     await asyncio.wait_for(asking, 2)
     assert made._answering == 0
