@@ -23,6 +23,8 @@ _TILE = 1.0
 # The ink of a gap between lines, as a share of the ink of the darkest row or column.
 _MAX_GAP_INK = 0.03
 _DARK_RULE = 170
+# The strip between two columns, in inches, and the share of the inked rows that may cross it.
+_MIN_STRIP, _MAX_STRIP_INK = 0.15, 0.03
 # A table has at least this many rules across and down.
 _MIN_RULES = 2
 
@@ -35,13 +37,14 @@ class Prepared:
         image: In grayscale.
         dpi: Its resolution.
         is_vertical: Whether most of the text is written in columns.
-        has_table: Whether it has a ruled table.
+        is_one_block: Whether its lines are read from side to side: it has a ruled table, or no
+            empty strip between columns of text.
     """
 
     image: "Image"
     dpi: int
     is_vertical: bool
-    has_table: bool = False
+    is_one_block: bool = True
 
 
 def prepare(image: "Image") -> Prepared:
@@ -55,8 +58,9 @@ def prepare(image: "Image") -> Prepared:
         enlarged = enlarged.rotate(angle, Image.Resampling.BICUBIC, fillcolor=255)
     pixels = np.array(enlarged)
     is_vertical = _is_vertical(pixels, dpi)
-    rules = _remove_rules(pixels, dpi)
-    return Prepared(Image.fromarray(pixels), dpi, is_vertical, has_table=rules >= _MIN_RULES)
+    has_table = _remove_rules(pixels, dpi) >= _MIN_RULES
+    is_one_block = has_table or not _has_columns(pixels, dpi)
+    return Prepared(Image.fromarray(pixels), dpi, is_vertical, is_one_block)
 
 
 def _enlarge(image: "Image") -> tuple["Image", int]:
@@ -122,6 +126,23 @@ def _is_vertical(pixels: "np.ndarray", dpi: int) -> bool:
                 gaps.append(float(np.mean(sums <= _MAX_GAP_INK * sums.max())))
             balance += total * (gaps[0] - gaps[1])
     return balance > 0
+
+
+def _has_columns(pixels: "np.ndarray", dpi: int) -> bool:
+    """Whether an empty strip runs down the middle of the text, but for a few lines."""
+    import numpy as np
+
+    ink = pixels < _DARK
+    across = np.flatnonzero(ink.any(axis=0))
+    rows = int(ink.any(axis=1).sum())
+    if not rows:
+        return False
+    left, right = int(across[0]), int(across[-1]) + 1
+    margin = (right - left) // 4
+    middle = ink[:, left + margin : right - margin]
+    filled = np.flatnonzero(middle.sum(axis=0) > _MAX_STRIP_INK * rows)
+    edges = np.concatenate(([-1], filled, [middle.shape[1]]))
+    return int(np.diff(edges).max()) > _MIN_STRIP * dpi
 
 
 def _remove_rules(pixels: "np.ndarray", dpi: int) -> int:
