@@ -1,6 +1,6 @@
 """Measures how much of the text of files is read, beside other programs.
 
-    python -m tests.benchmarks.recall FOLDER… [--markitdown PROGRAM] [--worst N]
+    python -m tests.benchmarks.recall FOLDER… [--markitdown PROGRAM] [--output FILE]
 
 Each program reads every file. The text of the program that finds most characters is the measure:
 the share of its word parts (up to four characters long, each as often as it occurs) that are in the
@@ -17,6 +17,8 @@ import sys
 import tempfile
 import unicodedata
 from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import docx
@@ -24,6 +26,7 @@ import openpyxl
 import pptx
 
 from langchain_swallow.documents.load import load_documents
+from langchain_swallow.evaluation.tables import Table, write_figures
 
 _LENGTH = 4
 # What markitdown writes of its own: labels, numbers of slides, names of pictures.
@@ -46,16 +49,11 @@ def pdftotext(path):
 
 
 def libreoffice(path):
-    """Presentations have no text filter, so they are printed."""
     with tempfile.TemporaryDirectory() as folder:
-        is_deck = path.suffix.lower() in (".ppt", ".pptx", ".odp")
-        target = "pdf" if is_deck else "txt:Text (encoded):UTF8"
-        profile = f"-env:UserInstallation={Path(tempfile.gettempdir(), 'recall').as_uri()}"
+        profile = f"-env:UserInstallation={Path(folder, 'profile').as_uri()}"
+        target = "txt:Text (encoded):UTF8"
         run("soffice", profile, "--headless", "--convert-to", target, "--outdir", folder, path)
-        made = next(Path(folder).iterdir(), None)
-        if made is None:
-            return ""
-        return pdftotext(made) if is_deck else made.read_text("utf-8", "replace")
+        return Path(folder, f"{path.stem}.txt").read_text("utf-8", "replace")
 
 
 def with_openpyxl(path):
@@ -80,7 +78,7 @@ def programs(markitdown):
     found = defaultdict(dict)
     for suffixes, name, read, program in (
         (".pdf", "pdftotext", pdftotext, "pdftotext"),
-        (".doc .docx .odt .rtf .ppt .pptx .odp", "LibreOffice", libreoffice, "soffice"),
+        (".doc .docx .odt .rtf", "LibreOffice", libreoffice, "soffice"),
         (".xlsx", "openpyxl", with_openpyxl, sys.executable),
         (".docx", "python-docx", with_python_docx, sys.executable),
         (".pptx", "python-pptx", with_python_pptx, sys.executable),
@@ -136,28 +134,35 @@ def main():
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--markitdown", help="program of markitdown, in an environment of its own")
     parser.add_argument("--worst", type=int, default=0, help="show this many files of each format")
+    parser.add_argument("--output", type=Path, help="file of figures")
     arguments = parser.parse_args()
     others = programs(arguments.markitdown)
     files = defaultdict(list)
     for path in sorted(p for folder in arguments.folders for p in folder.rglob("*") if p.is_file()):
         files[path.suffix.lower()].append(path)
-    print("| format | files | characters | best of the others | share of its text |")
-    print("|---|--:|--:|---|--:|")
+    rows = []
     for suffix, paths in files.items():
-        results = [(path, *measure(path, others[suffix])) for path in paths]
-        wanted = sum(total for _, _, total, *_ in results)
-        lost = sum(missing.total() for *_, missing, _, _ in results)
-        best = Counter(best for _, best, *_ in results if best)
-        share = f"{1 - lost / wanted:.2%}" if wanted else ""
+        with ThreadPoolExecutor(2) as pool:
+            results = list(pool.map(partial(measure, others=others[suffix]), paths))
+        wanted = sum(total for _, total, *_ in results)
+        lost = sum(missing.total() for _, _, missing, *_ in results)
+        best = Counter(best for best, *_ in results if best)
         named = ", ".join(f"{name} ({number})" for name, number in best.most_common())
         total = sum(own for *_, own, _ in results)
-        print(f"| {suffix[1:]} | {len(paths)} | {total:,} | {named} | {share} |", flush=True)
-        results.sort(key=lambda result: -result[3].total())
-        for path, name, total, missing, own, loaded in results[: arguments.worst]:
+        share = f"{1 - lost / max(1, wanted):.2%}"
+        rows.append([suffix[1:], str(len(paths)), f"{total:,}", named, share])
+        print(*rows[-1], flush=True)
+        worst = sorted(zip(paths, results, strict=True), key=lambda one: -one[1][2].total())
+        for path, (name, total, missing, own, loaded) in worst[: arguments.worst]:
             examples = " ".join(part for part, _ in missing.most_common(12))
             print(f"  {path.name}: {missing.total()} of {total} ({name}), own {own}: {examples}")
-            for report in (loaded.failed, loaded.left_out):
-                print(f"    {list(report.values())}"[:400]) if report else None
+            for report in filter(None, (loaded.failed, loaded.left_out)):
+                print(f"    {list(report.values())}"[:400])
+    columns = ["format", "files", "characters", "best of the others", "share of its text"]
+    table = Table("Text that is read", columns, rows)
+    print(table.markdown())
+    if arguments.output:
+        write_figures(arguments.output, [table], {"rows": rows})
 
 
 if __name__ == "__main__":
