@@ -1,6 +1,7 @@
 """Mail: headers and bodies in the encodings of Japanese mail, attachments, quotations."""
 
 import io
+import zipfile
 from email.message import EmailMessage
 
 import docx
@@ -180,6 +181,32 @@ def test_flowed_lines_are_joined():
     body = "会議は三階の \r\n第二会議室です。\r\n> 引用 \r\n-- \r\n山田"
     ((_, text),) = texts(eml(headers, body))
     assert text == "件名: a\n\n会議は三階の第二会議室です。\n> 引用 \n--\n山田"
+
+
+def test_archives_and_mail_are_read_in_each_other_to_a_depth():
+    inner = message("内")
+    inner.add_attachment(zipped(a=b"A"), maintype="x", subtype="x", filename="中.zip")
+    kinds = [(c.inside, c.error) for c in read_content(inner.as_bytes(), "a.eml")]
+    assert kinds == [("", ""), ("中.zip/a.txt", "")]
+    contents = read_content(zipped(b=inner.as_bytes(), ending=".eml"), "a.zip")
+    assert [(c.inside, "archive in an archive" in c.error) for c in contents] == [
+        ("b.eml", False),
+        ("b.eml/中.zip", True),
+    ]
+    for _ in range(8):
+        outer = message("外")
+        outer.add_attachment(inner)
+        inner = outer
+    *_, last = read_content(inner.as_bytes(), "a.eml")
+    assert "nested too deep" in last.error
+
+
+def zipped(ending=".txt", **files):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name + ending, data)
+    return buffer.getvalue()
 
 
 def test_an_encrypted_message_is_a_loss():
