@@ -9,6 +9,7 @@ once; an interrupted call is continued by the next one.
 import contextlib
 import functools
 import hashlib
+import importlib
 import json
 import os
 import shutil
@@ -108,11 +109,16 @@ def _announced(steps: int) -> Iterator[Any]:
         sys.stderr.write(f"{text}\n")
     had_bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
+    # Its bar has no switch.
+    reader: Any = importlib.import_module("transformers.modeling_gguf_pytorch_utils")
+    bar_of_reader = reader.tqdm
+    reader.tqdm = functools.partial(tqdm, disable=True)
     try:
         # `None` disables the bar where stderr is not a terminal.
         with tqdm(total=steps, desc=text, bar_format="{desc} {n}/{total}", disable=None) as bar:
             yield bar
     finally:
+        reader.tqdm = bar_of_reader
         if had_bars:
             logging.enable_progress_bar()
 

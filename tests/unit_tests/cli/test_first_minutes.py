@@ -108,3 +108,12 @@ def test_a_step_of_the_demo_model_is_whole_or_repeated(tmp_path):
         demo._build(target, build)
     assert (target / "weights").read_text() == "whole"
     assert len(built) == 2
+
+
+def test_the_assembly_of_the_demo_model_is_one_line_in_a_log(capsys):
+    from transformers import modeling_gguf_pytorch_utils as reader
+
+    with demo._announced(steps=2) as progress:
+        assert list(reader.tqdm([1, 2], desc="Converting")) == [1, 2]
+        progress.update(2)
+    assert len(capsys.readouterr().err.splitlines()) == 1
