@@ -20,7 +20,7 @@ from langchain_swallow.text.normalize import normalize
 from langchain_swallow.text.quantities import Quantity, quantities
 
 _COLUMN = re.compile(r"[^、;；]+")
-_PER = "(?:単位|ごと|毎に|おき|につき|当たり|あたり)"
+_PER = "(?:の?単位|ごと|毎に|おき|につき|当たり|あたり)"
 _TOPIC = re.compile("^[^、]{1,20}?は、?")
 _CLAUSE = re.compile(r"(?:[^、,;；。]|,(?=[0-9]))+")
 # A word in the headings counts as one in the row; one in a sentence before may belong to another.
