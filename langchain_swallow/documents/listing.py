@@ -56,7 +56,8 @@ def list_files(
             continue
         is_included = functools.partial(_is_included, path, include, exclude)
         for file in _files_in(path, recursive, is_included, readable, failed, left_out):
-            if file.suffix.lower() in readable and _stays_inside(file, path):
+            is_read = file.suffix.lower() in readable and not _belongs_to_index(file)
+            if is_read and _stays_inside(file, path):
                 files.append(file)
                 continue
             left_out.append(str(file))
@@ -119,6 +120,13 @@ def _matches(inside: Path, patterns: Sequence[str]) -> bool:
         for pattern in patterns
         for name in (inside.as_posix(), inside.name)
     )
+
+
+def _belongs_to_index(file: Path) -> bool:
+    """Whether a file is the manifest of an index, which may lie among the documents."""
+    if file.name != "manifest.json":
+        return False
+    return (file.parent / ".lock").exists() or any(file.parent.glob("*.sqlite"))
 
 
 def _stays_inside(file: Path, folder: Path) -> bool:

@@ -100,13 +100,12 @@ def found_note() -> str:
 def note(citation: Citation) -> str:
     """What people read next to a citation, in their language."""
     texts = {
-        "supported": ("文書と一致", "agrees with the document"),
-        "quoted": ("語句のみ一致、要確認", "words found only, please check"),
-        "not_found": ("文書で確認できず", "not found in the document"),
+        "supported": ("（文書と一致）", " (agrees with the document)"),
+        "quoted": ("（語句のみ一致、要確認）", " (words found only, please check)"),
+        "not_found": ("（文書で確認できず）", " (not found in the document)"),
     }
-    differs = "文書の内容と不一致", "differs from the document"
-    text = in_language(*(differs if citation.contradicted else texts[citation.status]))
-    return in_language(f"（{text}）", f" ({text})")
+    differs = "（文書の内容と不一致）", " (differs from the document)"
+    return in_language(*(differs if citation.contradicted else texts[citation.status]))
 
 
 def is_supported(citations: Sequence[Citation]) -> bool:

@@ -93,8 +93,8 @@ def _has_word(word: str, text: str) -> bool:
 def _fit(asked: Quantity, found: Sequence[Quantity]) -> float:
     """How well quantities name one that is asked for: 1 for the value, less for a range around it.
 
-    >>> _fit(quantities("4年")[0], quantities("3年以上5年未満"))
-    0.75
+    >>> round(_fit(quantities("4年")[0], quantities("3年以上5年未満")), 2)
+    0.83
     """
     if any(asked.agrees_with(other) for other in found):
         return 1.0

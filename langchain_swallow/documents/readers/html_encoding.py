@@ -18,7 +18,8 @@ def decode_page(data: bytes, name: str) -> Decoded:
 
     A wrong declaration, as many Japanese pages have, changes nothing.
 
-    >>> decode_page('<meta charset="iso-8859-6">وأعرب'.encode("iso-8859-6"), "a.html").encoding
+    >>> page = '<meta charset="iso-8859-6"><p>وأعرب عن أمله في أن يتوصل الجميع إلى اتفاق'
+    >>> decode_page(page.encode("iso-8859-6"), "a.html").encoding
     'iso-8859-6'
     """
     decoded = decode(data, name=name)

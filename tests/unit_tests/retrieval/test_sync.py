@@ -117,9 +117,9 @@ def test_what_cannot_be_read_again_keeps_its_passages(folder, store):
 
 
 def test_files_of_other_formats_are_told(folder, store):
-    (folder / "古い.doc").write_bytes(b"doc")
+    (folder / "古い.jtd").write_bytes(b"jtd")
     summary = sync_folder(store, folder)
-    assert summary.ignored == (str(folder / "古い.doc"),)
+    assert summary.ignored == (str(folder / "古い.jtd"),)
     assert str(summary) == "2 added, 1 ignored"
 
 

@@ -13,9 +13,9 @@ import pytest
 import pytest_socket
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.engines.server import client as server
 from langchain_swallow.engines.server import connection as server_connection
 from langchain_swallow.engines.server import errors as server_errors
+from langchain_swallow.engines.server import servers
 from langchain_swallow.engines.server.discovery import discover
 from langchain_swallow.engines.server.event_stream import EventDecoder, ServerSentEvent
 from langchain_swallow.errors import (
@@ -48,7 +48,7 @@ NOT_UTF8 = "東京".encode("euc_jp")
 def _quick(monkeypatch):
     """The same limits, in less time than a person would give them."""
     pytest_socket.enable_socket()
-    monkeypatch.setattr(server, "_FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(servers, "_FIRST_BACKOFF_S", 0.01)
     monkeypatch.setattr(server_connection, "_ERROR_BODY_LIMIT_S", 0.3)
 
 
@@ -753,7 +753,7 @@ def test_every_server_is_tried(serve, ask):
 
 
 def test_a_server_that_comes_later_is_taken_in(serve, ask, monkeypatch):
-    monkeypatch.setattr(server, "_REST_S", 0.05)
+    monkeypatch.setattr(servers, "_REST_S", 0.05)
     late, good = serve(get=Reply(b"", 502)), serve()
     llm = ask(late, good)
     assert _invoke(llm) == "はい"

@@ -60,7 +60,7 @@ def test_a_sentence_transformers_model_gets_each_prefix(encoder_folder):
 def test_half_precision_as_on_a_gpu_gives_about_the_same(tmp_path, monkeypatch, dtype):
     folder, texts = transformer_encoder(tmp_path), ["有給休暇は何日ですか。", "会議室は3階"]
     whole = np.array(SwallowEmbeddings(folder, device="cpu").embed_documents(texts))
-    monkeypatch.setattr(embeddings, "_dtype_on", lambda device: getattr(torch, dtype))
+    monkeypatch.setattr(embeddings, "_dtype_on", lambda device, model: getattr(torch, dtype))
     half = np.array(SwallowEmbeddings(folder, device="cpu").embed_documents(texts))
     assert np.linalg.norm(half, axis=1) == pytest.approx(np.ones(2), abs=1e-3)
     assert (half * whole).sum(axis=1) == pytest.approx(np.ones(2), abs=1e-3)
