@@ -311,6 +311,7 @@ def test_a_folder_of_another_content_has_another_key(tmp_path, monkeypatch):
     assert len(keys) == 6
 
 
+@pytest.mark.slow
 def test_keys_are_the_same_in_another_process(checkpoint):
     code = f"""
 from transformers import AutoModelForCausalLM, AutoTokenizer

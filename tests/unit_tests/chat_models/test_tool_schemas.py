@@ -635,7 +635,7 @@ class Small(BaseModel):
     率: float = 0.0
 
 
-@pytest.mark.parametrize("choice", ["auto", "any"])
+@pytest.mark.parametrize("choice", [pytest.param("auto", marks=pytest.mark.slow), "any"])
 def test_whatever_random_weights_say_a_call_is_valid(random_llm, choice):
     bound = random_llm.bind_tools([Small, plant], tool_choice=choice, parallel_tool_calls=True)
     schemas = {

@@ -490,6 +490,7 @@ def form(name, data):
     return head.encode() + data + b"\r\n--b--\r\n"
 
 
+@pytest.mark.slow
 async def test_a_client_that_leaves_ends_its_upload():
     embeddings = SlowEmbeddings()
     store = SwallowFAISS.from_texts(["何か。"], embeddings)

@@ -191,6 +191,7 @@ def test_time_grows_with_the_length_of_the_text(family):
     assert min(seconds(16_000), seconds(16_000)) < 10 * max(seconds(4000), 0.02)
 
 
+@pytest.mark.slow
 def test_a_megabyte_without_punctuation_is_split():
     text = "あ" * 1_000_000
     spans = chunk_spans(text, 300, estimate_tokens)

@@ -302,6 +302,7 @@ def test_merged_columns_of_graph_paper_are_said_once():
     ]
 
 
+@pytest.mark.slow
 def test_time_grows_with_the_number_of_blank_rows():
     rows = "".join(
         f'<row r="{2 * i + 1}"><c t="inlineStr"><is><t>品{i}</t></is></c><c><v>{i}</v></c></row>'

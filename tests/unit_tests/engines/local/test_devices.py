@@ -129,6 +129,7 @@ def test_a_model_is_warmed_up_before_its_memory_is_counted(monkeypatch):
     assert order == ["pass", "memory"]
 
 
+@pytest.mark.slow
 def test_bits_wait_for_no_outliers():
     assert loading._quantization_config("8bit", torch.bfloat16).llm_int8_threshold == 0.0
 

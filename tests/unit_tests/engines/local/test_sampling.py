@@ -65,7 +65,7 @@ def probabilities(logits, temperature, top_k, top_p, min_p):
 @pytest.mark.parametrize("top_p", [1.0, 0.95, 0.4])
 @pytest.mark.parametrize("top_k", [0, 25])
 @pytest.mark.parametrize("min_p", [0.0, 0.05, 0.3])
-@pytest.mark.parametrize("temperature", [0.7, 1.5])
+@pytest.mark.parametrize("temperature", [0.7, pytest.param(1.5, marks=pytest.mark.slow)])
 def test_tokens_are_drawn_as_often_as_transformers_would(
     spread, size, top_p, top_k, min_p, temperature
 ):
