@@ -19,7 +19,11 @@ from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.page_texts import FILE_OWNERS, FILE_PICKER, SCRIPT_TEXTS, TEXTS
-from langchain_swallow.serving.page_turns import PageTurns, page_requester
+from langchain_swallow.serving.page_turns import (
+    PageTurns,
+    page_requester,
+    use_browser_language,
+)
 from langchain_swallow.serving.settings import BOUNDS, MIN_ANSWER_TOKENS, rag_presets
 
 _MAX_SUGGESTIONS = 4
@@ -92,10 +96,12 @@ def create_page(assistant: Assistant) -> gr.Blocks:
 
         # Headings are shown only to people who may see their documents.
         def suggest(request: gr.Request) -> Any:
+            use_browser_language(request)
             store = assistant.documents(page_requester(request))
             return gr.update(examples=[{"text": text} for text in suggestions(store)])
 
         def picked(data: gr.SelectData, request: gr.Request) -> str:
+            use_browser_language(request)
             examples = suggestions(assistant.documents(page_requester(request)))
             number = data.index
             is_example = isinstance(number, int) and 0 <= number < len(examples)

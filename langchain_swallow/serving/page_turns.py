@@ -53,7 +53,7 @@ class PageTurns:
         """
         if not question.strip():
             return
-        _use_browser_language(request)
+        use_browser_language(request)
         lost = False
         try:
             try:
@@ -107,7 +107,7 @@ class PageTurns:
 
     def rate(self, request: gr.Request, session_id: str, data: gr.LikeData) -> None:
         """Record a rating of the answer with this text."""
-        _use_browser_language(request)
+        use_browser_language(request)
         good = data.liked is True or data.liked == "Like"
         match = _ANSWER_ID.search(str(data.value))
         try:
@@ -139,7 +139,7 @@ def page_requester(request: gr.Request) -> Person:
     return NOBODY if request.request is None else requester(request.request.scope)
 
 
-def _use_browser_language(request: gr.Request) -> None:
+def use_browser_language(request: gr.Request) -> None:
     """Set the language to the browser's, because Gradio runs events outside of their requests."""
     use_language(accepted_language(request.headers.get("accept-language", "")))
 
