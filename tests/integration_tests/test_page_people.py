@@ -39,7 +39,8 @@ def served(tmp_path_factory):
 
 def browser(served, name):
     """A browser in which a person has logged in."""
-    http = httpx.Client(base_url=served.url, follow_redirects=True, timeout=60)
+    headers = {"accept-language": "ja"}
+    http = httpx.Client(base_url=served.url, headers=headers, follow_redirects=True, timeout=60)
     assert http.post("/login", data={"token": served.tokens[name]}).status_code == 200
     return contextlib.closing(http)
 
@@ -75,7 +76,7 @@ def test_each_person_is_shown_their_documents(served, name):
         for seen in (page, suggested, picked, answered):
             assert TEXTS[group] not in seen
             assert f"{group}の章" not in seen
-    own = f"{name}の{name}の章について教えてください。"
+    own = f"{name}の「{name}の章」には何が書かれていますか。"
     assert (own in suggested, own in picked) == (name in TEXTS, name in TEXTS)
     assert {text for text in TEXTS.values() if text in answered} == {
         TEXTS[group] for group in (name, "*") if group in TEXTS

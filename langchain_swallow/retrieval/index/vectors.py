@@ -149,13 +149,16 @@ class Vectors:
 
     def scores(self, query: Array) -> Array:
         """Scores of all rows, in [0, 1], shape (n,)."""
+        return similarity(self._distances(query), self.metric)
+
+    def _distances(self, query: Array) -> Array:
         # BLAS is not used, because its sums depend on the number of threads.
         compare = faiss.fvec_L2sqr_ny if self.metric == "l2" else faiss.fvec_inner_products_ny
         query = np.ascontiguousarray(query, dtype=np.float32)
         distances = np.empty(len(self), dtype=np.float32)
         output, query_pointer = faiss.swig_ptr(distances), faiss.swig_ptr(query)
         compare(output, query_pointer, self._exact.get_xb(), self.dimension, len(self))
-        return similarity(distances, self.metric)
+        return distances
 
     def write(self, exact: Path, fast: Path) -> list[Path]:
         """Write the exact vectors and, if there is one, the graph.
@@ -235,18 +238,19 @@ class Vectors:
             parameters = faiss.SearchParameters(sel=row_filter.selector)
             count = row_filter.count
         distances, rows = self._exact.search(query[None], min(k + 1, count), params=parameters)
-        scores = similarity(distances[0], self.metric)
-        if count > k and scores[k - 1] == scores[k]:
+        # Not the scores: large inner products all have the score 1.
+        if count > k and distances[0][k - 1] == distances[0][k]:
             return self._first_of_equal(query, k, row_filter)
-        return SearchResult(rows[0][:k], scores[:k])
+        return SearchResult(rows[0][:k], similarity(distances[0][:k], self.metric))
 
     def _first_of_equal(self, query: Array, k: int, row_filter: RowFilter | None) -> SearchResult:
         """The best rows; of equal ones the first, while FAISS's choice depends on other rows."""
         admitted = np.arange(len(self)) if row_filter is None else np.flatnonzero(row_filter.mask)
-        scores = self.scores(query)[admitted]
-        near = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
-        kept = near[np.argsort(-scores[near], kind="stable")[:k]]
-        return SearchResult(admitted[kept], scores[kept])
+        distances = self._distances(query)[admitted]
+        farness = distances if self.metric == "l2" else -distances
+        near = np.flatnonzero(farness <= np.partition(farness, k - 1)[k - 1])
+        kept = near[np.argsort(farness[near], kind="stable")[:k]]
+        return SearchResult(admitted[kept], similarity(distances[kept], self.metric))
 
     def _search_graph(self, query: Array, k: int, row_filter: RowFilter | None) -> Nearest | None:
         """The nearest rows; `None` if the graph found too few, so that it may have missed some."""

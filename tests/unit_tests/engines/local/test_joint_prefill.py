@@ -8,6 +8,7 @@ from langchain_swallow.engines.local.attention import use_quick_attention
 from langchain_swallow.engines.local.engine import LocalEngine
 from langchain_swallow.engines.local.loading import engine_from
 from langchain_swallow.engines.local.model_runner import ModelRunner
+from langchain_swallow.engines.local.scheduler import PROMPT_TOKENS
 from langchain_swallow.engines.protocol import Request
 from langchain_swallow.errors import EngineError, OutOfMemoryError, SwallowError
 from tests.support import tiny_models
@@ -41,7 +42,10 @@ def engine_of(device, kind="llama", attention="sdpa", **options):
     model = tiny(kind, device=device, max_position_embeddings=2048).to(torch.bfloat16)
     model.set_attn_implementation(attention)
     use_quick_attention(model)
-    return LocalEngine(model, NoEnd(), context_window=2048, block=7, **options)
+    engine = LocalEngine(model, NoEnd(), context_window=2048, block=7, **options)
+    # That of a CPU, on every device.
+    engine.scheduler.max_prompt_tokens = PROMPT_TOKENS
+    return engine
 
 
 def prompts(own, shared=0):

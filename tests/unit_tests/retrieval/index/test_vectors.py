@@ -66,3 +66,27 @@ def test_lists_of_before_version_0_1_have_their_rows_in_order(rows, tmp_path):
     for number in range(0, 20, 2):
         assert read.search(rows[number], 1).rows[0] == number
         assert read.search(rows[number], 1, even).rows[0] == number
+
+
+@pytest.mark.parametrize("metric", ["ip", "l2", "cosine"])
+def test_the_nearest_are_found_also_where_all_scores_are_rounded_to_the_same(metric):
+    """The score of a large inner product, and of a large distance, is the same for all rows."""
+    rows = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    if metric != "cosine":
+        rows *= 1000
+    else:
+        rows /= np.linalg.norm(rows, axis=1)[:, None]
+    vectors = Vectors.build(rows, metric, "flat")
+    query = rows[7]
+    if metric == "l2":
+        nearest = np.argsort(((rows - query) ** 2).sum(1))[:10]
+    else:
+        nearest = np.argsort(-(rows @ query))[:10]
+    assert list(vectors.search(query, 10).rows) == list(nearest)
+
+
+@pytest.mark.parametrize("metric", ["ip", "l2"])
+def test_of_equal_rows_the_first_are_returned(metric):
+    rows = np.ones((30, 4), dtype=np.float32)
+    vectors = Vectors.build(rows, metric, "flat")
+    assert list(vectors.search(rows[0], 5).rows) == [0, 1, 2, 3, 4]
