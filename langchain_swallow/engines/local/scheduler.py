@@ -246,6 +246,10 @@ class Scheduler:
         """
         if not self.waiting:
             return None
+        begun = next((s for s in self.running if s.generated == 0 and s not in others), None)
+        # A prompt that a shorter one has passed over is not passed over by a longer one too.
+        if begun is not None and begun.to_prefill <= self.waiting[0].to_prefill:
+            return begun
         prompt = self.waiting[0].request.prompt_ids
         common = max(shared_length(other.ids, prompt) for other in others)
         if common - self._cache.known(prompt) >= _MIN_PREFIX_TO_WAIT_FOR:

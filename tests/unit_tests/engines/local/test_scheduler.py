@@ -155,6 +155,13 @@ def test_the_attention_mask_of_a_pass_has_a_limit(prompt_tokens):
     assert max(sum(len(one.ids) for one in work) for work in made) == prompt_tokens
 
 
+def test_a_prompt_that_is_all_but_computed_is_not_overtaken_by_its_like():
+    requests = Requests()
+    asked = [requests.ask(length) for length in (442, 73, 73, 1)]
+    requests.passes()
+    assert requests.first.index(asked[1]) < requests.first.index(asked[2])
+
+
 def test_an_answer_after_a_thought_does_not_wait_again():
     requests = Requests(max_batch=1)
     whole = threading.Event()  # any object
