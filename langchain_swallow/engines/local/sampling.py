@@ -125,7 +125,9 @@ def choose(samplers: Sequence[Sampler], logits: torch.Tensor) -> list[int]:
     drawn = [i for i in range(len(samplers)) if i not in tokens]
     for top_k in {samplers[i].top_k for i in drawn}:
         rows = [i for i in drawn if samplers[i].top_k == top_k]
-        tokens |= zip(rows, _draw([samplers[i] for i in rows], scores[rows], top_k), strict=True)
+        # Usually all of them, which need no copy.
+        alike = scores if len(rows) == len(samplers) else scores[rows]
+        tokens |= zip(rows, _draw([samplers[i] for i in rows], alike, top_k), strict=True)
     return [tokens[i] for i in range(len(samplers))]
 
 

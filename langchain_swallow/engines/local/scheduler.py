@@ -19,6 +19,7 @@ from langchain_swallow.engines.local.lookup import MAX_DRAFT
 from langchain_swallow.engines.local.sequence import Sequence
 from langchain_swallow.engines.protocol import Event
 
+# Maximum prefill tokens in one pass, unless the scheduler is given another number.
 PROMPT_TOKENS = 512
 # Maximum size of a pass's attention mask: its new tokens times the tokens of its longest prompt.
 # Without this limit, the memory of a pass would grow with the prompt.
@@ -94,10 +95,11 @@ class Scheduler:
         self._decode_tokens = decode_tokens
         self._joins_prompts = joins_prompts
         self._failure = failure
-        # Prefill tokens left until the next decode pass, and the prompts that raised this number.
         self.max_prompt_tokens = prompt_tokens
+        # Prefill tokens left until the next decode pass, and the prompts that raised this number.
         self._prompt_tokens = prompt_tokens
         self._favored: set[Sequence] = set()
+        # What requests that were queued are part of (`Request.part_of`).
         self._begun: weakref.WeakSet[Any] = weakref.WeakSet()
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
