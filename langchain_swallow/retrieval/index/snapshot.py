@@ -79,21 +79,24 @@ class Snapshot:
     def search(self, query: Array, k: int, filter: Filter | None = None) -> list[RowRef]:
         """The `k` best chunks that a filter admits, best first.
 
-        Of equal scores, the earlier chunk is first.
+        Of equally near chunks, the earlier one is first.
 
         Args:
             query: Vector from `prepare_vectors`, shape (dim,).
             k: Maximum number of chunks.
             filter: Metadata filter, or a function of a `Passage`; default `None`.
         """
-        refs: list[RowRef] = []
+        found: list[tuple[float, RowRef]] = []
         for number, part in enumerate(self.parts):
             mask = part.admitting(None if filter is None else _mask(part, filter))
             vectors = part.segment.vectors
             result = vectors.search(query, k, mask, is_exhaustive=self.is_exhaustive)
-            pairs = zip(result.rows.tolist(), result.scores.tolist(), strict=True)
-            refs += [RowRef(number, row, score) for row, score in pairs]
-        return sorted(refs, key=lambda hit: (-hit.score, hit.segment, hit.row))[:k]
+            columns = (result.farness.tolist(), result.rows.tolist(), result.scores.tolist())
+            found += [
+                (farness, RowRef(number, row, score))
+                for farness, row, score in zip(*columns, strict=True)
+            ]
+        return [ref for _, ref in sorted(found)[:k]]
 
     def scores(self, query: Array) -> Array:
         """Similarities of all chunks, in [0, 1], shape (n,), in the order of `everything`."""

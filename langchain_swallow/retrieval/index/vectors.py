@@ -49,9 +49,17 @@ _EVERY_ROW = faiss.SearchParameters(sel=faiss.IDSelectorAll())
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Rows of a segment and their scores in [0, 1], best first."""
+    """Rows of a segment, best first.
+
+    Args:
+        rows: Numbers of the rows.
+        farness: Squared L2 distances, or inner products with their sign changed; less is better.
+            Rows are compared by it, because large inner products all have the score 1.
+        scores: Scores in [0, 1].
+    """
 
     rows: NDArray[np.int64]
+    farness: Array
     scores: Array
 
 
@@ -140,12 +148,12 @@ class Vectors:
         row_filter = None if admitted is None else self._row_filter(admitted)
         k = min(k, len(self) if row_filter is None else row_filter.count)
         if k < 1:
-            return SearchResult(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
+            return self._result(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
         use_graph = not is_exhaustive and self._should_use_graph(row_filter)
         nearest = self._search_graph(query, k, row_filter) if use_graph else None
         if nearest is None:
             return self._search_exactly(query, k, row_filter)
-        return SearchResult(nearest[1], similarity(nearest[0], self.metric))
+        return self._result(nearest[1], nearest[0])
 
     def scores(self, query: Array) -> Array:
         """Scores of all rows, in [0, 1], shape (n,)."""
@@ -238,19 +246,24 @@ class Vectors:
             parameters = faiss.SearchParameters(sel=row_filter.selector)
             count = row_filter.count
         distances, rows = self._exact.search(query[None], min(k + 1, count), params=parameters)
-        # Not the scores: large inner products all have the score 1.
         if count > k and distances[0][k - 1] == distances[0][k]:
             return self._first_of_equal(query, k, row_filter)
-        return SearchResult(rows[0][:k], similarity(distances[0][:k], self.metric))
+        return self._result(rows[0][:k], distances[0][:k])
 
     def _first_of_equal(self, query: Array, k: int, row_filter: RowFilter | None) -> SearchResult:
         """The best rows; of equal ones the first, while FAISS's choice depends on other rows."""
         admitted = np.arange(len(self)) if row_filter is None else np.flatnonzero(row_filter.mask)
         distances = self._distances(query)[admitted]
-        farness = distances if self.metric == "l2" else -distances
+        farness = self._farness(distances)
         near = np.flatnonzero(farness <= np.partition(farness, k - 1)[k - 1])
         kept = near[np.argsort(farness[near], kind="stable")[:k]]
-        return SearchResult(admitted[kept], similarity(distances[kept], self.metric))
+        return self._result(admitted[kept], distances[kept])
+
+    def _result(self, rows: NDArray[np.int64], distances: Array) -> SearchResult:
+        return SearchResult(rows, self._farness(distances), similarity(distances, self.metric))
+
+    def _farness(self, distances: Array) -> Array:
+        return distances if self.metric == "l2" else -distances
 
     def _search_graph(self, query: Array, k: int, row_filter: RowFilter | None) -> Nearest | None:
         """The nearest rows; `None` if the graph found too few, so that it may have missed some."""

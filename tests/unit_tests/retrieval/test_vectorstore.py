@@ -85,6 +85,24 @@ def test_search_is_exact(texts, data):
     )
 
 
+@pytest.mark.parametrize("metric", ["ip", "l2", "cosine"])
+@pytest.mark.parametrize("filter", [None, {"half": 1}])
+def test_the_nearest_of_several_segments_come_first_where_scores_are_equal(metric, filter):
+    """The scores of large inner products, and of large distances, are rounded to 1 and to 0."""
+    rows = (1000 * np.random.default_rng(0).normal(size=(60, 4))).astype(np.float32)
+    names = [str(number) for number in range(60)]
+    store = SwallowFAISS(Fixed(dict(zip(names, rows.tolist(), strict=True))), metric=metric)
+    for added in (names[:51], names[51:]):
+        store.add_texts(added, [{"half": int(name) % 2} for name in added])
+    assert len(store.snapshot().parts) == 2
+    distances = -((rows - rows[7]) ** 2).sum(1) if metric == "l2" else rows @ rows[7]
+    if metric == "cosine":
+        distances = distances / np.linalg.norm(rows, axis=1)
+    nearest = [n for n in np.argsort(-distances).tolist() if filter is None or n % 2 == 1]
+    found = store.similarity_search("7", k=10, filter=filter)
+    assert [int(document.page_content) for document in found] == nearest[:10]
+
+
 def test_a_filter_is_applied_before_the_search(store):
     found = store.similarity_search("有給休暇は何日", k=2, filter={"部署": "経理"})
     assert [d.metadata["source"] for d in found] == ["2.md", "3.md"] or [
