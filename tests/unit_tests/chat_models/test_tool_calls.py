@@ -439,6 +439,7 @@ def bound():
     return engine, made
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     text=answers,
@@ -470,6 +471,7 @@ def test_every_answer_is_text_or_checked_calls_and_the_stream_says_the_same(
         assert whole.tool_calls or whole.invalid_tool_calls
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(text=answers, pieces=st.lists(st.integers(0, 9), max_size=20))
 def test_pieces_do_not_matter(text, pieces):
