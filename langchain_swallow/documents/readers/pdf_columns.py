@@ -1,9 +1,11 @@
 """Finds tables without ruling lines: lines whose words stand in the same three or more columns."""
 
 import itertools
+import re
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from langchain_swallow.documents.layout.vertical import Box
 from langchain_swallow.documents.readers.pdf_grid import Grid, GridCell
@@ -22,8 +24,24 @@ _MAX_PARTS_IN_CELL, _MIN_ALIGNED = 1.5, 0.6
 _MAX_CELL_LENGTH = 20
 # The maximum gap between the lines of a cell, in heights of a character.
 _MAX_LINE_GAP = 0.3
+_WORD = re.compile(r"\S+")
 # Two lines are level if their centers differ by at most this share of their height.
 _LEVEL = 0.4
+
+
+class Word(NamedTuple):
+    """Characters without white space between them, and where they are, in points."""
+
+    start: int
+    length: int
+    left: float
+    right: float
+    bottom: float
+    top: float
+
+    @property
+    def size(self) -> float:
+        return self.top - self.bottom
 
 
 @dataclass(slots=True)
@@ -50,6 +68,35 @@ class _Row:
     @property
     def y(self) -> float:
         return (self.top + self.bottom) / 2
+
+
+def placed_words(
+    line: tuple[int, int], place: Callable[[int], Box | None], raw: str
+) -> Iterator[Word]:
+    """Yield the words of a line.
+
+    Only their first and last characters are looked up, since finding the places of all characters
+    takes long: pdfium puts a space where the gap is wider than 0.25 em.
+
+    Args:
+        line: A half-open span of the page's characters.
+        place: The box of a character; `None` for white space.
+        raw: The page's characters.
+    """
+    for match in _WORD.finditer(raw, *line):
+        start, end = match.span()
+        first = last = place(start)
+        if end - start > 1:
+            last = place(end - 1)
+        if first and last:
+            yield Word(
+                start,
+                end - start,
+                min(first.left, last.left),
+                max(first.right, last.right),
+                min(first.bottom, last.bottom),
+                max(first.top, last.top),
+            )
 
 
 def aligned_grids(
@@ -122,24 +169,18 @@ def _continues(row: _Row, below: _Row) -> bool:
 
 
 def _row(line: tuple[int, int], place: Callable[[int], Box | None], raw: str) -> _Row | None:
-    start, end = line
-    words = len(raw[start:end].split())
+    words = sorted(placed_words(line, place, raw), key=lambda word: word.left)
     if not words:
         return None
-    # A line without spaces is one part; finding the places of all characters takes long.
-    indices = range(start, end) if words > 1 else {start, end - 1}
-    boxes = [box for box in map(place, indices) if box is not None]
-    if not boxes:
-        return None
-    size = statistics.median(box.top - box.bottom for box in boxes)
+    size = statistics.median(word.size for word in words)
     parts: list[_Part] = []
-    for box in sorted(boxes):
-        if parts and (words == 1 or box.left - parts[-1].right < _MIN_CELL_GAP * size):
-            parts[-1].right = max(parts[-1].right, box.right)
-            parts[-1].length += 1
+    for word in words:
+        if parts and word.left - parts[-1].right < _MIN_CELL_GAP * size:
+            parts[-1].right = max(parts[-1].right, word.right)
+            parts[-1].length += word.length
         else:
-            parts.append(_Part(box.left, box.right, 1))
-    return _Row(parts, min(box.bottom for box in boxes), max(box.top for box in boxes))
+            parts.append(_Part(word.left, word.right, word.length))
+    return _Row(parts, min(word.bottom for word in words), max(word.top for word in words))
 
 
 def _grid(rows: Sequence[_Row]) -> Grid | None:

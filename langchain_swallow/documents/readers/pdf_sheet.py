@@ -101,6 +101,7 @@ class Sheet:
         self._bounds = page.get_bbox()
         self._rotation = page.get_rotation()
         left, bottom, right, top = self._bounds
+        self._left, self._bottom = left, bottom
         self._height = top - bottom if self._rotation % 180 == 0 else right - left
         # Characters are identified by their index in this text; pdfium counts UTF-16 units.
         self._raw = textpage.get_text_range()
@@ -152,7 +153,9 @@ class Sheet:
 
     def _in_reading_order(self) -> Iterable[tuple[int, int]]:
         gaps = [*self._spaces.values(), *self._breaks.values()].count("\t")
-        return in_two_columns(self._lines, self._visible_box) if gaps >= MIN_ROWS else self._lines
+        if gaps < MIN_ROWS:
+            return self._lines
+        return in_two_columns(self._lines, self._visible_box, self._raw)
 
     def _is_space(self, index: int) -> bool:
         return self._raw[index].isspace()
@@ -310,7 +313,16 @@ class Sheet:
     def _character(self, index: int) -> Box:
         """The box of a character on the rotated page."""
         box = self._found
-        self._pdfium.FPDFText_GetLooseCharBox(self._handle, self._at(index), self._place_found)
+        at = index if self._is_plain else self._at(index)
+        self._pdfium.FPDFText_GetLooseCharBox(self._handle, at, self._place_found)
+        if self._rotation == 0:
+            # Not by `on_page`, which takes longer than pdfium.
+            return Box(
+                box.left - self._left,
+                box.bottom - self._bottom,
+                box.right - self._left,
+                box.top - self._bottom,
+            )
         return self._on_page(box.left, box.bottom, box.right, box.top)
 
     def _on_page(self, *box: float) -> Box:

@@ -35,8 +35,9 @@ class PageTable:
         self._spans: dict[GridCell, list[tuple[int, int]]] = {}
         self._values: dict[GridCell, list[str]] = {}
         self.characters: set[int] = set()
-        for start, end in lines:
-            self._take(start, end, place)
+        for line in lines:
+            if self._may_cross(line, place):
+                self._take(*line, place)
 
     @property
     def box(self) -> Box:
@@ -91,6 +92,13 @@ class PageTable:
             content = joined_lines(lines).replace("\t", " ")
             rows[cell.row].append(Cell(content, cell.columns, cell.rows))
         return spanned_rows(rows)
+
+    def _may_cross(self, line: tuple[int, int], place: Callable[[int], Box | None]) -> bool:
+        """Whether the ends of a line are not both above, or both below, the table."""
+        ends = [place(line[0]), place(line[1] - 1)]
+        heights = [end.y for end in ends if end is not None]
+        box = self._grid.box
+        return len(heights) < 2 or not (min(heights) > box.top or max(heights) < box.bottom)
 
     def _take(self, start: int, end: int, place: Callable[[int], Box | None]) -> None:
         """Take the characters of a line that are in cells."""

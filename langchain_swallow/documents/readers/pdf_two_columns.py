@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from langchain_swallow.documents.layout.vertical import Box
+from langchain_swallow.documents.readers.pdf_columns import placed_words
 
 _Span = tuple[int, int]
 
@@ -27,14 +28,17 @@ class _Split(NamedTuple):
     size: float
 
 
-def in_two_columns(lines: Sequence[_Span], place: Callable[[int], Box | None]) -> Iterator[_Span]:
+def in_two_columns(
+    lines: Sequence[_Span], place: Callable[[int], Box | None], raw: str
+) -> Iterator[_Span]:
     """Yield the lines, those of two columns divided, the left column first.
 
     Args:
         lines: The page's lines as half-open spans of its characters.
         place: The box of a character; `None` for white space.
+        raw: The page's characters.
     """
-    split = [(line, _widest_gap(line, place)) for line in lines]
+    split = [(line, _widest_gap(line, place, raw)) for line in lines]
     for has_gap, group in itertools.groupby(split, key=lambda pair: pair[1] is not None):
         pairs = [(line, gap) for line, gap in group if gap is not None or not has_gap]
         gaps = [gap for _, gap in pairs if gap is not None]
@@ -45,16 +49,14 @@ def in_two_columns(lines: Sequence[_Span], place: Callable[[int], Box | None]) -
             yield from (line for line, _ in pairs)
 
 
-def _widest_gap(line: _Span, place: Callable[[int], Box | None]) -> _Split | None:
-    boxes = [(index, box) for index in range(*line) if (box := place(index)) is not None]
-    if len(boxes) < 2 * _MIN_LENGTH:
+def _widest_gap(line: _Span, place: Callable[[int], Box | None], raw: str) -> _Split | None:
+    words = list(placed_words(line, place, raw))
+    if len(words) < 2 or sum(word.length for word in words) < 2 * _MIN_LENGTH:
         return None
-    (_, one), (at, other) = max(
-        itertools.pairwise(boxes), key=lambda pair: pair[1][1].left - pair[0][1].right
-    )
-    size = statistics.median(box.top - box.bottom for _, box in boxes)
+    one, other = max(itertools.pairwise(words), key=lambda pair: pair[1].left - pair[0].right)
+    size = statistics.median(word.size for word in words)
     is_wide = other.left - one.right >= _MIN_GAP * size
-    return _Split(at, one.right, other.left, size) if is_wide else None
+    return _Split(other.start, one.right, other.left, size) if is_wide else None
 
 
 def _are_columns(lines: Sequence[_Span], gaps: Sequence[_Split]) -> bool:

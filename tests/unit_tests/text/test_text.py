@@ -3,6 +3,7 @@
 import itertools
 import re
 import time
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +18,7 @@ from langchain_swallow.documents.layout.layout import (
 )
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.text.chunks import chunk_spans, estimate_tokens
-from langchain_swallow.text.normalize import normalize, normalize_with_offsets
+from langchain_swallow.text.normalize import _UNIFIED, normalize, normalize_with_offsets
 from langchain_swallow.text.sentences import sentence_spans
 from langchain_swallow.text.terms import character_ngrams, strip_question_words
 from tests.support.bm25 import BM25
@@ -226,6 +227,8 @@ def test_search_key_unifies_what_nfkc_leaves_apart():
     assert normalize("葛\U000e0100城の辻\U000e0101さん") == "葛城の辻さん"
     assert normalize("外字\ue000") == "外字\ue000"
     assert normalize("⻑⺠⻄⻘⻩⻭⻯⻲⼾⿊⾭⿈⾼⽊") == "長民西青黄歯竜亀戸黒青黄高木"
+    for char in map(chr, _UNIFIED):
+        assert normalize(char) == unicodedata.normalize("NFKC", char.translate(_UNIFIED)).casefold()
     key = normalize_with_offsets("第⻑は⺠の⼾")
     assert (key.text, key.origin) == ("第長は民の戸", (0, 1, 2, 3, 4, 5))
     original = "価格は㈱甲で１，０００円"
