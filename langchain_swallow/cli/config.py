@@ -10,12 +10,13 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from platformdirs import user_config_path
 
 from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.common import Renamed, Repeated, add_json, print_json
+from langchain_swallow.cli.old_names import OldName, renamed_note
 from langchain_swallow.cli.parsers import SECRET, CommandError, add_command, say
 
 if sys.version_info >= (3, 11):
@@ -42,6 +43,14 @@ _EXAMPLE = """
 # index = "/srv/索引"
 # port = 7860
 """
+
+
+class Setting(NamedTuple):
+    """What is set for an option: the value, where, and what is said if that is by an old name."""
+
+    value: Any
+    origin: str
+    note: str = ""
 
 
 def config_path() -> Path:
@@ -79,13 +88,15 @@ def apply_settings(commands: Mapping[str, argparse.ArgumentParser]) -> None:
     Raises:
         CommandError: The file is not valid TOML, or sets what no command has.
     """
-    settings = _read(config_path())
+    settings, notes = _read(config_path()), {}
     _check(settings, commands)
     for name, parser in commands.items():
         for action in _options(parser):
-            found = _setting(settings, name, action)
-            if found is not None:
-                action.default, action.required = found[0], False
+            if setting := _setting(settings, name, parser, action):
+                action.default, action.required = setting.value, False
+                notes[setting.note] = None
+    for note in filter(None, notes):
+        say(note)
 
 
 def _config(arguments: argparse.Namespace) -> int:
@@ -105,11 +116,10 @@ def _config(arguments: argparse.Namespace) -> int:
     settings, rows = _read(path), []
     for name, parser in arguments.all_commands.choices.items():
         for action in _options(parser):
-            found = _setting(settings, name, action)
-            if found is not None:
-                value = "…" if action.dest in SECRET else found[0]
+            if setting := _setting(settings, name, parser, action):
+                value = "…" if action.dest in SECRET else setting.value
                 rows.append({"command": name, "option": action.dest, "value": value,
-                             "from": found[1]})  # fmt: skip
+                             "from": setting.origin})  # fmt: skip
     if arguments.json:
         print_json({"file": str(path), "settings": rows}, default=str)
         return 0
@@ -138,7 +148,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _check(settings: Mapping[str, Any], commands: Mapping[str, argparse.ArgumentParser]) -> None:
-    options = {name: {a.dest for a in _options(parser)} for name, parser in commands.items()}
+    options = {
+        name: {n for action in _options(parser) for n in _names(parser, action)}
+        for name, parser in commands.items()
+    }
     everywhere = set().union(*options.values())
     for name, value in settings.items():
         if isinstance(value, dict):
@@ -180,17 +193,44 @@ def _known(name: str, names: set[str], problem: str) -> None:
 
 
 def _setting(
-    settings: Mapping[str, Any], command: str, action: argparse.Action
-) -> tuple[Any, str] | None:
-    """Value and origin of what is set for an option."""
-    variable = f"{_PREFIX}{action.dest.upper()}"
-    if variable in os.environ:
-        return _value(action, os.environ[variable], variable), f"${variable}"
-    for table, origin in ((settings.get(command, {}), f"[{command}]"), (settings, "top")):
-        if action.dest in table:
-            value = table[action.dest]
-            return _value(action, value, f"{config_path()}, {action.dest}"), f"file, {origin}"
+    settings: Mapping[str, Any],
+    command: str,
+    parser: argparse.ArgumentParser,
+    action: argparse.Action,
+) -> Setting | None:
+    """What is set for an option, by its name or an old one."""
+    names = _names(parser, action)
+    environment = {n: os.environ[_variable(n)] for n in names if _variable(n) in os.environ}
+    file = f"{config_path()}, "
+    for values, label, where, origin in (
+        (environment, _variable, "", ""),
+        (settings.get(command, {}), str, file, f"file, [{command}]"),
+        (settings, str, file, "file, top"),
+    ):
+        used = [name for name in names if name in values]
+        if not used:
+            continue
+        name, current = label(used[-1]), label(action.dest)
+        if len(used) > 1:
+            both = in_language(
+                f"{current} と、古い名前の {name} が両方あります。{name} を削除してください。",
+                f"{current} and {name}, its old name, are both set. Remove {name}.",
+            )
+            raise CommandError(where + both)
+        value = _value(names[used[0]], values[used[0]], where + name)
+        note = where + renamed_note(name, current) if name != current else ""
+        return Setting(value, origin if where else f"${name}", note)
     return None
+
+
+def _names(parser: argparse.ArgumentParser, action: argparse.Action) -> dict[str, argparse.Action]:
+    """The names by which an option can be set, the current one first, and how each is read."""
+    old = [a for a in parser._actions if isinstance(a, OldName) and a.current is action]
+    return {action.dest: action, **{one.old: one for one in old}}
+
+
+def _variable(name: str) -> str:
+    return f"{_PREFIX}{name.upper()}"
 
 
 def _value(action: argparse.Action, value: Any, origin: str) -> Any:
@@ -204,7 +244,10 @@ def _value(action: argparse.Action, value: Any, origin: str) -> Any:
                     f"{origin} must be true or false, not {value!r}.",
                 )
             )
-        return word in _TRUE
+        is_on = word in _TRUE
+        if isinstance(action, OldName):
+            return action.const if is_on else action.current.default
+        return is_on
     if isinstance(action, Repeated):
         parts = value if isinstance(value, list) else str(value).split()
         return [_one(action, part, origin) for part in parts]
@@ -238,5 +281,7 @@ def _options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
     return [
         action
         for action in parser._actions
-        if action.option_strings and action.dest not in without and not isinstance(action, Renamed)
+        if action.option_strings
+        and action.dest not in without
+        and not isinstance(action, Renamed | OldName)
     ]

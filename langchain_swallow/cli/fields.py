@@ -2,6 +2,7 @@
 
 import argparse
 import types
+from collections.abc import Sequence
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
@@ -10,6 +11,7 @@ from pydantic.fields import FieldInfo
 from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.common import Repeated
 from langchain_swallow.cli.numbers import at_least
+from langchain_swallow.cli.old_names import add_renamed
 from langchain_swallow.cli.parsers import default_note
 
 # How `None` is written for an option whose default it is not.
@@ -22,18 +24,21 @@ def option_name(name: str, field: FieldInfo) -> str:
     return field.alias or name
 
 
-def add_field(parser: Any, name: str, field: FieldInfo, **instead: Any) -> None:
+def add_field(
+    parser: Any, name: str, field: FieldInfo, old_names: Sequence[str] = (), **instead: Any
+) -> None:
     """The option of a field; what is not given is `None`, so that the field's default holds.
 
     Args:
         parser: A parser, or a group of one.
         name: The field's name.
         field: Made by `engines.options.option`.
+        old_names: Options that it was before.
         **instead: Arguments of `add_argument` in place of the field's.
     """
     text = about(field, is_default="default" in instead)
     options = {"help": text, "default": None, **_form(field), **instead}
-    parser.add_argument(f"--{option_name(name, field).replace('_', '-')}", **options)
+    add_renamed(parser, f"--{option_name(name, field)}".replace("_", "-"), old_names, **options)
 
 
 def about(field: FieldInfo, *, is_default: bool = False) -> str:

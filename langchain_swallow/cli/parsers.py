@@ -223,6 +223,7 @@ _JAPANESE = [
         r"\1 に \2 は指定できません。指定できる値: \3",
     ),
     (r"argument (\S+): invalid \S+ value: (.+)", r"\1 に \2 は指定できません。"),
+    (r"argument (\S+): not allowed with argument (\S+)", r"\1 は \2 と一緒に指定できません。"),
     (r"argument (\S+): (.+)", r"\1: \2"),
 ]
 

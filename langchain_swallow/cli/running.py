@@ -6,6 +6,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from langchain_swallow._system.language import in_language
+from langchain_swallow._system.renamed import renamed_fields
 from langchain_swallow.catalog import DEMO
 from langchain_swallow.chat_models.generation import GenerationOptions
 from langchain_swallow.cli.fields import add_field, option_name, option_value
@@ -16,16 +17,17 @@ from langchain_swallow.engines.registry import ENGINES, own_options
 # An option of each command by itself, and one that holds what no command line writes.
 _ELSEWHERE = ("model", "engine_options")
 # What is true of one model alone, and what answers depend on.
-_OF_A_MODEL = ("served_model", "tokenizer", "revision", "prompt_format")
-_IN_ANSWERS = ("served_model", "revision", "dtype", "quantization", "prompt_format")
+_OF_A_MODEL = ("served_model_name", "tokenizer", "revision", "prompt_format")
+_IN_ANSWERS = ("served_model_name", "revision", "dtype", "quantization", "prompt_format")
 
 
 def add_running(parser: Command) -> None:
     """The loading options of `ChatSwallow` by the same names; what is not given is its default."""
     group = parser.add_further(in_language("モデルの実行", "Engine"))
     for name, field in _fields().items():
-        names = {"choices": ("auto", *ENGINES)} if name == "engine" else {}
-        add_field(group, name, field, **names)
+        choices = {"choices": ("auto", *ENGINES)} if name == "engine" else {}
+        old_names = [f"--{r.old}" for r in renamed_fields(LoadingOptions) if r.field == name]
+        add_field(group, name, field, old_names, **choices)
 
 
 def add_model(parser: argparse.ArgumentParser, default: str | None = None) -> None:

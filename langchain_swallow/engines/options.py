@@ -7,8 +7,9 @@ line with their help and the tables of docs/parameters.md are generated from the
 import os
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr
 
+from langchain_swallow._system.renamed import RenamedField, RenamedFields
 from langchain_swallow.catalog import PromptFormat
 
 
@@ -58,8 +59,10 @@ def option(default: Any, about: str, ja: str, **more: Any) -> Any:
     return Field(**more, description=about, json_schema_extra={"ja": ja, **shown})
 
 
-class LoadingOptions(BaseModel):
+class LoadingOptions(RenamedFields):
     """Options that say which model to load, and how."""
+
+    served_model = RenamedField("served_model_name")
 
     model: str = option(
         "tokyotech-llm/Swallow-7b-instruct-v0.1",
@@ -92,7 +95,7 @@ class LoadingOptions(BaseModel):
         default_factory=_token_from_environment,
         alias="api_key",
     )
-    served_model: str | None = option(
+    served_model_name: str | None = option(
         None,
         "Name of the model on the server, where it is not the checkpoint's",
         "サーバーでのモデルの名前（チェックポイントの名前と違うとき）",

@@ -59,7 +59,7 @@ def connect(settings: LoadSettings) -> "ServerEngine":
     return ServerEngine(
         settings.base_urls,
         tokenizer_from_files(settings),
-        model=settings.served_model or settings.model,
+        model=settings.served_model_name or settings.model,
         api_key=settings.api_key,
         max_retries=settings.max_retries,
         context_window=settings.max_model_len,

@@ -107,7 +107,7 @@ def _served(url: str, models: list[dict[str, Any]], name: str) -> dict[str, Any]
     names = ", ".join(model["id"] for model in models) or "none"
     raise ModelUnavailableError(
         f"{shown_url(url)} does not serve {name!r}; it serves {shorten(names)}. "
-        "Pass one as served_model=."
+        "Pass one as served_model_name=."
     )
 
 

@@ -204,7 +204,7 @@ OTHERS = {
     "trust_remote_code": True, "prompt_format": "alpaca", "tensor_parallel_size": 2,
     "pipeline_parallel_size": 2, "max_model_len": 100, "gpu_memory_utilization": 0.5,
     "speculative": None, "engine_options": {"seed": 1}, "base_url": "http://a.example/v1",
-    "tokenizer": "a/b", "served_model": "a", "prompt_as": "text", "system_prompt": "英語で。",
+    "tokenizer": "a/b", "served_model_name": "a", "prompt_as": "text", "system_prompt": "英語で。",
     "max_tokens": 3, "reasoning": True, "reasoning_effort": "low", "max_reasoning_tokens": 9,
     "temperature": 0.5, "top_p": 0.5, "top_k": 3, "min_p": 0.1,
     "presence_penalty": 1.0, "repetition_penalty": 1.5, "seed": 1, "n": 2, "logprobs": True,

@@ -87,7 +87,7 @@ def test_every_option_is_described_in_both_languages(options):
 
 def test_every_loading_option_can_be_given_on_the_command_line():
     words = {
-        "engine": "vllm", "base_url": "http://a/v1", "api_key": "k", "served_model": "s",
+        "engine": "vllm", "base_url": "http://a/v1", "api_key": "k", "served_model_name": "s",
         "tokenizer": "t", "device": "cpu", "device_map": "auto", "dtype": "float32",
         "quantization": "4bit", "max_model_len": 9, "tensor_parallel_size": 2,
         "pipeline_parallel_size": 3, "gpu_memory_utilization": 0.5, "speculative": "none",

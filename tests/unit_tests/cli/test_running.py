@@ -53,11 +53,11 @@ def test_what_is_given_is_chat_swallows_and_nothing_else(command):
 
 def test_servers_and_what_is_theirs():
     arguments = parsed("ask", "--base-url", URL, "--base-url", OTHER, "--api-key", "sk",
-                       "--served-model", "swallow", "--tokenizer", "フォルダー")  # fmt: skip
+                       "--served-model-name", "swallow", "--tokenizer", "フォルダー")  # fmt: skip
     settings = ChatSwallow(**running(arguments)).load_settings(arguments.model)
     assert settings.base_urls == (URL, OTHER)
     assert settings.api_key == "sk"
-    assert settings.served_model == "swallow"
+    assert settings.served_model_name == "swallow"
     assert settings.tokenizer == "フォルダー"
     # Another model is served under another name, with another tokenizer.
     assert set(running(arguments, "demo")) == {"base_url", "api_key"}

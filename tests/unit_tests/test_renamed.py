@@ -1,0 +1,50 @@
+"""Old names of fields and arguments work, warn at the caller's line, and name the new one."""
+
+import pytest
+
+from langchain_swallow import ChatSwallow
+
+
+def chat(**fields):
+    return ChatSwallow(model="demo", **fields)
+
+
+# What makes the object, the old name and its value, the new name and its value.
+RENAMED = [
+    (chat, "served_model", "swallow", "served_model_name", "swallow"),
+]
+EACH = pytest.mark.parametrize(
+    ("make", "old", "old_value", "new", "value"), RENAMED, ids=[row[1] for row in RENAMED]
+)
+
+
+def warns(old, new):
+    return pytest.warns(DeprecationWarning, match=rf"^{old} of .* will be removed .* Use {new}\.$")
+
+
+@EACH
+def test_a_field_can_be_passed_by_its_old_name(make, old, old_value, new, value):
+    with warns(old, new) as caught:
+        made = make(**{old: old_value})
+    assert getattr(made, new) == value != getattr(make(), new)
+    assert made == make(**{new: value})
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+@EACH
+def test_a_field_can_be_read_and_set_by_its_old_name(make, old, old_value, new, value):
+    made = make()
+    with warns(old, new) as caught:
+        setattr(made, old, old_value)
+    assert getattr(made, new) == value
+    with warns(old, new):
+        assert getattr(made, old) == old_value
+    with warns(old, new):
+        assert getattr(make().model_copy(update={old: old_value}), new) == value
+    assert caught[0].filename == __file__
+
+
+@EACH
+def test_both_names_are_an_error(make, old, old_value, new, value):
+    with pytest.raises(ValueError, match=rf"got both {new} and {old}, .* Pass {new} only"):
+        make(**{old: old_value, new: value})
