@@ -63,6 +63,7 @@ class LoadingOptions(RenamedFields):
     """Options that say which model to load, and how."""
 
     served_model = RenamedField("served_model_name")
+    prompt_as = RenamedField("prompt_encoding")
 
     model: str = option(
         "tokyotech-llm/Swallow-7b-instruct-v0.1",
@@ -190,7 +191,7 @@ class LoadingOptions(RenamedFields):
         "How the prompt is written. By default as the checkpoint was trained",
         "プロンプトの形式（標準はチェックポイントのもの）",
     )
-    prompt_as: Literal["auto", "ids", "text"] = option(
+    prompt_encoding: Literal["auto", "ids", "text"] = option(
         "auto",
         "What a server is sent: token ids or text. auto finds out what it takes",
         "サーバーに送る形。トークン ID か文字列。auto は受け取れるものを調べる",

@@ -75,7 +75,7 @@ class TestClosingLlamaServer(ClosingConformance):
 
 
 def test_prompts_as_text_give_the_same_answers(checkpoint, swallow_server):
-    engine = connect(checkpoint, swallow_server, prompt_as="text")
+    engine = connect(checkpoint, swallow_server, prompt_encoding="text")
     prompt = (1, *engine.tokenizer.encode("東京工業大学の主なキャンパス"))
     by_text = ask(engine, Request(prompt_ids=prompt, max_tokens=LENGTH))
     engine.close()

@@ -85,7 +85,7 @@ class TestClosingServer(ClosingConformance):
 
 
 def test_prompts_as_text_give_the_same_answers(checkpoint, servers):
-    engine = connect(checkpoint, servers[0].base_url, prompt_as="text")
+    engine = connect(checkpoint, servers[0].base_url, prompt_encoding="text")
     prompt = (1, *engine.tokenizer.encode("東京工業大学の主なキャンパス"))
     by_text = text_of(ask(engine, Request(prompt_ids=prompt, max_tokens=LENGTH)))
     engine.close()

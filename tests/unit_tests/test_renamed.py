@@ -12,6 +12,7 @@ def chat(**fields):
 # What makes the object, the old name and its value, the new name and its value.
 RENAMED = [
     (chat, "served_model", "swallow", "served_model_name", "swallow"),
+    (chat, "prompt_as", "text", "prompt_encoding", "text"),
 ]
 EACH = pytest.mark.parametrize(
     ("make", "old", "old_value", "new", "value"), RENAMED, ids=[row[1] for row in RENAMED]

@@ -63,7 +63,7 @@ def connect(settings: LoadSettings) -> "ServerEngine":
         api_key=settings.api_key,
         max_retries=settings.max_retries,
         context_window=settings.max_model_len,
-        prompt_as=settings.prompt_as,
+        prompt_encoding=settings.prompt_encoding,
     )
 
 
@@ -79,8 +79,8 @@ class ServerEngine(LoopEngine):
             is tried, unless this is 0. Default: 2.
         context_window: Maximum number of tokens of prompt and answer together; `None` asks the
             server.
-        prompt_as: How prompts are sent: `"ids"`, `"text"`, or `"auto"` (default), which detects
-            what the server accepts.
+        prompt_encoding: How prompts are sent: `"ids"`, `"text"`, or `"auto"` (default), which
+            detects what the server accepts.
 
     No server is contacted before `prepare` or the first request.
 
@@ -101,14 +101,18 @@ class ServerEngine(LoopEngine):
         api_key: str | None = None,
         max_retries: int = 2,
         context_window: int | None = None,
-        prompt_as: str = "auto",
+        prompt_encoding: str = "auto",
     ) -> None:
         self.tokenizer = tokenizer
         self._max_retries = max_retries
         self._connection = Connection(api_key)
         self._context_window = context_window
         ask = partial(
-            discover, self._connection, model=model, tokenizer=tokenizer, prompt_as=prompt_as
+            discover,
+            self._connection,
+            model=model,
+            tokenizer=tokenizer,
+            prompt_encoding=prompt_encoding,
         )
         self.servers = Servers(base_urls, ask, max_retries)
         super().__init__()

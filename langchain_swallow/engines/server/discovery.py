@@ -28,7 +28,7 @@ _PROBE = "東京工業大学の主なキャンパスについて教えてくだ�
 
 
 async def discover(
-    connection: Connection, url: str, *, model: str, tokenizer: Tokenizer, prompt_as: str
+    connection: Connection, url: str, *, model: str, tokenizer: Tokenizer, prompt_encoding: str
 ) -> Flavor:
     """Query a server for what it serves and how it takes prompts.
 
@@ -37,7 +37,7 @@ async def discover(
         url: The server's address.
         model: Name of the model on the server; a server with only one model accepts any name.
         tokenizer: The checkpoint's tokenizer.
-        prompt_as: `"ids"`, `"text"`, or `"auto"`, which detects what the server accepts.
+        prompt_encoding: `"ids"`, `"text"`, or `"auto"`, which detects what the server accepts.
 
     Raises:
         EngineError: The server reports an error or does not answer.
@@ -57,9 +57,9 @@ async def discover(
     if probe := build_probe(kind, flavor.model):
         answer = await _complete(connection, flavor.completions_url(url), probe, [400])
         flavor = replace(flavor, grammars=parse_grammars(answer))
-    if prompt_as == "ids" or (prompt_as == "auto" and flavor.is_known):
+    if prompt_encoding == "ids" or (prompt_encoding == "auto" and flavor.is_known):
         return flavor
-    return await _detect_prompt_encoding(connection, url, flavor, tokenizer, prompt_as)
+    return await _detect_prompt_encoding(connection, url, flavor, tokenizer, prompt_encoding)
 
 
 def _read(url: str, response: httpx.Response) -> Any:
@@ -112,12 +112,12 @@ def _served(url: str, models: list[dict[str, Any]], name: str) -> dict[str, Any]
 
 
 async def _detect_prompt_encoding(
-    connection: Connection, url: str, flavor: Flavor, tokenizer: Tokenizer, prompt_as: str
+    connection: Connection, url: str, flavor: Flavor, tokenizer: Tokenizer, prompt_encoding: str
 ) -> Flavor:
     """Detect whether a server takes token ids, and if not, which text gives the same ids."""
     bos = tokenizer.bos_token_id
     ids = (*([] if bos is None else [bos]), *tokenizer.encode(_PROBE))
-    if prompt_as == "auto" and await _usage(connection, url, flavor, [ids[0]]) is not None:
+    if prompt_encoding == "auto" and await _usage(connection, url, flavor, [ids[0]]) is not None:
         return flavor
     forms = [
         replace(flavor, takes_ids=False, adds_bos=adds_bos, adds_space=adds_space)

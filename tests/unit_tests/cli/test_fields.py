@@ -93,7 +93,7 @@ def test_every_loading_option_can_be_given_on_the_command_line():
         "pipeline_parallel_size": 3, "gpu_memory_utilization": 0.5, "speculative": "none",
         "attn_implementation": "eager", "revision": "main", "cache_dir": "c",
         "local_files_only": True, "trust_remote_code": True, "prompt_format": "alpaca",
-        "prompt_as": "ids", "max_retries": 0,
+        "prompt_encoding": "ids", "max_retries": 0,
     }  # fmt: skip
     names = {field.alias or name for name, field in LoadingOptions.model_fields.items()}
     assert set(words) == names - {"model", "engine_options"}

@@ -348,7 +348,7 @@ def test_a_wrong_list_of_models_is_an_error_of_this_package(serve, ask, name):
     ids=repr,
 )  # fmt: skip
 def test_what_a_model_lacks_is_done_without(serve, ask, fields):
-    llm = ask(serve(get=Reply({"data": [{"id": "m", **fields}]})), prompt_as="ids")
+    llm = ask(serve(get=Reply({"data": [{"id": "m", **fields}]})), prompt_encoding="ids")
     assert _invoke(llm) == "はい"
     assert llm.context_window == 4096
 
@@ -541,7 +541,7 @@ async def test_what_constrains_a_server_is_found_out(serve, kind, status, answer
     url = serve(Reply(answer, status), Reply({"data": [{"id": "m", "owned_by": kind}]})).url
     connection = server_connection.Connection(None)
     flavor = await discover(
-        connection, url, model="m", tokenizer=trained_tokenizer(), prompt_as="ids"
+        connection, url, model="m", tokenizer=trained_tokenizer(), prompt_encoding="ids"
     )
     await connection.close()
     assert flavor.grammars == grammars
