@@ -16,6 +16,7 @@ from langchain_core.runnables.config import run_in_executor
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from pydantic import ConfigDict, Field
 
+from langchain_swallow._system.renamed import RenamedField, RenamedFields
 from langchain_swallow.retrieval.defaults import LEXICAL_WEIGHT
 from langchain_swallow.retrieval.fusion import Ranked, Scores
 from langchain_swallow.retrieval.index.neighbours import join_neighbors
@@ -36,7 +37,7 @@ _MIN_READ = 10
 _READ_GROWTH, _MAX_READ = 4, 1000
 
 
-class HybridRetriever(BaseRetriever):
+class HybridRetriever(RenamedFields, BaseRetriever):
     """Retriever that fuses BM25 over character 1-grams and 2-grams with dense similarity.
 
     The score of a chunk is the weighted sum of two scores in [0, 1]: BM25 divided by its upper
@@ -58,10 +59,10 @@ class HybridRetriever(BaseRetriever):
             the search. Default `None`.
         score_threshold: Minimum score of a returned chunk, in [0, 1]; default `None`. If a question
             shares no term with any chunk, the best chunk has the score 1 - lexical_weight.
-        least_lexical: Minimum BM25 score, in [0, 1], used together with `least_dense`. If no chunk
-            reaches either minimum, nothing is returned, and a RAG chain refuses without calling
-            the model. If one of the two is 0, the default, there is no minimum.
-        least_dense: Minimum similarity, in [0, 1]; default 0. A suitable value depends on the
+        min_lexical_score: Minimum BM25 score, in [0, 1], used together with `min_dense_score`. If
+            no chunk reaches either minimum, nothing is returned, and a RAG chain refuses without
+            calling the model. If one of the two is 0, the default, there is no minimum.
+        min_dense_score: Minimum similarity, in [0, 1]; default 0. A suitable value depends on the
             embedding model.
         reranker: Reorders the best candidates by reading the question and a chunk together, such
             as `SwallowReranker`. Default `None`.
@@ -84,14 +85,17 @@ class HybridRetriever(BaseRetriever):
     `dense_score`, and with a reranker `rerank_score`.
     """
 
+    least_lexical = RenamedField("min_lexical_score")
+    least_dense = RenamedField("min_dense_score")
+
     store: SwallowFAISS
     k: int = Field(default=4, ge=1)
     lexical_weight: float = Field(default=LEXICAL_WEIGHT, ge=0, le=1)
     words: bool = False
     filter: Any = None
     score_threshold: float | None = Field(default=None, ge=0, le=1)
-    least_lexical: float = Field(default=0.0, ge=0, le=1)
-    least_dense: float = Field(default=0.0, ge=0, le=1)
+    min_lexical_score: float = Field(default=0.0, ge=0, le=1)
+    min_dense_score: float = Field(default=0.0, ge=0, le=1)
     reranker: Any = None
     diversity: float = Field(default=0.0, ge=0, le=1)
     one_per_document: bool = False
@@ -120,7 +124,7 @@ class HybridRetriever(BaseRetriever):
         ranked = self._ranked(
             snapshot, keywords, vector, filter if filter is not None else self.filter
         )
-        if not ranked.reach(self.least_lexical, self.least_dense):
+        if not ranked.reach(self.min_lexical_score, self.min_dense_score):
             return []
         min_score = self.score_threshold if score_threshold is None else score_threshold
         choosing = bool(self.reranker or self.diversity or self.one_per_document)

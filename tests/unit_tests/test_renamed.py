@@ -2,17 +2,26 @@
 
 import pytest
 
-from langchain_swallow import ChatSwallow
+from langchain_swallow import ChatSwallow, HybridRetriever, SwallowFAISS
+from tests.support.embeddings import CharacterEmbeddings
+
+STORE = SwallowFAISS(CharacterEmbeddings())
 
 
 def chat(**fields):
     return ChatSwallow(model="demo", **fields)
 
 
+def hybrid(**fields):
+    return HybridRetriever(store=STORE, **fields)
+
+
 # What makes the object, the old name and its value, the new name and its value.
 RENAMED = [
     (chat, "served_model", "swallow", "served_model_name", "swallow"),
     (chat, "prompt_as", "text", "prompt_encoding", "text"),
+    (hybrid, "least_lexical", 0.2, "min_lexical_score", 0.2),
+    (hybrid, "least_dense", 0.9, "min_dense_score", 0.9),
 ]
 EACH = pytest.mark.parametrize(
     ("make", "old", "old_value", "new", "value"), RENAMED, ids=[row[1] for row in RENAMED]

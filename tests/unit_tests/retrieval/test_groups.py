@@ -107,7 +107,7 @@ def questions(store, rng, documents):
             {"neighbours": 2},
             {"filter": condition},
             {"diversity": 0.5, "one_per_document": True},
-            {"least_lexical": 0.2, "least_dense": 0.6},
+            {"min_lexical_score": 0.2, "min_dense_score": 0.6},
             {"score_threshold": 0.4},
         ]
     )

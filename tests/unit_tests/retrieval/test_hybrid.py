@@ -206,12 +206,12 @@ def test_few_shared_words_leave_the_choice_to_the_vectors():
 
 
 def test_a_question_without_evidence_finds_nothing(store):
-    retriever = HybridRetriever(store=store, least_lexical=0.1, least_dense=0.95)
+    retriever = HybridRetriever(store=store, min_lexical_score=0.1, min_dense_score=0.95)
     assert retriever.invoke("会議室はどこですか。")[0].page_content == TEXTS[1]
     # Every word of it in the passage: enough without the vectors, and the other way round.
-    by_words = retriever.model_copy(update={"least_dense": 1.0})
+    by_words = retriever.model_copy(update={"min_dense_score": 1.0})
     assert by_words.invoke("会議室はどこですか。")
-    by_vectors = retriever.model_copy(update={"least_lexical": 1.0})
+    by_vectors = retriever.model_copy(update={"min_lexical_score": 1.0})
     assert by_vectors.invoke(TEXTS[1])
     assert retriever.invoke("野球部の監督は誰ですか。") == []
     assert retriever.invoke("会議室はどこですか。", filter={"部署": "なし"}) == []
