@@ -19,7 +19,7 @@ from pydantic import ConfigDict, Field
 from langchain_swallow._system.renamed import RenamedField, RenamedFields
 from langchain_swallow.retrieval.defaults import LEXICAL_WEIGHT
 from langchain_swallow.retrieval.fusion import Ranked, Scores
-from langchain_swallow.retrieval.index.neighbours import join_neighbors
+from langchain_swallow.retrieval.index.neighbors import join_neighbors
 from langchain_swallow.retrieval.index.segment import Passage
 from langchain_swallow.retrieval.index.snapshot import Snapshot
 from langchain_swallow.retrieval.rerankers import Reranker

@@ -10,7 +10,7 @@ earlier.py     vectors in the layout of versions before 0.2.0
 current.py     the current snapshot, in memory or in a folder; transactions
 filters.py     evaluates metadata filters on a segment
 snapshot.py    several segments as one index: search, change, merge
-neighbours.py  joins chunks to their neighbors in the section
+neighbors.py   joins chunks to their neighbors in the section
 origins.py     locations of the files that chunks are from
 metric.py      prepares vectors for a metric, and converts distances to scores
 files.py       writes files; errors of a full disk, file permissions
