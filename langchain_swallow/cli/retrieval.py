@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.numbers import at_least
+from langchain_swallow.cli.old_names import add_renamed
 from langchain_swallow.cli.parsers import Command
 from langchain_swallow.cli.running import add_max_tokens
 
@@ -40,8 +41,10 @@ def add_retrieval(parser: Command) -> None:
             "BM25 over words as well as n-grams; needs the extra sudachi",
         ),
     )
-    group.add_argument(
-        "--neighbours",
+    add_renamed(
+        group,
+        "--neighbors",
+        ["--neighbours"],
         type=at_least(0),
         default=0,
         metavar="N",
@@ -74,7 +77,7 @@ def build_retriever(arguments: argparse.Namespace, store: "SwallowFAISS", llm: A
         k=arguments.k,
         filter=arguments.filter,
         words=arguments.words,
-        neighbours=arguments.neighbours,
+        neighbors=arguments.neighbors,
         reranker=SwallowReranker(arguments.reranker) if arguments.reranker else None,
     )
     if arguments.expand == "queries":

@@ -69,7 +69,7 @@ class HybridRetriever(RenamedFields, BaseRetriever):
         diversity: From 0, the default, which takes the best chunks, to 1, which takes the chunks
             that differ most from each other (maximal marginal relevance).
         one_per_document: Whether to return only the best chunk of each source; default `False`.
-        neighbours: Number of chunks of the same section, before and after each one, to join to it;
+        neighbors: Number of chunks of the same section, before and after each one, to join to it;
             default 0.
         candidates: Number of chunks among which `reranker`, `diversity` and `one_per_document`
             select; default 50.
@@ -87,6 +87,7 @@ class HybridRetriever(RenamedFields, BaseRetriever):
 
     least_lexical = RenamedField("min_lexical_score")
     least_dense = RenamedField("min_dense_score")
+    neighbours = RenamedField("neighbors")
 
     store: SwallowFAISS
     k: int = Field(default=4, ge=1)
@@ -99,7 +100,7 @@ class HybridRetriever(RenamedFields, BaseRetriever):
     reranker: Any = None
     diversity: float = Field(default=0.0, ge=0, le=1)
     one_per_document: bool = False
-    neighbours: int = Field(default=0, ge=0)
+    neighbors: int = Field(default=0, ge=0)
     candidates: int = Field(default=_CANDIDATES, ge=1)
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -190,9 +191,9 @@ class HybridRetriever(RenamedFields, BaseRetriever):
         self, snapshot: Snapshot, hits: Sequence["ScoredChunk"], ranked: Ranked
     ) -> list[Document]:
         passages = [hit.passage for hit in hits]
-        if self.neighbours:
+        if self.neighbors:
             numbers = [hit.number for hit in hits]
-            passages = join_neighbors(snapshot, numbers, passages, self.neighbours)
+            passages = join_neighbors(snapshot, numbers, passages, self.neighbors)
         return [
             Document(
                 id=passage.id,

@@ -22,6 +22,7 @@ RENAMED = [
     (chat, "prompt_as", "text", "prompt_encoding", "text"),
     (hybrid, "least_lexical", 0.2, "min_lexical_score", 0.2),
     (hybrid, "least_dense", 0.9, "min_dense_score", 0.9),
+    (hybrid, "neighbours", 2, "neighbors", 2),
 ]
 EACH = pytest.mark.parametrize(
     ("make", "old", "old_value", "new", "value"), RENAMED, ids=[row[1] for row in RENAMED]

@@ -26,7 +26,7 @@ ASK = ["ask", "-i", "索引", "問"]
         (ASK, "-k", "四つ", "from 1"),
         (ASK, "-k", "1.5", "from 1"),
         (ASK, "--max-tokens", "0", "from 1"),
-        (ASK, "--neighbours", "-1", "from 0"),
+        (ASK, "--neighbors", "-1", "from 0"),
         (ASK, "--max-model-len", "0", "from 1"),
         (["chat"], "--max-tokens", "0", "from 1"),
         (["index", "文書", "-o", "索引"], "--chunk-tokens", "0", "from 1"),

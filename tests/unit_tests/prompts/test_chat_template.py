@@ -240,7 +240,7 @@ def test_escaping_reads_the_same_and_keeps_the_length():
         ([("assistant", "はい")], [("user", ""), ("assistant", "はい")]),
         ([("system", "s")], [("system", "s"), ("user", "")]),
     ],
-    ids=["systems", "neighbours", "assistant first", "system only"],
+    ids=["systems", "neighbors", "assistant first", "system only"],
 )
 def test_folding_drops_nothing(messages, folded):
     assert fold_turns(messages) == folded

@@ -104,7 +104,7 @@ def questions(store, rng, documents):
     options = {"store": store, "k": k, "lexical_weight": rng.choice([0.0, 0.68, 1.0])}
     options |= rng.choice(
         [
-            {"neighbours": 2},
+            {"neighbors": 2},
             {"filter": condition},
             {"diversity": 0.5, "one_per_document": True},
             {"min_lexical_score": 0.2, "min_dense_score": 0.6},

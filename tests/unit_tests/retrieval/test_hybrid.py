@@ -163,22 +163,22 @@ def test_diversity_prefers_what_differs():
     assert [d.page_content for d in found] == [texts[0], texts[2]]
 
 
-def test_neighbours_join_the_section_and_nothing_else():
+def test_neighbors_join_the_section_and_nothing_else():
     text = "".join(f"第{i}文は{'あ' * 10}です。" for i in range(12))
     whole = Document(text, metadata={"source": "a", "headings": "章"})
     other = Document("まったく別の話。" * 3, metadata={"source": "a", "headings": "別"})
     chunks = JapaneseTextSplitter(40, len).split_documents([whole, other])
     store = SwallowFAISS.from_documents(chunks, CharacterEmbeddings())
     for count in (1, 2, 20):
-        retriever = HybridRetriever(store=store, k=1, neighbours=count)
+        retriever = HybridRetriever(store=store, k=1, neighbors=count)
         (found,) = retriever.invoke("第6文は何ですか。")
         start, end = found.metadata["start_index"], found.metadata["end_index"]
         assert found.page_content == text[start:end]
         assert "第6文" in found.page_content
     assert (start, end) == (0, len(text))
-    # A neighbour that was deleted is not there, and what lies beyond it does not touch.
+    # A neighbor that was deleted is not there, and what lies beyond it does not touch.
     store.delete([d.id for d in store.documents if "第8文" in d.page_content])
-    (found,) = HybridRetriever(store=store, k=1, neighbours=20).invoke("第6文は何ですか。")
+    (found,) = HybridRetriever(store=store, k=1, neighbors=20).invoke("第6文は何ですか。")
     assert found.page_content == text[: found.metadata["end_index"]]
     assert found.metadata["end_index"] < len(text)
 

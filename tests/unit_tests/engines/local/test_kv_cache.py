@@ -20,7 +20,7 @@ def cache_of(**options):
 
 
 def compute(cache, slots, new):
-    """Write tokens behind those that neighbouring slots have: each token's keys are its id."""
+    """Write tokens behind those that neighboring slots have: each token's keys are its id."""
     window = Window(cache.memory, slots[0].row, [len(s.ids) for s in slots], len(new[0]))
     keys = torch.tensor(new, dtype=torch.float32)[:, None, :, None].expand(-1, 2, -1, 3)
     for layer in range(LAYERS):
