@@ -33,12 +33,16 @@ def add_retrieval(parser: Command) -> None:
             """Filter on metadata, such as '{"page": {"$lt": 9}}'""",
         ),
     )
-    group.add_argument(
-        "--words",
-        action="store_true",
+    add_renamed(
+        group,
+        "--bm25-tokenizer",
+        ["--words"],
+        {"nargs": 0, "const": "sudachi"},
+        choices=("ngram", "sudachi"),
+        default="ngram",
         help=in_language(
-            "BM25 で単語も数える。[sudachi] のインストールが必要",
-            "BM25 over words as well as n-grams; needs the extra sudachi",
+            "BM25 で数える単位。sudachi は単語も数える（エクストラ sudachi が必要）",
+            "Terms of BM25; sudachi also counts words (needs the extra sudachi)",
         ),
     )
     add_renamed(
@@ -76,7 +80,7 @@ def build_retriever(arguments: argparse.Namespace, store: "SwallowFAISS", llm: A
         store=store,
         k=arguments.k,
         filter=arguments.filter,
-        words=arguments.words,
+        tokenizer=arguments.bm25_tokenizer,
         neighbors=arguments.neighbors,
         reranker=SwallowReranker(arguments.reranker) if arguments.reranker else None,
     )

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from functools import lru_cache
+from typing import Any, Literal
 
 import numpy as np
 from langchain_core.callbacks import (
@@ -24,9 +24,10 @@ from langchain_swallow.retrieval.index.segment import Passage
 from langchain_swallow.retrieval.index.snapshot import Snapshot
 from langchain_swallow.retrieval.rerankers import Reranker
 from langchain_swallow.retrieval.vectorstore import Filter, SwallowFAISS, adapt_filter
+from langchain_swallow.text.normalize import normalize
 from langchain_swallow.text.passages import copy_key, passage_text
 from langchain_swallow.text.surrogates import replace_surrogates
-from langchain_swallow.text.terms import strip_question_words, sudachi_terms
+from langchain_swallow.text.terms import Tokenizer, strip_question_words, sudachi_terms
 
 # Candidates for the steps that select among them: reranker, diversity, one chunk per document.
 _CANDIDATES = 50
@@ -53,8 +54,10 @@ class HybridRetriever(RenamedFields, BaseRetriever):
         k: Number of chunks to return; default 4.
         lexical_weight: Weight of BM25 and proximity, in [0, 1]; the vectors have the rest. Default
             0.68.
-        words: Whether BM25 counts words (by Sudachi, extra `sudachi`) and 2-grams, instead of
-            1-grams and 2-grams. Default `False`.
+        tokenizer: The terms that BM25 counts: `"ngram"`, the default, for 1-grams and 2-grams;
+            `"sudachi"` for words and 2-grams, so that spelling variants (引っ越し, 引越) match
+            (extra `sudachi`); or a function from a text to its terms. It gets normalized texts
+            (NFKC, lower case): those of chunks, and the question without its question words.
         filter: Metadata filter or function of a Document, as for the store. It is applied before
             the search. Default `None`.
         score_threshold: Minimum score of a returned chunk, in [0, 1]; default `None`. If a question
@@ -88,11 +91,16 @@ class HybridRetriever(RenamedFields, BaseRetriever):
     least_lexical = RenamedField("min_lexical_score")
     least_dense = RenamedField("min_dense_score")
     neighbours = RenamedField("neighbors")
+    words = RenamedField(
+        "tokenizer",
+        convert=lambda words: "sudachi" if words else "ngram",
+        restore=lambda tokenizer: tokenizer == "sudachi",
+    )
 
     store: SwallowFAISS
     k: int = Field(default=4, ge=1)
     lexical_weight: float = Field(default=LEXICAL_WEIGHT, ge=0, le=1)
-    words: bool = False
+    tokenizer: Literal["ngram", "sudachi"] | Tokenizer = "ngram"
     filter: Any = None
     score_threshold: float | None = Field(default=None, ge=0, le=1)
     min_lexical_score: float = Field(default=0.0, ge=0, le=1)
@@ -156,7 +164,7 @@ class HybridRetriever(RenamedFields, BaseRetriever):
     def _ranked(
         self, snapshot: Snapshot, keywords: str, vector: Scores, filter: Filter | None
     ) -> Ranked:
-        lexical = snapshot.lexical_scores(keywords, self._terms)
+        lexical = snapshot.lexical_scores(keywords, self._terms())
         dense = snapshot.scores(vector)
         admitted = None if filter is None else snapshot.admitted(adapt_filter(filter))
         return Ranked(lexical, dense, self.lexical_weight, admitted)
@@ -220,9 +228,18 @@ class HybridRetriever(RenamedFields, BaseRetriever):
         )
         return [documents[i] for i in chosen]
 
-    @cached_property
-    def _terms(self) -> Any:
-        return sudachi_terms() if self.words else None
+    def _terms(self) -> Tokenizer | None:
+        """The function that BM25 uses; `None` for n-grams, which the index has already."""
+        if self.tokenizer == "ngram":
+            return None
+        return sudachi_terms() if self.tokenizer == "sudachi" else _normalizing(self.tokenizer)
+
+
+# The index keeps statistics per function, so the same tokenizer is always the same function.
+@lru_cache
+def _normalizing(tokenizer: Tokenizer) -> Tokenizer:
+    """A tokenizer of search keys, which questions already are, as one of texts."""
+    return lambda text: tokenizer(normalize(text))
 
 
 # Metadata key for a document's number in the snapshot. It is removed before the documents return.

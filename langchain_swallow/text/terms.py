@@ -5,6 +5,7 @@ LangChain's default BM25 splits at spaces, which Japanese does not have: its rec
 docs/benchmarks.md). `retrieval.index.bm25` counts the terms.
 """
 
+import functools
 import re
 import threading
 from collections.abc import Callable
@@ -58,11 +59,12 @@ def strip_question_words(question: str) -> str:
     return keywords if _WORD.search(keywords) else key
 
 
+@functools.cache
 def sudachi_terms() -> Tokenizer:
     """Return a tokenizer that adds words to the 2-grams: Sudachi's short units, normalized.
 
     Inflected forms and spelling variants become the same term (引っ越し, 引越). Particles are left
-    out. Several threads may use the tokenizer at the same time.
+    out. There is one tokenizer per process, which several threads may use at the same time.
 
     Raises:
         MissingDependencyError: The `sudachi` extra is not installed.

@@ -23,6 +23,7 @@ RENAMED = [
     (hybrid, "least_lexical", 0.2, "min_lexical_score", 0.2),
     (hybrid, "least_dense", 0.9, "min_dense_score", 0.9),
     (hybrid, "neighbours", 2, "neighbors", 2),
+    (hybrid, "words", True, "tokenizer", "sudachi"),
 ]
 EACH = pytest.mark.parametrize(
     ("make", "old", "old_value", "new", "value"), RENAMED, ids=[row[1] for row in RENAMED]

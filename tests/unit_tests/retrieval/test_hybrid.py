@@ -73,17 +73,33 @@ def test_full_width_letters_find_their_half_width_ones(store):
 
 def test_words_meet_in_their_normalised_form(store):
     store.add_texts(["引っ越しの手当は100,000円とする。"])
-    found = HybridRetriever(store=store, k=1, words=True, lexical_weight=1).invoke("引越")
+    found = HybridRetriever(store=store, k=1, tokenizer="sudachi", lexical_weight=1).invoke("引越")
     assert found[0].page_content.startswith("引っ越し")
     terms = sudachi_terms()
     assert set(terms("引越")) & set(terms("引っ越し")) == {"引っ越し"}
     assert "は" not in terms("手当は")
 
 
+def test_terms_are_those_of_a_function(store):
+    store.add_texts(["番号 X-7 の鍵", "番号 X-8 の鍵"])
+    retriever = HybridRetriever(store=store, k=1, tokenizer=str.split, lexical_weight=1)
+    found = [retriever.invoke(f"鍵 X-{number}")[0] for number in (7, 8)]
+    assert [d.page_content[3:6] for d in found] == ["X-7", "X-8"]
+    assert found[0].metadata["lexical_score"] > 0
+    # A part of a term is not the term.
+    assert retriever.invoke("X")[0].metadata["lexical_score"] == 0
+    # A copy with another tokenizer does not keep the old one.
+    copied = retriever.model_copy(update={"tokenizer": "ngram"})
+    assert copied.invoke("X")[0].metadata["lexical_score"] > 0
+    with pytest.raises(ValueError, match="'ngram' or 'sudachi'"):
+        HybridRetriever(store=store, tokenizer="mecab")
+
+
 def test_words_without_sudachi_name_the_extra(store, monkeypatch):
     monkeypatch.setitem(sys.modules, "sudachipy", None)
+    sudachi_terms.cache_clear()
     with pytest.raises(MissingDependencyError, match=r"pip install langchain-swallow\[sudachi\]"):
-        HybridRetriever(store=store, words=True).invoke("引越")
+        HybridRetriever(store=store, tokenizer="sudachi").invoke("引越")
 
 
 def test_documents_added_later_are_found(store):
