@@ -16,7 +16,7 @@ from langchain_core.runnables.config import run_in_executor
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from pydantic import ConfigDict, Field
 
-from langchain_swallow._system.renamed import RenamedField, RenamedFields
+from langchain_swallow._system.renamed import RenamedField, RenamedFields, warn_renamed
 from langchain_swallow.retrieval.defaults import LEXICAL_WEIGHT
 from langchain_swallow.retrieval.fusion import Ranked, Scores
 from langchain_swallow.retrieval.index.neighbors import join_neighbors
@@ -82,7 +82,7 @@ class HybridRetriever(RenamedFields, BaseRetriever):
     be equal too.
 
     You can also pass `k`, `filter` and `score_threshold` per call: `invoke(question, k=8)`. The
-    option `like` of a call is a text that resembles the chunk to find.
+    option `hypothetical_document` of a call is a text that resembles the chunk to find.
 
     The metadata of a returned document has its scores: `score`, `lexical_score`, `proximity_score`,
     `dense_score`, and with a reranker `rerank_score`.
@@ -121,14 +121,19 @@ class HybridRetriever(RenamedFields, BaseRetriever):
         k: int | None = None,
         filter: Filter | None = None,
         score_threshold: float | None = None,
+        hypothetical_document: str = "",
         like: str = "",
     ) -> list[Document]:
+        if like:
+            new = "hypothetical_document"
+            warn_renamed("like", new, "HybridRetriever", has_new=bool(hypothetical_document))
+            hypothetical_document = like
         snapshot = self.store.snapshot()
         query = replace_surrogates(query)
         if not len(snapshot) or not query.strip():
             return []
         limit = self.k if k is None else k
-        vector = self.store.query_vector(query, like)
+        vector = self.store.query_vector(query, hypothetical_document)
         keywords = strip_question_words(query)
         ranked = self._ranked(
             snapshot, keywords, vector, filter if filter is not None else self.filter

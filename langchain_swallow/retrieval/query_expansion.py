@@ -104,14 +104,16 @@ class HyDERetriever(BaseRetriever):
     ) -> list[Document]:
         config: Any = {"callbacks": run_manager.get_child()}
         text = message_text(self.llm.invoke(_answer_messages(query), config))
-        return self.retriever.invoke(query, config, **{**options, "like": text})
+        options["hypothetical_document"] = text
+        return self.retriever.invoke(query, config, **options)
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **options: Any
     ) -> list[Document]:
         config: Any = {"callbacks": run_manager.get_child()}
         text = message_text(await self.llm.ainvoke(_answer_messages(query), config))
-        return await self.retriever.ainvoke(query, config, **{**options, "like": text})
+        options["hypothetical_document"] = text
+        return await self.retriever.ainvoke(query, config, **options)
 
 
 def _answer_messages(query: str) -> list[BaseMessage]:

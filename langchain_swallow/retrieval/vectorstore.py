@@ -366,17 +366,17 @@ class SwallowFAISS(VectorStore):
         )
         return [_document(p) for p in snapshot.passages([refs[i] for i in chosen])]
 
-    def query_vector(self, query: str, like: str = "") -> NDArray[np.float32]:
+    def query_vector(self, query: str, hypothetical_document: str = "") -> NDArray[np.float32]:
         """The vector to search with for a question, shape (dim,).
 
         Args:
             query: The question.
-            like: A text that resembles the chunks to find. Its vector is averaged with the
-                question's. Default: none.
+            hypothetical_document: A text that resembles the chunks to find. Its vector is averaged
+                with the question's. Default: none.
         """
         rows = [self._embedding.embed_query(replace_surrogates(query))]
-        if like.strip():
-            rows += self._embedding.embed_documents([replace_surrogates(like)])
+        if hypothetical_document.strip():
+            rows += self._embedding.embed_documents([replace_surrogates(hypothetical_document)])
         mean = prepare_vectors(rows, self._metric).mean(axis=0, keepdims=True)
         return prepare_vectors(mean, self._metric)[0]
 

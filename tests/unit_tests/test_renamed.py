@@ -60,3 +60,14 @@ def test_a_field_can_be_read_and_set_by_its_old_name(make, old, old_value, new, 
 def test_both_names_are_an_error(make, old, old_value, new, value):
     with pytest.raises(ValueError, match=rf"got both {new} and {old}, .* Pass {new} only"):
         make(**{old: old_value, new: value})
+
+
+def test_an_option_of_a_call_can_be_passed_by_its_old_name():
+    store = SwallowFAISS.from_texts(["会議室は3階。", "日当は2,000円。"], CharacterEmbeddings())
+    retriever = HybridRetriever(store=store, k=1, lexical_weight=0)
+    assert retriever.invoke("会議") != retriever.invoke("会議", hypothetical_document="日当は。")
+    with warns("like", "hypothetical_document"):
+        found = retriever.invoke("会議", like="日当は。")
+    assert found == retriever.invoke("会議", hypothetical_document="日当は。")
+    with pytest.raises(ValueError, match="got both hypothetical_document and like"):
+        retriever.invoke("会議", like="日当は。", hypothetical_document="日当は。")
