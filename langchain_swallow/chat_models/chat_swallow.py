@@ -48,7 +48,7 @@ from langchain_swallow.chat_models.streams import AsyncStream, Stream
 from langchain_swallow.chat_models.thinking import ThinkingRequest, Thought, build_thought
 from langchain_swallow.chat_models.tool_forms import tool_form
 from langchain_swallow.engines.options import hub_token
-from langchain_swallow.engines.protocol import Engine, Request
+from langchain_swallow.engines.protocol import Engine, Request, release_cpu_threads
 from langchain_swallow.prompts import drops_first_space, encode, encode_text
 from langchain_swallow.prompts.messages import to_turns
 from langchain_swallow.prompts.template_messages import to_template_messages
@@ -415,7 +415,7 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
                     yield chunk
 
     def _release_cpu_threads(self, call: dict[str, Any]) -> None:
-        self._load(call).make_way()
+        release_cpu_threads(self._load(call))
 
     def _answered_by(self, engine: Engine, options: dict[str, Any]) -> AnsweredBy:
         tools = self._form(options, engine.tokenizer).tools

@@ -63,7 +63,7 @@ class LoopEngine:
         check_fits(request, self.context_window)
         return asyncio.run_coroutine_threadsafe(self._serve(request, sink), self._loop)
 
-    def make_way(self) -> None:
+    def release_cpu_threads(self) -> None:
         """Do nothing: the calling thread holds no resource that this engine needs."""
 
     def close(self) -> None:

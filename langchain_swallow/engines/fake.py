@@ -86,7 +86,7 @@ class FakeEngine:
     def cancel(self) -> None:
         """Do nothing: the answer is complete when `submit` returns."""
 
-    def make_way(self) -> None:
+    def release_cpu_threads(self) -> None:
         """Do nothing: the engine has no threads."""
 
     def close(self) -> None:

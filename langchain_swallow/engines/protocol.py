@@ -6,8 +6,9 @@ The caller passes a `Sink`, a function that the engine calls with each event fro
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
+from langchain_swallow._system.renamed import warn_renamed
 from langchain_swallow.errors import EngineError, PromptOverflowError
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
@@ -198,11 +199,20 @@ class Engine(Protocol):
     def submit(self, request: Request, sink: Sink) -> Ticket:
         """Queue a request; `sink` gets chunks, then one `Finish` or one exception."""
 
-    def make_way(self) -> None:
+    def release_cpu_threads(self) -> None:
         """Release the calling thread's CPU threads, because it is about to wait for answers."""
 
     def close(self) -> None:
         """Free the device; running requests end with `EngineError`."""
+
+
+def release_cpu_threads(engine: Any) -> None:
+    """Call `release_cpu_threads` of an engine, also if it has the method's old name, `make_way`."""
+    name = "release_cpu_threads"
+    if not hasattr(engine, name):
+        warn_renamed("make_way", name, type(engine).__name__)
+        name = "make_way"
+    getattr(engine, name)()
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from langchain_swallow.engines.protocol import Engine
+from langchain_swallow.engines.protocol import Engine, release_cpu_threads
 from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.engines.tokenizers import forget_tokenizer, tokenizer_from_files
 from langchain_swallow.prompts.tokenizer import Tokenizer
@@ -113,7 +113,7 @@ def _start(settings: LoadSettings) -> Engine:
     # Loading runs in the calling thread, so that Ctrl-C ends it and frees what was loaded.
     engine: Engine = load(settings)
     # Loading leaves OpenMP threads behind, which would compete with the engine's.
-    engine.make_way()
+    release_cpu_threads(engine)
     return engine
 
 

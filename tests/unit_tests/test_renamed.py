@@ -3,7 +3,9 @@
 import pytest
 
 from langchain_swallow import ChatSwallow, HybridRetriever, SwallowFAISS
+from langchain_swallow.engines.fake import FakeEngine
 from tests.support.embeddings import CharacterEmbeddings
+from tests.support.tokenizers import trained_tokenizer
 
 STORE = SwallowFAISS(CharacterEmbeddings())
 
@@ -71,3 +73,18 @@ def test_an_option_of_a_call_can_be_passed_by_its_old_name():
     assert found == retriever.invoke("会議", hypothetical_document="日当は。")
     with pytest.raises(ValueError, match="got both hypothetical_document and like"):
         retriever.invoke("会議", like="日当は。", hypothetical_document="日当は。")
+
+
+def test_an_engine_can_have_the_old_name_of_a_method():
+    class OwnEngine(FakeEngine):
+        release_cpu_threads = property()
+        released = 0
+
+        def make_way(self):
+            self.released += 1
+
+    engine = OwnEngine(["はい", "はい"], trained_tokenizer())
+    llm = ChatSwallow.from_engine(engine, model="demo")
+    with warns("make_way", "release_cpu_threads"):
+        assert llm.batch(["問", "問"])[0].content == "はい"
+    assert engine.released == 1

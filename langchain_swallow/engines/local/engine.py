@@ -180,7 +180,7 @@ class LocalEngine:
         sequence = self._sequence(request, sink)
         # The engine's own thread submits the answer that follows a thought.
         if threading.current_thread() is not self._thread:
-            self.make_way()
+            self.release_cpu_threads()
         with self._wake:
             if self._closed_because:
                 raise EngineError(self._closed_because)
@@ -202,7 +202,7 @@ class LocalEngine:
         if request.grammar:
             self._grammars.mask(request.grammar)
 
-    def make_way(self) -> None:
+    def release_cpu_threads(self) -> None:
         """Release the calling thread's OpenMP threads, so that the engine can use the cores."""
         if self._device.type == "cpu":
             release_openmp_threads()

@@ -489,7 +489,7 @@ class Endless:
             self.running += 1
         return Ticket()
 
-    def make_way(self):
+    def release_cpu_threads(self):
         pass
 
     def close(self):

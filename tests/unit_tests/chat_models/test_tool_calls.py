@@ -83,7 +83,7 @@ class Scripted:
     def cancel(self):
         self.cancelled += 1
 
-    def make_way(self):
+    def release_cpu_threads(self):
         pass
 
     def close(self):
