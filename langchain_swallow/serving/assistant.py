@@ -232,16 +232,16 @@ class Assistant:
         """
         self.count_request(session)
         client = session.client or session.id
-        if self._uploading[client] >= self.limits.client_at_once:
+        if self._uploading[client] >= self.limits.concurrent_client_uploads:
             raise BusyError(
                 in_language(
-                    f"同時に送れるのは {self.limits.client_at_once} 件までです。",
-                    f"A client may send {self.limits.client_at_once} uploads at a time.",
+                    f"同時に送れるのは {self.limits.concurrent_client_uploads} 件までです。",
+                    f"A client may send {self.limits.concurrent_client_uploads} uploads at a time.",
                 ),
                 status=429,
                 retry_after_s=5,
             )
-        if self._uploading.total() >= self.limits.at_once:
+        if self._uploading.total() >= self.limits.concurrent_uploads:
             raise BusyError(
                 in_language(
                     "ほかの文書を読んでいます。しばらくしてからもう一度送ってください。",

@@ -54,8 +54,9 @@ class Limits:
         passages: Maximum number of chunks of one file. Default: 5,000.
         session_passages: Maximum number of chunks of all files of a session. Default: 20,000.
         all_passages: Maximum number of chunks of all sessions together. Default: 200,000.
-        at_once: Maximum number of concurrent upload requests. Default: 8.
-        client_at_once: Maximum number of concurrent upload requests of one client. Default: 4.
+        concurrent_uploads: Maximum number of concurrent upload requests. Default: 8.
+        concurrent_client_uploads: Maximum number of concurrent upload requests of one client.
+            Default: 4.
         pictures: Maximum number of scanned pages and pictures of one file that OCR recognizes. The
             others are left out. Default: 100.
     """
@@ -65,8 +66,8 @@ class Limits:
     passages: int = 5000
     session_passages: int = 20_000
     all_passages: int = 200_000
-    at_once: int = 8
-    client_at_once: int = 4
+    concurrent_uploads: int = 8
+    concurrent_client_uploads: int = 4
     pictures: int = 100
 
     @property

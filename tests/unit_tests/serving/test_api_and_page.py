@@ -550,7 +550,7 @@ async def test_a_file_that_fails_takes_no_other_with_it(error):
 
 
 async def test_uploads_have_places_and_those_without_one_are_told_to_wait():
-    made = assistant(limits=Limits(at_once=3, client_at_once=2))
+    made = assistant(limits=Limits(concurrent_uploads=3, concurrent_client_uploads=2))
     async with client(create_api(made)) as http:
         mine, other = await new_session(http), made.sessions.create("10.0.0.2")
         third = made.sessions.create("10.0.0.3")
