@@ -101,7 +101,9 @@ class BindableChatModel(BaseChatModel):
                 early. The error contains the text.
         """
         if method not in get_args(Method):
-            raise ValueError(f"Unknown method {method!r}. Use one of {get_args(Method)}.")
+            raise ValueError(
+                f"Unknown method {method!r}. Use one of {', '.join(get_args(Method))}."
+            )
         traced = {
             "kwargs": {"method": method, "strict": strict},
             "schema": traced_schema(schema),

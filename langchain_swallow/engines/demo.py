@@ -72,7 +72,10 @@ def _assemble(folder: Path, dtype: torch.dtype) -> None:
         _build(weights, lambda target: _save_weights(source, target, dtype))
         progress.update(2)
         if child.wait() != 0:
-            raise ModelUnavailableError("The demo model's tokenizer could not be converted.")
+            raise ModelUnavailableError(
+                "The demo model's tokenizer could not be converted; the reason is above. Try "
+                "again, or use another model."
+            )
         progress.update()
     shutil.copytree(tokenizer, weights, dirs_exist_ok=True)
     _write_manifest(weights)
@@ -93,7 +96,10 @@ def _build(target: Path, build: Callable[[Path], None]) -> None:
             os.replace(built, target)
     # The child of an interrupted call may have been first.
     if not target.exists():
-        raise ModelUnavailableError(f"The demo model could not be written to {target.parent}.")
+        raise ModelUnavailableError(
+            f"The demo model could not be written to {target.parent}. Make the folder writable, or "
+            "set XDG_CACHE_HOME to another one."
+        )
 
 
 @contextlib.contextmanager

@@ -116,7 +116,7 @@ class _Vocabulary:
 
     def __call__(self, text: str) -> list[int]:
         if not isinstance(text, str):
-            raise TypeError("Pass a string.")
+            raise TypeError(f"Pass a string, not {type(text).__name__}.")
         return self._encode(text)
 
 

@@ -105,8 +105,8 @@ def check_fits(request: Request, context_window: int) -> None:
     prompt, tokens = len(request.prompt_ids), request.max_tokens
     if prompt + tokens > context_window:
         raise PromptOverflowError(
-            f"{prompt} prompt tokens and max_tokens={tokens} are {prompt + tokens}, the context "
-            f"window is {context_window}."
+            f"The prompt has {prompt} tokens and max_tokens={tokens}: together {prompt + tokens}, "
+            f"but the context window is {context_window}. Shorten the prompt or lower max_tokens."
         )
 
 

@@ -202,7 +202,9 @@ class VLLMEngine(LoopEngine):
         detokenizer: Detokenizer,
     ) -> Finish:
         if reason not in ("stop", "length"):
-            raise EngineError(f"vLLM ended the answer: {reason}.")
+            raise EngineError(
+                f"vLLM ended the answer with the reason {reason!r}. Ask again, or see its log."
+            )
         return Finish(
             reason="length" if reason == "length" else "stop",
             prompt_tokens=len(request.prompt_ids),

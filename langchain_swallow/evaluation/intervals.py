@@ -62,7 +62,7 @@ def estimate_ratio(sums: Sequence[float], weights: Sequence[float]) -> Estimate:
     """
     totals = np.array([sums, weights], dtype=float)
     if not totals[1].sum() > 0:
-        raise ValueError("There is nothing to average.")
+        raise ValueError("The mean of no values is not defined. Pass at least one value.")
     count = totals.shape[1]
     draws = np.random.default_rng(_SEED).integers(count, size=(_RESAMPLES, count))
     drawn = totals[:, draws].sum(axis=2)

@@ -229,10 +229,13 @@ def _parts(
     arguments: Mapping[str, Any],
 ) -> list[Part]:
     if format not in get_args(PromptFormat):
-        raise PromptError(f"Unknown prompt format {format!r}. Use one of {get_args(PromptFormat)}.")
+        raise PromptError(
+            f"Unknown prompt format {format!r}. Use one of {', '.join(get_args(PromptFormat))}."
+        )
     if on_control_text not in get_args(OnControlText):
         raise PromptError(
-            f"Unknown on_control_text {on_control_text!r}. Use one of {get_args(OnControlText)}."
+            f"Unknown on_control_text {on_control_text!r}. Use one of "
+            f"{', '.join(get_args(OnControlText))}."
         )
     if format == "tokenizer":
         if tokenizer is None or not select_chat_template(tokenizer):

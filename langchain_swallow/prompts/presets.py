@@ -92,7 +92,7 @@ def get_preset(name: str) -> Preset:
     try:
         return _presets[name]
     except KeyError:
-        raise ValueError(f"Unknown preset {name!r}. There are {', '.join(_presets)}.") from None
+        raise ValueError(f"Unknown preset {name!r}. Use one of {', '.join(_presets)}.") from None
 
 
 def list_presets() -> list[Preset]:

@@ -99,8 +99,8 @@ def create_rag_chain(
     chosen = get_preset(preset) if isinstance(preset, str) else preset
     if set(chosen.variables) != {"context", "question"}:
         raise ValueError(
-            f"Preset {chosen.name!r} has the variables {chosen.variables}; "
-            "a RAG preset has context and question."
+            f"Preset {chosen.name!r} has the variables {', '.join(chosen.variables)}. Use a preset "
+            "with context and question, such as 質問応答."
         )
     if min_relevance is not None:
         check_relevance(llm, min_relevance)
@@ -117,7 +117,7 @@ def as_output(
 ) -> Runnable[RagInput, Answer] | Runnable[RagInput, AIMessage]:
     """The chain, with a conversion to messages if they are wanted."""
     if output not in get_args(Output):
-        raise ValueError(f"Unknown output {output!r}. Use one of {get_args(Output)}.")
+        raise ValueError(f"Unknown output {output!r}. Use one of {', '.join(get_args(Output))}.")
     return chain | AnswerToMessage() if output == "message" else chain
 
 
@@ -194,7 +194,7 @@ class _Flow:
         packed = pack(merged(documents), lambda shown: count(messages(shown)) <= budget)
         if not packed:
             raise PromptOverflowError(
-                f"The question has {len(question)} characters: no passage fits beside it into "
+                f"The question has {len(question)} characters and leaves no room for a passage in "
                 f"{budget} prompt tokens. Shorten the question or lower max_tokens."
             )
         return messages(packed), best_at_both_ends(packed)

@@ -27,8 +27,8 @@ Progress = Callable[[int, int], None]
 # A translation may take more tokens than its original.
 _TRANSLATED_SHARE = 0.6
 _ROUNDS = 8
-# Tokens of the shortest part that is worth asking for.
-_LEAST = 16
+# A shorter part is not worth a request.
+_MIN_PART_TOKENS = 16
 # What is said around a schema.
 _SCHEMA_WORDS = 64
 
@@ -64,8 +64,8 @@ def create_summary_chain(
         parts = prompt.parts(joined)
         if len(parts) >= len(before) > 1 or round == _ROUNDS:
             raise PromptOverflowError(
-                f"Summaries of {len(before)} parts do not fit into fewer. Lower max_tokens, so "
-                "that they are shorter."
+                f"The summaries of {len(before)} parts do not fit into fewer than {len(parts)} "
+                "parts. Lower max_tokens, so that summaries are shorter."
             )
         return parts
 
@@ -205,19 +205,24 @@ class _Prompt:
         """
         budget = self._budget()
         empty = budget.count(self._messages(""))
-        most = budget.prompt - empty
-        if self._answered_in_full:
-            most = min(most, int(budget.answer * _TRANSLATED_SHARE))
-        if most < _LEAST:
+        longest = budget.prompt - empty
+        if longest < _MIN_PART_TOKENS:
             raise PromptOverflowError(
-                f"Beside the instructions and an answer of {budget.answer} tokens there is no room "
-                "for a text. Lower max_tokens, or raise it for a translation."
+                f"max_tokens={budget.answer} leaves {max(longest, 0)} tokens of the context window "
+                "for the text. Lower max_tokens."
             )
+        if self._answered_in_full:
+            longest = min(longest, int(budget.answer * _TRANSLATED_SHARE))
+            if longest < _MIN_PART_TOKENS:
+                raise PromptOverflowError(
+                    f"max_tokens={budget.answer} cuts off the translation of even a short part. "
+                    "Raise max_tokens."
+                )
 
         def count(part: str) -> int:
             return budget.count(self._messages(part)) - empty
 
-        return [text[start:end] for start, end in chunk_spans(text, most, count, overlap=0)]
+        return [text[start:end] for start, end in chunk_spans(text, longest, count, overlap=0)]
 
     def ask(self, parts: Sequence[str], config: RunnableConfig, done: Progress | None) -> list[Any]:
         """Answers to all parts, in order."""
@@ -256,8 +261,8 @@ def _preset(preset: str | Preset) -> Preset:
     chosen = get_preset(preset) if isinstance(preset, str) else preset
     if chosen.variables != ("text",):
         raise ValueError(
-            f"Preset {chosen.name!r} has the variables {chosen.variables}; this takes one with "
-            "text alone."
+            f"Preset {chosen.name!r} has the variables {', '.join(chosen.variables)}. Use a preset "
+            "with the variable text alone."
         )
     return chosen
 
@@ -267,7 +272,7 @@ def _joined(text: LongText) -> str:
     pieces = [text] if isinstance(text, str | Document) else text
     joined = "\n\n".join(p if isinstance(p, str) else p.page_content for p in pieces)
     if not joined.strip():
-        raise ValueError("There is no text. Pass a string, a Document or a list of them.")
+        raise ValueError("The text is empty. Pass a string, a Document or a list of them.")
     return joined
 
 

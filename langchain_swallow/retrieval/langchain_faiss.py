@@ -50,7 +50,10 @@ def read_langchain_faiss(folder: Path, name: str = "index") -> SavedStore:
     """
     for suffix in (".faiss", ".pkl"):
         if not (folder / f"{name}{suffix}").is_file():
-            raise FileNotFoundError(f"{folder / name}{suffix} does not exist.")
+            raise FileNotFoundError(
+                f"{folder / name}{suffix} does not exist. Pass the folder that `save_local` of "
+                "LangChain's FAISS wrote."
+            )
     with TemporaryDirectory() as output:
         # The paths are absolute, because the process runs in another folder.
         base, written = str(folder.absolute() / name), str(Path(output).absolute())
@@ -64,10 +67,16 @@ def read_langchain_faiss(folder: Path, name: str = "index") -> SavedStore:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise IndexStoreError(f"{folder} was not read within {_TIMEOUT_S:g} s.") from None
+            raise IndexStoreError(
+                f"{folder} was not read within {_TIMEOUT_S:g} s. Try again on an idle machine, or "
+                "index the documents again."
+            ) from None
         if done.returncode:
             lines = done.stderr.strip().splitlines() or [f"its reader ended with {done.returncode}"]
-            raise IndexStoreError(f"{folder} cannot be read as LangChain's FAISS: {lines[-1]}")
+            raise IndexStoreError(
+                f"{folder} cannot be read as LangChain's FAISS: {lines[-1]}. Index the documents "
+                "again."
+            )
         rows = json.loads((Path(output) / _PASSAGES).read_text(encoding="utf-8"))
         vectors = np.load(Path(output) / _VECTORS, allow_pickle=False)
     return SavedStore(rows["texts"], rows["metadatas"], rows["ids"], vectors)

@@ -76,7 +76,9 @@ def rewrite_index(folder: str | Path, path: str | Path) -> None:
     known = source.read().snapshot
     with target.writing():
         if not is_same and target.signature() is not None:
-            raise IndexStoreError(f"{path} holds another index. Choose another folder.")
+            raise IndexStoreError(
+                f"{path} is another index. Choose a folder that does not exist yet."
+            )
         # Read again: changes that other processes wrote while this one waited are kept.
         stored = source.read(known)
         facts = stored.manifest if is_same else stored.manifest.without_files()

@@ -68,7 +68,7 @@ def test_mt_bench_with_the_demo_model_as_its_own_judge(tmp_path):
     done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=900, check=False)
     # A model this small may not give one readable verdict; that is an error, not a score.
     if done.returncode:
-        assert "no pair of answers in both orders readably" in done.stderr
+        assert "that can be read in both orders" in done.stderr
     else:
         assert done.stdout.startswith("demo vs demo: win ")
     assert len((tmp_path / "pairs" / "pairs.jsonl").read_text("utf-8").splitlines()) == 32

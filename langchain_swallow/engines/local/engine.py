@@ -246,8 +246,8 @@ class LocalEngine:
         for token in (min(request.prompt_ids, default=0), max(request.prompt_ids, default=0)):
             if not 0 <= token < self._vocabulary:
                 raise EngineError(
-                    f"The prompt has token id {token}, the model has {self._vocabulary} ids from "
-                    "0. The tokenizer is another model's."
+                    f"The prompt has the token id {token}, but the ids of the model go from 0 to "
+                    f"{self._vocabulary - 1}. Pass the tokenizer of this model as tokenizer=."
                 )
 
     @torch.inference_mode()

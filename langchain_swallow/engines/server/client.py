@@ -214,7 +214,8 @@ class ServerEngine(LoopEngine):
                     yield event
         if not answer.is_whole:
             raise ServerConnectionError(
-                f"{shown_url(server.url)} ended the stream within the answer."
+                f"{shown_url(server.url)} closed the connection before the answer was complete. "
+                "Ask again, or see the server's log."
             )
         for event in answer.end():
             yield event

@@ -187,7 +187,8 @@ def _silent(url: str, silence_s: float) -> GenerationTimeoutError:
 def no_answer(url: str, limit_s: float) -> SilentServerError:
     """Return the error for a server that accepts connections but does not answer."""
     return SilentServerError(
-        f"{shown_url(url)} cannot be reached: it did not answer within {limit_s:g} s."
+        f"{shown_url(url)} cannot be reached: it did not answer within {limit_s:g} s. Check the "
+        "server's log, or base_url."
     )
 
 

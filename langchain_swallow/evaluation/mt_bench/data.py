@@ -66,7 +66,7 @@ def read_questions(path: Path, references: Path | None = None) -> list[Question]
         _check(question, where)
         questions[number] = question
     if not questions:
-        raise EvaluationError(f"{path} has no questions.")
+        raise EvaluationError(f"{path} has no questions. It needs one JSON object per line.")
     return list(questions.values())
 
 

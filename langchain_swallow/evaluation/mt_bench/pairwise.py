@@ -141,7 +141,10 @@ def read_wins(records: Sequence[Record], *, judge: str) -> Wins:
     whole = [p for p in pairs.values() if set(p) == set(_ORDERS)]
     read = [p for p in whole if all(r["winner"] is not None for r in p.values())]
     if not read:
-        raise EvaluationError(f"{judge} has judged no pair of answers in both orders readably.")
+        raise EvaluationError(
+            f"No pair of answers has a verdict of {judge} that can be read in both orders. A judge "
+            "must be able to follow the format [[A]]; see the texts in the run file."
+        )
     outcomes = [(pair["first"], _outcome(pair)) for pair in read]
     points = [outcome for _, outcome in outcomes]
     models = read[0]["first"]["models"]

@@ -82,7 +82,9 @@ def score_run(
     judges = sorted({record["judge"] for record in judgments})
     if judge is None and len(judges) != 1:
         raise EvaluationError(
-            f"The run file has judgments of {', '.join(judges) or 'no judge'}. Name one."
+            f"The run file has judgments of {', '.join(judges)}. Name one of these judges."
+            if judges
+            else "The run file has no judgments. Judge its answers first."
         )
     judge = judge or judges[0]
     graded = [record for record in judgments if record["judge"] == judge]

@@ -63,7 +63,7 @@ def read_examples(path: Path) -> list[Example]:
             raise EvaluationError(f"{where}: the id {example.id!r} occurs twice.")
         examples[example.id] = example
     if not examples:
-        raise EvaluationError(f"{path} has no examples.")
+        raise EvaluationError(f"{path} has no examples. It needs one JSON object per line.")
     return list(examples.values())
 
 

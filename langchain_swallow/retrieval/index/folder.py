@@ -91,7 +91,7 @@ class IndexFolder:
         except Timeout:
             raise IndexStoreError(
                 f"{self.path} has been written by another process for {self._wait_s:g} s. "
-                "One writes at a time; wait for it to end."
+                "Only one process can write an index. Wait until it ends, then try again."
             ) from None
         try:
             yield
@@ -249,7 +249,9 @@ class IndexFolder:
             vectors = Vectors.read(exact, fast, manifest.metric, order=order)  # type: ignore[arg-type]
             lexical = Lexical.read(terms)
         except (RuntimeError, ValueError) as error:
-            raise IndexStoreError(f"{self.path} is damaged: {error}.") from error
+            raise IndexStoreError(
+                f"{self.path} is damaged: {error}. Restore it, or index the documents again."
+            ) from error
         if len(vectors) != stored.count or vectors.dimension != manifest.dimension:
             raise IndexStoreError(
                 f"{exact} has {len(vectors)} vectors of {vectors.dimension} dimensions, not "

@@ -190,7 +190,7 @@ def test_ratings_of_one_question_are_drawn_together():
     assert clustered.high - clustered.low > 2 * (apart.high - apart.low)
     # Questions without a rating weigh nothing.
     assert estimate_ratio([1.0, 0.0], [2, 0]).mean == 0.5
-    with pytest.raises(ValueError, match="nothing to average"):
+    with pytest.raises(ValueError, match="Pass at least one value"):
         estimate_mean([])
 
 

@@ -253,7 +253,7 @@ def test_any_preset_with_the_two_variables():
     chain, engine = chain_of("10日", preset=mine)
     chain.invoke("問")
     assert f"短く。\n{fenced(PASSAGES)}" in engine.tokenizer.decode(engine.requests[0].prompt_ids)
-    with pytest.raises(ValueError, match="a RAG preset has context and question"):
+    with pytest.raises(ValueError, match="Use a preset with context and question"):
         chain_of("x", preset="要約")
 
 
@@ -290,7 +290,7 @@ def test_prompt_and_answer_never_exceed_the_window(lengths, window, max_tokens):
 def test_a_question_beside_which_nothing_fits_is_an_error():
     chain, engine = chain_of("一", window=200, max_tokens=100)
     with pytest.raises(
-        PromptOverflowError, match="no passage fits beside it into 100 prompt tokens"
+        PromptOverflowError, match="leaves no room for a passage in 100 prompt tokens"
     ):
         chain.invoke("長い質問" * 50)
     assert not engine.requests

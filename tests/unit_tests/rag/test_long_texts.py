@@ -91,7 +91,7 @@ def test_a_text_is_counted_in_time_that_grows_with_its_length():
 
 def test_summaries_that_do_not_get_shorter_are_an_error():
     model = Windowed(rule=lambda m, p: material(m))
-    with pytest.raises(PromptOverflowError, match=r"Summaries of \d+ parts do not fit into fewer"):
+    with pytest.raises(PromptOverflowError, match=r"summaries of \d+ parts do not fit into fewer"):
         create_summary_chain(model).invoke(TEXT)
 
 
@@ -142,14 +142,20 @@ def test_parts_are_the_text_and_every_prompt_fits(text, window):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda llm: create_summary_chain(llm, preset="質問応答"), "takes one with text alone"),
-        (lambda llm: create_summary_chain(llm).invoke(" "), "There is no text"),
-        (lambda llm: create_translation_chain(llm).invoke([]), "There is no text"),
+        (lambda llm: create_summary_chain(llm, preset="質問応答"), "variable text alone"),
+        (lambda llm: create_summary_chain(llm).invoke(" "), "The text is empty"),
+        (lambda llm: create_translation_chain(llm).invoke([]), "The text is empty"),
         (
             lambda llm: create_summary_chain(llm.model_copy(update={"max_tokens": 550})).invoke(
                 "あ"
             ),
-            "an answer of 550 tokens there is no room for a text",
+            r"max_tokens=550 leaves \d+ tokens of the context window for the text. Lower",
+        ),
+        (
+            lambda llm: create_translation_chain(llm.model_copy(update={"max_tokens": 20})).invoke(
+                "あ"
+            ),
+            "max_tokens=20 cuts off the translation of even a short part. Raise max_tokens",
         ),
     ],
 )
