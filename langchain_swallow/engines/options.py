@@ -67,147 +67,181 @@ class LoadingOptions(RenamedFields):
 
     model: str = option(
         "tokyotech-llm/Swallow-7b-instruct-v0.1",
-        "Checkpoint (see langchain-swallow models), hub id, folder in Hugging Face format, or demo",
-        "モデルの名前（langchain-swallow models で一覧）、Hub の ID、HF 形式のフォルダー、"
+        "Checkpoint (see langchain-swallow models), hub ID, folder in Hugging Face format, or demo",
+        "チェックポイント（一覧は langchain-swallow models）、Hub の ID、HF 形式のフォルダー、"
         "または demo",
     )
     engine: str = option(
         "auto",
-        "What computes: transformers or vllm in this process, or an OpenAI-compatible server. auto "
-        "takes server if there is a base URL, vllm where it and a CUDA device are there, else "
+        "Engine: transformers or vllm in this process, server for an OpenAI-compatible server, "
+        "or auto: server with a base URL, vllm if it and a CUDA device are there, else "
         "transformers",
-        "エンジン。auto は base URL があれば server、vLLM と CUDA があれば vllm、"
-        "なければ transformers",
+        "エンジン。transformers と vllm はこのプロセスで、"
+        "server は OpenAI 互換サーバーで計算する。auto は base URL があれば server、"
+        "vLLM と CUDA があれば vllm、なければ transformers",
     )
     base_url: str | list[str] | None = option(
         None,
-        "Address of a server, such as http://localhost:8000/v1. Of several, a request goes to the "
-        "one that is least busy, and to another when that one fails",
-        "OpenAI 互換サーバーの URL。複数なら空いているものに送り、失敗すれば別のものに送る",
+        "Address of an OpenAI-compatible server, such as http://localhost:8000/v1. Several "
+        "addresses share the requests: each goes to the least busy server, and to another one "
+        "if that fails",
+        "OpenAI 互換サーバーの URL（例: http://localhost:8000/v1）。複数なら、"
+        "空いているサーバーに送り、失敗すれば別のサーバーに送る",
         metavar="URL",
     )
     token: SecretStr | None = option(
         ...,
-        "Key for servers and for gated checkpoints; better in SWALLOW_API_KEY than on a command "
-        "line. By default HF_TOKEN, which no server is sent",
-        "サーバーと、承認が要るチェックポイントの鍵。コマンドでは SWALLOW_API_KEY に書ける。標準は "
-        "HF_TOKEN で、これはサーバーには送らない",
+        "API key for servers, and token for gated checkpoints. On a command line, prefer the "
+        "environment variable SWALLOW_API_KEY. The default is HF_TOKEN, which is never sent to "
+        "a server",
+        "サーバーの API キーと、承認が要るチェックポイントのトークン。"
+        "コマンドでは環境変数 SWALLOW_API_KEY を使うとよい。デフォルトは HF_TOKEN で、"
+        "サーバーには送らない",
         metavar="KEY",
         default_factory=_token_from_environment,
         alias="api_key",
     )
     served_model_name: str | None = option(
         None,
-        "Name of the model on the server, where it is not the checkpoint's",
-        "サーバーでのモデルの名前（チェックポイントの名前と違うとき）",
+        "Name of the model on the server. Set it if the server does not use the name of the "
+        "checkpoint. Default: the name of the checkpoint",
+        "サーバーでのモデルの名前。チェックポイントの名前と違うときに指定する（"
+        "デフォルト: チェックポイントの名前）",
         metavar="NAME",
     )
     tokenizer: str | None = option(
         None,
-        "Folder or hub id of the tokenizer, where it is not the model's",
-        "トークナイザーのフォルダーか名前（モデルのものでないとき）",
+        "Folder or hub ID of the tokenizer. Set it if the model has none, or has another name "
+        "on a server. Default: the model's",
+        "トークナイザーのフォルダーか Hub の ID。モデルにないときや、"
+        "サーバーでの名前が違うときに指定する（デフォルト: モデルのもの）",
         metavar="MODEL",
     )
     device: str | None = option(
         None,
-        "Where to compute: cpu, cuda, cuda:1 or mps. By default the best there is",
-        "計算するデバイス。cpu、cuda、cuda:1、mps（標準は自動）",
+        "Where to compute: cpu, cuda, cuda:1 or mps. Default: a GPU if there is one, else the CPU",
+        "計算するデバイス。cpu、cuda、cuda:1、mps（デフォルト: GPU があれば GPU、なければ CPU）",
     )
     device_map: str | None = option(
         None,
-        "auto spreads the model over several GPUs, as in transformers",
-        "auto で複数の GPU に分ける（transformers と同じ）",
+        "auto spreads the layers over several GPUs, as in transformers. Set it if one GPU is "
+        "too small. Default: one device",
+        "auto で層を複数の GPU に分ける（transformers と同じ）。"
+        "一つの GPU に入らないときに指定する（デフォルト: 一つのデバイス）",
         metavar="MAP",
     )
     dtype: str = option(
         "auto",
-        "Data type of the weights. auto takes 16 bits where the device computes with them",
-        "重みのデータ型。auto はデバイスが計算できれば 16 ビット",
+        "Data type of the weights. auto takes 16 bits if the device computes with them, else "
+        "float32",
+        "重みのデータ型。auto は、デバイスが計算できれば 16 ビット、できなければ float32",
         choices=("auto", "bfloat16", "float16", "float32"),
     )
     quantization: str | None = option(
         None,
-        "8bit or 4bit weights, which take less memory; with vllm, any name it knows",
-        "重みを 8bit か 4bit にしてメモリを減らす。vllm ではその名前も",
+        "8bit or 4bit weights take less memory, and lose some quality. With vllm, any method "
+        "that it knows. Default: as the checkpoint is",
+        "重みを 8bit か 4bit にして、メモリを減らす。品質は少し下がる。vllm では、"
+        "その方式の名前も指定できる（デフォルト: チェックポイントのまま）",
         metavar="BITS",
     )
     max_model_len: int | None = option(
         None,
-        "Most tokens of prompt and answer together. By default the model's context window",
-        "プロンプトと回答を合わせた最大の長さ（標準はモデルのコンテキスト長）",
+        "Maximum number of tokens of prompt and answer together. Lower it to save memory. "
+        "Default: the model's context window",
+        "プロンプトと回答を合わせた最大トークン数。小さくするとメモリが減る（"
+        "デフォルト: モデルのコンテキスト長）",
         ge=1,
     )
     tensor_parallel_size: int | None = option(
-        None, "GPUs that share each layer (vllm)", "層を分け合う GPU の数（vllm）", ge=1
+        None,
+        "Number of GPUs that share each layer. With vllm only. Default: 1",
+        "各層を分担する GPU の数。vllm だけで使う（デフォルト: 1）",
+        ge=1,
     )
     pipeline_parallel_size: int | None = option(
         None,
-        "Groups of layers, on GPUs or machines of their own (vllm)",
-        "層をいくつの組に分けて別の GPU やマシンに置くか（vllm）",
+        "Number of groups of layers, each on its own GPUs or machine. With vllm only. Default: 1",
+        "層を分けるグループの数。グループごとに別の GPU やマシンで計算する。vllm だけで使う（"
+        "デフォルト: 1）",
         ge=1,
     )
     gpu_memory_utilization: float | None = option(
         None,
-        "Share of a GPU's memory that vllm takes, above 0 and up to 1",
-        "vllm が使う GPU メモリの割合（0 より大きく 1 以下）",
+        "Share of a GPU's memory that vllm may use, above 0 and up to 1. Lower it if other "
+        "programs use the GPU. Default: vllm's",
+        "vllm が使う GPU メモリの割合（0 より大きく 1 以下）。"
+        "ほかのプログラムも GPU を使うなら下げる（デフォルト: vllm のもの）",
         gt=0,
         le=1,
     )
     speculative: Literal["auto", "prompt_lookup"] | None = option(
         "auto",
-        "prompt_lookup guesses tokens from the prompt and verifies them: answers that quote come "
-        "sooner and are the same. none does not; auto does with transformers",
-        "prompt_lookup はプロンプトから続きを推測して検証する。引用の多い回答が速くなり、内容は"
-        "変わらない。none はしない。auto は transformers でする",
+        "Speculative decoding. prompt_lookup drafts tokens from the prompt and verifies them: "
+        "answers that quote are faster, and stay the same. none turns it off; auto turns it on "
+        "with transformers",
+        "投機的デコード。prompt_lookup はプロンプトから続きを推測して検証する。"
+        "引用の多い回答が速くなり、内容は変わらない。none は使わない。"
+        "auto は transformers で使う",
     )
     attn_implementation: str | None = option(
         None,
-        "Attention of transformers that takes masks: sdpa or eager",
-        "マスクを受け取る transformers の attention。sdpa か eager",
+        "Attention of transformers: sdpa or eager. Set eager if a model does not support sdpa. "
+        "Default: as transformers chooses",
+        "transformers の attention。sdpa か eager。"
+        "モデルが sdpa に対応しないときは eager にする（デフォルト: transformers の選択）",
         metavar="NAME",
     )
     revision: str | None = option(
         None,
-        "Branch, tag or commit of the checkpoint on the hub",
-        "Hub のブランチ、タグ、コミット",
+        "Branch, tag or commit of the checkpoint on the hub. Set a commit to always load the "
+        "same files. Default: main",
+        "Hub のブランチ、タグ、コミット。コミットを指定すると、いつも同じファイルを読み込む（"
+        "デフォルト: main）",
         metavar="NAME",
     )
     cache_dir: str | None = option(
         None,
-        "Folder for downloaded checkpoints. By default that of huggingface_hub",
-        "ダウンロードしたチェックポイントを置くフォルダー（標準は huggingface_hub のもの）",
+        "Folder for downloaded checkpoints. Default: that of huggingface_hub",
+        "ダウンロードしたチェックポイントを置くフォルダー（デフォルト: huggingface_hub のもの）",
         metavar="DIR",
     )
     local_files_only: bool = option(
-        False, "Download nothing", "ダウンロードせず、手元のファイルだけを使う"
+        False,
+        "Download nothing: use only files that are on this machine",
+        "ダウンロードせず、このマシンにあるファイルだけを使う",
     )
     trust_remote_code: bool = option(
         False,
-        "Run Python code that comes with the checkpoint. Only if you trust its author",
-        "チェックポイントに付いた Python コードを実行する。作者を信頼できるときだけ",
+        "Run Python code that comes with the checkpoint. Turn it on only if you trust its author",
+        "チェックポイントに付いている Python コードを実行する。作者を信頼できるときだけ使う",
     )
     prompt_format: PromptFormat | None = option(
         None,
-        "How the prompt is written. By default as the checkpoint was trained",
-        "プロンプトの形式（標準はチェックポイントのもの）",
+        "Format of the prompt: ver0.1, alpaca, or tokenizer for its chat template. Default: the "
+        "format that the checkpoint was trained on",
+        "プロンプトの形式。ver0.1、alpaca、tokenizer（チャットテンプレート）（"
+        "デフォルト: チェックポイントの学習に使われた形式）",
     )
     prompt_encoding: Literal["auto", "ids", "text"] = option(
         "auto",
-        "What a server is sent: token ids or text. auto finds out what it takes",
-        "サーバーに送る形。トークン ID か文字列。auto は受け取れるものを調べる",
+        "How prompts are sent to a server: ids (token IDs) or text. auto detects what the "
+        "server accepts",
+        "サーバーに送るプロンプトの形。ids（トークン ID）か text（文字列）。auto は、"
+        "サーバーが受け取れる形を調べる",
     )
     max_retries: int = option(
         2,
-        "Tries after the first for a request that has not begun to stream (server). Of several "
-        "servers every one is tried, unless this is 0",
-        "ストリームが始まる前に失敗したリクエストを試し直す回数（server）。サーバーが複数なら、0 で"
-        "ない限りすべてを試す",
+        "Retries of a request to a server that fails before it streams. With several servers, "
+        "each is tried unless this is 0",
+        "ストリームが始まる前に失敗した、サーバーへのリクエストの再試行の回数。"
+        "サーバーが複数なら、0 でない限りすべてを試す",
         ge=0,
     )
     engine_options: dict[str, Any] = option(
         ...,
-        "Further options of the engine; with vllm, arguments of its AsyncEngineArgs",
-        "エンジンのそのほかの引数。vllm では AsyncEngineArgs の引数",
+        "More arguments of the engine; with vllm, those of its AsyncEngineArgs. Default: none",
+        "エンジンのそのほかの引数。vllm では AsyncEngineArgs の引数（デフォルト: なし）",
         default_factory=dict,
     )
 

@@ -114,7 +114,7 @@ def _models(_: re.Match[str]) -> str:
 def models_table(models: list[ModelInfo]) -> str:
     """Checkpoints with their dates, scores and sizes."""
     header = ["model", "date", "MT-Bench", "params", "format", "tools", "context", "bf16", "8 bit",
-              "4 bit", "KV / 1,000 tokens", "licence"]  # fmt: skip
+              "4 bit", "KV / 1,000 tokens", "license"]  # fmt: skip
     rows = [
         [
             f"`{m.name}`", m.release_date, _number(m.japanese_mt_bench, 3), _parameters(m),

@@ -9,7 +9,7 @@ from langchain_swallow.chat_models.generation import GenerationOptions
 from langchain_swallow.engines.options import LoadingOptions
 
 _KINDS = {"loading": LoadingOptions, "generation": GenerationOptions}
-_HEADERS = {"ja": ["パラメーター", "型", "既定値", "意味"],
+_HEADERS = {"ja": ["パラメーター", "型", "デフォルト", "意味"],
             "en": ["parameter", "type", "default", "meaning"]}  # fmt: skip
 _SIGNS = {"ge": "≥", "gt": ">", "le": "≤"}
 
