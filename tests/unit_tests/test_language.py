@@ -67,8 +67,7 @@ CLEAN_ROOMS = (
 ENGLISH = [DOCS / f"{name}.en.md" for name in GUIDES] + [ROOT / "README.en.md"]
 JAPANESE = [DOCS / f"{name}.md" for name in GUIDES] + [ROOT / "README.md"]
 RECORDS = sorted((DOCS / "decisions").glob("*.md"))
-OTHERS = [DOCS / f"{name}.md" for name in ("architecture", "benchmarks", "demo-model")]
-PAGES = [*ENGLISH, *OTHERS, *RECORDS, ROOT / "CONTRIBUTING.md"]
+PAGES = [*ENGLISH, *RECORDS, ROOT / "CONTRIBUTING.md"]
 
 _NOT_PROSE = re.compile(
     r"<!-- (?:\w[\w ]*)(?:: [\w #-]+)? -->\n.*?<!-- end -->|^```.*?^```|<!--.*?-->|`[^`]*`"
