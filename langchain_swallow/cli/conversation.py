@@ -127,24 +127,29 @@ class Conversation:
 
     def choose_preset(self, name: str) -> str:
         """Take a preset, or none."""
-        fitting = {p.name: p for p in list_presets() if self._fits(p)}
+        fitting = [preset for preset in list_presets() if self._fits(preset)]
+        names = {in_language(p.name, p.english_name or p.name): p for p in fitting}
         if not name:
             return in_language(
-                f"プリセット: {'、'.join(fitting)}（使わない: /preset なし）",
-                f"Presets: {', '.join(fitting)} (none: /preset none)",
+                f"プリセット: {'、'.join(names)}（使わない: /preset なし）",
+                f"Presets: {', '.join(names)} (none: /preset none)",
             )
         if name in _NONE:
             self.preset = None
             return in_language("プリセットを使いません。", "No preset is used.")
-        if name not in fitting:
+        chosen = next((p for p in fitting if name in (p.name, p.english_name)), None)
+        if chosen is None:
             raise CommandError(
                 in_language(
-                    f"プリセット「{name}」はここで使えません。使えるもの: {'、'.join(fitting)}",
-                    f"Preset {name!r} cannot be used here. Use one of {', '.join(fitting)}.",
+                    f"プリセット「{name}」はここで使えません。使えるもの: {'、'.join(names)}",
+                    f"Preset {name!r} cannot be used here. Use one of {', '.join(names)}.",
                 )
             )
-        self.preset = fitting[name]
-        return f"{in_language('プリセット', 'Preset')} {name}: {self.preset.description}"
+        self.preset = chosen
+        return in_language(
+            f"プリセット {name}: {chosen.description}",
+            f"Preset {name}: {chosen.english_description or chosen.description}",
+        )
 
     def choose_system(self, text: str) -> str:
         """Take a system prompt; an empty one is the default."""

@@ -117,6 +117,7 @@ def test_presets_and_system_prompts_are_chosen(index):
     assert asked[0][0].text == "{短く}答える。"
     assert "要約" in asked[0][1].text
     assert "長い文章。" in asked[0][1].text
+    assert made.run("/preset summary") == made.run("/preset 要約").replace("要約:", "summary:")
     made.run("/preset なし")
     said(made, "やあ。")
     assert asked[1][0].text == "{短く}答える。"

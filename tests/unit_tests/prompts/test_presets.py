@@ -1,6 +1,8 @@
 """The presets, each rendered to Ver0.1 and compared whole."""
 # ruff: noqa: E501 - the prompts are shown whole
 
+from dataclasses import replace
+
 import pytest
 
 from langchain_swallow import SYSTEM_PROMPT, get_preset, list_presets, register_preset
@@ -76,6 +78,9 @@ def test_every_preset_has_an_example_here_and_says_what_it_does():
     built_in = [preset for preset in list_presets() if preset.name in EXAMPLES]
     assert [preset.name for preset in built_in] == list(EXAMPLES)
     assert all(preset.description.endswith("。") for preset in built_in)
+    assert all(preset.english_description.endswith(".") for preset in built_in)
+    assert all(get_preset(preset.english_name) is preset for preset in built_in)
+    assert len({preset.english_name for preset in built_in}) == len(built_in)
     assert all(set(p.variables) == set(p.template.input_variables) for p in built_in)
 
 
@@ -90,10 +95,14 @@ def test_users_register_their_own():
 
 
 def test_errors_say_what_to_do():
-    with pytest.raises(ValueError, match=r"Unknown preset '要訳'. There are 質問応答"):
+    with pytest.raises(ValueError, match=r"Unknown preset '要訳'. Use one of 質問応答"):
         get_preset("要訳")
     with pytest.raises(ValueError, match=r"is built in\. Choose another name"):
         register_preset(get_preset("要約"))
+    with pytest.raises(ValueError, match="'summary' is built in"):
+        register_preset(replace(get_preset("要約"), name="まとめ"))
+    with pytest.raises(ValueError, match="Unknown preset ''"):
+        get_preset("")
     with pytest.raises(ValueError, match=r"example has the variables \[\], the prompt \['text'\]"):
         Preset("x", "x", "x", "{text}", {})
 

@@ -509,7 +509,9 @@ def test_requests_wait_for_memory_and_are_all_answered():
 @pytest.mark.parametrize("token", [-1, 600, 10**6])
 def test_an_id_outside_the_vocabulary_is_refused(engine, token):
     """On CUDA it would end the process's use of the GPU."""
-    with pytest.raises(EngineError, match=f"token id {token}, but the ids of the model go from 0 to 599"):
+    with pytest.raises(
+        EngineError, match=f"token id {token}, but the ids of the model go from 0 to 599"
+    ):
         engine.submit(Request(prompt_ids=(1, token, 5), max_tokens=3), print)
 
 
