@@ -33,12 +33,16 @@ def add_field(
         parser: A parser, or a group of one.
         name: The field's name.
         field: Made by `engines.options.option`.
-        old_names: Options that it was before.
+        old_names: Its old names.
         **instead: Arguments of `add_argument` in place of the field's.
     """
     text = about(field, is_default="default" in instead)
     options = {"help": text, "default": None, **_form(field), **instead}
-    add_renamed(parser, f"--{option_name(name, field)}".replace("_", "-"), old_names, **options)
+    add_renamed(parser, _flag(option_name(name, field)), [*map(_flag, old_names)], **options)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def about(field: FieldInfo, *, is_default: bool = False) -> str:

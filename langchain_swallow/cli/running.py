@@ -26,7 +26,7 @@ def add_running(parser: Command) -> None:
     group = parser.add_further(in_language("モデルの実行", "Engine"))
     for name, field in _fields().items():
         choices = {"choices": ("auto", *ENGINES)} if name == "engine" else {}
-        old_names = [f"--{r.old}" for r in renamed_fields(LoadingOptions) if r.field == name]
+        old_names = [r.old for r in renamed_fields(LoadingOptions) if r.field == name]
         add_field(group, name, field, old_names, **choices)
 
 

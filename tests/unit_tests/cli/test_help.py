@@ -18,6 +18,7 @@ from langchain_swallow.cli.conversation import _COMMANDS as SLASH_COMMANDS
 from langchain_swallow.cli.documents import _JAPANESE, _in_japanese
 from langchain_swallow.cli.error_texts import JAPANESE as TEXTS
 from langchain_swallow.cli.error_texts import error_text
+from langchain_swallow.cli.old_names import OldName
 from langchain_swallow.cli.parsers import Command, CommandError, columns, wrap
 from langchain_swallow.retrieval.sync import SyncSummary
 
@@ -94,7 +95,8 @@ def test_help_all_shows_every_option(names, capsys, lang):
     if not parser._further:
         return
     text = shown(capsys, *names, "--help-all")
-    options = [a for a in parser._actions if not isinstance(a, Renamed) and a.option_strings]
+    current = [a for a in parser._actions if not isinstance(a, Renamed | OldName)]
+    options = [a for a in current if a.option_strings]
     assert all(a.option_strings[-1] in text for a in options if a.dest != "help")
     engine = {"ja": "モデルの実行:", "en": "Engine:"}[lang]
     has_engine = any(a.dest == "engine" for a in options)
