@@ -6,6 +6,8 @@ from typing import Any
 
 import jinja2
 
+from langchain_swallow._system.language import current_language, in_language
+
 
 def write_page(path: Path, template: str, **values: Any) -> None:
     """Render a template of this package to a file.
@@ -23,6 +25,7 @@ def write_page(path: Path, template: str, **values: Any) -> None:
         lstrip_blocks=True,
     )
     environment.filters["score"] = format_score
+    environment.globals |= {"in_language": in_language, "language": current_language()}
     path.write_text(environment.get_template(template).render(**values) + "\n", encoding="utf-8")
 
 

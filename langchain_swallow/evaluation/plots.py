@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.errors import EvaluationError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -121,13 +122,19 @@ def quality_over_latency(path: Path, points: Sequence[Point], *, quality: str) -
         rest = [point for point in points if point not in best]
         plot.scatter([p.latency_s for p in rest], [p.quality for p in rest], color="#999999")
         xs, ys = [p.latency_s for p in best], [p.quality for p in best]
-        plot.plot(xs, ys, "o-", color=_COLORS[0], label="これより速くて良いものがない設定")
+        plot.plot(
+            xs,
+            ys,
+            "o-",
+            color=_COLORS[0],
+            label=in_language("これより速くて良いものがない設定", "Pareto-optimal configurations"),
+        )
         for point in points:
             plot.annotate(
                 point.label, (point.latency_s, point.quality), fontsize=8,
                 xytext=(5, 4), textcoords="offset points",
             )  # fmt: skip
-        plot.set_xlabel("1問の時間の中央値（秒）")
+        plot.set_xlabel(in_language("1問の時間の中央値（秒）", "median time of a question (s)"))
         plot.set_ylabel(quality)
         plot.grid(alpha=0.3)
         plot.margins(x=0.18, y=0.12)

@@ -6,9 +6,11 @@ shows, which a test compares with the file's.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -56,7 +58,7 @@ def mt_bench(path: Path, rows: list[Any]) -> None:
         name: [value if value is not None else float("nan") for value in values]
         for name, *values in rows
     }
-    radar(path, [LABELS[name] for name in CATEGORIES], series, title="Japanese MT-Bench")
+    radar(path, [LABELS[name][0] for name in CATEGORIES], series, title="Japanese MT-Bench")
 
 
 def run_rows(name: str) -> list[Any]:
@@ -100,7 +102,8 @@ def draw_pictures() -> None:
         path, rows = IMAGES / name, read()
         if hash_in(path) == hash_of(rows):
             continue
-        draw(path, rows)
+        with patch.dict(os.environ, {"SWALLOW_LANG": "ja"}):
+            draw(path, rows)
         about = PngInfo()
         about.add_text(_HASH, hash_of(rows))
         with Image.open(path) as image:

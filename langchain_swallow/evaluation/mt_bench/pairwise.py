@@ -7,6 +7,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.errors import EvaluationError
 from langchain_swallow.evaluation.calls import Failure, rate_limiter, run_calls
 from langchain_swallow.evaluation.intervals import Estimate, estimate_ratio
@@ -120,7 +121,10 @@ def compare_answers(
             }
             check_record(record, expected, f"The comparison of question {key.question}")
     return run_calls(
-        tasks, compare, concurrency=settings.concurrency, progress="比較" if progress else None
+        tasks,
+        compare,
+        concurrency=settings.concurrency,
+        progress=in_language("比較", "Comparing") if progress else None,
     )
 
 

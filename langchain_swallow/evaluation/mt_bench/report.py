@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.evaluation.mt_bench.data import CATEGORIES, TURNS, JudgePrompts, Question
 from langchain_swallow.evaluation.mt_bench.published import published, published_rows
 from langchain_swallow.evaluation.mt_bench.run import Key, parse_key
@@ -14,9 +15,12 @@ from langchain_swallow.evaluation.plots import radar, why_not_drawn
 from langchain_swallow.evaluation.run_file import Record
 from langchain_swallow.evaluation.tables import Table, markdown_page, write_figures
 
+# Categories, as Japanese and English readers call them.
 LABELS = {
-    "writing": "文章作成", "roleplay": "ロールプレイ", "reasoning": "推論", "math": "数学",
-    "coding": "コーディング", "extraction": "情報抽出", "stem": "理系", "humanities": "人文",
+    "writing": ("文章作成", "writing"), "roleplay": ("ロールプレイ", "roleplay"),
+    "reasoning": ("推論", "reasoning"), "math": ("数学", "math"),
+    "coding": ("コーディング", "coding"), "extraction": ("情報抽出", "extraction"),
+    "stem": ("理系", "STEM"), "humanities": ("人文", "humanities"),
 }  # fmt: skip
 # Column headings of the model card.
 _HEADS = {name: "STEM" if name == "stem" else name.capitalize() for name in CATEGORIES}
@@ -100,11 +104,11 @@ def write_report(
         notes=notes,
         tables=tables,
         figures=[
-            {"url": data_url(path), "alt": "、".join(drawn[path.stem])}
+            {"url": data_url(path), "alt": ", ".join(drawn[path.stem])}
             for path in figures
             if path.suffix == ".svg"
         ],
-        categories=[(name, LABELS[name]) for name in CATEGORIES],
+        categories=[(name, in_language(*LABELS[name])) for name in CATEGORIES],
         runs=sorted({r["run"] for r in runs[0].records}),
         questions=list(_conversations(runs, questions)),
     )
@@ -113,25 +117,49 @@ def write_report(
 
 
 def notes_on(scores: MtBenchScores, prompts: JudgePrompts) -> list[str]:
-    """Notes, in Japanese, that a reader needs before comparing the scores."""
+    """Notes that a reader needs before comparing the scores."""
     card = published()
+    average = {
+        "answers": (
+            "平均は採点の平均（モデルカードと同じ）。",
+            "The average is that of the ratings, as on the model card.",
+        ),
+        "categories": (
+            "平均は分野の平均（モデルカードは採点の平均）。",
+            "The average is that of the categories; on the model card, it is that of the ratings.",
+        ),
+    }[scores.average]
     notes = [
-        f"回答 {scores.model}、採点 {scores.judge}（プロンプト {prompts.name} {prompts.hash}）、"
-        f"{scores.runs}回の平均、0から1。"
-        + {
-            "answers": "平均は採点の平均（モデルカードと同じ）。",
-            "categories": "平均は分野の平均（モデルカードは採点の平均）。",
-        }[scores.average],
-        f"採点{scores.judged}件のうち、聞き直して読めたもの{scores.asked_again}件、"
-        f"読めず平均に入れていないもの{scores.unreadable}件。",
+        in_language(
+            f"回答 {scores.model}、採点 {scores.judge}"
+            f"（プロンプト {prompts.name} {prompts.hash}）、{scores.runs}回の平均、0から1。",
+            f"Answers of {scores.model}, rated by {scores.judge} (prompts {prompts.name} "
+            f"{prompts.hash}); mean of {scores.runs} runs, from 0 to 1. ",
+        )
+        + in_language(*average),
+        in_language(
+            f"採点{scores.judged}件のうち、聞き直して読めたもの{scores.asked_again}件、"
+            f"読めず平均に入れていないもの{scores.unreadable}件。",
+            f"Of {scores.judged} judgments, {scores.asked_again} could be read after another "
+            f"request; {scores.unreadable} could not be read and are not in the averages.",
+        ),
     ]
     # The name of the model may be followed by details of the run in parentheses.
     if scores.judge == scores.model.partition(" (")[0]:
-        notes.append("自分の回答を自分で採点しているので、点数に意味はない。")
+        notes.append(
+            in_language(
+                "自分の回答を自分で採点しているので、点数に意味はない。",
+                "The model rates its own answers, so the scores mean nothing.",
+            )
+        )
     if scores.judge != card["judge"] or prompts == JudgePrompts.built_in():
         notes.append(
-            f"モデルカードの値は{card['judge']}がNejumiの採点プロンプトで付けたもので、"
-            "評価モデルやプロンプトが違う値とは比べられない。"
+            in_language(
+                f"モデルカードの値は{card['judge']}がNejumiの採点プロンプトで付けたもので、"
+                "評価モデルやプロンプトが違う値とは比べられない。",
+                f"The scores of the model card are by {card['judge']} with Nejumi's prompts. They "
+                "cannot be compared with scores of another judge or other prompts.",
+            )
         )
     return notes
 
@@ -146,7 +174,10 @@ def _tables(runs: Sequence[Run], card: bool) -> list[Table]:
         heading = _SECTION_HEADS[section] + (f" (* {published()['source']})" if card else "")
         tables.append(Table(heading, head, rows))
     intervals = [_intervals(row) for row in runs[0].scores.rows]
-    tables.append(Table("95 % intervals (bootstrap over questions)", head, intervals))
+    heading = in_language(
+        "95％信頼区間（質問のブートストラップ）", "95% intervals (bootstrap over questions)"
+    )
+    tables.append(Table(heading, head, intervals))
     return tables
 
 
@@ -171,7 +202,8 @@ def _radar(path: Path, series: Mapping[str, Mapping[str, float]]) -> None:
         name: [scores.get(category, float("nan")) for category in CATEGORIES]
         for name, scores in series.items()
     }
-    radar(path, [LABELS[name] for name in CATEGORIES], values, title="Japanese MT-Bench")
+    labels = [in_language(*LABELS[name]) for name in CATEGORIES]
+    radar(path, labels, values, title="Japanese MT-Bench")
 
 
 def _conversations(runs: Sequence[Run], questions: Sequence[Question]) -> Any:
@@ -195,15 +227,21 @@ def _conversations(runs: Sequence[Run], questions: Sequence[Question]) -> Any:
             yield {
                 "id": question.id,
                 "category": question.category,
-                "category_label": LABELS[question.category],
+                "category_label": in_language(*LABELS[question.category]),
                 "run": number,
                 "turns": turns,
             }
 
 
+def _rating(rating: float | None) -> str:
+    if rating is None:
+        return in_language("読めず", "not readable")
+    return in_language(f"{rating:g}点", f"{rating:g} of 10")
+
+
 def _by_key(run: Run) -> dict[Key, dict[str, Any]]:
     judgments = {
-        parse_key(r): {**r, "rating": "読めず" if r["rating"] is None else f"{r['rating']:g}点"}
+        parse_key(r): {**r, "rating": _rating(r["rating"])}
         for r in run.records
         if r["kind"] == "judgment" and r["judge"] == run.scores.judge
     }

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, get_buffer_string
 from langchain_core.runnables import Runnable
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.evaluation.calls import Failure, rate_limiter, run_calls
 from langchain_swallow.evaluation.judging import ask_rating
 from langchain_swallow.evaluation.mt_bench.data import (
@@ -147,7 +148,10 @@ def answer_questions(
         if any(Key(question.id, run, turn) not in known for turn in (1, 2))
     ]
     return run_calls(
-        tasks, converse, concurrency=settings.concurrency, progress="回答" if progress else None
+        tasks,
+        converse,
+        concurrency=settings.concurrency,
+        progress=in_language("回答", "Answering") if progress else None,
     )
 
 
@@ -201,7 +205,7 @@ def judge_answers(
         list(_unjudged(run_file.records, questions, prompts, name, parameters)),
         grade,
         concurrency=settings.concurrency,
-        progress="採点" if progress else None,
+        progress=in_language("採点", "Judging") if progress else None,
     )
 
 

@@ -5,21 +5,30 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.evaluation.intervals import Difference
 from langchain_swallow.evaluation.pages import data_url, format_score, write_page
 from langchain_swallow.evaluation.plots import Bar, bars, why_not_drawn
 from langchain_swallow.evaluation.rag.scores import AMOUNTS, RagScores, Summary, compare_runs
 from langchain_swallow.evaluation.tables import Table, markdown_page, write_figures
 
-_UNITS = {"seconds": " 秒", "first_text_s": " 秒", "input_tokens": "", "output_tokens": ""}
-_NAMES = {
-    "exact_match": "完全一致", "f1": "文字F1", "contains": "正解を含む", "judge": "採点",
-    "citation_precision": "出典の適合率", "citation_recall": "出典の再現率",
-    "citation_support": "出典の裏付け", "refusal": "正しい拒否率",
-    "false_refusal": "誤拒否率",
-    "seconds": "回答までの時間", "first_text_s": "最初の文字まで",
-    "input_tokens": "入力トークン", "output_tokens": "出力トークン",
-}  # fmt: skip
+# Metrics and amounts, as Japanese and English readers call them.
+NAMES = {
+    "exact_match": ("完全一致", "exact match"),
+    "f1": ("文字F1", "character F1"),
+    "contains": ("正解を含む", "contains the answer"),
+    "judge": ("採点", "rating"),
+    "citation_precision": ("出典の適合率", "citation precision"),
+    "citation_recall": ("出典の再現率", "citation recall"),
+    "citation_support": ("出典の裏付け", "citation support"),
+    "refusal": ("正しい拒否率", "correct refusal rate"),
+    "false_refusal": ("誤拒否率", "false refusal rate"),
+    "seconds": ("回答までの時間", "time to answer"),
+    "first_text_s": ("最初の文字まで", "time to first text"),
+    "input_tokens": ("入力トークン", "input tokens"),
+    "output_tokens": ("出力トークン", "output tokens"),
+}
+_IN_SECONDS = ("seconds", "first_text_s")
 # Metrics in the plot; the tables contain the others as well.
 _DRAWN = ("recall@1", "recall@3", "exact_match", "f1", "contains", "judge",
           "citation_precision", "citation_support", "refusal", "false_refusal")  # fmt: skip
@@ -71,7 +80,7 @@ def write_report(folder: Path, scores: Mapping[str, RagScores]) -> list[Path]:
     write_page(
         folder / "report.html",
         "rag.html",
-        title="RAGの評価",
+        title=in_language("RAGの評価", "RAG evaluation"),
         tables=tables,
         figure=data_url(figures[0]) if figures else "",
         labels=list(scores),
@@ -82,8 +91,8 @@ def write_report(folder: Path, scores: Mapping[str, RagScores]) -> list[Path]:
 
 
 def display_name(metric: str) -> str:
-    """Japanese name of a metric; for an unknown metric, its own name."""
-    return _NAMES.get(metric, metric)
+    """Name of a metric in the reader's language; for an unknown metric, its own name."""
+    return in_language(*NAMES.get(metric, (metric, metric)))
 
 
 def _tables(scores: Mapping[str, RagScores]) -> list[Table]:
@@ -91,29 +100,49 @@ def _tables(scores: Mapping[str, RagScores]) -> list[Table]:
     totals = [one.total for one in scores.values()]
     concurrency = sorted({one.concurrency for one in scores.values()})
     tables = [
-        Table("全体（95％信頼区間、問数）", ["", *labels], _metric_rows(totals)),
         Table(
-            f"時間とトークン（中央値 / 95％点、同時に{'・'.join(map(str, concurrency))}問）",
+            in_language(
+                "全体（95％信頼区間、問数）", "All questions (95% interval, number of questions)"
+            ),
+            ["", *labels],
+            _metric_rows(totals),
+        ),
+        Table(
+            in_language(
+                f"時間とトークン（中央値 / 95％点、同時に{'・'.join(map(str, concurrency))}問）",
+                "Time and tokens (median / 95th percentile, "
+                f"concurrency {', '.join(map(str, concurrency))})",
+            ),
             ["", *labels],
             _amount_rows(totals),
         ),
     ]
     differences = _differences(scores)
     if differences:
-        head = ["", f"{labels[1]} − {labels[0]}", "95％信頼区間", "p", "問数"]
+        interval = in_language("95％信頼区間", "95% interval")
+        head = ["", f"{labels[1]} − {labels[0]}", interval, "p", _questions_head()]
         rows = [[display_name(n), *_difference_cells(d)] for n, d in differences.items()]
-        tables.append(Table("差（同じ質問どうし）", head, rows))
+        heading = in_language("差（同じ質問どうし）", "Difference (paired by question)")
+        tables.append(Table(heading, head, rows))
     first = next(iter(scores.values()))
-    for heading, groups in (("文書別", first.by_document), ("分類別", first.by_category)):
+    for heading, groups in (
+        (in_language("文書別", "By document"), first.by_document),
+        (in_language("分類別", "By category"), first.by_category),
+    ):
         if 1 < len(groups) <= _MAX_GROUPS:
             names = [n for n in _DRAWN if any(n in group.metrics for group in groups.values())]
-            head = ["", "問数", *map(display_name, names)]
+            head = ["", _questions_head(), *map(display_name, names)]
             rows = [
                 [group, str(summary.questions), *(_mean(summary, name) for name in names)]
                 for group, summary in groups.items()
             ]
-            tables.append(Table(f"{heading}（{labels[0]}）", head, rows))
+            of_run = in_language(f"（{labels[0]}）", f" ({labels[0]})")
+            tables.append(Table(heading + of_run, head, rows))
     return tables
+
+
+def _questions_head() -> str:
+    return in_language("問数", "questions")
 
 
 _MAX_GROUPS = 100
@@ -146,9 +175,10 @@ def _amount_rows(totals: Sequence[Summary]) -> list[list[str]]:
     for name in AMOUNTS:
         percentiles = [total.percentiles.get(name) for total in totals]
         if any(percentiles):
-            digits = 2 if _UNITS[name] else 0
+            digits = 2 if name in _IN_SECONDS else 0
+            unit = in_language(" 秒", " s") if name in _IN_SECONDS else ""
             cells = [
-                f"{p['p50']:.{digits}f} / {p['p95']:.{digits}f}{_UNITS[name]}" if p else "–"
+                f"{p['p50']:.{digits}f} / {p['p95']:.{digits}f}{unit}" if p else "–"
                 for p in percentiles
             ]
             rows.append([display_name(name), *cells])
@@ -179,7 +209,7 @@ def _draw(path: Path, scores: Mapping[str, RagScores]) -> None:
         ]
         for label, one in scores.items()
     }
-    bars(path, [display_name(name) for name in metrics], series, label="割合")
+    bars(path, [display_name(name) for name in metrics], series, label=in_language("割合", "share"))
 
 
 def _questions(scores: Mapping[str, RagScores]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_core.runnables import Runnable
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow.evaluation.calls import Failure, rate_limiter, run_calls
 from langchain_swallow.evaluation.judging import ask_rating
 from langchain_swallow.evaluation.rag.examples import Example
@@ -60,7 +61,13 @@ def answer_examples(
         }
 
     return _record_all(
-        "answer", answer, examples, run_file, settings, concurrency, "質問" if progress else None
+        "answer",
+        answer,
+        examples,
+        run_file,
+        settings,
+        concurrency,
+        in_language("質問", "Asking") if progress else None,
     )
 
 
@@ -84,7 +91,7 @@ def retrieve_examples(
 
     return _record_all(
         "retrieval", retrieve, examples, run_file, settings, concurrency,
-        "検索" if progress else None,
+        in_language("検索", "Searching") if progress else None,
     )  # fmt: skip
 
 
@@ -137,7 +144,7 @@ def judge_answers(
     judged = [e for e in examples if e.answerable and e.id in texts and e.id not in refused]
     return _record_all(
         "judgment", grade, judged, run_file, {"judge": name}, concurrency,
-        "採点" if progress else None,
+        in_language("採点", "Judging") if progress else None,
     )  # fmt: skip
 
 

@@ -421,8 +421,10 @@ def test_the_shared_questions_are_read_with_their_references():
 
 # Reports
 
+JAPANESE = re.compile(r"[ぁ-んァ-ヶ一-龠]")
 
-def test_the_report_is_the_cards_table(tmp_path, questions):
+
+def test_the_report_is_the_cards_table(tmp_path, questions, monkeypatch):
     run_all(tmp_path / "run.jsonl", questions, runs=2)
     records = read_records(tmp_path / "run.jsonl")
     scores = mt_bench.score_run(records)
@@ -440,9 +442,15 @@ def test_the_report_is_the_cards_table(tmp_path, questions):
         "0.3015 | 0.4594 | 0.4720 |" in text
     )
     assert text.count("| Swallow-70b-instruct-v0.1 *") == 3
+    assert "The average is that of the ratings, as on the model card." in text
+    assert "cannot be compared with scores of another judge or other prompts" in text
+    same = mt_bench.score_run(records, average="categories")
+    assert "The average is that of the categories" in notes_on(same, BUILT_IN)[0]
+    assert not JAPANESE.search(text)
+    monkeypatch.setenv("SWALLOW_LANG", "ja")
+    text = markdown_report([Run(scores, records)], notes_on(scores, BUILT_IN))
     assert "平均は採点の平均（モデルカードと同じ）" in text
     assert "評価モデルやプロンプトが違う値とは比べられない" in text
-    same = mt_bench.score_run(records, average="categories")
     assert "平均は分野の平均" in notes_on(same, BUILT_IN)[0]
 
 
@@ -461,7 +469,7 @@ def test_a_figure_has_the_cards_models_only_beside_their_own_judge(tmp_path, que
     page = (tmp_path / "report.html").read_text("utf-8")
     is_the_cards = judge == published()["judge"]
     assert ("comparison.svg" in names) == is_the_cards
-    assert ("Swallow-7b-instruct-v0.1、Swallow" in page) == is_the_cards
+    assert ("Swallow-7b-instruct-v0.1, Swallow" in page) == is_the_cards
 
 
 def test_the_page_shows_texts_as_text_and_figures_inside(tmp_path, questions):
@@ -484,6 +492,9 @@ def test_the_page_shows_texts_as_text_and_figures_inside(tmp_path, questions):
     assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 16
     assert "回答1: 空が青く見える理由を説明してください。 (0)" in page
     assert page.count("data:image/svg+xml;base64,") == 2
+    assert '<html lang="en">' in page
+    assert "Judgment (gpt-4-1106-preview)" in page
+    assert "採点（" not in page
     # Nothing is fetched: addresses stand in the text only.
     assert not re.search(r"""(src|href)=["']?(https?:|//)|url\(|@import""", page)
     data = json.loads((tmp_path / "report.json").read_text("utf-8"))

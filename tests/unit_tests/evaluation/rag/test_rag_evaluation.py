@@ -295,7 +295,28 @@ def test_a_sweep_stops_at_questions_that_fail(tmp_path):
 # Reports
 
 
-def test_the_report(tmp_path, scores):
+def test_the_report_is_in_the_readers_language(tmp_path, scores, monkeypatch):
+    rag.write_report(tmp_path, {"k=3": scores, "k=4": scores})
+    text = (tmp_path / "report.md").read_text("utf-8")
+    headings = re.findall(r"^## (.*)", text, re.M)
+    assert "Difference (paired by question)" in headings
+    assert "By category (k=3)" in headings
+    assert "Time and tokens (median / 95th percentile, concurrency 1)" in headings
+    # Only categories are as the questions have them.
+    left = text.replace("人事", "").replace("経理", "")
+    assert not re.search(r"[ぁ-んァ-ヶ一-龠]", left)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert '<html lang="en">' in page
+    assert "<h2>Questions and answers</h2>" in page
+    monkeypatch.setenv("SWALLOW_LANG", "ja")
+    rag.write_report(tmp_path, {"k=3": scores, "k=4": scores})
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert '<html lang="ja">' in page
+    assert "<h2>質問と回答</h2>" in page
+
+
+def test_the_report(tmp_path, scores, monkeypatch):
+    monkeypatch.setenv("SWALLOW_LANG", "ja")
     files = rag.write_report(tmp_path, {"k=3": scores, "同じ": scores})
     assert {f.name for f in files} == {
         "report.md", "report.json", "report.html", "metrics.svg", "metrics.png",
@@ -324,7 +345,7 @@ def test_without_matplotlib_the_report_has_its_tables_and_no_figure(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     files = rag.write_report(tmp_path, {"k=3": scores})
     assert {f.name for f in files} == {"report.md", "report.json", "report.html"}
-    assert "誤拒否率" in (tmp_path / "report.md").read_text("utf-8")
+    assert "false refusal rate" in (tmp_path / "report.md").read_text("utf-8")
     assert "<figure" not in (tmp_path / "report.html").read_text("utf-8")
     say_what_was_written(files)
     assert (
