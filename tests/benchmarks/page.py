@@ -3,7 +3,8 @@
     python -m tests.benchmarks.page
 
 Between `<!-- figures: NAME -->` and `<!-- end -->` stand the command, the day, the machine and a
-table of `docs/runs/NAME.json`; `NAME#2` is its second table. Between
+table of `docs/runs/NAME.json`; `NAME#2` is its second table, and `NAME in English` has the names of
+metrics in English. Between
 `<!-- help: en COMMAND -->` and the end stand the command's options, those of the engine under
 `<!-- help: en engine -->`; after `<!-- models -->` the catalog; after
 `<!-- cards: en -->` which model fits which GPU; after `<!-- headlines: en -->` six figures; after
@@ -15,12 +16,14 @@ model; after `<!-- http api -->` the requests of the server; after `<!-- gpu: en
 import json
 import os
 import re
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from unittest.mock import patch
 
 from langchain_swallow import ModelInfo, list_models
 from langchain_swallow.cli import _parser
+from langchain_swallow.evaluation.rag.report import NAMES
 from langchain_swallow.evaluation.tables import Table
 from tests.benchmarks.cards import cards_table
 from tests.benchmarks.headlines import headlines_table
@@ -37,7 +40,9 @@ PAGES = tuple(
     if "<!-- end -->" in path.read_text("utf-8")
 )
 RUNS = DOCS / "runs"
-_BLOCK = re.compile(r"<!-- figures: ([\w-]+)(?:#(\d+))? -->\n.*?<!-- end -->", re.DOTALL)
+_BLOCK = re.compile(
+    r"<!-- figures: ([\w-]+)(?:#(\d+))?( in English)? -->\n.*?<!-- end -->", re.DOTALL
+)
 _MODELS = re.compile(r"<!-- models -->\n.*?<!-- end -->", re.DOTALL)
 _OPTIONS = re.compile(r"(<!-- (\w+) options: (ja|en) -->\n).*?<!-- end -->", re.DOTALL)
 _CARDS = re.compile(r"<!-- cards: (ja|en)( in README)? -->\n.*?<!-- end -->", re.DOTALL)
@@ -57,6 +62,8 @@ def fill(text: str) -> str:
         name, number = match[1], int(match[2] or 1)
         figures = json.loads((RUNS / f"{name}.json").read_text(encoding="utf-8"))
         table = Table(**figures["tables"][number - 1])
+        if match[3]:
+            table = replace(table, rows=[list(map(_in_english, row)) for row in table.rows])
         opening = match[0].split("\n", 1)[0]
         return f"{opening}\n{_how(figures)}\n\n{table.markdown()}\n<!-- end -->"
 
@@ -64,6 +71,11 @@ def fill(text: str) -> str:
     text = _HEADLINES.sub(_headlines, _CARDS.sub(_cards, _OPTIONS.sub(_options, text)))
     text = _GPU.sub(_gpu, text)
     return _MODELS.sub(_models, _HELP.sub(_help, _BLOCK.sub(block, text)))
+
+
+def _in_english(cell: str) -> str:
+    """A cell of a report that was written in Japanese."""
+    return dict(NAMES.values()).get(cell, cell).replace(" 秒", " s")
 
 
 def _gpu(match: re.Match[str]) -> str:

@@ -126,8 +126,8 @@ def _tables(scores: Mapping[str, RagScores]) -> list[Table]:
         tables.append(Table(heading, head, rows))
     first = next(iter(scores.values()))
     for heading, groups in (
-        (in_language("文書別", "By document"), first.by_document),
-        (in_language("分類別", "By category"), first.by_category),
+        (in_language(f"文書別（{labels[0]}）", f"By document ({labels[0]})"), first.by_document),
+        (in_language(f"分類別（{labels[0]}）", f"By category ({labels[0]})"), first.by_category),
     ):
         if 1 < len(groups) <= _MAX_GROUPS:
             names = [n for n in _DRAWN if any(n in group.metrics for group in groups.values())]
@@ -136,8 +136,7 @@ def _tables(scores: Mapping[str, RagScores]) -> list[Table]:
                 [group, str(summary.questions), *(_mean(summary, name) for name in names)]
                 for group, summary in groups.items()
             ]
-            of_run = in_language(f"（{labels[0]}）", f" ({labels[0]})")
-            tables.append(Table(heading + of_run, head, rows))
+            tables.append(Table(heading, head, rows))
     return tables
 
 

@@ -554,7 +554,7 @@ def test_pairs_whose_verdict_cannot_be_read_are_left_out_and_counted(tmp_path, q
     compare(tmp_path / "c.jsonl", questions, *two_runs, judge, retries=1)
     wins = read_wins(read_records(tmp_path / "c.jsonl"), judge="judge")
     assert (wins.tie, wins.pairs, wins.unreadable) == (1, 2, 14)
-    with pytest.raises(EvaluationError, match="has judged no pair"):
+    with pytest.raises(EvaluationError, match="No pair of answers has a verdict of judge"):
         read_wins([], judge="judge")
 
 
