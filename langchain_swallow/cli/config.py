@@ -88,8 +88,9 @@ def apply_settings(commands: Mapping[str, argparse.ArgumentParser]) -> None:
     Raises:
         CommandError: The file is not valid TOML, or sets what no command has.
     """
-    settings, notes = _read(config_path()), {}
+    settings = _read(config_path())
     _check(settings, commands)
+    notes: dict[str, None] = {}
     for name, parser in commands.items():
         for action in _options(parser):
             if setting := _setting(settings, name, parser, action):
