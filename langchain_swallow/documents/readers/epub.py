@@ -35,10 +35,11 @@ def read_epub(data: bytes, name: str) -> Sections:
         DocumentError: The file is not a book, is encrypted, or is a decompression bomb.
     """
     archive = Archive(data, name, reads=lambda path: path.lower().endswith(_TEXTS))
-    package_path = _package(archive, name)
+    folder = _folder(archive, name)
+    package_path = _package(archive, folder, name)
     package = parse_xml(archive.read(package_path), name)
     title = (package.findtext(".//{*}title") or "").strip()
-    encrypted = _encrypted(archive, name)
+    encrypted = _encrypted(archive, folder, name)
     about = "\n".join(_about(package))
     sections = [Section(about, (title,) if title else ())] if about else []
     left_out: list[LeftOut] = []
@@ -54,14 +55,20 @@ def read_epub(data: bytes, name: str) -> Sections:
     return Sections(sections, left_out)
 
 
-def _package(archive: Archive, name: str) -> str:
-    if _CONTAINER not in archive:
+def _folder(archive: Archive, name: str) -> str:
+    """The folder with the book: none, unless it was packed with its folder, as Debian's are."""
+    containers = [path for path in archive.names() if f"/{path}".endswith(f"/{_CONTAINER}")]
+    if not containers:
         raise DocumentError(f"{name} is not an EPUB book: it has no {_CONTAINER}.")
-    root = parse_xml(archive.read(_CONTAINER), name)
+    return min(containers, key=len).removesuffix(_CONTAINER)
+
+
+def _package(archive: Archive, folder: str, name: str) -> str:
+    root = parse_xml(archive.read(folder + _CONTAINER), name)
     path = next((e.get("full-path", "") for e in root.iter("{*}rootfile")), "")
-    if path not in archive:
+    if folder + path not in archive:
         raise DocumentError(f"{name} is a damaged EPUB book: it has no {path!r}.")
-    return path
+    return folder + path
 
 
 def _about(package: Any) -> Iterator[str]:
@@ -84,13 +91,13 @@ def _spine(package: Any, folder: str) -> Iterator[str]:
             yield posixpath.normpath(posixpath.join(folder, href))
 
 
-def _encrypted(archive: Archive, name: str) -> set[str]:
+def _encrypted(archive: Archive, folder: str, name: str) -> set[str]:
     """Paths of encrypted parts; fonts are often obfuscated, which is not encryption of the text."""
-    path = "META-INF/encryption.xml"
+    path = f"{folder}META-INF/encryption.xml"
     if path not in archive:
         return set()
     root = parse_xml(archive.read(path), name)
-    return {unquote(e.get("URI", "")) for e in root.iter("{*}CipherReference")}
+    return {folder + unquote(e.get("URI", "")) for e in root.iter("{*}CipherReference")}
 
 
 def _part(archive: Archive, path: str, title: str, name: str) -> Sections:

@@ -180,7 +180,7 @@ ENCRYPTION = """<encryption xmlns="urn:oasis:names:tc:opendocument:xmlns:contain
 <x:CipherReference xmlns:x="http://www.w3.org/2001/04/xmlenc#" URI="OPS/d.xhtml"/></encryption>"""
 
 
-def book(**others):
+def book(folder="", **others):
     buffer = io.BytesIO()
     page = '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><body>{}</body></html>'
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -197,12 +197,14 @@ def book(**others):
             "OPS/d.xhtml": "?",
             **others,
         }.items():
-            archive.writestr(path, text)
+            archive.writestr(folder + path, text)
     return buffer.getvalue()
 
 
-def test_books_are_read_in_reading_order():
-    (content,) = read_content(book(), "a.epub")
+@pytest.mark.parametrize("folder", ["", "epub/", "本/一/"])
+def test_books_are_read_in_reading_order(folder):
+    """Also those that were packed with their folder, as Debian's are."""
+    (content,) = read_content(book(folder), "a.epub")
     assert [(s.headings, s.text) for s in content.sections] == [
         (("吾輩は猫",), "書名: 吾輩は猫\n著者: 夏目漱石\n説明: 猫の話。"),
         (("吾輩は猫", "一"), "一\n\n吾輩は猫である。"),
