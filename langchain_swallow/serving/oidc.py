@@ -1,0 +1,149 @@
+"""People whom an OpenID Connect provider has signed on, by its tokens (`Authorization: Bearer`)."""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from langchain_swallow.errors import AccessError, MissingDependencyError
+from langchain_swallow.serving.identity import Person
+
+logger = logging.getLogger(__name__)
+
+NAME_CLAIM, GROUPS_CLAIM = "preferred_username", "groups"
+
+# Public keys only: with a shared secret, whoever can check a token can also make one.
+_ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]
+_TIMEOUT_S = 10
+_LEEWAY_S = 30
+_KEYS_LIFETIME_S = 3600
+# A token with a new key asks the provider again, which strangers must not be able to do at will.
+_MIN_REFRESH_S = 30
+
+
+class Oidc:
+    """Reads who a person is from the signed token (JWT) of an OpenID Connect provider.
+
+    The provider's address and keys are found by its discovery document; PyJWT checks signature,
+    issuer, audience and times.
+
+    Args:
+        issuer: The provider's issuer, such as `https://login.example/realms/company`; HTTPS, or
+            HTTP on this machine.
+        audience: What the token must be made out for: the id of this server at the provider.
+        name_claim: Claim with the person's name. Default: `preferred_username`.
+        groups_claim: Claim with the list of their groups; dots lead into a nested claim, such as
+            `realm_access.roles`. Default: `groups`.
+
+    Raises:
+        MissingDependencyError: The extra `oidc` is not installed.
+        AccessError: The provider cannot be reached, or is another than `issuer` says.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        *,
+        name_claim: str = NAME_CLAIM,
+        groups_claim: str = GROUPS_CLAIM,
+    ) -> None:
+        try:
+            import jwt
+        except ImportError as error:
+            raise MissingDependencyError(
+                "--oidc-issuer needs PyJWT, which is not installed. "
+                "Install it using `pip install langchain-swallow[oidc]`."
+            ) from error
+        self._jwt = jwt
+        self._issuer, self._audience = issuer, audience
+        self._name_claim, self._groups_claim = name_claim, groups_claim
+        self._keys = jwt.PyJWKClient(
+            _discover(issuer), lifespan=_KEYS_LIFETIME_S, timeout=_TIMEOUT_S
+        )
+        self._lock = threading.Lock()
+        self._refreshed_at = float("-inf")
+
+    def person(self, token: str) -> Person | None:
+        """Return who has the token; `None` if it is not valid. May wait for the provider.
+
+        Args:
+            token: What stands behind `Bearer`.
+        """
+        try:
+            key = self._key(self._jwt.get_unverified_header(token).get("kid"))
+            if key is None:
+                return None
+            claims = self._jwt.decode(
+                token,
+                key,
+                algorithms=_ALGORITHMS,
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=_LEEWAY_S,
+                options={"require": ["exp", "iss", "aud"]},
+            )
+        except self._jwt.PyJWKClientError as error:
+            logger.warning("The keys of %s cannot be read: %s", self._issuer, error)
+            return None
+        except self._jwt.PyJWTError as error:
+            logger.info("A token of %s is not valid: %s", self._issuer, error)
+            return None
+        return self._read(claims)
+
+    def _key(self, name: str | None) -> Any:
+        """The provider's key of this name, which may be newer than the known ones."""
+        with self._lock:
+            for is_new in (False, True):
+                if is_new and time.monotonic() - self._refreshed_at < _MIN_REFRESH_S:
+                    return None
+                if is_new:
+                    self._refreshed_at = time.monotonic()
+                keys = self._keys.get_jwk_set(refresh=is_new).keys
+                for key in keys:
+                    if key.public_key_use in ("sig", None) and key.key_id == name:
+                        return key
+        return None
+
+    def _read(self, claims: Mapping[str, Any]) -> Person | None:
+        name = claims.get(self._name_claim)
+        if not isinstance(name, str) or not name.strip() or not name.isprintable():
+            logger.warning("A token of %s has no name in %s.", self._issuer, self._name_claim)
+            return None
+        groups: Any = claims
+        for part in self._groups_claim.split("."):
+            groups = groups.get(part, ()) if isinstance(groups, Mapping) else ()
+        if not isinstance(groups, list):
+            groups = []
+        return Person(name.strip(), frozenset(g for g in groups if isinstance(g, str) and g))
+
+
+def _discover(issuer: str) -> str:
+    """The address of the provider's keys."""
+    _check(issuer)
+    address = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+    try:
+        found = httpx.get(address, timeout=_TIMEOUT_S).raise_for_status().json()
+        named, keys = found["issuer"], found["jwks_uri"]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        raise AccessError(
+            f"--oidc-issuer {issuer}: {address} cannot be read ({error!r}). Check the address, and "
+            "that this machine reaches it."
+        ) from error
+    if named != issuer:
+        raise AccessError(f"--oidc-issuer must be {named!r}, as the provider says, not {issuer!r}.")
+    _check(keys)
+    return str(keys)
+
+
+def _check(address: str) -> None:
+    parts = urlsplit(address)
+    is_local = parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
+        raise AccessError(
+            f"{address} must begin with https://: over HTTP, others could send keys of their own."
+        )
