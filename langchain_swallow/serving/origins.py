@@ -32,13 +32,15 @@ def host_name(headers: Headers) -> str:
 def host_port(headers: Headers) -> int | None:
     """Return the port of the Host header; `None` if it has none."""
     port = _host_parts(headers)[2]
-    return int(port) if port.isascii() and port.isdigit() else None
+    return int(port) if port else None
 
 
 def _host_parts(headers: Headers) -> tuple[str, str, str]:
+    """The name, a colon, and the port; what is not a port is part of the name."""
     host = headers.get("host", "")
-    has_port = ":" in host.rsplit("]", 1)[-1]
-    return host.rpartition(":") if has_port else (host, "", "")
+    name, colon, port = host.rpartition(":")
+    is_port = colon and (not port or (port.isascii() and port.isdigit()))
+    return (name, colon, port) if is_port else (host, "", "")
 
 
 def _address(origin: str) -> str | None:

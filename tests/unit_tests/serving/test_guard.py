@@ -185,6 +185,9 @@ async def test_other_names_are_refused():
             ("evil.example", 421),
             ("127.0.0.1.evil.example:7860", 421),
             ("", 421),
+            ("127.0.0.1:1@evil.example", 421),
+            ("127.0.0.1:evil.example", 421),
+            ("127.0.0.1:7860:1", 421),
         ):
             assert (await http.get("/", headers={"Host": host})).status_code == status
 
