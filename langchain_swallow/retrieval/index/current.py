@@ -117,5 +117,11 @@ class CurrentIndex:
         with self._lock:
             signature = self._folder.signature()
             if signature is not None and signature != self._signature:
-                self.take(self._folder.read(self._snapshot), self._folder.path)
+                try:
+                    stored = self._folder.read(self._snapshot)
+                except FileNotFoundError:
+                    # Another folder is being moved here. Until it is, the old index answers.
+                    signature = None
+                else:
+                    self.take(stored, self._folder.path)
             self._signature = signature
