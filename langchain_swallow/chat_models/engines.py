@@ -9,7 +9,7 @@ from langchain_swallow.chat_models.cache_keys import forget_files
 from langchain_swallow.chat_models.generation import GenerationOptions
 from langchain_swallow.chat_models.options import LoadedEngine, LoadingParameters
 from langchain_swallow.chat_models.streams import until_ready, wait_until_ready
-from langchain_swallow.engines.protocol import Engine
+from langchain_swallow.engines.protocol import Engine, EngineLoad, Measuring
 from langchain_swallow.engines.registry import (
     shared_engine,
     started_engine,
@@ -87,6 +87,22 @@ class EngineOwner(LoadingParameters, GenerationOptions):
             return
         forget_files()
         unload_engine(self.load_settings(self.model))
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the model is in a state that no call leaves, such as after a lost GPU."""
+        return bool(getattr(self._started(), "is_closed", False))
+
+    def engine_load(self) -> EngineLoad | None:
+        """Return how busy the engine is; `None` if it is not loaded, or does not know."""
+        engine = self._started()
+        return engine.measure() if isinstance(engine, Measuring) else None
+
+    def _started(self) -> Engine | None:
+        """Return the engine if it is started."""
+        if passed := self._passed(self.model):
+            return passed.engine
+        return started_engine(self.load_settings(self.model))
 
     @property
     def context_window(self) -> int:

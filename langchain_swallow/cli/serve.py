@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.common import add_embeddings, add_index, add_ocr, open_store
@@ -12,6 +12,9 @@ from langchain_swallow.cli.parsers import Command, add_command, say
 from langchain_swallow.cli.people import add_people, load_people, warn_of_groups
 from langchain_swallow.cli.progress import add_verbose, load_model
 from langchain_swallow.cli.running import add_model, add_running, choose_model, running
+
+if TYPE_CHECKING:
+    from langchain_swallow.serving.tracing import Tracing
 
 
 def add_parsers(commands: Any) -> None:
@@ -58,6 +61,8 @@ def add_parsers(commands: Any) -> None:
     _add_lengths(serve)
     _add_uploads(serve)
     add_people(serve)
+    _add_load(serve)
+    _add_watching(serve)
     _add_network(serve)
     add_embeddings_server(serve)
     add_running(serve)
@@ -125,16 +130,77 @@ def _add_uploads(serve: Command) -> None:
     add_embeddings(uploads)
 
 
+def _add_load(serve: Command) -> None:
+    load = serve.add_further(in_language("負荷の上限", "Limits of load"))
+    load.add_argument(
+        "--max-running",
+        type=at_least(1),
+        default=64,
+        metavar="N",
+        help=in_language("同時に生成する回答の数", "Answers that are generated at the same time"),
+    )
+    load.add_argument(
+        "--max-waiting",
+        type=at_least(0),
+        default=128,
+        metavar="N",
+        help=in_language(
+            "順番を待てる回答の数。超えた質問には 429 を返す",
+            "Answers that may wait for their turn; above it, questions get 429",
+        ),
+    )
+    load.add_argument(
+        "--request-timeout",
+        type=between(0),
+        default=600.0,
+        metavar="S",
+        help=in_language(
+            "回答にかける最大の秒数。待ち時間を含む（0 は無制限）",
+            "Maximum seconds for an answer, waiting included (0: unlimited)",
+        ),
+    )
+
+
+def _add_watching(serve: Command) -> None:
+    watching = serve.add_further(in_language("監視", "Monitoring"))
+    watching.add_argument(
+        "--metrics-token",
+        metavar="TOKEN",
+        help=in_language(
+            "/metrics だけを読めるトークン", "Token that gives access to /metrics only"
+        ),
+    )
+    watching.add_argument(
+        "--access-log",
+        type=Path,
+        metavar="FILE",
+        help=in_language(
+            "リクエストを 1 行ずつ書くファイル（JSON Lines）。- は標準出力",
+            "File for one line per request (JSON lines); - is standard output",
+        ),
+    )
+    watching.add_argument(
+        "--otel",
+        action="store_true",
+        help=in_language(
+            "OpenTelemetry のスパンを OTLP（HTTP）で送る。送り先などは環境変数 OTEL_* で決める"
+            "（エクストラ otel が必要）",
+            "Send OpenTelemetry spans by OTLP (HTTP), configured by the environment variables "
+            "OTEL_* (needs the extra otel)",
+        ),
+    )
+
+
 def _add_network(serve: Command) -> None:
     network = serve.add_further(in_language("プロキシと停止", "Proxies and shutdown"))
     network.add_argument(
-        "--grace-s",
+        "--shutdown-grace",
         type=between(0),
-        default=5.0,
+        default=30.0,
         metavar="S",
         help=in_language(
-            "停止するとき、書きかけの回答を待つ秒数",
-            "Seconds that a shutdown waits for unfinished answers",
+            "停止するとき、新しいリクエストを拒否しながら、書きかけの回答を待つ秒数",
+            "Seconds that a shutdown waits for unfinished answers, while it refuses new requests",
         ),
     )
     network.add_argument(
@@ -197,6 +263,10 @@ def _serve(arguments: argparse.Namespace) -> int:
             default_groups=arguments.default_groups,
             audit_log=arguments.audit_log,
             requests_per_minute=arguments.requests_per_minute,
+            max_running=arguments.max_running,
+            max_waiting=arguments.max_waiting,
+            request_timeout_s=arguments.request_timeout or None,
+            tracing=_tracing() if arguments.otel else None,
         )
         count, address = len(store), _address(listening.getsockname())
         say(
@@ -210,11 +280,26 @@ def _serve(arguments: argparse.Namespace) -> int:
             listening,
             page=not arguments.api,
             token=arguments.token,
+            metrics_token=arguments.metrics_token,
+            access_log=arguments.access_log,
             proxies=arguments.forwarded_allow_ips,
-            grace_s=arguments.grace_s,
+            grace_s=arguments.shutdown_grace,
             **people,
         )
     return 0
+
+
+def _tracing() -> "Tracing":
+    try:
+        from langchain_swallow.serving.tracing import Tracing
+    except ImportError as error:
+        from langchain_swallow.errors import MissingDependencyError
+
+        raise MissingDependencyError(
+            f"--otel needs {error.name}, which is not installed. Install it using "
+            '`pip install "langchain-swallow[otel]"`.'
+        ) from error
+    return Tracing()
 
 
 def _address(name: tuple[Any, ...]) -> str:

@@ -33,6 +33,11 @@ class LoopEngine:
         self._thread.start()
 
     @property
+    def is_closed(self) -> bool:
+        """Whether the engine refuses requests."""
+        return self._closed_because is not None
+
+    @property
     def context_window(self) -> int:
         """Maximum number of tokens of the prompt and the answer together."""
         raise NotImplementedError

@@ -184,9 +184,10 @@ class Ticket(Protocol):
 class Engine(Protocol):
     """Anything that continues a prompt of token ids; all methods are thread-safe.
 
-    An engine may also have `prepare` (see `Preparing`), `check` (see `Checking`) and
-    `fingerprint()`, which returns a text that is equal for equal weights in any process, so that
-    processes can share a cache of answers.
+    An engine may also have `prepare` (see `Preparing`), `check` (see `Checking`), `measure` (see
+    `Measuring`), `is_closed`, whether it refuses requests, and `fingerprint()`, which returns a
+    text that is equal for equal weights in any process, so that processes can share a cache of
+    answers.
     """
 
     name: str
@@ -237,3 +238,27 @@ class Checking(Protocol):
         Raises:
             GrammarError: The grammar cannot be enforced; `submit` would report the same error.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLoad:
+    """How busy an engine is.
+
+    Args:
+        running: Number of requests that are being computed.
+        waiting: Number of requests that wait to be computed.
+        kv_cache_usage: Share of the KV cache's budget that running requests may use; `None` if the
+            KV cache is not this engine's.
+    """
+
+    running: int
+    waiting: int = 0
+    kv_cache_usage: float | None = None
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """An engine that knows how busy it is."""
+
+    def measure(self) -> EngineLoad:
+        """Return how busy the engine is now."""

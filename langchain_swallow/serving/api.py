@@ -10,13 +10,16 @@ from fastapi import FastAPI, Request, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from langchain_swallow._system.language import in_language
 from langchain_swallow._system.version import __version__
 from langchain_swallow.errors import SwallowError
 from langchain_swallow.rag import Answer
 from langchain_swallow.serving.answer_json import answer_json
 from langchain_swallow.serving.api_models import (
+    Alive,
     AnswerBody,
     FileKept,
     FileResult,
@@ -31,11 +34,14 @@ from langchain_swallow.serving.api_models import (
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.failures import failure
 from langchain_swallow.serving.forms import FORM_SCHEMA, received_files
+from langchain_swallow.serving.guard import METRICS_PATH
 from langchain_swallow.serving.identity import requester
 from langchain_swallow.serving.leaving import ClientLeftError, unless_left
 from langchain_swallow.serving.openai_api import openai_router
 from langchain_swallow.serving.own_data import add_own_data
 from langchain_swallow.serving.readiness import Readiness
+from langchain_swallow.serving.refusals import NotPermittedError
+from langchain_swallow.serving.request_record import with_request_id
 from langchain_swallow.serving.sessions import Session
 from langchain_swallow.serving.uploads import Uploaded
 from langchain_swallow.text.surrogates import replace_surrogates
@@ -58,7 +64,9 @@ def create_api(assistant: Assistant) -> FastAPI:
       own documents.
     * The routes of `openai_router`.
     * `GET` and `DELETE` of `/v1/sessions` and `/v1/feedback`: a person's own data.
-    * `GET /health`: whether the server runs; `GET /ready`: whether it can answer.
+    * `GET /livez`: whether the process answers; `GET /readyz`: whether it can answer questions;
+      `GET /health`: whether the index can be read, and the number of its chunks.
+    * `GET /metrics`: the server's metrics for Prometheus.
     """
     # Swagger and ReDoc are off, because their pages load scripts from other sites.
     app = FastAPI(
@@ -71,6 +79,7 @@ def create_api(assistant: Assistant) -> FastAPI:
     )
     _add_handlers(app)
     _add_probes(app, assistant)
+    _add_metrics(app, assistant)
     _add_sessions(app, assistant)
     app.include_router(openai_router(assistant))
     add_own_data(app, assistant)
@@ -92,7 +101,7 @@ def create_api(assistant: Assistant) -> FastAPI:
     app.post(
         "/v1/answers",
         response_model=AnswerBody,
-        responses={**problems(404, 503), 200: _EVENTS},
+        responses={**problems(404, 429, 503, 504), 200: _EVENTS},
     )(answers)
     return app
 
@@ -148,19 +157,40 @@ def _add_probes(app: FastAPI, assistant: Assistant) -> None:
     readiness = Readiness(assistant)
 
     # Some load balancers send HEAD.
+    @app.head("/livez", include_in_schema=False)
+    @app.get("/livez")
+    async def livez() -> Alive:
+        return Alive(status="ok")
+
     @app.head("/health", include_in_schema=False)
     @app.get("/health", responses={503: {"model": Problem, "description": "No index."}})
     async def health(request: Request) -> Health:
         passages = len(assistant.documents(requester(request.scope)))
         return Health(status="ok", passages=passages)
 
+    # /ready is what it was called first.
     @app.head("/ready", include_in_schema=False)
-    @app.get("/ready", responses={503: {"model": Ready, "description": "It cannot answer."}})
-    async def ready(response: Response) -> Ready:
+    @app.get("/ready", include_in_schema=False)
+    @app.head("/readyz", include_in_schema=False)
+    @app.get("/readyz", responses={503: {"model": Ready, "description": "It cannot answer."}})
+    async def readyz(response: Response) -> Ready:
         state = await readiness.state()
-        can = all(state.values())
-        response.status_code = 200 if can else 503
-        return Ready(status="ok" if can else "unavailable", **state)
+        response.status_code = 503 if state.reason else 200
+        return state
+
+
+def _add_metrics(app: FastAPI, assistant: Assistant) -> None:
+    @app.get(METRICS_PATH, include_in_schema=False)
+    async def metrics(request: Request) -> Response:
+        if requester(request.scope).groups is not None:
+            raise NotPermittedError(
+                in_language(
+                    "メトリクスは --token か --metrics-token のトークンで読めます。",
+                    "Metrics need the token of --token or --metrics-token.",
+                )
+            )
+        body, content_type = assistant.metrics.exposition(request.headers.get("accept", ""))
+        return Response(body, headers={"Content-Type": content_type})
 
 
 def _add_handlers(app: FastAPI) -> None:
@@ -178,20 +208,25 @@ def _add_handlers(app: FastAPI) -> None:
             }
             for row in error.errors()
         ]
-        return JSONResponse({"detail": rows}, status_code=422)
+        return JSONResponse(with_request_id({"detail": rows}), status_code=422)
 
     async def failed(_: Request, error: Exception) -> Response:
         what = failure(error)
         detail: Any = what.detail
         if what.status == 422:
             detail = [{"loc": ["body"], "msg": what.detail, "type": "value_error"}]
-        return JSONResponse({"detail": detail}, what.status, what.headers)
+        return JSONResponse(with_request_id({"detail": detail}), what.status, what.headers)
+
+    async def refused(_: Request, error: HTTPException) -> Response:
+        body = with_request_id({"detail": error.detail})
+        return JSONResponse(body, error.status_code, error.headers)
 
     async def left(_: Request, error: Exception) -> Response:
         return Response(status_code=499)
 
     app.add_exception_handler(ClientLeftError, left)
     app.add_exception_handler(ClientDisconnect, left)
+    app.exception_handler(HTTPException)(refused)
     app.add_exception_handler(SwallowError, failed)
     app.add_exception_handler(Exception, failed)
 
@@ -229,7 +264,7 @@ async def _events(pieces: AsyncIterator[Answer]) -> AsyncIterator[str]:
                     yield _event("text", {"text": piece.text})
         yield _event("answer", answer_json(answer))
     except Exception as error:  # the status is already sent, so the error becomes an event
-        yield _event("error", {"detail": failure(error).detail})
+        yield _event("error", with_request_id({"detail": failure(error).detail}))
 
 
 def _event(kind: str, data: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ from langchain_swallow.serving.settings import (
 from langchain_swallow.text.surrogates import replace_surrogates_in
 
 _MAX_ID_LENGTH = 200
+REQUEST_ID = "id of the request in the server's logs, as in the header X-Request-ID"
 
 
 class RequestBody(BaseModel):
@@ -158,6 +159,7 @@ class Problem(BaseModel):
     """The error of a well-formed request."""
 
     detail: str
+    request_id: str = Field(description=REQUEST_ID)
 
 
 class FieldProblem(BaseModel):
@@ -172,6 +174,7 @@ class FieldProblems(BaseModel):
     """The errors of a request's fields."""
 
     detail: list[FieldProblem]
+    request_id: str = Field(description=REQUEST_ID)
 
 
 class Health(BaseModel):
@@ -181,12 +184,20 @@ class Health(BaseModel):
     passages: int = Field(description="chunks of the index")
 
 
+class Alive(BaseModel):
+    """That the server's process answers."""
+
+    status: str
+
+
 class Ready(BaseModel):
     """Whether the server can answer."""
 
     status: str
     index: bool = Field(description="whether the index can be read")
-    model: bool = Field(description="whether the model's server can be reached")
+    model: bool = Field(description="whether the model is loaded, or its server can be reached")
+    stopping: bool = Field(description="whether the server is stopping")
+    reason: str = Field(description="why it cannot answer; empty if it can")
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -199,8 +210,9 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         408: "The form took too long to come.",
         413: "The request is too large.",
         421: "The server is not called by this host name.",
-        429: "This client has reached a limit; see Retry-After.",
-        503: "The server is busy, or its model cannot be reached; see Retry-After.",
+        429: "This client has reached a limit, or the queue is full; see Retry-After.",
+        503: "The server is busy or stops, or its model cannot be reached; see Retry-After.",
+        504: "The answer has taken too long.",
     }
     described: dict[int | str, dict[str, Any]] = {
         status: {"model": Problem, "description": texts[status]}

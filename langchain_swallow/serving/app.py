@@ -2,22 +2,26 @@
 
 import contextlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
 import gradio as gr
 from fastapi import FastAPI
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
+from langchain_swallow.serving.access_log import access_row
 from langchain_swallow.serving.api import create_api
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.forms import largest_form
 from langchain_swallow.serving.guard import Guard, is_loopback
+from langchain_swallow.serving.json_lines import JsonLines
 from langchain_swallow.serving.page import create_page, mount_options, server_events
 from langchain_swallow.serving.page_door import PageDoor
 from langchain_swallow.serving.people import People
-from langchain_swallow.serving.server import make_server
+from langchain_swallow.serving.request_record import Recorder, RequestRecord
+from langchain_swallow.serving.server import Stopping, make_server
 from langchain_swallow.serving.sign_on import SignOn
 
 _LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
@@ -33,6 +37,8 @@ def create_app(
     proxies: Sequence[str] = (),
     people: People | None = None,
     sign_on: SignOn | None = None,
+    metrics_token: str | None = None,
+    access_log: JsonLines | None = None,
 ) -> ASGIApp:
     """Return the ASGI application; with the extra `mcp`, the MCP server is at `/mcp`.
 
@@ -44,6 +50,8 @@ def create_app(
         proxies: Addresses of proxies whose `X-Forwarded-*` headers are trusted.
         people: People with tokens of their own. Default: none.
         sign_on: Reads the person from headers of a trusted proxy. Default: none.
+        metrics_token: A token that lets in to `/metrics` only. Default: none.
+        access_log: Gets a row for each request. Default: none.
     """
     app = create_api(assistant)
     if find_spec("mcp") is not None:
@@ -53,7 +61,7 @@ def create_app(
         app.router.routes.append(Route("/mcp", McpApp(assistant), include_in_schema=False))
     if page:
         _add_page(app, assistant)
-    return Guard(
+    guard = Guard(
         app,
         token=token,
         hosts=hosts,
@@ -61,7 +69,14 @@ def create_app(
         proxies=proxies,
         people=people,
         sign_on=sign_on,
+        metrics_token=metrics_token,
+        is_stopping=lambda: assistant.is_stopping,
     )
+    reports: list[Callable[[RequestRecord], None]] = [assistant.metrics.request]
+    if access_log is not None:
+        reports.append(lambda record: access_log.write(access_row(record)))
+    around = None if assistant.tracing is None else assistant.tracing.request
+    return Recorder(guard, proxies=proxies, reports=reports, around=around)
 
 
 def _add_page(app: FastAPI, assistant: Assistant) -> None:
@@ -114,7 +129,9 @@ def serve(
     proxies: Sequence[str] = (),
     people: People | None = None,
     sign_on: SignOn | None = None,
-    grace_s: float = 5.0,
+    metrics_token: str | None = None,
+    access_log: Path | None = None,
+    grace_s: float = 30.0,
 ) -> None:
     """Serve from a socket until SIGTERM or Ctrl-C.
 
@@ -126,12 +143,16 @@ def serve(
         proxies: Addresses of proxies whose `X-Forwarded-*` headers are trusted.
         people: People with tokens of their own. Default: none.
         sign_on: Reads the person from headers of a trusted proxy. Default: none.
-        grace_s: Seconds for which answers may continue after SIGTERM or Ctrl-C; then they end with
-            an error. Default: 5.
+        metrics_token: A token that lets in to `/metrics` only. Default: none.
+        access_log: A file that gets a JSON line for each request, or `-` for standard output.
+            Default: none.
+        grace_s: Seconds for which answers may continue after SIGTERM or Ctrl-C, while new requests
+            are refused; then they end with an error. Default: 30.
     """
     # If requests need a token or a person, any host name is allowed. Otherwise only local names
     # are, so that another site cannot reach the server through DNS rebinding.
     hosts = () if token or people or sign_on else _LOCAL_NAMES
+    log = None if access_log is None else JsonLines(access_log)
     app = create_app(
         assistant,
         page=page,
@@ -140,10 +161,15 @@ def serve(
         proxies=proxies,
         people=people,
         sign_on=sign_on,
+        metrics_token=metrics_token,
+        access_log=log,
     )
-    server = make_server(app, assistant.end_answers, grace_s=grace_s)
+    stopping = Stopping(app, begin=assistant.refuse_requests, end_answers=assistant.end_answers)
+    server = make_server(stopping, grace_s=grace_s)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listening])
     finally:
         assistant.close()
+        if log is not None:
+            log.close()

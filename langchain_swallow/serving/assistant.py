@@ -3,14 +3,13 @@
 import asyncio
 import contextlib
 import functools
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
-from langchain_core.runnables import Runnable, RunnableLambda
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_text_splitters import TextSplitter
 
 from langchain_swallow._system.language import in_language
@@ -24,14 +23,17 @@ from langchain_swallow.rag.conversation import astream_turn
 from langchain_swallow.retrieval.fusion import reciprocal_rank
 from langchain_swallow.retrieval.hybrid import HybridRetriever
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
-from langchain_swallow.serving.audit import AuditLog
+from langchain_swallow.serving.admission import Admission, Place, UploadPlaces
+from langchain_swallow.serving.audit import audit_row
 from langchain_swallow.serving.feedback import Feedback
 from langchain_swallow.serving.identity import Person
+from langchain_swallow.serving.json_lines import JsonLines
 from langchain_swallow.serving.leaving import until
 from langchain_swallow.serving.ledger import Entry, Ledger
+from langchain_swallow.serving.metrics import Metrics
 from langchain_swallow.serving.quota import Quota
 from langchain_swallow.serving.refusals import (
-    BusyError,
+    AnswerTimeoutError,
     InvalidValueError,
     NotPermittedError,
     StoppingError,
@@ -42,8 +44,15 @@ from langchain_swallow.serving.sessions import Session, Sessions
 from langchain_swallow.serving.settings import MAX_QUESTION_CHARS, AnswerLengths, Settings
 from langchain_swallow.serving.uploads import Limits, Received, Uploaded, Worker
 
+if TYPE_CHECKING:
+    from langchain_swallow.serving.tracing import Tracing
+
 # Each keeps the BM25 statistics of the documents that the members of some groups may see.
 _MAX_VIEWS = 32
+# As many as the local engine computes at the same time.
+MAX_RUNNING = 64
+MAX_WAITING = 128
+REQUEST_TIMEOUT_S = 600.0
 
 T = TypeVar("T")
 
@@ -63,6 +72,12 @@ class Assistant:
             default, writes none.
         requests_per_minute: Maximum number of questions, searches and uploads of a person in a
             minute, or of a client where people are not known; `None`, the default, is unlimited.
+        max_running: Maximum number of answers that are generated at the same time. Default: 64.
+        max_waiting: Maximum number of answers that wait for their turn; above it, questions are
+            refused (429). Default: 128.
+        request_timeout_s: Maximum seconds of an answer, from the question to its end; `None` is
+            unlimited. Default: 600.
+        tracing: Makes OpenTelemetry spans of answers and searches. Default: none.
         default_groups: Groups that may see documents of `store` without groups. Default: everyone.
         ocr: Whether to recognize the text of pictures in uploads, as in `load_documents`. Default:
             false.
@@ -84,6 +99,10 @@ class Assistant:
         ocr: OcrEngine | bool = False,
         audit_log: Path | None = None,
         requests_per_minute: int | None = None,
+        max_running: int = MAX_RUNNING,
+        max_waiting: int = MAX_WAITING,
+        request_timeout_s: float | None = REQUEST_TIMEOUT_S,
+        tracing: "Tracing | None" = None,
         default_groups: Sequence[str] = (EVERYONE,),
     ) -> None:
         self.llm = llm
@@ -103,11 +122,15 @@ class Assistant:
             engine,
         )
         self._answering = 0
+        self.is_stopping = False
         self._ending = asyncio.Event()
-        self._uploading: Counter[str] = Counter()
+        self._uploads = UploadPlaces(self.limits)
         self.feedback = Feedback(feedback)
-        self._audit = None if audit_log is None else AuditLog(audit_log)
+        self._audit = None if audit_log is None else JsonLines(audit_log)
         self._quota = Quota(requests_per_minute)
+        self.admission = Admission(max_running, max_waiting)
+        self._request_timeout_s = request_timeout_s
+        self.metrics, self.tracing = Metrics(self), tracing
         # Kept, so that what a person may see is not computed for each question.
         self._visible = functools.lru_cache(maxsize=_MAX_VIEWS)(
             functools.partial(store.for_groups, default_groups=default_groups)
@@ -137,12 +160,13 @@ class Assistant:
 
         Raises:
             InvalidValueError: The question is empty or too long.
-            BusyError: The person has sent too many requests (429).
+            BusyError: The person has sent too many requests, or too many answers wait (429).
+            AnswerTimeoutError: While it streams: the answer takes too long.
+            StoppingError: While it streams: the server stops.
         """
         self._check(question)
-        self.count_request(session)
-        chosen = settings or Settings(lengths=self.lengths)
-        return self._answer(session, question, chosen, again=again)
+        chosen, place = settings or Settings(lengths=self.lengths), self._place(session)
+        return self._until_end(self._answer(place, session, question, chosen, again=again))
 
     async def search(self, session: Session, question: str, k: int = 4) -> list[Document]:
         """Return the best `k` chunks of what the person may see and of the session's documents.
@@ -153,7 +177,7 @@ class Assistant:
         """
         self._check(question)
         self.count_request(session)
-        documents = await self._retriever(session, k).ainvoke(question)
+        documents = await self._retriever(session, k).ainvoke(question, self._config())
         await self._log(session.person, question, documents)
         return documents
 
@@ -174,14 +198,21 @@ class Assistant:
         Raises:
             BusyError: They have sent too many (429).
         """
-        self._quota.take(session.person.name or session.client)
+        with self.metrics.refusals("quota"):
+            self._quota.take(session.person.name or session.client)
+
+    def _place(self, session: Session) -> Place:
+        self.count_request(session)
+        with self.metrics.refusals("queue"):
+            return self.admission.place()
 
     async def _log(self, person: Person, question: str, documents: Sequence[Document]) -> None:
         if self._audit is not None:
-            await asyncio.to_thread(self._audit.write, person, question, documents)
+            row = audit_row(person, question, documents)
+            await asyncio.to_thread(self._audit.write, row)
 
     async def _answer(
-        self, session: Session, question: str, chosen: Settings, *, again: bool
+        self, place: Place, session: Session, question: str, chosen: Settings, *, again: bool
     ) -> AsyncGenerator[Answer, None]:
         person = session.person
         chain = create_rag_chain(
@@ -189,11 +220,11 @@ class Assistant:
             self._retriever(session, chosen.k),
             preset=chosen.chosen_preset(),
         )
-        async with session.lock:
+        async with session.lock, place.turn():
             if again:
                 session.history.take_back(question)
-            turn = astream_turn(chain, question, session.history)
-            async with contextlib.aclosing(self._until_end(turn)) as pieces:
+            turn = astream_turn(chain, question, session.history, self._config())
+            async with contextlib.aclosing(turn) as pieces:
                 async for piece in pieces:
                     if piece.question:
                         # The first piece, which has all documents. It is logged before it is shown,
@@ -201,24 +232,39 @@ class Assistant:
                         await self._log(person, question, piece.documents)
                     yield piece
 
-    async def generate(
+    def generate(
         self, session: Session, messages: Sequence[BaseMessage], parameters: Mapping[str, Any]
     ) -> AsyncGenerator[Any, None]:
         """Stream the chunks of the chat model's answer, without documents; see `answer`."""
-        self.count_request(session)
-        chunks = self.llm.astream(messages, **parameters)
-        async with contextlib.aclosing(self._until_end(chunks)) as pieces:
+        return self._until_end(self._generate(self._place(session), messages, parameters))
+
+    async def _generate(
+        self, place: Place, messages: Sequence[BaseMessage], parameters: Mapping[str, Any]
+    ) -> AsyncGenerator[Any, None]:
+        async with (
+            place.turn(),
+            contextlib.aclosing(self.llm.astream(messages, **parameters)) as pieces,
+        ):
             async for piece in pieces:
                 yield piece
 
     async def _until_end(self, pieces: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
-        """Yield the pieces of an answer until the server stops."""
+        """Yield the pieces of an answer until it takes too long or the server stops."""
+        limit_s = self._request_timeout_s
         self._answering += 1
         try:
-            unended = until(self._ending, pieces, StoppingError)
-            async with contextlib.aclosing(unended) as open_pieces:  # type: ignore[type-var]
-                async for piece in open_pieces:
-                    yield piece
+            unended = until(
+                self._ending,
+                pieces,
+                StoppingError,
+                limit_s=limit_s,
+                late=lambda: AnswerTimeoutError(limit_s or 0),
+            )
+            with self.metrics.answer() as timer:
+                async with contextlib.aclosing(unended) as open_pieces:  # type: ignore[type-var]
+                    async for piece in open_pieces:
+                        timer.piece(piece)
+                        yield piece
         finally:
             self._answering -= 1
 
@@ -231,32 +277,8 @@ class Assistant:
                 uploads, or the person has sent too many requests (429).
         """
         self.count_request(session)
-        client = session.client or session.id
-        if self._uploading[client] >= self.limits.concurrent_client_uploads:
-            raise BusyError(
-                in_language(
-                    f"同時に送れるのは {self.limits.concurrent_client_uploads} 件までです。",
-                    f"A client may send {self.limits.concurrent_client_uploads} uploads at a time.",
-                ),
-                status=429,
-                retry_after_s=5,
-            )
-        if self._uploading.total() >= self.limits.concurrent_uploads:
-            raise BusyError(
-                in_language(
-                    "ほかの文書を読んでいます。しばらくしてからもう一度送ってください。",
-                    "The server is reading other documents. Send these again later.",
-                ),
-                status=503,
-                retry_after_s=10,
-            )
-        self._uploading[client] += 1
-        try:
+        with self.metrics.refusals("uploads"), self._uploads.place(session.client or session.id):
             yield
-        finally:
-            self._uploading[client] -= 1
-            if not self._uploading[client]:
-                del self._uploading[client]
 
     async def add_files(
         self, session: Session, files: Sequence[Received], *, shared: bool = False
@@ -309,6 +331,7 @@ class Assistant:
         # A shared document is added even if the session has ended.
         if not result.error and (shared or is_wanted()):
             self._ledger.keep(entry, result.passages)
+        self.metrics.upload(is_added=not result.error)
         return result
 
     def remove_file(self, session: Session, name: str) -> None:
@@ -334,6 +357,10 @@ class Assistant:
             raise UnknownAnswerError
         self.feedback.add(turn_id, turn, good=good, person=session.person.name)
 
+    def refuse_requests(self) -> None:
+        """Let the server refuse new requests, because it stops; those that run go on."""
+        self.is_stopping = True
+
     def end_answers(self) -> None:
         """End all current and later answers with a `StoppingError`."""
         self._ending.set()
@@ -342,8 +369,15 @@ class Assistant:
         """Delete all sessions and stop the work on their files."""
         self.sessions.close()
         self._worker.close()
+        if self.tracing is not None:
+            self.tracing.close()
         if self._audit is not None:
             self._audit.close()
+
+    def _config(self) -> RunnableConfig:
+        """Return a config for LangChain, with the callbacks of one answer or search."""
+        tracing = [] if self.tracing is None else [self.tracing.callback()]
+        return {"callbacks": [self.metrics.retrieval, *tracing]}
 
     def _retriever(self, session: Session, k: int) -> Runnable[str, list[Document]]:
         everyone = HybridRetriever(store=self.documents(session.person), k=k)
@@ -353,10 +387,8 @@ class Assistant:
 
         # Scores of two indexes are not comparable, so results are merged by rank. Of equal ranks,
         # the session's own chunk comes first.
-        async def both(question: str) -> list[Document]:
-            results = await asyncio.gather(private.ainvoke(question), everyone.ainvoke(question))
-            return reciprocal_rank(results)[:k]
+        async def both(question: str, config: RunnableConfig) -> list[Document]:
+            searches = (store.ainvoke(question, config) for store in (private, everyone))
+            return reciprocal_rank(await asyncio.gather(*searches))[:k]
 
-        return RunnableLambda(
-            lambda q: reciprocal_rank([private.invoke(q), everyone.invoke(q)])[:k], both
-        )
+        return RunnableLambda(both)

@@ -1,7 +1,6 @@
 """Access control: host names, the token, and the page's content security policy."""
 
-import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from urllib.parse import parse_qs
 
@@ -19,16 +18,18 @@ from langchain_swallow.serving.cookies import (
 )
 from langchain_swallow.serving.forms import takes_files
 from langchain_swallow.serving.identity import NOBODY, OPERATOR, Person, with_requester
-from langchain_swallow.serving.login import Logins, login_form
+from langchain_swallow.serving.login import Logins, is_same, login_form
 from langchain_swallow.serving.openai_errors import refusal_response
 from langchain_swallow.serving.origins import host_name, is_from_another_site
 from langchain_swallow.serving.people import People
 from langchain_swallow.serving.proxies import Proxies
-from langchain_swallow.serving.refusals import TooLargeError, too_large
+from langchain_swallow.serving.refusals import StoppingError, TooLargeError, too_large
+from langchain_swallow.serving.request_record import current_request
 from langchain_swallow.serving.sign_on import SignOn, decode_header
 
-# Health checks need no token: they only say that the server runs.
-_OPEN = frozenset({"/health", "/ready"})
+# Probes need no token: they only say that the server runs.
+_OPEN = frozenset({"/livez", "/readyz", "/health", "/ready"})
+METRICS_PATH = "/metrics"
 _MAX_LOGIN = 8 * 1024
 # Only scripts and fonts of this server, and no connections elsewhere. Gradio's page needs inline
 # scripts and eval.
@@ -59,6 +60,9 @@ class Guard:
         proxies: Addresses of proxies whose `X-Forwarded-*` headers are trusted.
         people: People with tokens of their own. Default: none.
         sign_on: Reads the person from headers of a trusted proxy. Default: none.
+        metrics_token: A token that lets in to `/metrics` only. Default: none.
+        is_stopping: Whether the server stops: then only probes and metrics are answered. Default:
+            never.
 
     With a token, people or sign-on, a request must be from one of them.
     """
@@ -74,10 +78,12 @@ class Guard:
         proxies: Sequence[str] = (),
         people: People | None = None,
         sign_on: SignOn | None = None,
+        metrics_token: str | None = None,
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._app, self._hosts = app, hosts
+        self._app, self._hosts, self._is_stopping = app, hosts, is_stopping
         self._max_body, self._max_form = max_body, max_form
-        self._sign_on = sign_on
+        self._sign_on, self._metrics_token = sign_on, metrics_token
         knows_people = people is not None or sign_on is not None
         self._logins = Logins(token, people) if token or knows_people else None
         # With the server's own token, a health check without one sees what the token shows: there
@@ -92,21 +98,22 @@ class Guard:
             return
         signed_on = self._sign_on and self._sign_on.person(scope)
         scope = self._proxies.unwrapped(scope)
+        current_request().note_client(scope)
         headers = Headers(scope=scope)
         use_language(accepted_language(headers.get("accept-language", "")))
         if refusal := self._refusal(scope, headers):
             await refusal(scope, receive, send)
             return
         body = _Limited(receive, self._largest(scope))
-        request_id = secrets.token_hex(8)
-        send = _with_headers(send, request_id)
+        send = _with_headers(send)
         receive, answer = body.receive, body.answering(send)
         try:
-            if signed_on or self._logins is None:
-                known = with_requester(scope, signed_on or OPERATOR, request_id)
-                await self._app(known, receive, answer)
+            if self._is_scraper(scope, headers):
+                await self._pass_on(scope, OPERATOR, receive, answer)
+            elif signed_on or self._logins is None:
+                await self._pass_on(scope, signed_on or OPERATOR, receive, answer)
             else:
-                await self._if_known(self._logins, scope, receive, answer, request_id)
+                await self._if_known(self._logins, scope, receive, answer)
         except ClientDisconnect:
             # The client disconnected within a login form, so there is no response.
             return
@@ -114,7 +121,25 @@ class Guard:
             refused = refusal_response(scope, error.status, str(error))
             await refused(scope, receive, send)
 
+    def _is_scraper(self, scope: Scope, headers: Headers) -> bool:
+        return scope["path"] == METRICS_PATH and is_same(
+            _bearer_token(headers), self._metrics_token or ""
+        )
+
+    async def _pass_on(self, scope: Scope, person: Person, receive: Receive, send: Send) -> None:
+        record = current_request()
+        record.person = person.name
+        scope = with_requester(scope, person, record.id)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            record.note_route(scope)
+
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        if self._is_stopping() and scope["path"] not in _OPEN | {METRICS_PATH}:
+            stopping = StoppingError()
+            later = {"Retry-After": str(stopping.retry_after_s), "Connection": "close"}
+            return refusal_response(scope, stopping.status, str(stopping), later)
         if self._hosts and not self._is_known(host_name(headers)):
             detail = in_language(
                 "このホスト名からのアクセスは許可されていません。127.0.0.1 を使ってください。",
@@ -140,9 +165,7 @@ class Guard:
     def _largest(self, scope: Scope) -> int:
         return self._max_form if takes_files(scope["path"]) else self._max_body
 
-    async def _if_known(
-        self, logins: Logins, scope: Scope, receive: Receive, send: Send, request_id: str
-    ) -> None:
+    async def _if_known(self, logins: Logins, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on requests with the token or its cookie; answer others with the login page."""
         headers = Headers(scope=scope)
         cookie = read_cookies(headers).get(_cookie_name(logins, scope, headers), "")
@@ -171,8 +194,7 @@ class Guard:
             if bearer is None and owner is not None and logins.is_due(cookie):
                 renewed = _cookie(logins, scope, headers, logins.renewed(cookie))
                 send = with_cookie(send, renewed)
-            known = with_requester(scope, owner or self._stranger, request_id)
-            await self._app(known, receive, send)
+            await self._pass_on(scope, owner or self._stranger, receive, send)
             return
         elif logins.takes_tokens() and (
             path == "/login" or "text/html" in headers.get("accept", "")
@@ -222,9 +244,13 @@ async def _read_login_token(scope: Scope, receive: Receive) -> str:
     return parse_qs(read.decode("utf-8", "replace")).get("token", [""])[0]
 
 
+def _bearer_token(headers: Headers) -> str:
+    kind, _, token = headers.get("authorization", "").partition(" ")
+    return decode_header(token.strip()) if kind.lower() == "bearer" else ""
+
+
 def _bearer(logins: Logins, headers: Headers) -> Person | None:
-    kind, _, bearer = headers.get("authorization", "").partition(" ")
-    login = logins.login(decode_header(bearer.strip())) if kind.lower() == "bearer" else None
+    login = logins.login(_bearer_token(headers))
     return None if login is None else logins.person(login)
 
 
@@ -270,11 +296,10 @@ class _Limited:
             raise too_large(self._limit)
 
 
-def _with_headers(send: Send, request_id: str) -> Send:
+def _with_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers["X-Request-Id"] = request_id
             headers["Content-Security-Policy"] = _POLICY
             headers["X-Content-Type-Options"] = "nosniff"
             # Without a referrer for this server, browsers send the origin "null" with its forms.

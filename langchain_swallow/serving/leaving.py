@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -37,11 +37,22 @@ async def unless_left(request: Request, work: Coroutine[Any, Any, T]) -> T:
 
 
 async def until(
-    event: asyncio.Event, items: AsyncGenerator[T, None], error: type[Exception]
+    event: asyncio.Event,
+    items: AsyncGenerator[T, None],
+    error: Callable[[], Exception],
+    *,
+    limit_s: float | None = None,
+    late: Callable[[], Exception] = TimeoutError,
 ) -> AsyncIterator[T]:
     """Yield the items of an iterator; raise `error` as soon as `event` is set.
 
-    One task produces all items on demand, because a generator must not change its task.
+    Args:
+        event: Ends the iterator.
+        items: The iterator. One task produces all items on demand, because a generator must not
+            change its task.
+        error: Makes the error after the event.
+        limit_s: Maximum number of seconds for all items; `None`, the default, is unlimited.
+        late: Makes the error after the limit.
     """
     results: asyncio.Queue[Any] = asyncio.Queue()
     requested = asyncio.Semaphore(0)
@@ -56,16 +67,26 @@ async def until(
             results.put_nowait(_END)
 
     making = asyncio.ensure_future(make())
+    reasons: list[Callable[[], Exception]] = []
+
+    def end(reason: Callable[[], Exception]) -> None:
+        # It may have ended by itself just now.
+        if making.cancel():
+            reasons.append(reason)
+
     ending = asyncio.ensure_future(event.wait())
-    ending.add_done_callback(lambda _: making.cancel())
+    ending.add_done_callback(lambda task: None if task.cancelled() else end(error))
+    timer = limit_s and asyncio.get_running_loop().call_later(limit_s, end, late)
     try:
         while (item := await results.get()) is not _END:
             yield item
             requested.release()
-        if event.is_set():
-            raise error
+        if reasons:
+            raise reasons[0]()
         await making
     finally:
+        if timer:
+            timer.cancel()
         ending.cancel()
         making.cancel()
         await asyncio.gather(making, return_exceptions=True)

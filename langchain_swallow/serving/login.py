@@ -59,12 +59,12 @@ class Logins:
     """
 
     def __init__(self, token: str | None = None, people: People | None = None) -> None:
-        self._token = (token or "").encode("utf-8", "surrogatepass")
+        self._token = token or ""
         self._people = people
         # Slow on purpose, because the owner of a cookie could test tokens against its signature.
         salt = b"langchain-swallow cookies"
         self._key = (
-            hashlib.scrypt(self._token, salt=salt, n=2**14, r=8, p=1)
+            hashlib.scrypt(_encode(self._token), salt=salt, n=2**14, r=8, p=1)
             if token
             else secrets.token_bytes(32)
         )
@@ -77,9 +77,8 @@ class Logins:
         return bool(self._token) or self._people is not None
 
     def is_right(self, token: str) -> bool:
-        """Whether this is the server's own token; the comparison takes constant time."""
-        received = token.encode("utf-8", "surrogatepass")
-        return bool(received) and hmac.compare_digest(received, self._token)
+        """Whether this is the server's own token."""
+        return is_same(token, self._token)
 
     def login(self, token: str) -> str | None:
         """Return the id of the person with this token, empty for the server's; `None` if wrong."""
@@ -134,6 +133,15 @@ class Logins:
     def _sign(self, text: str) -> str:
         data = text.encode("utf-8", "replace")
         return hmac.new(self._key, data, hashlib.sha256).hexdigest()
+
+
+def is_same(received: str, token: str) -> bool:
+    """Whether a token was received that is not empty; the comparison takes constant time."""
+    return bool(received) and hmac.compare_digest(_encode(received), _encode(token))
+
+
+def _encode(token: str) -> bytes:
+    return token.encode("utf-8", "surrogatepass")
 
 
 def _read_login(cookie: str) -> str:

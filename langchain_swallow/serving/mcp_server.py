@@ -19,6 +19,7 @@ from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.failures import failure
 from langchain_swallow.serving.identity import OPERATOR, Person
 from langchain_swallow.serving.openai_citations import sources_text
+from langchain_swallow.serving.request_record import with_request_id
 from langchain_swallow.serving.sessions import Session
 from langchain_swallow.serving.settings import BOUNDS, MAX_QUESTION_CHARS, Settings
 
@@ -95,7 +96,8 @@ class McpApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["method"] != "POST":
-            refused = JSONResponse({"detail": "POST only."}, 405, {"Allow": "POST"})
+            body = with_request_id({"detail": "POST only."})
+            refused = JSONResponse(body, 405, {"Allow": "POST"})
             await refused(scope, receive, send)
             return
         # A manager runs once; without sessions there is nothing to keep for the next request.

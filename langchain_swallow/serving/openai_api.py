@@ -60,7 +60,7 @@ def openai_router(assistant: Assistant) -> APIRouter:
     @router.post(
         "/chat/completions",
         response_model=Completion,
-        responses={**openai_problems(404, 429, 503), 200: _EVENTS},
+        responses={**openai_problems(404, 429, 503, 504), 200: _EVENTS},
     )
     async def chat_completions(request: Request, body: ChatRequest) -> Response:
         # Errors of the request appear before the first piece, when there is still a status to send.

@@ -7,7 +7,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Scope
@@ -18,9 +18,11 @@ from langchain_swallow.errors import (
     PromptOverflowError,
     ReasoningError,
 )
+from langchain_swallow.serving.api_models import REQUEST_ID
 from langchain_swallow.serving.failures import Failure, failure
 from langchain_swallow.serving.leaving import ClientLeftError
 from langchain_swallow.serving.refusals import Refusal
+from langchain_swallow.serving.request_record import with_request_id
 from langchain_swallow.text.surrogates import replace_surrogates
 
 _PATHS = ("/v1/models", "/v1/chat/", "/v1/embeddings")
@@ -40,6 +42,7 @@ class ErrorBody(BaseModel):
     """The body of an error."""
 
     error: ErrorDetail
+    request_id: str = Field(description=REQUEST_ID)
 
 
 class BadRequestError(Refusal):
@@ -64,8 +67,8 @@ def error_json(
     """Return the body of an error."""
     kind = "invalid_request_error" if status < 500 else "server_error"
     code = code or _CODES.get(status)
-    text = replace_surrogates(message)
-    return {"error": {"message": text, "type": kind, "param": param, "code": code}}
+    error = {"message": replace_surrogates(message), "type": kind, "param": param, "code": code}
+    return with_request_id({"error": error})
 
 
 def failure_json(error: Exception) -> tuple[Failure, dict[str, Any]]:
@@ -89,9 +92,8 @@ def refusal_response(
     """Return an error of the guard, in the form of the API that the request's path belongs to."""
     path = scope["path"].removeprefix(scope.get("root_path", ""))
     is_openai = path.startswith(_PATHS)
-    return JSONResponse(
-        error_json(status, detail) if is_openai else {"detail": detail}, status, headers
-    )
+    body = error_json(status, detail) if is_openai else with_request_id({"detail": detail})
+    return JSONResponse(body, status, headers)
 
 
 class OpenAIRoute(APIRoute):
@@ -135,8 +137,9 @@ def openai_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         404: "The server does not have this model.",
         413: "The request is too large.",
         421: "The server is not called by this host name.",
-        429: "This client has reached a limit; see Retry-After.",
-        503: "The server is busy, or its model cannot be reached; see Retry-After.",
+        429: "This client has reached a limit, or the queue is full; see Retry-After.",
+        503: "The server is busy or stops, or its model cannot be reached; see Retry-After.",
+        504: "The answer has taken too long.",
     }
     described: dict[int | str, dict[str, Any]] = {
         status: {"model": ErrorBody, "description": texts[status]}

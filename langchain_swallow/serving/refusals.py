@@ -32,6 +32,20 @@ class StoppingError(Refusal):
         super().__init__(in_language("サーバーが停止します。", "The server is stopping."))
 
 
+class AnswerTimeoutError(Refusal):
+    """An answer has taken too long."""
+
+    status = 504
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(
+            in_language(
+                f"回答が {limit_s:g} 秒以内に終わりませんでした。max_tokens を小さくしてください。",
+                f"The answer was not complete within {limit_s:g} s. Lower max_tokens.",
+            )
+        )
+
+
 class UnknownSessionError(Refusal):
     """The server does not know this session, or has deleted it."""
 

@@ -69,11 +69,14 @@ class Stopping:
 
     Args:
         app: The application.
+        begin: Lets the application refuse new requests.
         end_answers: Ends the answers that are being sent with an error.
     """
 
-    def __init__(self, app: ASGIApp, end_answers: Callable[[], None]) -> None:
-        self._app, self._end_answers = app, end_answers
+    def __init__(
+        self, app: ASGIApp, *, begin: Callable[[], None], end_answers: Callable[[], None]
+    ) -> None:
+        self._app, self._begin, self._end_answers = app, begin, end_answers
         self._tasks: dict[asyncio.Task[None], bool] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,7 +107,8 @@ class Stopping:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def end(self, grace_s: float) -> None:
-        """Wait up to `grace_s` seconds for answers, then end them."""
+        """Refuse new requests, wait up to `grace_s` seconds for answers, then end them."""
+        self._begin()
         self._cancel(lambda is_endless: is_endless)
         await self._wait(grace_s)
         self._end_answers()
@@ -127,9 +131,10 @@ class _Server(uvicorn.Server):
         self._stopping, self._grace_s = stopping, grace_s
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End running requests, then the server."""
-        for server in self.servers:
-            server.close()
+        """End running requests, then the server.
+
+        It accepts connections until then, so that new requests get a 503 that says when to retry.
+        """
         ending = asyncio.ensure_future(self._stopping.end(self._grace_s))
         # A second signal ends the wait immediately.
         while not ending.done() and not self.force_exit:
@@ -138,18 +143,14 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def make_server(
-    app: ASGIApp, end_answers: Callable[[], None], *, grace_s: float, **options: Any
-) -> uvicorn.Server:
+def make_server(stopping: Stopping, *, grace_s: float, **options: Any) -> uvicorn.Server:
     """Return a server for an application.
 
     Args:
-        app: The application.
-        end_answers: Ends the answers that are being sent with an error.
+        stopping: The application.
         grace_s: Seconds for which answers may continue when the server stops.
         **options: Passed to `uvicorn.Config`.
     """
-    stopping = Stopping(app, end_answers)
     config = uvicorn.Config(
         stopping,
         http=_Protocol,

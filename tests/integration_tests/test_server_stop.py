@@ -29,18 +29,18 @@ from tests.support.embeddings import CharacterEmbeddings
 server._HEADERS_TIMEOUT_S = 1.5
 server._BODY_TIMEOUT_S = 2.5
 store = SwallowFAISS.from_texts(["会議室は3階にある。"], CharacterEmbeddings())
-llm = FakeListChatModel(responses=["あ" * 300], sleep=0.1)
+llm = FakeListChatModel(responses=["あ" * int(sys.argv[3])], sleep=0.1)
 made = Assistant(llm, store, splitter=JapaneseTextSplitter(100))
 serve(made, listen(port=int(sys.argv[1])), grace_s=float(sys.argv[2]))
 """
 
 
 @contextlib.contextmanager
-def started(grace_s):
+def started(grace_s, length=300):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-c", SERVER, str(port), str(grace_s)]
+    command = [sys.executable, "-c", SERVER, str(port), str(grace_s), str(length)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as process:
         try:
@@ -89,6 +89,27 @@ def test_a_stop_ends_answers_with_an_error_and_no_traceback(how):
         assert events[-2] == "event: error"
         assert "The server is stopping." in events[-1]
         assert ended == [True]
+        assert "Traceback" not in process.stderr.read().decode()
+
+
+def test_a_stop_finishes_what_runs_and_refuses_what_comes():
+    with started(60, length=60) as (process, url):
+        events = []
+        thread = threading.Thread(target=stream, args=(url, events))
+        thread.start()
+        time.sleep(2)
+        assert httpx.get(f"{url}/readyz").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        ready = httpx.get(f"{url}/readyz")
+        assert (ready.status_code, ready.json()["reason"]) == (503, "The server is stopping.")
+        assert httpx.get(f"{url}/livez").status_code == 200
+        refused = httpx.post(f"{url}/v1/answers", json={"question": "会議室は何階ですか。"})
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
+        assert thread.is_alive()
+        thread.join(20)
+        assert events[-2] == "event: answer"
+        process.wait(10)
         assert "Traceback" not in process.stderr.read().decode()
 
 

@@ -49,5 +49,5 @@ def serving(assistant, **options):
 
 def page_of(served):
     """Gradio's application behind its door."""
-    (mount,) = (r for r in served.app._app.routes if isinstance(r, Mount))
+    (mount,) = (r for r in served.app._app._app.routes if isinstance(r, Mount))
     return mount.app._app

@@ -41,7 +41,14 @@ from langchain_swallow.engines.local.model_runner import (
 from langchain_swallow.engines.local.sampling import Sampler, choose, token_logprob
 from langchain_swallow.engines.local.scheduler import PROMPT_TOKENS, Scheduler, Work
 from langchain_swallow.engines.local.sequence import Sequence
-from langchain_swallow.engines.protocol import UNLOADED, Request, Sink, TokenLogprob, check_fits
+from langchain_swallow.engines.protocol import (
+    UNLOADED,
+    EngineLoad,
+    Request,
+    Sink,
+    TokenLogprob,
+    check_fits,
+)
 from langchain_swallow.errors import EngineError
 from langchain_swallow.prompts import encode_inside
 from langchain_swallow.prompts.tokenizer import Tokenizer
@@ -191,6 +198,17 @@ class LocalEngine:
                 _open_engines.add(self)
             self._wake.notify()
         return sequence
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the engine refuses requests."""
+        return self._closed_because is not None
+
+    def measure(self) -> EngineLoad:
+        """Return how busy the engine is now."""
+        scheduler = self.scheduler
+        waiting = len(scheduler.waiting) + len(self._incoming)
+        return EngineLoad(len(scheduler.running), waiting, self._cache.usage())
 
     def check(self, request: Request) -> None:
         """Compile the request's grammar in the calling thread; the first one compiles the

@@ -108,6 +108,11 @@ class KVCache:
         slot.length = length
         return slot
 
+    def usage(self) -> float:
+        """Share of the budget that running sequences may use, in [0, 1]; any thread may call it."""
+        in_use = sum(slot.length for slot in list(self.slots) if slot.in_use)
+        return in_use / max(1, self._budget)
+
     def known(self, prompt_ids: tuple[int, ...]) -> int:
         """Number of tokens of a prompt that are cached."""
         return self._longest_prefix(prompt_ids)[1]

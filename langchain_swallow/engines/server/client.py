@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 
 from langchain_swallow.engines.async_engine import LoopEngine
-from langchain_swallow.engines.protocol import UNLOADED, Event, Request
+from langchain_swallow.engines.protocol import UNLOADED, EngineLoad, Event, Request
 from langchain_swallow.engines.server.connection import DONE, Connection
 from langchain_swallow.engines.server.discovery import discover
 from langchain_swallow.engines.server.errors import shown_url
@@ -131,6 +131,10 @@ class ServerEngine(LoopEngine):
             windows = [s.flavor.context_window for s in self.servers.known() if s.flavor]
             self._context_window = next(filter(None, windows), None) or 4096
         return self._context_window
+
+    def measure(self) -> EngineLoad:
+        """Return how many requests the servers have; whether they wait there is not known."""
+        return EngineLoad(sum(server.running for server in self.servers.known()))
 
     def prepare(self, timeout_s: float | None = None) -> "concurrent.futures.Future[None]":
         """Return a future that is done when a server is discovered.

