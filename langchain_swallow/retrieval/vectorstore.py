@@ -21,11 +21,15 @@ from typing_extensions import Self
 
 from langchain_swallow.documents.access import EVERYONE
 from langchain_swallow.retrieval.embeddings.batches import embed_by_length
+from langchain_swallow.retrieval.embeddings.describe import (
+    describe_embedding_model,
+    warn_without_prompts,
+)
 from langchain_swallow.retrieval.index import snapshot as snapshots
 from langchain_swallow.retrieval.index.access import Membership, VisibleIndex
 from langchain_swallow.retrieval.index.current import CurrentIndex
 from langchain_swallow.retrieval.index.folder import IndexFolder
-from langchain_swallow.retrieval.index.manifest import Manifest, describe_embedding_model
+from langchain_swallow.retrieval.index.manifest import Manifest
 from langchain_swallow.retrieval.index.metric import Metric, prepare_vectors
 from langchain_swallow.retrieval.index.origins import with_origins
 from langchain_swallow.retrieval.index.segment import Passage, make_passages
@@ -41,7 +45,8 @@ class SwallowFAISS(VectorStore):
     """A FAISS index as a LangChain vector store.
 
     Args:
-        embedding: Embedding model of chunks and questions.
+        embedding: Embedding model of chunks and questions, any `Embeddings` of LangChain. A warning
+            says if a model that was trained with prompts is used without them.
         metric: `"cosine"` (default), `"ip"` or `"l2"`. Scores are in [0, 1] and depend only on the
             two vectors: (1 + cos) / 2, 1 / (1 + e^-x) for an inner product x, 1 / (1 + d) for a
             squared distance d.
@@ -82,6 +87,7 @@ class SwallowFAISS(VectorStore):
         if index not in ("flat", "hnsw", "auto"):
             removed = " Version 0.2 removed ivfpq; use hnsw." if str(index) == "ivfpq" else ""
             raise ValueError(f"index must be flat, hnsw or auto, not {index!r}.{removed}")
+        warn_without_prompts(embedding)
         self._embedding = embedding
         manifest = Manifest(
             metric=metric, index=index, embedding=describe_embedding_model(embedding)

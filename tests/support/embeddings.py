@@ -51,7 +51,7 @@ def transformer_encoder(folder):
     return str(folder)
 
 
-def static_encoder(folder, prompts=None):
+def static_encoder(folder, prompts=None, default_prompt_name=None):
     """A real sentence-transformers model: a static embedding of the trained tokenizer."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
@@ -59,5 +59,7 @@ def static_encoder(folder, prompts=None):
     tokenizer = trained_tokenizer().backend_tokenizer
     weights = np.random.default_rng(0).normal(size=(600, 16)).astype(np.float32)
     module = StaticEmbedding(tokenizer, embedding_weights=weights)
-    SentenceTransformer(modules=[module], prompts=prompts).save(str(folder))
+    SentenceTransformer(
+        modules=[module], prompts=prompts, default_prompt_name=default_prompt_name
+    ).save(str(folder))
     return str(folder)

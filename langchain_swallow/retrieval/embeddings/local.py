@@ -19,8 +19,13 @@ from numpy.typing import NDArray
 
 from langchain_swallow._system.machine import allowed_cores
 from langchain_swallow.catalog import DEMO
-from langchain_swallow.errors import EmbeddingError, MissingDependencyError, ModelUnavailableError
+from langchain_swallow.errors import EmbeddingError, MissingDependencyError
 from langchain_swallow.retrieval.embeddings.openai import openai_embedder
+from langchain_swallow.retrieval.embeddings.prompts import (
+    RetrievalPrompts,
+    model_prompts,
+    unavailable,
+)
 from langchain_swallow.retrieval.embeddings.vector_cache import VectorCache
 from langchain_swallow.text.surrogates import replace_surrogates
 
@@ -29,16 +34,6 @@ Vectors = NDArray[np.float32]
 # Their scores in JMTEB are 77.2 and 74.5 on average, 81.9 and 78.1 in retrieval. docs/rag.md has
 # more models.
 _GPU_MODEL, _CPU_MODEL = "cl-nagoya/ruri-v3-310m", "cl-nagoya/ruri-v3-30m"
-
-# (query prefix, passage prefix). The longest key that the model's name starts with applies.
-_PREFIXES = {
-    "intfloat/multilingual-e5": ("query: ", "passage: "),
-    "pkshatech/glucose-base-ja-v2": ("query: ", "passage: "),
-    "cl-nagoya/ruri-v3": ("検索クエリ: ", "検索文書: "),
-    "cl-nagoya/ruri": ("クエリ: ", "文章: "),
-    "baai/bge-m3": ("", ""),
-    "hotchpotch/static-embedding-japanese": ("", ""),
-}
 
 
 class SwallowEmbeddings(Embeddings):
@@ -49,8 +44,10 @@ class SwallowEmbeddings(Embeddings):
             in 4 bits from PyPI (extra `demo`), with 384 dimensions. `None`, the default, takes
             `cl-nagoya/ruri-v3-310m` on a GPU and `cl-nagoya/ruri-v3-30m` elsewhere. With
             `base_url`, it is the model's name on the server, and required.
-        query_prefix: Text before a question. `None`, the default, takes the prefix that the model
-            was trained with.
+        query_prefix: Text before a question. `None`, the default, takes the prompt that the model
+            was trained with: of known models from a table, of others from their
+            `config_sentence_transformers.json`, which is downloaded if need be. With `base_url`,
+            it is only read from a folder or the cache of the hub on this machine.
         passage_prefix: Text before a document, with the same default.
         batch_size: Texts in one forward pass, or in one request to the server; default 32.
         device: Device name as in torch; `None`, the default, takes the best available device. On
@@ -64,10 +61,12 @@ class SwallowEmbeddings(Embeddings):
             embedded only once, even if the index is rebuilt. `None`, the default, stores none.
 
     Vectors are float32 with unit L2 norm, so that the inner product is the cosine similarity. The
-    model is loaded when the first text is embedded.
+    model is loaded when the first text is embedded. An index records both prefixes; opening it
+    with others is an error.
 
     Raises:
         ValueError: `base_url` is not one URL, or is given without `model`.
+        ModelUnavailableError: The model is not on this machine and cannot be downloaded.
         EmbeddingError: The embedding model returned zero or non-finite vectors, or the server
             refused the request.
         ServerConnectionError: The server cannot be reached.
@@ -95,15 +94,31 @@ class SwallowEmbeddings(Embeddings):
                 "balancer."
             )
         self.model = model or _default_model(device)
-        known = prefixes(self.model)
-        self.query_prefix = known[0] if query_prefix is None else query_prefix
-        self.passage_prefix = known[1] if passage_prefix is None else passage_prefix
+        # Set here, they hide the properties of the same name.
+        if query_prefix is not None:
+            self.query_prefix = query_prefix
+        if passage_prefix is not None:
+            self.passage_prefix = passage_prefix
         self._batch_size = batch_size
         self._device = device
         self._base_url = base_url
         self._api_key = api_key
         self._lock = threading.Lock()
         self._cache = None if cache is None else Path(cache)
+
+    @functools.cached_property
+    def query_prefix(self) -> str:
+        """Text before a question."""
+        return self._prompts.query
+
+    @functools.cached_property
+    def passage_prefix(self) -> str:
+        """Text before a document."""
+        return self._prompts.passage
+
+    @functools.cached_property
+    def _prompts(self) -> RetrievalPrompts:
+        return model_prompts(self.model, download=not self._base_url)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed documents; float32 values, shape (n, dim), unit norm."""
@@ -118,8 +133,9 @@ class SwallowEmbeddings(Embeddings):
         texts = list(map(replace_surrogates, texts))
         if self._cache is None:
             return self._embed_uncached(texts, is_query)
-        prefix = self.query_prefix if is_query else self.passage_prefix
-        cache = VectorCache(self._cache, f"{self.model}\0{prefix}")
+        # A model may encode questions in another way than documents, also without prefixes.
+        key = f"{self.query_prefix}\0query" if is_query else self.passage_prefix
+        cache = VectorCache(self._cache, f"{self.model}\0{key}")
         vectors = cache.get(texts)
         missing = list(dict.fromkeys(text for text in texts if text not in vectors))
         if missing:
@@ -140,31 +156,22 @@ class SwallowEmbeddings(Embeddings):
         The property is cached, so that the model is loaded once.
         """
         if self._base_url:
-            embed: Callable[[list[str]], Any] = openai_embedder(
-                self.model, self._base_url, self._api_key, self._batch_size
-            )
+            embed = openai_embedder(self.model, self._base_url, self._api_key, self._batch_size)
         elif self.model == DEMO:
             return _demo_embedder()
         else:
-            embed = _sentence_transformer(self.model, self._device, self._batch_size)
+            return _sentence_transformer(
+                self.model,
+                self._device,
+                self._batch_size,
+                RetrievalPrompts(self.query_prefix, self.passage_prefix),
+            )
 
         def encode(texts: list[str], is_query: bool) -> Any:
             prefix = self.query_prefix if is_query else self.passage_prefix
             return embed([prefix + text for text in texts])
 
         return encode
-
-
-def prefixes(model: str) -> tuple[str, str]:
-    """The (query, passage) prefixes that a model was trained with; empty if none are known.
-
-    >>> prefixes("cl-nagoya/ruri-v3-310m")
-    ('検索クエリ: ', '検索文書: ')
-    """
-    if model == DEMO:
-        return ("query: ", "passage: ")
-    matching = [name for name in _PREFIXES if model.lower().startswith(name)]
-    return _PREFIXES[max(matching, key=len)] if matching else ("", "")
 
 
 def unit_vectors(vectors: Any, count: int, model: str) -> Vectors:
@@ -208,8 +215,8 @@ def _dtype_on(device: str, model: str) -> Any:
 
 
 def _sentence_transformer(
-    model: str, device: str | None, batch_size: int
-) -> Callable[[list[str]], Any]:
+    model: str, device: str | None, batch_size: int, prompts: RetrievalPrompts
+) -> Callable[[list[str], bool], Any]:
     from sentence_transformers import SentenceTransformer
 
     from langchain_swallow.engines.local.devices import choose_device, keep_to_allowed_cores
@@ -221,23 +228,16 @@ def _sentence_transformer(
     try:
         encoder = SentenceTransformer(model, device=chosen, **options)
     except OSError as error:
-        raise ModelUnavailableError(
-            f"The embedding model {model!r} is not on this machine and could not be downloaded "
-            "from the Hugging Face Hub: pass the folder of a model, or SwallowEmbeddings"
-            '("demo") (on the command line: --embeddings demo), which needs no hub.'
-        ) from error
+        raise unavailable(model) from error
 
-    def embed(texts: list[str]) -> Any:
-        return encoder.encode(
-            texts,
-            batch_size=batch_size,
-            show_progress_bar=False,
-            # `encode` of SwallowEmbeddings has added the prefix; a prompt in the model's
-            # configuration would add it again.
-            prompt="",
-        )
+    def encode(texts: list[str], is_query: bool) -> Any:
+        # These two choose the module of a model that has one for questions and one for documents.
+        # The prompt is given apart from the text, because some models do not pool over it.
+        method = encoder.encode_query if is_query else encoder.encode_document
+        prompt = prompts.query if is_query else prompts.passage
+        return method(texts, prompt=prompt, batch_size=batch_size, show_progress_bar=False)
 
-    return embed
+    return encode
 
 
 def _demo_embedder() -> Callable[[list[str], bool], Any]:

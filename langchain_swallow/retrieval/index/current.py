@@ -6,6 +6,7 @@ replace it.
 
 import contextlib
 import logging
+import operator
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from langchain_swallow.errors import IndexStoreError
 from langchain_swallow.retrieval.index.folder import IndexFolder, Stored
-from langchain_swallow.retrieval.index.manifest import Manifest
+from langchain_swallow.retrieval.index.manifest import Manifest, is_same_model
 from langchain_swallow.retrieval.index.snapshot import Snapshot
 
 logger = logging.getLogger(__name__)
@@ -88,7 +89,8 @@ class CurrentIndex:
         """
         for name in ("embedding", "metric"):
             made_with, expected = getattr(stored.manifest, name), getattr(self.manifest, name)
-            if made_with != expected:
+            is_same = is_same_model if name == "embedding" else operator.eq
+            if not is_same(made_with, expected):
                 raise IndexStoreError(
                     f"{folder} was made with the {name} {made_with!r}, this is {expected!r}. "
                     "Open it with that one, or index the documents again."

@@ -132,12 +132,14 @@ def read_manifest(folder: str | Path) -> Manifest:
         ) from error
 
 
-def describe_embedding_model(embedding: object) -> dict[str, str]:
-    """Class, model and prefixes of an embedding model, by which an index recognizes it."""
-    names = ("model", "model_name", "query_prefix", "passage_prefix")
-    values = {name: getattr(embedding, name, None) for name in names}
-    known = {name: value for name, value in values.items() if isinstance(value, str)}
-    return {"class": type(embedding).__name__, **known}
+def is_same_model(stored: Mapping[str, str], model: Mapping[str, str]) -> bool:
+    """Whether the description of an index's embedding model describes this one.
+
+    Of `HuggingFaceEmbeddings`, version 0.1.0 recorded no prefixes. Indexes without them are not
+    compared by them.
+    """
+    prefixes = {"query_prefix", "passage_prefix"} - stored.keys()
+    return dict(stored) == {name: value for name, value in model.items() if name not in prefixes}
 
 
 def _segment(part: dict[str, Any]) -> StoredSegment:

@@ -34,7 +34,9 @@ class Typed(io.StringIO):
 def test_an_index_of_the_demo_is_asked_with_the_demo(
     tmp_path, capsys, embeddings, named, base_url, wanted
 ):
-    SwallowFAISS.from_texts(["本文"], CharacterEmbeddings(embeddings)).save_local(tmp_path)
+    made = CharacterEmbeddings(embeddings)
+    made.query_prefix = made.passage_prefix = ""
+    SwallowFAISS.from_texts(["本文"], made).save_local(tmp_path)
     arguments = argparse.Namespace(model=named, base_url=base_url, index=tmp_path)
     assert choose_model(arguments) == wanted
     assert ("--model" in capsys.readouterr().err) == (wanted == "demo")

@@ -9,27 +9,8 @@ import torch
 from langchain_swallow import SwallowEmbeddings
 from langchain_swallow.errors import EmbeddingError, MissingDependencyError
 from langchain_swallow.retrieval.embeddings import local as embeddings
-from langchain_swallow.retrieval.embeddings.local import prefixes, unit_vectors
+from langchain_swallow.retrieval.embeddings.local import unit_vectors
 from tests.support.embeddings import static_encoder, transformer_encoder
-
-
-@pytest.mark.parametrize(
-    ("model", "query", "passage"),
-    [
-        ("demo", "query: ", "passage: "),
-        ("intfloat/multilingual-e5-large", "query: ", "passage: "),
-        ("pkshatech/GLuCoSE-base-ja-v2", "query: ", "passage: "),
-        ("cl-nagoya/ruri-v3-310m", "検索クエリ: ", "検索文書: "),
-        ("cl-nagoya/ruri-large-v2", "クエリ: ", "文章: "),
-        ("BAAI/bge-m3", "", ""),
-        ("hotchpotch/static-embedding-japanese", "", ""),
-        ("someone/else", "", ""),
-    ],
-)
-def test_prefixes_are_those_of_the_training(model, query, passage):
-    assert prefixes(model) == (query, passage)
-    made = SwallowEmbeddings(model)
-    assert (made.query_prefix, made.passage_prefix) == (query, passage)
 
 
 def test_own_prefixes_go_first():
@@ -102,9 +83,8 @@ def test_a_text_is_encoded_once(encoder_folder, tmp_path, monkeypatch):
     assert asked == [["東京", "大阪"], ["京都"]]
     again, asked = made()
     assert again.embed_documents(texts) == bare.embed_documents(texts)
-    # Without prefixes a question is a passage.
     assert again.embed_query("京都") == bare.embed_query("京都")
-    assert asked == []
+    assert asked == [["京都"]]
     other, asked = made(passage_prefix="文: ")
     assert other.embed_documents(["東京"]) != bare.embed_documents(["東京"])
     assert asked == [["東京"]]
