@@ -12,6 +12,7 @@ from langchain_swallow.documents.readers.container import Container
 from langchain_swallow.documents.readers.eml import attached_files, parse_message
 from langchain_swallow.documents.readers.mail import Attachment, Mail, mail_sections
 from langchain_swallow.documents.readers.mime_headers import decode_text
+from langchain_swallow.documents.readers.rtf_body import read_rtf_body
 from langchain_swallow.documents.readers.section import LeftOut
 from langchain_swallow.errors import DocumentError
 
@@ -28,7 +29,6 @@ _CODECS = {65001: "utf-8", 20127: "ascii", 28591: "iso-8859-1", 51932: "euc-jp"}
 _CODECS |= dict.fromkeys((50220, 50221, 50222), "iso-2022-jp")
 # Length of what precedes the properties in their stream.
 _HEADER, _EMBEDDED_HEADER = 32, 24
-_ONLY_RTF = "body that Outlook keeps as RTF only; save the message as .eml or text"
 
 
 def read_msg(data: bytes, name: str) -> Container:
@@ -66,7 +66,13 @@ class _Storage:
         shown = f"{name} <{address}>" if "@" in address and address != name else name or address
         html = self._bytes(_HTML, _BINARY)
         plain = self._text(_BODY, codec).replace("\r\n", "\n").replace("\r", "\n")
-        is_rtf = not plain.strip() and html is None and self._bytes(_RTF, _BINARY) is not None
+        left_out = []
+        rtf = self._bytes(_RTF, _BINARY)
+        if rtf and not plain.strip() and html is None:
+            try:
+                plain = read_rtf_body(rtf)
+            except DocumentError as error:
+                left_out.append(LeftOut(f"body that Outlook keeps as RTF only ({error})"))
         mail = Mail(
             subject=self._text(_SUBJECT, codec).strip(),
             sender=sent.sender or shown,
@@ -80,7 +86,7 @@ class _Storage:
             if html is None
             else decode_text(html, _codec(numbers.get(_HTML_CODEPAGE, 0))),
             attachments=tuple(self._attachments(codec)),
-            left_out=(LeftOut(_ONLY_RTF),) if is_rtf else (),
+            left_out=tuple(left_out),
         )
         signed = self._signed_message(codec)
         if signed is None:

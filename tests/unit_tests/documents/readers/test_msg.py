@@ -1,14 +1,21 @@
 """Messages of Outlook: Unicode and CP932, attachments, messages in messages."""
 
+import shutil
 import struct
 from email.message import EmailMessage
 
 import pytest
+from compressed_rtf import compress
 
 from langchain_swallow.documents.load import load_documents
+from langchain_swallow.documents.readers import libreoffice
 from langchain_swallow.documents.readers.registry import read_content
 from langchain_swallow.errors import DocumentError
 from tests.support.ole import ole_file
+
+needs_libreoffice = pytest.mark.skipif(
+    shutil.which("soffice") is None, reason="LibreOffice is not installed"
+)
 
 
 def storage(texts, header=32, numbers=(), codec="utf-16-le", **children):
@@ -91,10 +98,55 @@ def test_a_signed_message_is_read():
     assert (inside.inside, inside.sections[0].text) == ("内.txt", "内。")
 
 
-def test_a_body_in_rtf_only_is_a_loss():
-    made = storage({"0037": "件"}, **{"__substg1.0_10090102": b"LZFu"})
-    (content,) = read_content(ole_file(made), "a.msg")
-    assert [part.is_loss for part in content.left_out] == [True]
+def in_rtf(body):
+    """A message whose body is only in RTF."""
+    (content,) = read_content(
+        ole_file(storage({"0037": "件"}, **{"__substg1.0_10090102": body})), "a.msg"
+    )
+    return content
+
+
+# As Outlook writes it, also where a message of HTML is kept as RTF.
+RTF = (
+    r"{\rtf1\ansi\ansicpg932\deff0{\fonttbl{\f0\fnil\fcharset128 MS Gothic;}}\f0 "
+    + "".join(f"\\u{ord(char)}?" for char in "単価は")
+    + r"1,200\'89\'7e\par "
+    + "".join(f"\\u{ord(char)}?" for char in "以上")
+    + r"\par}"
+).encode()
+HTML_IN_RTF = (
+    rb"{\rtf1\ansi\ansicpg932\fromhtml1 \deff0{\fonttbl{\f0\fnil\fcharset128 MS Gothic;}}"
+    rb"{\*\htmltag64 <p>}\htmlrtf {\htmlrtf0 "
+    rb"\'92\'50\'89\'bf\'82\'cd1,200\'89\'7e\htmlrtf }\htmlrtf0 \htmlrtf\par\htmlrtf0"
+    rb"{\*\htmltag72 </p>}}"
+)
+
+
+@pytest.mark.slow
+@needs_libreoffice
+@pytest.mark.parametrize("is_compressed", [True, False])
+@pytest.mark.parametrize("rtf", [RTF, HTML_IN_RTF], ids=["RTF", "HTML in RTF"])
+def test_a_body_in_rtf_only_is_read(rtf, is_compressed):
+    content = in_rtf(compress(rtf, is_compressed))
+    assert "単価は1,200円" in content.sections[0].text
+    assert "<p>" not in content.sections[0].text
+    assert content.left_out == ()
+
+
+@pytest.mark.parametrize("body", [b"LZFu", compress(RTF)[:-20], b"\0" * 40])
+def test_a_damaged_body_in_rtf_only_is_a_loss(body):
+    content = in_rtf(body)
+    (part,) = content.left_out
+    assert "as RTF only (its compressed RTF is damaged" in part.reason
+    assert part.is_loss
+    assert content.sections[0].text == "件名: 件"
+
+
+def test_without_libreoffice_a_body_in_rtf_only_is_a_loss(monkeypatch):
+    monkeypatch.setattr(libreoffice, "find_soffice", lambda: None)
+    (part,) = in_rtf(compress(RTF)).left_out
+    assert "LibreOffice reads .rtf, and is not installed" in part.reason
+    assert part.is_loss
 
 
 @pytest.mark.parametrize("data", [b"text", ole_file({"WordDocument": b"\0" * 600})])
