@@ -5,6 +5,7 @@ from contextlib import closing
 
 from langchain_swallow.documents.layout.outline import Bookmark
 from langchain_swallow.documents.layout.running_lines import Place
+from langchain_swallow.documents.readers.pdf_continued import ContinuedTables
 from langchain_swallow.documents.readers.pdf_notes import page_notes
 from langchain_swallow.documents.readers.pdf_outline import OutlineReader
 from langchain_swallow.documents.readers.pdf_rules import page_rules
@@ -52,11 +53,12 @@ def read_pages(data: bytes) -> PdfPages:
         if document.get_formtype() == _DYNAMIC_XFA:
             left_out.append(LeftOut("XFA form whose fields only Adobe's programs can read"))
         outline = OutlineReader(document)
+        tables = ContinuedTables()
         for index in range(len(document)):
             with closing(document[index]) as page, closing(page.get_textpage()) as textpage:
                 outline.look_at(index, textpage)
                 notes, comments = page_notes(page, index + 1)
-                sheet = Sheet(page, textpage, notes, page_rules(page))
+                sheet = Sheet(page, textpage, notes, page_rules(page), tables)
                 left_out += comments
                 texts.append(sheet.text)
                 places.append(sheet.places)

@@ -18,6 +18,7 @@ from langchain_swallow.documents.layout.vertical import (
     on_page,
     vertical_lines,
 )
+from langchain_swallow.documents.readers.pdf_continued import ContinuedTables
 from langchain_swallow.documents.readers.pdf_notes import Note
 from langchain_swallow.documents.readers.pdf_rules import NO_RULES, Rules
 from langchain_swallow.documents.readers.pdf_tables import (
@@ -85,15 +86,22 @@ class Sheet:
         textpage: Its text page.
         notes: Field values and texts written on the page, from `page_notes`.
         rules: Its ruling lines, from `page_rules`.
+        continued: Writes the tables of the document, of which this is the next page.
     """
 
     def __init__(
-        self, page: Any, textpage: Any, notes: Sequence[Note] = (), rules: Rules = NO_RULES
+        self,
+        page: Any,
+        textpage: Any,
+        notes: Sequence[Note] = (),
+        rules: Rules = NO_RULES,
+        continued: ContinuedTables | None = None,
     ) -> None:
         import pypdfium2.raw as pdfium
 
         self._pdfium = pdfium
         self._textpage = textpage
+        self._continued = continued or ContinuedTables()
         # Kept, since it is used thousands of times.
         self._handle = textpage.raw
         self._found = pdfium.FS_RECTF()
@@ -114,6 +122,7 @@ class Sheet:
         remaining = [self._turned(note) for note in notes if not self._is_printed(note)]
         if is_vertical(self._some_pairs()):
             lines, self.ruby = vertical_lines(list(self._characters()))
+            self._continued.write([], [], self._raw, self._line)
             rows: list[_Row] = [(line, partial(self._box_place, box)) for line, box in lines]
         else:
             self._lines = self._rows()
@@ -136,18 +145,27 @@ class Sheet:
 
     def _written(self, tables: Sequence[PageTable]) -> list[_Row]:
         """The lines, with each table in the place of its first one."""
-        rows: list[_Row] = []
         taken = set().union(*(table.characters for table in tables))
+        parts: list[tuple[int, int] | PageTable] = []
         remaining = list(tables)
         for start, end in self._in_reading_order():
             begun = [t for t in remaining if not t.characters.isdisjoint(range(start, end))]
             for table in begun:
                 remaining.remove(table)
-                place = partial(self._box_place, table.box)
+                parts.append(table)
+            parts += without_characters([(start, end)], taken, self._is_space)
+        spans = [part for part in parts if not isinstance(part, PageTable)] if tables else []
+        lines = [(self._line(*span), self._first_box(*span)) for span in spans if span[0] < span[1]]
+        written = self._continued.write(tables, lines, self._raw, self._line)
+        texts = dict(zip(tables, written, strict=True))
+        rows: list[_Row] = []
+        for part in parts:
+            if isinstance(part, PageTable):
+                place = partial(self._box_place, part.box)
                 # Empty lines keep rows apart, whatever their width.
-                texts = itertools.chain.from_iterable(("", row) for row in table.rows(self._line))
-                rows += [(text, place) for text in (*texts, "")]
-            for part in without_characters([(start, end)], taken, self._is_space):
+                apart = itertools.chain.from_iterable(("", row) for row in texts[part])
+                rows += [(text, place) for text in (*apart, "")]
+            else:
                 rows.append((self._line(*part), partial(self._place, *part)))
         return rows
 
@@ -294,10 +312,13 @@ class Sheet:
             spaces[at] = "\t" if is_column else "" if gap < _MIN_SPACE_GAP else " "
         return spaces
 
+    def _first_box(self, start: int, end: int) -> Box:
+        line = self._raw[start:end].replace(_BREAK, " " * len(_BREAK))
+        return self._character(start + len(line) - len(line.lstrip()))
+
     def _place(self, start: int, end: int) -> Place:
         line = self._raw[start:end].replace(_BREAK, " " * len(_BREAK))
-        first = start + len(line) - len(line.lstrip())
-        place = self._box_place(self._character(first))
+        place = self._box_place(self._first_box(start, end))
         if not (number := _NUMBER.search(line)):
             return place
         before, after = number.span(number.lastindex or 0)

@@ -1,6 +1,7 @@
 """Finds the tables of a PDF page, and writes them as rows with the names of their columns."""
 
 import functools
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -10,7 +11,7 @@ from langchain_swallow.documents.readers.pdf_columns import aligned_grids
 from langchain_swallow.documents.readers.pdf_grid import Grid, GridCell, ruled_grids
 from langchain_swallow.documents.readers.pdf_notes import Note
 from langchain_swallow.documents.readers.pdf_rules import Rules
-from langchain_swallow.documents.readers.table_cells import Cell, spanned_rows
+from langchain_swallow.documents.readers.table_cells import Cell
 from langchain_swallow.documents.readers.table_words import is_period, is_value
 
 # A table has at least this many cells with text; a frame or the axes of a chart have fewer.
@@ -79,8 +80,13 @@ class PageTable:
         self._values.setdefault(cell, []).append(note.text)
         return True
 
-    def rows(self, text: Callable[[int, int], str]) -> list[str]:
-        """Write the rows.
+    @property
+    def widths(self) -> list[float]:
+        """The widths of its columns, in points."""
+        return [right - left for left, right in itertools.pairwise(self._grid.xs)]
+
+    def cells(self, text: Callable[[int, int], str]) -> list[list[Cell]]:
+        """The cells of each row, from left to right.
 
         Args:
             text: The text of a half-open span of characters.
@@ -91,7 +97,7 @@ class PageTable:
             lines += self._values.get(cell, [])
             content = joined_lines(lines).replace("\t", " ")
             rows[cell.row].append(Cell(content, cell.columns, cell.rows))
-        return spanned_rows(rows)
+        return rows
 
     def _may_cross(self, line: tuple[int, int], place: Callable[[int], Box | None]) -> bool:
         """Whether the ends of a line are not both above, or both below, the table."""

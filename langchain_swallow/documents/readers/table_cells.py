@@ -68,6 +68,14 @@ def spanned_rows(rows: Sequence[Sequence[Cell]], *, has_header: bool = False) ->
     return list(filter(None, [*titles, *_lines(grid, spanning, has_header)]))
 
 
+def header_rows(rows: Sequence[Sequence[Cell]]) -> Sequence[Sequence[Cell]]:
+    """The rows that `spanned_rows` takes for the header, without titles; empty if there is none."""
+    while len(rows) > 1 and len(rows[0]) == 1 < len(rows[1]):
+        rows = rows[1:]
+    spanning = _head(rows)
+    return rows[: spanning if spanning > 1 else _layout(_grid(rows), has_header=False).head]
+
+
 def _lines(grid: list[list[Cell]], spanning: int, has_header: bool) -> Iterator[str]:
     spanned = spanning if spanning > 1 else 0
     if any(cell.is_name for line in grid for cell in line) and not all(map(_is_marked, grid)):

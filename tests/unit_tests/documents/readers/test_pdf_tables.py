@@ -116,3 +116,87 @@ def test_columns_that_are_written_one_after_the_other_are_rows():
 def test_other_lines_stay_lines(rows):
     xs = (20, 250, 480) if len(rows[0][0]) > 20 else XS
     assert ": " not in read(aligned(rows, xs))
+
+
+# Tables that continue on the next page
+
+
+def read_pages(*tables, lines=None):
+    """What is read of pages with one table each, without the headings that pages begin with."""
+    drawn = {number: grid(rows) for number, rows in enumerate(tables)}
+    pages = lines or [[]] * len(tables)
+    return [s.text for s in read_pdf(print_pdf(pages, drawn=drawn), "a.pdf")]
+
+
+MORE = [["棚", "7,000円", "6月3日"], ["机上灯", "2,500円", "未定"]]
+MORE_AS_TEXT = "品名: 棚、単価: 7,000円、納期: 6月3日\n\n品名: 机上灯、単価: 2,500円、納期: 未定"
+
+
+def test_a_table_that_continues_has_the_names_of_its_columns_on_every_page():
+    last = [["電話", "3,100円", "7月1日"], ["ルーター", "9,900円", "7月2日"]]
+    assert read_pages([HEAD, *ROWS], MORE, last) == [
+        AS_TEXT,
+        MORE_AS_TEXT,
+        "品名: 電話、単価: 3,100円、納期: 7月1日\n\n品名: ルーター、単価: 9,900円、納期: 7月2日",
+    ]
+
+
+def test_running_lines_may_be_between_the_parts_of_a_table():
+    lines = [[f"備品一覧 ({number}/3)"] for number in (1, 2, 3)]
+    found = read_pages([HEAD, *ROWS], MORE, [*MORE, *MORE], lines=lines)
+    assert MORE_AS_TEXT in found[1]
+    assert found[2].count(MORE_AS_TEXT) == 2
+
+
+def test_repeated_names_of_columns_are_no_row():
+    assert read_pages([HEAD, *ROWS], [HEAD, *MORE]) == [AS_TEXT, MORE_AS_TEXT]
+
+
+def test_names_that_span_continue_too():
+    rows = [["拠点", "予算", ""], ["", "4月", "5月"], ["本社", "10", "20"]]
+    first = grid(rows, without={(0, 0, "below"), (0, 1, "right")})
+    drawn = {0: first, 1: grid([["支社", "30", "40"], ["工場", "50", "60"]])}
+    texts = [s.text for s in read_pdf(print_pdf([[], []], drawn=drawn), "a.pdf")]
+    assert (
+        texts[1]
+        == "拠点: 支社、予算 4月: 30、予算 5月: 40\n\n拠点: 工場、予算 4月: 50、予算 5月: 60"
+    )
+
+
+@pytest.mark.parametrize(
+    ("second", "lines"),
+    [
+        pytest.param(
+            [["部署", "定員", "備考"], ["総務", "12", "増員"], ["営業", "30", ""]],
+            None,
+            id="own names",
+        ),
+        pytest.param(MORE, [[], ["表2　購入した備品"]], id="a title above it"),
+    ],
+)
+def test_another_table_on_the_next_page_has_not_the_names_of_the_first(second, lines):
+    texts = read_pages([HEAD, *ROWS], second, lines=lines)
+    assert "品名: " not in texts[-1]
+
+
+def test_a_table_that_text_follows_does_not_continue():
+    drawn = {0: grid([HEAD, *ROWS]) + write("納期は目安である。", 40, 500), 1: grid(MORE)}
+    texts = [s.text for s in read_pdf(print_pdf([[], []], drawn=drawn), "a.pdf")]
+    assert "品名: " not in texts[-1]
+
+
+def test_a_table_of_other_widths_is_another_table():
+    wide = "".join(
+        rule(*line)
+        for line in (
+            (40, 700, 440, 700),
+            (40, 680, 440, 680),
+            (40, 660, 440, 660),
+            *((x, 660, x, 700) for x in (40, 100, 300, 440)),
+        )
+    )
+    cells = [("棚", 43, 691), ("7,000円", 103, 691), ("6月3日", 303, 691)]
+    cells += [("灯", 43, 671), ("2,500円", 103, 671), ("未定", 303, 671)]
+    drawn = {0: grid([HEAD, *ROWS]), 1: wide + "".join(write(t, x, y, 8) for t, x, y in cells)}
+    texts = [s.text for s in read_pdf(print_pdf([[], []], drawn=drawn), "a.pdf")]
+    assert "品名: " not in texts[-1]
