@@ -15,6 +15,7 @@ from langchain_swallow.errors import DocumentError
 
 _MAX_ENTRIES = 10_000
 _MAX_BYTES = 500 * 1024**2
+_MAX_PICTURE_BYTES = 64 * 1024**2
 _MAX_RATIO = 100
 # A smaller file may have any compression ratio without harm.
 _ANY_RATIO_BELOW = 1024**2
@@ -32,7 +33,7 @@ class Archive:
         data: The bytes of the archive.
         name: How error messages name the archive.
         reads: Decides by its path whether an entry can be read; `None` allows all. The size limits
-            do not apply to the other entries, such as pictures, which are never unpacked.
+            do not apply to the other entries, such as pictures, which only `read_picture` unpacks.
 
     If several entries have the same path, the last one keeps it, as when unpacking; the path of an
     earlier one gets a number. `others` are the paths of entries that cannot be read.
@@ -64,7 +65,8 @@ class Archive:
         self._entries = {
             path: info for path, info in entries.items() if reads is None or reads(path)
         }
-        self.others = [path for path in entries if path not in self._entries]
+        self._others = {path: info for path, info in entries.items() if path not in self._entries}
+        self.others = list(self._others)
         self._check_sizes()
 
     def __contains__(self, entry: str) -> bool:
@@ -83,8 +85,25 @@ class Archive:
         Raises:
             DocumentError: There is no such entry, or it is damaged.
         """
+        return self._unpack(entry, self._entries)
+
+    def read_picture(self, entry: str) -> bytes:
+        """Unpack one of `others`.
+
+        Args:
+            entry: Its path.
+
+        Raises:
+            DocumentError: There is no such entry, it is damaged, or it has over 64 MiB.
+        """
+        info = self._others.get(entry)
+        if info is not None and info.file_size > _MAX_PICTURE_BYTES:
+            raise DocumentError(f"{entry} unpacks to {info.file_size} bytes; refused as too large.")
+        return self._unpack(entry, self._others)
+
+    def _unpack(self, entry: str, entries: dict[str, zipfile.ZipInfo]) -> bytes:
         try:
-            return self._zip.read(self._entries[entry])
+            return self._zip.read(entries[entry])
         except KeyError:
             raise DocumentError(f"{self._name} has no {entry}.") from None
         except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as error:

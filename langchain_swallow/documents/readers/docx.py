@@ -34,6 +34,8 @@ from langchain_swallow.documents.readers.docx_tables import table_cells
 from langchain_swallow.documents.readers.docx_text import Texts
 from langchain_swallow.documents.readers.graphics import Graphics
 from langchain_swallow.documents.readers.math_text import M
+from langchain_swallow.documents.readers.office_pictures import OfficePictures
+from langchain_swallow.documents.readers.recognized import picture_text
 from langchain_swallow.documents.readers.relations import main_part
 from langchain_swallow.documents.readers.section import LeftOut, Section, SectionBuilder, Sections
 from langchain_swallow.documents.readers.table_cells import spanned_rows
@@ -72,7 +74,7 @@ def read_docx(data: bytes, name: str) -> Sections:
     numbering = Numbering(parts.root("numbering"), styles)
     texts = Texts(document, numbering, read_notes(parts))
     comments = read_comments(parts)
-    graphics = Graphics(archive, parts.related, name)
+    graphics = Graphics(archive, parts.related, name, OfficePictures(archive))
     levels, contents = heading_levels(styles), contents_styles(styles)
     builder = SectionBuilder()
     body = document.find(f"{W}body")
@@ -96,13 +98,15 @@ def read_docx(data: bytes, name: str) -> Sections:
                 builder.block(text)
         for text in [*graphics.lines(element), *comments_in(element, comments)]:
             builder.block(text)
+        while graphics.recognized:
+            builder.aside(*picture_text(graphics.recognized.pop(0)))
     sections = list(_with_headings(builder.sections()))
     if running := running_texts(parts, "\n".join(section.text for section in sections)):
         sections.append(Section("\n\n".join(running)))
     left_out = [LeftOut(_IMPORTED, count=imported)] if imported else []
     if repeated:
         left_out.append(LeftOut(_CONTENTS, count=repeated, is_loss=False))
-    return Sections(sections, [*left_out, *graphics.left_out()])
+    return Sections(sections, [*left_out, *graphics.left_out(has_text=bool(sections))])
 
 
 def _style(element: Any) -> str | None:
@@ -141,6 +145,9 @@ def _with_headings(sections: list[Section]) -> Iterator[Section]:
         yield from sections
         return
     for section in sections:
+        if section.fields:
+            yield section
+            continue
         for _, headings, text in split_at_headings([section.text]):
             yield Section(text, headings)
 

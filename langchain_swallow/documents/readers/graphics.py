@@ -7,10 +7,18 @@ gives its texts, and pictures the description that their author wrote. Everythin
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
+from langchain_swallow.documents.ocr.engine import OcrText
 from langchain_swallow.documents.readers.archive import Archive
-from langchain_swallow.documents.readers.drawing import shape_text
+from langchain_swallow.documents.readers.drawing import A, shape_text
+from langchain_swallow.documents.readers.office_pictures import (
+    UNREAD,
+    VECTOR,
+    OfficePictures,
+    how_shown,
+)
 from langchain_swallow.documents.readers.relations import Relation
 from langchain_swallow.documents.readers.section import LeftOut
 from langchain_swallow.documents.readers.table_rows import columnar_rows
@@ -43,8 +51,11 @@ class Graphics:
         archive: The file.
         related: The relationships of the part, by id.
         name: How error messages name the file.
+        pictures: Reads the pictures of the file.
         cell: In a workbook, whose sheets have the data of charts: returns the text of a cell by its
             reference, such as 'Sheet1'!$B$1. `None` reads the data from the charts.
+
+    `recognized` has the texts of large pictures that `lines` has found and OCR has read.
     """
 
     def __init__(
@@ -52,12 +63,15 @@ class Graphics:
         archive: Archive,
         related: dict[str, Relation],
         name: str,
+        pictures: OfficePictures,
         *,
         cell: Callable[[str], str] | None = None,
     ) -> None:
         self._archive, self._related, self._name = archive, related, name
         self._cell = cell
-        self._left_out: Counter[str] = Counter()
+        self._pictures = pictures
+        self._left_out: Counter[LeftOut] = Counter()
+        self.recognized: list[OcrText] = []
 
     def lines(self, element: Any) -> list[str]:
         """Return the texts of the graphics in an element of the part, in order."""
@@ -71,17 +85,20 @@ class Graphics:
             elif name in ("pic", "imagedata"):
                 found += self._picture(node)
             elif name in ("oleObj", "OLEObject"):
-                self._left_out[_OBJECT] += 1
+                self._left_out[LeftOut(_OBJECT)] += 1
         return found
 
-    def left_out(self, page: int | None = None) -> Iterator[LeftOut]:
+    def left_out(self, page: int | None = None, *, has_text: bool = True) -> Iterator[LeftOut]:
         """Yield what `lines` has left out so far.
 
         Args:
             page: The page, slide or sheet, from 1; `None` for the whole file.
+            has_text: Whether it has text. Without any, a large picture is a scan, as a rule, and
+                text is missing if it is not read.
         """
-        for reason, count in self._left_out.items():
-            yield LeftOut(reason, page, count, is_loss=reason != _PICTURE)
+        for part, count in self._left_out.items():
+            is_loss = not has_text if part.reason in (UNREAD, VECTOR) else part.is_loss
+            yield replace(part, page=page, count=count, is_loss=is_loss)
 
     def _root(self, identity: str | None) -> Any:
         part = self._related.get(identity or "")
@@ -91,17 +108,30 @@ class Graphics:
             return parse_xml(self._archive.read(part.path), self._name)
         except DocumentError:
             # The text around it can still be read.
-            self._left_out[_DAMAGED] += 1
+            self._left_out[LeftOut(_DAMAGED)] += 1
             return None
 
     def _picture(self, node: Any) -> list[str]:
         if any(ancestor.tag.endswith(("}object", "}oleObj")) for ancestor in node.iterancestors()):
             return []
         description = _description(node)
-        if description:
-            return [f"（図: {description}）"]
-        self._left_out[_PICTURE] += 1
-        return []
+        if not self._is_recognized(node) and not description:
+            self._left_out[LeftOut(_PICTURE, is_loss=False)] += 1
+        return [f"（図: {description}）"] if description else []
+
+    def _is_recognized(self, node: Any) -> bool:
+        """Read a large picture by OCR, or report that it was not; `False` for small ones."""
+        shown = how_shown(node)
+        blip = next(node.iter(f"{A}blip"), node)
+        part = self._related.get(blip.get(f"{R}embed") or blip.get(f"{R}id") or "")
+        if shown is None or not shown.is_large or part is None:
+            return False
+        read = self._pictures.read(part.path, shown)
+        if isinstance(read, OcrText):
+            self.recognized.append(read)
+        elif read is not None:
+            self._left_out[read] += 1
+        return True
 
 
 def _description(node: Any) -> str:

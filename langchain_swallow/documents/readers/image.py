@@ -1,7 +1,8 @@
 """Reads image files by OCR: PNG, JPEG, TIFF and others, one page per frame."""
 
+import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from langchain_swallow.documents.ocr.current import current_ocr
@@ -27,6 +28,8 @@ IMAGES = {
 NEEDS_OCR = "It is a picture: OCR (`ocr=True`, `--ocr`) reads its text."
 # A page of A0 at 200 dpi has 62 million.
 _MAX_PIXELS = 65_000_000
+# Pictures in documents may also be GIF.
+_FORMATS = sorted({*IMAGES.values(), "GIF"})
 
 
 def read_image(data: bytes, name: str) -> Sections:
@@ -57,12 +60,27 @@ def read_image(data: bytes, name: str) -> Sections:
     return Sections(sections, [*left_out, *sections.left_out])
 
 
-def _frames(data: bytes, name: str) -> Iterator["Image"]:
+def open_picture(data: bytes, name: str) -> "Image":
+    """Return a picture, or its first frame, in grayscale.
+
+    Args:
+        data: The bytes of the file.
+        name: How error messages name it.
+
+    Raises:
+        DocumentError: It is damaged, of another format, or has more than 65 million pixels.
+    """
+    frames = _frames(data, name)
+    with contextlib.closing(frames):
+        return next(frames)
+
+
+def _frames(data: bytes, name: str) -> Generator["Image"]:
     """The frames in grayscale, turned as a camera says they are."""
     from PIL import Image, ImageOps, ImageSequence
 
     try:
-        with Image.open(io.BytesIO(data), formats=sorted(set(IMAGES.values()))) as file:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as file:
             for frame in ImageSequence.Iterator(file):
                 if frame.width * frame.height > _MAX_PIXELS:
                     raise DocumentError(

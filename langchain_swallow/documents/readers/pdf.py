@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 
 from langchain_swallow.documents.ocr.current import current_ocr
 from langchain_swallow.documents.ocr.engine import OcrEngine, OcrText
-from langchain_swallow.documents.readers.paged import join_plain, paged_sections
+from langchain_swallow.documents.readers.paged import paged_sections
 from langchain_swallow.documents.readers.pdf_ocr import recognize_pages, recognize_pictures
 from langchain_swallow.documents.readers.pdf_outline import pdf_outline
 from langchain_swallow.documents.readers.pdf_pages import PdfPages, read_pages
 from langchain_swallow.documents.readers.pdf_unread import NEEDS_OCR, NO_TEXT, UNREADABLE
-from langchain_swallow.documents.readers.recognized import ocr_fields
+from langchain_swallow.documents.readers.recognized import ocr_fields, picture_text
 from langchain_swallow.documents.readers.section import Fields, LeftOut, Section, Sections
 from langchain_swallow.errors import DocumentError
 
@@ -119,8 +119,8 @@ class _Scan:
         with_text = {number for number, page in enumerate(self.pages, 1) if page.strip()}
         for number, read in recognize_pictures(data, sorted(with_text - unread), ocr):
             if isinstance(read, OcrText):
-                text = join_plain(read.text)
-                self.pictures.append(Section(text, page=number, fields=ocr_fields(read)))
+                text, fields = picture_text(read)
+                self.pictures.append(Section(text, page=number, fields=fields))
             else:
                 self.left_out.append(read)
 

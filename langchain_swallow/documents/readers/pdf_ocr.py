@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_swallow.documents.layout.vertical import on_page
 from langchain_swallow.documents.ocr.engine import OcrEngine, OcrText
-from langchain_swallow.documents.readers.recognized import recognize
+from langchain_swallow.documents.readers.recognized import (
+    MIN_PICTURE_HEIGHT,
+    MIN_PICTURE_WIDTH,
+    recognize,
+)
 from langchain_swallow.documents.readers.section import LeftOut
 
 if TYPE_CHECKING:
@@ -17,8 +21,6 @@ _DPI = 300
 _POINTS_PER_INCH = 72
 # A page of A3 at 300 dpi has 17 million. Larger ones, such as posters, are rendered coarser.
 _MAX_PIXELS = 20_000_000
-# Smaller pictures are logos, seals and icons, or hold a few words at most; in points.
-_MIN_PICTURE_WIDTH, _MIN_PICTURE_HEIGHT = 100.0, 40.0
 # A picture with this many characters of text over it is a background, or has a layer of OCR text.
 _MAX_CHARACTERS_OVER = 10
 
@@ -88,8 +90,8 @@ def _picture_boxes(page: Any) -> Iterator[Any]:
             over = textpage.get_text_bounded(*bounds_of_item)
             box = on_page(bounds_of_item, bounds, rotation)
             is_large = (
-                box.right - box.left >= _MIN_PICTURE_WIDTH
-                and box.top - box.bottom >= _MIN_PICTURE_HEIGHT
+                box.right - box.left >= MIN_PICTURE_WIDTH
+                and box.top - box.bottom >= MIN_PICTURE_HEIGHT
             )
             if is_large and len("".join(over.split())) <= _MAX_CHARACTERS_OVER:
                 boxes.append(box)

@@ -1,11 +1,14 @@
 """Reads PowerPoint presentations as one section per slide, with its title and speaker notes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from langchain_swallow.documents.readers.archive import Archive, open_office_file
 from langchain_swallow.documents.readers.drawing import A, remove_fallbacks, shape_text
 from langchain_swallow.documents.readers.graphics import Graphics
+from langchain_swallow.documents.readers.office_pictures import OfficePictures
+from langchain_swallow.documents.readers.recognized import picture_text
 from langchain_swallow.documents.readers.relations import main_part, relations
 from langchain_swallow.documents.readers.section import LeftOut, Section, SectionBuilder, Sections
 from langchain_swallow.documents.readers.table_cells import Cell, spanned_rows
@@ -42,10 +45,11 @@ def read_pptx(data: bytes, name: str) -> Sections:
     sections: list[Section] = []
     left_out: list[LeftOut] = []
     paths = []
+    pictures = OfficePictures(archive)
     for number, entry in enumerate(presentation.iter(f"{_P}sldId"), 1):
         target = targets.get(entry.get(f"{_R}id", ""))
         if target and target.path in archive:
-            slide = _slide(archive, target.path, number, name)
+            slide = _slide(archive, target.path, number, name, pictures)
             sections += slide
             left_out += slide.left_out
             paths.append(target.path)
@@ -57,7 +61,9 @@ def read_pptx(data: bytes, name: str) -> Sections:
     return Sections(sections, left_out)
 
 
-def _slide(archive: Archive, path: str, number: int, name: str) -> Sections:
+def _slide(
+    archive: Archive, path: str, number: int, name: str, pictures: OfficePictures
+) -> Sections:
     builder = SectionBuilder()
     related = relations(archive, path, name)
     root = _part(archive, path, name)
@@ -66,9 +72,11 @@ def _slide(archive: Archive, path: str, number: int, name: str) -> Sections:
             builder.heading(1, text.replace("\n", " "))
         else:
             builder.block(text)
-    graphics = Graphics(archive, related, name)
+    graphics = Graphics(archive, related, name, pictures)
     for text in graphics.lines(root):
         builder.block(text)
+    for read in graphics.recognized:
+        builder.aside(*picture_text(read))
     for part in related.values():
         if part.kind == "notesSlide" and part.path in archive:
             for text, _ in _texts(_part(archive, part.path, name)):
@@ -76,8 +84,8 @@ def _slide(archive: Archive, path: str, number: int, name: str) -> Sections:
         elif part.kind == "comments" and part.path in archive:
             for text in _comments(_part(archive, part.path, name)):
                 builder.block(f"（コメント: {text}）")
-    sections = [Section(s.text, s.headings, page=number) for s in builder.sections()]
-    left_out = [*graphics.left_out(number)]
+    sections = [replace(section, page=number) for section in builder.sections()]
+    left_out = [*graphics.left_out(number, has_text=bool(sections))]
     if media := sum(1 for _ in root.iter(f"{A}videoFile", f"{A}audioFile")):
         left_out.append(LeftOut(_MEDIA, number, media, is_loss=False))
     if not sections and not left_out:

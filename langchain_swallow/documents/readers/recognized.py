@@ -3,11 +3,14 @@
 from typing import TYPE_CHECKING
 
 from langchain_swallow.documents.ocr.engine import OcrEngine, OcrText
+from langchain_swallow.documents.readers.paged import join_plain
 from langchain_swallow.documents.readers.section import Fields, LeftOut
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+# Smaller pictures are logos, seals and icons, or hold a few words at most; in points.
+MIN_PICTURE_WIDTH, MIN_PICTURE_HEIGHT = 100.0, 40.0
 # Below it, what engines recognize is not text, but lines and shades of a photo or a drawing.
 _MIN_CONFIDENCE = 0.5
 
@@ -31,6 +34,11 @@ def recognize(image: "Image", ocr: OcrEngine, page: int | None) -> OcrText | Lef
     if read.confidence < _MIN_CONFIDENCE:
         return LeftOut("picture whose text OCR did not recognize with enough confidence", page)
     return read
+
+
+def picture_text(read: OcrText) -> tuple[str, Fields]:
+    """The text of a picture that stands beside other text, and the metadata of its section."""
+    return join_plain(read.text), ocr_fields(read)
 
 
 def ocr_fields(read: OcrText) -> Fields:

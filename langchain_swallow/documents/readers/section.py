@@ -84,6 +84,7 @@ class SectionBuilder:
         self._sections: list[Section] = []
         self._path: list[tuple[int, str]] = []
         self._blocks: list[str] = []
+        self._asides: list[tuple[str, Fields]] = []
 
     def heading(self, level: int, title: str) -> None:
         """Add a heading, which ends the section before it and begins the next one.
@@ -105,6 +106,15 @@ class SectionBuilder:
         if text.strip():
             self._blocks.append(text.strip())
 
+    def aside(self, text: str, fields: Fields) -> None:
+        """Add a section of its own, which follows the one that it stands in.
+
+        Args:
+            text: Its text.
+            fields: Its metadata.
+        """
+        self._asides.append((text, fields))
+
     def sections(self) -> list[Section]:
         """Return the sections.
 
@@ -118,8 +128,10 @@ class SectionBuilder:
         # The title of a page and its first heading are often the same.
         titles = [title for title, _ in itertools.groupby(title for _, title in self._path)]
         is_bare = not [block for block in self._blocks if block not in titles]
+        keep_bare = keep_bare and not self._asides
         if is_bare:
             self._blocks = [block for block in dict.fromkeys(self._blocks) if block and keep_bare]
         if self._blocks:
             self._sections.append(Section("\n\n".join(self._blocks), tuple(titles)))
-        self._blocks = []
+        self._sections += (Section(text, tuple(titles), fields=f) for text, f in self._asides)
+        self._blocks, self._asides = [], []

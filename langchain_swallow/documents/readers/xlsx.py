@@ -3,6 +3,8 @@
 from typing import Any
 
 from langchain_swallow.documents.readers.archive import Archive, open_office_file
+from langchain_swallow.documents.readers.office_pictures import OfficePictures
+from langchain_swallow.documents.readers.recognized import picture_text
 from langchain_swallow.documents.readers.relations import Relation, main_part, relations
 from langchain_swallow.documents.readers.section import LeftOut, Section, Sections
 from langchain_swallow.documents.readers.sheet import Sheet
@@ -42,6 +44,7 @@ def read_xlsx(data: bytes, name: str) -> Sections:
     book = _book(archive, workbook, parts, name)
     sections: list[Section] = []
     left_out: list[LeftOut] = []
+    pictures = OfficePictures(archive)
     for number, entry in enumerate(workbook.iter(f"{MAIN}sheet"), 1):
         part = parts.get(entry.get(_ID, ""))
         if part is None or part.path not in archive:
@@ -59,9 +62,12 @@ def read_xlsx(data: bytes, name: str) -> Sections:
                 left_out.append(LeftOut(_UNCOMPUTED, number, sheet.uncomputed))
             left_out += hidden_parts(sheet, number)
         related = relations(archive, part.path, name).values()
-        drawn = read_drawings(archive, related, name, number, sheet)
+        drawn = read_drawings(archive, related, name, number, sheet, pictures)
         if lines := [*read_comments(archive, related, name, sheet), *drawn.lines]:
             sections.append(Section("\n\n".join(lines), (title,)))
+        for read in drawn.recognized:
+            text, fields = picture_text(read)
+            sections.append(Section(text, (title,), fields=fields))
         left_out += drawn.left_out
     return Sections(sections, left_out)
 

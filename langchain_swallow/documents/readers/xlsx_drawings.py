@@ -3,9 +3,11 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
+from langchain_swallow.documents.ocr.engine import OcrText
 from langchain_swallow.documents.readers.archive import Archive
 from langchain_swallow.documents.readers.drawing import remove_fallbacks, shape_text
 from langchain_swallow.documents.readers.graphics import Graphics
+from langchain_swallow.documents.readers.office_pictures import OfficePictures
 from langchain_swallow.documents.readers.relations import Relation, relations
 from langchain_swallow.documents.readers.section import LeftOut
 from langchain_swallow.documents.readers.sheet import Sheet
@@ -17,14 +19,20 @@ _SHAPE = "{http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing}s
 
 
 class Drawn(NamedTuple):
-    """The texts of the drawings on a sheet, and the drawings without text."""
+    """The texts of the drawings on a sheet, those of pictures, and the drawings without text."""
 
     lines: list[str]
+    recognized: list[OcrText]
     left_out: list[LeftOut]
 
 
 def read_drawings(
-    archive: Archive, related: Collection[Relation], name: str, number: int, sheet: Sheet
+    archive: Archive,
+    related: Collection[Relation],
+    name: str,
+    number: int,
+    sheet: Sheet,
+    pictures: OfficePictures,
 ) -> Drawn:
     """Read the texts of shapes, charts, SmartArt and pictures of a sheet.
 
@@ -34,6 +42,7 @@ def read_drawings(
         name: How error messages name the file.
         number: The number of the sheet, from 1.
         sheet: Its cells, for names of series that are not stored in the chart.
+        pictures: Reads the pictures of the file.
     """
 
     def cell(reference: str) -> str:
@@ -41,6 +50,7 @@ def read_drawings(
         return sheet.rows.get(area.top, {}).get(area.left, "") if area else ""
 
     lines: list[str] = []
+    recognized: list[OcrText] = []
     left_out: list[LeftOut] = []
     for part in related:
         if "/drawings/" not in part.path or part.path not in archive:
@@ -48,10 +58,11 @@ def read_drawings(
         root = parse_xml(archive.read(part.path), name)
         remove_fallbacks(root)
         lines += filter(None, map(shape_text, root.iter(_SHAPE)))
-        graphics = Graphics(archive, relations(archive, part.path, name), name, cell=cell)
+        graphics = Graphics(archive, relations(archive, part.path, name), name, pictures, cell=cell)
         lines += graphics.lines(root)
-        left_out += graphics.left_out(number)
-    return Drawn(lines, left_out)
+        recognized += graphics.recognized
+        left_out += graphics.left_out(number, has_text=bool(sheet.rows or lines))
+    return Drawn(lines, recognized, left_out)
 
 
 def read_comments(
