@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from langchain_swallow import load_documents
-from langchain_swallow.documents.ocr.engine import OcrText
 from langchain_swallow.documents.ocr.tesseract import Tesseract
 from langchain_swallow.documents.ocr.words import ocr_text, parse_words
 from langchain_swallow.documents.readers.registry import read_content
@@ -15,33 +14,13 @@ from langchain_swallow.errors import DocumentError, MissingDependencyError
 from langchain_swallow.retrieval.sync import sync_folder
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from tests.support.embeddings import CharacterEmbeddings
+from tests.support.ocr import Engine, picture
 from tests.support.paper import PICTURE, print_pdf
-
-
-class Engine:
-    """Recognizes the same text everywhere, and remembers what it was given."""
-
-    def __init__(self, text="試用期間は三か月です。", confidence=0.9, error=None):
-        self.text, self.confidence, self.error = text, confidence, error
-        self.seen = []
-
-    def read(self, image):
-        self.seen.append((image.mode, image.size, image.info.get("dpi")))
-        if self.error:
-            raise self.error
-        return OcrText(self.text, self.confidence)
 
 
 def read(data, name="規程.pdf", engine=None):
     (content,) = read_content(data, name, ocr=engine)
     return content
-
-
-def picture(format="PNG", size=(300, 200), frames=1, **options):
-    first, *rest = (Image.new("RGB", size, "white") for _ in range(frames))
-    more = {"save_all": True, "append_images": rest} if rest else {}
-    first.save(written := io.BytesIO(), format, **more, **options)
-    return written.getvalue()
 
 
 def test_scanned_pages_of_a_pdf_are_read_and_marked(tmp_path):

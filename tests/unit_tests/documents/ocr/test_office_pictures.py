@@ -14,7 +14,7 @@ from PIL import Image
 from langchain_swallow.documents.ocr.engine import OcrText
 from langchain_swallow.documents.readers import archive
 from langchain_swallow.documents.readers.registry import read_content
-from tests.unit_tests.documents.ocr.test_ocr import Engine, picture
+from tests.support.ocr import Engine, picture
 
 
 def saved(document):
