@@ -170,11 +170,11 @@ def say_unread(
 ) -> None:
     """Which files, and which parts of files, are not in the index, and why."""
     from langchain_swallow.documents.readers.section import describe_left_out
+    from langchain_swallow.documents.reasons import in_readers_language
 
     for source, reason in failed.items():
-        name = readable_path(source)
-        # Reasons are in English: a line of their own.
-        say(in_language(f"読めなかったファイル: {name}\n  {reason}", f"not read: {name}: {reason}"))
+        name, why = readable_path(source), in_readers_language(reason)
+        say(in_language(f"読めなかったファイル: {name}\n  {why}", f"not read: {name}: {why}"))
     if ignored:
         bare = in_language("拡張子なし", "without extension")
         counts = Counter(Path(name).suffix.lower() or bare for name in ignored)
@@ -184,7 +184,8 @@ def say_unread(
             + f": {listed}"
         )
     for source, parts in left_out.items():
-        name, what = readable_path(source), "; ".join(describe_left_out(parts))
+        name = readable_path(source)
+        what = "; ".join(map(in_readers_language, describe_left_out(parts)))
         say(in_language(f"{name} のうち読まなかった部分:\n  {what}", f"left out of {name}: {what}"))
 
 

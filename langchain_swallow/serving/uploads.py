@@ -24,6 +24,7 @@ from langchain_swallow.documents.load import load_bytes
 from langchain_swallow.documents.losses import losses
 from langchain_swallow.documents.ocr.engine import OcrEngine, OcrText
 from langchain_swallow.documents.readers.sandbox import Sandbox
+from langchain_swallow.documents.reasons import in_readers_language
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.retrieval.index.segment import make_passages
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
@@ -210,7 +211,8 @@ class _Job:
         except _Stopped:
             return Uploaded(name, error=in_language(f"{name}: 中止しました。", f"{name}: stopped."))
         except DocumentError as error:
-            return Uploaded(name, error=str(error), left_out=self._left_out)
+            reason = in_readers_language(str(error))
+            return Uploaded(name, error=reason, left_out=self._left_out)
         except Exception as error:  # one file's failure must not affect the others
             logger.warning("%r was not added.", name, exc_info=error)
             return Uploaded(
@@ -258,9 +260,10 @@ class _Job:
         reasons = list(loaded.failed.values())
         if reasons and not loaded.documents:
             # The first reason is the error, so it is not repeated.
-            self._left_out = tuple(reasons[1:])
+            self._left_out = tuple(map(in_readers_language, reasons[1:]))
             raise DocumentError(reasons[0])
-        self._left_out = (*reasons, *losses(loaded.left_out, loaded.ignored))
+        unread = (*reasons, *losses(loaded.left_out, loaded.ignored))
+        self._left_out = tuple(map(in_readers_language, unread))
         return loaded.documents
 
     def _store_chunks(self, chunks: list[Document]) -> None:

@@ -94,7 +94,7 @@ def error_from_status(
     """Return the typed error for a status code, which an error within a stream may also have."""
     text = f"{shown_url(url)} answered {status}: {reason}"
     if status in (401, 403):
-        return AuthenticationError(f"{text} Pass the key of the server as api_key=.")
+        return AuthenticationError(f"{text} Pass api_key= with a key of this server.")
     if status == 404:
         return _NotFound(f"{text} Check base_url (it usually ends in /v1) and the model's name.")
     if status in _BUSY:

@@ -468,7 +468,7 @@ def test_a_request_whose_row_has_no_room_waits_for_the_others(monkeypatch, error
 
 def test_a_request_over_the_window_is_refused_and_the_others_go_on(engine):
     other = Stream(engine, Request(prompt_ids=prompts(1)[0], max_tokens=50, logprobs=0))
-    with pytest.raises(PromptOverflowError, match="200 prompt tokens and max_tokens=57 are 257"):
+    with pytest.raises(PromptOverflowError, match="200 tokens and max_tokens=57: together 257"):
         engine.submit(Request(prompt_ids=(1,) * 200, max_tokens=57), print)
     assert list(other)[-1].completion_tokens == 50
     assert isinstance(run(engine, Request(prompt_ids=(1,) * 200, max_tokens=56))[1][-1], Finish)
