@@ -85,7 +85,7 @@ def test_texts_are_japanese_and_have_the_same_values():
         ("自分のリーダーの理由: 不明", "自分のリーダーの理由: 不明"),
         (": " * 5000, ": " * 5000),
     ],
-)  # fmt: skip
+)
 def test_a_line_is_in_the_language_of_its_reader(line, japanese):
     assert in_readers_language(line) == line
     use_language("ja")
