@@ -216,7 +216,7 @@ _PLACES = re.compile(r"(.+?)(?: \((\d+)\))?(?:: pages? ([\d, -]+))?", re.DOTALL)
 # A reason within a reason within a file in an archive.
 _MAX_DEPTH = 4
 # Longer ones are of hostile files, and would take time.
-_MAX_LENGTH = 1000
+_MAX_LENGTH = 600
 
 
 def in_readers_language(reason: str) -> str:
