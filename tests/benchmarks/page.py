@@ -9,7 +9,7 @@ metrics in English. Between
 `<!-- help: en engine -->`; after `<!-- models -->` the catalog; after
 `<!-- cards: en -->` which model fits which GPU; after `<!-- headlines: en -->` six figures; after
 `<!-- loading options: en -->` and `<!-- generation options: en -->` the parameters of the chat
-model; after `<!-- http api -->` the requests of the server; after `<!-- gpu: en -->` what
+model; after `<!-- http api: en -->` the requests of the server; after `<!-- gpu: en -->` what
 `gpu_check.sh` showed on a GPU. The rest is written by people.
 """
 
@@ -47,7 +47,7 @@ _MODELS = re.compile(r"<!-- models -->\n.*?<!-- end -->", re.DOTALL)
 _OPTIONS = re.compile(r"(<!-- (\w+) options: (ja|en) -->\n).*?<!-- end -->", re.DOTALL)
 _CARDS = re.compile(r"<!-- cards: (ja|en)( in README)? -->\n.*?<!-- end -->", re.DOTALL)
 _HEADLINES = re.compile(r"<!-- headlines: (ja|en) -->\n.*?<!-- end -->", re.DOTALL)
-_HTTP_API = re.compile(r"<!-- http api -->\n.*?<!-- end -->", re.DOTALL)
+_HTTP_API = re.compile(r"<!-- http api: (ja|en) -->\n.*?<!-- end -->", re.DOTALL)
 _GPU = re.compile(r"(<!-- gpu: (ja|en) -->\n).*?<!-- end -->", re.DOTALL)
 _HELP = re.compile(r"(<!-- help: (ja|en) ([\w -]+?) -->\n).*?<!-- end -->", re.DOTALL)
 # Shown once: the same for every command that runs a model.
@@ -113,9 +113,9 @@ def _options(match: re.Match[str]) -> str:
     return f"{match[1]}{parameters_table(match[2], match[3])}\n<!-- end -->"
 
 
-def _http_api(_: re.Match[str]) -> str:
+def _http_api(match: re.Match[str]) -> str:
     """Every request of the server."""
-    return f"<!-- http api -->\n{http_api_page()}\n<!-- end -->"
+    return f"<!-- http api: {match[1]} -->\n{http_api_page(match[1])}\n<!-- end -->"
 
 
 def _models(_: re.Match[str]) -> str:
