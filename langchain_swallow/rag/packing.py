@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from langchain_core.documents import Document
 
-from langchain_swallow.rag.as_data import as_data
+from langchain_swallow.rag.sanitize import as_data
 from langchain_swallow.text.passages import join_chunks, offsets, passage_text
 from langchain_swallow.text.sentences import sentence_spans
 

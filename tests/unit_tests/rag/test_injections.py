@@ -9,7 +9,7 @@ from langchain_core.documents import Document
 
 from langchain_swallow import ChatSwallow, create_rag_chain, list_presets
 from langchain_swallow.engines.fake import FakeEngine
-from langchain_swallow.rag.as_data import as_data
+from langchain_swallow.rag.sanitize import as_data
 from tests.support.paths import DATA
 from tests.support.tokenizers import trained_tokenizer
 
