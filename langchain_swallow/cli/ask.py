@@ -20,7 +20,7 @@ from langchain_swallow.cli.encoders import add_embeddings_server, choose_embeddi
 from langchain_swallow.cli.parsers import CommandError, add_command, say
 from langchain_swallow.cli.progress import add_verbose, load_model
 from langchain_swallow.cli.retrieval import add_retrieval, build_retriever
-from langchain_swallow.cli.running import add_model, add_running, choose_model, running
+from langchain_swallow.cli.running import add_model, add_running, choose_model, model_kwargs
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
@@ -123,7 +123,7 @@ def _demo(arguments: argparse.Namespace) -> int:
         count = _copy_missing(documents, arguments.copy)
         say(f"{count} {in_language('ファイル', 'files')} → {arguments.copy}")
     began = time.perf_counter()
-    llm = ChatSwallow(model=arguments.model, max_tokens=64, **running(arguments))
+    llm = ChatSwallow(model=arguments.model, max_tokens=64, **model_kwargs(arguments))
     load_model(llm)
     loaded = time.perf_counter()
     store = build_store(
@@ -163,7 +163,9 @@ def _ask(arguments: argparse.Namespace) -> int:
 
     arguments.model = choose_model(arguments)
     store = load_store(arguments.index, arguments)
-    llm = ChatSwallow(model=arguments.model, max_tokens=arguments.max_tokens, **running(arguments))
+    llm = ChatSwallow(
+        model=arguments.model, max_tokens=arguments.max_tokens, **model_kwargs(arguments)
+    )
     # Not in the time of the answer.
     load_model(llm)
     chain = create_rag_chain(llm, build_retriever(arguments, store, llm))

@@ -9,7 +9,7 @@ from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.common import add_json, print_json
 from langchain_swallow.cli.numbers import at_least
 from langchain_swallow.cli.parsers import CommandError, add_command
-from langchain_swallow.cli.running import add_model, add_running, model_name, running
+from langchain_swallow.cli.running import add_model, add_running, model_kwargs, model_name
 
 
 def add_parsers(commands: Any) -> None:
@@ -79,7 +79,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     sizes = benchmark.Sizes(prompts=arguments.prompts, tokens=arguments.tokens)
     common = {"model": arguments.model, "max_tokens": arguments.tokens}
     dtype = arguments.dtype or "auto"
-    llm = ChatSwallow(**common, **running(arguments))
+    llm = ChatSwallow(**common, **model_kwargs(arguments))
     count = llm.get_num_tokens
     name = f"ChatSwallow ({llm.load().name})"
     figures = [benchmark.measure(name, llm, sizes, count, progress=True)]

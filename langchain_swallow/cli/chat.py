@@ -13,7 +13,7 @@ from langchain_swallow.cli.error_texts import error_text
 from langchain_swallow.cli.parsers import add_command, say
 from langchain_swallow.cli.progress import add_verbose, load_model
 from langchain_swallow.cli.retrieval import add_retrieval, build_retriever
-from langchain_swallow.cli.running import add_model, add_running, choose_model, running
+from langchain_swallow.cli.running import add_model, add_running, choose_model, model_kwargs
 
 if TYPE_CHECKING:
     from langchain_swallow.cli.conversation import Conversation
@@ -65,7 +65,7 @@ def _chat(arguments: argparse.Namespace) -> int:
             model=name,
             max_tokens=arguments.max_tokens,
             on_overflow="drop_oldest",
-            **running(arguments, name),
+            **model_kwargs(arguments, name),
         )
         load_model(llm)
         return llm

@@ -9,7 +9,13 @@ from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.common import add_json, add_output, print_json
 from langchain_swallow.cli.numbers import at_least, between
 from langchain_swallow.cli.parsers import Command, add_command, say
-from langchain_swallow.cli.running import add_max_tokens, add_running, is_ours, model_name, running
+from langchain_swallow.cli.running import (
+    add_max_tokens,
+    add_running,
+    is_swallow_model,
+    model_kwargs,
+    model_name,
+)
 from langchain_swallow.text.json_text import json_text
 
 if TYPE_CHECKING:
@@ -393,7 +399,7 @@ def _two_models(arguments: argparse.Namespace) -> "tuple[BaseChatModel, BaseChat
 
 def asked_model(arguments: argparse.Namespace, **parameters: Any) -> "BaseChatModel":
     """The model that is evaluated; one of ours runs as the options say."""
-    return chat_model(arguments.model, **parameters, **running(arguments))
+    return chat_model(arguments.model, **parameters, **model_kwargs(arguments))
 
 
 def chat_model(name: str, **parameters: Any) -> "BaseChatModel":
@@ -409,7 +415,7 @@ def chat_model(name: str, **parameters: Any) -> "BaseChatModel":
     from langchain_swallow.chat_models.chat_swallow import ChatSwallow
     from langchain_swallow.errors import MissingDependencyError
 
-    if is_ours(name):
+    if is_swallow_model(name):
         return ChatSwallow(model=name, **parameters)
     try:
         from langchain.chat_models import init_chat_model

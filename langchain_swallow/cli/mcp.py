@@ -11,7 +11,7 @@ from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.common import add_embeddings, add_index, open_store
 from langchain_swallow.cli.encoders import add_embeddings_server, choose_embeddings
 from langchain_swallow.cli.parsers import add_command
-from langchain_swallow.cli.running import add_model, add_running, choose_model, running
+from langchain_swallow.cli.running import add_model, add_running, choose_model, model_kwargs
 
 
 def add_parsers(commands: Any) -> None:
@@ -77,7 +77,7 @@ def _mcp(arguments: argparse.Namespace) -> int:
     sys.stdout.flush()
     os.dup2(2, 1)
     arguments.model = choose_model(arguments)
-    llm = ChatSwallow(model=arguments.model, **running(arguments))
+    llm = ChatSwallow(model=arguments.model, **model_kwargs(arguments))
     store = open_store(arguments.index, choose_embeddings(arguments), arguments)
     assistant = Assistant(llm, store, lengths=answer_lengths(llm))
     groups = None if arguments.groups is None else frozenset(arguments.groups)

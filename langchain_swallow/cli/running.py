@@ -68,14 +68,14 @@ def add_max_tokens(parser: Any, default: int) -> None:
     add_field(parser, "max_tokens", field, default=default)
 
 
-def running(arguments: argparse.Namespace, model: str | None = None) -> dict[str, Any]:
+def model_kwargs(arguments: argparse.Namespace, model: str | None = None) -> dict[str, Any]:
     """Those of the options that were given, for `ChatSwallow`; none for a provider's model.
 
     Args:
         arguments: With the options.
         model: Which is loaded; another than `--model` does not take over what is of that alone.
     """
-    if not is_ours(arguments.model):
+    if not is_swallow_model(arguments.model):
         return {}
     without = _OF_A_MODEL if model not in (None, arguments.model) else ()
     given = {}
@@ -89,12 +89,12 @@ def running(arguments: argparse.Namespace, model: str | None = None) -> dict[str
 
 def model_name(arguments: argparse.Namespace) -> str:
     """What results call the model: they are of these bits, and go on with no others."""
-    options = running(arguments)
+    options = model_kwargs(arguments)
     given = ", ".join(options[name] for name in _IN_ANSWERS if name in options)
     return f"{arguments.model} ({given})" if given else str(arguments.model)
 
 
-def is_ours(model: str) -> bool:
+def is_swallow_model(model: str) -> bool:
     """Whether a name has no provider before it; a path may have a colon, as on Windows."""
     provider, colon, _ = model.partition(":")
     return not colon or "/" in provider or "\\" in provider or len(provider) == 1

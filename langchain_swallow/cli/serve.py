@@ -11,7 +11,7 @@ from langchain_swallow.cli.numbers import at_least, between
 from langchain_swallow.cli.parsers import Command, add_command, say
 from langchain_swallow.cli.people import add_people, load_people, warn_of_groups
 from langchain_swallow.cli.progress import add_verbose, load_model
-from langchain_swallow.cli.running import add_model, add_running, choose_model, running
+from langchain_swallow.cli.running import add_model, add_running, choose_model, model_kwargs
 
 if TYPE_CHECKING:
     from langchain_swallow.serving.tracing import Tracing
@@ -246,7 +246,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         llm = ChatSwallow(
             model=arguments.model,
             max_reasoning_tokens=arguments.max_reasoning_tokens,
-            **running(arguments),
+            **model_kwargs(arguments),
         )
         load_model(llm)
         store = open_store(arguments.index, choose_embeddings(arguments), arguments)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from langchain_core.documents import Document
 
-from langchain_swallow.rag.sanitize import as_data
+from langchain_swallow.rag.sanitize import sanitize_passage
 from langchain_swallow.text.passages import join_chunks, offsets, passage_text
 from langchain_swallow.text.sentences import sentence_spans
 
@@ -17,7 +17,7 @@ from langchain_swallow.text.sentences import sentence_spans
 def numbered(documents: Sequence[Document]) -> str:
     """The passages as the presets show them: `[1] …`, apart by blank lines, as data."""
     return "\n\n".join(
-        f"[{i}] {as_data(passage_text(d.page_content, d.metadata))}"
+        f"[{i}] {sanitize_passage(passage_text(d.page_content, d.metadata))}"
         for i, d in enumerate(documents, 1)
     )
 

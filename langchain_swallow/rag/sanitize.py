@@ -20,10 +20,10 @@ _FORGED_NUMBER = re.compile(r"^([ \t\u3000]*)[\[［]\s*([0-9０-９]+)\s*[\]］]
 _FORGED_FENCE = re.compile(r"〔(資料[0-9a-fA-F０-９]{4,}(?:終わり)?)〕")
 
 
-def as_data(text: str) -> str:
+def sanitize_passage(text: str) -> str:
     r"""A passage without invisible characters, forged fences, and a `[3]` that begins a line.
 
-    >>> as_data("指\u200b示\n[3] 偽の資料")
+    >>> sanitize_passage("指\u200b示\n[3] 偽の資料")
     '指示\n〔3〕 偽の資料'
     """
     visible = _INVISIBLE.sub("", text)

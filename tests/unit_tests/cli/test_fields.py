@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from langchain_swallow import ChatSwallow
 from langchain_swallow.chat_models.generation import GenerationOptions
 from langchain_swallow.cli import _parser, main
-from langchain_swallow.cli.running import running
+from langchain_swallow.cli.running import model_kwargs
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.engines.options import LoadingOptions, option
 from langchain_swallow.engines.registry import ENGINES, EngineKind, unload_engine
@@ -100,7 +100,7 @@ def test_every_loading_option_can_be_given_on_the_command_line():
     line = []
     for name, value in words.items():
         line += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
-    given = running(_parser().parse_args(["chat", *line]))
+    given = model_kwargs(_parser().parse_args(["chat", *line]))
     assert given == {**words, "base_url": ["http://a/v1"], "speculative": None}
     llm = ChatSwallow(model="demo", **given)
     assert (llm.speculative, llm.gpu_memory_utilization, llm.max_retries) == (None, 0.5, 0)

@@ -8,7 +8,7 @@ import pytest
 
 from langchain_swallow import ChatSwallow
 from langchain_swallow.cli import _parser, evaluate, main
-from langchain_swallow.cli.running import model_name, running
+from langchain_swallow.cli.running import model_kwargs, model_name
 from langchain_swallow.engines import registry as shared
 from langchain_swallow.engines.local.devices import is_quantized
 
@@ -40,12 +40,12 @@ def parsed(command, *arguments):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_what_is_given_is_chat_swallows_and_nothing_else(command):
-    assert running(parsed(command)) == {}
+    assert model_kwargs(parsed(command)) == {}
     local = {"engine": "vllm", "device": "cuda:1", "dtype": "float16", "quantization": "awq",
              "max_model_len": 2048, "tensor_parallel_size": 4}  # fmt: skip
     options = [part for name, value in local.items()
                for part in (f"--{name.replace('_', '-')}", str(value))]  # fmt: skip
-    given = running(parsed(command, *options))
+    given = model_kwargs(parsed(command, *options))
     assert given == local
     settings = ChatSwallow(model="demo", **given).load_settings("demo")
     assert {name: getattr(settings, name) for name in local} == local
@@ -54,14 +54,14 @@ def test_what_is_given_is_chat_swallows_and_nothing_else(command):
 def test_servers_and_what_is_theirs():
     arguments = parsed("ask", "--base-url", URL, "--base-url", OTHER, "--api-key", "sk",
                        "--served-model-name", "swallow", "--tokenizer", "フォルダー")  # fmt: skip
-    settings = ChatSwallow(**running(arguments)).load_settings(arguments.model)
+    settings = ChatSwallow(**model_kwargs(arguments)).load_settings(arguments.model)
     assert settings.base_urls == (URL, OTHER)
     assert settings.api_key == "sk"
     assert settings.served_model_name == "swallow"
     assert settings.tokenizer == "フォルダー"
     # Another model is served under another name, with another tokenizer.
-    assert set(running(arguments, "demo")) == {"base_url", "api_key"}
-    assert running(arguments, arguments.model) == running(arguments)
+    assert set(model_kwargs(arguments, "demo")) == {"base_url", "api_key"}
+    assert model_kwargs(arguments, arguments.model) == model_kwargs(arguments)
 
 
 def test_several_servers_are_set_in_the_file_and_the_environment(file, monkeypatch):

@@ -9,7 +9,7 @@ from langchain_core.documents import Document
 
 from langchain_swallow import ChatSwallow, create_rag_chain, list_presets
 from langchain_swallow.engines.fake import FakeEngine
-from langchain_swallow.rag.sanitize import as_data
+from langchain_swallow.rag.sanitize import sanitize_passage
 from tests.support.paths import DATA
 from tests.support.tokenizers import trained_tokenizer
 
@@ -75,4 +75,4 @@ def test_an_attack_forges_no_turn_and_no_passage(attack, preset):
     ],
 )
 def test_what_is_seen_stays(text, shown):
-    assert as_data(text) == shown
+    assert sanitize_passage(text) == shown
