@@ -15,13 +15,18 @@ from langchain_swallow.prompts import encode
 from langchain_swallow.prompts.messages import to_turns
 from langchain_swallow.prompts.presets import REFUSAL, get_preset
 from langchain_swallow.prompts.system_prompt import SYSTEM_PROMPT
-from langchain_swallow.rag.packing import fenced
+from langchain_swallow.rag.packing import fenced, merged
 from langchain_swallow.retrieval.index.bm25 import BM25Scorer, Lexical, Part, ngram_weights
 from langchain_swallow.text.passages import passage_text
 from tests.demo_adapter.data import CHAT, Notice, notices
+from tests.demo_adapter.library import HELD_OUT, draw_library
 from tests.demo_adapter.tool_data import TOOLS, Tool
+from tests.support.drawn import KINDS, clauses, composed
+from tests.support.drawn.asking import reworded
 
 MAX_PREFIX_TOKENS = 900
+_WRITTEN = [draw for kind, draw in KINDS.items() if kind not in HELD_OUT]
+_CLAUSES, _TABLES = clauses.KINDS, composed.KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,35 @@ class GroupMaker:
         group = [self._example(preset, context, *pair) for pair in dict(chosen).items()]
         fits = len(group) > 1 and len(group[0].prompt) <= MAX_PREFIX_TOKENS
         return group if fits else self.retrieved(rng)
+
+    def drawn(self, rng: random.Random) -> Group:
+        """What a search in a few drawn documents finds, with and without what has the answer.
+
+        Its hard questions are on rows and clauses that the documents do not have.
+        """
+        count = rng.choices((1, 2, 3, 4, 5), (5, 10, 15, 60, 10))[0]
+        kinds = [rng.choice(_CLAUSES), *rng.sample(_TABLES, 3), *rng.sample(_WRITTEN, 2)]
+        library = draw_library(kinds, rng, rng.choice((150, 300, 300)))
+        first, own = rng.choice(library.asked)
+        shown = library.shown(first, own, count, with_own=rng.random() < 0.6)
+        documents = merged([library.chunks[i] for i in shown])
+        context = fenced(documents)
+        answered, refused = [], []
+        for asked, i in library.asked:
+            if n := library.number(i, documents):
+                answered.append((asked.question, f"{asked.answer.rstrip('。')} [{n}]"))
+                if asked.elsewhere:
+                    refused.append((asked.elsewhere, REFUSAL))
+            elif asked.answer not in context:
+                refused.append((asked.question, REFUSAL))
+        chosen = rng.sample(answered, min(len(answered), 6))
+        chosen += rng.sample(refused, min(len(refused), max(2, len(chosen) * 2 // 3)))
+        preset = get_preset(rng.choices(("質問応答", "質問応答（短答）"), (80, 20))[0])
+        group = [
+            self._example(preset, context, reworded(question, rng), answer)
+            for question, answer in dict(chosen).items()
+        ]
+        return group if len(group) > 1 else self.drawn(rng)
 
     def _unanswerable(
         self,

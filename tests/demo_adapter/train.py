@@ -108,19 +108,19 @@ def loss_sum(model: Any, packed: Packed) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(logits, packed.targets, reduction="sum")
 
 
-def groups_of_step(
-    maker: GroupMaker, seed: int, step: int, count: int, tools: float, retrieved: float
-) -> Iterator[Group]:
-    """The data of one step, a function of seed and step alone.
+def groups_of_step(maker: GroupMaker, step: int, args: argparse.Namespace) -> Iterator[Group]:
+    """The data of one step, a function of seed, step and shares alone.
 
-    A share `tools` of its groups calls tools; of the others a share `retrieved` reads what a search
-    finds.
+    A share `tools` of its groups calls tools; of the others a share `drawn` reads drawn documents;
+    of what is left a share `retrieved` reads what a search finds.
     """
-    rng = random.Random(f"{seed}:{step}")
-    for _ in range(count):
-        if tools and rng.random() < tools:
+    rng = random.Random(f"{args.seed}:{step}")
+    for _ in range(args.groups):
+        if args.tools and rng.random() < args.tools:
             yield maker.tools(rng)
-        elif retrieved and rng.random() < retrieved:
+        elif args.drawn and rng.random() < args.drawn:
+            yield maker.drawn(rng)
+        elif args.retrieved and rng.random() < args.retrieved:
             yield maker.retrieved(rng)
         else:
             yield maker.chat(rng) if rng.random() < 0.1 else maker.reading(rng)
@@ -137,7 +137,7 @@ def train(args: argparse.Namespace) -> None:
     model = AutoModelForCausalLM.from_pretrained(args.base, dtype=torch.bfloat16)
     model = get_peft_model(model, lora_config(args.rank))
     if args.start:
-        set_peft_model_state_dict(model, load_file(args.start))
+        set_peft_model_state_dict(model, widened(load_file(args.start), model))
     articles, _ = split_articles(json.loads(args.jsquad.read_text("utf-8"))["data"])
     maker = GroupMaker([to_notices(article) for article in articles], tokenizer)
     weights = [p for p in model.parameters() if p.requires_grad]
@@ -151,7 +151,7 @@ def train(args: argparse.Namespace) -> None:
     for step in range(start, args.steps):
         for slot in optimizer.param_groups:
             slot["lr"] = learning_rate(step, args.steps, args.learning_rate)
-        groups = groups_of_step(maker, args.seed, step, args.groups, args.tools, args.retrieved)
+        groups = groups_of_step(maker, step, args)
         packed = [pack(group) for group in groups]
         tokens = sum(len(p.targets) for p in packed)
         total = 0.0
@@ -176,6 +176,17 @@ def lora_config(rank: int) -> LoraConfig:
     """Adapters on all linear layers; α is twice the rank."""
     modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=modules, task_type="CAUSAL_LM")
+
+
+def widened(start: dict[str, torch.Tensor], model: Any) -> dict[str, torch.Tensor]:
+    """An adapter with as many ranks as the model has; what is added changes nothing yet.
+
+    Its rows of A stay as they were drawn, and its columns of B are zero, as in a new adapter.
+    """
+    wide = {name: tensor.clone() for name, tensor in get_peft_model_state_dict(model).items()}
+    for name, tensor in start.items():
+        wide[name][tuple(map(slice, tensor.shape))] = tensor
+    return wide
 
 
 def resume(model: Any, optimizer: torch.optim.Optimizer, state_file: Path) -> int:
@@ -221,6 +232,9 @@ def main() -> None:
     parser.add_argument("--tools", type=float, default=0.0, help="share of groups with tools")
     parser.add_argument(
         "--retrieved", type=float, default=0.0, help="share of the others that read search results"
+    )
+    parser.add_argument(
+        "--drawn", type=float, default=0.0, help="share of the others that read drawn documents"
     )
     parser.add_argument("--steps", type=int, default=420)
     parser.add_argument("--groups", type=int, default=3, help="groups a step")
