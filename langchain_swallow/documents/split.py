@@ -12,6 +12,7 @@ from typing import Any
 from langchain_core.documents import Document
 from langchain_text_splitters import TextSplitter
 
+from langchain_swallow.text.captions import table_captions
 from langchain_swallow.text.chunks import Counter, chunk_spans, estimate_tokens
 
 
@@ -25,7 +26,8 @@ class JapaneseTextSplitter(TextSplitter):
         overlap: How many sentences the next chunk repeats at most, where they fit.
 
     The metadata of a chunk has `start_index` and `end_index`: the half-open range of characters in
-    the Document that it comes from.
+    the Document that it comes from. If the chunk begins within a table, `table` is the table's
+    caption, which also has the unit of its numbers; it is embedded and prompted with the chunk.
 
     Raises:
         ValueError: `max_tokens` is less than 1.
@@ -49,11 +51,14 @@ class JapaneseTextSplitter(TextSplitter):
     ) -> list[Document]:
         """Split several texts into chunk Documents, each with the metadata of its text."""
         sources: Sequence[dict[Any, Any]] = metadatas or [{}] * len(texts)
-        return [
-            Document(text[start:end], metadata={**metadata, "start_index": start, "end_index": end})
-            for text, metadata in zip(texts, sources, strict=True)
-            for start, end in self._spans(text)
-        ]
+        chunks = []
+        for text, metadata in zip(texts, sources, strict=True):
+            caption = table_captions(text)
+            for start, end in self._spans(text):
+                place = {"start_index": start, "end_index": end}
+                table = {"table": caption(start)} if caption(start) else {}
+                chunks.append(Document(text[start:end], metadata={**metadata, **place, **table}))
+        return chunks
 
     def _spans(self, text: str) -> list[tuple[int, int]]:
         return chunk_spans(text, self._max_tokens, self._count, overlap=self._overlap)

@@ -19,9 +19,10 @@ def passage_text(text: str, metadata: Mapping[str, Any]) -> str:
 
     Args:
         text: Text of the chunk.
-        metadata: Its `title` and `headings` are used, if present.
+        metadata: Its `title`, `headings` and `table` (the caption) are used, if present.
     """
-    parts = [metadata.get("title"), *str(metadata.get("headings", "")).split(" > ")]
+    headings = str(metadata.get("headings", "")).split(" > ")
+    parts = [metadata.get("title"), *headings, metadata.get("table")]
     place = [str(part) for part in dict.fromkeys(parts) if part]
     # A section begins with its own heading, so the last heading would be there twice.
     if place and text.startswith(place[-1]):

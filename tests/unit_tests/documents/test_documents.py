@@ -14,6 +14,7 @@ from langchain_swallow.documents.readers.formats import readable_suffixes
 from langchain_swallow.documents.split import as_counter
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.text.chunks import estimate_tokens
+from langchain_swallow.text.passages import passage_text
 from tests.support.paths import DOCUMENTS
 from tests.support.tokenizers import trained_tokenizer
 from tests.support.unreadable import shared_folder, unreadable
@@ -328,6 +329,17 @@ def test_chunks_say_where_they_are_from():
         assert text[start:end] == chunk.page_content
         assert len(chunk.page_content) <= 30
         assert chunk.metadata["source"] == "a"
+
+
+def test_rows_of_a_long_table_carry_its_caption_and_unit():
+    rows = "\n\n".join(f"品名: 部品{i}、価格: {i}" for i in range(30))
+    document = Document(f"表1（単位: 千円）\n\n{rows}", metadata={"headings": "部品 > 価格"})
+    first, *rest = JapaneseTextSplitter(90, len).split_documents([document])
+    assert "table" not in first.metadata
+    assert len(rest) > 3
+    for chunk in rest:
+        shown = passage_text(chunk.page_content, chunk.metadata)
+        assert shown == f"部品 > 価格 > 表1（単位: 千円）\n{chunk.page_content}"
 
 
 class _Counts:

@@ -17,6 +17,7 @@ from langchain_swallow.documents.layout.layout import (
     remove_spacing,
 )
 from langchain_swallow.errors import DocumentError
+from langchain_swallow.text.captions import table_captions
 from langchain_swallow.text.chunks import chunk_spans, estimate_tokens
 from langchain_swallow.text.normalize import _UNIFIED, normalize, normalize_with_offsets
 from langchain_swallow.text.sentences import sentence_spans
@@ -355,3 +356,25 @@ def test_token_estimate_is_from_above():
     # A vocabulary without Japanese pieces falls back to bytes; Swallow's takes half of this.
     text = "The quick brown fox jumps over the lazy dog. " * 5
     assert estimate_tokens(text) >= len(mistral_tokenizer().encode(text))
+
+
+@pytest.mark.parametrize(
+    ("rows", "captions"),
+    [
+        (["単位: 円", "品名: 机、価格: 9", "品名: 棚、価格: 8"], ["", "単位: 円", "単位: 円"]),
+        # Cells may be empty.
+        (["表2", "品名: 机、価格: 9", "品名: 棚", "価格: 8、色: 白"], ["", "表2", "表2", "表2"]),
+        # The next table has a caption of its own, or none.
+        (["表3", "品名: 机、価格: 9", "表4", "職: 部長、日当: 3"], ["", "表3", "", "表4"]),
+        (["表5", "品名: 机、価格: 9", "職: 部長、日当: 3"], ["", "表5", ""]),
+        # What is no row has no caption.
+        (["お知らせ", "注意: 手を切らないこと。", "電話: 03"], ["", "", ""]),
+        (["長い段落" * 30, "品名: 机、価格: 9"], ["", ""]),
+    ],
+)  # fmt: skip
+def test_rows_of_a_table_know_its_caption(rows, captions):
+    text = "\n\n".join(rows)
+    caption = table_captions(text)
+    starts = [len("\n\n".join([*rows[:i], ""])) for i in range(len(rows))]
+    assert [caption(start) for start in starts] == captions
+    assert [caption(start + 1) for start in starts] == captions
