@@ -6,7 +6,8 @@ Forms, contracts, timetables and other kinds whose values are drawn at random
 (`tests/demo_adapter/library.py` names them; no document of these kinds is trained on). A search
 finds four passages; the chain's prompt has them with the right passage among them, without it, or
 is asked of what its document does not have. An answer is right if the wanted one stands in it, and
-none from another row, column or end; of yes and no, if it denies what the document denies.
+none from another row, column or end. To a question of yes and no it is right if it denies what the
+document denies.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from tests.support.drawn import KINDS, Asked
 
 PASSAGES = 4
 _CITED = re.compile(r"\s*\[(\d+)\]\s*$")
+_NUMBER = re.compile(r"[0-9][0-9,.:]*")
 _DENIES = re.compile("ない|ません|不可|禁|いいえ")
 SETTINGS = {
     "among": "right passage among four",
@@ -75,21 +77,27 @@ def _case(kind: str, setting: str, library: Library, asked: Asked, own: int) -> 
 
 
 def is_right(answer: str, asked: Asked) -> bool:
-    """Whether an answer without its citation says what is wanted, and no wrong value."""
+    """Whether an answer without its citation says what is wanted, and no wrong value.
+
+    A unit that the question names may be left out: 90日 answers 何日以内ですか。
+    """
     said, wanted = normalize(answer), normalize(asked.answer)
     if REFUSAL.rstrip("。") in said:
         return False
     if wanted.endswith("。"):
         return bool(_DENIES.search(said)) == bool(_DENIES.search(wanted))
+    number = _NUMBER.match(wanted)
+    needed = number[0] if number and wanted[number.end() :] in asked.question else wanted
     others = [normalize(wrong) for wrong in asked.wrong.values()]
-    return _stands(wanted, said) and not any(
+    return _stands(needed, said) and not any(
         _stands(wrong, said) for wrong in others if wrong not in wanted and wanted not in wrong
     )
 
 
 def _stands(words: str, text: str) -> bool:
-    """Whether words stand in a text, not as the end of a longer number."""
-    return bool(re.search(rf"(?<![0-9,]){re.escape(words)}", text))
+    """Whether words stand in a text, not as a part of a longer number."""
+    after = "(?![0-9,])" if words[-1].isdigit() else ""
+    return bool(re.search(rf"(?<![0-9,]){re.escape(words)}{after}", text))
 
 
 def measure(llm: ChatSwallow, made: Sequence[Case], *, show: bool = False) -> dict[str, Any]:
