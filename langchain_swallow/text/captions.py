@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 # The names of the columns in a row, as the readers write it: 品名: 机、価格: 900円.
 _NAMES = re.compile(r"(?:^|、)([^:、\n]{1,40}): ")
-_LONGEST = 80
+_MAX_LENGTH = 80
 
 
 def table_captions(text: str) -> Callable[[int], str]:
     r"""A function from a position to the caption of the table whose row is there; empty if none.
 
     Rows that follow each other are of one table if they share a column: cells may be empty. A
-    paragraph of more than 80 characters, or of several lines, is text that happens to stand before
+    paragraph of more than 80 characters, or of several lines, is text before
     a table, not its caption.
 
     >>> text = "表1（単位: 千円）\n\n品名: 机、価格: 9\n\n品名: 棚、価格: 8"
@@ -28,7 +28,7 @@ def table_captions(text: str) -> Callable[[int], str]:
     for paragraph in text.split("\n\n"):
         names = set(_NAMES.findall(paragraph))
         if not names & columns:
-            is_caption = len(before) <= _LONGEST and "\n" not in before
+            is_caption = len(before) <= _MAX_LENGTH and "\n" not in before
             caption = before if len(names) > 1 and is_caption else ""
             columns = names if len(names) > 1 else set()
         columns |= names if columns else set()
