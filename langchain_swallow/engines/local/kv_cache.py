@@ -118,7 +118,13 @@ class KVCache:
         return self._longest_prefix(prompt_ids)[1]
 
     def release(self, slot: Slot) -> None:
-        """End a sequence; its tokens stay cached as a prefix for later prompts."""
+        """End a sequence; its tokens stay cached as a prefix for later prompts.
+
+        An incomplete prompt with a NaN is dropped: it has no logits yet, which would show it.
+        """
+        if slot.logits is None and self.memory.has_nan(slot.row):
+            self.discard(slot)
+            return
         self._clock += 1
         self._refused_capacity = 0
         slot.in_use = False

@@ -109,6 +109,18 @@ class KVMemory:
         if self.written:
             self.written[row] = 0
 
+    def has_nan(self, row: int) -> bool:
+        """Whether a row has a NaN, to judge by the last layer.
+
+        A token attends to itself, so a NaN in its keys or values of any layer is in those of all
+        later layers too.
+        """
+        layer, tokens = max(self._keys, default=None), self.written[row]
+        if layer is None:
+            return False
+        tensors = (self._keys[layer], self._values[layer])
+        return any(bool(tensor[row, :, :tokens].sum().isnan()) for tensor in tensors)
+
     def clear(self) -> None:
         """Free all rows."""
         self._keys.clear()

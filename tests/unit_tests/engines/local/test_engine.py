@@ -583,6 +583,35 @@ def test_a_request_of_nan_fails_and_leaves_nothing_behind(grammar, temperature):
     engine.close()
 
 
+@pytest.mark.usefixtures("memory")
+def test_a_prompt_of_nan_that_is_cancelled_half_way_leaves_nothing_behind():
+    """It has no logits yet that would show the NaN, and the next prompt takes over its row."""
+    model = tiny("llama")
+    other = prompts(1)[0]
+    model.model.embed_tokens.weight.data[597] = float("nan")
+    engine = engine_of(model, max_batch=2)
+    engine.scheduler.max_prompt_tokens = len(other) + 3
+    submitted, passed = threading.Event(), threading.Event()
+
+    def cancel(*_):
+        assert submitted.wait(60)
+        doomed.cancel()
+        passed.set()
+
+    hook = model.register_forward_hook(cancel)
+    doomed = engine.submit(Request(prompt_ids=(*other, *[597] * 40), max_tokens=3), print)
+    submitted.set()
+    assert passed.wait(60)
+    hook.remove()
+    engine.scheduler.max_prompt_tokens = 512
+    # Longer ones beside a short one read the short one's row beyond its end.
+    streams = [
+        Stream(engine, Request(prompt_ids=p, max_tokens=20)) for p in [other, (1, *range(40, 150))]
+    ]
+    assert [list(stream)[-1].completion_tokens for stream in streams] == [20, 20]
+    engine.close()
+
+
 def test_a_failed_pass_is_freed_before_the_next_is_tried(monkeypatch):
     """Its tensors would live on in the frames of the traceback."""
     model = tiny("llama")

@@ -111,6 +111,27 @@ def test_nothing_of_a_dropped_row_is_left(lazy, max_tokens):
     holds(cache, slots[2])
 
 
+@pytest.mark.parametrize("lazy", [True, False])
+@pytest.mark.parametrize("tensor", [0, 1])
+def test_an_incomplete_prompt_of_nan_is_not_kept(lazy, tensor):
+    if lazy and not can_reserve(1):
+        pytest.skip("memory is not given lazily here")
+    cache = cache_of(lazy=lazy)
+    slots = [cache.acquire((i,) * 20, 64) for i in range(1, 4)]
+    for i, slot in enumerate(slots, 1):
+        compute(cache, [slot], [[i] * 10])
+    window = Window(cache.memory, slots[1].row, [0], cache.memory.capacity)
+    # One number, as an operator may make it.
+    cache.memory.read(LAYERS - 1, window)[tensor][0, 1, 7, 2] = float("nan")
+    for slot in slots:
+        cache.release(slot)
+    assert [len(slot.ids) for slot in slots] == [10, 0, 10]
+    for layer in range(LAYERS):
+        assert not any(held.any() for held in cache.memory.read(layer, window))
+    holds(cache, slots[0])
+    holds(cache, slots[2])
+
+
 def test_all_of_a_prompt_is_known_only_with_its_logits():
     cache, prompt = cache_of(), tuple(range(8))
     slot = cache.acquire((*prompt, 8, 9), 20)

@@ -37,6 +37,9 @@ class NoMemory:
     def release(self, row):
         self.written[row] = 0
 
+    def has_nan(self, row):
+        return False
+
     def clear(self):
         self.written.clear()
 
