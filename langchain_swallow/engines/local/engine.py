@@ -378,7 +378,7 @@ class LocalEngine:
                 raise EngineError(_NOT_NUMBERS)
             if not sequence.sampler.is_greedy:
                 if position > 0 or first is None:
-                    (token,) = choose([sequence.sampler], logits[None])
+                    (token,) = choose([sequence.sampler], [logits])
                 else:
                     token = first
                 sequence.sampler.record(token)
@@ -409,6 +409,6 @@ def _choose_first(work: list[Work], outputs: Iterable[Output | None]) -> dict[Se
         return {}
     try:
         samplers = [sequence.sampler for sequence in rows]
-        return dict(zip(rows, choose(samplers, torch.stack(list(rows.values()))), strict=True))
+        return dict(zip(rows, choose(samplers, rows.values()), strict=True))
     except Exception:  # raised again for the sequence that it concerns
         return {}

@@ -1,7 +1,7 @@
 """Samples the next tokens of sequences from their logits."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,10 +81,9 @@ class Sampler:
     def draw(self, probabilities: Floats) -> int:
         """Return the index of one of these probabilities, in proportion to them."""
         number = self.random.random()
-        kept = _candidates(probabilities, self._request.top_p, self._request.min_p)
-        if kept is None:
-            return _sample_index(probabilities, number)
-        return int(kept[_sample_index(probabilities[kept], number)])
+        tokens, weights = _candidates(probabilities, self._request.top_p, self._request.min_p)
+        index = _search(weights, number)
+        return index if tokens is None else int(tokens[index])
 
     def record(self, token: int) -> None:
         """Note the token that was chosen.
@@ -101,17 +100,17 @@ class Sampler:
             self._mask.advance(token)
 
 
-def choose(samplers: Sequence[Sampler], logits: torch.Tensor) -> list[int]:
+def choose(samplers: Sequence[Sampler], logits: Iterable[torch.Tensor]) -> list[int]:
     """Return the next token id of each sequence, as one computation on the device.
 
     Args:
         samplers: The sequences. `record` their tokens before the next choice.
-        logits: Shape (sequences, vocabulary); they are not changed.
+        logits: Of each sequence, shape (vocabulary,); they are not changed.
 
     Raises:
         EngineError: A grammar cannot be followed.
     """
-    scores = logits.to(torch.float32, copy=True)
+    scores = torch.stack(list(logits)).float()
     for sampler, row in zip(samplers, scores, strict=True):
         sampler.penalize(row)
     masks = {i: s.forbidden(scores.shape[1]) for i, s in enumerate(samplers)}
@@ -125,14 +124,14 @@ def choose(samplers: Sequence[Sampler], logits: torch.Tensor) -> list[int]:
     drawn = [i for i in range(len(samplers)) if i not in tokens]
     for top_k in {samplers[i].top_k for i in drawn}:
         rows = [i for i in drawn if samplers[i].top_k == top_k]
-        # Usually all of them, which need no copy.
+        # Usually all of them, which need no copy. `_draw` changes them.
         alike = scores if len(rows) == len(samplers) else scores[rows]
         tokens |= zip(rows, _draw([samplers[i] for i in rows], alike, top_k), strict=True)
     return [tokens[i] for i in range(len(samplers))]
 
 
 def _draw(samplers: Sequence[Sampler], scores: torch.Tensor, top_k: int) -> list[int]:
-    scores = scores / scores.new_tensor([sampler.temperature for sampler in samplers])[:, None]
+    scores.div_(scores.new_tensor([sampler.temperature for sampler in samplers])[:, None])
     tokens = None
     if 0 < top_k < scores.shape[1]:
         scores, tokens = scores.topk(top_k)
@@ -143,41 +142,48 @@ def _draw(samplers: Sequence[Sampler], scores: torch.Tensor, top_k: int) -> list
     return [int(row[i]) for row, i in zip(tokens.cpu().numpy(), drawn, strict=True)]
 
 
-def _candidates(probabilities: Floats, top_p: float, min_p: float) -> Indices | None:
-    """Return the tokens to sample from; `None` means all."""
-    kept = _nucleus(probabilities, top_p) if top_p < 1 else None
-    if min_p == 0:
-        return kept
-    # top-p always keeps the most probable token, so min-p has the same threshold before and after
-    # it.
-    likely = np.flatnonzero(probabilities >= min_p * probabilities.max())
-    return likely if kept is None else np.intersect1d(kept, likely, assume_unique=True)
+def _candidates(probabilities: Floats, top_p: float, min_p: float) -> tuple[Indices | None, Floats]:
+    """Return tokens and their weights, 0 for those that top-p and min-p exclude.
 
-
-def _nucleus(probabilities: Floats, top_p: float) -> Indices:
-    """Most probable tokens with a total probability of `top_p` (nucleus; Holtzman et al. 2020).
-
-    Tokens exactly as probable as the last one are included, so the result does not depend on the
-    sort.
+    The tokens are `None` for the whole vocabulary.
     """
-    # Tokens below (1 - top_p) / n together have at most 1 - top_p, so they are outside of the
-    # nucleus. This leaves a few hundred tokens of a vocabulary to sort. The factor 2 allows for
-    # rounding.
-    tokens = np.flatnonzero(probabilities > (1 - top_p) / (2 * len(probabilities)))
-    likely = probabilities[tokens]
-    descending = np.sort(likely)[::-1]
-    last = int(descending.cumsum(dtype=np.float64).searchsorted(top_p))
-    return tokens[likely >= descending[min(last, len(tokens) - 1)]]
+    tokens, likely, least = None, probabilities, min_p * probabilities.max() if min_p else 0.0
+    if top_p < 1:
+        # Tokens below (1 - top_p) / n together have at most 1 - top_p, so they are outside of the
+        # nucleus. Usually a few hundred are left to sort. The factor 2 allows for rounding.
+        may_be_in = probabilities > (1 - top_p) / (2 * len(probabilities))
+        if 2 * np.count_nonzero(may_be_in) < len(probabilities):
+            tokens = np.flatnonzero(may_be_in)
+            likely = probabilities[tokens]
+        # top-p always keeps the most probable token, so min-p has the same threshold before and
+        # after it.
+        least = max(least, _nucleus(likely, top_p))
+    return tokens, likely * (likely >= least) if least else likely
 
 
-def _sample_index(weights: Floats, number: float) -> int:
-    """Return the index that inverse transform sampling gives for a `number` in [0, 1)."""
+def _nucleus(probabilities: Floats, top_p: float) -> float:
+    """Least probability within the nucleus (Holtzman et al. 2020).
+
+    The nucleus is the most probable tokens with a total probability of `top_p`. Tokens exactly as
+    probable as the last one are included, so the result does not depend on the sort.
+    """
+    descending = np.sort(probabilities)[::-1]
+    return float(descending[_search(descending, np.nextafter(top_p, 0), total=1.0)])
+
+
+def _search(weights: Floats, number: float, total: float | None = None) -> int:
+    """Return the index at which the cumulative sum exceeds `number` times `total`.
+
+    Args:
+        weights: At least one is not 0.
+        number: In [0, 1); for a random one this is inverse transform sampling.
+        total: `None` is the sum of the weights.
+    """
     # Blocks are searched first, because a cumulative sum over the vocabulary costs memory and time.
     runs = np.add.reduceat(weights, np.arange(0, len(weights), _BLOCK_SIZE), dtype=np.float64)
-    run, rest = _locate(runs, number * runs.sum())
-    return (
-        _BLOCK_SIZE * run + _locate(weights[_BLOCK_SIZE * run : _BLOCK_SIZE * (run + 1)], rest)[0]
-    )
+    run, rest = _locate(runs, number * (runs.sum() if total is None else total))
+    start = _BLOCK_SIZE * run
+    return start + _locate(weights[start : start + _BLOCK_SIZE], rest)[0]
 
 
 def _locate(weights: Floats, point: float) -> tuple[int, float]:
