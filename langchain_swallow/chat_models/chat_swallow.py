@@ -107,10 +107,12 @@ class ChatSwallow(AnswerScorer, BatchedChatModel, BindableChatModel):
             model: A causal language model. It is set to evaluation mode and to this package's
                 attention.
             tokenizer: Its tokenizer.
-            prepare: Whether to store the linear layers of a model on a CPU in the layout of its
-                matrix kernels, until `unload()`. The model then generates faster, also by its own
-                `generate`. It can be saved, but its weights cannot be changed. Layers with hooks,
-                quantized layers and those of other devices stay as they are. Default: true.
+            prepare: Whether to make the model faster until `unload()`, also for its own `generate`.
+                On a CPU, linear layers are stored in the layout of its matrix kernels, and those
+                with the same input are computed together; such a model can be saved, but its
+                weights cannot be changed. On a GPU, RMSNorm is computed by one operator, and layers
+                are computed together where memory is left. Layers with hooks and quantized layers
+                stay as they are. Default: true.
             **fields: Any field of `ChatSwallow` but those for loading.
         """
         loading = importlib.import_module("langchain_swallow.engines.local.loading")

@@ -24,6 +24,8 @@ RESERVED_GIB = 0.4
 _KV_SHARE_CUDA = 0.8
 _KV_SHARE_HOST = 0.25
 _KV_SHARE_LEFT = 0.7
+# Maximum size of the weights, as a share of a GPU's free memory, for which layers are merged.
+_MERGED_SHARE = 0.25
 
 
 def fits(info: ModelInfo, device: str, dtype: torch.dtype, bits: int = 16) -> bool:
@@ -69,6 +71,18 @@ def kv_budget(model: Any) -> int:
     # Memory-mapped weights may exceed all memory.
     remaining = max(memory - weight_bytes(model), memory / 16)
     return int(min(_KV_SHARE_HOST * memory, _KV_SHARE_LEFT * remaining))
+
+
+def has_room_to_merge(model: Any) -> bool:
+    """Whether the layers of a loaded model should be merged (see `merging`): on a large GPU only.
+
+    The memory of the separate weights is in use in part, so torch cannot return it to the GPU. At
+    worst, as much as the merged weights is lost for the KV cache.
+    """
+    if model.device.type != "cuda":
+        return False
+    empty_device_caches()
+    return weight_bytes(model) <= _MERGED_SHARE * torch.cuda.mem_get_info(model.device)[0]
 
 
 def _layers_by_gpu(model: Any) -> Counter[torch.device]:

@@ -1,5 +1,7 @@
 """Loads a checkpoint with transformers into an engine in this process."""
 
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,8 +18,16 @@ from langchain_swallow.engines.local.devices import (
     keep_to_allowed_cores,
 )
 from langchain_swallow.engines.local.engine import LocalEngine
-from langchain_swallow.engines.local.fitting import BITS, check_memory, kv_budget, too_large
-from langchain_swallow.engines.local.packing import pack_linear_layers, pack_until_undone
+from langchain_swallow.engines.local.fitting import (
+    BITS,
+    check_memory,
+    has_room_to_merge,
+    kv_budget,
+    too_large,
+)
+from langchain_swallow.engines.local.merging import merge_projections
+from langchain_swallow.engines.local.norms import fuse_norms
+from langchain_swallow.engines.local.packing import pack_linear_layers
 from langchain_swallow.engines.local.quantized import has_kernels, quantize_linear_layers
 from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.engines.tokenizers import tokenizer_from_files
@@ -74,6 +84,7 @@ def load_local_engine(settings: LoadSettings) -> LocalEngine:
         quantize_linear_layers(model, bits, dtype)
     if settings.device_map is None and quantization is None:
         pack_linear_layers(model)
+    _use_fewer_operators(model)
     return engine_from(
         model,
         tokenizer,
@@ -98,7 +109,8 @@ def engine_from(
         context_window: Maximum number of tokens of prompt and answer together. `None`, or a value
             above the model's context window, takes the model's.
         prompt_lookup: See `LocalEngine`.
-        prepare: Whether to pack the linear layers of a model on a CPU until the engine is closed.
+        prepare: Whether to make the model faster until the engine is closed: with packed linear
+            layers on a CPU, with fewer operators on a GPU.
 
     Raises:
         ValueError: The model's attention does not support masks.
@@ -107,9 +119,11 @@ def engine_from(
         _check_attention(model.config._attn_implementation)
     use_quick_attention(model)
     keep_to_allowed_cores()
+    undo = contextlib.ExitStack()
+    for step in [*_use_fewer_operators(model), pack_linear_layers(model)] if prepare else []:
+        undo.callback(step)
     if not is_on_cpu(model):
         _warm_up(model)
-    undo = pack_until_undone(model) if prepare else None
     limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 4096
     return LocalEngine(
         model.eval(),
@@ -117,8 +131,19 @@ def engine_from(
         context_window=min(context_window or limit, limit),
         kv_budget_bytes=kv_budget(model),
         prompt_lookup=prompt_lookup,
-        on_close=undo,
+        on_close=undo.close,
     )
+
+
+def _use_fewer_operators(model: Any) -> list[Callable[[], None]]:
+    """Launch fewer kernels for a token on a GPU; returns functions that undo it.
+
+    On a CPU, `rms_norm` takes as long as transformers' operators, or longer.
+    """
+    undo = [] if is_on_cpu(model) else [fuse_norms(model)]
+    if has_room_to_merge(model):
+        undo.append(merge_projections(model))
+    return undo
 
 
 def _architecture(settings: LoadSettings, device: str) -> str:

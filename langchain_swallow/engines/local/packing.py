@@ -8,13 +8,15 @@ rows takes about 0.7 of the time in float32, and a step of any number of rows ab
 
 import functools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any, TypeGuard
 
 import torch
 from torch import nn
 
-from langchain_swallow.engines.local.replacing import replace_modules
+from langchain_swallow.engines.local.merging import SharedProduct, mergeable_layers
+from langchain_swallow.engines.local.replacing import is_watched, replace_modules
 
 # Number of rows for which oneDNN optimizes the layout; other numbers also work.
 _ROWS = 16
@@ -22,15 +24,29 @@ _DTYPES = (torch.float32, torch.bfloat16)
 
 
 class PackedLinear(nn.Module):
-    """`nn.Linear` for inference on a CPU, with a packed copy of its weight."""
+    """`nn.Linear` for inference on a CPU, with a packed copy of its weight.
 
-    def __init__(self, linear: nn.Linear) -> None:
+    Args:
+        linear: The layer.
+        packed: Its packed weight, or that of several layers with the same input.
+        part: For several layers: the rows of their weight that are this layer's.
+        multiply: For several layers: maps the input to this layer's output, without its bias.
+    """
+
+    def __init__(
+        self,
+        linear: nn.Linear,
+        packed: torch.Tensor,
+        part: slice | None = None,
+        multiply: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    ) -> None:
         super().__init__()
         self.in_features = linear.in_features
         self.out_features = linear.out_features
         self.bias = linear.bias
-        weight = linear.weight.detach()
-        self.packed = torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS)
+        self.packed = packed
+        self._part = part
+        self._multiply = multiply
 
     def __getattr__(self, name: str) -> Any:
         # A copy of the weight would take changes without a word.
@@ -43,7 +59,8 @@ class PackedLinear(nn.Module):
 
     def dense_weight(self) -> torch.Tensor:
         """Return a copy of the weight as a plain matrix, shape (out, in)."""
-        return self.packed.to_dense()
+        dense = self.packed.to_dense()
+        return dense if self._part is None else dense[self._part].clone()
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         # torch's method leaves out `packed`, so that a saved model would lack these weights.
@@ -52,7 +69,10 @@ class PackedLinear(nn.Module):
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Map shape (…, in) to (…, out)."""
-        return product(rows, self.packed, self.bias)
+        if self._multiply is None:
+            return product(rows, self.packed, self.bias)
+        result = self._multiply(rows)
+        return result if self.bias is None else result + self.bias
 
 
 def product(
@@ -63,20 +83,13 @@ def product(
     return result
 
 
-def pack_linear_layers(model: Any) -> None:
+def pack_linear_layers(model: Any) -> Callable[[], None]:
     """Replace the linear layers of a model that is used for inference only.
 
-    Outputs are equal up to rounding. The model can no longer be trained. Does nothing on other
-    devices, for other dtypes, and if torch or the CPU lacks support.
-    """
-    replace_modules(model, lambda module: PackedLinear(module) if _suits(module) else None)
-
-
-def pack_until_undone(model: Any) -> Callable[[], None]:
-    """Replace the linear layers of a model that belongs to the caller; as `pack_linear_layers`.
-
-    The layers are kept without their weights, so that no weight is in memory twice. A weight that
-    another module has too (tied embeddings) is kept.
+    Outputs are equal up to rounding. Layers with the same input share a packed weight (see
+    `merging`). The layers are kept without their weights, so that no weight is in memory twice; one
+    that another module has too (tied embeddings) is kept. Does nothing on other devices, for other
+    dtypes, and if torch or the CPU lacks support.
 
     Returns:
         A function that puts the layers back, with the same parameters as before.
@@ -84,41 +97,56 @@ def pack_until_undone(model: Any) -> Callable[[], None]:
     owners = Counter(
         id(weights) for module in model.modules() for weights in module.parameters(False)
     )
-    replaced: dict[PackedLinear, nn.Linear] = {}
-
-    def packed(module: nn.Module) -> nn.Module | None:
-        if not _suits(module):
-            return None
-        layer = PackedLinear(module)
-        replaced[layer] = module
-        if owners[id(module.weight)] == 1:
-            module.weight.data = module.weight.data.new_empty(0)
-        return layer
+    singles = [[module] for module in model.modules() if type(module) is nn.Linear]
+    packed: dict[nn.Module, PackedLinear] = {}
+    for layers in [*mergeable_layers(model), *singles]:
+        if all(_suits(layer) and layer not in packed for layer in layers):
+            packed.update(zip(layers, _pack(layers), strict=True))
+            for layer in layers:
+                if owners[id(layer.weight)] == 1:
+                    layer.weight.data = layer.weight.data.new_empty(0)
+    replace_modules(model, packed.get)
+    originals: dict[nn.Module, Any] = {layer: original for original, layer in packed.items()}
 
     def plain(module: nn.Module) -> nn.Module | None:
         if not isinstance(module, PackedLinear):
             return None
-        layer = replaced.pop(module, None)
+        layer = originals.pop(module, None)
         if layer is not None and not layer.weight.numel():
             layer.weight.data = module.dense_weight()
         return layer
 
-    replace_modules(model, packed)
     return lambda: replace_modules(model, plain)
+
+
+def _pack(layers: Sequence[nn.Linear]) -> list[PackedLinear]:
+    weights = [layer.weight.detach() for layer in layers]
+    weight = weights[0] if len(weights) == 1 else torch.cat(weights)
+    packed = torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS)
+    if len(layers) == 1:
+        return [PackedLinear(layers[0], packed)]
+    sizes = [layer.out_features for layer in layers]
+    shared = SharedProduct(functools.partial(product, weight=packed), sizes)
+    parts = [slice(end - size, end) for size, end in zip(sizes, accumulate(sizes), strict=True)]
+    return [
+        PackedLinear(layer, packed, part, functools.partial(shared.part, i))
+        for i, (layer, part) in enumerate(zip(layers, parts, strict=True))
+    ]
 
 
 def _suits(module: nn.Module) -> TypeGuard[nn.Linear]:
     """Whether a layer can be packed: none that hooks watch or change."""
     if type(module) is not nn.Linear or module.weight.device.type != "cpu":
         return False
-    has_hooks = module._forward_hooks or module._forward_pre_hooks or hasattr(module, "_hf_hook")
-    return not has_hooks and module.weight.dtype in _DTYPES and is_supported(module.weight.dtype)
+    dtype = module.weight.dtype
+    return not is_watched(module) and dtype in _DTYPES and is_supported(dtype)
 
 
 def weight_bytes(model: nn.Module) -> int:
     """Size of a model's weights in bytes, packed or not."""
-    packed = [module.packed for module in model.modules() if isinstance(module, PackedLinear)]
-    return sum(weights.nbytes for weights in [*model.parameters(), *packed])
+    layers = [module for module in model.modules() if isinstance(module, PackedLinear)]
+    packed = {id(layer.packed): layer.packed.nbytes for layer in layers}
+    return sum(weights.nbytes for weights in model.parameters()) + sum(packed.values())
 
 
 @functools.cache
@@ -128,7 +156,7 @@ def is_supported(dtype: torch.dtype) -> bool:
         return False
     try:
         with torch.inference_mode():
-            PackedLinear(nn.Linear(16, 16, dtype=dtype))(torch.zeros(1, 16, dtype=dtype))
+            _pack([nn.Linear(16, 16, dtype=dtype)])[0](torch.zeros(1, 16, dtype=dtype))
     except (AttributeError, RuntimeError):
         return False
     return True

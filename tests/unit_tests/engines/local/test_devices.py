@@ -8,8 +8,10 @@ import torch
 
 from langchain_swallow.engines import registry, vllm
 from langchain_swallow.engines.local import attention, devices, fitting, loading, model_runner
+from langchain_swallow.engines.protocol import Request
 from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.errors import DeviceError
+from tests.support.local_engines import NoEnd, run
 from tests.support.tiny_models import tiny
 from tests.support.tokenizers import trained_tokenizer
 
@@ -110,6 +112,39 @@ def test_the_cache_of_several_gpus_is_shared_by_their_layers(monkeypatch):
     # The second holds three quarters of each token's keys and values.
     assert fitting.kv_budget(None) == pytest.approx(0.8 * 20 * GIB * 4 / 3)
     assert emptied
+
+
+@pytest.mark.parametrize(("free_gib", "merges"), [(10, False), (66, True)])
+def test_layers_are_merged_where_memory_is_left(monkeypatch, free_gib, merges):
+    """7B in 16 bits on a GPU of 24 and of 80 GB."""
+
+    class Large:
+        device = torch.device("cuda")
+
+    monkeypatch.setattr(fitting, "weight_bytes", lambda model: 13.5 * GIB)
+    monkeypatch.setattr(fitting, "empty_device_caches", lambda: None)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda gpu: (free_gib * GIB, 80 * GIB))
+    assert fitting.has_room_to_merge(Large()) == merges
+
+
+def test_a_model_on_a_gpu_is_merged_until_it_is_unloaded(monkeypatch):
+    monkeypatch.setattr(loading, "is_on_cpu", lambda model: False)
+    monkeypatch.setattr(loading, "has_room_to_merge", lambda model: True)
+    model = tiny()
+    plain = set(map(type, model.modules()))
+    prompt = (1, 40, 41, 300)
+    wanted = model.generate(
+        torch.tensor([prompt]), max_new_tokens=20, do_sample=False, pad_token_id=0
+    )
+    engine = loading.engine_from(model, NoEnd(), prepare=True)
+    faster = [name for name, module in model.named_modules() if "forward" in vars(module)]
+    # Five projections and two norms of a layer, and a norm after all.
+    assert len(faster) == 3 * 7 + 1
+    ids, _ = run(engine, Request(prompt_ids=prompt, max_tokens=20))
+    assert ids == wanted[0, len(prompt) :].tolist()
+    engine.close()
+    assert not any("forward" in vars(module) for module in model.modules())
+    assert set(map(type, model.modules())) == plain
 
 
 def test_the_layers_of_a_gpu_are_counted():

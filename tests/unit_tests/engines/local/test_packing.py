@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.engines.local.packing import PackedLinear, is_supported
+from langchain_swallow.engines.local.packing import PackedLinear, is_supported, pack_linear_layers
 from tests.support.tiny_models import tiny
 from tests.support.tokenizers import trained_tokenizer
+from tests.unit_tests.engines.local.test_merging import made_of
 
 pytestmark = pytest.mark.skipif(
     not is_supported(torch.float32), reason="torch has no such kernels here"
@@ -35,6 +36,8 @@ def test_a_model_is_packed_until_it_is_unloaded():
     llm = ChatSwallow.from_model(model, trained_tokenizer(), max_tokens=5)
     text = llm.invoke("東京は？").text
     assert len(packed_layers(model)) == len(layers) == 3 * 7 + 1
+    # Query, key and value, and gate and up: one matrix.
+    assert len({id(layer.packed) for layer in packed_layers(model)}) == 3 * 4 + 1
     # No weight is in memory twice.
     assert not any(layer.weight.numel() for layer in layers.values())
     # It can be used and saved meanwhile.
@@ -55,6 +58,36 @@ def test_a_model_is_packed_until_it_is_unloaded():
     assert plain.invoke("東京は？").text == text
     assert not packed_layers(model)
     plain.unload()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("kind", ["llama", "gemma2", "qwen2", "qwen3", "gpt_oss"])
+def test_logits_stay_within_rounding(kind, dtype):
+    if not is_supported(dtype):
+        pytest.skip("torch has no such kernels here")
+    model = made_of(kind, dtype)
+    with torch.inference_mode():
+        before = model(PROMPT).logits.float()
+        undo = pack_linear_layers(model)
+        after = model(PROMPT).logits.float()
+    assert packed_layers(model)
+    rounding = 20 * torch.finfo(dtype).eps * float(before.abs().max())
+    torch.testing.assert_close(after, before, rtol=0, atol=rounding)
+    undo()
+    with torch.inference_mode():
+        assert torch.equal(model(PROMPT).logits.float(), before)
+
+
+def test_weights_of_which_another_module_has_one_are_packed_together_and_kept():
+    model = tiny()
+    attention, other = model.model.layers[0].self_attn, model.model.layers[1].self_attn
+    other.k_proj.weight = attention.k_proj.weight
+    wanted = answer(model)
+    undo = pack_linear_layers(model)
+    assert answer(model) == wanted
+    undo()
+    assert other.k_proj.weight is attention.k_proj.weight
+    assert answer(model) == wanted
 
 
 def test_a_shared_weight_stays_where_its_other_module_is():
