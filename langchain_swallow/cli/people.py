@@ -93,6 +93,33 @@ def add_people(serve: Command) -> None:
         ),
     )
     group.add_argument(
+        "--oidc-issuer",
+        metavar="URL",
+        help=in_language(
+            "OpenID Connect のプロバイダー。そのトークンを Authorization: Bearer で受け取る",
+            "OpenID Connect provider whose tokens are accepted as Authorization: Bearer",
+        ),
+    )
+    group.add_argument(
+        "--oidc-audience",
+        metavar="ID",
+        help=in_language("プロバイダーでのこのサーバーの ID", "Id of this server at the provider"),
+    )
+    group.add_argument(
+        "--oidc-name-claim",
+        default="preferred_username",
+        metavar="NAME",
+        help=in_language("人の名前のクレーム", "Claim with a person's name"),
+    )
+    group.add_argument(
+        "--oidc-groups-claim",
+        default="groups",
+        metavar="NAME",
+        help=in_language(
+            "グループのクレーム。a.b は a の中の b", "Claim with their groups; a.b is b within a"
+        ),
+    )
+    group.add_argument(
         "--default-groups",
         nargs="+",
         default=[EVERYONE],
@@ -123,7 +150,7 @@ def add_people(serve: Command) -> None:
 
 
 def load_people(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The `people` and `sign_on` of a server that the options describe."""
+    """The `people`, `sign_on` and `oidc` of a server that the options describe."""
     from langchain_swallow.serving.people import People
     from langchain_swallow.serving.sign_on import SignOn
 
@@ -135,17 +162,39 @@ def load_people(arguments: argparse.Namespace) -> dict[str, Any]:
             user_header=arguments.user_header,
             groups_header=arguments.groups_header,
         )
-    if arguments.shared_uploads and (people or sign_on):
+    oidc = _provider(arguments)
+    if arguments.shared_uploads and (people or sign_on or oidc):
         raise CommandError(
             in_language(
-                "--shared-uploads は --people や --trusted-proxy と一緒に使えません。同じ名前の"
-                "文書があるかどうかが、見てはいけない人に伝わるためです。全員の文書は sync で"
-                "追加してください。",
-                "--shared-uploads cannot be used with --people or --trusted-proxy: it would show "
-                "whether a document of that name exists. Add documents for everyone with `sync`.",
+                "--shared-uploads は --people、--trusted-proxy、--oidc-issuer と一緒に使えません。"
+                "同じ名前の文書があるかどうかが、見てはいけない人に伝わるためです。全員の文書は"
+                " sync で追加してください。",
+                "--shared-uploads cannot be used with --people, --trusted-proxy or --oidc-issuer: "
+                "it would show whether a document of that name exists. Add documents for everyone "
+                "with `sync`.",
             )
         )
-    return {"people": people, "sign_on": sign_on}
+    return {"people": people, "sign_on": sign_on, "oidc": oidc}
+
+
+def _provider(arguments: argparse.Namespace) -> Any:
+    if arguments.oidc_issuer is None and arguments.oidc_audience is None:
+        return None
+    if not (arguments.oidc_issuer and arguments.oidc_audience):
+        raise CommandError(
+            in_language(
+                "--oidc-issuer と --oidc-audience は両方を指定してください。",
+                "--oidc-issuer and --oidc-audience must be given together.",
+            )
+        )
+    from langchain_swallow.serving.oidc import Oidc
+
+    return Oidc(
+        arguments.oidc_issuer,
+        arguments.oidc_audience,
+        name_claim=arguments.oidc_name_claim,
+        groups_claim=arguments.oidc_groups_claim,
+    )
 
 
 def warn_of_groups(store: "SwallowFAISS") -> None:

@@ -17,6 +17,7 @@ from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.forms import largest_form
 from langchain_swallow.serving.guard import Guard, is_loopback
 from langchain_swallow.serving.json_lines import JsonLines
+from langchain_swallow.serving.oidc import Oidc
 from langchain_swallow.serving.page import create_page, mount_options, server_events
 from langchain_swallow.serving.page_door import PageDoor
 from langchain_swallow.serving.people import People
@@ -37,6 +38,7 @@ def create_app(
     proxies: Sequence[str] = (),
     people: People | None = None,
     sign_on: SignOn | None = None,
+    oidc: Oidc | None = None,
     metrics_token: str | None = None,
     access_log: JsonLines | None = None,
 ) -> ASGIApp:
@@ -50,6 +52,7 @@ def create_app(
         proxies: Addresses of proxies whose `X-Forwarded-*` headers are trusted.
         people: People with tokens of their own. Default: none.
         sign_on: Reads the person from headers of a trusted proxy. Default: none.
+        oidc: Reads the person from a token of an OpenID Connect provider. Default: none.
         metrics_token: A token that lets in to `/metrics` only. Default: none.
         access_log: Gets a row for each request. Default: none.
     """
@@ -69,6 +72,7 @@ def create_app(
         proxies=proxies,
         people=people,
         sign_on=sign_on,
+        oidc=oidc,
         metrics_token=metrics_token,
         is_stopping=lambda: assistant.is_stopping,
     )
@@ -129,6 +133,7 @@ def serve(
     proxies: Sequence[str] = (),
     people: People | None = None,
     sign_on: SignOn | None = None,
+    oidc: Oidc | None = None,
     metrics_token: str | None = None,
     access_log: Path | None = None,
     grace_s: float = 30.0,
@@ -143,6 +148,7 @@ def serve(
         proxies: Addresses of proxies whose `X-Forwarded-*` headers are trusted.
         people: People with tokens of their own. Default: none.
         sign_on: Reads the person from headers of a trusted proxy. Default: none.
+        oidc: Reads the person from a token of an OpenID Connect provider. Default: none.
         metrics_token: A token that lets in to `/metrics` only. Default: none.
         access_log: A file that gets a JSON line for each request, or `-` for standard output.
             Default: none.
@@ -151,7 +157,7 @@ def serve(
     """
     # If requests need a token or a person, any host name is allowed. Otherwise only local names
     # are, so that another site cannot reach the server through DNS rebinding.
-    hosts = () if token or people or sign_on else _LOCAL_NAMES
+    hosts = () if token or people or sign_on or oidc else _LOCAL_NAMES
     log = None if access_log is None else JsonLines(access_log)
     app = create_app(
         assistant,
@@ -161,6 +167,7 @@ def serve(
         proxies=proxies,
         people=people,
         sign_on=sign_on,
+        oidc=oidc,
         metrics_token=metrics_token,
         access_log=log,
     )

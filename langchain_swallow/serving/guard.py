@@ -19,6 +19,7 @@ from langchain_swallow.serving.cookies import (
 from langchain_swallow.serving.forms import takes_files
 from langchain_swallow.serving.identity import NOBODY, OPERATOR, Person, with_requester
 from langchain_swallow.serving.login import Logins, is_same, login_form
+from langchain_swallow.serving.oidc import Oidc
 from langchain_swallow.serving.openai_errors import refusal_response
 from langchain_swallow.serving.origins import host_name, is_from_another_site
 from langchain_swallow.serving.people import People
@@ -60,11 +61,12 @@ class Guard:
         proxies: Addresses of proxies whose `X-Forwarded-*` headers are trusted.
         people: People with tokens of their own. Default: none.
         sign_on: Reads the person from headers of a trusted proxy. Default: none.
+        oidc: Reads the person from a token of an OpenID Connect provider. Default: none.
         metrics_token: A token that lets in to `/metrics` only. Default: none.
         is_stopping: Whether the server stops: then only probes and metrics are answered. Default:
             never.
 
-    With a token, people or sign-on, a request must be from one of them.
+    With a token, people, sign-on or a provider, a request must be from one of them.
     """
 
     def __init__(
@@ -78,13 +80,14 @@ class Guard:
         proxies: Sequence[str] = (),
         people: People | None = None,
         sign_on: SignOn | None = None,
+        oidc: Oidc | None = None,
         metrics_token: str | None = None,
         is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._app, self._hosts, self._is_stopping = app, hosts, is_stopping
         self._max_body, self._max_form = max_body, max_form
-        self._sign_on, self._metrics_token = sign_on, metrics_token
-        knows_people = people is not None or sign_on is not None
+        self._sign_on, self._oidc, self._metrics_token = sign_on, oidc, metrics_token
+        knows_people = not (people is None and sign_on is None and oidc is None)
         self._logins = Logins(token, people) if token or knows_people else None
         # With the server's own token, a health check without one sees what the token shows: there
         # is nobody from whom the number of chunks is kept.
@@ -135,6 +138,13 @@ class Guard:
         finally:
             record.note_route(scope)
 
+    async def _bearer(self, logins: Logins, headers: Headers) -> Person | None:
+        token = _bearer_token(headers)
+        login = logins.login(token)
+        if login is not None:
+            return logins.person(login)
+        return await self._oidc.find(token) if self._oidc and token else None
+
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         if self._is_stopping() and scope["path"] not in _OPEN | {METRICS_PATH}:
             stopping = StoppingError()
@@ -176,7 +186,7 @@ class Guard:
             # A person's token is not taken from an address, which is in logs.
             received = await _read_login_token(scope, receive)
             login = logins.login(received)
-        bearer = _bearer(logins, headers)
+        bearer = await self._bearer(logins, headers)
         owner = bearer or logins.owner(cookie)
         if path == "/logout" and scope.get("method") == "POST":
             logins.log_out(cookie)
@@ -209,7 +219,7 @@ class Guard:
                 "Authorization: Bearer に、サーバーのトークンが必要です。",
                 "Authorization: Bearer must have the server's token.",
             )
-            if not logins.takes_tokens():
+            if not logins.takes_tokens() and self._oidc is None:
                 detail = in_language(
                     "サインオンするプロキシを通して開いてください。",
                     "Open this server through the proxy that signs you on.",
@@ -247,11 +257,6 @@ async def _read_login_token(scope: Scope, receive: Receive) -> str:
 def _bearer_token(headers: Headers) -> str:
     kind, _, token = headers.get("authorization", "").partition(" ")
     return decode_header(token.strip()) if kind.lower() == "bearer" else ""
-
-
-def _bearer(logins: Logins, headers: Headers) -> Person | None:
-    login = logins.login(_bearer_token(headers))
-    return None if login is None else logins.person(login)
 
 
 def is_loopback(host: str) -> bool:

@@ -1,5 +1,6 @@
 """People of an OpenID Connect provider: its tokens are checked with its published keys."""
 
+import asyncio
 import base64
 import hmac
 import json
@@ -14,9 +15,20 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from langchain_swallow.errors import AccessError
+from langchain_swallow.serving import oidc
+from langchain_swallow.serving.guard import Guard
+from langchain_swallow.serving.identity import requester
 from langchain_swallow.serving.oidc import Oidc
+from tests.support.assistants import client
 
 AUDIENCE = "swallow"
+
+
+async def who(scope, receive, send):
+    person = requester(scope)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    body = f"{person.name}:{','.join(sorted(person.groups or {'all'}))}"
+    await send({"type": "http.response.body", "body": body.encode()})
 
 
 class Provider:
@@ -91,15 +103,15 @@ def provider():
     made.server.server_close()
 
 
-def test_a_token_says_who_sends_a_request(provider):
+async def test_a_token_says_who_sends_a_request(provider):
     known = Oidc(provider.issuer, AUDIENCE)
-    person = known.person(provider.token())
+    person = await known.find(provider.token())
     assert (person.name, person.groups) == ("佐藤", {"人事", "役員"})
-    assert known.person(provider.token(aud=["other", AUDIENCE])) == person
+    assert await known.find(provider.token(aud=["other", AUDIENCE])) == person
     assert provider.asked == 1
 
 
-def test_what_is_not_the_providers_is_refused(provider):
+async def test_what_is_not_the_providers_is_refused(provider):
     known = Oidc(provider.issuer, AUDIENCE)
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     right = provider.token()
@@ -121,8 +133,8 @@ def test_what_is_not_the_providers_is_refused(provider):
         "a name that is a list": provider.token(preferred_username=["佐藤"]),
     }
     for why, token in {**wrong, "empty": "", "no token": "a.b.c", "a word": "秘密"}.items():
-        assert known.person(token) is None, why
-    assert known.person(right) is not None
+        assert await known.find(token) is None, why
+    assert await known.find(right) is not None
 
 
 @pytest.mark.parametrize(
@@ -135,32 +147,39 @@ def test_what_is_not_the_providers_is_refused(provider):
         ("realm_access.roles", {"realm_access": ["役員"]}, set()),
     ],
 )
-def test_groups_are_read_from_their_claim(provider, claim, claims, groups):
+async def test_groups_are_read_from_their_claim(provider, claim, claims, groups):
     known = Oidc(provider.issuer, AUDIENCE, name_claim="sub", groups_claim=claim)
-    person = known.person(provider.token(**claims))
+    person = await known.find(provider.token(**claims))
     assert (person.name, person.groups) == ("7", groups)
 
 
-def test_a_new_key_is_asked_for_and_not_at_every_request(provider):
+async def test_a_new_key_is_asked_for_and_not_at_every_request(provider, monkeypatch):
     known = Oidc(provider.issuer, AUDIENCE)
-    assert known.person(provider.token()) is not None
+    assert await known.find(provider.token()) is not None
     provider.keys["two"] = ec.generate_private_key(ec.SECP256R1())
-    assert known.person(provider.token(key="two", algorithm="ES256")) is not None
+    new = provider.token(key="two", algorithm="ES256")
+    assert await known.find(new) is None
+    monkeypatch.setattr(oidc, "_MIN_REFRESH_S", 0)
+    found = await asyncio.gather(*(known.find(new) for _ in range(5)))
+    assert [person.name for person in found] == ["佐藤"] * 5
     assert provider.asked == 2
+    monkeypatch.undo()
     provider.keys["three"] = provider.keys["one"]
     strangers = provider.token(key="three")
-    assert [known.person(strangers) for _ in range(5)] == [None] * 5
+    assert [await known.find(strangers) for _ in range(5)] == [None] * 5
     assert provider.asked == 2
 
 
-def test_known_keys_outlive_the_provider(provider):
+async def test_known_keys_outlive_the_provider(provider, monkeypatch):
     known = Oidc(provider.issuer, AUDIENCE)
-    assert known.person(provider.token()) is not None
+    assert await known.find(provider.token()) is not None
     provider.server.shutdown()
     provider.server.server_close()
-    assert known.person(provider.token()) is not None
+    monkeypatch.setattr(oidc, "_MIN_REFRESH_S", 0)
+    monkeypatch.setattr(oidc, "_KEYS_LIFETIME_S", -1)
+    assert await known.find(provider.token()) is not None
     provider.keys["two"] = provider.keys["one"]
-    assert known.person(provider.token(key="two")) is None
+    assert await known.find(provider.token(key="two")) is None
 
 
 def test_a_provider_that_cannot_be_trusted_is_refused_at_the_start(provider):
@@ -171,3 +190,21 @@ def test_a_provider_that_cannot_be_trusted_is_refused_at_the_start(provider):
         Oidc("http://login.example/", AUDIENCE)
     with pytest.raises(AccessError, match="cannot be read"):
         Oidc("http://127.0.0.1:9/", AUDIENCE)
+
+
+@pytest.mark.parametrize("token", [None, "operator"])
+async def test_the_server_lets_in_whom_the_provider_has_signed_on(provider, token):
+    guard = Guard(who, token=token, oidc=Oidc(provider.issuer, AUDIENCE))
+    right = provider.token()
+    async with client(guard) as http:
+        for sent, status, text in [
+            (right, 200, "佐藤:人事,役員"),
+            (provider.token(aud="wiki"), 401, None),
+            ("operator", 200 if token else 401, ":all" if token else None),
+            ("", 401, None),
+        ]:
+            got = await http.get("/", headers={"Authorization": f"Bearer {sent}"})
+            assert got.status_code == status
+            assert text is None or got.text == text
+        # A token in an address would be in logs.
+        assert (await http.get("/", params={"token": right})).status_code == 401
