@@ -138,6 +138,13 @@ JAPANESE = {
     "embedded object; its own program shows what is in it": (
         "埋め込みオブジェクト。内容は作成したプログラムで見られます"
     ),
+    "large picture; OCR (`ocr=True`, `--ocr`) reads its text": (
+        "大きな画像。OCR（`ocr=True`、`--ocr`）を使うと文字を読めます"
+    ),
+    "large picture in a vector format (EMF, WMF, SVG), which OCR does not read": (
+        "OCR の対象ではないベクター形式（EMF、WMF、SVG）の大きな画像"
+    ),
+    "picture that cannot be read ({})": "読めない画像（{}）",
     "hidden sheet; unhide it to have it read": "非表示のシート。再表示すると読めます",
     "hidden row with texts; unhide it to have it read": "非表示の行。再表示すると読めます",
     "hidden column with texts; unhide it to have it read": "非表示の列。再表示すると読めます",
@@ -207,9 +214,8 @@ JAPANESE = {
     ),
     "encrypted or signed message (S/MIME, PGP)": "暗号化または署名されたメール（S/MIME、PGP）",
     "quotation of a message that is in the same file": "同じファイルにあるメールの引用",
-    "body that Outlook keeps as RTF only; save the message as .eml or text": (
-        "Outlook が RTF だけで保存した本文。.eml かテキストで保存すると読めます"
-    ),
+    "body that Outlook keeps as RTF only ({})": "Outlook が RTF だけで保存した本文（{}）",
+    "its compressed RTF is damaged: {}": "圧縮された RTF が壊れています: {}",
 }
 # How `describe_left_out` ends: how many parts, and on which pages.
 _PLACES = re.compile(r"(.+?)(?: \((\d+)\))?(?:: pages? ([\d, -]+))?", re.DOTALL)
