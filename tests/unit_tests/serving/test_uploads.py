@@ -70,6 +70,20 @@ async def test_a_file_of_an_archive_that_cannot_be_read_takes_no_other_with_it(f
     assert all(line in said for line, said in zip(lines, row["left_out"], strict=True))
 
 
+async def test_reasons_are_in_japanese_for_a_japanese_reader(monkeypatch):
+    monkeypatch.setenv("SWALLOW_LANG", "ja")
+    made = assistant()
+    row = await add(made, made.sessions.create(), "壊.txt", b"\x00\x00")
+    assert row.error.startswith("壊.txt には NUL バイトがあり（最初の位置: 位置 0（1 行目））")
+    data = zipped(**{"備品.txt": TEXT, "旧.jtd": b"1", "中.zip": zipped()})
+    row = await add(made, made.sessions.create(), "全部.zip", data)
+    assert sorted(row.left_out) == [
+        "全部.zip/中.zip はアーカイブの中のアーカイブです。外側を展開してください。",
+        "全部.zip/旧.jtd: .jtd は Ichitaro (一太郎) で .docx か PDF に保存するか、"
+        "リーダーを渡してください: readers={'.jtd': …}",
+    ]
+
+
 async def test_only_a_file_without_any_document_fails():
     made = assistant()
     session = made.sessions.create()
