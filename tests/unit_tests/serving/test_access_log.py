@@ -1,5 +1,6 @@
 """Ids of requests, and the access log."""
 
+import asyncio
 import json
 import stat
 
@@ -13,6 +14,9 @@ from langchain_swallow.serving.request_record import RequestRecord
 from tests.support.assistants import assistant, client, new_session
 
 pytestmark = pytest.mark.usefixtures("japanese")
+
+
+STREAM = {"stream": True}
 
 
 def rows(path):
@@ -99,12 +103,20 @@ async def test_errors_have_the_id_of_their_request():
 
 
 async def test_an_error_event_has_the_id_of_its_request():
-    made = assistant("一二三", request_timeout_s=0.05, sleep=0.1)
-    body = {"question": "会議室は何階ですか。", "stream": True}
+    made = assistant(*["一" * 200] * 3, sleep=0.02)
+    chat = {"model": "swallow-rag", "messages": [{"role": "user", "content": "会議室は？"}]}
     async with client(create_app(made, page=False)) as http:
-        got = await http.post("/v1/answers", json=body)
-        chat = {"model": "swallow-rag", "messages": [{"role": "user", "content": "会議室は？"}]}
-        completion = await http.post("/v1/chat/completions", json={**chat, "stream": True})
-    for reply in (got, completion):
+        asking = [
+            asyncio.create_task(
+                http.post("/v1/answers", json={"question": "会議室は？", **STREAM})
+            ),
+            asyncio.create_task(http.post("/v1/chat/completions", json={**chat, **STREAM})),
+        ]
+        # Both have asked the model.
+        while made.llm.i < 2:
+            await asyncio.sleep(0.01)
+        made.end_answers()
+        replies = await asyncio.gather(*asking)
+    for reply in replies:
         last = [line for line in reply.text.splitlines() if line.startswith("data: ")][-1]
         assert json.loads(last[6:])["request_id"] == reply.headers["x-request-id"]

@@ -8,21 +8,22 @@ import pytest
 from langchain_core.language_models import FakeListChatModel
 
 from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
+from langchain_swallow.retrieval.index import folder
 from langchain_swallow.retrieval.sync import sync_folder
 from langchain_swallow.serving.app import create_app
 from langchain_swallow.serving.assistant import Assistant
 from tests.support.assistants import client
 from tests.support.embeddings import CharacterEmbeddings
 
-ROUNDS = 12
+ROUNDS = 25
 
 
-def indexed(folder, index, number):
+def indexed(documents, index, number):
     """Bring an index up to date with a folder, as another process does."""
-    folder.mkdir(exist_ok=True)
-    (folder / "会議室.md").write_text(f"会議室は{number}階にある。", encoding="utf-8")
+    documents.mkdir(exist_ok=True)
+    (documents / "会議室.md").write_text(f"会議室は{number}階にある。", encoding="utf-8")
     store = SwallowFAISS(CharacterEmbeddings(), path=index)
-    sync_folder(store, folder, splitter=JapaneseTextSplitter(100))
+    sync_folder(store, documents, splitter=JapaneseTextSplitter(100))
 
 
 def synced(tmp_path, number):
@@ -38,6 +39,8 @@ def replaced(tmp_path, number):
     shutil.rmtree(old)
 
 
+# Seconds of indexing, again and again.
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [synced, replaced])
 async def test_no_question_is_lost_and_each_sees_what_was_there_before_it(change, tmp_path):
     synced(tmp_path, 0)
@@ -67,3 +70,21 @@ async def test_no_question_is_lost_and_each_sees_what_was_there_before_it(change
         got = await http.post("/v1/answers", json={"question": "会議室は何階にある？"})
         assert f"会議室は{ROUNDS}階" in got.text
     assert seen >= ROUNDS - 1
+
+
+def test_while_a_folder_is_moved_the_old_index_answers(tmp_path, monkeypatch):
+    synced(tmp_path, 0)
+    store = SwallowFAISS(CharacterEmbeddings(), path=tmp_path / "索引")
+    synced(tmp_path, 1)
+    read = folder.read_manifest
+
+    def moved_away(path):
+        path.rename(tmp_path / "旧")
+        return read(path)
+
+    monkeypatch.setattr(folder, "read_manifest", moved_away)
+    assert store.documents[0].page_content == "会議室は0階にある。"
+    monkeypatch.undo()
+    assert store.documents[0].page_content == "会議室は0階にある。"
+    (tmp_path / "旧").rename(tmp_path / "索引")
+    assert store.documents[0].page_content == "会議室は1階にある。"

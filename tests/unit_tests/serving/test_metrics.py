@@ -91,11 +91,13 @@ async def test_what_happened_can_be_scraped():
 
 
 async def test_the_queue_and_how_answers_end():
-    made = assistant("一二三四五六七八", sleep=0.05, max_running=1, max_waiting=1)
-    made.llm.responses = ["一二三四五六七八", "資料からは分かりません。", "三"]
+    made = assistant(
+        "一" * 50, "資料からは分かりません。", "三", sleep=0.02, max_running=1, max_waiting=1
+    )
     async with client(create_app(made, page=False)) as http:
         asking = [asyncio.create_task(http.post("/v1/answers", json=QUESTION)) for _ in range(2)]
-        await asyncio.sleep(0.1)
+        while made.llm.i < 1:
+            await asyncio.sleep(0.01)
         assert (await http.post("/v1/answers", json=QUESTION)).status_code == 429
         seen = await scraped(http)
         assert (seen["swallow_answers_running",], seen["swallow_answers_waiting",]) == (1, 1)
