@@ -27,13 +27,14 @@ JAPANESE = {
     "The server does not have this session, document or path": (
         "このセッション、文書、パスはサーバーにない"
     ),
-    "The server is busy, or its model cannot be reached; see Retry-After": (
-        "サーバーが混んでいるか、モデルに接続できない。Retry-After を参照"
+    "The server is busy or stops, or its model cannot be reached; see Retry-After": (
+        "サーバーが混んでいるか、停止中か、モデルに接続できない。Retry-After を参照"
     ),
+    "The answer has taken too long": "回答に時間がかかりすぎた",
     "The server is not called by this host name": "このホスト名からのアクセスは許可されていない",
     "The token is missing or wrong": "トークンがないか、誤っている",
-    "This client has reached a limit; see Retry-After": (
-        "クライアントが上限に達した。Retry-After を参照"
+    "This client has reached a limit, or the queue is full; see Retry-After": (
+        "クライアントが上限に達したか、待ち行列がいっぱい。Retry-After を参照"
     ),
     # Objects
     "A citation, as OpenAI's search models have it.": "OpenAI の検索モデルと同じ形の引用。",
@@ -67,6 +68,7 @@ JAPANESE = {
         "ツール呼び出しの関数。`arguments` は JSON の文字列。"
     ),
     "Whether the server runs.": "サーバーが動いているか。",
+    "That the server's process answers.": "サーバーのプロセスが応答すること。",
     "A message of a conversation.": "会話のメッセージ。",
     "A model of this server.": "このサーバーのモデル。",
     "The models of this server.": "このサーバーのモデルの一覧。",
@@ -134,7 +136,14 @@ JAPANESE = {
         "最後に、choices が空で使用量の入ったチャンクを送るか"
     ),
     "whether the index can be read": "索引を読めるか",
-    "whether the model's server can be reached": "モデルのサーバーに接続できるか",
+    "whether the model is loaded, or its server can be reached": (
+        "モデルを読み込んだか、そのサーバーに接続できるか"
+    ),
+    "whether the server is stopping": "サーバーが停止中か",
+    "why it cannot answer; empty if it can": "回答できない理由。回答できれば空",
+    "id of the request in the server's logs, as in the header X-Request-ID": (
+        "サーバーのログにあるリクエストの ID。ヘッダー X-Request-ID と同じ"
+    ),
     "whether the passage says the opposite, or has other numbers, dates or units": (
         "チャンクが反対のことを述べているか、数、日付、単位が違うか"
     ),
