@@ -1,6 +1,7 @@
 """Reads mail messages (.eml, MIME): the headers and body as text, and the attached files."""
 
 import mimetypes
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from email import message_from_bytes
@@ -27,6 +28,8 @@ _TRANSPORT = frozenset(
 _ENCRYPTED = frozenset(
     "application/pkcs7-mime application/x-pkcs7-mime application/pgp-encrypted".split()
 )
+
+_END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 
 
 def read_eml(data: bytes, name: str) -> Container:
@@ -58,10 +61,19 @@ def _returning(data: bytes) -> Callable[[], bytes]:
 
 
 def parse_message(data: bytes) -> Mail:
-    """Parse a message with all of its bodies and attachments."""
-    message = message_from_bytes(data, policy=RawHeaders())
+    """Parse a message with all of its bodies and attachments.
+
+    Of a message whose parts are nested hundreds of times, only the headers are read.
+    """
     parts = _Parts()
-    parts.add(message)
+    try:
+        message = message_from_bytes(data, policy=RawHeaders())
+        parts.add(message)
+    except RecursionError:
+        headers = _END_OF_HEADERS.split(data, maxsplit=1)[0]
+        message = message_from_bytes(headers, policy=RawHeaders())
+        parts = _Parts()
+        parts.left_out.append(LeftOut("body whose parts are nested too deep"))
     ids = f"{message.get('References', '')} {message.get('In-Reply-To', '')}".split()
     return Mail(
         subject=header_text(message, "Subject"),

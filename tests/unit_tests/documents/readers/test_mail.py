@@ -1,6 +1,7 @@
 """Mail: headers and bodies in the encodings of Japanese mail, attachments, quotations."""
 
 import io
+import time
 import zipfile
 from email.message import EmailMessage
 
@@ -276,3 +277,33 @@ def test_a_quotation_without_its_original_is_kept():
     (content,) = read_content(mailbox(other, message("Re: 会議", reply)), "箱.mbox")
     assert "> 定例会議は" in content.sections[1].text
     assert content.left_out == ()
+
+
+@pytest.mark.slow
+def test_a_message_nested_too_deep_does_not_take_the_others_of_its_mailbox_with_it():
+    opened = "".join(
+        f'Content-Type: multipart/mixed; boundary="b{n}"\n\n--b{n}\n' for n in range(3_000)
+    )
+    line = "From a@example.jp Mon Jan  5 10:30:00 2026\n"
+    nested = f"{line}From: a@example.jp\nSubject: deep\n{opened}Content-Type: text/plain\n\na\n\n"
+    other = mailbox(message("会議", "第二会議室です。"))
+    (content,) = read_content(nested.encode() + other, "a.mbox")
+    first, second = content.sections
+    assert "件名: deep" in first.text
+    assert "第二会議室です。" in second.text
+    assert [(part.reason, part.is_loss) for part in content.left_out] == [
+        ("body whose parts are nested too deep", True)
+    ]
+
+
+@pytest.mark.slow
+def test_a_mailbox_with_100_000_quoted_lines_ends():
+    """Half of what the sandbox allows on a slow machine."""
+    original = "\n".join(f"これは{n}行目の文章である。" for n in range(100_000))
+    reply = "\n".join(f"> そのほかの{n}行目の文章だった。" for n in range(100_000))
+    first = message("会議", original, Message_ID="<1@example.jp>")
+    second = message("Re: 会議", reply, In_Reply_To="<1@example.jp>")
+    start = time.process_time()
+    (content,) = read_content(mailbox(first, second), "a.mbox")
+    assert time.process_time() - start < 60
+    assert "99999行目の文章だった。" in content.sections[-1].text
