@@ -214,6 +214,7 @@ JAPANESE = {
     ),
     "encrypted or signed message (S/MIME, PGP)": "暗号化または署名されたメール（S/MIME、PGP）",
     "quotation of a message that is in the same file": "同じファイルにあるメールの引用",
+    "body whose parts are nested too deep": "入れ子が深すぎるメールの本文",
     "body that Outlook keeps as RTF only ({})": "Outlook が RTF だけで保存した本文（{}）",
     "its compressed RTF is damaged: {}": "圧縮された RTF が壊れています: {}",
 }
