@@ -1,5 +1,5 @@
-"""`langchain-swallow models | demo | index | sync | ask | chat | serve | mcp | bench |
-config | completion | eval | token`.
+"""`langchain-swallow models | demo | index | sync | backup | restore | ask | chat | serve | mcp |
+bench | config | completion | eval | token`.
 
 Answers go to stdout, everything else to stderr. Exit codes: 0, 1 for an error, 2 for wrong usage.
 """
@@ -14,6 +14,7 @@ from langchain_swallow._system.language import current_language, in_language
 from langchain_swallow._system.version import __version__
 from langchain_swallow.cli import (
     ask,
+    backup,
     bench,
     chat,
     completion,
@@ -82,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     version = in_language("バージョンを表示する", "Show the version")
     parser.add_argument("--version", action="version", version=__version__, help=version)
     commands = parser.add_commands(in_language("コマンド", "Commands"), "COMMAND")
-    for module in (models, ask, documents, chat, serve, mcp, bench, config):
+    for module in (models, ask, documents, backup, chat, serve, mcp, bench, config):
         module.add_parsers(commands)
     about = in_language("モデルと RAG の品質を測る", "Evaluate models and chains")
     evaluation: Command = commands.add_parser("eval", help=about, description=about)

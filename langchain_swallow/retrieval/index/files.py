@@ -59,13 +59,17 @@ def _reason(error: BaseException) -> int | None:
     return next((n for n in _FULL if os.strerror(n) in text), None)
 
 
-def create(path: Path) -> int:
-    """Create a file with the permissions of the umask; returns its file descriptor.
+def create(path: Path, *, mode: int = _ANYONE) -> int:
+    """Create a file; returns its file descriptor.
+
+    Args:
+        path: The file.
+        mode: Its permissions before the umask; default: read and write for everyone.
 
     Raises:
         FileExistsError: The file exists.
     """
-    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _ANYONE)
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
 
 
 def share_alike(paths: Iterable[Path], rights: os.stat_result) -> None:
@@ -95,3 +99,20 @@ def check_writable(folder: Path) -> None:
     if not os.access(place, os.W_OK | os.X_OK, effective_ids=effective):
         reason = "It is read-only for this user: an index in it can be searched, but not changed"
         raise PermissionError(errno.EACCES, reason, str(place))
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the contents of a file are on the disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until new and renamed entries of a folder are on the disk."""
+    # Windows cannot open folders, and does not need to synchronize them.
+    if os.name == "posix":
+        number = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)

@@ -9,11 +9,13 @@ neither of the last two manifests names.
 import contextlib
 import os
 import re
+import shutil
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -25,12 +27,15 @@ from langchain_swallow.retrieval.index.files import (
     create,
     full_disk_explained,
     share_alike,
+    sync_file,
+    sync_folder,
 )
 from langchain_swallow.retrieval.index.manifest import (
     NAME,
     Manifest,
     StoredFile,
     StoredSegment,
+    parse_manifest,
     read_manifest,
 )
 from langchain_swallow.retrieval.index.segment import LiveSegment, Segment
@@ -73,8 +78,11 @@ class IndexFolder:
         return status.st_mtime_ns, status.st_ino, status.st_size
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, *, mode: int = 0o777) -> Iterator[None]:
         """Lock the folder for writing; creates it if it does not exist.
+
+        Args:
+            mode: Permissions of a new folder before the umask; default: all.
 
         Raises:
             IndexStoreError: Another process wrote for longer than `wait_s`, or the folder contains
@@ -84,7 +92,7 @@ class IndexFolder:
         """
         self.check()
         is_new = not self.path.exists()
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(mode, parents=True, exist_ok=True)
         lock = FileLock(self.path / _LOCK, timeout=self._wait_s)
         try:
             lock.acquire()
@@ -161,10 +169,60 @@ class IndexFolder:
             OSError: Writing failed, for example because the disk is full. The index has not
                 changed.
         """
+        with self._unchanged_on_error():
+            return self._write(snapshot, before)
+
+    def install(
+        self, manifest: bytes, files: Mapping[str, BinaryIO], rights: os.stat_result
+    ) -> None:
+        """Replace the folder's index by a copy of another one; call it inside `writing`.
+
+        Files that the folder has already are not copied again.
+
+        Args:
+            manifest: The contents of the other index's manifest.
+            files: Name → open file, for every file that the manifest names.
+            rights: Permissions of a new index; an existing one keeps its own.
+
+        Raises:
+            IndexStoreError: A file is damaged. The index has not changed.
+            OSError: As for `write`.
+        """
+        after = parse_manifest(manifest, self.path)
+        try:
+            before = read_manifest(self.path)
+        except (FileNotFoundError, IndexStoreError):
+            before = after
+        with self._unchanged_on_error():
+            for segment in after.segments:
+                for name, expected in segment.files.items():
+                    self._install_file(self.path / name, expected, files[name])
+            sync_folder(self.path)
+            self._replace_manifest(manifest, [self.path / name for name in files], rights)
+        self._remove_unnamed(before, after)
+
+    def _install_file(self, path: Path, expected: StoredFile, source: BinaryIO) -> None:
+        if path.exists():
+            if _stored_file(path) == expected:
+                return
+            path.unlink()
+        # `_replace_manifest` sets the permissions; until then nobody else may read the copy.
+        with os.fdopen(create(path, mode=0o600), "wb") as copy:
+            shutil.copyfileobj(source, copy, 2**20)
+        sync_file(path)
+        if _stored_file(path) != expected:
+            raise IndexStoreError(
+                f"{source.name} is damaged: it differs from its checksum. Use another copy, or "
+                "index the documents again."
+            )
+
+    @contextlib.contextmanager
+    def _unchanged_on_error(self) -> Iterator[None]:
+        """Remove the new files if the block raises, and explain a full disk."""
         present = {path.name for path in self.path.iterdir()}
         try:
             with full_disk_explained(self.path):
-                return self._write(snapshot, before)
+                yield
         except BaseException:
             self._remove_new(present)
             raise
@@ -206,7 +264,8 @@ class IndexFolder:
             segments=tuple(segments),
         )
         new = [s for s in segments if s.name not in stored]
-        self._replace_manifest(manifest, [self.path / name for s in new for name in s.files])
+        new_files = [self.path / name for s in new for name in s.files]
+        self._replace_manifest(manifest.dumps().encode(), new_files)
         self._remove_unnamed(before, manifest)
         # Read new segments from their files, so that the copies in memory are released.
         known = {p.segment.name: p.segment for p in snapshot.parts if p.segment.name in stored}
@@ -270,8 +329,8 @@ class IndexFolder:
         segment.lexical.write(terms)
         files = [database, terms, *segment.vectors.write(exact, fast)]
         for path in files:
-            _sync(path)
-        _sync_folder(self.path)
+            sync_file(path)
+        sync_folder(self.path)
         return StoredSegment(
             name=segment.name,
             count=len(segment),
@@ -279,16 +338,21 @@ class IndexFolder:
             files={path.name: _stored_file(path) for path in files},
         )
 
-    def _replace_manifest(self, manifest: Manifest, segment_files: Sequence[Path]) -> None:
+    def _replace_manifest(
+        self,
+        manifest: bytes,
+        segment_files: Sequence[Path],
+        rights: os.stat_result | None = None,
+    ) -> None:
         path = self.path / f".manifest-{uuid.uuid4().hex}"
-        with os.fdopen(create(path), "w", encoding="utf-8") as file:
-            file.write(manifest.dumps())
+        with os.fdopen(create(path), "wb") as file:
+            file.write(manifest)
             file.flush()
             os.fsync(file.fileno())
         new = [path, *segment_files]
-        share_alike(new, self._rights(new) or path.stat())
+        share_alike(new, self._rights(new) or rights or path.stat())
         os.replace(path, self.path / NAME)
-        _sync_folder(self.path)
+        sync_folder(self.path)
 
     def _rights(self, new: Collection[Path]) -> os.stat_result | None:
         """Owner, group and mode of the index's manifest; `None` if new files use the umask."""
@@ -340,18 +404,3 @@ class IndexFolder:
 
 def _stored_file(path: Path) -> StoredFile:
     return StoredFile(path.stat().st_size, file_sha256(path))
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    # Windows cannot open folders, and does not need to synchronize them.
-    if os.name == "posix":
-        number = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)

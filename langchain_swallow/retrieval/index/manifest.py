@@ -100,13 +100,35 @@ def read_manifest(folder: str | Path) -> Manifest:
         FileNotFoundError: There is no index in the folder.
         IndexStoreError: The manifest is damaged, or has another format version.
     """
+    return parse_manifest(read_manifest_bytes(folder), folder)
+
+
+def read_manifest_bytes(folder: str | Path) -> bytes:
+    """Read the manifest of a saved index as it is.
+
+    Raises:
+        FileNotFoundError: There is no index in the folder.
+    """
     path = Path(folder) / NAME
     if not path.exists():
         raise FileNotFoundError(
             f"{folder} holds no index. Make one with `langchain-swallow index DIR -o {folder}`."
         )
+    return path.read_bytes()
+
+
+def parse_manifest(data: bytes, folder: str | Path) -> Manifest:
+    """Parse a manifest.
+
+    Args:
+        data: The contents of the file.
+        folder: The folder of the index, for errors.
+
+    Raises:
+        IndexStoreError: The manifest is damaged, or has another format version.
+    """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(data.decode("utf-8"))
         version = content.pop("format_version")
         if version not in _READ_VERSIONS:
             to_do = "Index the documents again."
@@ -128,7 +150,7 @@ def read_manifest(folder: str | Path) -> Manifest:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise IndexStoreError(
-            f"{path} is damaged ({error}). Restore it, or index the documents again."
+            f"{Path(folder) / NAME} is damaged ({error}). Restore it, or index the documents again."
         ) from error
 
 

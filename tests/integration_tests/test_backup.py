@@ -1,0 +1,71 @@
+"""Backups while another process changes the index all the time."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from langchain_swallow import SwallowFAISS
+from langchain_swallow.retrieval.index.backup import back_up, restore
+from tests.support.embeddings import CharacterEmbeddings
+from tests.support.paths import ROOT
+
+pytestmark = pytest.mark.slow
+
+WRITER = """
+import sys
+import faiss
+from langchain_swallow import SwallowFAISS
+from tests.support.embeddings import CharacterEmbeddings
+
+faiss.omp_set_num_threads(1)
+store = SwallowFAISS(CharacterEmbeddings(), path=sys.argv[1], wait_s=60)
+# After change i the index has the texts i - 29 to i.
+for i in range(10**6):
+    with store.transaction():
+        store.add_texts([str(i)], ids=[str(i)])
+        store.delete([str(i - 30)])
+    print(i, flush=True)
+"""
+
+
+@pytest.fixture
+def writer(tmp_path):
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "索引")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        for line in process.stdout:
+            if int(line) >= 30:
+                break
+        yield process
+        process.kill()
+        process.stdout.close()
+
+
+def newest(folder):
+    """The number of the last change, if the folder is an index after exactly that change."""
+    numbers = {
+        int(d.page_content)
+        for d in SwallowFAISS.load_local(folder, CharacterEmbeddings()).documents
+    }
+    assert numbers == set(range(max(numbers) - 29, max(numbers) + 1))
+    return max(numbers)
+
+
+def test_each_of_20_backups_is_one_of_the_written_states(writer, tmp_path):
+    states = []
+    for number in range(20):
+        back_up(tmp_path / "索引", tmp_path / str(number))
+        states.append(newest(tmp_path / str(number)))
+    assert states == sorted(states)
+    assert len(set(states)) > 10
+    assert writer.poll() is None
+    # A restore between two changes: the writer goes on from there.
+    restore(tmp_path / "0", tmp_path / "索引")
+    deadline = time.monotonic() + 60
+    store = SwallowFAISS(CharacterEmbeddings(), path=tmp_path / "索引")
+    while max(int(d.page_content) for d in store.documents) <= states[-1] + 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    kept = {int(d.page_content) for d in store.documents}
+    assert states[0] in kept
