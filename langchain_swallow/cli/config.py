@@ -1,7 +1,8 @@
 """Defaults of all options from the environment and from a file; `langchain-swallow config`.
 
 What stands on the command line goes first, then the environment (`SWALLOW_MAX_TOKENS=512`), then
-the file's table of the command, then its top, then the built-in default.
+the file's table of the command, then its top, then the built-in default. A secret can be in a file
+of its own, which a variable names (`SWALLOW_TOKEN_FILE=/run/secrets/token`).
 """
 
 import argparse
@@ -202,6 +203,9 @@ def _setting(
     """What is set for an option, by its name or an old one."""
     names = _names(parser, action)
     environment = {n: os.environ[_variable(n)] for n in names if _variable(n) in os.environ}
+    secret = f"{_variable(action.dest)}_FILE"
+    if action.dest in SECRET and secret in os.environ and not environment:
+        return Setting(_read_secret(secret), f"${secret}")
     file = f"{config_path()}, "
     for values, label, where, origin in (
         (environment, _variable, "", ""),
@@ -234,6 +238,28 @@ def _variable(name: str) -> str:
     return f"{_PREFIX}{name.upper()}"
 
 
+def _read_secret(variable: str) -> str:
+    """The text of the file that a variable names, as Docker and systemd pass secrets."""
+    path = os.environ[variable]
+    try:
+        secret = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(
+            in_language(
+                f"{variable} のファイル {path!r} を読めません: {error}",
+                f"{variable} names a file that cannot be read, {path!r}: {error}",
+            )
+        ) from error
+    if not secret:
+        raise CommandError(
+            in_language(
+                f"{variable} のファイル {path!r} は空です。",
+                f"{variable} names an empty file, {path!r}.",
+            )
+        )
+    return secret
+
+
 def _value(action: argparse.Action, value: Any, origin: str) -> Any:
     """As the command line would give it."""
     if action.nargs == 0:
@@ -249,7 +275,7 @@ def _value(action: argparse.Action, value: Any, origin: str) -> Any:
         if isinstance(action, OldName):
             return action.const if is_on else action.current.default
         return is_on
-    if isinstance(action, Repeated):
+    if isinstance(action, Repeated) or action.nargs == "+":
         parts = value if isinstance(value, list) else str(value).split()
         return [_one(action, part, origin) for part in parts]
     return _one(action, value, origin)

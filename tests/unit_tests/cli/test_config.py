@@ -51,6 +51,32 @@ def test_the_length_of_an_answer_is_not_that_of_a_chunk(file, monkeypatch):
     assert parsed("chat").max_tokens == 150
 
 
+def test_secrets_are_read_from_files(file, monkeypatch, tmp_path, capsys):
+    (tmp_path / "token").write_text("秘密\n", encoding="utf-8")
+    monkeypatch.setenv("SWALLOW_TOKEN_FILE", str(tmp_path / "token"))
+    assert parsed("serve", "-i", "索引").token == "秘密"
+    assert main(["config", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["settings"]
+    assert (row["value"], row["from"]) == ("…", "$SWALLOW_TOKEN_FILE")
+    monkeypatch.setenv("SWALLOW_TOKEN", "先")
+    assert parsed("serve", "-i", "索引").token == "先"
+    monkeypatch.delenv("SWALLOW_TOKEN")
+    # An empty or mistyped file is not a server without a token.
+    (tmp_path / "token").write_text("\n", encoding="utf-8")
+    for name, reason in (("token", "names an empty file"), ("ない", "cannot be read")):
+        monkeypatch.setenv("SWALLOW_TOKEN_FILE", str(tmp_path / name))
+        assert main(["serve", "-i", "索引"]) == 1
+        assert reason in capsys.readouterr().err
+
+
+def test_several_values_are_separated_by_spaces(file, monkeypatch):
+    serve = ("serve", "-i", "索引")
+    monkeypatch.setenv("SWALLOW_FORWARDED_ALLOW_IPS", "10.0.0.1 10.0.1.0/24")
+    assert parsed(*serve).forwarded_allow_ips == ["10.0.0.1", "10.0.1.0/24"]
+    written(file, '[serve]\ntrusted_proxy = ["10.0.0.5"]\n')
+    assert parsed(*serve).trusted_proxy == ["10.0.0.5"]
+
+
 def test_what_is_set_is_not_required(file):
     written(file, '[serve]\nindex = "索引"\nshared_uploads = true\nmax_file_mb = 5\n')
     arguments = parsed("serve")
