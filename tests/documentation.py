@@ -10,7 +10,7 @@ from tests.support.paths import ROOT
 DOCS = ROOT / "docs"
 # Guides; the others hold figures, help texts or drawings.
 GUIDES = ("index", "tutorial", "howto", "models", "rag", "serve", "evaluation", "scaling",
-          "security", "migration", "troubleshooting", "architecture", "benchmarks",
+          "deploy", "security", "migration", "troubleshooting", "architecture", "benchmarks",
           "demo-model")  # fmt: skip
 
 _BLOCK = re.compile(
