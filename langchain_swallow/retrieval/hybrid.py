@@ -16,7 +16,7 @@ from langchain_core.runnables.config import run_in_executor
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from pydantic import ConfigDict, Field
 
-from langchain_swallow._system.renamed import RenamedField, RenamedFields, warn_renamed
+from langchain_swallow._system.renamed import RenamedField, RenamedFields
 from langchain_swallow.retrieval.defaults import LEXICAL_WEIGHT
 from langchain_swallow.retrieval.fusion import Ranked, Scores
 from langchain_swallow.retrieval.index.neighbors import join_neighbors
@@ -124,16 +124,12 @@ class HybridRetriever(RenamedFields, BaseRetriever):
         hypothetical_document: str = "",
         like: str = "",
     ) -> list[Document]:
-        if like:
-            new = "hypothetical_document"
-            warn_renamed("like", new, "HybridRetriever", has_new=bool(hypothetical_document))
-            hypothetical_document = like
         snapshot = self.store.snapshot()
         query = replace_surrogates(query)
         if not len(snapshot) or not query.strip():
             return []
         limit = self.k if k is None else k
-        vector = self.store.query_vector(query, hypothetical_document)
+        vector = self.store.query_vector(query, hypothetical_document, like=like)
         keywords = strip_question_words(query)
         ranked = self._ranked(
             snapshot, keywords, vector, filter if filter is not None else self.filter

@@ -19,6 +19,7 @@ from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from numpy.typing import NDArray
 from typing_extensions import Self
 
+from langchain_swallow._system.renamed import warn_renamed
 from langchain_swallow.documents.access import EVERYONE
 from langchain_swallow.retrieval.embeddings.batches import embed_by_length
 from langchain_swallow.retrieval.embeddings.describe import (
@@ -372,14 +373,21 @@ class SwallowFAISS(VectorStore):
         )
         return [_document(p) for p in snapshot.passages([refs[i] for i in chosen])]
 
-    def query_vector(self, query: str, hypothetical_document: str = "") -> NDArray[np.float32]:
+    def query_vector(
+        self, query: str, hypothetical_document: str = "", *, like: str = ""
+    ) -> NDArray[np.float32]:
         """The vector to search with for a question, shape (dim,).
 
         Args:
             query: The question.
             hypothetical_document: A text that resembles the chunks to find. Its vector is averaged
                 with the question's. Default: none.
+            like: The old name of `hypothetical_document`; deprecated.
         """
+        if like:
+            new = "hypothetical_document"
+            warn_renamed("like", new, "query_vector", has_new=bool(hypothetical_document))
+            hypothetical_document = like
         rows = [self._embedding.embed_query(replace_surrogates(query))]
         if hypothetical_document.strip():
             rows += self._embedding.embed_documents([replace_surrogates(hypothetical_document)])
