@@ -7,48 +7,15 @@ import json
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from langchain_swallow import ChatSwallow
 from langchain_swallow.engines.local import loading
 from langchain_swallow.engines.local.attention import attends_quickly
 from langchain_swallow.engines.protocol import Request
 from langchain_swallow.errors import EngineError, MissingDependencyError
+from tests.support.architectures import KINDS, made
 from tests.support.local_engines import NoEnd, logprobs, prompts, run
-from tests.support.tiny_models import SIZES
 from tests.support.tokenizers import trained_tokenizer
-
-KINDS = {
-    "qwen3": {"head_dim": 16},
-    "qwen3_moe": {
-        "head_dim": 16,
-        "num_experts": 4,
-        "num_experts_per_tok": 2,
-        "moe_intermediate_size": 32,
-        "norm_topk_prob": True,
-    },
-    "gpt_oss": {
-        "head_dim": 16,
-        "num_local_experts": 4,
-        "num_experts_per_tok": 2,
-        "sliding_window": 8,
-        "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0},
-    },
-}
-
-
-def made(kind):
-    """A tiny model with random weights; nothing in it is zero."""
-    torch.manual_seed(0)
-    sizes = {**SIZES, "num_hidden_layers": 4, **KINDS[kind], "tie_word_embeddings": False}
-    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **sizes))
-    for name, weights in model.named_parameters():
-        # Sinks that take much of the attention: without them other tokens are chosen.
-        scale = 2.0 if "sinks" in name else 0.15
-        weights.data = scale * torch.randn_like(weights) + (1.0 if "norm" in name else 0.0)
-    model.lm_head.weight.data[3:259] = 0
-    model.generation_config.eos_token_id = None
-    return model.eval()
 
 
 @pytest.fixture(scope="module", params=KINDS)

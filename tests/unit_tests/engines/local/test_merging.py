@@ -8,11 +8,10 @@ import pytest
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from langchain_swallow.engines.local.merging import merge_projections
-from tests.support.tiny_models import SIZES, tiny
-from tests.unit_tests.engines.local.test_architectures import made
+from tests.support.architectures import made_of
+from tests.support.tiny_models import tiny
 
 IDS = torch.tensor([[1, 40, 41, 300, 42]])
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "gate_proj", "up_proj")
@@ -32,18 +31,6 @@ class Operators(TorchDispatchMode):
     @property
     def products(self):
         return sum(self.counts[name] for name in ("mm", "addmm", "linear"))
-
-
-def made_of(kind, dtype):
-    if kind in ("qwen3", "gpt_oss"):
-        return made(kind).to(dtype)
-    if kind == "qwen2":  # biases of query, key and value
-        torch.manual_seed(0)
-        model = Qwen2ForCausalLM(Qwen2Config(**SIZES)).eval()
-        for name, weights in model.named_parameters():
-            weights.data = 0.15 * torch.randn_like(weights) + (1.0 if "norm" in name else 0.0)
-        return model.to(dtype)
-    return tiny(kind).to(dtype)
 
 
 def merged(model):

@@ -11,8 +11,8 @@ from transformers.models.llama.modeling_llama import LlamaRMSNorm
 from transformers.models.mamba2.modeling_mamba2 import MambaRMSNormGated
 
 from langchain_swallow.engines.local.norms import fuse_norms
+from tests.support.architectures import made
 from tests.support.tiny_models import tiny
-from tests.unit_tests.engines.local.test_architectures import made
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 IDS = torch.tensor([[1, 40, 41, 300, 42]])

@@ -8,9 +8,9 @@ from torch import nn
 
 from langchain_swallow import ChatSwallow
 from langchain_swallow.engines.local.packing import PackedLinear, is_supported, pack_linear_layers
+from tests.support.architectures import made_of
 from tests.support.tiny_models import tiny
 from tests.support.tokenizers import trained_tokenizer
-from tests.unit_tests.engines.local.test_merging import made_of
 
 pytestmark = pytest.mark.skipif(
     not is_supported(torch.float32), reason="torch has no such kernels here"
