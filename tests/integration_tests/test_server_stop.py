@@ -44,7 +44,7 @@ def started(grace_s, length=300):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as process:
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 240
             while True:
                 with contextlib.suppress(httpx.TransportError):
                     httpx.get(f"http://127.0.0.1:{port}/health")
