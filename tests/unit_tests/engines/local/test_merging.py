@@ -45,7 +45,17 @@ def run(model):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
-@pytest.mark.parametrize("kind", ["llama", "mistral", "gemma2", "qwen2", "qwen3", "gpt_oss"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "llama",
+        pytest.param("mistral", marks=pytest.mark.slow),
+        "gemma2",
+        "qwen2",
+        "qwen3",
+        "gpt_oss",
+    ],
+)
 def test_logits_stay_and_products_are_fewer(kind, dtype):
     model = made_of(kind, dtype)
     before, products = run(model)
@@ -161,7 +171,7 @@ def test_threads_do_not_get_each_others_outputs():
 
     def compute(seed):
         with torch.inference_mode():
-            for i in range(200):
+            for i in range(50):
                 rows = torch.randn(2, 8, generator=torch.Generator().manual_seed(1000 * seed + i))
                 for name in ("q_proj", "k_proj", "v_proj"):
                     found, wanted = (getattr(m, name)(rows) for m in (attention, plain))

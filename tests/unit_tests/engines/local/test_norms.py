@@ -31,7 +31,10 @@ def fused(model):
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("kind", NORMS)
+@pytest.mark.parametrize(
+    "kind",
+    ["llama", pytest.param("mistral", marks=pytest.mark.slow), "gemma2", "qwen3", "gpt_oss"],
+)
 def test_logits_stay_within_rounding(kind, dtype):
     model = (made(kind) if kind in ("qwen3", "gpt_oss") else tiny(kind)).to(dtype)
     for name, weights in model.named_parameters():
