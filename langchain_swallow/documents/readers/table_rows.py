@@ -23,7 +23,8 @@ def table_rows(rows: Sequence[Sequence[str]], *, has_header: bool = True) -> lis
     >>> table_rows([["会社名", "青空製作所"], ["代表者", "山田太郎"]])
     ['会社名: 青空製作所', '代表者: 山田太郎']
     """
-    rows = [row for row in rows if any(row)]
+    if not all(map(any, rows)):
+        rows = [row for row in rows if any(row)]
     layout = detect_layout(rows, has_header=has_header)
     if layout.head:
         return columnar_rows(rows[0], rows[1:])

@@ -2,6 +2,7 @@
 
 import csv
 import threading
+import tracemalloc
 
 import pytest
 
@@ -88,3 +89,15 @@ def test_an_open_quotation_mark_is_refused_with_its_line():
         read_tsv('品名\t単価\n机\t9\n"椅子\t8\n棚\t7\n')
     # One in the last row takes nothing from others.
     assert rows('品名,単価\n机,9.5\n棚,"5') == ["品名: 机、単価: 9.5", "品名: 棚、単価: 5"]
+
+
+def test_a_table_takes_few_times_the_memory_of_its_text():
+    rows = "".join(f"机{n},{n},2025-04-01,総務部\n" for n in range(5000))
+    text = f"品名,単価,納期,部署\n{rows}"
+    tracemalloc.start()
+    try:
+        read_csv(text)
+        # As lists of strings, the rows took 24 bytes for each character.
+        assert tracemalloc.get_traced_memory()[1] < 18 * len(text)
+    finally:
+        tracemalloc.stop()
