@@ -1,4 +1,4 @@
-"""`langchain-swallow models | demo | index | sync | backup | restore | ask | chat | serve | mcp |
+"""`langchain-swallow models | demo | index | sync | backup | ask | chat | serve | mcp |
 bench | config | completion | eval | token`.
 
 Answers go to stdout, everything else to stderr. Exit codes: 0, 1 for an error, 2 for wrong usage.
@@ -74,15 +74,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = Command(
         prog="langchain-swallow",
         description=in_language(
-            "Swallow（日本語の言語モデル）と、日本語文書の検索と回答。\n"
-            "始め方: langchain-swallow demo　説明: langchain-swallow COMMAND --help",
-            "Swallow language models and retrieval over Japanese documents.\n"
-            "To begin: langchain-swallow demo. More: langchain-swallow COMMAND --help",
+            "日本語モデル Swallow と日本語文書の RAG。始め方: langchain-swallow demo",
+            "Swallow models and RAG over Japanese documents. Start: langchain-swallow demo",
         ),
     )
     version = in_language("バージョンを表示する", "Show the version")
     parser.add_argument("--version", action="version", version=__version__, help=version)
-    commands = parser.add_commands(in_language("コマンド", "Commands"), "COMMAND")
+    commands = parser.add_commands(
+        in_language(
+            "コマンド（説明: langchain-swallow COMMAND --help）",
+            "Commands (more: langchain-swallow COMMAND --help)",
+        ),
+        "COMMAND",
+    )
     for module in (models, ask, documents, backup, chat, serve, mcp, bench, config):
         module.add_parsers(commands)
     about = in_language("モデルと RAG の品質を測る", "Evaluate models and chains")

@@ -217,6 +217,8 @@ _JAPANESE = [
     (r"argument (\S+): expected one argument", r"\1 には値が一つ必要です。"),
     (r"argument (\S+): expected (\d+) arguments", r"\1 には値が \2 個必要です。"),
     (r"argument (\S+): expected at least one argument", r"\1 には値が一つ以上必要です。"),
+    (r"one of the arguments (.+) is required", r"次のどれか一つを指定してください: \1"),
+    (r"argument (\S+): not allowed with argument (\S+)", r"\1 と \2 は一緒に使えません。"),
     (r"argument (\S+): ignored explicit argument (.+)", r"\1 には値を付けられません: \2"),
     (
         r"argument (\S+): invalid choice: (.+?) \((?:choose|maybe you meant).*? (?:from )?(.+)\)",

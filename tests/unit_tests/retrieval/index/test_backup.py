@@ -46,7 +46,7 @@ def test_a_backup_is_the_index_and_is_put_back(index, tmp_path, capsys):
     assert contents(copy) == contents(index)
     reader = SwallowFAISS(CharacterEmbeddings(), path=index)
     reader.add_texts(["四"])
-    assert main(["restore", str(copy), "-i", str(index), "--json"]) == 0
+    assert main(["backup", "-i", str(index), "--restore", str(copy), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["passages"] == 2
     # Also for a process that had the index open.
     assert sorted(d.page_content for d in reader.documents) == ["一", "三"]
