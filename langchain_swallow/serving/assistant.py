@@ -33,12 +33,12 @@ from langchain_swallow.serving.ledger import Entry, Ledger
 from langchain_swallow.serving.metrics import Metrics
 from langchain_swallow.serving.quota import Quota
 from langchain_swallow.serving.refusals import (
-    AnswerTimeoutError,
     InvalidValueError,
     NotPermittedError,
     StoppingError,
     UnknownAnswerError,
     UnknownDocumentError,
+    answer_timeout,
 )
 from langchain_swallow.serving.sessions import Session, Sessions
 from langchain_swallow.serving.settings import MAX_QUESTION_CHARS, AnswerLengths, Settings
@@ -258,7 +258,7 @@ class Assistant:
                 pieces,
                 StoppingError,
                 limit_s=limit_s,
-                late=lambda: AnswerTimeoutError(limit_s or 0),
+                late=lambda: answer_timeout(limit_s or 0),
             )
             with self.metrics.answer() as timer:
                 async with contextlib.aclosing(unended) as open_pieces:  # type: ignore[type-var]

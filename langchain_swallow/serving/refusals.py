@@ -37,14 +37,6 @@ class AnswerTimeoutError(Refusal):
 
     status = 504
 
-    def __init__(self, limit_s: float) -> None:
-        super().__init__(
-            in_language(
-                f"回答が {limit_s:g} 秒以内に終わりませんでした。max_tokens を小さくしてください。",
-                f"The answer was not complete within {limit_s:g} s. Lower max_tokens.",
-            )
-        )
-
 
 class UnknownSessionError(Refusal):
     """The server does not know this session, or has deleted it."""
@@ -107,6 +99,16 @@ def too_large(limit: int) -> TooLargeError:
         in_language(
             f"リクエストが大きすぎます。上限は {limit:,} バイトです。",
             f"The request is too large. The limit is {limit:,} bytes.",
+        )
+    )
+
+
+def answer_timeout(limit_s: float) -> AnswerTimeoutError:
+    """Return the error for an answer that has taken more than `limit_s` seconds."""
+    return AnswerTimeoutError(
+        in_language(
+            f"回答が {limit_s:g} 秒以内に終わりませんでした。max_tokens を小さくしてください。",
+            f"The answer was not complete within {limit_s:g} s. Lower max_tokens.",
         )
     )
 
