@@ -153,7 +153,7 @@ def test_the_page_is_entered_through_nginx(client):
 def test_a_file_above_nginx_own_limit_is_added(client):
     session = client.post("/v1/sessions", headers=BEARER).json()["session"]
     # nginx takes 1 MiB if it is not told otherwise.
-    files = {"files": ("食堂.txt", "食堂は1階にある。".encode() + b"\n" * 1_500_000)}
+    files = {"files": ("食堂.txt", "食堂は1階にある。\n".encode() + 1_500 * (b" " * 999 + b"\n"))}
     added = client.post(f"/v1/sessions/{session}/documents", files=files, headers=BEARER)
     assert added.status_code == 200, added.text
     (document,) = client.get(f"/v1/sessions/{session}/documents", headers=BEARER).json()
