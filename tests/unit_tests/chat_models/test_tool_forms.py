@@ -503,8 +503,9 @@ def test_a_thought_a_text_and_calls_are_blocks_of_their_own_in_a_stream():
         assert [call["args"] for call in message.tool_calls] == [json.loads(ARGUMENTS)] * 2
 
 
+@pytest.mark.slow
 @forms
-@pytest.mark.parametrize("choice", ["any", pytest.param("auto", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("choice", ["any", "auto"])
 def test_random_weights_call_tools_validly(form, choice):
     tokenizer = tokenizer_of(form)
     model = tiny(vocab_size=len(tokenizer), max_position_embeddings=4096)

@@ -635,7 +635,8 @@ class Small(BaseModel):
     率: float = 0.0
 
 
-@pytest.mark.parametrize("choice", [pytest.param("auto", marks=pytest.mark.slow), "any"])
+@pytest.mark.slow
+@pytest.mark.parametrize("choice", ["auto", "any"])
 def test_whatever_random_weights_say_a_call_is_valid(random_llm, choice):
     bound = random_llm.bind_tools([Small, plant], tool_choice=choice, parallel_tool_calls=True)
     schemas = {

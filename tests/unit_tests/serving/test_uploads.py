@@ -145,6 +145,7 @@ def sections(count):
     return "\n\n".join(f"# 見出し{i}\n\n電球は{i}個。" for i in range(count)).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [False, True], ids=["own", "everyone's"])
 async def test_a_full_share_lets_files_be_replaced_and_none_be_added(shared):
     made = assistant(limits=Limits(all_passages=3), shared_uploads=True)
@@ -160,6 +161,7 @@ async def test_a_full_share_lets_files_be_replaced_and_none_be_added(shared):
     assert bool((await add(made, second, "一.md", sections(2), shared=shared)).error) is False
 
 
+@pytest.mark.slow
 async def test_files_for_everyone_count_for_their_session():
     made = assistant(limits=Limits(session_passages=3), shared_uploads=True)
     session = made.sessions.create()
@@ -177,6 +179,7 @@ class SlowEmbeddings(CharacterEmbeddings):
         return super().embed_documents(texts)
 
 
+@pytest.mark.slow
 async def test_files_that_are_being_read_count():
     store = SwallowFAISS.from_texts(["何か。"], SlowEmbeddings())
     made = assistant(store, limits=Limits(all_passages=3))

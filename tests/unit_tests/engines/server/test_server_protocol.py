@@ -271,7 +271,7 @@ def test_another_server_takes_a_request_that_had_not_begun(scripted):
 
 def test_a_request_that_had_begun_is_not_asked_again(scripted):
     engine, (server,) = scripted([WHOLE[:1], WHOLE])
-    with pytest.raises(ServerConnectionError, match="within the answer"):
+    with pytest.raises(ServerConnectionError, match="before the answer was complete"):
         ask(engine)
     assert len(server.bodies) == 1
 
