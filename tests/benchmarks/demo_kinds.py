@@ -158,13 +158,12 @@ def _cell(share: float | None) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="demo")
     parser.add_argument("--libraries", type=int, default=20, help="questions of each kind")
     parser.add_argument("--seed", type=int, default=32)
     parser.add_argument("--show", action="store_true", help="print the wrong answers")
     parser.add_argument("--output", type=Path, help="file of figures")
     arguments = parser.parse_args()
-    llm = ChatSwallow(model=arguments.model, max_tokens=48)
+    llm = ChatSwallow(model="demo", max_tokens=48)
     figures = {}
     for setting in SETTINGS:
         made = cases(setting, arguments.libraries, arguments.seed)

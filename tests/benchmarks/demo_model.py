@@ -106,14 +106,13 @@ def table(figures: dict[str, dict[str, float]]) -> Table:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("jsquad", type=Path)
-    parser.add_argument("--model", default="demo")
     parser.add_argument("--preset", default="質問応答")
     parser.add_argument("--limit", type=int, help="questions a setting, drawn with the seed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, help="file of figures")
     arguments = parser.parse_args()
     _, articles = split_articles(json.loads(arguments.jsquad.read_text("utf-8"))["data"])
-    llm = ChatSwallow(model=arguments.model, max_tokens=48)
+    llm = ChatSwallow(model="demo", max_tokens=48)
     figures = {}
     for setting in SETTINGS:
         made = cases(articles, setting, arguments.seed)
