@@ -13,8 +13,8 @@ def table_captions(text: str) -> Callable[[int], str]:
     r"""A function from a position to the caption of the table whose row is there; empty if none.
 
     Rows that follow each other are of one table if they share a column: cells may be empty. A
-    paragraph of more than 80 characters, or of several lines, is text before a
-    table, not its caption.
+    paragraph of more than 80 characters, or of several lines, is text before a table, not its
+    caption.
 
     >>> text = "表1（単位: 千円）\n\n品名: 机、価格: 9\n\n品名: 棚、価格: 8"
     >>> caption = table_captions(text)

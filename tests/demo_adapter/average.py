@@ -4,7 +4,8 @@
         runs/third/adapter.safetensors --share .25 --output runs/mean
 
 Between two points that one run leads through lie some that are better than either (model soups,
-Wortsman et al., 2022). Here the share sets how readily the model refuses.
+Wortsman et al., 2022). Here the share sets how readily the model refuses. The second adapter may
+have more ranks: what it adds is in the mean with its share.
 """
 
 import argparse
@@ -24,9 +25,11 @@ arguments = parser.parse_args()
 first, second = load_file(arguments.first), load_file(arguments.second)
 with safe_open(arguments.second, "pt") as file:
     metadata = file.metadata()
-mean = {
-    name: torch.lerp(first[name].float(), second[name].float(), arguments.share).to(torch.bfloat16)
-    for name in first
-}
+mean = {}
+for name, tensor in second.items():
+    # Of the ranks that the first adapter lacks, A is the second's and B is zero: they add nothing.
+    start = tensor.float().clone() if "lora_A" in name else torch.zeros_like(tensor).float()
+    start[tuple(map(slice, first[name].shape))] = first[name].float()
+    mean[name] = torch.lerp(start, tensor.float(), arguments.share).to(torch.bfloat16)
 arguments.output.mkdir(parents=True, exist_ok=True)
 save_file(mean, arguments.output / "adapter.safetensors", metadata=metadata)

@@ -6,9 +6,13 @@ r"""Train the adapter of the demo model: Gemma 3 270M learns Ver0.1, cited answe
     python -m tests.demo_adapter.train valid-v1.3.json --base BASE --output runs/third \
         --start runs/second/adapter.safetensors --tools .2 --retrieved .75 --steps 160 \
         --learning-rate 3e-4 --seed 2
+    python -m tests.demo_adapter.train valid-v1.3.json --base BASE --output runs/fourth \
+        --start runs/mean/adapter.safetensors --rank 16 --tools .12 --drawn .55 --retrieved .5 \
+        --steps 232 --learning-rate 3e-4 --seed 3
 
 The first run learns to read and to refuse, the second also to call tools, the third to refuse what
-a search finds that is near and no answer.
+a search finds that is near and no answer. The fourth, from a mean of the second and the third,
+reads documents that are drawn at random (`tests/support/drawn`).
 
 Reads JSQuAD (CC BY-SA 4.0) in its public JSON form. Of its articles the first 47 in a seeded
 order train; the other 12 are for `tests/benchmarks/demo_model.py` and are never read here.
