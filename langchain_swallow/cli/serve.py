@@ -96,7 +96,7 @@ def _add_lengths(serve: Command) -> None:
 
 
 def _add_uploads(serve: Command) -> None:
-    uploads = serve.add_further(in_language("文書の追加と評価", "Uploads and ratings"))
+    uploads = serve.add_further(in_language("文書、評価、会話", "Uploads, ratings, conversations"))
     uploads.add_argument(
         "--shared-uploads",
         action="store_true",
@@ -125,6 +125,15 @@ def _add_uploads(serve: Command) -> None:
         metavar="FILE",
         help=in_language(
             "回答の評価を書くファイル（JSON Lines）", "File for ratings of answers (JSON lines)"
+        ),
+    )
+    uploads.add_argument(
+        "--conversations",
+        type=Path,
+        metavar="FILE",
+        help=in_language(
+            "会話を保存するファイル（SQLite）。再起動しても残る（デフォルト: メモリだけ）",
+            "File (SQLite) that keeps conversations over restarts (default: in memory only)",
         ),
     )
     add_embeddings(uploads)
@@ -267,6 +276,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             max_waiting=arguments.max_waiting,
             request_timeout_s=arguments.request_timeout or None,
             tracing=_tracing() if arguments.otel else None,
+            conversations=arguments.conversations,
         )
         count, address = len(store), _address(listening.getsockname())
         say(

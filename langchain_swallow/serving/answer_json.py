@@ -3,9 +3,12 @@
 from pathlib import PureWindowsPath
 from typing import Any
 
+from langchain_core.documents import Document
+
 from langchain_swallow.documents.access import FOLDER_GROUPS
 from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.rag import Answer
+from langchain_swallow.rag.citation import document_place
 from langchain_swallow.text.surrogates import replace_surrogates_in
 
 _SERVER_KEYS = frozenset({"content_hash", FOLDER_GROUPS})
@@ -18,9 +21,24 @@ _PATHS = frozenset(
 
 def answer_json(answer: Answer) -> dict[str, Any]:
     """Return the JSON that the API sends for an answer."""
-    shown = answer.as_dict()
+    return public_answer(answer.as_dict())
+
+
+def public_answer(answer: dict[str, Any], answer_id: str = "") -> dict[str, Any]:
+    """Return the JSON that the API sends for `Answer.as_dict()`.
+
+    Args:
+        answer: The answer.
+        answer_id: Its id, if a session keeps it.
+    """
+    shown = {**answer, "answer_id": answer_id}
     shown["documents"] = [
-        {**document, "metadata": _public(document["metadata"])} for document in shown["documents"]
+        {
+            "text": document["text"],
+            "place": document_place(Document("", metadata=document["metadata"])),
+            "metadata": _public(document["metadata"]),
+        }
+        for document in shown["documents"]
     ]
     shown["citations"] = [
         {**citation, "source": public_name(citation["source"])} for citation in shown["citations"]

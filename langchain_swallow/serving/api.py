@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,7 +18,7 @@ from langchain_swallow._system.language import in_language
 from langchain_swallow._system.version import __version__
 from langchain_swallow.errors import SwallowError
 from langchain_swallow.rag import Answer
-from langchain_swallow.serving.answer_json import answer_json
+from langchain_swallow.serving.answer_json import answer_json, public_answer
 from langchain_swallow.serving.api_models import (
     Alive,
     AnswerBody,
@@ -43,7 +44,9 @@ from langchain_swallow.serving.readiness import Readiness
 from langchain_swallow.serving.refusals import NotPermittedError
 from langchain_swallow.serving.request_record import with_request_id
 from langchain_swallow.serving.sessions import Session
+from langchain_swallow.serving.source_api import add_sources
 from langchain_swallow.serving.uploads import Uploaded
+from langchain_swallow.serving.visitors import owner_of_request
 from langchain_swallow.text.surrogates import replace_surrogates
 
 _EVENTS = {
@@ -64,6 +67,7 @@ def create_api(assistant: Assistant) -> FastAPI:
       own documents.
     * The routes of `openai_router`.
     * `GET` and `DELETE` of `/v1/sessions` and `/v1/feedback`: a person's own data.
+    * The routes of `add_sources`: the sources of answers, ratings, and what can be asked.
     * `GET /livez`: whether the process answers; `GET /readyz`: whether it can answer questions;
       `GET /health`: whether the index can be read, and the number of its chunks.
     * `GET /metrics`: the server's metrics for Prometheus.
@@ -83,6 +87,7 @@ def create_api(assistant: Assistant) -> FastAPI:
     _add_sessions(app, assistant)
     app.include_router(openai_router(assistant))
     add_own_data(app, assistant)
+    add_sources(app, assistant)
 
     async def answers(request: Request, question: Question) -> Response:
         settings = question.settings(assistant.lengths)
@@ -91,10 +96,14 @@ def create_api(assistant: Assistant) -> FastAPI:
             if question.session is None
             else assistant.sessions.find(question.session, requester(request.scope))
         )
-        pieces = assistant.answer(session, question.question, settings)
+        answer_id = "" if question.session is None else secrets.token_hex(8)
+        pieces = assistant.answer(
+            session, question.question, settings, again=question.again, answer_id=answer_id
+        )
         if question.stream:
-            return StreamingResponse(_events(pieces), media_type="text/event-stream")
-        return JSONResponse(answer_json(await unless_left(request, _whole(pieces))))
+            return StreamingResponse(_events(pieces, answer_id), media_type="text/event-stream")
+        answer = await unless_left(request, _whole(pieces))
+        return JSONResponse(public_answer(answer.as_dict(), answer_id))
 
     # The maximum length of an answer depends on this server's model.
     answers.__annotations__["question"] = question_model(assistant.lengths)
@@ -112,8 +121,9 @@ def _add_sessions(app: FastAPI, assistant: Assistant) -> None:
 
     @app.post("/v1/sessions", status_code=201, responses=problems(429, 503))
     async def create(request: Request) -> NewSession:
-        person = requester(request.scope)
-        return NewSession(session=assistant.sessions.create(client_address(request), person).id)
+        person, visitor = requester(request.scope), owner_of_request(request).visitor
+        made = assistant.sessions.create(client_address(request), person, visitor)
+        return NewSession(session=made.id)
 
     @app.delete("/v1/sessions/{session}", status_code=204, responses=problems(404))
     async def forget(request: Request, session: str) -> None:
@@ -249,7 +259,7 @@ async def _all(adding: AsyncIterator[Uploaded]) -> list[Uploaded]:
         return [result async for result in results]
 
 
-async def _events(pieces: AsyncIterator[Answer]) -> AsyncIterator[str]:
+async def _events(pieces: AsyncIterator[Answer], answer_id: str) -> AsyncIterator[str]:
     answer = Answer()
     try:
         # When a client disconnects, this generator is closed, which ends the generation.
@@ -257,12 +267,13 @@ async def _events(pieces: AsyncIterator[Answer]) -> AsyncIterator[str]:
             async for piece in open_pieces:
                 answer += piece
                 if piece.documents:
-                    yield _event("documents", {"documents": answer_json(piece)["documents"]})
+                    shown = answer_json(piece)["documents"]
+                    yield _event("documents", {"answer_id": answer_id, "documents": shown})
                 if piece.reasoning:
                     yield _event("reasoning", {"text": piece.reasoning})
                 if piece.text:
                     yield _event("text", {"text": piece.text})
-        yield _event("answer", answer_json(answer))
+        yield _event("answer", public_answer(answer.as_dict(), answer_id))
     except Exception as error:  # the status is already sent, so the error becomes an event
         yield _event("error", with_request_id({"detail": failure(error).detail}))
 

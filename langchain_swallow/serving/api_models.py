@@ -51,6 +51,10 @@ class Question(RequestBody):
         max_length=_MAX_ID_LENGTH,
         description="an id that POST /v1/sessions has returned",
     )
+    again: bool = Field(
+        default=False,
+        description="regenerate: replaces the session's last answer if it has the same question",
+    )
     stream: bool = Field(default=False, description="server-sent events instead of JSON")
     preset: str = Field(default="質問応答", json_schema_extra={"enum": list(rag_presets())})
     system_prompt: str = Field(default="", max_length=MAX_SYSTEM_PROMPT_CHARS)
@@ -120,6 +124,7 @@ class Passage(BaseModel):
     """A passage in the prompt of the answer."""
 
     text: str
+    place: str = Field(description="file, headings and page, for people")
     metadata: dict[str, Any]
 
 
@@ -144,6 +149,7 @@ class Citation(BaseModel):
 class AnswerBody(BaseModel):
     """An answer with its passages and citations."""
 
+    answer_id: str = Field(description="its id in the session; empty without a session")
     question: str = Field(description="as it was searched")
     text: str
     refused: bool

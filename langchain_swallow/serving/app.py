@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-import gradio as gr
-from fastapi import FastAPI
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from langchain_swallow.serving.access_log import access_row
@@ -18,8 +16,7 @@ from langchain_swallow.serving.forms import largest_form
 from langchain_swallow.serving.guard import Guard, is_loopback
 from langchain_swallow.serving.json_lines import JsonLines
 from langchain_swallow.serving.oidc import Oidc
-from langchain_swallow.serving.page import create_page, mount_options, server_events
-from langchain_swallow.serving.page_door import PageDoor
+from langchain_swallow.serving.page.routes import add_page
 from langchain_swallow.serving.people import People
 from langchain_swallow.serving.request_record import Recorder, RequestRecord
 from langchain_swallow.serving.server import Stopping, make_server
@@ -63,7 +60,7 @@ def create_app(
 
         app.router.routes.append(Route("/mcp", McpApp(assistant), include_in_schema=False))
     if page:
-        _add_page(app, assistant)
+        add_page(app, assistant, can_sign_out=bool(token or people))
     guard = Guard(
         app,
         token=token,
@@ -81,14 +78,6 @@ def create_app(
         reports.append(lambda record: access_log.write(access_row(record)))
     around = None if assistant.tracing is None else assistant.tracing.request
     return Recorder(guard, proxies=proxies, reports=reports, around=around)
-
-
-def _add_page(app: FastAPI, assistant: Assistant) -> None:
-    """Mount the page at all paths that the API does not handle, behind `PageDoor`."""
-    blocks = create_page(assistant).queue(api_open=False, default_concurrency_limit=None)
-    gr.mount_gradio_app(app, blocks, "/", **mount_options())
-    (mount,) = (route for route in app.routes if isinstance(route, Mount))
-    mount.app = PageDoor(mount.app, server_events(blocks))
 
 
 def listen(

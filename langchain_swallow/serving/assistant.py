@@ -25,6 +25,7 @@ from langchain_swallow.retrieval.hybrid import HybridRetriever
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.serving.admission import Admission, Place, UploadPlaces
 from langchain_swallow.serving.audit import audit_row
+from langchain_swallow.serving.conversations import Conversations, Turn
 from langchain_swallow.serving.feedback import Feedback
 from langchain_swallow.serving.identity import Person
 from langchain_swallow.serving.json_lines import JsonLines
@@ -36,7 +37,6 @@ from langchain_swallow.serving.refusals import (
     InvalidValueError,
     NotPermittedError,
     StoppingError,
-    UnknownAnswerError,
     UnknownDocumentError,
     answer_timeout,
 )
@@ -79,6 +79,8 @@ class Assistant:
             unlimited. Default: 600.
         tracing: Makes OpenTelemetry spans of answers and searches. Default: none.
         default_groups: Groups that may see documents of `store` without groups. Default: everyone.
+        conversations: A SQLite file that keeps conversations when the server restarts; `None`, the
+            default, keeps them in memory.
         ocr: Whether to recognize the text of pictures in uploads, as in `load_documents`. Default:
             false.
 
@@ -104,6 +106,7 @@ class Assistant:
         request_timeout_s: float | None = REQUEST_TIMEOUT_S,
         tracing: "Tracing | None" = None,
         default_groups: Sequence[str] = (EVERYONE,),
+        conversations: Path | None = None,
     ) -> None:
         self.llm = llm
         self.store = store
@@ -111,7 +114,7 @@ class Assistant:
         self.lengths = lengths or AnswerLengths()
         self.shared_uploads = shared_uploads
         self.takes_ratings = feedback is not None
-        self.sessions = Sessions()
+        self.sessions = Sessions(conversations=Conversations(conversations))
         self._ledger = Ledger(self.limits, self.sessions)
         engine = choose_ocr(ocr)
         self.readable = Readers(ocr=engine).readable
@@ -147,6 +150,7 @@ class Assistant:
         settings: Settings | None = None,
         *,
         again: bool = False,
+        answer_id: str = "",
     ) -> AsyncGenerator[Answer, None]:
         """Return the stream of an answer's pieces; closing the stream ends the generation.
 
@@ -157,6 +161,8 @@ class Assistant:
             settings: Settings of the answer; `None` takes the defaults.
             again: Whether to regenerate: replace the conversation's last turn if it has the same
                 question. Default: false.
+            answer_id: Id under which the session's conversation keeps the answer, or what was sent
+                of it when its client left; empty, the default, does not keep it.
 
         Raises:
             InvalidValueError: The question is empty or too long.
@@ -166,7 +172,8 @@ class Assistant:
         """
         self._check(question)
         chosen, place = settings or Settings(lengths=self.lengths), self._place(session)
-        return self._until_end(self._answer(place, session, question, chosen, again=again))
+        answering = self._answer(place, session, question, chosen, again=again, answer_id=answer_id)
+        return self._until_end(answering)
 
     async def search(self, session: Session, question: str, k: int = 4) -> list[Document]:
         """Return the best `k` chunks of what the person may see and of the session's documents.
@@ -212,7 +219,14 @@ class Assistant:
             await asyncio.to_thread(self._audit.write, row)
 
     async def _answer(
-        self, place: Place, session: Session, question: str, chosen: Settings, *, again: bool
+        self,
+        place: Place,
+        session: Session,
+        question: str,
+        chosen: Settings,
+        *,
+        again: bool,
+        answer_id: str,
     ) -> AsyncGenerator[Answer, None]:
         person = session.person
         chain = create_rag_chain(
@@ -220,17 +234,25 @@ class Assistant:
             self._retriever(session, chosen.k),
             preset=chosen.chosen_preset(),
         )
+        kept = self.sessions.conversations
         async with session.lock, place.turn():
             if again:
                 session.history.take_back(question)
+                kept.take_back(session.id, question)
+            answer = Answer()
             turn = astream_turn(chain, question, session.history, self._config())
-            async with contextlib.aclosing(turn) as pieces:
-                async for piece in pieces:
-                    if piece.question:
-                        # The first piece, which has all documents. It is logged before it is shown,
-                        # because a client may leave at any time.
-                        await self._log(person, question, piece.documents)
-                    yield piece
+            try:
+                async with contextlib.aclosing(turn) as pieces:
+                    async for piece in pieces:
+                        if piece.question:
+                            # The first piece, which has all documents. It is logged before it is
+                            # shown, because a client may leave at any time.
+                            await self._log(person, question, piece.documents)
+                        answer += piece
+                        yield piece
+            finally:
+                if answer_id and answer.text:
+                    kept.keep(session.id, Turn(answer_id, question, answer.as_dict()))
 
     def generate(
         self, session: Session, messages: Sequence[BaseMessage], parameters: Mapping[str, Any]
@@ -345,17 +367,6 @@ class Assistant:
         if session.documents is not None:
             session.documents.delete(source=name)
         del session.files[name]
-
-    def rate(self, session: Session, turn_id: str, *, good: bool) -> None:
-        """Record a rating of an answer.
-
-        Raises:
-            UnknownAnswerError: The session has no answer with this id.
-        """
-        turn = session.turns.get(turn_id)
-        if turn is None:
-            raise UnknownAnswerError
-        self.feedback.add(turn_id, turn, good=good, person=session.person.name)
 
     def refuse_requests(self) -> None:
         """Let the server refuse new requests, because it stops; those that run go on."""

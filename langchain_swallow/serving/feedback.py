@@ -9,7 +9,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from langchain_swallow.serving.sessions import Turn
+from langchain_swallow.serving.conversations import Turn
 from langchain_swallow.text.json_text import json_text
 
 
@@ -24,17 +24,26 @@ class Feedback:
         self._path = path
         self._lock = threading.Lock()
 
-    def add(self, turn_id: str, turn: Turn, *, good: bool, person: str) -> None:
-        """Append a rating of an answer; `person` is empty where people are not known."""
+    def add(self, turn: Turn, *, good: bool, person: str, reason: str = "") -> None:
+        """Append a rating of an answer; the last one of an `answer_id` counts.
+
+        Args:
+            turn: The question and its answer.
+            good: Whether the answer is good.
+            person: Who rates it; empty where people are not known.
+            reason: Why, in the person's words.
+        """
         if self._path is None:
             return
         row = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            "answer_id": turn_id,
+            "answer_id": turn.id,
             "question": turn.question,
-            "answer": turn.answer,
+            "answer": turn.answer.get("text", ""),
             "good": good,
         }
+        if reason:
+            row["reason"] = reason
         if person:
             row["person"] = person
         with self._lock:

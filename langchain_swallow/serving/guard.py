@@ -18,7 +18,7 @@ from langchain_swallow.serving.cookies import (
 )
 from langchain_swallow.serving.forms import takes_files
 from langchain_swallow.serving.identity import NOBODY, OPERATOR, Person, with_requester
-from langchain_swallow.serving.login import Logins, is_same, login_form
+from langchain_swallow.serving.login import STYLE_HASH, Logins, is_same, login_form
 from langchain_swallow.serving.oidc import Oidc
 from langchain_swallow.serving.openai_errors import refusal_response
 from langchain_swallow.serving.origins import host_name, is_from_another_site
@@ -32,12 +32,10 @@ from langchain_swallow.serving.sign_on import SignOn, decode_header
 _OPEN = frozenset({"/livez", "/readyz", "/health", "/ready"})
 METRICS_PATH = "/metrics"
 _MAX_LOGIN = 8 * 1024
-# Only scripts and fonts of this server, and no connections elsewhere. Gradio's page needs inline
-# scripts and eval.
+# Only scripts, styles and pictures of this server, nothing inline but the login form's style, and
+# no connections elsewhere.
 _POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; worker-src 'self' blob:; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
-    "media-src 'self' data: blob:; connect-src 'self'; object-src 'none'; base-uri 'self'; "
+    f"default-src 'self'; style-src 'self' '{STYLE_HASH}'; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
 

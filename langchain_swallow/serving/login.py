@@ -1,5 +1,6 @@
 """Login with a token: the server's, or a person's; browsers store a signed cookie instead of it."""
 
+import base64
 import hashlib
 import hmac
 import re
@@ -14,12 +15,18 @@ _LIFETIME_S = 30 * 24 * 3600
 _RENEWED_AFTER_S = 24 * 3600
 _MAX_LOGGED_OUT = 10_000
 
-_FORM = """<!doctype html><html lang="LANG"><meta charset="utf-8">
+_STYLE = (
+    "body{font-family:sans-serif;max-width:30em;margin:20vh auto;padding:0 1em}"
+    ":root{color-scheme:light dark}"
+)
+# With this hash, the content security policy allows the style.
+STYLE_HASH = f"sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}"
+_FORM = f"""<!doctype html><html lang="LANG"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>langchain-swallow</title>
-<style>body{font-family:sans-serif;max-width:30em;margin:20vh auto;padding:0 1em}</style>
-<h1>TITLE</h1><p>ADVICE</p><form method="post" action="ACTION"><label>LABEL
+<style>{_STYLE}</style>
+<main><h1>TITLE</h1><p>ADVICE</p><form method="post" action="ACTION"><label>LABEL
 <input name="token" type="password" autocomplete="current-password" autofocus required></label>
-<button>OPEN</button></form><p role="alert">MESSAGE</p></html>"""
+<button>OPEN</button></form><p role="alert">MESSAGE</p></main></html>"""
 
 
 def login_form(action: str, message: str) -> str:

@@ -77,7 +77,7 @@ class Stopping:
         self, app: ASGIApp, *, begin: Callable[[], None], end_answers: Callable[[], None]
     ) -> None:
         self._app, self._begin, self._end_answers = app, begin, end_answers
-        self._tasks: dict[asyncio.Task[None], bool] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on; if it is cancelled, complete its response."""
@@ -93,12 +93,11 @@ class Stopping:
             state["ended"] = is_body and not message.get("more_body", False)
 
         task = asyncio.ensure_future(self._app(scope, receive, sending))
-        # A page's heartbeat lasts as long as the page is open.
-        self._tasks[task] = "/heartbeat/" in scope["path"]
+        self._tasks.add(task)
         try:
             await asyncio.wait({task})
         finally:
-            del self._tasks[task]
+            self._tasks.discard(task)
             if not task.done():
                 task.cancel()
         if not task.cancelled():
@@ -109,20 +108,15 @@ class Stopping:
     async def end(self, grace_s: float) -> None:
         """Refuse new requests, wait up to `grace_s` seconds for answers, then end them."""
         self._begin()
-        self._cancel(lambda is_endless: is_endless)
         await self._wait(grace_s)
         self._end_answers()
         await self._wait(_FINAL_EVENTS_S)
-        self._cancel(lambda _: True)
+        for task in list(self._tasks):
+            task.cancel()
 
     async def _wait(self, seconds: float) -> None:
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=seconds)
-
-    def _cancel(self, which: Callable[[bool], bool]) -> None:
-        for task, is_endless in list(self._tasks.items()):
-            if which(is_endless):
-                task.cancel()
 
 
 class _Server(uvicorn.Server):

@@ -11,16 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from langchain_core.chat_history import BaseChatMessageHistory
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from starlette.types import Scope
 
 from langchain_swallow._system.language import in_language
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
+from langchain_swallow.serving.conversations import Conversations, Owner
 from langchain_swallow.serving.identity import NOBODY, Person, requester
 from langchain_swallow.serving.refusals import BusyError, UnknownSessionError
 
 _MAX_MESSAGES = 40
-_MAX_TURNS = 100
+_DAY_S = 24 * 3600
 
 
 class History(BaseChatMessageHistory):
@@ -32,6 +33,10 @@ class History(BaseChatMessageHistory):
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Add messages; above 40, the oldest are removed."""
         self.messages = [*self.messages, *messages][-_MAX_MESSAGES:]
+
+    async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
+        """Add messages at once: in a thread, as by default, a cancelled answer may lose them."""
+        self.add_messages(messages)
 
     def take_back(self, question: str) -> None:
         """Remove the last question and its answer, if it is this question.
@@ -47,14 +52,6 @@ class History(BaseChatMessageHistory):
         self.messages = []
 
 
-@dataclass(slots=True)
-class Turn:
-    """A question and the part of its answer that was sent."""
-
-    question: str
-    answer: str = ""
-
-
 def _new_id() -> str:
     return secrets.token_urlsafe(24)
 
@@ -67,8 +64,7 @@ class Session:
         id: Its identifier for the client; 192 random bits.
         client: Name of the person, or address of the client, that it counts for.
         person: Who uses it, with their groups at the last request.
-        page: The open page that uses it, if any; closing the page deletes the session.
-        turns: Turns that can be rated, by the ids that were sent with the answers.
+        history: The messages that answers are made from.
         documents: Index of the documents that the user has uploaded for this session.
         files: Number of chunks of each file in `documents`, by name; without failed files.
         shared: Number of chunks of each file that this session has added to the shared documents.
@@ -80,7 +76,6 @@ class Session:
     client: str = ""
     person: Person = NOBODY
     history: History = field(default_factory=History)
-    turns: OrderedDict[str, Turn] = field(default_factory=OrderedDict)
     documents: SwallowFAISS | None = None
     files: dict[str, int] = field(default_factory=dict)
     shared: dict[str, int] = field(default_factory=dict)
@@ -89,7 +84,6 @@ class Session:
     # Only one answer at a time, so that a conversation is ordered.
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     used: float = field(default_factory=time.monotonic)
-    page: str = ""
     closed: bool = False
 
     @classmethod
@@ -98,18 +92,9 @@ class Session:
         client = scope.get("client")
         return cls(client=client[0] if client else "", person=requester(scope))
 
-    def new_turn(self, question: str) -> str:
-        """Start a turn and return its id, which is unique across restarts of the server."""
-        turn_id = secrets.token_hex(8)
-        self.turns[turn_id] = Turn(question)
-        while len(self.turns) > _MAX_TURNS:
-            self.turns.popitem(last=False)
-        return turn_id
-
     def clear(self) -> None:
-        """Start a new conversation: delete messages, turns and documents."""
+        """Delete messages and documents."""
         self.history.clear()
-        self.turns.clear()
         self.documents = None
         self.files.clear()
 
@@ -119,9 +104,14 @@ class Session:
         counted = (self.files, self.shared, self.pending)
         return sum(sum(list(chunks.values())) for chunks in counted)
 
-    def is_in_use(self) -> bool:
-        """Whether it has content or work that must not be lost."""
-        return bool(self.history.messages or self.files or self.uploading or self.lock.locked())
+    def is_in_use(self, *, is_kept: bool = False) -> bool:
+        """Whether it has content or work that must not be lost.
+
+        Args:
+            is_kept: Whether a file has its messages.
+        """
+        is_needed = bool(self.history.messages) and not is_kept
+        return bool(is_needed or self.files or self.uploading or self.lock.locked())
 
 
 class Sessions:
@@ -133,8 +123,11 @@ class Sessions:
         idle_s: Seconds after which an unused session may be deleted. Default: 24 hours.
         empty_s: Seconds after which an empty session may be deleted if there is no room. Default:
             60.
+        conversations: Keeps what was asked and answered; `None` keeps it in memory.
 
-    If there is no room, a new session is refused. Sessions in use are never deleted for it.
+    If there is no room, a new session is refused. Sessions in use are never deleted for it. A
+    session that was deleted for its age comes back, without its documents, if a file keeps its
+    conversation.
     """
 
     def __init__(
@@ -144,23 +137,41 @@ class Sessions:
         per_client: int | None = None,
         idle_s: float = 24 * 3600,
         empty_s: float = 60,
+        conversations: Conversations | None = None,
     ) -> None:
+        self.conversations = conversations or Conversations()
         self._max_sessions, self._idle_s, self._empty_s = max_sessions, idle_s, empty_s
         self._per_client = per_client or max(1, max_sessions // 4)
         # In order of last use, the least recently used first.
         self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._cleaned = time.monotonic()
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def create(self, client: str = "", person: Person = NOBODY) -> Session:
+    def create(self, client: str = "", person: Person = NOBODY, visitor: str = "") -> Session:
         """Create a session of a person; it counts for them, or for the client if they are unknown.
+
+        Args:
+            client: Address of the client.
+            person: Who creates it.
+            visitor: The browser, if the person has no name; see `Owner`.
 
         Raises:
             BusyError: This client (429) or the server (503) has reached its limit of sessions.
         """
-        client = person.name or client
-        self._drop(lambda s, age: age >= self._idle_s and not s.lock.locked())
+        if time.monotonic() - self._cleaned > _DAY_S:
+            self._cleaned = time.monotonic()
+            self.conversations.delete_unreachable()
+        session = Session(client=person.name or client, person=person)
+        self._admit(session)
+        self.conversations.add(session.id, Owner(person.name, "" if person.name else visitor))
+        return session
+
+    def _admit(self, session: Session) -> None:
+        """Add a session, if there is room for it."""
+        client = session.client
+        self._drop(self._is_idle)
         if self._count(client) >= self._per_client:
             self._drop(lambda s, age: s.client == client and self._is_abandoned(s, age))
         if self._count(client) >= self._per_client:
@@ -183,38 +194,43 @@ class Sessions:
                 status=503,
                 retry_after_s=60,
             )
-        session = Session(client=client, person=person)
         self._sessions[session.id] = session
-        return session
 
     def find(self, session_id: str, person: Person = NOBODY) -> Session:
         """Return the session with this id, for the person who sends the request.
 
         Raises:
             UnknownSessionError: The person has no such session, or it was deleted.
+            BusyError: It was deleted for its age, and there is no room for it to come back.
         """
+        self._drop(self._is_idle)
         session = self._sessions.get(session_id)
-        if (
-            session is None
-            or session.person.name != person.name
-            or time.monotonic() - session.used >= self._idle_s
-        ):
+        if session is None and self.conversations.is_durable:
+            session = self._restored(session_id, person)
+        if session is None or session.person.name != person.name:
             raise UnknownSessionError
         session.person = person
         session.used = time.monotonic()
         self._sessions.move_to_end(session_id)
         return session
 
-    def list_own(self, person: Person) -> list[Session]:
-        """Return the sessions of a person, the most recently used last."""
-        return [s for s in self._sessions.values() if s.person.name == person.name]
-
-    def find_for_page(self, page: str) -> Session | None:
-        """Return the session of an open page; `None` if it has none."""
-        return next((s for s in self._sessions.values() if s.page == page), None)
+    def _restored(self, session_id: str, person: Person) -> Session | None:
+        owner = self.conversations.owner(session_id)
+        if owner is None or owner.person != person.name:
+            return None
+        session = Session(id=session_id, client=person.name or owner.visitor, person=person)
+        for turn in self.conversations.turns(session_id):
+            said = [HumanMessage(turn.question), AIMessage(str(turn.answer.get("text", "")))]
+            session.history.add_messages(said)
+        self._admit(session)
+        return session
 
     def forget(self, session_id: str) -> None:
         """Delete a session with its conversation and documents."""
+        self._unload(session_id)
+        self.conversations.delete(session_id)
+
+    def _unload(self, session_id: str) -> None:
         session = self._sessions.pop(session_id, None)
         if session is not None:
             session.closed = True
@@ -231,16 +247,25 @@ class Sessions:
             session.shared.pop(name, None)
 
     def close(self) -> None:
-        """Delete all sessions."""
+        """Delete all sessions; a file keeps their conversations."""
         self._drop(lambda *_: True)
+        self.conversations.close()
 
     def _count(self, client: str) -> int:
         return sum(session.client == client for session in self._sessions.values())
 
     def _is_abandoned(self, session: Session, age_s: float) -> bool:
-        return age_s >= self._empty_s and not session.is_in_use()
+        is_kept = self.conversations.is_durable
+        return age_s >= self._empty_s and not session.is_in_use(is_kept=is_kept)
+
+    def _is_idle(self, session: Session, age_s: float) -> bool:
+        return age_s >= self._idle_s and not session.lock.locked()
 
     def _drop(self, unwanted: Callable[[Session, float], bool]) -> None:
         now = time.monotonic()
         for session in [s for s in self._sessions.values() if unwanted(s, now - s.used)]:
-            self.forget(session.id)
+            # Empty ones would fill the file.
+            if self.conversations.is_durable and session.history.messages:
+                self._unload(session.id)
+            else:
+                self.forget(session.id)

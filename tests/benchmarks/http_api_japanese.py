@@ -2,6 +2,7 @@
 
 JAPANESE = {
     # Responses
+    "The page": "ページの画像",
     "A field has a wrong value": "フィールドの値が正しくない",
     "A field has a wrong value, or the conversation exceeds the context window": (
         "フィールドの値が正しくないか、会話がコンテキスト長を超える"
@@ -49,9 +50,6 @@ JAPANESE = {
         "回答の中の引用と、引用した文字列。位置はチャンクのコードポイントで数える。"
     ),
     "The response to `POST /v1/chat/completions`.": "`POST /v1/chat/completions` のレスポンス。",
-    "A conversation, as it is kept: its latest messages, and its documents.": (
-        "保存されている会話。最近のメッセージと文書。"
-    ),
     "How much was deleted.": "削除した数。",
     "The vector of a text, with unit length.": "テキストのベクトル。長さは 1。",
     "The body of `POST /v1/embeddings`.": "`POST /v1/embeddings` の本文。",
@@ -77,14 +75,50 @@ JAPANESE = {
     "The error of a well-formed request.": "形は正しいリクエストのエラー。",
     "A question; without a session it has no history.": "質問。セッションがなければ履歴もない。",
     "Whether the server can answer.": "サーバーが回答できるか。",
-    "One of a person's sessions.": "ユーザーのセッションの一つ。",
     "Options of a stream.": "ストリームのオプション。",
     "A tool call of an earlier answer.": "前の回答のツール呼び出し。",
     "A cited document, and the span of the sentence in `content` that cites it.": (
         "引用された文書と、`content` の中で引用している文の範囲。"
     ),
     "Numbers of tokens.": "トークン数。",
+    "A conversation, as it is kept.": "保存されている会話。",
+    "A question of a session and its answer.": "セッションの質問と回答。",
+    "A name for a session.": "セッションの名前。",
+    "A rating of an answer.": "回答の評価。",
+    "One of a person's sessions in which questions were answered.": (
+        "ユーザーのセッションのうち、回答のあるものの一つ。"
+    ),
+    "The shared documents that a person may see.": "その人が見てよい、索引の文書。",
+    "The source of a citation.": "引用の出典。",
     # Fields
+    "its id in the session; empty without a session": "セッションでの ID。セッションがなければ空",
+    "the question, as it was sent": "送られた質問",
+    "seconds since 1970": "1970 年からの秒数",
+    "its rating; null without one": "評価。なければ null",
+    "the latest ones, from which answers are made": "回答に使う、最近のメッセージ",
+    "the latest 100": "最近の 100 個",
+    "names of files, at most 1,000": "ファイルの名前。1,000 個まで",
+    "file, headings and page, for people": "人が読むための、ファイル、見出し、ページ",
+    "file, headings and page": "ファイル、見出し、ページ",
+    "regenerate: replaces the session's last answer if it has the same question": (
+        "再生成。セッションの最後の質問と同じなら、その回答を置き換える"
+    ),
+    "as it was named, or its first question": "付けた名前、または最初の質問",
+    "seconds since its last answer": "最後の回答からの秒数",
+    "empty: its first question": "空なら最初の質問",
+    "name of the file": "ファイルの名前",
+    "of the citation; null if it is not cited": "引用の状態。引用されていなければ null",
+    "the passage": "チャンク",
+    "half-open spans of the text that are cited, in code points": (
+        "引用された範囲（開始以上、終了未満）。テキストのコードポイントで数える"
+    ),
+    "text of the document before the passage": "文書の、チャンクより前のテキスト",
+    "text of the document after the passage": "文書の、チャンクより後のテキスト",
+    "whether `image` has the page of the PDF": "PDF のページの画像が `image` にあるか",
+    "rectangles around the cited words on the image: left, top, width and height, as shares of its "
+    "width and height": (
+        "画像の中の、引用された語を囲む長方形。左、上、幅、高さを、画像の幅と高さに対する割合で表す"
+    ),
     "0 only": "0 だけ",
     "1 only": "1 だけ",
     "`user` or `assistant`": "`user` または `assistant`",
@@ -111,7 +145,6 @@ JAPANESE = {
         "回答の最大の長さ。前の思考は数えない。サーバーの上限を超えれば、上限になる"
     ),
     "only the model's own number": "モデルの次元数だけ",
-    "seconds since it was last used": "最後に使ってからの秒数",
     "server-sent events instead of JSON": "JSON の代わりに Server-Sent Events",
     "supported: the passage agrees with the sentence and has what the question names. quoted: the "
     "passage has the words, but they may not answer the question": (

@@ -43,7 +43,7 @@ def demo_folder():
 
 @pytest.fixture(scope="module", autouse=True)
 def _loops_that_libraries_leave():
-    """Close event loops that langchain-milvus, Gradio and Jupyter make to have one, and forget."""
+    """Close event loops that langchain-milvus and Jupyter make to have one, and forget."""
     made, new_event_loop = [], asyncio.new_event_loop
 
     def recorded():

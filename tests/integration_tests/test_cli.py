@@ -102,7 +102,7 @@ def test_sync_follows_a_folder(tmp_path):
 
 
 def test_serve_answers_until_it_is_interrupted(index, tmp_path):
-    pytest.importorskip("gradio", reason="gradio is not installed")
+    pytest.importorskip("fastapi", reason="fastapi is not installed")
     command = [sys.executable, "-m", "langchain_swallow.cli", "serve", "-i", str(index)]
     server = ServerProcess([*command, "--model", "demo", "--api"], "--port", tmp_path / "log")
     try:

@@ -1,12 +1,9 @@
-"""Whatever is sent to the page's endpoints, it is no path, no address and no other's file.
+"""Whatever is sent to the server, it is no path, no address and no other's file.
 
-The endpoints and functions are taken from the application itself: new ones are tried too.
+The routes are taken from the application itself: new ones are tried too.
 """
 
-import contextlib
 import itertools
-import json
-import secrets
 import socket
 from pathlib import Path
 from urllib.parse import quote
@@ -14,18 +11,15 @@ from urllib.parse import quote
 import httpx
 import pytest
 from langchain_core.language_models import FakeListChatModel
-from starlette.routing import Mount
 
 from langchain_swallow import JapaneseTextSplitter, SwallowFAISS
 from langchain_swallow.serving.assistant import Assistant
 from tests.support.embeddings import CharacterEmbeddings
-from tests.support.served import Served, page_of
-
-pytestmark = pytest.mark.filterwarnings("ignore")
+from tests.support.served import Served
 
 SECRET = "7c1f-秘密の合言葉-9ab2"
-NAMES = ("path", "url", "deep_link", "session_hash", "file", "page")
 METADATA = "http://169.254.169.254/latest/meta-data/"
+PARAMETERS = ("path", "url", "file", "page", "q", "session", "name", "shared", "token")
 
 
 @pytest.fixture(scope="module")
@@ -35,34 +29,29 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def served(folder):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(folder / "gradio"))
-        patch.setenv("HOME", str(folder))
-        store = SwallowFAISS.from_texts(
-            ["会議室は3階にある。"], CharacterEmbeddings(), [{"source": "a.md", "headings": "会議"}]
-        )
-        llm = FakeListChatModel(responses=["3階 [1]"])
-        assistant = Assistant(
-            llm,
-            store,
-            splitter=JapaneseTextSplitter(100),
-            shared_uploads=True,
-            feedback=folder / "feedback.jsonl",
-        )
-        made = Served(assistant)
-        yield made
-        made.close()
+    store = SwallowFAISS.from_texts(
+        ["会議室は3階にある。"], CharacterEmbeddings(), [{"source": "a.md", "headings": "会議"}]
+    )
+    assistant = Assistant(
+        FakeListChatModel(responses=["3階 [1]"]),
+        store,
+        splitter=JapaneseTextSplitter(100),
+        feedback=folder / "feedback.jsonl",
+        conversations=folder / "conversations.db",
+    )
+    made = Served(assistant)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")
 def secret_files(folder):
-    """Files that no browser was given: elsewhere, beside the program, and another's upload."""
-    elsewhere = folder / "home" / "secret.txt"
-    upload = folder / "gradio" / ("a" * 64) / "upload.txt"
-    for file in (elsewhere, upload):
-        file.parent.mkdir(parents=True)
+    """Files that no browser was given: elsewhere, and beside the server's own."""
+    files = [folder / "home" / "secret.txt", folder / "secret.jsonl"]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(SECRET, encoding="utf-8")
-    return [elsewhere, upload]
+    return files
 
 
 @pytest.fixture
@@ -92,130 +81,37 @@ def targets(secret_files):
     return [
         *absolute,
         *(f"file://{path}" for path in absolute),
-        str(Path("..") / ".." / absolute[0].lstrip("/")),
+        "../" * 9 + absolute[0].lstrip("/"),
+        str(Path("..") / ".." / absolute[1].lstrip("/")),
+        "..\\..\\secret.jsonl",
+        "../page/routes.py",
         "/proc/self/environ",
         "/etc/passwd",
         "http://127.0.0.1:9/canary.txt",
-        "http://localhost:9/canary.txt",
         METADATA,
         "data:text/plain;base64,c2VjcmV0",
     ]
 
 
 def file_values(target):
-    """Values in which Gradio, of this version or another, may see a file."""
-    meta = {"_type": "gradio.FileData"}
-    file = {"path": target, "meta": meta, "orig_name": "a.txt"}
-    yield target
-    yield file
-    yield {**file, "url": target, "is_stream": True}
-    yield {"path": target, "url": None, "size": 1, "mime_type": "text/plain", "is_stream": False}
-    yield {"url": target, "meta": meta}
-    yield {"name": target, "is_file": True, "data": None, "orig_name": "a.txt"}
-    yield [file]
-    yield {"files": [file], "text": "x"}
-    yield {"value": file, "__type__": "update", "path": target}
-    yield {"video": file, "subtitles": file}
-    yield [{"role": "user", "content": [{"type": "file", "file": file}], "metadata": None}]
-    yield [{"role": "user", "content": {"path": target, "meta": meta}}]
-    yield [{"role": "assistant", "content": {"component": "file", "value": target, "props": {}}}]
-    yield [[{"file": file}, None]]
+    """Values in which a library, of this version or another, may see a file."""
+    file = {"path": target, "url": target, "name": target, "orig_name": "a.txt"}
+    yield from (target, file, [file], {"files": [file]}, [target])
 
 
-def assert_nothing_given(folder, connections, served):
-    assert connections == []
-    copies = [
-        file
-        for file in folder.rglob("*")
-        if file.is_file() and SECRET.encode() in file.read_bytes()
-    ]
-    assert {file.name for file in copies} == {"secret.txt", "upload.txt"}
-    assert len(copies) == 2
-    assert len(served.assistant.store) == 1
-    assert all(s.documents is None for s in served.assistant.sessions._sessions.values())
-
-
-def is_given(answer):
-    return SECRET in answer.text or "root:" in answer.text or "SWALLOW" in answer.text
-
-
-def test_no_function_takes_a_file(served, folder, secret_files, connections):
-    functions = page_of(served).get_blocks().fns
-    assert len(functions) > 10
-    refused = 0
-    # Another target each time: all of them come to all shapes and positions.
-    around = itertools.cycle(targets(secret_files))
-    with httpx.Client(base_url=served.url, timeout=30) as http:
-        http.get("/")
-        for number, function in functions.items():
-            for position in range(len(function.inputs) + 1):
-                shapes = range(len(list(file_values(""))))
-                for shape, target in zip(
-                    shapes, itertools.islice(around, len(shapes)), strict=True
-                ):
-                    value = list(file_values(target))[shape]
-                    data = ["", "", "質問応答", "", 4, 16, 0][: len(function.inputs)]
-                    data += [""] * (len(function.inputs) - len(data))
-                    body = {
-                        "data": data,
-                        "fn_index": number,
-                        "session_hash": secrets.token_hex(6),
-                        "event_data": None,
-                    }
-                    if position < len(data):
-                        data[position] = value
-                    else:
-                        body["event_data"] = {"index": 0, "value": value, "path": target}
-                    got = http.post("/gradio_api/queue/join", json=body)
-                    assert got.status_code in (200, 422)
-                    assert not is_given(got)
-                    refused += got.status_code == 422
-                    if got.status_code == 200:
-                        asked = {"session_hash": body["session_hash"]}
-                        events = http.get("/gradio_api/queue/data", params=asked)
-                        assert not is_given(events)
-    assert refused > 500
-    assert_nothing_given(folder, connections, served)
-
-
-def test_no_path_gives_a_file(served, folder, secret_files, connections):
-    """Every path of Gradio's, with paths and addresses where it has parameters."""
-    routes = sorted(set(endpoints(page_of(served))))
-    # As many as Gradio has: a walk that finds none would try none.
-    assert len(routes) > 60
-    passed = set()
-    with httpx.Client(base_url=served.url, timeout=30) as http:
-        http.get("/")
-        around = itertools.cycle(targets(secret_files))
-        every = [(*route, next(around)) for route in routes for _ in range(4)]
-        for path, method, target in every:
-            for filled in {fill(path, target), fill(path, quote(target, safe=""))}:
-                address = httpx.URL(served.url).copy_with(raw_path=filled.encode())
-                asked = dict.fromkeys(
-                    ("path", "url", "deep_link", "session_hash", "file", "page"), target
-                )
-                for options in requests_with(target) if method == "POST" else [{}]:
-                    with http.stream(method, address.copy_merge_params(asked), **options) as got:
-                        if got.headers.get("content-type", "").startswith("text/event-stream"):
-                            continue
-                        got.read()
-                        assert got.status_code < 500, (path, method, target)
-                        assert not is_given(got), (path, method, target)
-                        if got.status_code == 200:
-                            passed.add(path)
-    assert_nothing_given(folder, connections, served)
-    # What the page needs, and nothing else of Gradio's.
-    gradio = {path for path in passed if path.startswith("/gradio_api")}
-    assert gradio <= {"/gradio_api/app_id", "/gradio_api/cancel", "/gradio_api/reset"}
-    # The last of these is ours.
-    assert passed - gradio <= {"/", "/theme.css", "/favicon.ico", "/openapi.json"}
+def application(served):
+    """The application with the routes, behind what guards and records its requests."""
+    app = served.app
+    while not hasattr(app, "routes"):
+        app = app._app
+    return app
 
 
 def endpoints(app):
     """Paths and methods of an application, those of its routers and mounts too."""
     for route in app.routes:
-        inner = getattr(route, "original_router", None) or route
-        if hasattr(route, "path") and not isinstance(route, Mount):
+        inner = getattr(route, "original_router", None) or getattr(route, "app", None)
+        if hasattr(route, "path") and not hasattr(inner, "routes"):
             for method in getattr(route, "methods", None) or ["GET"]:
                 yield route.path, method
         else:
@@ -227,79 +123,132 @@ def fill(path, target):
     return parts[0] + "".join(target + part.split("}", 1)[1] for part in parts[1:])
 
 
-def requests_with(target):
-    file = {"path": target, "url": target, "meta": {"_type": "gradio.FileData"}}
-    body = {
-        "data": [file],
-        "fn_index": 0,
-        "session_hash": "abc",
-        "event_id": "abc",
-        "component_id": 1,
-        "fn_name": "preprocess",
+def bodies(session, target):
+    """Requests' bodies: right ones in which one value after another is a path."""
+    right = {
+        "question": "会議室は何階ですか。",
+        "session": session,
+        "preset": "質問応答",
+        "system_prompt": "",
+        "title": "名前",
+        "reason": "",
+        "good": True,
+        "model": "swallow-rag",
+        "messages": [{"role": "user", "content": "何？"}],
+        "input": "何？",
     }
-    yield {"json": body}
-    yield {"json": {**body, "data": file, "fn_index": 1}}
-    yield {"files": {"files": ("../../a.html", b"<script>"), "video": ("a.mp4", b"x")}}
+    names = {
+        ("question", "session", "preset", "system_prompt"),
+        ("title",),
+        ("good", "reason"),
+        ("model", "messages"),
+        ("model", "input"),
+    }
+    for fields in sorted(names):
+        for name in fields:
+            for value in file_values(target):
+                yield {"json": {**{field: right[field] for field in fields}, name: value}}
+    yield {"files": {"files": (target, b"<script>")}}
+    yield {"files": {"files": ("a.md", f"[a]({target}) ![b]({target})".encode())}}
     yield {"content": b"\xff", "headers": {"content-type": "application/json"}}
 
 
-def test_another_browser_with_the_same_hash_hears_nothing(served):
-    """A session hash is made up by the browser: who knows one may not listen with it."""
-    functions = page_of(served).get_blocks().fns
-    asking = next(n for n, f in functions.items() if f.name == "ask")
+def is_given(got):
+    shown = got.content.decode("utf-8", "replace")
+    # The names of secrets are sent back in errors; their contents must not be.
+    return any(part in shown for part in (SECRET, "root:x:", "HOME=", "def add_page"))
+
+
+def test_no_route_gives_a_file(served, folder, secret_files, connections):
+    """Every route of the application, with paths and addresses where it has parameters."""
+    routes = sorted(set(endpoints(application(served))))
+    # As many as there are: a walk that finds none would try none.
+    assert len(routes) >= 25
+    assert ("/static/{name}", "GET") in routes
+    served_files = set()
+    with httpx.Client(base_url=served.url, timeout=30) as http:
+        http.get("/")
+        session = http.post("/v1/sessions").json()["session"]
+        known = {"session": session, "answer": "0" * 16, "number": "1"}
+        for (path, method), target in itertools.product(routes, targets(secret_files)):
+            # All parts a path; and the right ones but for the last, written in both ways.
+            filled = {fill(path, target), fill(path, quote(target, safe=""))}
+            for name, value in known.items():
+                partly = path.replace(f"{{{name}}}", value)
+                filled |= {fill(partly, quote(target, safe=""))}
+            for one in sorted(filled):
+                raw = one.encode("ascii", "ignore")
+                if not raw.startswith(b"/"):
+                    continue
+                address = httpx.URL(served.url).copy_with(raw_path=raw)
+                address = address.copy_merge_params(dict.fromkeys(PARAMETERS, target))
+                got = http.request(method, address)
+                assert got.status_code < 500, (path, method, target)
+                assert not is_given(got), (path, method, target)
+                if got.status_code == 200 and path == "/static/{name}":
+                    served_files.add(one)
+    assert_nothing_given(folder, connections, served)
+    assert served_files == set()
+
+
+def test_no_body_gives_a_file(served, folder, secret_files, connections):
+    """Every route that takes a body; what was made of it is read back."""
+    routes = [
+        (p, m) for p, m in sorted(set(endpoints(application(served)))) if m in ("POST", "PATCH")
+    ]
+    assert len(routes) >= 7
+    # All targets come to all fields and shapes.
+    around = itertools.cycle(targets(secret_files))
+    accepted = set()
+    with httpx.Client(base_url=served.url, timeout=30) as http:
+        http.get("/")
+        session = http.post("/v1/sessions").json()["session"]
+        asked = {"question": "会議室は何階ですか。", "session": session}
+        answer = http.post("/v1/answers", json=asked).json()["answer_id"]
+        for path, method in routes:
+            filled = path.replace("{session}", session).replace("{answer}", answer)
+            count = len(list(bodies(session, "")))
+            for number in range(count):
+                body = list(bodies(session, next(around)))[number]
+                got = http.request(method, filled, **body)
+                assert got.status_code < 500, (path, body)
+                assert not is_given(got), (path, body)
+                if got.status_code < 300:
+                    accepted.add(path)
+        for shown in (f"/v1/sessions/{session}", "/v1/sessions", "/v1/documents"):
+            assert not is_given(http.get(shown))
+    assert {"/v1/answers", "/v1/sessions/{session}"} <= accepted
+    assert_nothing_given(folder, connections, served)
+
+
+def assert_nothing_given(folder, connections, served):
+    assert connections == []
+    copies = [
+        file.name
+        for file in folder.rglob("*")
+        if file.is_file() and SECRET.encode() in file.read_bytes()
+    ]
+    assert sorted(copies) == ["secret.jsonl", "secret.txt"]
+    assert len(served.assistant.store) == 1
+
+
+def test_another_browser_does_not_list_or_open_a_conversation(served):
     with httpx.Client(base_url=served.url) as one, httpx.Client(base_url=served.url) as other:
         for http in (one, other):
             http.get("/")
-        data = ["会議室は何階ですか。", "", "質問応答", "", 4, 16, 0]
-        body = {"data": data, "fn_index": asking, "session_hash": "samehash"}
-        assert one.post("/gradio_api/queue/join", json=body).status_code == 200
-        asked = {"session_hash": "samehash"}
-        assert "process_completed" not in heard(other, asked)
-        assert "process_completed" in heard(one, asked)
-
-
-def heard(http, asked):
-    """What a listener gets, also of a stream that breaks off."""
-    text = []
-    with (
-        contextlib.suppress(httpx.RemoteProtocolError),
-        http.stream("GET", "/gradio_api/queue/data", params=asked) as got,
-    ):
-        text.extend(got.iter_text())
-    return "".join(text)
-
-
-def test_gradio_itself_refuses_too(served, secret_files):
-    """The door is not the only thing in the way: a mounted page must count as launched."""
-    from gradio import processing_utils
-    from gradio.context import LocalContext
-    from gradio.exceptions import InvalidPathError
-
-    blocks = page_of(served).get_blocks()
-    reset = LocalContext.blocks.set(blocks)
-    try:
-        with pytest.raises(InvalidPathError):
-            processing_utils._check_allowed(secret_files[0], check_in_upload_folder=True)
-    finally:
-        LocalContext.blocks.reset(reset)
-
-
-def test_an_event_of_the_page_still_works(served):
-    functions = page_of(served).get_blocks().fns
-    asking = next(n for n, f in functions.items() if f.name == "ask")
-    with httpx.Client(base_url=served.url) as http:
-        data = ["会議室は何階ですか。", "", "質問応答", "", 4, 16, 0]
-        body = {"data": data, "fn_index": asking, "session_hash": "works"}
-        assert http.post("/gradio_api/queue/join", json=body).status_code == 200
-        events = http.get("/gradio_api/queue/data", params={"session_hash": "works"}).text
-    last = [json.loads(line[5:]) for line in events.splitlines() if "process_completed" in line]
-    assert last[-1]["success"]
-
-
-def test_a_stream_of_a_session_that_the_server_does_not_have_ends(served, caplog):
-    """As of a page that was open over a restart: told, without a broken answer or a traceback."""
-    with httpx.Client(base_url=served.url) as http:
-        events = http.get("/gradio_api/queue/data", params={"session_hash": "gone"}).text
-        assert http.get("/").status_code == 200
-    assert json.loads(events.removeprefix("data:"))["session_not_found"]
-    assert not caplog.records
+        session = one.post("/v1/sessions").json()["session"]
+        one.post("/v1/answers", json={"question": "会議室は何階ですか。", "session": session})
+        assert session in {row["session"] for row in one.get("/v1/sessions").json()}
+        assert session not in {row["session"] for row in other.get("/v1/sessions").json()}
+        (cookie,) = one.cookies.jar
+        assert cookie.has_nonstandard_attr("HttpOnly")
+        assert cookie.get_nonstandard_attr("SameSite") == "lax"
+        # What is kept of the cookie does not make one.
+        assert (
+            cookie.value.encode()
+            not in Path(
+                served.assistant.sessions.conversations._database.execute(
+                    "PRAGMA database_list"
+                ).fetchone()[2]
+            ).read_bytes()
+        )

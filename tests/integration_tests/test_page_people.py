@@ -1,8 +1,7 @@
-"""The page of a server that knows its people, asked over its own endpoints."""
+"""What the page of a server that knows its people shows each of them, as its requests do."""
 
 import contextlib
-import re
-import secrets
+import json
 
 import httpx
 import pytest
@@ -13,9 +12,7 @@ from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.identity import Person
 from langchain_swallow.serving.people import People, add_person, remove_person
 from tests.support.embeddings import CharacterEmbeddings
-from tests.support.served import page_of, serving
-
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+from tests.support.served import serving
 
 TEXTS = {
     "人事": "給与表は秘密の引き出し。",
@@ -45,52 +42,47 @@ def browser(served, name):
     return contextlib.closing(http)
 
 
-def event(http, served, function, data=(), session_hash=None):
-    """All that the page receives of an event."""
-    functions = page_of(served).get_blocks().fns
-    number = next(n for n, f in functions.items() if f.name == function)
-    session_hash = session_hash or secrets.token_hex(6)
-    body = {"data": list(data), "fn_index": number, "session_hash": session_hash}
-    body["event_data"] = {"index": 1, "value": ""}
-    assert http.post("/gradio_api/queue/join", json=body).status_code == 200
-    return http.get("/gradio_api/queue/data", params={"session_hash": session_hash}).text
-
-
-def asking(question, session=""):
-    return [question, session, "質問応答", "", 4, 16, 0]
-
-
-def session_id(answered):
-    return re.findall(r'session\\": \\"([^"\\]+)', answered)[0]
+def ask(http, question, session=None):
+    """The session, and the answer's events, as the page receives them."""
+    session = session or http.post("/v1/sessions").json()["session"]
+    body = {"question": question, "session": session, "stream": True}
+    got = http.post("/v1/answers", json=body)
+    return session, got
 
 
 @pytest.mark.parametrize("name", ["人事", "役員", "営業"])
 def test_each_person_is_shown_their_documents(served, name):
     with browser(served, name) as http:
-        page = http.get("/").text
-        suggested, picked = event(http, served, "suggest"), event(http, served, "picked")
-        answered = event(http, served, "ask", asking("秘密は何ですか"))
-    # What is cited is marked.
-    answered = re.sub("</?mark[^>]*>", "", answered)
+        page, suggested = http.get("/").text, http.get("/v1/suggestions").text
+        listed = http.get("/v1/documents").json()
+        session, answered = ask(http, "秘密は何ですか")
+        kept = http.get(f"/v1/sessions/{session}").text
+        answer = json.loads(answered.text.split("event: answer\ndata: ")[1])
+        sources = "".join(
+            http.get(f"/v1/sessions/{session}/answers/{answer['answer_id']}/sources/{n}").text
+            for n in (1, 2, 3)
+        )
     for group in {"人事", "役員"} - {name}:
-        for seen in (page, suggested, picked, answered):
+        for seen in (page, suggested, str(listed), answered.text, kept, sources):
             assert TEXTS[group] not in seen
             assert f"{group}の章" not in seen
     own = f"{name}の「{name}の章」には何が書かれていますか。"
-    assert (own in suggested, own in picked) == (name in TEXTS, name in TEXTS)
-    assert {text for text in TEXTS.values() if text in answered} == {
-        TEXTS[group] for group in (name, "*") if group in TEXTS
-    }
+    assert (own in suggested) == (name in TEXTS)
+    visible = {group for group in (name, "*") if group in TEXTS}
+    for seen in (answered.text, kept, sources):
+        assert {text for text in TEXTS.values() if text in seen} == {TEXTS[g] for g in visible}
+    assert listed == {"names": sorted(f"{g}.md" for g in visible), "total": len(visible)}
 
 
 def test_a_page_of_one_person_is_not_continued_by_another(served):
     with browser(served, "人事") as http:
-        session = session_id(event(http, served, "ask", asking("秘密は何ですか"), "same1"))
-        again = event(http, served, "ask", asking("続けて", session), "same1")
-        assert session_id(again) == session
+        session, _ = ask(http, "秘密は何ですか")
+        assert ask(http, "続けて", session)[1].status_code == 200
     with browser(served, "役員") as http:
-        for body in (asking("続けて", session), asking("続けて")):
-            assert session_id(event(http, served, "ask", body, "same1")) != session
+        assert ask(http, "続けて", session)[1].status_code == 404
+        assert session not in http.get("/v1/sessions").text
+        for method in ("GET", "DELETE"):
+            assert http.request(method, f"/v1/sessions/{session}").status_code == 404
     found = served.assistant.sessions.find(session, Person("人事"))
     assert [m.text for m in found.history.messages][::2] == ["秘密は何ですか", "続けて"]
 

@@ -6,7 +6,6 @@ import threading
 import time
 
 import uvicorn
-from starlette.routing import Mount
 
 from langchain_swallow.serving.app import create_app
 
@@ -45,9 +44,3 @@ def serving(assistant, **options):
         yield served
     finally:
         served.close()
-
-
-def page_of(served):
-    """Gradio's application behind its door."""
-    (mount,) = (r for r in served.app._app._app.routes if isinstance(r, Mount))
-    return mount.app._app

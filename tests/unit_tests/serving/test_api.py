@@ -4,7 +4,9 @@ import asyncio
 import json
 import re
 import sqlite3
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -22,6 +24,7 @@ from langchain_swallow.serving.api import create_api
 from langchain_swallow.serving.api_models import AnswerBody
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.guard import Guard
+from langchain_swallow.serving.ratings import rate
 from langchain_swallow.serving.refusals import (
     BusyError,
     UnknownAnswerError,
@@ -106,6 +109,24 @@ async def test_an_answer_that_goes_on_is_taken_back_when_it_has_ended():
     await second
     said = [message.text for message in session_of(made).history.messages]
     assert said == ["会議室は何階ですか。", "四"]
+
+
+async def test_what_was_sent_before_the_client_left_is_kept_though_no_thread_is_free():
+    made = assistant("一 二 三", sleep=0.05)
+    session = made.sessions.create()
+    pieces = made.answer(session, "会議室は何階ですか。", answer_id="1")
+    while not (await anext(pieces)).text:
+        pass
+    leave, loop = threading.Event(), asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    blocked = loop.run_in_executor(None, leave.wait)
+    try:
+        await asyncio.wait_for(pieces.aclose(), 5)
+        assert [message.type for message in session.history.messages] == ["human", "ai"]
+        assert [turn.id for turn in made.sessions.conversations.turns(session.id)] == ["1"]
+    finally:
+        leave.set()
+        await blocked
 
 
 async def test_answers_of_a_session_wait_for_each_other():
@@ -280,26 +301,31 @@ async def test_long_files_are_refused(tmp_path, limits, said):
     assert session_of(made).files == {}
 
 
-def test_ratings_are_kept(tmp_path):
+async def test_ratings_are_kept(tmp_path):
     file = tmp_path / "評価" / "feedback.jsonl"
     made = assistant(feedback=file)
     assert made.takes_ratings
     session = session_of(made)
-    for question, answer, good in (("何階？", "3階", True), ("いくら？", "500円", False)):
-        turn = session.new_turn(question)
-        session.turns[turn].answer = answer
-        made.rate(session, turn, good=good)
+    for question, good, reason in (("何階？", True, ""), ("いくら？", False, "古い。")):
+        pieces = made.answer(session, question, answer_id=f"{question}1")
+        assert [piece async for piece in pieces]
+        rate(made, session, f"{question}1", good=good, reason=reason)
     text = file.read_text(encoding="utf-8")
     rows = [json.loads(line) for line in text.splitlines()]
-    assert [(row["question"], row["answer"], row["good"]) for row in rows] == [
-        ("何階？", "3階", True),
-        ("いくら？", "500円", False),
+    assert [(row["question"], row["good"], row.get("reason")) for row in rows] == [
+        ("何階？", True, None),
+        ("いくら？", False, "古い。"),
     ]
+    assert all(row["answer"].startswith("3階 [") for row in rows)
     # Who has a session's id may use the session.
     assert session.id not in text
     with pytest.raises(UnknownAnswerError):
-        made.rate(session_of(made, "乙"), turn, good=True)
-    assert not assistant().takes_ratings
+        rate(made, session_of(made, "乙"), "何階？1", good=True)
+    without = assistant()
+    async for _ in without.answer(session_of(without), "何階？", answer_id="1"):
+        pass
+    with pytest.raises(PermissionError, match="--feedback"):
+        rate(without, session_of(without), "1", good=True)
 
 
 # API
@@ -331,14 +357,19 @@ async def test_an_answer_as_json():
             "/readyz",
             "/v1/answers",
             "/v1/chat/completions",
+            "/v1/documents",
             "/v1/embeddings",
             "/v1/models",
             "/v1/models/{model}",
             "/v1/feedback",
             "/v1/sessions",
             "/v1/sessions/{session}",
+            "/v1/sessions/{session}/answers/{answer}/rating",
+            "/v1/sessions/{session}/answers/{answer}/sources/{number}",
+            "/v1/sessions/{session}/answers/{answer}/sources/{number}/image",
             "/v1/sessions/{session}/documents",
             "/v1/sessions/{session}/documents/{name}",
+            "/v1/suggestions",
         }
         assert (await http.get("/docs")).status_code == 404
 

@@ -339,16 +339,18 @@ async def test_people_read_and_delete_what_is_theirs(people, tmp_path):
             got = await http.post("/v1/sessions", headers=bearer(token))
             mine[name] = got.json()["session"]
             body = {"question": f"{name}の質問", "session": mine[name]}
-            await http.post("/v1/answers", json=body, headers=bearer(token))
-            session = assistant.sessions.find(mine[name], Person(name))
-            assistant.rate(session, session.new_turn(f"{name}の\u2028質問"), good=True)
+            body["question"] = f"{name}の\u2028質問"
+            answer = (await http.post("/v1/answers", json=body, headers=bearer(token))).json()
+            path = f"/v1/sessions/{mine[name]}/answers/{answer['answer_id']}/rating"
+            got = await http.post(path, json={"good": True}, headers=bearer(token))
+            assert got.status_code == 204
 
         sato, suzuki = bearer(tokens["sato"]), bearer(tokens["suzuki"])
         [listed] = (await http.get("/v1/sessions", headers=sato)).json()
         assert (listed["session"], listed["questions"]) == (mine["sato"], 1)
         path = f"/v1/sessions/{mine['sato']}"
         exported = (await http.get(path, headers=sato)).json()
-        assert exported["messages"][0] == {"role": "user", "content": "satoの質問"}
+        assert exported["messages"][0] == {"role": "user", "content": "satoの\u2028質問"}
         assert exported["messages"][1]["role"] == "assistant"
         [rated] = (await http.get("/v1/feedback", headers=sato)).json()
         assert rated["question"] == "satoの\u2028質問"
