@@ -33,6 +33,10 @@ JAPANESE = {
     ),
     "{} was not read. {}": "{} は読めませんでした。{}",
     "{} cannot be read: {}.": "{} は読めません: {}",
+    "Page {} cannot be rendered.": "{} ページの画像を作れません。",
+    "Page {} cannot be rendered: its process sent another size.": (
+        "{} ページの画像を作れません。処理が別の大きさを返しました。"
+    ),
     "{} is nested too deep. Save the file alone.": (
         "{} は入れ子が深すぎます。このファイルだけを保存してください。"
     ),
