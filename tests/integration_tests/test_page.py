@@ -258,7 +258,7 @@ def test_a_token_lets_in_and_logging_out_ends_it(llm, store, visit):
             got = httpx.request(method, served.url + path, json={"question": "?"})
             assert got.status_code == 401, path
         ask(page, QUESTION)
-        assert page.locator("#conversations .title").count() == 1
+        page.locator("#conversations .title").wait_for()
         page.once("dialog", lambda dialog: dialog.accept())
         page.get_by_role("button", name="ログアウト").click()
         page.fill("input[name=token]", "ひみつ")

@@ -118,7 +118,8 @@ def test_conversations_are_named_searched_exported_and_deleted(visit):
         for question in ("会議室は何階ですか。", "食堂のカレーはいくらですか。"):
             ask(page, question)
             page.click("#new")
-        assert titles(page) == ["食堂のカレーはいくらですか。", "会議室は何階ですか。"]
+        asked = ["食堂のカレーはいくらですか。", "会議室は何階ですか。"]
+        wait(lambda: titles(page) == asked, page=page)
         choose(page, "会議室は", "名前を変更")
         page.get_by_label("会話の名前").fill("<b>部屋</b>")
         page.keyboard.press("Enter")
