@@ -54,11 +54,14 @@ def newest(folder):
 
 def test_each_of_20_backups_is_one_of_the_written_states(writer, tmp_path):
     states = []
-    for number in range(20):
-        back_up(tmp_path / "索引", tmp_path / str(number))
-        states.append(newest(tmp_path / str(number)))
+    deadline = time.monotonic() + 120
+    # On a busy machine, several backups may be of one state.
+    while len(states) < 20 or len(set(states)) <= 10:
+        assert time.monotonic() < deadline
+        folder = tmp_path / str(len(states))
+        back_up(tmp_path / "索引", folder)
+        states.append(newest(folder))
     assert states == sorted(states)
-    assert len(set(states)) > 10
     assert writer.poll() is None
     # After a restore between two changes, the writer goes on from the restored state, whose oldest
     # text it had deleted.

@@ -57,7 +57,7 @@ def test_mt_bench_with_the_demo_model_as_its_own_judge(tmp_path):
     assert scores["unreadable"] < 16
     assert 0.1 <= scores["rows"][0]["average"] <= 1
     page = (tmp_path / "report.html").read_text("utf-8")
-    assert "自分の回答を自分で採点しているので、点数に意味はない。" in page
+    assert "The model rates its own answers, so the scores mean nothing." in page
     before = (tmp_path / "run.jsonl").read_bytes()
     assert "0 answers to make" in run(*command).stderr
     assert (tmp_path / "run.jsonl").read_bytes() == before
@@ -88,8 +88,8 @@ def test_rag_on_the_example_questions(index, tmp_path):
 
     two = ["-k", 2, "--limit", 6, "--against", tmp_path / "a", "-o", tmp_path / "b"]
     against = run(*command, *two)
-    assert "差（同じ質問どうし）" in against.stdout
-    assert "回答までの時間" in against.stdout
+    assert "Difference (paired by question)" in against.stdout
+    assert "time to answer" in against.stdout
 
 
 def test_a_sweep_over_chunks_and_passages(demo_folder, tmp_path):
