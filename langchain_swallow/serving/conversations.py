@@ -45,6 +45,11 @@ CREATE TABLE turns(
 CREATE INDEX places ON turns(conversation, number);
 """
 
+_TITLE = (
+    "iif(c.title = '', coalesce((SELECT question FROM turns WHERE conversation = c.id "
+    "ORDER BY number LIMIT 1), ''), c.title)"
+)
+
 
 class Owner(NamedTuple):
     """Who a conversation is listed for: a person, or where people are not known, a browser."""
@@ -139,11 +144,7 @@ class Conversations:
 
     def title(self, conversation: str) -> str:
         """Return the title of a conversation."""
-        rows = self._read(
-            "SELECT iif(title = '', coalesce((SELECT question FROM turns WHERE conversation = c.id "
-            "ORDER BY number LIMIT 1), ''), title) FROM conversations c WHERE id = ?",
-            conversation,
-        )
+        rows = self._read(f"SELECT {_TITLE} FROM conversations c WHERE id = ?", conversation)
         return str(rows[0][0]) if rows else ""
 
     def rename(self, conversation: str, title: str) -> None:
@@ -186,17 +187,18 @@ class Conversations:
             words: Text that their title, questions or answers must have; empty admits all.
         """
         found = (
-            "SELECT id, title, used FROM conversations c WHERE person = ? AND visitor = ? "
-            "AND EXISTS (SELECT 1 FROM turns WHERE conversation = c.id) "
-            "ORDER BY used DESC LIMIT ?"
+            f"SELECT c.id, {_TITLE}, c.title, c.used, count(*), max(instr(t.words, ?)) "
+            "FROM conversations c JOIN turns t ON t.conversation = c.id "
+            "WHERE c.person = ? AND c.visitor = ? GROUP BY c.id ORDER BY c.used DESC LIMIT ?"
         )
-        summaries = []
-        for name, title, used in self._read(found, *owner, _MAX_LISTED):
-            counts = "SELECT count(*), max(instr(words, ?)) FROM turns WHERE conversation = ?"
-            ((questions, place),) = self._read(counts, _searchable(words), name)
-            if place or _searchable(words) in _searchable(title):
-                summaries.append(Summary(name, self.title(name), used, questions))
-        return summaries
+        sought = _searchable(words)
+        return [
+            Summary(name, shown, used, questions)
+            for name, shown, given, used, questions, place in self._read(
+                found, sought, *owner, _MAX_LISTED
+            )
+            if place or sought in _searchable(given)
+        ]
 
     def keep(self, conversation: str, turn: Turn) -> None:
         """Add a turn; nothing happens if the conversation was deleted meanwhile.
