@@ -116,12 +116,12 @@ class _PageText:
         import pypdfium2.raw as pdfium
 
         self._textpage = textpage
-        self._text = ""
-        self._numbers: list[int] = []
-        for number in range(textpage.count_chars()):
-            plain = _plain(chr(pdfium.FPDFText_GetUnicode(textpage.raw, number)))
-            self._text += plain
-            self._numbers += [number] * len(plain)
+        plain = [
+            _plain(chr(pdfium.FPDFText_GetUnicode(textpage.raw, number)))
+            for number in range(textpage.count_chars())
+        ]
+        self._text = "".join(plain)
+        self._numbers = [number for number, text in enumerate(plain) for _ in text]
 
     def find(self, text: str, start: int, end: int) -> Iterator[int]:
         """Yield the numbers of the characters of `text[start:end]`; of its lines, if it is cut."""

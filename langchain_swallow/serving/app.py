@@ -13,9 +13,10 @@ from langchain_swallow.serving.access_log import access_row
 from langchain_swallow.serving.api import create_api
 from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.forms import largest_form
-from langchain_swallow.serving.guard import Guard, is_loopback
+from langchain_swallow.serving.guard import Guard
 from langchain_swallow.serving.json_lines import JsonLines
 from langchain_swallow.serving.oidc import Oidc
+from langchain_swallow.serving.origins import is_loopback
 from langchain_swallow.serving.page.routes import add_page
 from langchain_swallow.serving.people import People
 from langchain_swallow.serving.request_record import Recorder, RequestRecord

@@ -1,7 +1,6 @@
 """Access control: host names, the token, and the page's content security policy."""
 
 from collections.abc import Callable, Sequence
-from ipaddress import ip_address
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -21,7 +20,7 @@ from langchain_swallow.serving.identity import NOBODY, OPERATOR, Person, with_re
 from langchain_swallow.serving.login import STYLE_HASH, Logins, is_same, login_form
 from langchain_swallow.serving.oidc import Oidc
 from langchain_swallow.serving.openai_errors import refusal_response
-from langchain_swallow.serving.origins import host_name, is_from_another_site
+from langchain_swallow.serving.origins import host_name, is_from_another_site, is_loopback
 from langchain_swallow.serving.people import People
 from langchain_swallow.serving.proxies import Proxies
 from langchain_swallow.serving.refusals import StoppingError, TooLargeError, too_large
@@ -255,14 +254,6 @@ async def _read_login_token(scope: Scope, receive: Receive) -> str:
 def _bearer_token(headers: Headers) -> str:
     kind, _, token = headers.get("authorization", "").partition(" ")
     return decode_header(token.strip()) if kind.lower() == "bearer" else ""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host can be reached only from this machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 class _Limited:

@@ -11,6 +11,7 @@ import httpx
 
 from langchain_swallow.errors import AccessError, MissingDependencyError
 from langchain_swallow.serving.identity import Person
+from langchain_swallow.serving.origins import is_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -148,8 +149,8 @@ def _discover(issuer: str) -> str:
 
 def _check(address: str) -> None:
     parts = urlsplit(address)
-    is_local = parts.hostname in ("127.0.0.1", "localhost", "::1")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
+    is_local = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    if parts.scheme != "https" and not is_local:
         raise AccessError(
             f"{address} must begin with https://: over HTTP, others could send keys of their own."
         )

@@ -1,5 +1,6 @@
-"""Detects which site a request comes from."""
+"""Detects which site a request comes from, and which hosts are this machine."""
 
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -21,6 +22,14 @@ def is_from_another_site(scope: Scope, headers: Headers) -> bool:
         return True
     origins = headers.getlist("origin")
     return any(_address(origin) != _host(origin, headers) for origin in origins)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host can be reached only from this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def host_name(headers: Headers) -> str:
