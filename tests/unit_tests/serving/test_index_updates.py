@@ -51,7 +51,7 @@ async def test_no_question_is_lost_and_each_sees_what_was_there_before_it(change
 
     async def ask(http):
         nonlocal seen
-        while done < ROUNDS:
+        while seen < ROUNDS:
             least = done
             got = await http.post("/v1/answers", json={"question": "会議室は何階にある？"})
             assert got.status_code == 200, got.text
@@ -66,10 +66,9 @@ async def test_no_question_is_lost_and_each_sees_what_was_there_before_it(change
             await asyncio.to_thread(change, tmp_path, number)
             done = number
             assert (await http.get("/readyz")).status_code == 200
+            while seen < number and not any(task.done() for task in asking):
+                await asyncio.sleep(0.001)
         await asyncio.gather(*asking)
-        got = await http.post("/v1/answers", json={"question": "会議室は何階にある？"})
-        assert f"会議室は{ROUNDS}階" in got.text
-    assert seen >= ROUNDS - 1
 
 
 def test_while_a_folder_is_moved_the_old_index_answers(tmp_path, monkeypatch):
