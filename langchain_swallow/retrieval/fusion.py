@@ -24,7 +24,7 @@ _RANK_CONSTANT = 60
 
 def weighted(
     lexical: Scores,
-    dense: Scores,
+    dense: NDArray[np.floating],
     lexical_weight: float,
     admitted: NDArray[np.bool_] | None = None,
 ) -> Scores:
@@ -32,7 +32,7 @@ def weighted(
 
     Args:
         lexical: BM25 scores divided by their upper bound for the question.
-        dense: Similarities. If they are all equal, they count as zeros.
+        dense: Similarities, of any range. If they are all equal, they count as zeros.
         lexical_weight: Weight of BM25, in [0, 1]; the similarities have the rest.
         admitted: Mask of the chunks that may be returned, over which similarities are scaled;
             `None` admits all.
@@ -41,8 +41,8 @@ def weighted(
     scaled = np.zeros_like(dense)
     if len(candidates) and candidates.min() != candidates.max():
         scaled = (dense - candidates.min()) / (candidates.max() - candidates.min())
-    fused: Scores = lexical_weight * lexical + (1 - lexical_weight) * scaled
-    return fused.clip(0, 1)
+    fused = lexical_weight * lexical + (1 - lexical_weight) * scaled
+    return fused.clip(0, 1).astype(np.float32)
 
 
 def reciprocal_rank(rankings: Sequence[Sequence[Document]]) -> list[Document]:
@@ -62,16 +62,23 @@ def reciprocal_rank(rankings: Sequence[Sequence[Document]]) -> list[Document]:
 
 @dataclass(frozen=True)
 class Ranked:
-    """Scores of all chunks, shape (n,), and a mask of those that may be returned."""
+    """Scores of all chunks, shape (n,), and a mask of those that may be returned.
+
+    `products` are inner products to scale instead of `dense`, whose sigmoid of large ones is 1 for
+    all of them.
+    """
 
     lexical: Scores
     dense: Scores
     lexical_weight: float
     admitted: NDArray[np.bool_] | None
+    products: Scores | None = None
 
     @cached_property
     def fused(self) -> Scores:
-        return weighted(self.lexical, self.dense, self.lexical_weight, self.admitted)
+        # The difference of two large inner products may exceed float32.
+        dense = self.dense if self.products is None else self.products.astype(np.float64)
+        return weighted(self.lexical, dense, self.lexical_weight, self.admitted)
 
     def best(self, count: int) -> list[int]:
         """Numbers of the best chunks, best first; of equal scores, the earlier chunk is first."""

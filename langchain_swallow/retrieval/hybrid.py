@@ -19,6 +19,7 @@ from pydantic import ConfigDict, Field
 from langchain_swallow._system.renamed import RenamedField, RenamedFields
 from langchain_swallow.retrieval.defaults import LEXICAL_WEIGHT
 from langchain_swallow.retrieval.fusion import Ranked, Scores
+from langchain_swallow.retrieval.index.metric import similarity
 from langchain_swallow.retrieval.index.neighbors import join_neighbors
 from langchain_swallow.retrieval.index.segment import Passage
 from langchain_swallow.retrieval.index.snapshot import Snapshot
@@ -166,9 +167,11 @@ class HybridRetriever(RenamedFields, BaseRetriever):
         self, snapshot: Snapshot, keywords: str, vector: Scores, filter: Filter | None
     ) -> Ranked:
         lexical = snapshot.lexical_scores(keywords, self._terms())
-        dense = snapshot.scores(vector)
+        distances = snapshot.distances(vector)
+        dense = similarity(distances, snapshot.metric)
         admitted = None if filter is None else snapshot.admitted(adapt_filter(filter))
-        return Ranked(lexical, dense, self.lexical_weight, admitted)
+        products = distances if snapshot.metric == "ip" else None
+        return Ranked(lexical, dense, self.lexical_weight, admitted, products)
 
     def _best_chunks(
         self, snapshot: Snapshot, keywords: str, ranked: Ranked, count: int

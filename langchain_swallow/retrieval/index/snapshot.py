@@ -21,7 +21,7 @@ from langchain_swallow.retrieval.index.bm25 import (
     word_weights,
 )
 from langchain_swallow.retrieval.index.filters import Mask
-from langchain_swallow.retrieval.index.metric import Array, Metric
+from langchain_swallow.retrieval.index.metric import Array, Metric, similarity
 from langchain_swallow.retrieval.index.proximity import proximities
 from langchain_swallow.retrieval.index.segment import LiveSegment, Passage, Segment
 from langchain_swallow.retrieval.index.vectors import Kind
@@ -98,10 +98,14 @@ class Snapshot:
             ]
         return [ref for _, ref in sorted(found)[:k]]
 
+    def distances(self, query: Array) -> Array:
+        """FAISS's distances or inner products of all chunks, shape (n,), as `everything` orders."""
+        found = [part.living(part.segment.vectors.distances(query)) for part in self.parts]
+        return np.concatenate(found) if found else np.zeros(0, dtype=np.float32)
+
     def scores(self, query: Array) -> Array:
         """Similarities of all chunks, in [0, 1], shape (n,), in the order of `everything`."""
-        scores = [part.living(part.segment.vectors.scores(query)) for part in self.parts]
-        return np.concatenate(scores) if scores else np.zeros(0, dtype=np.float32)
+        return similarity(self.distances(query), self.metric)
 
     def lexical_scores(self, query: str, terms: Terms | None = None) -> Array:
         """BM25 scores of all chunks, in [0, 1), shape (n,), in the order of `everything`.

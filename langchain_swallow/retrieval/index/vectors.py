@@ -157,9 +157,10 @@ class Vectors:
 
     def scores(self, query: Array) -> Array:
         """Scores of all rows, in [0, 1], shape (n,)."""
-        return similarity(self._distances(query), self.metric)
+        return similarity(self.distances(query), self.metric)
 
-    def _distances(self, query: Array) -> Array:
+    def distances(self, query: Array) -> Array:
+        """Squared L2 distances, or inner products, of all rows, shape (n,)."""
         # BLAS is not used, because its sums depend on the number of threads.
         compare = faiss.fvec_L2sqr_ny if self.metric == "l2" else faiss.fvec_inner_products_ny
         query = np.ascontiguousarray(query, dtype=np.float32)
@@ -253,7 +254,7 @@ class Vectors:
     def _first_of_equal(self, query: Array, k: int, row_filter: RowFilter | None) -> SearchResult:
         """The best rows; of equal ones the first, while FAISS's choice depends on other rows."""
         admitted = np.arange(len(self)) if row_filter is None else np.flatnonzero(row_filter.mask)
-        distances = self._distances(query)[admitted]
+        distances = self.distances(query)[admitted]
         farness = self._farness(distances)
         near = np.flatnonzero(farness <= np.partition(farness, k - 1)[k - 1])
         kept = near[np.argsort(farness[near], kind="stable")[:k]]

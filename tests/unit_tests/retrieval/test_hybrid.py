@@ -14,7 +14,7 @@ from langchain_swallow.errors import MissingDependencyError
 from langchain_swallow.retrieval.fusion import Ranked
 from langchain_swallow.text.terms import sudachi_terms
 from tests.support.bm25 import BM25
-from tests.support.embeddings import CharacterEmbeddings
+from tests.support.embeddings import CharacterEmbeddings, FixedEmbeddings
 
 TEXTS = [
     "有給休暇は入社半年後に10日付与する。",
@@ -219,6 +219,22 @@ def test_few_shared_words_leave_the_choice_to_the_vectors():
     for question, first in ((strange, 0), (familiar, 1)):
         ranked = Ranked(now.lexical_scores(question), dense, 0.68, None)
         assert ranked.best(1) == [first]
+
+
+@pytest.mark.parametrize("size", [1.0, 1000.0, 1e18])
+def test_inner_products_of_any_size_rank_as_the_vector_store_does(size):
+    """Their scores, for thresholds, are 1 for all large ones."""
+    rows = (size * np.random.default_rng(0).normal(size=(60, 4))).astype(np.float32)
+    names = [str(number) for number in range(60)]
+    vectors = dict(zip(names, rows.tolist(), strict=True))
+    store = SwallowFAISS(FixedEmbeddings(vectors), metric="ip")
+    for added in (names[:51], names[51:]):
+        store.add_texts(added)
+    assert len(store.snapshot().parts) == 2
+    found = HybridRetriever(store=store, lexical_weight=0.0, k=60).invoke("7")
+    wanted = np.argsort(-(rows @ rows[7])).tolist()
+    assert [int(document.page_content) for document in found] == wanted
+    assert all(0 <= document.metadata["dense_score"] <= 1 for document in found)
 
 
 def test_a_question_without_evidence_finds_nothing(store):

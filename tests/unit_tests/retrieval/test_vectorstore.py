@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.documents import Document
-from langchain_core.embeddings import Embeddings
 from langchain_core.indexing import InMemoryRecordManager, index
 from langchain_tests.integration_tests import VectorStoreIntegrationTests
 
@@ -15,7 +14,7 @@ from langchain_swallow import SwallowFAISS
 from langchain_swallow.errors import EmbeddingError
 from langchain_swallow.retrieval.index.segment import Passage
 from langchain_swallow.text.passages import passage_text
-from tests.support.embeddings import CharacterEmbeddings
+from tests.support.embeddings import CharacterEmbeddings, FixedEmbeddings
 
 TEXTS = [
     "有給休暇は10日です。",
@@ -47,20 +46,9 @@ class TestStandardInAFolder(VectorStoreIntegrationTests):
         return SwallowFAISS(self.get_embeddings(), path=tmp_path / "索引")
 
 
-class Fixed(Embeddings):
-    def __init__(self, vectors):
-        self.vectors = vectors
-
-    def embed_documents(self, texts):
-        return [self.vectors[text] for text in texts]
-
-    def embed_query(self, text):
-        return self.vectors[text]
-
-
 def test_scores_are_cosine_scaled_to_zero_and_one():
     vectors = {"同": [2.0, 0.0], "直角": [0.0, 3.0], "逆": [-1.0, 0.0], "問": [5.0, 0.0]}
-    store = SwallowFAISS.from_texts(["逆", "直角", "同"], Fixed(vectors))
+    store = SwallowFAISS.from_texts(["逆", "直角", "同"], FixedEmbeddings(vectors))
     found = [(d.page_content, s) for d, s in store.similarity_search_with_score("問", k=3)]
     assert found == [("同", 1.0), ("直角", 0.5), ("逆", 0.0)]
     relevance = store.similarity_search_with_relevance_scores("問", k=3)
@@ -91,7 +79,8 @@ def test_the_nearest_of_several_segments_come_first_where_scores_are_equal(metri
     """The scores of large inner products, and of large distances, are rounded to 1 and to 0."""
     rows = (1000 * np.random.default_rng(0).normal(size=(60, 4))).astype(np.float32)
     names = [str(number) for number in range(60)]
-    store = SwallowFAISS(Fixed(dict(zip(names, rows.tolist(), strict=True))), metric=metric)
+    vectors = dict(zip(names, rows.tolist(), strict=True))
+    store = SwallowFAISS(FixedEmbeddings(vectors), metric=metric)
     for added in (names[:51], names[51:]):
         store.add_texts(added, [{"half": int(name) % 2} for name in added])
     assert len(store.snapshot().parts) == 2
@@ -171,8 +160,8 @@ def test_scores_of_every_metric_are_of_the_two_vectors_alone(tmp_path, path):
     }
     for metric, scores in wanted.items():
         folder = {"path": tmp_path / metric} if path else {}
-        SwallowFAISS.from_texts(["遠", "近"], Fixed(vectors), metric=metric, **folder)
-        store = SwallowFAISS(Fixed(vectors), metric=metric, **folder)
+        SwallowFAISS.from_texts(["遠", "近"], FixedEmbeddings(vectors), metric=metric, **folder)
+        store = SwallowFAISS(FixedEmbeddings(vectors), metric=metric, **folder)
         if not path:
             store.add_texts(["遠", "近"])
         found = store.similarity_search_with_score("問")
@@ -385,9 +374,9 @@ def test_wrong_input_is_refused(store):
     with pytest.raises(EmbeddingError, match="Vectors of 2 dimensions do not fit into an index of"):
         store.snapshot().adding([Passage("x", "x", {})], np.ones((1, 2), dtype=np.float32))
     with pytest.raises(EmbeddingError, match="non-finite"):
-        SwallowFAISS.from_texts(["x"], Fixed({"x": [float("nan"), 1.0]}))
+        SwallowFAISS.from_texts(["x"], FixedEmbeddings({"x": [float("nan"), 1.0]}))
     with pytest.raises(EmbeddingError, match="did not return vectors of one length"):
-        SwallowFAISS.from_texts(["x", "y"], Fixed({"x": [1.0], "y": [1.0, 2.0]}))
+        SwallowFAISS.from_texts(["x", "y"], FixedEmbeddings({"x": [1.0], "y": [1.0, 2.0]}))
     with pytest.raises(ValueError, match="metric must be cosine, ip or l2, not 'dot'"):
         SwallowFAISS(CharacterEmbeddings(), metric="dot")
     with pytest.raises(ValueError, match="index must be flat, hnsw or auto, not 'tree'"):
