@@ -17,7 +17,7 @@ from langchain_swallow.cli.common import (
     rag_chain,
 )
 from langchain_swallow.cli.encoders import add_embeddings_server, choose_embeddings, load_encoder
-from langchain_swallow.cli.evaluate import (
+from langchain_swallow.cli.evaluated import (
     add_evaluated_model,
     add_results,
     asked_model,

@@ -12,7 +12,7 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_swallow import ChatSwallow, SwallowFAISS, __version__
 from langchain_swallow.cli import _parser, common, main
 from langchain_swallow.cli.common import print_json
-from langchain_swallow.cli.evaluate import chat_model
+from langchain_swallow.cli.evaluated import chat_model
 from langchain_swallow.cli.retrieval import build_retriever
 from langchain_swallow.errors import MissingDependencyError, UnknownModelError
 from tests.support.embeddings import CharacterEmbeddings

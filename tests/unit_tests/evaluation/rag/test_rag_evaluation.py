@@ -12,7 +12,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableGenerator, RunnableLambda
 
-from langchain_swallow.cli.evaluate import say_what_was_written
+from langchain_swallow.cli.evaluated import say_what_was_written
 from langchain_swallow.errors import EvaluationError
 from langchain_swallow.evaluation import rag
 from langchain_swallow.evaluation.rag import Example
