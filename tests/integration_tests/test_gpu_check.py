@@ -38,5 +38,5 @@ def test_each_step_of_the_gpu_check_runs(tmp_path):
     assert steps["equality"]["equals_generate"]
     assert steps["leaving"]["idle"]
     assert steps["leaving"]["timeout"] == "GenerationTimeoutError"
-    assert "ids from 0" in steps["errors"]["error"]
+    assert "go from 0 to" in steps["errors"]["error"]
     assert "logits are not numbers" in steps["errors"]["nan"]
