@@ -133,7 +133,8 @@ class Assistant:
         self._quota = Quota(requests_per_minute)
         self.admission = Admission(max_running, max_waiting)
         self._request_timeout_s = request_timeout_s
-        self.metrics, self.tracing = Metrics(self), tracing
+        self.metrics = Metrics(self.admission, self.sessions, llm)
+        self.tracing = tracing
         # Kept, so that what a person may see is not computed for each question.
         self._visible = functools.lru_cache(maxsize=_MAX_VIEWS)(
             functools.partial(store.for_groups, default_groups=default_groups)

@@ -3,21 +3,21 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from langchain_core.callbacks import AsyncCallbackHandler
+from langchain_core.language_models import BaseChatModel
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from langchain_swallow.rag import Answer
+from langchain_swallow.serving.admission import Admission
 from langchain_swallow.serving.refusals import AnswerTimeoutError, BusyError, StoppingError
 from langchain_swallow.serving.request_record import RequestRecord
-
-if TYPE_CHECKING:
-    from langchain_swallow.serving.assistant import Assistant
+from langchain_swallow.serving.sessions import Sessions
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 600)
 # A client can send any word as its method, and each would be another time series.
@@ -28,16 +28,16 @@ class Metrics:
     """Counts and times what a server does.
 
     Args:
-        assistant: Whose queue, engine and sessions are read when the metrics are.
+        admission, sessions, llm: Their state is read when the metrics are.
 
     Attributes:
         retrieval: Times searches; a callback of LangChain.
     """
 
-    def __init__(self, assistant: "Assistant") -> None:
+    def __init__(self, admission: Admission, sessions: Sessions, llm: BaseChatModel) -> None:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        registry.register(_State(assistant))
+        registry.register(_State(admission, sessions, llm))
         self._requests = Histogram(
             "http_server_request_duration_seconds",
             "Duration of HTTP requests, streams until their end",
@@ -172,15 +172,15 @@ class _RetrievalTimer(AsyncCallbackHandler):
 class _State(Collector):
     """The queue, the engine and the sessions as they are when the metrics are read."""
 
-    def __init__(self, assistant: "Assistant") -> None:
-        self._assistant = assistant
+    def __init__(self, admission: Admission, sessions: Sessions, llm: BaseChatModel) -> None:
+        self._admission, self._sessions, self._llm = admission, sessions, llm
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        admission = self._assistant.admission
+        admission = self._admission
         yield _gauge("swallow_answers_running", "Answers being generated", admission.running)
         yield _gauge("swallow_answers_waiting", "Answers that wait", admission.waiting)
-        yield _gauge("swallow_sessions", "Sessions", len(self._assistant.sessions))
-        measure = getattr(self._assistant.llm, "engine_load", None)
+        yield _gauge("swallow_sessions", "Sessions", len(self._sessions))
+        measure = getattr(self._llm, "engine_load", None)
         if measure is None or (load := measure()) is None:
             return
         yield _gauge("swallow_engine_running", "Requests that the engine computes", load.running)

@@ -6,12 +6,13 @@ import pytest
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from langchain_swallow.chat_models.chat_swallow import ChatSwallow
+from langchain_swallow import ChatSwallow, JapaneseTextSplitter
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.engines.protocol import EngineLoad
 from langchain_swallow.serving.app import create_app
+from langchain_swallow.serving.assistant import Assistant
 from langchain_swallow.serving.people import People, add_person
-from tests.support.assistants import assistant, client, new_session
+from tests.support.assistants import assistant, client, new_session, store
 from tests.support.openai_server import CHAT
 from tests.support.tokenizers import trained_tokenizer
 
@@ -39,8 +40,8 @@ class Loaded(FakeEngine):
 
 async def test_what_happened_can_be_scraped():
     engine = Loaded(["3階 [1]", "3階 [1]"], trained_tokenizer())
-    made = assistant(requests_per_minute=5)
-    made.llm = ChatSwallow.from_engine(engine, model=CHAT)
+    llm = ChatSwallow.from_engine(engine, model=CHAT)
+    made = Assistant(llm, store(), splitter=JapaneseTextSplitter(100), requests_per_minute=5)
     async with client(create_app(made, page=False)) as http:
         assert (await http.post("/v1/answers", json=QUESTION)).status_code == 200
         await http.post("/v1/answers", json={**QUESTION, "stream": True})
