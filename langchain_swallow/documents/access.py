@@ -19,8 +19,9 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path, PurePath
 
-from langchain_swallow.documents.locations import file_location, readable_path
+from langchain_swallow.documents.locations import file_location
 from langchain_swallow.errors import DocumentError
+from langchain_swallow.text.paths import readable_path
 
 if sys.version_info >= (3, 11):
     import tomllib

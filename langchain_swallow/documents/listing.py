@@ -9,9 +9,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from langchain_swallow.documents.custom_readers import Readers
-from langchain_swallow.documents.locations import file_location, readable_path
+from langchain_swallow.documents.locations import file_location
 from langchain_swallow.documents.readers.formats import is_document, is_hidden, what_to_do
 from langchain_swallow.errors import DocumentError
+from langchain_swallow.text.paths import readable_path
 
 logger = logging.getLogger(__name__)
 

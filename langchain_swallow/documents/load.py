@@ -25,7 +25,6 @@ from langchain_swallow._system.machine import allowed_cores
 from langchain_swallow.documents.access import FOLDER_GROUPS, AccessRules
 from langchain_swallow.documents.custom_readers import Reader, Readers
 from langchain_swallow.documents.listing import list_files, warn_of_documents
-from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.documents.ocr.choose import choose_ocr
 from langchain_swallow.documents.ocr.engine import OcrEngine
 from langchain_swallow.documents.ocr.progress import ShownOcr
@@ -35,6 +34,7 @@ from langchain_swallow.documents.readers.registry import Content, read_content
 from langchain_swallow.documents.readers.sandbox import Sandbox
 from langchain_swallow.documents.readers.section import LeftOut, Section, describe_left_out
 from langchain_swallow.errors import DocumentError
+from langchain_swallow.text.paths import readable_path
 from langchain_swallow.text.surrogates import replace_surrogates
 
 logger = logging.getLogger(__name__)

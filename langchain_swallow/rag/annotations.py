@@ -12,9 +12,9 @@ from urllib.parse import quote, urlsplit
 from langchain_core.documents import Document
 from langchain_core.messages import content
 
-from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.rag.citation import Citation, is_quoted
 from langchain_swallow.rag.citations import checked_marks
+from langchain_swallow.text.paths import readable_path
 
 
 def annotations(text: str, documents: Sequence[Document], question: str) -> list[content.Citation]:

@@ -9,7 +9,7 @@ from typing import Literal
 from langchain_core.documents import Document
 
 from langchain_swallow._system.language import in_language
-from langchain_swallow.documents.locations import readable_path
+from langchain_swallow.text.paths import readable_path
 
 CitationStatus = Literal["supported", "quoted", "not_found"]
 

@@ -22,7 +22,7 @@ from langchain_swallow.documents.access import FOLDER_GROUPS, AccessRules
 from langchain_swallow.documents.custom_readers import Reader, Readers
 from langchain_swallow.documents.listing import list_files
 from langchain_swallow.documents.load import LoadedFile, read_files
-from langchain_swallow.documents.locations import file_location, readable_path
+from langchain_swallow.documents.locations import file_location
 from langchain_swallow.documents.ocr.choose import choose_ocr
 from langchain_swallow.documents.ocr.engine import OcrEngine
 from langchain_swallow.documents.permissions import permitted_groups
@@ -34,6 +34,7 @@ from langchain_swallow.retrieval.index.segment import ORIGIN, Passage, make_pass
 from langchain_swallow.retrieval.sync_plan import ListedFile, Plan, StoredFile, make_plan
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.text.passages import passage_text
+from langchain_swallow.text.paths import readable_path
 
 # Minimum of chunks per change to the store. This many fill the batches of the embedding model; an
 # interrupted sync loses at most the vectors of one change.

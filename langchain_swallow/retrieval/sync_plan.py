@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from langchain_swallow.documents.locations import file_location, folded, readable_path
+from langchain_swallow.documents.locations import file_location, folded
 from langchain_swallow.errors import MassDeletionError
+from langchain_swallow.text.paths import readable_path
 
 # A sync needs permission to delete more than half of at least `_MIN_FILES` files, all of at least
 # `_MIN_FILES_EMPTIED` files so that the folder is empty, or all of at least `_MIN_FILES_IN_FOLDER`

@@ -6,9 +6,9 @@ from typing import Any
 from langchain_core.documents import Document
 
 from langchain_swallow.documents.access import FOLDER_GROUPS
-from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.rag import Answer
 from langchain_swallow.rag.citation import document_place
+from langchain_swallow.text.paths import readable_path
 from langchain_swallow.text.surrogates import replace_surrogates_in
 
 _SERVER_KEYS = frozenset({"content_hash", FOLDER_GROUPS})

@@ -4,8 +4,8 @@ import re
 from pathlib import PurePath
 
 from langchain_swallow._system.language import in_language
-from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
+from langchain_swallow.text.paths import readable_path
 from langchain_swallow.text.surrogates import replace_surrogates
 
 _MAX_SUGGESTIONS = 4

@@ -12,12 +12,12 @@ from langchain_core.documents import Document
 from langchain_swallow import HybridRetriever, SwallowFAISS, load_documents, sync_folder
 from langchain_swallow.cli import main
 from langchain_swallow.cli.common import print_json
-from langchain_swallow.documents.locations import readable_path
 from langchain_swallow.errors import DocumentError
 from langchain_swallow.rag.answer import Answer
 from langchain_swallow.rag.citation import Citation
 from langchain_swallow.serving.answer_json import answer_json
 from langchain_swallow.text.json_text import json_text
+from langchain_swallow.text.paths import readable_path
 from tests.support.embeddings import CharacterEmbeddings
 
 pytestmark = pytest.mark.skipif(
