@@ -9,10 +9,14 @@ from langchain_swallow.rag.long_texts import (
     create_summary_chain,
     create_translation_chain,
 )
+from langchain_swallow.rag.support_check import Claim, SupportCheck, calibrate_support_check
 
 __all__ = [
     "Answer",
     "Citation",
+    "Claim",
+    "SupportCheck",
+    "calibrate_support_check",
     "create_conversational_rag_chain",
     "create_extraction_chain",
     "create_rag_chain",

@@ -4,7 +4,7 @@ Agents, tracing tools and chat UIs read these annotations: which span of the ans
 source, and the quotation from the source where its words were found.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -17,13 +17,19 @@ from langchain_swallow.rag.citations import checked_marks
 from langchain_swallow.text.paths import readable_path
 
 
-def annotations(text: str, documents: Sequence[Document], question: str) -> list[content.Citation]:
+def annotations(
+    text: str,
+    documents: Sequence[Document],
+    question: str,
+    unconfirmed: Collection[tuple[int, str]] = (),
+) -> list[content.Citation]:
     """One annotation for each number of each mark, in order of appearance.
 
     Args:
         text: A complete answer.
         documents: The passages in the prompt; mark [1] is the first.
         question: As it was searched.
+        unconfirmed: As in `Answer`.
 
     `start_index` and `end_index` span the cited sentence of the answer, including its mark.
     `cited_text` is the quotation from the passage; a citation that was not found has none. `extras`
@@ -38,7 +44,7 @@ def annotations(text: str, documents: Sequence[Document], question: str) -> list
             end_index=mark.end,
             extras=_build_extras(mark.citation),
         )
-        for mark in checked_marks(text, documents, question)
+        for mark in checked_marks(text, documents, question, unconfirmed)
     ]
 
 

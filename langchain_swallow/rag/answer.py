@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.documents import Document
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, content
 from langchain_core.messages.ai import UsageMetadata, add_usage
 
 from langchain_swallow.rag.annotations import annotations
@@ -31,6 +31,8 @@ class Answer:
             for in it.
         finish_reason: Why the model ended the answer, such as `stop` or `length`; empty if it does
             not report it, or was not asked.
+        unconfirmed: Pairs of a number and a cited sentence that agrees with the passage, but that
+            the `support_check` of the chain did not confirm. Their status is `"quoted"`.
     """
 
     text: str = ""
@@ -43,11 +45,12 @@ class Answer:
     usage: UsageMetadata | None = field(default=None, compare=False)
     reasoning: str = ""
     finish_reason: str = field(default="", compare=False)
+    unconfirmed: tuple[tuple[int, str], ...] = ()
 
     def __post_init__(self) -> None:
         # What a checkpoint of LangGraph gives back has lists.
-        pairs = tuple((written, shown) for written, shown in self.corrected_citations)
-        object.__setattr__(self, "corrected_citations", pairs)
+        for name in ("corrected_citations", "unconfirmed"):
+            object.__setattr__(self, name, tuple(tuple(pair) for pair in getattr(self, name)))
         for name in ("citations", "documents", "removed_citations"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
@@ -69,6 +72,7 @@ class Answer:
             usage=usage,
             reasoning=self.reasoning + other.reasoning,
             finish_reason=self.finish_reason or other.finish_reason,
+            unconfirmed=self.unconfirmed + other.unconfirmed,
         )
 
     def __str__(self) -> str:
@@ -84,6 +88,12 @@ class Answer:
             found=self.documents if self.refused else (),
         )
 
+    def annotations(self) -> list[content.Citation]:
+        """LangChain's citations, one for each mark in the text; none for a refusal."""
+        if self.refused:
+            return []
+        return annotations(self.text, self.documents, self.question, self.unconfirmed)
+
     def as_message(self) -> AIMessage:
         """Convert this answer to LangChain's message, such as for an agent's history.
 
@@ -94,14 +104,13 @@ class Answer:
         something else. A refusal has no annotations, and `response_metadata["refused"]` is true. A
         thought is a reasoning block before the text.
         """
-        cited = [] if self.refused else annotations(self.text, self.documents, self.question)
         # LangChain merges the blocks of a stream by this index.
         block: dict[str, Any] = {"type": "text", "text": self.text, "index": 0}
         thought: list[Any] = []
         if self.reasoning:
             thought = [{"type": "reasoning", "reasoning": self.reasoning, "index": 1}]
         return AIMessage(
-            content=[*thought, block | {"annotations": cited}],
+            content=[*thought, block | {"annotations": self.annotations()}],
             usage_metadata=self.usage,
             response_metadata={
                 "output_version": "v1",

@@ -16,11 +16,12 @@ from langchain_swallow.prompts.presets import REFUSAL, Preset, get_preset
 from langchain_swallow.rag.answer import Answer
 from langchain_swallow.rag.budget import prompt_budget
 from langchain_swallow.rag.citation import is_supported
-from langchain_swallow.rag.citations import CitationFilter, find_citations
+from langchain_swallow.rag.citations import CitationFilter, checked_marks, find_citations
 from langchain_swallow.rag.messages import AnswerToMessage
 from langchain_swallow.rag.packing import best_at_both_ends, fenced, merged, pack
 from langchain_swallow.rag.relevance import check_relevance, relevance_filter
 from langchain_swallow.rag.rewrite import accepted, rewrite_messages, stands_alone
+from langchain_swallow.rag.support_check import Claim, SupportCheck
 
 RagInput = str | dict[str, Any]
 Output = Literal["answer", "message"]
@@ -34,6 +35,7 @@ def create_rag_chain(
     preset: str | Preset = ...,
     require_support: bool = ...,
     min_relevance: float | None = ...,
+    support_check: SupportCheck | None = ...,
     output: Literal["answer"] = ...,
 ) -> Runnable[RagInput, Answer]: ...
 
@@ -46,6 +48,7 @@ def create_rag_chain(
     preset: str | Preset = ...,
     require_support: bool = ...,
     min_relevance: float | None = ...,
+    support_check: SupportCheck | None = ...,
     output: Literal["message"],
 ) -> Runnable[RagInput, AIMessage]: ...
 
@@ -57,6 +60,7 @@ def create_rag_chain(
     preset: str | Preset = "質問応答",
     require_support: bool = False,
     min_relevance: float | None = None,
+    support_check: SupportCheck | None = None,
     output: Output = "answer",
 ) -> Runnable[RagInput, Answer] | Runnable[RagInput, AIMessage]:
     """A Runnable from a question to an `Answer`; it streams, batches and is async.
@@ -77,6 +81,11 @@ def create_rag_chain(
             資料からは分かりません。; it is in the metadata of `Answer.documents`. `None`, the
             default, keeps all passages. It needs a `ChatSwallow`, costs a prompt for each passage,
             and suits small models, which a wrong passage leads astray; begin with 0.5.
+        support_check: A model that reads each cited sentence which the rules call `"supported"`
+            again, with the question and the passage; what it does not confirm becomes `"quoted"`.
+            It never raises a status. The default, `None`, leaves it to the rules. An error of the
+            model is an error of the chain, because a mark that was not checked must not look like
+            one that was; a stream has delivered the text by then.
         output: `"message"` returns `Answer.as_message()` instead: an `AIMessage` with `Citation`
             annotations, streamed as `AIMessageChunk`s that add up to it.
 
@@ -104,7 +113,9 @@ def create_rag_chain(
         )
     if min_relevance is not None:
         check_relevance(llm, min_relevance)
-    flow = _Flow(llm, coerce_to_runnable(retriever), chosen, require_support, min_relevance)
+    searched = coerce_to_runnable(retriever)
+    confirm = support_check.confirmation() if support_check else None
+    flow = _Flow(llm, searched, chosen, require_support, min_relevance, confirm)
     # Its annotation leaves out that a generator may also take the config, which it passes.
     run: Any = flow.run
     arun: Any = flow.arun
@@ -128,6 +139,7 @@ class _Flow:
     preset: Preset
     require_support: bool
     min_relevance: float | None
+    confirm: Runnable[Sequence[Claim], list[bool]] | None
 
     def run(self, inputs: Iterator[RagInput], config: RunnableConfig) -> Iterator[Answer]:
         asked = gather_questions(list(inputs))
@@ -146,7 +158,10 @@ class _Flow:
         reader = _Reader(question, packed, require_support=self.require_support)
         for chunk in self.llm.stream(messages, config):
             yield from reader.push(chunk)
-        yield from reader.finish()
+        yield from reader.end()
+        if self.confirm and (claims := reader.supported_claims()):
+            reader.keep_confirmed(self.confirm.invoke(claims, config))
+        yield reader.finish()
 
     async def arun(
         self, inputs: AsyncIterator[RagInput], config: RunnableConfig
@@ -171,8 +186,11 @@ class _Flow:
         async for chunk in self.llm.astream(messages, config):
             for piece in reader.push(chunk):
                 yield piece
-        for piece in reader.finish():
+        for piece in reader.end():
             yield piece
+        if self.confirm and (claims := reader.supported_claims()):
+            reader.keep_confirmed(await self.confirm.ainvoke(claims, config))
+        yield reader.finish()
 
     def _relevant(
         self, question: str, minimum: float
@@ -210,6 +228,7 @@ class _Reader:
         self._require_support = require_support
         self._filter = CitationFilter(documents)
         self._text = ""
+        self._unconfirmed: tuple[tuple[int, str], ...] = ()
 
     def push(self, chunk: Any) -> Iterator[Answer]:
         """Text that is ready, and the usage where the chunk has it."""
@@ -223,22 +242,44 @@ class _Reader:
         if shown or usage or reasoning or reason:
             yield Answer(shown, usage=usage, reasoning=reasoning, finish_reason=reason)
 
-    def finish(self) -> Iterator[Answer]:
-        """The rest of the text, then what was found out about it."""
+    def end(self) -> Iterator[Answer]:
+        """Text that was held back, because it might have been a mark."""
         rest = self._filter.finish()
         self._text += rest
-        refused = REFUSAL.rstrip("。") in self._text
-        citations = () if refused else find_citations(self._text, self._documents, self._question)
-        if self._require_support:
-            refused = not is_supported(citations)
-            rest = REFUSAL if refused else self._text
-        yield Answer(
-            text=rest,
+        if rest and not self._require_support:
+            yield Answer(rest)
+
+    def supported_claims(self) -> list[Claim]:
+        """The claims that agree with their passages, each of them once."""
+        if self._refuses:
+            return []
+        marks = checked_marks(self._text, self._documents, self._question)
+        found = {(m.citation.number, m.claim): m for m in marks if m.citation.status == "supported"}
+        self._unconfirmed = tuple(found)
+        return [Claim(self._question, m.claim, m.citation.document) for m in found.values()]
+
+    def keep_confirmed(self, confirmed: Sequence[bool]) -> None:
+        """Take which of the supported claims a model confirms."""
+        found = zip(self._unconfirmed, confirmed, strict=True)
+        self._unconfirmed = tuple(pair for pair, is_confirmed in found if not is_confirmed)
+
+    def finish(self) -> Answer:
+        """What was found out about the text, and the text itself if it was held back for that."""
+        citations = find_citations(self._text, self._documents, self._question, self._unconfirmed)
+        refused = self._refuses or (self._require_support and not is_supported(citations))
+        text = REFUSAL if refused else self._text
+        return Answer(
+            text=text if self._require_support else "",
             citations=() if refused else citations,
             refused=refused,
             removed_citations=tuple(self._filter.removed),
             corrected_citations=tuple(self._filter.corrected),
+            unconfirmed=() if refused else self._unconfirmed,
         )
+
+    @property
+    def _refuses(self) -> bool:
+        return REFUSAL.rstrip("。") in self._text
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ class Citation:
         status: `"supported"` if the passage has the words of the cited sentence, agrees with its
             numbers, units, dates and negation, and has what the question names (a year, a person,
             an article) in the same row or sentence or in its headings. `"quoted"` if the passage
-            has the words, but they may not answer the question. `"not_found"` otherwise.
+            has the words, but they may not answer the question, or the `support_check` of the chain
+            did not confirm the sentence. `"not_found"` otherwise.
         contradicted: Whether the passage has the words of the sentence with other numbers, dates or
             units, or with the opposite meaning (できる, できない). Its status is `"not_found"`.
         verified: Of answers stored by 0.1, which had no status; true means `"quoted"`.

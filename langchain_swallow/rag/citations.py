@@ -4,8 +4,8 @@ A mark's *claim* is what stands before it: the words since the last mark, in the
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from langchain_core.documents import Document
 
@@ -95,7 +95,12 @@ class CitationFilter:
         return containing[0] if containing else written
 
 
-def find_citations(text: str, documents: Sequence[Document], question: str) -> tuple[Citation, ...]:
+def find_citations(
+    text: str,
+    documents: Sequence[Document],
+    question: str,
+    unconfirmed: Collection[tuple[int, str]] = (),
+) -> tuple[Citation, ...]:
     """The citations of a whole answer, one for each number, checked against its passage.
 
     Of the sentences that cite a number, a contradicted one decides, then a supported one, then a
@@ -105,9 +110,10 @@ def find_citations(text: str, documents: Sequence[Document], question: str) -> t
         text: The answer.
         documents: The passages in the prompt; mark [1] is the first.
         question: As it was searched, so that it stands alone.
+        unconfirmed: As in `Answer`; these claims are `"quoted"` at most.
     """
     found: dict[int, Citation] = {}
-    for mark in checked_marks(text, documents, question):
+    for mark in checked_marks(text, documents, question, unconfirmed):
         number, checked = mark.citation.number, mark.citation
         if number not in found or _weight(checked) > _weight(found[number]):
             found[number] = checked
@@ -116,14 +122,23 @@ def find_citations(text: str, documents: Sequence[Document], question: str) -> t
 
 @dataclass(frozen=True, slots=True)
 class CheckedMark:
-    """One number of a mark, checked against its own sentence `text[start:end]`."""
+    """One number of a mark, checked against its own sentence `text[start:end]`.
+
+    `claim` is the sentence with the rest of the clause after the mark.
+    """
 
     start: int
     end: int
+    claim: str
     citation: Citation
 
 
-def checked_marks(text: str, documents: Sequence[Document], question: str) -> Iterator[CheckedMark]:
+def checked_marks(
+    text: str,
+    documents: Sequence[Document],
+    question: str,
+    unconfirmed: Collection[tuple[int, str]] = (),
+) -> Iterator[CheckedMark]:
     """Check every number of every mark in a complete answer, in order of appearance."""
     check = _Check(documents, question_terms(question))
     marks = list(MARK.finditer(text))
@@ -136,7 +151,9 @@ def checked_marks(text: str, documents: Sequence[Document], question: str) -> It
         for number in mark_numbers(mark[0]):
             if 1 <= number <= len(documents):
                 checked = check.citation(number, claim, said, before, others)
-                yield CheckedMark(start, mark.end(), checked)
+                if checked.status == "supported" and (number, said) in unconfirmed:
+                    checked = replace(checked, status="quoted")
+                yield CheckedMark(start, mark.end(), said, checked)
 
 
 def _weight(citation: Citation) -> int:

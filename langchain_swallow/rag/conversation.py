@@ -18,6 +18,7 @@ from langchain_swallow.rag.chain import (
     create_rag_chain,
     gather_questions,
 )
+from langchain_swallow.rag.support_check import SupportCheck
 
 GetHistory = Callable[[str], BaseChatMessageHistory]
 
@@ -31,6 +32,7 @@ def create_conversational_rag_chain(
     preset: str | Preset = ...,
     require_support: bool = ...,
     min_relevance: float | None = ...,
+    support_check: SupportCheck | None = ...,
     output: Literal["answer"] = ...,
 ) -> Runnable[RagInput, Answer]: ...
 
@@ -44,6 +46,7 @@ def create_conversational_rag_chain(
     preset: str | Preset = ...,
     require_support: bool = ...,
     min_relevance: float | None = ...,
+    support_check: SupportCheck | None = ...,
     output: Literal["message"],
 ) -> Runnable[RagInput, AIMessage]: ...
 
@@ -56,6 +59,7 @@ def create_conversational_rag_chain(
     preset: str | Preset = "質問応答",
     require_support: bool = False,
     min_relevance: float | None = None,
+    support_check: SupportCheck | None = None,
     output: Output = "answer",
 ) -> Runnable[RagInput, Answer] | Runnable[RagInput, AIMessage]:
     """As `create_rag_chain`, with the conversation of a session before each question.
@@ -70,6 +74,7 @@ def create_conversational_rag_chain(
         preset: A preset, or its name, with the variables `context` and `question`.
         require_support: As for `create_rag_chain`.
         min_relevance: As for `create_rag_chain`.
+        support_check: As for `create_rag_chain`.
         output: As for `create_rag_chain`.
 
     A question and its answer are added when the answer is whole, or when its stream is left or
@@ -84,6 +89,7 @@ def create_conversational_rag_chain(
         preset=preset,
         require_support=require_support,
         min_relevance=min_relevance,
+        support_check=support_check,
     )
 
     def run(inputs: Iterator[RagInput], config: RunnableConfig) -> Iterator[Answer]:

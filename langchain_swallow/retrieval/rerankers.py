@@ -43,10 +43,14 @@ class SwallowReranker:
 
     def score(self, query: str, texts: Sequence[str]) -> NDArray[np.float32]:
         """Score each text for the question, float32, shape (n,); larger is better."""
-        if not texts:
+        return self.score_pairs([(query, text) for text in texts])
+
+    def score_pairs(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
+        """Score each pair of a question and a text, float32, shape (n,); larger is better."""
+        if not pairs:
             return np.zeros(0, dtype=np.float32)
         scores = self._encoder.predict(
-            [(replace_surrogates(query), replace_surrogates(text)) for text in texts],
+            [(replace_surrogates(query), replace_surrogates(text)) for query, text in pairs],
             batch_size=self._batch_size,
             show_progress_bar=False,
         )

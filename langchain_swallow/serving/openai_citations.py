@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 from langchain_swallow._system.language import in_language
 from langchain_swallow.rag import Answer
-from langchain_swallow.rag.annotations import annotations
 from langchain_swallow.rag.citation import note
 from langchain_swallow.serving.answer_json import answer_json, public_name
 
@@ -34,8 +33,7 @@ def without_sources(text: str) -> str:
 
 def citation_delta(answer: Answer) -> dict[str, Any]:
     """Return `annotations`, one for each mark in the text, and `citations`, one for each source."""
-    text, documents, question = answer.text, answer.documents, answer.question
-    cited = [] if answer.refused else annotations(text, documents, question)
+    cited = answer.annotations()
     return {
         "annotations": [_annotation(answer, citation) for citation in cited],
         "citations": answer_json(answer)["citations"],

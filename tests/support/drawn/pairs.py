@@ -10,6 +10,7 @@ from langchain_core.documents import Document
 
 from langchain_swallow.documents.load import load_bytes
 from langchain_swallow.documents.split import JapaneseTextSplitter
+from langchain_swallow.rag import Claim
 from langchain_swallow.rag.citations import find_citations
 from tests.support.drawn import KINDS, Asked, lists
 
@@ -41,6 +42,10 @@ class Pair:
         """The status of its citation."""
         (citation,) = find_citations(self.answer, self.documents, self.question)
         return citation.status
+
+    def claim(self) -> Claim:
+        """The answer as a support check reads it."""
+        return Claim(self.question, self.answer.removesuffix(" [1]"), self.documents[0])
 
 
 def draw_pairs(kinds: Sequence[str], count: int, seed: int) -> Iterator[Pair]:

@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from langchain_core.documents import Document
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
 from langchain_swallow import HybridRetriever, SwallowFAISS, SwallowReranker
+from langchain_swallow.rag import Claim, SupportCheck
 from tests.support.embeddings import CharacterEmbeddings
 
 TEXTS = ["有給休暇は10日。", "会議室は3階。", "日当は3,000円。"]
@@ -38,6 +40,15 @@ def test_scores_are_the_models_and_order_the_result(folder):
     found = HybridRetriever(store=store, k=3, reranker=reranker).invoke("会議室はどこですか")
     order = [TEXTS[i] for i in sorted(range(3), key=lambda i: -scores[i])]
     assert [d.page_content for d in found] == order
+
+
+def test_claims_are_scored_as_pairs(folder):
+    reranker = SwallowReranker(str(folder), device="cpu")
+    asked = [Claim("会議室はどこですか", "3階", Document(text)) for text in TEXTS]
+    scores = reranker.score("会議室はどこですか 3階", TEXTS).tolist()
+    worst = scores.index(min(scores))
+    check = SupportCheck(reranker, min_support=sorted(scores)[1])
+    assert check.confirmation().invoke(asked) == [i != worst for i in range(3)]
 
 
 def test_nothing_is_loaded_for_nothing():
