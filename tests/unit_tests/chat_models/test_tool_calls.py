@@ -381,6 +381,7 @@ LINES = [CALL, OTHER, *(text for text, _ in NO_CALLS.values() if len(text) < 200
 LINES += ['{"x": 1}', "3", "東京", "", "[1]", '{"name": "rooms"}']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parallel", [False, True], ids=["one", "several"])
 @pytest.mark.parametrize("before", ["", *BLANKS, "東京\n", "```", "[", "\u3164"], ids=ascii)
 def test_what_the_grammar_admits_is_read_as_it_was_constrained(before, parallel):

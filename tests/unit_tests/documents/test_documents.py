@@ -299,6 +299,7 @@ def test_documents_that_no_reader_knows_are_told(tmp_path, caplog):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ending", "named"), [(".docx", ".docm"), (".xlsx", ".XLSM")])
 def test_macros_are_no_obstacle(tmp_path, ending, named):
     path = tmp_path / f"a{ending}"

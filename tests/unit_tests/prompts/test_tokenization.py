@@ -98,6 +98,7 @@ def loaded(folder, kind):
     return ClientTokenizer(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["transformers", "client", "engine in this process"])
 @pytest.mark.parametrize("files", FILES)
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ def as_before(store, path):
 SPELLINGS = ["規程", "./規程/", "規程/経理/..", "{home}/規程", "{home}/../家/規程", "../別/連/規程"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", SPELLINGS[:4])
 @pytest.mark.parametrize("version", ["this", "before"])
 @pytest.mark.parametrize("spelling", SPELLINGS)

@@ -232,6 +232,7 @@ async def test_uploads_are_of_one_session(tmp_path):
     assert len(made.store) == 3
 
 
+@pytest.mark.slow
 async def test_a_file_counts_once_and_only_where_it_was_added(tmp_path):
     made = assistant(limits=Limits(files=2))
     files = {name: tmp_path / name for name in ("一.txt", "二.txt", "三.txt", "絵.png")}
@@ -282,6 +283,7 @@ async def test_everyones_documents_change_by_permission_only(tmp_path):
     assert len(made.store) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limits", "said"),
     [
@@ -553,6 +555,7 @@ class FailingEmbeddings(CharacterEmbeddings):
         return super().embed_documents(texts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "error",
     [
@@ -638,6 +641,7 @@ NAMES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sent", "name"), NAMES.items(), ids=range(len(NAMES)))
 async def test_names_of_files_are_names_only(sent, name):
     made = assistant()
@@ -648,6 +652,7 @@ async def test_names_of_files_are_names_only(sent, name):
     assert bool(result.passages) != bool(result.error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["..", "a" * 300 + ".txt", "CON.txt", "x"])
 async def test_a_file_with_any_name_fails_alone(name):
     made = assistant()

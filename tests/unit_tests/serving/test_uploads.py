@@ -46,6 +46,7 @@ def word(body):
     return zipped(**{"word/document.xml": document})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("files", "lines"),
     [
@@ -94,6 +95,7 @@ async def test_only_a_file_without_any_document_fails():
     assert session.files == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "where"), [("報告.docx", "報告.docx: "), ("全部.zip", "全部.zip/報告.docx: ")]
 )
@@ -127,6 +129,7 @@ async def test_no_user_replaces_the_owners_documents(metadata, tmp_path, monkeyp
     assert [document.page_content for document in store.documents] == ["日当は3,000円。"]
 
 
+@pytest.mark.slow
 async def test_uploads_of_everyone_are_replaced_and_are_no_files_of_the_server(
     tmp_path, monkeypatch
 ):

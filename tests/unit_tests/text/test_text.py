@@ -179,6 +179,7 @@ FAMILIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())
 def test_time_grows_with_the_length_of_the_text(family):
     def seconds(n):

@@ -137,6 +137,7 @@ def test_images_with_too_many_pixels_are_refused():
         read(written.getvalue(), "a.png", Engine())
 
 
+@pytest.mark.slow
 def test_a_sync_without_ocr_keeps_what_one_with_ocr_read(tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()

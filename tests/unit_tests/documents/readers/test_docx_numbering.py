@@ -115,6 +115,7 @@ def items(*places):
     return "".join(paragraph("項", place(*where)) for where in places)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "numbers"),
     [

@@ -231,6 +231,7 @@ def test_jsonl_records_are_their_text_or_their_fields():
         read_content(b'{"text": "a"}\n{', "a.jsonl")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -456,6 +457,7 @@ DIE = "import os; os._exit(9)"
 FILL = "x = bytearray(8 * 2**30)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "message"),
     [(HANG, "it took over 1 s"), (DIE, "its reader died"), (FILL, "needs more than 1 GiB")],

@@ -71,6 +71,7 @@ LONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("around", LONG.values(), ids=LONG.keys())
 def test_text_beside_eleven_megabytes_is_read(around):
     long = "あいう、" * 2_800_000

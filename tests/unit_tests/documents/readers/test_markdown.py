@@ -152,6 +152,7 @@ def test_no_word_of_any_markdown_is_lost(lines):
     assert set(re.findall(r"語\d+", text)) <= set(re.findall(r"語\d+", found))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [

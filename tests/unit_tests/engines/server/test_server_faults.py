@@ -547,6 +547,7 @@ async def test_what_constrains_a_server_is_found_out(serve, kind, status, answer
     assert flavor.grammars == grammars
 
 
+@pytest.mark.slow
 @WAYS
 @pytest.mark.parametrize("where", ["models", "probe", "answer"])
 def test_a_timeout_holds_wherever_a_server_hangs(serve, ask, where, way):
@@ -738,6 +739,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("first", [True, False])
 def test_one_bad_server_does_not_keep_the_others_from_answering(serve, ask, name, first):
