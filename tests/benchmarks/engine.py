@@ -33,6 +33,8 @@ from langchain_swallow.prompts import encode
 SIZES = benchmark.Sizes(shared=180, own=90, known=1150)
 # Hidden size, that of the MLP, layers, heads: 151 M parameters.
 SHAPE = (768, 2048, 12, 12)
+# How many ask at the same time.
+USERS = (1, 2, 4, 8, 16)
 # 61 to 96 tokens with the system prompt.
 SHORT = benchmark.Sizes(prompts=64, shared=0, own=20, tokens=8)
 
@@ -113,14 +115,14 @@ def short_questions(llm: ChatSwallow, model: LlamaForCausalLM) -> tuple[float, f
 
 
 def drawn_and_greedy(llm: ChatSwallow) -> tuple[float, float]:
-    """Seconds of many short questions: drawn with top-p, greedy; the best of three in turn.
+    """Seconds of many short questions: drawn with top-p, greedy; the best of six in turn.
 
     Args:
         llm: Without prompt lookup, which drafts more for greedy answers.
     """
     took: dict[str, list[float]] = {"drawn": [], "greedy": []}
     options = {"drawn": {"temperature": 0.99, "top_p": 0.95}, "greedy": {}}
-    for turn, kind in itertools.product(range(3), took):
+    for turn, kind in itertools.product(range(6), took):
         texts = [f"{kind}{turn}。{text}" for text in benchmark.shared_prompts(SHORT)]
         began = time.perf_counter()
         llm.batch(texts, max_tokens=SHORT.tokens, **options[kind])
@@ -145,14 +147,25 @@ def single_stream(llm: ChatSwallow, tokens: int) -> float:
     return tokens / (time.perf_counter() - began)
 
 
-def one_after_another(model: LlamaForCausalLM, llm: ChatSwallow, users: int, tokens: int) -> float:
-    """Seconds that `generate` takes for the users in turn."""
-    began = time.perf_counter()
-    for prompt in prompts_of(llm, benchmark.shared_prompts(SIZES)[:users]):
+def one_after_another(model: LlamaForCausalLM, llm: ChatSwallow, tokens: int) -> list[float]:
+    """Seconds after which `generate`, for each user in turn, has answered one, two, … of them."""
+    began, took = time.perf_counter(), []
+    for prompt in prompts_of(llm, benchmark.shared_prompts(SIZES)):
         model.generate(
             torch.tensor([prompt]), max_new_tokens=tokens, do_sample=False, pad_token_id=0
         )
-    return time.perf_counter() - began
+        took.append(time.perf_counter() - began)
+    return took
+
+
+def all_at_once(llm: ChatSwallow, users: int) -> float:
+    """Seconds until all of these users, who ask at the same time, are answered."""
+    # Loaded again, so that no user's prompt is known from the runs before.
+    llm.unload()
+    llm.invoke("準備")
+    took, _ = benchmark._arrivals(llm, replace(SIZES, users=users, every_s=0))
+    assert took is not None
+    return took
 
 
 def first_token_of_second_turn(
@@ -249,6 +262,15 @@ def table(own: benchmark.Figures, peer: benchmark.Figures, figures: dict[str, fl
     return Table("The engine", ["", "ChatSwallow", "peer", "ratio"], rows)
 
 
+def users_table(together: list[float], serial: list[float]) -> Table:
+    """Seconds until all users have 64 tokens: at once, and with `generate` in turn."""
+    rows = []
+    for users, own in zip(USERS, together, strict=True):
+        turns = serial[users - 1]
+        rows.append([str(users), f"{own:.1f}", f"{turns:.1f}", f"{turns / own:.1f}"])
+    return Table("Users", ["users", "ChatSwallow, s", "`generate` in turn, s", "ratio"], rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tokenizer", type=Path, help="folder of the Llama 2 tokenizer")
@@ -268,6 +290,7 @@ def main() -> None:
         llm.unload()
         long.invoke("準備")
         users = benchmark._arrivals(long, SIZES)
+        together = [all_at_once(long, count) for count in USERS]
         lookup_off = ChatSwallow(max_tokens=SIZES.tokens, speculative=None, **options)
         streams = [single_stream(llm, 64), single_stream(lookup_off, 64)]
         masks = mask_cost(lookup_off)
@@ -282,7 +305,7 @@ def main() -> None:
         drawn = sampled(llm, model)
         short = short_questions(llm, model)
         alone = single_generate(model, llm, 64)
-        serial = one_after_another(model, llm, SIZES.users, 64)
+        serial = one_after_another(model, llm, 64)
         figures = {
             "padded_generate_s": padded,
             "batch_times_padded_generate": padded / own.batch_s,
@@ -300,13 +323,14 @@ def main() -> None:
             "stream_without_lookup_times_generate": streams[1] / alone,
             "users_64_tokens_s": users[0],
             "users_64_tokens_worst_first_token_s": users[1],
-            "users_64_tokens_one_after_another_s": serial,
+            "users_64_tokens_one_after_another_s": serial[SIZES.users - 1],
             "step_ms_free": masks[0],
             "step_ms_with_grammar": masks[1],
         }
         print(json.dumps(figures, indent=2))
         if arguments.output:
-            write_figures(arguments.output, [table(own, peer, figures)], {"figures": figures})
+            tables = [table(own, peer, figures), users_table(together, serial)]
+            write_figures(arguments.output, tables, {"figures": figures})
 
 
 if __name__ == "__main__":

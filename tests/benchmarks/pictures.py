@@ -52,6 +52,16 @@ def retrieval(path: Path, rows: list[Any]) -> None:
     bars(path, ["R@1", "R@3", "R@5", "R@10"], series, label="JSQuAD: recall")
 
 
+def users(path: Path, rows: list[Any]) -> None:
+    """Seconds until all users are answered, over their number."""
+    series = {
+        name: [Bar(float(row[column])) for row in rows]
+        for column, name in ((1, "ChatSwallow"), (2, "transformers, one after another"))
+    }
+    groups = ["1 user", *(f"{row[0]} users" for row in rows[1:])]
+    bars(path, groups, series, label="seconds until all are answered")
+
+
 def mt_bench(path: Path, rows: list[Any]) -> None:
     """Swallow's published scores by category."""
     series = {
@@ -61,9 +71,9 @@ def mt_bench(path: Path, rows: list[Any]) -> None:
     radar(path, [LABELS[name][0] for name in CATEGORIES], series, title="Japanese MT-Bench")
 
 
-def run_rows(name: str) -> list[Any]:
-    """The first table of a file of figures."""
-    return json.loads((RUNS / f"{name}.json").read_text("utf-8"))["tables"][0]["rows"]
+def run_rows(name: str, table: int = 0) -> list[Any]:
+    """A table of a file of figures; default: the first one."""
+    return json.loads((RUNS / f"{name}.json").read_text("utf-8"))["tables"][table]["rows"]
 
 
 def published_scores() -> list[Any]:
@@ -79,6 +89,7 @@ Draw = Callable[[Path, list[Any]], None]
 PICTURES: dict[str, tuple[Draw, Callable[[], list[Any]]]] = {
     "sweep.png": (sweep, lambda: run_rows("sweep-examples")),
     "retrieval.png": (retrieval, lambda: run_rows("retrieval")),
+    "users.png": (users, lambda: run_rows("engine", 1)),
     "mt-bench.png": (mt_bench, published_scores),
 }
 
