@@ -49,13 +49,14 @@ class _Walk:
     """Collects the blocks of a page in reading order.
 
     A block with blocks inside, or a table with tables inside, is only a container. The walk uses a
-    list instead of recursion, since pages may be nested thousands of elements deep.
+    list instead of recursion, since pages may be nested thousands of elements deep. It takes the
+    tree apart, so that its memory serves for the texts.
     """
 
     def __init__(self, root: Any, builder: SectionBuilder) -> None:
         self._builder = builder
         self._with_blocks = ancestors(root.iter(*_BLOCKS))
-        self._with_lines = self._with_blocks | ancestors(root.iter("br"))
+        self._with_breaks = ancestors(root.iter("br"))
         self._with_tables = ancestors(root.iter("table"))
         self._containers = self._with_tables | ancestors(root.iter(*_HEADINGS))
         self._text: list[str] = []
@@ -87,6 +88,7 @@ class _Walk:
             self._builder.block(text_content(element).strip("\n"))
         else:
             self._agenda += reversed([*self._parts(element), None])
+            element.clear()
 
     def _parts(self, element: Any) -> Iterator[Any]:
         """The texts of an element, and the blocks in it."""
@@ -134,7 +136,8 @@ class _Walk:
             return _LINE_SEPARATOR
         if not len(element):
             return element.text or ""
-        for inside in element.iter("br", *_BLOCKS) if element in self._with_lines else ():
+        has_lines = element in self._with_blocks or element in self._with_breaks
+        for inside in element.iter("br", *_BLOCKS) if has_lines else ():
             if inside is not element:
                 inside.text = f"{_LINE_SEPARATOR}{inside.text or ''}"
                 inside.tail = f"{_LINE_SEPARATOR}{inside.tail or ''}"

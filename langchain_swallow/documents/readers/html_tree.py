@@ -41,6 +41,12 @@ _HEADINGS = tuple(f"h{level}" for level in range(1, 7))
 _KEPT = frozenset(("pre", "title", "nav", "ruby", "rt", "rp", *_HEADINGS, *_SCRIPTS))
 _NEVER_NESTED = frozenset(("head", "html", "body", *_VOID.split("|")))
 _EMBEDDED = tuple("iframe object embed video audio canvas".split())
+# The attributes and classes that are read here or by the reader of the tree.
+_ATTRIBUTES = frozenset(
+    "alt checked class colspan href id name placeholder role rowspan type value".split()
+)
+_CLASSES = _NAVIGATION | _LINKS_TO_HEADINGS
+_PARSED_CHARACTERS = 1 << 16
 # Types of fields whose value the page does not show as text.
 _UNSEEN = frozenset("hidden password file color range".split())
 
@@ -74,6 +80,7 @@ def parse_page(text: str) -> Page | None:
     left_out: list[LeftOut] = []
     root, is_whole = _parse(text)
     if not is_whole:
+        del root
         root, is_whole = _parse(_TAG.sub(_flattened, text))
         if not is_whole:
             left_out.append(LeftOut("text behind what the HTML parser cannot read"))
@@ -113,12 +120,25 @@ def _without_cdata(text: str) -> str:
 def _parse(text: str) -> tuple[Any, bool]:
     """The root element, if any, and whether the parser read to the end."""
     # lxml.html is not used: its elements are Python classes, which take 10% longer.
-    parser = etree.HTMLParser(huge_tree=True)
+    parser = etree.HTMLPullParser(events=("end",), huge_tree=True, remove_comments=True)
+    root = None
     try:
-        root = etree.fromstring(text, parser)
+        for start in range(0, len(text), _PARSED_CHARACTERS):
+            parser.feed(text[start : start + _PARSED_CHARACTERS])
+            for _, element in parser.read_events():
+                _remove_unused_attributes(element.attrib)
+        root = parser.close()
     except etree.XMLSyntaxError:  # a page of comments only
-        root = None
-    return root, not any(e.type_name == "ERR_RESOURCE_LIMIT" for e in parser.error_log)
+        pass
+    return root, not any(e.type_name == "ERR_RESOURCE_LIMIT" for e in parser.feed_error_log)
+
+
+def _remove_unused_attributes(attributes: Any) -> None:
+    """Free the memory of attributes, which may be half of a page."""
+    for name, value in attributes.items():
+        is_unused = name not in _ATTRIBUTES or (name == "href" and not value.startswith("#"))
+        if is_unused or (name == "class" and _CLASSES.isdisjoint(value.split())):
+            del attributes[name]
 
 
 def _flattened(tag: re.Match[str]) -> str:

@@ -4,7 +4,7 @@ A process reads one file after another. It is replaced when it dies or takes too
 sent back for OCR, since an engine can be any object here.
 """
 
-import base64
+import itertools
 import json
 import os
 import signal
@@ -12,11 +12,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from typing_extensions import Self
 
@@ -108,8 +108,37 @@ class Sandbox:
                     reader.end()
 
 
+class _Message(NamedTuple):
+    """What is sent to a process and back: a line of JSON, and bytes.
+
+    Texts and files are sent as bytes, since as JSON a file of 50 MB takes 0.3 GiB more.
+    """
+
+    values: dict[str, Any]
+    data: bytes = b""
+
+    def send(self, stream: IO[bytes]) -> None:
+        line = json.dumps({**self.values, "size": len(self.data)})
+        stream.write(line.encode() + b"\n")
+        stream.write(self.data)
+
+    @classmethod
+    def receive(cls, stream: IO[bytes]) -> "_Message | None":
+        """The next message; `None` if the stream ended before."""
+        line = stream.readline()
+        if not line.endswith(b"\n"):
+            return None
+        values = json.loads(line)
+        data = stream.read(values["size"])
+        return cls(values, data) if len(data) == values["size"] else None
+
+
 class _Reader:
-    """One process, and those that it starts; requests and answers are lines of JSON."""
+    """One process, and those that it starts.
+
+    It answers a file with its contents: a message for each section, then one for the `Content` that
+    they belong to, and one at the end. Or it asks for the text of a picture.
+    """
 
     def __init__(self, memory_gib: float) -> None:
         # It is removed even if the process, which is killed, has left files in it.
@@ -136,16 +165,18 @@ class _Reader:
         timeout_s: float,
         ocr: OcrEngine | None,
     ) -> list[Content]:
-        file = {"name": name, "data": base64.b64encode(data).decode(), "others": [*others]}
-        answer = self._ask({**file, "ocr": ocr is not None}, name, timeout_s)
-        while ocr and "picture" in answer:
-            answer = self._ask(_recognized(ocr, answer["picture"]), name, timeout_s)
-        if "error" in answer:
-            raise DocumentError(answer["error"])
-        return [_content(part) for part in answer["contents"]]
+        request = {"name": name, "others": [*others], "ocr": ocr is not None}
+        answer, contents = self._ask(_Message(request, data), name, timeout_s)
+        while ocr and "picture" in answer.values:
+            answer, contents = self._ask(_recognized(ocr, answer), name, timeout_s)
+        if "error" in answer.values:
+            raise DocumentError(answer.values["error"])
+        return contents
 
-    def _ask(self, message: dict[str, Any], name: str, timeout_s: float) -> dict[str, Any]:
-        """Send a message and return the answer.
+    def _ask(
+        self, message: _Message, name: str, timeout_s: float
+    ) -> tuple[_Message, list[Content]]:
+        """Send a message; return the last one of the answer, and the contents before it.
 
         Raises:
             DocumentError: The process ended before, or took longer than `timeout_s`.
@@ -164,21 +195,28 @@ class _Reader:
             )
         return answer
 
-    def _exchange(self, message: dict[str, Any]) -> Any:
+    def _exchange(self, message: _Message) -> tuple[_Message, list[Content]] | None:
         """Send a message and return the answer; `None` if the process ended before."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        contents: list[Content] = []
+        sections: list[Section] = []
         try:
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            message.send(self._process.stdin)
             self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        except OSError:
-            line = b""
-        if not line.endswith(b"\n"):
-            self.kill()
-            self._process.wait()
-            return None
-        return json.loads(line)
+            while answer := _Message.receive(self._process.stdout):
+                if "section" in answer.values:
+                    sections.append(_section(answer))
+                elif "content" in answer.values:
+                    contents.append(_content(answer, sections))
+                    sections = []
+                else:
+                    return answer, contents
+        except (OSError, ValueError, MemoryError):  # it died, or sends what is not an answer
+            pass
+        self.kill()
+        self._process.wait()
+        return None
 
     def kill(self) -> None:
         """End the process and those that it started."""
@@ -201,20 +239,21 @@ class _Reader:
             self._folder.cleanup()
 
 
-def _recognized(ocr: OcrEngine, picture: dict[str, Any]) -> dict[str, Any]:
+def _recognized(ocr: OcrEngine, asked: _Message) -> _Message:
     """The answer to a process that asks for the text of a picture."""
     try:
-        return {"read": asdict(ocr.read(_image(picture)))}
+        return _Message({"read": asdict(ocr.read(_image(asked)))})
     except Exception as error:  # an engine may raise anything, and the other pages can be read
-        return {"error": str(error) or repr(error)}
+        return _Message({"error": str(error) or repr(error)})
 
 
-def _image(picture: dict[str, Any]) -> "Image":
+def _image(asked: _Message) -> "Image":
     from PIL import Image
 
     # Bare pixels, since a process that reads hostile files is not trusted to encode an image.
+    picture = asked.values["picture"]
     size = int(picture["size"][0]), int(picture["size"][1])
-    image = Image.frombytes("L", size, base64.b64decode(picture["pixels"]))
+    image = Image.frombytes("L", size, asked.data)
     if picture["dpi"]:
         image.info["dpi"] = tuple(map(float, picture["dpi"]))
     return image
@@ -223,40 +262,45 @@ def _image(picture: dict[str, Any]) -> "Image":
 class _RemoteOcr:
     """The engine of the process that started this one."""
 
-    def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
-        self._send = send
+    def __init__(self, answers: IO[bytes]) -> None:
+        self._answers = answers
 
     def read(self, image: "Image") -> OcrText:
-        picture = {
-            "size": image.size,
-            "dpi": image.info.get("dpi"),
-            "pixels": base64.b64encode(image.tobytes()).decode(),
-        }
-        self._send({"picture": picture})
-        answer = json.loads(sys.stdin.buffer.readline())
-        if "error" in answer:
-            raise DocumentError(answer["error"])
-        return OcrText(**answer["read"])
+        picture = {"size": image.size, "dpi": image.info.get("dpi")}
+        _Message({"picture": picture}, image.tobytes()).send(self._answers)
+        self._answers.flush()
+        answer = _Message.receive(sys.stdin.buffer)
+        if answer is None:
+            sys.exit()  # the process that started this one has ended
+        if "error" in answer.values:
+            raise DocumentError(answer.values["error"])
+        return OcrText(**answer.values["read"])
 
 
-def _content(part: dict[str, Any]) -> Content:
-    sections = tuple(
-        Section(
-            **section
-            | {
-                "headings": tuple(section["headings"]),
-                "fields": tuple(map(tuple, section["fields"])),
-            }
-        )
-        for section in part.pop("sections")
-    )
-    left_out = tuple(LeftOut(**one) for one in part.pop("left_out"))
-    data = base64.b64decode(part.pop("data"))
-    return Content(sections, left_out=left_out, data=data, **part)
+def _section(message: _Message) -> Section:
+    place = message.values["section"]
+    headings, fields = tuple(place.pop("headings")), tuple(map(tuple, place.pop("fields")))
+    return Section(_text(message.data), headings, fields=fields, **place)
 
 
-def _as_json(content: Content) -> dict[str, Any]:
-    return {**asdict(content), "data": base64.b64encode(content.data).decode()}
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogatepass")
+
+
+def _content(message: _Message, sections: list[Section]) -> Content:
+    about = message.values["content"]
+    left_out = tuple(LeftOut(**one) for one in about.pop("left_out"))
+    return Content(tuple(sections), left_out=left_out, data=message.data, **about)
+
+
+def _messages(content: Content) -> Iterator[_Message]:
+    for section in content.sections:
+        place = asdict(replace(section, text=""))
+        del place["text"]
+        yield _Message({"section": place}, section.text.encode("utf-8", "surrogatepass"))
+    about = asdict(replace(content, sections=(), data=b""))
+    del about["sections"], about["data"]
+    yield _Message({"content": about}, content.data)
 
 
 def _serve(memory_gib: float, folder: str) -> None:
@@ -267,25 +311,26 @@ def _serve(memory_gib: float, folder: str) -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
-    def send(message: dict[str, Any]) -> None:
-        answers.write(json.dumps(message, ensure_ascii=True).encode() + b"\n")
+    while request := _Message.receive(sys.stdin.buffer):
+        for message in _answer(request, memory_gib, answers):
+            message.send(answers)
         answers.flush()
 
-    # Not by iteration, which would read ahead what answers OCR.
-    while line := sys.stdin.buffer.readline():
-        question = json.loads(line)
-        ocr = _RemoteOcr(send) if question["ocr"] else None
-        try:
-            data = base64.b64decode(question["data"])
-            contents = read_content(data, question["name"], question["others"], ocr)
-            answer: dict[str, Any] = {"contents": list(map(_as_json, contents))}
-        except DocumentError as error:
-            answer = {"error": str(error)}
-        except MemoryError:
-            answer = {"error": f"{question['name']} needs more than {memory_gib:g} GiB to be read."}
-        except Exception as error:
-            answer = {"error": f"{question['name']} cannot be read: {error!r}."}
-        send(answer)
+
+def _answer(request: _Message, memory_gib: float, answers: IO[bytes]) -> Iterator[_Message]:
+    name, others = request.values["name"], request.values["others"]
+    ocr = _RemoteOcr(answers) if request.values["ocr"] else None
+    try:
+        contents = read_content(request.data, name, others, ocr)
+    except DocumentError as error:
+        yield _Message({"error": str(error)})
+    except MemoryError:
+        yield _Message({"error": f"{name} needs more than {memory_gib:g} GiB to be read."})
+    except Exception as error:
+        yield _Message({"error": f"{name} cannot be read: {error!r}."})
+    else:
+        yield from itertools.chain.from_iterable(map(_messages, contents))
+        yield _Message({"end": True})
 
 
 if __name__ == "__main__":
