@@ -9,8 +9,10 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 from langchain_swallow.documents.layout.titles import Titles
@@ -92,32 +94,94 @@ def _with_front_matter(
     ]
 
 
+class _Block(NamedTuple):
+    """What is kept of a block: its token's type, and the line after it.
+
+    `content` is the text of a paragraph of several lines, or of a heading, without the marks around
+    it. `mark` and `level` are those of a heading, and `rows` the cells of a table.
+    """
+
+    type: str
+    behind: int
+    content: str = ""
+    mark: str = ""
+    level: int = 0
+    rows: Sequence[list[str]] = ()
+
+
+class _Blocks(list[Any]):
+    """The parser's tokens, each outermost block of which is replaced when the next one begins.
+
+    The tokens of a text take up to 15 times its memory. `starts` maps a line to the block that
+    begins there; `titles` are the texts of all headings.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.starts: dict[int, _Block] = {}
+        self.titles: list[str] = []
+        self.is_titled = False
+        self._read = 0
+
+    def append(self, token: Token) -> None:
+        if token.level == 0 and token.nesting >= 0:
+            self.read()
+        super().append(token)
+
+    def read(self) -> None:
+        """Replace the tokens that are complete."""
+        tokens = self[self._read :]
+        for i, token in enumerate(tokens):
+            if token.type == "heading_open":
+                self.titles.append(tokens[i + 1].content)
+                self.is_titled |= token.tag == "h1"
+            if token.map and (block := _block(tokens, i)):
+                self.starts.setdefault(token.map[0], block)
+        # The parser refers to tokens by their index.
+        self[self._read :] = [None] * len(tokens)
+        self._read = len(self)
+
+
+def _block(tokens: Sequence[Token], i: int) -> _Block | None:
+    """The block that begins with a token, if it is one that is read."""
+    token = tokens[i]
+    assert token.map is not None
+    behind = token.map[1]
+    if token.type in ("fence", "code_block"):
+        return _Block(token.type, behind)
+    if token.type == "table_open":
+        return _Block(token.type, behind, rows=list(_table(tokens[i:])))
+    content = tokens[i + 1].content if i + 1 < len(tokens) else ""
+    if token.type == "paragraph_open":
+        # One line is read from the text itself.
+        return _Block(token.type, behind, content if "\n" in content else "")
+    if token.type == "heading_open" and not token.level:
+        return _Block(token.type, behind, content, token.markup, int(token.tag[1]))
+    return None
+
+
 class _Reader:
     """Reads the blocks of one text, from the first line to the last."""
 
     def __init__(self, text: str) -> None:
+        blocks = _blocks(text)
         self._lines = text.split("\n")
-        self._tokens = _parser().parse(text)
+        self._starts = blocks.starts
         self._builder = SectionBuilder()
         self._block: list[str] = []
         self.contents = 0
-        self._titles = Titles(
-            _MARKS.sub("", inline.content)
-            for token, inline in itertools.pairwise(self._tokens)
-            if token.type == "heading_open"
-        )
-        self.is_titled = any(token.tag == "h1" for token in self._tokens)
+        self._titles = Titles(_MARKS.sub("", title) for title in blocks.titles)
+        self.is_titled = blocks.is_titled
 
     def sections(self) -> list[Section]:
         self._read()
         return self._builder.sections()
 
     def _read(self) -> None:
-        starts = self._starts()
         line = 0
         while line < len(self._lines):
-            if line in starts:
-                line = self._add(starts[line])
+            if block := self._starts.pop(line, None):
+                line = self._add(line, block)
             elif self._lines[line].strip():
                 # List marks without text, link definitions and HTML are kept as they are.
                 self._block.append(self._lines[line])
@@ -127,50 +191,40 @@ class _Reader:
                 line += 1
         self._flush()
 
-    def _starts(self) -> dict[int, int]:
-        """Map a line to the index of the block token that begins there."""
-        starts: dict[int, int] = {}
-        for index, token in enumerate(self._tokens):
-            is_block = token.type in ("paragraph_open", "table_open", "fence", "code_block")
-            if token.map and (is_block or (token.type == "heading_open" and not token.level)):
-                starts.setdefault(token.map[0], index)
-        return starts
-
-    def _add(self, index: int) -> int:
+    def _add(self, first: int, block: _Block) -> int:
         """Read a block, and return the line after it."""
-        token = self._tokens[index]
-        assert token.map is not None
-        first, behind = token.map
+        behind = block.behind
         lines = self._lines[first:behind]
-        if token.type == "paragraph_open":
-            self._block.append(_joined(lines, self._tokens[index + 1].content))
-        elif token.type == "table_open":
+        if block.type == "paragraph_open":
+            self._block.append(_joined(lines, block.content))
+        elif block.type == "table_open":
             self._flush()
             # The parser also takes text directly below a table as a row.
             below = itertools.takewhile(lambda line: "|" in line, lines[2:])
             rows = [*lines[:2], *below]
             behind = first + len(rows)
-            cells = list(itertools.islice(_table(self._tokens[index:]), len(rows) - 1))
+            cells = block.rows[: len(rows) - 1]
             for row, line in zip(cells[1:], rows[2:], strict=True):
                 row += _cells_too_many(line, len(cells[0]))
             for table_row in table_rows(cells):
                 self._builder.block(table_row)
-        elif token.type == "heading_open":
-            self._heading(token, self._tokens[index + 1].content, lines)
+        elif block.type == "heading_open":
+            self._heading(block, lines)
         else:
             self._flush()
             self._builder.block("\n".join(lines))
         return max(behind, first + 1)
 
-    def _heading(self, token: Token, title: str, lines: Sequence[str]) -> None:
-        is_underlined = token.markup in ("-", "=")
+    def _heading(self, block: _Block, lines: Sequence[str]) -> None:
+        title = block.content
+        is_underlined = block.mark in ("-", "=")
         if is_underlined and ("。" in title or len(title) > _MAX_UNDERLINED):
             self._block.append(_joined(lines[:-1], title))
             self._flush()
             return
         self._flush()
         if title := " ".join(title.split("\n")).strip():
-            self._builder.heading(int(token.tag[1]), title)
+            self._builder.heading(block.level, title)
 
     def _flush(self) -> None:
         if len(self._block) >= _MIN_LINKS and all(map(_LINK.fullmatch, self._block)):
@@ -191,6 +245,15 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark").enable("table")
     parser.core.ruler.enableOnly(["normalize", "block"])
     return parser
+
+
+def _blocks(text: str) -> _Blocks:
+    parser, blocks = _parser(), _Blocks()
+    state = StateCore(text, parser, {})
+    state.tokens = blocks
+    parser.core.process(state)
+    blocks.read()
+    return blocks
 
 
 def _joined(lines: Sequence[str], content: str) -> str:
