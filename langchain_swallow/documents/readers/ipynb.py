@@ -22,19 +22,23 @@ def read_ipynb(text: str) -> Sections:
     Raises:
         DocumentError: The text is not a notebook.
     """
-    try:
-        notebook = json.loads(text)
-        worksheets = notebook.get("worksheets") or [notebook]  # Format 3 had worksheets.
-        cells = [cell for sheet in worksheets for cell in sheet["cells"]]
-        left_out: Counter[str] = Counter()
-        blocks = [block for cell in cells for block in _blocks(cell, left_out)]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DocumentError(f"It is not a Jupyter notebook: {error!r}.") from error
-    read = read_markdown("\n\n".join(blocks))
+    left_out: Counter[str] = Counter()
+    read = read_markdown(_as_markdown(text, left_out))
     # The lines are those of the Markdown text, which is not in the file.
     sections = (Section(section.text, section.headings) for section in read)
     counts = (LeftOut(f"output without text ({kind})", count=n) for kind, n in left_out.items())
     return Sections(sections, [*read.left_out, *counts])
+
+
+def _as_markdown(text: str, left_out: Counter[str]) -> str:
+    """Join the cells of a notebook, whose JSON is freed when this returns."""
+    try:
+        notebook = json.loads(text)
+        worksheets = notebook.get("worksheets") or [notebook]  # Format 3 had worksheets.
+        cells = (cell for sheet in worksheets for cell in sheet["cells"])
+        return "\n\n".join(block for cell in cells for block in _blocks(cell, left_out))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DocumentError(f"It is not a Jupyter notebook: {error!r}.") from error
 
 
 def _blocks(cell: Any, left_out: Counter[str]) -> Iterator[str]:
