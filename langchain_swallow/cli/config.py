@@ -283,13 +283,14 @@ def _value(action: argparse.Action, value: Any, origin: str) -> Any:
 
 def _one(action: argparse.Action, value: Any, origin: str) -> Any:
     kind: Any = action.type or str
+    shown = "…" if action.dest in SECRET else repr(value)
     try:
         read = kind(str(value))
     except (ValueError, TypeError, argparse.ArgumentTypeError) as error:
         raise CommandError(
             in_language(
-                f"{origin} に {value!r} は指定できません（{error}）。",
-                f"{origin} is wrong: {value!r} ({error}).",
+                f"{origin} に {shown} は指定できません（{error}）。",
+                f"{origin} is wrong: {shown} ({error}).",
             )
         ) from None
     if action.choices and read not in action.choices:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from langchain_swallow._system.language import in_language
 
 # Never in a help text or a file that is shown or shared.
-SECRET = frozenset({"token", "metrics_token", "api_key", "embeddings_api_key"})
+SECRET = frozenset({"token", "metrics_token", "api_key", "embeddings_api_key", "conversations"})
 # A word, or one wide character; no line begins with 。 or ends with （.
 _PIECE = re.compile(
     r"\s+|[（「『]*(?:[!-~]+|[^\s!-~])[、。，．）」』ーぁぃぅぇぉっゃゅょァィゥェォッャュョ…]*"

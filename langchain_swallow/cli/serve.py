@@ -129,11 +129,16 @@ def _add_uploads(serve: Command) -> None:
     )
     uploads.add_argument(
         "--conversations",
-        type=Path,
+        type=_conversations,
         metavar="FILE",
         help=in_language(
-            "会話を保存するファイル（SQLite）。再起動しても残る（デフォルト: メモリだけ）",
-            "File (SQLite) that keeps conversations over restarts (default: in memory only)",
+            "会話を保存するファイル（SQLite）か、いくつかのサーバーが共有するデータベース"
+            "（postgresql://…、エクストラ postgres が必要）。再起動しても残る。"
+            "パスワードのある URL は環境変数 SWALLOW_CONVERSATIONS で渡す"
+            "（デフォルト: メモリだけ）",
+            "File (SQLite) that keeps conversations over restarts, or a database that several "
+            "servers share (postgresql://…, needs the extra postgres). Pass a URL with a password "
+            "in the environment, as SWALLOW_CONVERSATIONS (default: in memory only)",
         ),
     )
     add_embeddings(uploads)
@@ -310,6 +315,21 @@ def _tracing() -> "Tracing":
             '`pip install "langchain-swallow[otel]"`.'
         ) from error
     return Tracing()
+
+
+def _conversations(text: str) -> Path | str:
+    """A file, or the URL of a database, which may have a password: errors do not repeat it."""
+    scheme, separator, _ = text.partition("://")
+    if not separator:
+        return Path(text)
+    if scheme not in ("postgresql", "postgres"):
+        raise argparse.ArgumentTypeError(
+            in_language(
+                "ファイルか postgresql:// で始まる URL を指定してください",
+                "must be a file, or a URL that starts with postgresql://",
+            )
+        )
+    return text
 
 
 def _address(name: tuple[Any, ...]) -> str:

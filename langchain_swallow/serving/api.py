@@ -5,12 +5,13 @@ import contextlib
 import json
 import secrets
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request, Security
+from fastapi import Depends, FastAPI, Request, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.security import HTTPBearer
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -94,7 +95,9 @@ def create_api(assistant: Assistant) -> FastAPI:
         session = (
             Session.for_request(request.scope)
             if question.session is None
-            else assistant.sessions.find(question.session, requester(request.scope))
+            else await run_in_threadpool(
+                assistant.sessions.find, question.session, requester(request.scope)
+            )
         )
         answer_id = "" if question.session is None else secrets.token_hex(8)
         pieces = assistant.answer(
@@ -119,32 +122,32 @@ def _add_sessions(app: FastAPI, assistant: Assistant) -> None:
     def find_session(request: Request, session: str) -> Session:
         return assistant.sessions.find(session, requester(request.scope))
 
+    Found = Annotated[Session, Depends(find_session)]
+
     @app.post("/v1/sessions", status_code=201, responses=problems(429, 503))
-    async def create(request: Request) -> NewSession:
+    def create(request: Request) -> NewSession:
         person, visitor = requester(request.scope), owner_of_request(request).visitor
         made = assistant.sessions.create(client_address(request), person, visitor)
         return NewSession(session=made.id)
 
     @app.delete("/v1/sessions/{session}", status_code=204, responses=problems(404))
-    async def forget(request: Request, session: str) -> None:
-        assistant.sessions.forget(find_session(request, session).id)
+    def forget(found: Found) -> None:
+        assistant.sessions.forget(found.id)
 
     @app.get("/v1/sessions/{session}/documents", responses=problems(404))
-    async def documents(request: Request, session: str) -> list[FileKept]:
-        kept = find_session(request, session).files
-        return [FileKept(name=name, passages=passages) for name, passages in kept.items()]
+    async def documents(found: Found) -> list[FileKept]:
+        return [FileKept(name=name, passages=passages) for name, passages in found.files.items()]
 
     @app.post(
         "/v1/sessions/{session}/documents",
         responses=problems(404, 408, 429, 503),
         openapi_extra=FORM_SCHEMA,
     )
-    async def upload(request: Request, session: str, shared: bool = False) -> list[FileResult]:
-        owner = find_session(request, session)
+    async def upload(request: Request, found: Found, shared: bool = False) -> list[FileResult]:
         # Reserve a place before reading, so that the body of a refused request is not read.
-        with assistant.admitted(owner):
+        with assistant.admitted(found):
             async with received_files(request, assistant.limits) as files:
-                adding = assistant.add_files(owner, files, shared=shared)
+                adding = assistant.add_files(found, files, shared=shared)
                 results = await unless_left(request, _all(adding))
         return [
             FileResult(
@@ -159,8 +162,8 @@ def _add_sessions(app: FastAPI, assistant: Assistant) -> None:
     @app.delete(
         "/v1/sessions/{session}/documents/{name:path}", status_code=204, responses=problems(404)
     )
-    async def remove(request: Request, session: str, name: str) -> None:
-        await asyncio.to_thread(assistant.remove_file, find_session(request, session), name)
+    async def remove(found: Found, name: str) -> None:
+        await asyncio.to_thread(assistant.remove_file, found, name)
 
 
 def _add_probes(app: FastAPI, assistant: Assistant) -> None:

@@ -201,6 +201,7 @@ class Ready(BaseModel):
 
     status: str
     index: bool = Field(description="whether the index can be read")
+    conversations: bool = Field(description="whether the conversations can be read")
     model: bool = Field(description="whether the model is loaded, or its server can be reached")
     stopping: bool = Field(description="whether the server is stopping")
     reason: str = Field(description="why it cannot answer; empty if it can")

@@ -11,6 +11,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_text_splitters import TextSplitter
+from starlette.concurrency import run_in_threadpool
 
 from langchain_swallow._system.language import in_language
 from langchain_swallow.documents.access import EVERYONE
@@ -79,13 +80,17 @@ class Assistant:
             unlimited. Default: 600.
         tracing: Makes OpenTelemetry spans of answers and searches. Default: none.
         default_groups: Groups that may see documents of `store` without groups. Default: everyone.
-        conversations: A SQLite file that keeps conversations when the server restarts; `None`, the
-            default, keeps them in memory.
+        conversations: Keeps conversations when the server restarts: a SQLite file, or the
+            `postgresql://…` URL of a database that several servers share. `None`, the default,
+            keeps them in memory.
         ocr: Whether to recognize the text of pictures in uploads, as in `load_documents`. Default:
             false.
 
     Raises:
-        MissingDependencyError: `ocr=True`, and Tesseract or Pillow is not installed.
+        MissingDependencyError: `ocr=True`, and Tesseract or Pillow is not installed; or the extra
+            `postgres` is missing.
+        ValueError: `conversations` names another file or database.
+        ConnectionError: The PostgreSQL server cannot be reached.
     """
 
     def __init__(
@@ -106,7 +111,7 @@ class Assistant:
         request_timeout_s: float | None = REQUEST_TIMEOUT_S,
         tracing: "Tracing | None" = None,
         default_groups: Sequence[str] = (EVERYONE,),
-        conversations: Path | None = None,
+        conversations: Path | str | None = None,
     ) -> None:
         self.llm = llm
         self.store = store
@@ -235,11 +240,11 @@ class Assistant:
             self._retriever(session, chosen.k),
             preset=chosen.chosen_preset(),
         )
-        kept = self.sessions.conversations
         async with session.lock, place.turn():
-            if again:
-                session.history.take_back(question)
-                kept.take_back(session.id, question)
+            if session.keeping is not None:
+                await asyncio.wait({session.keeping})
+            if answer_id or again:
+                await run_in_threadpool(self.sessions.begin, session, question, again=again)
             answer = Answer()
             turn = astream_turn(chain, question, session.history, self._config())
             try:
@@ -253,7 +258,11 @@ class Assistant:
                         yield piece
             finally:
                 if answer_id and answer.text:
-                    kept.keep(session.id, Turn(answer_id, question, answer.as_dict()))
+                    kept = Turn(answer_id, question, answer.as_dict())
+                    keep = run_in_threadpool(self.sessions.conversations.keep, session.id, kept)
+                    session.keeping = asyncio.ensure_future(keep)
+                    # A client that leaves must not end it.
+                    await asyncio.shield(session.keeping)
 
     def generate(
         self, session: Session, messages: Sequence[BaseMessage], parameters: Mapping[str, Any]

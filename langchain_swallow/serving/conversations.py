@@ -1,24 +1,21 @@
-"""Keeps conversations in SQLite: their owners, titles, questions and answers.
+"""Keeps conversations in SQLite or PostgreSQL: their owners, titles, questions and answers.
 
 A conversation is found by its id and its person, and listed for its owner: the person, or the
-browser where people are not known.
+browser where people are not known. Several processes may use one database.
 """
 
 import contextlib
 import json
 import logging
-import os
-import sqlite3
-import threading
 import time
 import unicodedata
-import weakref
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from langchain_swallow.serving.databases import Database, SqliteDatabase
+from langchain_swallow.serving.refusals import ConversationsUnavailableError
 from langchain_swallow.text.surrogates import replace_surrogates
 
 logger = logging.getLogger(__name__)
@@ -30,24 +27,20 @@ _MAX_LISTED = 1000
 VISITOR_S = 365 * 24 * 3600
 _DAY_S = 24 * 3600
 
-_SCHEMA = """
-CREATE TABLE conversations(
-    id TEXT PRIMARY KEY, person TEXT NOT NULL, visitor TEXT NOT NULL,
-    title TEXT NOT NULL DEFAULT '', used REAL NOT NULL
-);
-CREATE INDEX owners ON conversations(person, visitor);
-CREATE TABLE turns(
-    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL,
-    conversation TEXT NOT NULL REFERENCES conversations(id) ON DELETE CASCADE,
-    question TEXT NOT NULL, answer BLOB NOT NULL, words TEXT NOT NULL, good INTEGER,
-    time REAL NOT NULL
-);
-CREATE INDEX places ON turns(conversation, number);
-"""
+_SCHEMA = (
+    "CREATE TABLE conversations(id TEXT PRIMARY KEY, person TEXT NOT NULL, visitor TEXT NOT NULL, "
+    "title TEXT NOT NULL DEFAULT '', used REAL NOT NULL)",
+    "CREATE INDEX owners ON conversations(person, visitor)",
+    "CREATE TABLE turns(number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, "
+    "conversation TEXT NOT NULL REFERENCES conversations(id) ON DELETE CASCADE, "
+    "question TEXT NOT NULL, answer BLOB NOT NULL, words TEXT NOT NULL, good INTEGER, "
+    "time REAL NOT NULL)",
+    "CREATE INDEX places ON turns(conversation, number)",
+)
 
 _TITLE = (
-    "iif(c.title = '', coalesce((SELECT question FROM turns WHERE conversation = c.id "
-    "ORDER BY number LIMIT 1), ''), c.title)"
+    "CASE c.title WHEN '' THEN coalesce((SELECT question FROM turns WHERE conversation = c.id "
+    "ORDER BY number LIMIT 1), '') ELSE c.title END"
 )
 
 
@@ -88,54 +81,46 @@ class Summary:
 
 
 class Conversations:
-    """The conversations of a server.
+    """The conversations of a server, or of several that share a database.
 
     Args:
-        path: File that keeps them when the server restarts; `None` keeps them in memory.
+        place: A file (SQLite), which processes of one machine may share, or the `postgresql://…`
+            URL of a database that several hosts share; `None` keeps conversations in memory.
 
     Raises:
-        ValueError: The file is not one of conversations, or is of another version.
+        ValueError: The file or database is not one of conversations, or is of another version.
+        ConnectionError: The PostgreSQL server cannot be reached.
+        MissingDependencyError: The extra `postgres` is not installed.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        self.is_durable = path is not None
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # SQLite gives its other files the same permissions.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        self._database = sqlite3.connect(path or ":memory:", check_same_thread=False)
-        weakref.finalize(self, self._database.close)
-        self._lock = threading.Lock()
+    def __init__(self, place: Path | str | None = None) -> None:
+        self.is_durable = place is not None
+        self._database = _open(place)
         try:
-            self._prepare()
-        except sqlite3.DatabaseError as error:
+            self._database.prepare(_SCHEMA, _VERSION)
+        except BaseException:
             self._database.close()
-            raise ValueError(
-                f"{path} is not a file of conversations ({error}). Choose another file with "
-                "--conversations."
-            ) from error
+            raise
         self.delete_unreachable()
 
-    def _prepare(self) -> None:
-        ((version,),) = self._database.execute("PRAGMA user_version")
-        ((tables,),) = self._database.execute("SELECT count(*) FROM sqlite_master")
-        if version != (_VERSION if tables else 0):
-            raise sqlite3.DatabaseError(f"version {version}, not {_VERSION}")
-        # What is deleted is overwritten.
-        for setting in ("foreign_keys=ON", "secure_delete=ON", "synchronous=NORMAL"):
-            self._database.execute(f"PRAGMA {setting}")
-        self._database.execute("PRAGMA journal_mode=WAL")
-        if not tables:
-            schema = f"BEGIN;{_SCHEMA}PRAGMA user_version={_VERSION};COMMIT;"
-            self._database.executescript(schema)
+    def add(self, conversation: str, owner: Owner) -> float:
+        """Add an empty conversation; returns its time, for `delete_unused`."""
+        added = time.time()
+        self._change(
+            "INSERT INTO conversations(id, person, visitor, used) VALUES (?, ?, ?, ?)",
+            conversation,
+            *owner,
+            added,
+        )
+        return added
 
-    def add(self, conversation: str, owner: Owner) -> None:
-        """Add an empty conversation."""
-        with self._changing() as database:
-            database.execute(
-                "INSERT INTO conversations(id, person, visitor, used) VALUES (?, ?, ?, ?)",
-                (conversation, *owner, time.time()),
-            )
+    def touch(self, conversation: str) -> None:
+        """Note that a conversation is used, also by another process than the one that added it."""
+        self._change("UPDATE conversations SET used = ? WHERE id = ?", time.time(), conversation)
+
+    def delete_unused(self, conversation: str, added: float) -> None:
+        """Delete a conversation, unless it was used since `add` returned this time."""
+        self._clean("DELETE FROM conversations WHERE id = ? AND used = ?", conversation, added)
 
     def owner(self, conversation: str) -> Owner | None:
         """Return whose a conversation is; `None` if there is none with this id."""
@@ -149,15 +134,11 @@ class Conversations:
 
     def rename(self, conversation: str, title: str) -> None:
         """Give a conversation a title; an empty one is its first question again."""
-        with self._changing() as database:
-            database.execute(
-                "UPDATE conversations SET title = ? WHERE id = ?", (title, conversation)
-            )
+        self._change("UPDATE conversations SET title = ? WHERE id = ?", title, conversation)
 
     def delete(self, conversation: str) -> None:
         """Delete a conversation with its turns."""
-        with self._changing() as database:
-            database.execute("DELETE FROM conversations WHERE id = ?", (conversation,))
+        self._change("DELETE FROM conversations WHERE id = ?", conversation)
 
     def delete_unreachable(self) -> None:
         """Delete conversations that nobody can come back to.
@@ -166,13 +147,14 @@ class Conversations:
         browsers whose cookie has ended.
         """
         now = time.time()
-        with self._changing() as database:
-            database.execute(
-                "DELETE FROM conversations WHERE person = '' AND (used < ? OR visitor = '' AND "
-                "used < ?) OR used < ? AND NOT EXISTS (SELECT 1 FROM turns WHERE conversation = "
-                "conversations.id)",
-                (now - VISITOR_S, now - _DAY_S, now - _DAY_S),
-            )
+        self._clean(
+            "DELETE FROM conversations WHERE person = '' AND (used < ? OR visitor = '' AND "
+            "used < ?) OR used < ? AND NOT EXISTS (SELECT 1 FROM turns WHERE conversation = "
+            "conversations.id)",
+            now - VISITOR_S,
+            now - _DAY_S,
+            now - _DAY_S,
+        )
 
     def ids(self, owner: Owner) -> list[str]:
         """Return the ids of all conversations of an owner, empty ones too."""
@@ -191,7 +173,7 @@ class Conversations:
             "FROM conversations c JOIN turns t ON t.conversation = c.id "
             "WHERE c.person = ? AND c.visitor = ? GROUP BY c.id ORDER BY c.used DESC LIMIT ?"
         )
-        sought = _searchable(words)
+        sought = _searchable(_plain(words))
         return [
             Summary(name, shown, used, questions)
             for name, shown, given, used, questions, place in self._read(
@@ -203,69 +185,92 @@ class Conversations:
     def keep(self, conversation: str, turn: Turn) -> None:
         """Add a turn; nothing happens if the conversation was deleted meanwhile.
 
-        An error of the file is logged, because the answer was already sent.
+        An error of the database is logged, because the answer was already sent.
         """
         answer = zlib.compress(json.dumps(turn.answer, default=str).encode())
-        words = replace_surrogates(_searchable(f"{turn.question}\n{turn.answer.get('text', '')}"))
-        row = (turn.id, turn.question, answer, words, time.time(), conversation)
+        words = _searchable(f"{turn.question}\n{turn.answer.get('text', '')}")
+        now = time.time()
+        row = (turn.id, _plain(turn.question), answer, _plain(words), now, conversation)
         try:
-            with self._changing() as database:
-                database.execute(
+            with self._database.changing() as execute:
+                # First, so that a deletion by another process waits, or is seen.
+                if not execute("UPDATE conversations SET used = ? WHERE id = ?", now, conversation):
+                    return
+                execute(
                     "INSERT INTO turns(id, question, answer, words, time, conversation) "
-                    "SELECT ?, ?, ?, ?, ?, id FROM conversations WHERE id = ?",
-                    row,
+                    "VALUES (?, ?, ?, ?, ?, ?)",
+                    *row,
                 )
-                database.execute(
-                    "UPDATE conversations SET used = ? WHERE id = ?", (time.time(), conversation)
-                )
-                database.execute(
+                execute(
                     "DELETE FROM turns WHERE conversation = ? AND number NOT IN (SELECT number "
                     "FROM turns WHERE conversation = ? ORDER BY number DESC LIMIT ?)",
-                    (conversation, conversation, _MAX_TURNS),
+                    conversation,
+                    conversation,
+                    _MAX_TURNS,
                 )
-        except sqlite3.Error as error:
-            logger.error("An answer was not kept.", exc_info=error)
+        except ConversationsUnavailableError:
+            logger.error("An answer was not kept.")
 
     def take_back(self, conversation: str, question: str) -> None:
         """Delete the last turn of a conversation, if it has this question."""
-        with self._changing() as database:
-            database.execute(
-                "DELETE FROM turns WHERE question = ? AND number = (SELECT max(number) FROM turns "
-                "WHERE conversation = ?)",
-                (question, conversation),
-            )
+        self._change(
+            "DELETE FROM turns WHERE question = ? AND number = (SELECT max(number) FROM turns "
+            "WHERE conversation = ?)",
+            question,
+            conversation,
+        )
 
     def rate(self, conversation: str, turn: str, *, good: bool) -> None:
         """Keep the rating of a turn."""
-        with self._changing() as database:
-            database.execute(
-                "UPDATE turns SET good = ? WHERE conversation = ? AND id = ?",
-                (good, conversation, turn),
-            )
+        self._change(
+            "UPDATE turns SET good = ? WHERE conversation = ? AND id = ?",
+            int(good),
+            conversation,
+            turn,
+        )
 
-    def turns(self, conversation: str) -> list[Turn]:
-        """Return the last 100 turns of a conversation, in order."""
-        statement = f"{_TURNS} WHERE conversation = ? ORDER BY number"
-        return list(map(_turn, self._read(statement, conversation)))
+    def turns(self, conversation: str, limit: int = _MAX_TURNS) -> list[Turn]:
+        """Return the last turns of a conversation, at most 100, in order."""
+        statement = f"{_TURNS} WHERE conversation = ? ORDER BY number DESC LIMIT ?"
+        return list(map(_turn, reversed(self._read(statement, conversation, limit))))
 
     def turn(self, conversation: str, turn: str) -> Turn | None:
         """Return a turn of a conversation; `None` if it has none with this id."""
         rows = self._read(f"{_TURNS} WHERE conversation = ? AND id = ?", conversation, turn)
         return _turn(rows[0]) if rows else None
 
+    def check(self) -> None:
+        """Do nothing if the conversations can be read.
+
+        Raises:
+            ConversationsUnavailableError: They cannot; every other method raises it, too.
+        """
+        self._read("SELECT count(*) FROM conversations WHERE id = ''")
+
     def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._database.close()
+        """Close the file, or the connections."""
+        self._database.close()
 
     def _read(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._database.execute(statement, values).fetchall()
+        return self._database.read(statement, *map(_plain, values))
 
-    @contextlib.contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._database:
-            yield self._database
+    def _change(self, statement: str, *values: Any) -> None:
+        with self._database.changing() as execute:
+            execute(statement, *map(_plain, values))
+
+    def _clean(self, statement: str, *values: Any) -> None:
+        """Delete what nobody needs; the next time if the database cannot be used."""
+        with contextlib.suppress(ConversationsUnavailableError):
+            self._change(statement, *values)
+
+
+def _open(place: Path | str | None) -> Database:
+    if not isinstance(place, str):
+        return SqliteDatabase(place)
+    # Imported here, because it needs the extra `postgres`.
+    from langchain_swallow.serving.postgres import PostgresDatabase
+
+    return PostgresDatabase(place)
 
 
 _TURNS = "SELECT id, question, answer, good, time FROM turns"
@@ -280,3 +285,10 @@ def _turn(row: tuple[Any, ...]) -> Turn:
 def _searchable(text: str) -> str:
     """Return text in which full-width letters and capitals are found as half-width and small."""
     return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without characters that a database does not take."""
+    if not isinstance(value, str):
+        return value
+    return replace_surrogates(value).replace("\0", "\ufffd")

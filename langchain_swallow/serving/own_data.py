@@ -83,15 +83,16 @@ def add_own_data(app: FastAPI, assistant: Assistant) -> None:
         return list(map(_summary, kept.list_own(_owner(request), replace_surrogates(q))))
 
     @app.delete("/v1/sessions", responses=problems())
-    async def forget_own(request: Request) -> Deleted:
+    def forget_own(request: Request) -> Deleted:
         own = kept.ids(_owner(request))
         for session in own:
             sessions.forget(session)
         return Deleted(deleted=len(own))
 
     @app.get("/v1/sessions/{session}", responses=problems(404))
-    async def export(request: Request, session: str) -> Conversation:
+    def export(request: Request, session: str) -> Conversation:
         found = sessions.find(session, requester(request.scope))
+        sessions.refresh(found)
         return Conversation(
             session=found.id,
             title=kept.title(found.id),
@@ -104,7 +105,7 @@ def add_own_data(app: FastAPI, assistant: Assistant) -> None:
         )
 
     @app.patch("/v1/sessions/{session}", status_code=204, responses=problems(404))
-    async def rename(request: Request, session: str, title: SessionTitle) -> None:
+    def rename(request: Request, session: str, title: SessionTitle) -> None:
         found = sessions.find(session, requester(request.scope))
         kept.rename(found.id, title.title.strip())
 

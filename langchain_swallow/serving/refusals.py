@@ -53,6 +53,21 @@ class UnknownSessionError(Refusal):
         )
 
 
+class ConversationsUnavailableError(Refusal):
+    """The database of conversations cannot be used now; its log says why."""
+
+    status = 503
+    retry_after_s = 5
+
+    def __init__(self) -> None:
+        super().__init__(
+            in_language(
+                "会話を保存するデータベースを使えません。少し待ってから、もう一度試してください。",
+                "The database of conversations cannot be used now. Try again soon.",
+            )
+        )
+
+
 class UnknownDocumentError(Refusal):
     """The session has no file with this name."""
 

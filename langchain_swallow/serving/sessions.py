@@ -5,6 +5,7 @@ The server issues unguessable ids; a person who knows the id of an own session m
 
 import asyncio
 import secrets
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -18,9 +19,14 @@ from langchain_swallow._system.language import in_language
 from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.serving.conversations import Conversations, Owner
 from langchain_swallow.serving.identity import NOBODY, Person, requester
-from langchain_swallow.serving.refusals import BusyError, UnknownSessionError
+from langchain_swallow.serving.refusals import (
+    BusyError,
+    ConversationsUnavailableError,
+    UnknownSessionError,
+)
 
 _MAX_MESSAGES = 40
+_MAX_TURNS = _MAX_MESSAGES // 2
 _DAY_S = 24 * 3600
 
 
@@ -70,6 +76,8 @@ class Session:
         shared: Number of chunks of each file that this session has added to the shared documents.
         uploading: Files that are being read; they count toward the limits.
         pending: Number of their chunks read so far.
+        keeping: Writes the last answer to the database of conversations.
+        added: When it was added to that database; 0 if another process, or an earlier one, did it.
     """
 
     id: str = field(default_factory=_new_id)
@@ -81,6 +89,8 @@ class Session:
     shared: dict[str, int] = field(default_factory=dict)
     uploading: int = 0
     pending: dict[object, int] = field(default_factory=dict)
+    keeping: "asyncio.Future[None] | None" = None
+    added: float = 0.0
     # Only one answer at a time, so that a conversation is ordered.
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     used: float = field(default_factory=time.monotonic)
@@ -108,7 +118,7 @@ class Session:
         """Whether it has content or work that must not be lost.
 
         Args:
-            is_kept: Whether a file has its messages.
+            is_kept: Whether a file or a database has its messages.
         """
         is_needed = bool(self.history.messages) and not is_kept
         return bool(is_needed or self.files or self.uploading or self.lock.locked())
@@ -125,9 +135,11 @@ class Sessions:
             60.
         conversations: Keeps what was asked and answered; `None` keeps it in memory.
 
-    If there is no room, a new session is refused. Sessions in use are never deleted for it. A
-    session that was deleted for its age comes back, without its documents, if a file keeps its
-    conversation.
+    If there is no room, a new session is refused. Sessions in use are never deleted for it. If a
+    file or a database keeps its conversation, a session that was deleted for its age, or that
+    another process has, comes back without its documents.
+
+    Methods that use conversations may wait for a database: call them in a thread.
     """
 
     def __init__(
@@ -144,6 +156,7 @@ class Sessions:
         self._per_client = per_client or max(1, max_sessions // 4)
         # In order of last use, the least recently used first.
         self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._lock = threading.RLock()
         self._cleaned = time.monotonic()
 
     def __len__(self) -> int:
@@ -159,18 +172,28 @@ class Sessions:
 
         Raises:
             BusyError: This client (429) or the server (503) has reached its limit of sessions.
+            ConversationsUnavailableError: The database of conversations cannot be used now.
         """
         if time.monotonic() - self._cleaned > _DAY_S:
             self._cleaned = time.monotonic()
             self.conversations.delete_unreachable()
         session = Session(client=person.name or client, person=person)
         self._admit(session)
-        self.conversations.add(session.id, Owner(person.name, "" if person.name else visitor))
+        owner = Owner(person.name, "" if person.name else visitor)
+        try:
+            session.added = self.conversations.add(session.id, owner)
+        except ConversationsUnavailableError:
+            self._unload(session.id)
+            raise
         return session
 
     def _admit(self, session: Session) -> None:
         """Add a session, if there is room for it."""
-        client = session.client
+        with self._lock:
+            self._make_room(session.client)
+            self._sessions[session.id] = session
+
+    def _make_room(self, client: str) -> None:
         self._drop(self._is_idle)
         if self._count(client) >= self._per_client:
             self._drop(lambda s, age: s.client == client and self._is_abandoned(s, age))
@@ -194,7 +217,6 @@ class Sessions:
                 status=503,
                 retry_after_s=60,
             )
-        self._sessions[session.id] = session
 
     def find(self, session_id: str, person: Person = NOBODY) -> Session:
         """Return the session with this id, for the person who sends the request.
@@ -202,33 +224,69 @@ class Sessions:
         Raises:
             UnknownSessionError: The person has no such session, or it was deleted.
             BusyError: It was deleted for its age, and there is no room for it to come back.
+            ConversationsUnavailableError: The database of conversations cannot be used now.
         """
         self._drop(self._is_idle)
-        session = self._sessions.get(session_id)
-        if session is None and self.conversations.is_durable:
-            session = self._restored(session_id, person)
-        if session is None or session.person.name != person.name:
-            raise UnknownSessionError
-        session.person = person
-        session.used = time.monotonic()
-        self._sessions.move_to_end(session_id)
+        owner = self.conversations.owner(session_id) if self.conversations.is_durable else None
+        with self._lock:
+            if self.conversations.is_durable and owner is None:
+                # Another process has deleted it.
+                self._unload(session_id)
+            session = self._sessions.get(session_id)
+            if session is None and owner is not None and owner.person == person.name:
+                session = Session(id=session_id, client=person.name or owner.visitor, person=person)
+                self._restore(session)
+            if session is None or session.person.name != person.name:
+                raise UnknownSessionError
+            session.person = person
+            session.used = time.monotonic()
+            self._sessions.move_to_end(session_id)
         return session
 
-    def _restored(self, session_id: str, person: Person) -> Session | None:
-        owner = self.conversations.owner(session_id)
-        if owner is None or owner.person != person.name:
-            return None
-        session = Session(id=session_id, client=person.name or owner.visitor, person=person)
-        for turn in self.conversations.turns(session_id):
-            said = [HumanMessage(turn.question), AIMessage(str(turn.answer.get("text", "")))]
-            session.history.add_messages(said)
-        self._admit(session)
-        return session
+    def _restore(self, session: Session) -> None:
+        self._make_room(session.client)
+        self._share(session)
+        self._sessions[session.id] = session
+
+    def _share(self, session: Session) -> None:
+        """Read what other processes have answered; they must not delete it if that is nothing."""
+        self.refresh(session)
+        if not session.history.messages:
+            self.conversations.touch(session.id)
+
+    def refresh(self, session: Session) -> None:
+        """Read the messages of a session again, because other processes may have answered in it."""
+        if self.conversations.is_durable:
+            session.history.messages = [
+                message
+                for turn in self.conversations.turns(session.id, _MAX_TURNS)
+                for message in (HumanMessage(turn.question), AIMessage(turn.answer["text"]))
+            ]
+
+    def begin(self, session: Session, question: str, *, again: bool) -> None:
+        """Prepare the messages from which a question is answered.
+
+        Args:
+            session: The session.
+            question: The question.
+            again: Whether to take the last question back, if it is the same.
+
+        Raises:
+            ConversationsUnavailableError: The database of conversations cannot be used now.
+        """
+        if again:
+            session.history.take_back(question)
+        if self._sessions.get(session.id) is not session:
+            return
+        if again:
+            self.conversations.take_back(session.id, question)
+        if self.conversations.is_durable:
+            self._share(session)
 
     def forget(self, session_id: str) -> None:
         """Delete a session with its conversation and documents."""
-        self._unload(session_id)
         self.conversations.delete(session_id)
+        self._unload(session_id)
 
     def _unload(self, session_id: str) -> None:
         session = self._sessions.pop(session_id, None)
@@ -247,7 +305,7 @@ class Sessions:
             session.shared.pop(name, None)
 
     def close(self) -> None:
-        """Delete all sessions; a file keeps their conversations."""
+        """Delete all sessions; a file or a database keeps their conversations."""
         self._drop(lambda *_: True)
         self.conversations.close()
 
@@ -263,9 +321,12 @@ class Sessions:
 
     def _drop(self, unwanted: Callable[[Session, float], bool]) -> None:
         now = time.monotonic()
-        for session in [s for s in self._sessions.values() if unwanted(s, now - s.used)]:
-            # Empty ones would fill the file.
-            if self.conversations.is_durable and session.history.messages:
+        with self._lock:
+            for session in [s for s in self._sessions.values() if unwanted(s, now - s.used)]:
+                if not self.conversations.is_durable:
+                    self.forget(session.id)
+                    continue
+                if not session.history.messages:
+                    # Empty ones would fill the database.
+                    self.conversations.delete_unused(session.id, session.added)
                 self._unload(session.id)
-            else:
-                self.forget(session.id)

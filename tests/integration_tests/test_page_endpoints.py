@@ -246,9 +246,5 @@ def test_another_browser_does_not_list_or_open_a_conversation(served):
         # What is kept of the cookie does not make one.
         assert (
             cookie.value.encode()
-            not in Path(
-                served.assistant.sessions.conversations._database.execute(
-                    "PRAGMA database_list"
-                ).fetchone()[2]
-            ).read_bytes()
+            not in served.assistant.sessions.conversations._database._path.read_bytes()
         )

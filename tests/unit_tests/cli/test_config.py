@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,29 @@ def test_secrets_are_read_from_files(file, monkeypatch, tmp_path, capsys):
     assert main(["config", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["settings"]
     assert (row["value"], row["from"]) == ("…", "$SWALLOW_TOKEN_FILE")
+
+
+def test_a_database_of_conversations_is_named_without_showing_its_password(
+    file, monkeypatch, tmp_path, capsys
+):
+    serve = ("serve", "-i", "索引")
+    assert parsed(*serve, "--conversations", "会話.db").conversations == Path("会話.db")
+    url = "postgresql://sato:ひみつ@db/kept"
+    (tmp_path / "url").write_text(f"{url}\n", encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setenv("SWALLOW_CONVERSATIONS_FILE", str(tmp_path / "url"))
+        assert parsed(*serve).conversations == url
+    monkeypatch.setenv("SWALLOW_CONVERSATIONS", url)
+    assert parsed(*serve).conversations == url
+    assert main(["config"]) == 0
+    wrong = url.replace("postgresql", "mysql")
+    with pytest.raises(SystemExit):
+        main([*serve, "--conversations", wrong])
+    monkeypatch.setenv("SWALLOW_CONVERSATIONS", wrong)
+    assert main([*serve]) == 1
+    shown = "".join(capsys.readouterr())
+    assert shown.count("postgresql://") == 2
+    assert "ひみつ" not in shown
     monkeypatch.setenv("SWALLOW_TOKEN", "先")
     assert parsed("serve", "-i", "索引").token == "先"
     monkeypatch.delenv("SWALLOW_TOKEN")

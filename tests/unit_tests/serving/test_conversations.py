@@ -3,10 +3,12 @@
 import os
 import sqlite3
 import stat
+import sys
 
 import pytest
 from langchain_core.messages import HumanMessage
 
+from langchain_swallow.errors import MissingDependencyError
 from langchain_swallow.rag import Answer
 from langchain_swallow.serving.app import create_app
 from langchain_swallow.serving.conversations import Conversations, Owner, Turn
@@ -25,8 +27,9 @@ def turn(question, answer="3階 [1]", name="t1"):
     return Turn(name, question, Answer(answer).as_dict())
 
 
-def kept(path=None):
-    made = Conversations(path)
+@pytest.fixture
+def kept(place, opened):
+    made = opened(place)
     for name, owner, question in (
         ("a", SATO, "会議室は何階ですか。"),
         ("b", SATO, "ＷｉＦｉのパスワードは？"),
@@ -38,13 +41,12 @@ def kept(path=None):
     return made
 
 
-def test_a_list_has_the_conversations_of_its_owner_and_no_others():
-    made = kept()
-    assert [one.id for one in made.list_own(SATO)] == ["b", "a"]
-    assert [one.title for one in made.list_own(SUZUKI)] == ["合併の相手は？"]
-    assert [one.id for one in made.list_own(Owner(visitor="v1"))] == ["d"]
+def test_a_list_has_the_conversations_of_its_owner_and_no_others(kept):
+    assert [one.id for one in kept.list_own(SATO)] == ["b", "a"]
+    assert [one.title for one in kept.list_own(SUZUKI)] == ["合併の相手は？"]
+    assert [one.id for one in kept.list_own(Owner(visitor="v1"))] == ["d"]
     # Nobody is not everybody, and a browser is not the person of that name.
-    assert made.list_own(Owner()) == made.list_own(Owner(visitor="sato")) == []
+    assert kept.list_own(Owner()) == kept.list_own(Owner(visitor="sato")) == []
 
 
 @pytest.mark.parametrize(
@@ -58,45 +60,60 @@ def test_a_list_has_the_conversations_of_its_owner_and_no_others():
         ("表", ["a"]),
     ],
 )
-def test_questions_answers_and_titles_are_searched(words, found):
-    made = kept()
-    made.rename("a", "階の表")
-    assert [one.id for one in made.list_own(SATO, words)] == found
+def test_questions_answers_and_titles_are_searched(kept, words, found):
+    kept.rename("a", "階の表")
+    assert [one.id for one in kept.list_own(SATO, words)] == found
 
 
-def test_a_conversation_has_a_name_until_it_is_taken_away():
-    made = kept()
-    made.rename("a", "会議室")
-    assert made.title("a") == "会議室"
-    made.rename("a", "")
-    assert made.title("a") == "会議室は何階ですか。"
+def test_a_conversation_has_a_name_until_it_is_taken_away(kept):
+    kept.rename("a", "会議室")
+    assert kept.title("a") == "会議室"
+    kept.rename("a", "")
+    assert kept.title("a") == "会議室は何階ですか。"
 
 
-def test_an_answer_is_taken_back_and_rated():
-    made = kept()
-    made.keep("a", turn("二つめ", name="t2"))
-    made.take_back("a", "会議室は何階ですか。")
-    assert [one.id for one in made.turns("a")] == ["t1", "t2"]
-    made.take_back("a", "二つめ")
-    made.rate("a", "t1", good=False)
-    assert [(one.id, one.good) for one in made.turns("a")] == [("t1", False)]
-    assert made.turn("b", "t1").good is None
-    assert made.turn("a", "t2") is None
+def test_an_answer_is_taken_back_and_rated(kept):
+    kept.keep("a", turn("二つめ", name="t2"))
+    kept.take_back("a", "会議室は何階ですか。")
+    assert [one.id for one in kept.turns("a")] == ["t1", "t2"]
+    kept.take_back("a", "二つめ")
+    kept.rate("a", "t1", good=False)
+    assert [(one.id, one.good) for one in kept.turns("a")] == [("t1", False)]
+    assert kept.turn("b", "t1").good is None
+    assert kept.turn("a", "t2") is None
 
 
-def test_the_last_hundred_answers_are_kept():
-    made = kept()
+def test_the_last_hundred_answers_are_kept(kept):
     for number in range(120):
-        made.keep("a", turn(f"質問{number}", name=str(number)))
-    assert [one.id for one in made.turns("a")] == [str(number) for number in range(20, 120)]
+        kept.keep("a", turn(f"質問{number}", name=str(number)))
+    assert [one.id for one in kept.turns("a")] == [str(number) for number in range(20, 120)]
+
+
+def test_a_deleted_conversation_takes_no_answers(kept):
+    kept.delete("c")
+    kept.keep("c", turn("合併の相手は？"))
+    assert kept.turns("c") == []
+    assert kept.owner("c") is None
+
+
+def test_characters_that_a_database_does_not_take_are_replaced(kept):
+    kept.keep("a", turn("何\0\ud83d", answer="\0\ud83d", name="t2"))
+    assert kept.turns("a")[1].question == "何\ufffd\ufffd"
+    assert [one.id for one in kept.list_own(SATO, "何\0\ud83d")] == ["a"]
+    kept.rename("a", "\0\ud83d")
+    assert kept.title("a") == "\ufffd\ufffd"
+    kept.take_back("a", "何\0\ud83d")
+    assert len(kept.turns("a")) == 1
+    assert kept.owner("\0\ud83d") is None
 
 
 def test_what_is_deleted_is_not_in_the_file(tmp_path):
     path = tmp_path / "会話" / "kept.db"
-    made = kept(path)
+    made = Conversations(path)
+    for name, question in (("a", "会議室は何階ですか。"), ("c", "合併の相手は？")):
+        made.add(name, SATO)
+        made.keep(name, turn(question))
     made.delete("c")
-    made.keep("c", turn("合併の相手は？"))
-    assert made.turns("c") == []
     made.close()
     data = b"".join(file.read_bytes() for file in path.parent.iterdir())
     assert "会議室は何階ですか。".encode() in data
@@ -105,21 +122,15 @@ def test_what_is_deleted_is_not_in_the_file(tmp_path):
         assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
 
 
-def test_conversations_without_a_way_back_are_deleted(tmp_path):
-    path = tmp_path / "kept.db"
-    made = kept(path)
-    made.add("e", SATO)
-    made.add("f", Owner())
-    made.keep("f", turn("何？"))
-    made.close()
+def test_conversations_without_a_way_back_are_deleted(kept):
+    kept.add("e", SATO)
+    kept.add("f", Owner())
+    kept.keep("f", turn("何？"))
     ages = {"a": 9e8, "c": 2, "d": 366 * 86400, "e": 90_000, "f": 90_000}
-    with sqlite3.connect(path) as database:
-        for name, age in ages.items():
-            changed = "UPDATE conversations SET used = used - ? WHERE id = ?"
-            database.execute(changed, (age, name))
-    database.close()
-    made = Conversations(path)
-    assert {name for name in "abcdef" if made.owner(name)} == {"a", "b", "c"}
+    for name, age in ages.items():
+        kept._change("UPDATE conversations SET used = used - ? WHERE id = ?", age, name)
+    kept.delete_unreachable()
+    assert {name for name in "abcdef" if kept.owner(name)} == {"a", "b", "c"}
 
 
 @pytest.mark.parametrize("content", [b"not a database" * 100, None])
@@ -136,15 +147,21 @@ def test_another_file_is_refused_and_not_changed(tmp_path, content):
     assert path.read_bytes() == content
 
 
-def test_a_session_comes_back_for_its_person_only(tmp_path):
-    path = tmp_path / "kept.db"
-    before = Sessions(conversations=Conversations(path))
+def test_without_its_extra_postgresql_is_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.delitem(sys.modules, "langchain_swallow.serving.postgres", raising=False)
+    with pytest.raises(MissingDependencyError, match=r'"langchain-swallow\[postgres\]"'):
+        Conversations("postgresql://db/kept")
+
+
+def test_a_session_comes_back_for_its_person_only(place, opened):
+    before = Sessions(conversations=opened(place))
     session = before.create("10.0.0.1", Person("sato"))
     before.conversations.keep(session.id, turn("会議室は何階ですか。"))
     session.history.add_messages([HumanMessage("会議室は何階ですか。")])
     empty = before.create("10.0.0.1", Person("sato"))
     before.close()
-    after = Sessions(conversations=Conversations(path))
+    after = Sessions(conversations=opened(place))
     for other in (NOBODY, Person("suzuki")):
         with pytest.raises(UnknownSessionError):
             after.find(session.id, other)
@@ -160,9 +177,9 @@ def test_a_session_comes_back_for_its_person_only(tmp_path):
         after.find(session.id, Person("sato"))
 
 
-def test_a_kept_conversation_makes_room_and_one_in_memory_does_not(tmp_path):
-    for path in (tmp_path / "kept.db", None):
-        sessions = Sessions(max_sessions=2, empty_s=0, conversations=Conversations(path))
+def test_a_kept_conversation_makes_room_and_one_in_memory_does_not(place, opened):
+    for path in (place, None):
+        sessions = Sessions(max_sessions=2, empty_s=0, conversations=opened(path))
         made = [sessions.create(str(number)) for number in range(2)]
         for session in made:
             session.history.add_messages([HumanMessage("何？")])
@@ -174,11 +191,10 @@ def test_a_kept_conversation_makes_room_and_one_in_memory_does_not(tmp_path):
         assert [session.closed for session in made] == [path is not None] * 2
 
 
-async def test_a_browser_lists_its_conversations_after_a_restart(tmp_path):
-    path = tmp_path / "kept.db"
+async def test_a_browser_lists_its_conversations_after_a_restart(place):
     cookies = {}
     for number in range(2):
-        made = assistant("3階 [1]", conversations=path)
+        made = assistant("3階 [1]", conversations=place)
         app = create_app(made)
         async with client(app) as mine, client(app) as other:
             mine.cookies.update(cookies)

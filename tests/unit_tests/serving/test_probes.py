@@ -24,7 +24,8 @@ async def test_a_server_that_can_answer_is_ready():
             for method in ("GET", "HEAD"):
                 assert (await http.request(method, path)).status_code == 200, path
         assert (await http.get("/livez")).json() == {"status": "ok"}
-        ready = {"status": "ok", "index": True, "model": True, "stopping": False, "reason": ""}
+        can = {"index": True, "conversations": True, "model": True}
+        ready = {"status": "ok", **can, "stopping": False, "reason": ""}
         assert (await http.get("/readyz")).json() == ready
 
 
@@ -47,14 +48,23 @@ def with_lost_gpu(made, monkeypatch):
     made.llm = ChatSwallow.from_engine(Closed([], trained_tokenizer()), model=CHAT)
 
 
+def without_conversations(made, monkeypatch):
+    made.sessions.conversations.close()
+
+
 @pytest.mark.parametrize(
     ("breaks", "missing", "reason"),
     [
         (without_index, "index", "索引を読めません。"),
+        (
+            without_conversations,
+            "conversations",
+            "会話を保存するデータベースを使えません。少し待ってから、もう一度試してください。",
+        ),
         (without_server, "model", "モデルから回答がありません。"),
         (with_lost_gpu, "model", "モデルから回答がありません。"),
     ],
-    ids=["index", "server", "engine"],
+    ids=["index", "conversations", "server", "engine"],
 )
 async def test_a_server_that_cannot_answer_says_why(breaks, missing, reason, monkeypatch):
     made = assistant()
