@@ -59,6 +59,15 @@ def test_secrets_are_read_from_files(file, monkeypatch, tmp_path, capsys):
     assert main(["config", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["settings"]
     assert (row["value"], row["from"]) == ("…", "$SWALLOW_TOKEN_FILE")
+    monkeypatch.setenv("SWALLOW_TOKEN", "先")
+    assert parsed("serve", "-i", "索引").token == "先"
+    monkeypatch.delenv("SWALLOW_TOKEN")
+    # An empty or mistyped file is not a server without a token.
+    (tmp_path / "token").write_text("\n", encoding="utf-8")
+    for name, reason in (("token", "names an empty file"), ("ない", "cannot be read")):
+        monkeypatch.setenv("SWALLOW_TOKEN_FILE", str(tmp_path / name))
+        assert main(["serve", "-i", "索引"]) == 1
+        assert reason in capsys.readouterr().err
 
 
 def test_a_database_of_conversations_is_named_without_showing_its_password(
@@ -82,15 +91,6 @@ def test_a_database_of_conversations_is_named_without_showing_its_password(
     shown = "".join(capsys.readouterr())
     assert shown.count("postgresql://") == 2
     assert "ひみつ" not in shown
-    monkeypatch.setenv("SWALLOW_TOKEN", "先")
-    assert parsed("serve", "-i", "索引").token == "先"
-    monkeypatch.delenv("SWALLOW_TOKEN")
-    # An empty or mistyped file is not a server without a token.
-    (tmp_path / "token").write_text("\n", encoding="utf-8")
-    for name, reason in (("token", "names an empty file"), ("ない", "cannot be read")):
-        monkeypatch.setenv("SWALLOW_TOKEN_FILE", str(tmp_path / name))
-        assert main(["serve", "-i", "索引"]) == 1
-        assert reason in capsys.readouterr().err
 
 
 def test_several_values_are_separated_by_spaces(file, monkeypatch):
