@@ -4,8 +4,10 @@
 
 Each program reads every file. The text of the program that finds most characters is the measure:
 the share of its word parts (up to four characters long, each as often as it occurs) that are in the
-text of this package. Repeated column names and another order of cells do not change it. Programs
-that are not installed are left out.
+text of this package. Repeated column names and another order of cells do not change it. The second
+share counts only word parts that another program finds, too, or that are on the pages that
+LibreOffice prints: what one program alone writes is usually its own. Programs that are not
+installed are left out.
 """
 
 import argparse
@@ -56,6 +58,14 @@ def libreoffice(path):
         return Path(folder, f"{path.stem}.txt").read_text("utf-8", "replace")
 
 
+def printed(path):
+    """The text of the pages that LibreOffice prints."""
+    with tempfile.TemporaryDirectory() as folder:
+        profile = f"-env:UserInstallation={Path(folder, 'profile').as_uri()}"
+        run("soffice", profile, "--headless", "--convert-to", "pdf", "--outdir", folder, path)
+        return pdftotext(Path(folder, f"{path.stem}.pdf"))
+
+
 def with_openpyxl(path):
     book = openpyxl.load_workbook(path, data_only=True)
     rows = (row for sheet in book.worksheets for row in sheet.iter_rows(values_only=True))
@@ -79,6 +89,7 @@ def programs(markitdown):
     for suffixes, name, read, program in (
         (".pdf", "pdftotext", pdftotext, "pdftotext"),
         (".doc .docx .odt .rtf", "LibreOffice", libreoffice, "soffice"),
+        (".doc .docx .odt .rtf .ppt .pptx .odp .xls .xlsx .ods", "print", printed, "soffice"),
         (".xlsx", "openpyxl", with_openpyxl, sys.executable),
         (".docx", "python-docx", with_python_docx, sys.executable),
         (".pptx", "python-pptx", with_python_pptx, sys.executable),
@@ -115,7 +126,7 @@ def own_text(path):
 
 
 def measure(path, others):
-    """The share of the best program's text that is read, the program, and what it found."""
+    """The best program, the sizes of what it alone and with another found, what of both is lost."""
     own, loaded = own_text(path)
     texts = {}
     for name, read in others.items():
@@ -123,10 +134,15 @@ def measure(path, others):
             texts[name] = read(path)
         except Exception as error:  # another program may fail on a file
             print(f"{name}: {path.name}: {type(error).__name__}", file=sys.stderr)
-    best = max(texts, key=lambda name: characters(texts[name]), default="")
-    wanted, have = parts(texts.get(best, "")), parts(own)
-    missing = Counter({part: number for part, number in wanted.items() if part not in have})
-    return best, wanted.total(), missing, characters(own), loaded
+    # Printed pages repeat their heads and have numbers.
+    converted = [name for name in texts if name != "print"] or list(texts)
+    best = max(converted, key=lambda name: characters(texts[name]), default="")
+    have = parts(own)
+    wanted = parts(texts.pop(best, ""))
+    others_have = set().union(*(parts(text) for text in texts.values()))
+    found = [wanted, Counter({part: n for part, n in wanted.items() if part in others_have})]
+    missing = [Counter({p: n for p, n in one.items() if p not in have}) for one in found]
+    return best, [one.total() for one in found], missing, characters(own), loaded
 
 
 def main():
@@ -144,21 +160,25 @@ def main():
     for suffix, paths in files.items():
         with ThreadPoolExecutor(2) as pool:
             results = list(pool.map(partial(measure, others=others[suffix]), paths))
-        wanted = sum(total for _, total, *_ in results)
-        lost = sum(missing.total() for _, _, missing, *_ in results)
+        shares = []
+        for kind in range(2):
+            wanted = sum(totals[kind] for _, totals, *_ in results)
+            lost = sum(missing[kind].total() for _, _, missing, *_ in results)
+            shares.append(f"{1 - lost / wanted:.2%}" if wanted else "–")
         best = Counter(best for best, *_ in results if best)
         named = ", ".join(f"{name} ({number})" for name, number in best.most_common())
         total = sum(own for *_, own, _ in results)
-        share = f"{1 - lost / max(1, wanted):.2%}"
-        rows.append([suffix[1:], str(len(paths)), f"{total:,}", named, share])
+        rows.append([suffix[1:], str(len(paths)), f"{total:,}", named, *shares])
         print(*rows[-1], flush=True)
-        worst = sorted(zip(paths, results, strict=True), key=lambda one: -one[1][2].total())
-        for path, (name, total, missing, own, loaded) in worst[: arguments.worst]:
-            examples = " ".join(part for part, _ in missing.most_common(12))
-            print(f"  {path.name}: {missing.total()} of {total} ({name}), own {own}: {examples}")
+        worst = sorted(zip(paths, results, strict=True), key=lambda one: -one[1][2][1].total())
+        for path, (name, totals, missing, own, loaded) in worst[: arguments.worst]:
+            examples = " ".join(part for part, _ in (missing[1] or missing[0]).most_common(12))
+            lost = [one.total() for one in missing]
+            print(f"  {path.name}: {lost} of {totals} ({name}), own {own}: {examples}")
             for report in filter(None, (loaded.failed, loaded.left_out)):
                 print(f"    {list(report.values())}"[:400])
     columns = ["format", "files", "characters", "best of the others", "share of its text"]
+    columns.append("share of what another one finds, too")
     table = Table("Text that is read", columns, rows)
     print(table.markdown())
     if arguments.output:

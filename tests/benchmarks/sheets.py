@@ -1,17 +1,20 @@
 """How much of forms and tables on Excel sheets is read rightly, beside other converters.
 
-    python tests/benchmarks/sheets.py --peers PYTHON --output docs/runs/sheets.json
+    python tests/benchmarks/sheets.py --peers PYTHON… --output docs/runs/sheets.json
+
+Each PYTHON has markitdown, exstruct or docling.
 
 Thirty sheets are drawn at random (tests/support/drawn_sheets.py). For this package, a fact is right
 if one line has the value behind its label or the names of its column, and the names of its row.
-PYTHON has markitdown and exstruct, which keep the grid of the sheet. There, a fact is right if the
-cells before the value in its row are its names, or if they are above it in its column and the names
-of its row are in its row; a date or number may be as it is stored. A text is right if it is there
-once.
+The other converters keep the grid of the sheet. There, a fact is right if the cells before the
+value in its row are its names, or if they are above it in its column and the names of its row are
+in its row; a date or number may be as it is stored, and a merged cell may be repeated in all of its
+cells. A text is right if it is there once.
 """
 
 import argparse
 import datetime
+import itertools
 import json
 import re
 import subprocess
@@ -31,6 +34,17 @@ def rows(path):
     lines = MarkItDown().convert(path).text_content.splitlines()
     cells = [line.split("|")[1:-1] for line in lines if line.startswith("|")]
     return [["" if c.strip() == "NaN" else c.strip() for c in row] for row in cells]
+""",
+    "docling": """
+from docling.document_converter import DocumentConverter
+def rows(path):
+    grid = []
+    for item, _ in DocumentConverter().convert(path).document.iterate_items():
+        if hasattr(getattr(item, "data", None), "grid"):
+            grid += [[cell.text for cell in row] for row in item.data.grid]
+        elif hasattr(item, "text"):
+            grid.append([item.text])
+    return grid
 """,
     "exstruct": """
 from exstruct import extract
@@ -65,7 +79,12 @@ def repeated(lines: Sequence[str]) -> int:
 
 def right_in_grid(sheet: DrawnSheet, grid: Grid) -> list[bool]:
     right = [_is_in_grid(fact, grid) for fact in sheet.facts]
-    flat = [re.sub(r"\s", "", cell) for row in grid for cell in row]
+    flat = [
+        re.sub(r"\s", "", cell)
+        for above, row in zip([[], *grid], grid, strict=False)
+        for x, cell in enumerate(row)
+        if cell not in (row[x - 1 : x] + above[x : x + 1])
+    ]
     return right + [sum(re.sub(r"\s", "", t) in cell for cell in flat) == 1 for t in sheet.texts]
 
 
@@ -76,7 +95,7 @@ def _is_in_grid(fact: Fact, grid: Grid) -> bool:
         for x, cell in enumerate(row):
             if cell not in values:
                 continue
-            before = [one.rstrip("：") for one in row[:x] if one]
+            before = [one.rstrip("：") for one, _ in itertools.groupby(row[:x]) if one]
             if tuple(before[-len(names) :]) == names:
                 return True
             above = [one[x] for one in grid[:y] if x < len(one)]
@@ -99,12 +118,16 @@ def _as_stored(shown: str) -> set[str]:
 
 
 def peer_grids(python: str, name: str, sheets: Sequence[DrawnSheet]) -> list[Grid]:
+    """What a converter reads; nothing if this Python does not have it."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder, f"{i}.xlsx") for i in range(len(sheets))]
         for path, sheet in zip(paths, sheets, strict=True):
             path.write_bytes(sheet.data)
         command = [python, "-c", _PEERS[name] + _RUN, *map(str, paths)]
-        ran = subprocess.run(command, capture_output=True, check=True, text=True)
+        ran = subprocess.run(command, capture_output=True, check=False, text=True)
+    if f"No module named '{name}'" in ran.stderr:
+        return []
+    ran.check_returncode()
     grids: list[Grid] = json.loads(ran.stdout.partition("RESULT")[2])
     return grids
 
@@ -112,16 +135,16 @@ def peer_grids(python: str, name: str, sheets: Sequence[DrawnSheet]) -> list[Gri
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--peers", help="a Python that has markitdown and exstruct")
+    parser.add_argument("--peers", nargs="*", default=[], help="Pythons that have the others")
     parser.add_argument("--output", type=Path, help="file of figures")
     parser.add_argument("--wrong", action="store_true", help="show what is wrong")
     arguments = parser.parse_args()
     sheets = drawn_sheets(seed=arguments.seed)
     lines = [own_lines(sheet) for sheet in sheets]
     right = {"langchain-swallow": list(map(right_facts, sheets, lines))}
-    for name in _PEERS if arguments.peers else ():
-        grids = peer_grids(arguments.peers, name, sheets)
-        right[name] = list(map(right_in_grid, sheets, grids))
+    for python, name in itertools.product(arguments.peers, _PEERS):
+        if grids := peer_grids(python, name, sheets):
+            right[name] = list(map(right_in_grid, sheets, grids))
     if arguments.wrong:
         for sheet, said, facts in zip(sheets, lines, right["langchain-swallow"], strict=True):
             wanted = zip([*sheet.facts, *sheet.texts], facts, strict=True)
