@@ -64,14 +64,18 @@ class _Rows(Sequence[list[str]]):
 
 
 def _section(text: str, delimiter: str) -> list[Section]:
-    rows = _rows(text, delimiter)
+    # The rows are freed before their lines are joined.
+    lines = _written(_rows(text, delimiter))
+    return [Section("\n\n".join(lines))] if lines else []
+
+
+def _written(rows: _Rows) -> list[str]:
     start, end = _table(rows)
-    lines = [
+    return [
         *map(_alone, rows[:start]),
         *table_rows(rows[start:end]),
         *map(_alone, rows[end:]),
     ]
-    return [Section("\n\n".join(lines))] if lines else []
 
 
 def _rows(text: str, delimiter: str) -> _Rows:

@@ -4,8 +4,8 @@ import mimetypes
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from email import message_from_bytes
 from email.message import Message
+from email.parser import BytesFeedParser
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 
@@ -29,6 +29,7 @@ _ENCRYPTED = frozenset(
     "application/pkcs7-mime application/x-pkcs7-mime application/pgp-encrypted".split()
 )
 
+_PARSED_BYTES = 1 << 16
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 
 
@@ -67,11 +68,11 @@ def parse_message(data: bytes) -> Mail:
     """
     parts = _Parts()
     try:
-        message = message_from_bytes(data, policy=RawHeaders())
+        message = _parsed(data)
         parts.add(message)
     except RecursionError:
         headers = _END_OF_HEADERS.split(data, maxsplit=1)[0]
-        message = message_from_bytes(headers, policy=RawHeaders())
+        message = _parsed(headers)
         parts = _Parts()
         parts.left_out.append(LeftOut("body whose parts are nested too deep"))
     ids = f"{message.get('References', '')} {message.get('In-Reply-To', '')}".split()
@@ -88,6 +89,14 @@ def parse_message(data: bytes) -> Mail:
         attachments=tuple(parts.attachments),
         left_out=tuple(parts.left_out),
     )
+
+
+def _parsed(data: bytes) -> _Part:
+    # As `message_from_bytes` does, which takes five times the memory of the message.
+    parser = BytesFeedParser(policy=RawHeaders())
+    for start in range(0, len(data), _PARSED_BYTES):
+        parser.feed(data[start : start + _PARSED_BYTES])
+    return parser.close()
 
 
 def _date(written: str) -> datetime | None:

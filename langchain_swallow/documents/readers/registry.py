@@ -1,7 +1,7 @@
 """Reads a file by its extension, and the files in archives and mail."""
 
 import functools
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -69,11 +69,30 @@ def read_content(
         DocumentError: The file cannot be read, or its format is unknown. For a file inside an
             archive, `error` or `is_ignored` is set instead.
     """
+    return read_content_once(lambda: data, name, others, ocr)
+
+
+def read_content_once(
+    take: Callable[[], bytes],
+    name: str,
+    others: Collection[str] = (),
+    ocr: OcrEngine | None = None,
+) -> list[Content]:
+    """Read a file as `read_content` does, and free its bytes when they are decoded.
+
+    Args:
+        take: Returns the bytes, and keeps no reference to them. It is called once at most.
+        name: As for `read_content`, like the others.
+        others: See there.
+        ocr: See there.
+    """
     with using_ocr(ocr):
-        return _read(data, name, frozenset(others), ())
+        return _read(take, name, frozenset(others), ())
 
 
-def _read(data: bytes, name: str, others: frozenset[str], outer: tuple[str, ...]) -> list[Content]:
+def _read(
+    take: Callable[[], bytes], name: str, others: frozenset[str], outer: tuple[str, ...]
+) -> list[Content]:
     """Read a file; `outer` has the extensions of the files around it."""
     suffix = file_suffix(name)
     if suffix == ARCHIVE and ARCHIVE in outer:
@@ -81,20 +100,20 @@ def _read(data: bytes, name: str, others: frozenset[str], outer: tuple[str, ...]
     if len(outer) > _MAX_DEPTH:
         raise DocumentError(f"{name} is nested too deep. Save the file alone.")
     if suffix == ARCHIVE:
-        archive = Archive(data, name, reads=lambda inside: _is_read(inside, others))
+        archive = Archive(take(), name, reads=lambda inside: _is_read(inside, others))
         return _read_members(Container(_members(archive)), name, others, (*outer, suffix))
     if suffix in CONTAINERS:
-        return _read_members(CONTAINERS[suffix](data, name), name, others, (*outer, suffix))
+        return _read_members(CONTAINERS[suffix](take(), name), name, others, (*outer, suffix))
     if suffix in BINARY_FORMATS:
-        read = BINARY_FORMATS[suffix](data, name)
+        read = BINARY_FORMATS[suffix](take(), name)
         return [Content(tuple(read), left_out=_left_out(read))]
     if suffix not in TEXT_FORMATS:
         raise DocumentError(f"{name} has an unknown format. {what_to_do(suffix)}")
-    return [_read_text(data, name, suffix)]
+    return [_read_text(take, name, suffix)]
 
 
-def _read_text(data: bytes, name: str, suffix: str) -> Content:
-    decoded = (decode_page if suffix in HTML else decode)(data, name=name)
+def _read_text(take: Callable[[], bytes], name: str, suffix: str) -> Content:
+    decoded = (decode_page if suffix in HTML else decode)(take(), name=name)
     plain = decoded.text.replace("\r\n", "\n").replace("\r", "\n")
     try:
         sections = TEXT_FORMATS[suffix](plain)
@@ -141,7 +160,7 @@ def _read_member(
     try:
         if file_suffix(member.path) in others:
             return [Content(data=member.read())]
-        return _read(member.read(), where, others, outer)
+        return _read(member.read, where, others, outer)
     except DocumentError as error:
         return [Content(error=str(error))]
     except MemoryError:

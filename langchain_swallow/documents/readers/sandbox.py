@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from queue import Empty, SimpleQueue
@@ -22,7 +22,7 @@ from typing_extensions import Self
 
 from langchain_swallow._system.isolated import limit_memory, python_child
 from langchain_swallow.documents.ocr.engine import OcrEngine, OcrText
-from langchain_swallow.documents.readers.registry import Content, read_content
+from langchain_swallow.documents.readers.registry import Content, read_content_once
 from langchain_swallow.documents.readers.section import LeftOut, Section
 from langchain_swallow.errors import DocumentError
 
@@ -312,16 +312,20 @@ def _serve(memory_gib: float, folder: str) -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
     while request := _Message.receive(sys.stdin.buffer):
-        for message in _answer(request, memory_gib, answers):
+        values, data = request.values, [request.data]
+        del request
+        for message in _answer(values, data.pop, memory_gib, answers):
             message.send(answers)
         answers.flush()
 
 
-def _answer(request: _Message, memory_gib: float, answers: IO[bytes]) -> Iterator[_Message]:
-    name, others = request.values["name"], request.values["others"]
-    ocr = _RemoteOcr(answers) if request.values["ocr"] else None
+def _answer(
+    request: dict[str, Any], take: Callable[[], bytes], memory_gib: float, answers: IO[bytes]
+) -> Iterator[_Message]:
+    name, others = request["name"], request["others"]
+    ocr = _RemoteOcr(answers) if request["ocr"] else None
     try:
-        contents = read_content(request.data, name, others, ocr)
+        contents = read_content_once(take, name, others, ocr)
     except DocumentError as error:
         yield _Message({"error": str(error)})
     except MemoryError:
