@@ -9,10 +9,9 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 from langchain_swallow.documents.layout.titles import Titles
@@ -34,6 +33,7 @@ _LINK = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+\[([^\]]*)\]\(#[^)]+\)\s*")
 # Marks of bold, italic and code in a heading or an entry.
 _MARKS = re.compile(r"[*_`]")
 _MIN_LINKS = 3
+_PARSED_LINES = 500
 # A longer underlined text is a paragraph above a rule, without the empty line, not a heading.
 _MAX_UNDERLINED = 80
 
@@ -45,6 +45,8 @@ def read_markdown(text: str) -> Sections:
     the text are left out. If the text has no heading of the first level, the `title` of the front
     matter is above all headings. The rest of the front matter is text.
     """
+    # The parser ends a line at each of these, as the output of a notebook has them.
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     front = _front_matter(text)
     fields = (front[2] or "") if front else ""
     reader = _Reader(_WIDE_SPACE.sub(r"\1 ", text[front.end() :] if front else text))
@@ -97,8 +99,8 @@ def _with_front_matter(
 class _Block(NamedTuple):
     """What is kept of a block: its token's type, and the line after it.
 
-    `content` is the text of a paragraph of several lines, or of a heading, without the marks around
-    it. `mark` and `level` are those of a heading, and `rows` the cells of a table.
+    `content` is the text of a paragraph or heading without the marks around it, `mark` and `level`
+    are those of a heading, and `rows` are the written rows of a table.
     """
 
     type: str
@@ -106,72 +108,50 @@ class _Block(NamedTuple):
     content: str = ""
     mark: str = ""
     level: int = 0
-    rows: Sequence[list[str]] = ()
-
-
-class _Blocks(list[Any]):
-    """The parser's tokens, each outermost block of which is replaced when the next one begins.
-
-    The tokens of a text take up to 15 times its memory. `starts` maps a line to the block that
-    begins there; `titles` are the texts of all headings.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.starts: dict[int, _Block] = {}
-        self.titles: list[str] = []
-        self.is_titled = False
-        self._read = 0
-
-    def append(self, token: Token) -> None:
-        if token.level == 0 and token.nesting >= 0:
-            self.read()
-        super().append(token)
-
-    def read(self) -> None:
-        """Replace the tokens that are complete."""
-        tokens = self[self._read :]
-        for i, token in enumerate(tokens):
-            if token.type == "heading_open":
-                self.titles.append(tokens[i + 1].content)
-                self.is_titled |= token.tag == "h1"
-            if token.map and (block := _block(tokens, i)):
-                self.starts.setdefault(token.map[0], block)
-        # The parser refers to tokens by their index.
-        self[self._read :] = [None] * len(tokens)
-        self._read = len(self)
-
-
-def _block(tokens: Sequence[Token], i: int) -> _Block | None:
-    """The block that begins with a token, if it is one that is read."""
-    token = tokens[i]
-    assert token.map is not None
-    behind = token.map[1]
-    if token.type in ("fence", "code_block"):
-        return _Block(token.type, behind)
-    if token.type == "table_open":
-        return _Block(token.type, behind, rows=list(_table(tokens[i:])))
-    content = tokens[i + 1].content if i + 1 < len(tokens) else ""
-    if token.type == "paragraph_open":
-        # One line is read from the text itself.
-        return _Block(token.type, behind, content if "\n" in content else "")
-    if token.type == "heading_open" and not token.level:
-        return _Block(token.type, behind, content, token.markup, int(token.tag[1]))
-    return None
+    rows: Sequence[str] = ()
 
 
 class _Reader:
     """Reads the blocks of one text, from the first line to the last."""
 
     def __init__(self, text: str) -> None:
-        blocks = _blocks(text)
         self._lines = text.split("\n")
-        self._starts = blocks.starts
+        self._starts: dict[int, _Block] = {}
         self._builder = SectionBuilder()
         self._block: list[str] = []
         self.contents = 0
-        self._titles = Titles(_MARKS.sub("", title) for title in blocks.titles)
-        self.is_titled = blocks.is_titled
+        self.is_titled = False
+        titles = []
+        for start, tokens in _parsed(self._lines):
+            for i, token in enumerate(tokens):
+                if token.type == "heading_open":
+                    titles.append(_MARKS.sub("", tokens[i + 1].content))
+                    self.is_titled |= token.tag == "h1"
+                if token.map and (block := self._found(tokens, i, start)):
+                    self._starts.setdefault(start + token.map[0], block)
+        self._titles = Titles(titles)
+
+    def _found(self, tokens: Sequence[Token], i: int, start: int) -> _Block | None:
+        """The block that begins with a token; `None` if its lines are read as they are."""
+        token = tokens[i]
+        assert token.map is not None
+        first, behind = (start + line for line in token.map)
+        if token.type in ("fence", "code_block"):
+            return _Block(token.type, behind)
+        if token.type == "table_open":
+            # The parser also takes text directly below a table as a row.
+            below = itertools.takewhile(lambda line: "|" in line, self._lines[first + 2 : behind])
+            lines = [*self._lines[first : first + 2], *below]
+            cells = list(itertools.islice(_table(tokens[i:]), len(lines) - 1))
+            for row, line in zip(cells[1:], lines[2:], strict=True):
+                row += _cells_too_many(line, len(cells[0]))
+            return _Block(token.type, first + len(lines), rows=table_rows(cells))
+        if token.type == "paragraph_open" and behind > first + 1:
+            return _Block(token.type, behind, tokens[i + 1].content)
+        if token.type == "heading_open" and not token.level:
+            content = tokens[i + 1].content
+            return _Block(token.type, behind, content, token.markup, int(token.tag[1]))
+        return None
 
     def sections(self) -> list[Section]:
         self._read()
@@ -193,27 +173,19 @@ class _Reader:
 
     def _add(self, first: int, block: _Block) -> int:
         """Read a block, and return the line after it."""
-        behind = block.behind
-        lines = self._lines[first:behind]
+        lines = self._lines[first : block.behind]
         if block.type == "paragraph_open":
             self._block.append(_joined(lines, block.content))
         elif block.type == "table_open":
             self._flush()
-            # The parser also takes text directly below a table as a row.
-            below = itertools.takewhile(lambda line: "|" in line, lines[2:])
-            rows = [*lines[:2], *below]
-            behind = first + len(rows)
-            cells = block.rows[: len(rows) - 1]
-            for row, line in zip(cells[1:], rows[2:], strict=True):
-                row += _cells_too_many(line, len(cells[0]))
-            for table_row in table_rows(cells):
-                self._builder.block(table_row)
+            for row in block.rows:
+                self._builder.block(row)
         elif block.type == "heading_open":
             self._heading(block, lines)
         else:
             self._flush()
             self._builder.block("\n".join(lines))
-        return max(behind, first + 1)
+        return max(block.behind, first + 1)
 
     def _heading(self, block: _Block, lines: Sequence[str]) -> None:
         title = block.content
@@ -247,13 +219,27 @@ def _parser() -> MarkdownIt:
     return parser
 
 
-def _blocks(text: str) -> _Blocks:
-    parser, blocks = _parser(), _Blocks()
-    state = StateCore(text, parser, {})
-    state.tokens = blocks
-    parser.core.process(state)
-    blocks.read()
-    return blocks
+def _parsed(lines: Sequence[str]) -> Iterator[tuple[int, list[Token]]]:
+    """Yield the tokens of some of the lines at a time, and the line from which theirs count.
+
+    The tokens of a whole text take up to 15 times its memory. The last of the outermost blocks may
+    go on behind the lines; it is parsed again with those.
+    """
+    start, count = 0, _PARSED_LINES
+    while start < len(lines):
+        tokens = _parser().parse("\n".join(lines[start : start + count]))
+        behind = start + count
+        if behind < len(lines):
+            outermost = [i for i, one in enumerate(tokens) if one.level == 0 <= one.nesting]
+            if len(outermost) < 2:
+                count *= 2
+                continue
+            last = tokens[outermost[-1]]
+            assert last.map is not None
+            behind = start + last.map[0]
+            tokens = tokens[: outermost[-1]]
+        yield start, tokens
+        start, count = behind, _PARSED_LINES
 
 
 def _joined(lines: Sequence[str], content: str) -> str:

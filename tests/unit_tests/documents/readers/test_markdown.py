@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from langchain_swallow.documents.readers import markdown
 from langchain_swallow.documents.readers.markdown import read_markdown
 from langchain_swallow.documents.readers.registry import read_content
 
@@ -150,6 +151,16 @@ def test_no_word_of_any_markdown_is_lost(lines):
     text = re.sub(r"\{\}", lambda _: str(next(numbers)), "\n".join(lines))
     found = "\n".join(" ".join([*s.headings, s.text]) for s in read_markdown(text))
     assert set(re.findall(r"語\d+", text)) <= set(re.findall(r"語\d+", found))
+
+
+@settings(max_examples=100, deadline=None)
+@given(lines=st.lists(LINES, max_size=25), count=st.integers(1, 5))
+def test_a_text_is_read_alike_however_many_lines_are_parsed_at_a_time(lines, count):
+    text = "\n".join(lines)
+    whole = read_markdown(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(markdown, "_PARSED_LINES", count)
+        assert read_markdown(text) == whole
 
 
 @pytest.mark.slow
