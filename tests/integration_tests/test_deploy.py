@@ -1,5 +1,6 @@
 """The files of examples/deploy, by the programs that read them; a real nginx and a real server."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -59,26 +60,27 @@ def run(*command, **options):
 # nginx
 
 
-@pytest.fixture(scope="module")
-def served():
-    """Answers of one character each 50 ms; people by headers of the proxy, or by the token."""
+LOCAL = ["127.0.0.1"]
+OPTIONS = {"token": "secret", "proxies": LOCAL, "sign_on": SignOn(LOCAL)}
+
+
+def answering(conversations=None):
+    """An assistant that answers with one character each 50 ms."""
     store = SwallowFAISS.from_texts(["会議室は3階にある。"], CharacterEmbeddings())
     llm = FakeListChatModel(responses=[ANSWER], sleep=0.05)
-    assistant = Assistant(llm, store, splitter=JapaneseTextSplitter(100))
-    local = ["127.0.0.1"]
-    with serving(assistant, token="secret", proxies=local, sign_on=SignOn(local)) as server:
-        yield server
+    splitter = JapaneseTextSplitter(100)
+    return Assistant(llm, store, splitter=splitter, conversations=conversations)
 
 
-@pytest.fixture(scope="module")
-def nginx(served, tmp_path_factory):
+@contextlib.contextmanager
+def running_nginx(folder, *ports):
     """nginx with the file of the example, whose names and ports are those of this machine."""
-    folder = tmp_path_factory.mktemp("nginx")
     key, certificate, port = folder / "server.key", folder / "server.crt", free_port()
     run(program("openssl"), *CERTIFICATE[1:], "-keyout", str(key), "-out", str(certificate))
     text = (DEPLOY / "nginx.conf").read_text("utf-8")
+    servers = "".join(f"    server 127.0.0.1:{port};\n" for port in ports)
     for old, new in (
-        ("serve:7860", f"127.0.0.1:{served.port}"),
+        ("    server serve:7860;\n", servers),
         ("listen 443 ", f"listen 127.0.0.1:{port} "),
         ("listen 80;", f"listen 127.0.0.1:{free_port()};"),
         ("/etc/nginx/tls", str(folder)),
@@ -97,6 +99,19 @@ def nginx(served, tmp_path_factory):
             yield url
         finally:
             process.terminate()
+
+
+@pytest.fixture(scope="module")
+def served():
+    """People by headers of the proxy, or by the token."""
+    with serving(answering(), **OPTIONS) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def nginx(served, tmp_path_factory):
+    with running_nginx(tmp_path_factory.mktemp("nginx"), served.port) as url:
+        yield url
 
 
 def wait_for(url):
@@ -175,6 +190,37 @@ def test_metrics_are_not_for_those_outside(client, served):
     assert client.get("/metrics", headers=BEARER).status_code == 404
 
 
+def test_a_browser_stays_at_its_server_and_goes_on_at_another_when_that_stops(tmp_path):
+    path, files = tmp_path / "kept.db", {"files": ("食堂.txt", "食堂は1階にある。".encode())}
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(serving(answering(path), **OPTIONS)) for _ in range(3)]
+        url = stack.enter_context(running_nginx(tmp_path, *(one.port for one in servers)))
+        used = set()
+        for number in range(12):
+            with httpx.Client(base_url=url, verify=False, timeout=60) as browser:
+                origin = {"Origin": url}
+                browser.post("/login", data={"token": "secret"}, headers=origin)
+                session = browser.post("/v1/sessions", headers=origin).json()["session"]
+                (own,) = (one for one in servers if session in one.assistant.sessions._sessions)
+                used.add(own)
+                if number:
+                    continue
+                documents = f"/v1/sessions/{session}/documents"
+                browser.post(documents, files=files, headers=origin)
+                for _ in range(8):
+                    assert len(browser.get(documents).json()) == 1
+                body = {**QUESTION, "session": session}
+                assert browser.post("/v1/answers", json=body, headers=origin).status_code == 200
+                kept_cookies, kept_session, first = browser.cookies, session, own
+        assert len(used) > 1
+        first.close()
+        with httpx.Client(base_url=url, verify=False, cookies=kept_cookies) as browser:
+            conversation = browser.get(f"/v1/sessions/{kept_session}").json()
+        assert [row["asked"] for row in conversation["questions"]] == [QUESTION["question"]]
+        # Documents are only at the server that has stopped.
+        assert conversation["documents"] == []
+
+
 # The other files
 
 
@@ -202,4 +248,6 @@ def test_compose_takes_its_file():
     docker = program("docker")
     if subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
         pytest.skip("docker has no compose")
-    run(docker, "compose", "-f", str(DEPLOY / "compose.yaml"), "--profile", "sync", "config", "-q")
+    both = ["-f", str(DEPLOY / "compose.yaml"), "-f", str(DEPLOY / "compose.postgres.yaml")]
+    for files in (both[:2], both):
+        run(docker, "compose", *files, "--profile", "sync", "config", "-q")

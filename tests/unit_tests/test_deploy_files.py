@@ -17,6 +17,7 @@ else:
 
 DEPLOY = ROOT / "examples" / "deploy"
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+WITH_POSTGRES = yaml.safe_load((DEPLOY / "compose.postgres.yaml").read_text("utf-8"))
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8")
 UNITS = sorted(DEPLOY.glob("*.service"))
 
@@ -88,16 +89,29 @@ def test_only_nginx_is_believed_and_reachable():
     assert arguments.trusted_proxy == []
 
 
-def test_secrets_are_files_that_are_mounted_and_not_in_the_repository():
+def test_only_serve_reaches_the_database_and_knows_its_password(monkeypatch, tmp_path):
+    database, serve = (WITH_POSTGRES["services"][name] for name in ("postgres", "serve"))
+    assert "ports" not in database
+    assert database["networks"] == ["inside"]
+    ((variable, path),) = serve["environment"].items()
+    assert path == f"/run/secrets/{serve['secrets'][0]}"
+    (tmp_path / "url").write_text("postgresql://swallow:…@postgres/swallow", encoding="utf-8")
+    monkeypatch.setenv(variable, str(tmp_path / "url"))
+    arguments = _parser().parse_args(["serve", "-i", "x"])
+    assert arguments.conversations == "postgresql://swallow:…@postgres/swallow"
+
+
+@pytest.mark.parametrize("compose", [COMPOSE, WITH_POSTGRES], ids=["compose", "with postgres"])
+def test_secrets_are_files_that_are_mounted_and_not_in_the_repository(compose):
     used = {
         secret if isinstance(secret, str) else secret["source"]
-        for service in COMPOSE["services"].values()
+        for service in compose["services"].values()
         for secret in service.get("secrets", [])
     }
-    assert used == set(COMPOSE["secrets"])
+    assert used == set(compose["secrets"])
     ignored = (ROOT / ".gitignore").read_text("utf-8").splitlines()
     assert "/examples/deploy/secrets/" in ignored
-    for file in (secret["file"] for secret in COMPOSE["secrets"].values()):
+    for file in (secret["file"] for secret in compose["secrets"].values()):
         assert file.startswith("./secrets/")
 
 
