@@ -96,7 +96,13 @@ def error_from_status(
     if status in (401, 403):
         return AuthenticationError(f"{text} Pass api_key= with a key of this server.")
     if status == 404:
-        return _NotFound(f"{text} Check base_url (it usually ends in /v1) and the model's name.")
+        hint = "Check base_url (it usually ends in /v1) and the model's name."
+        if url.endswith("/completions"):
+            hint += (
+                " If the server has only /chat/completions, use langchain-openai's ChatOpenAI: "
+                "ChatSwallow writes prompts itself."
+            )
+        return _NotFound(f"{text} {hint}")
     if status in _BUSY:
         busy = ServerBusyError(f"{text} All retries are used; lower max_concurrency.")
         busy.retry_after_s = _retry_after(headers or {})  # type: ignore[attr-defined]

@@ -774,6 +774,12 @@ def test_one_failure_of_a_single_server_is_tried_again(serve, ask, status):
     assert _invoke(ask(serve(get=lambda _: next(answers)))) == "はい"
 
 
+def test_a_server_of_chat_completions_only_is_an_error_that_names_another_client(serve, ask):
+    models = Reply({"data": [{"id": "m", "owned_by": "somebody"}]})
+    with pytest.raises(ModelUnavailableError, match=r"only /chat/completions, use .* ChatOpenAI"):
+        _invoke(ask(serve(Reply({"error": {"message": "Not Found"}}, 404), get=models)))
+
+
 def test_the_error_says_what_can_be_mended(serve, ask):
     with pytest.raises(AuthenticationError):
         _invoke(ask("http://127.0.0.1:1/v1", serve(get=Reply(b"", 401)), max_retries=0))
