@@ -16,6 +16,7 @@ import time
 import pytest
 
 from langchain_swallow.chat_models.streams import AsyncStream, Stream
+from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.engines.protocol import Chunk, Finish, Grammar, Request
 from langchain_swallow.errors import EngineError, GenerationTimeoutError, PromptOverflowError
 from tests.children import in_child
@@ -94,15 +95,18 @@ def save_checkpoint(folder):
             "answer": [answer(prompt, lowered(len(prompt))) for prompt in PROMPTS],
             "answer and prompt": [answer(prompt, lowered(0)) for prompt in PROMPTS],
         }
-        logits = model(torch.tensor([PROMPTS[0]])).logits[0, -1]
-    logprobs = logits.log_softmax(-1)
+        logits = model(torch.tensor([[*PROMPTS[0], *answers[0]]])).logits[0]
+    all_logprobs = logits[len(PROMPTS[0]) - 1 : -1].log_softmax(-1)
+    logprobs = all_logprobs[0]
     # Under a grammar a character may be written as the token of its byte, if that is likelier.
+    # Where tokens are scored, it is the tokenizer's.
     seven = trained_tokenizer().convert_tokens_to_ids(["7", "<0x37>"])
     reference = {
         "answers": answers,
         "penalized": penalized,
         "logprobs": logprobs.topk(3).values.tolist(),
-        "logprob of 7": logprobs[seven].max().item(),
+        "logprobs of 7": logprobs[seven].tolist(),
+        "logprobs of an answer": all_logprobs.max(-1).values.tolist(),
     }
     (folder / "reference.json").write_text(json.dumps(reference), encoding="utf-8")
     return folder
@@ -123,8 +127,8 @@ class EngineConformance:
 
     # What tokens a presence penalty looks for; llama.cpp counts the prompt's too.
     presence_is_in = "answer"
-    # Whether log probabilities under a grammar are the model's own; vLLM's are of what it leaves.
-    has_unmasked_logprobs = True
+    # Whether an answer's log probabilities are those of tokens; otherwise those under its grammar.
+    scores_tokens = False
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -134,8 +138,6 @@ class EngineConformance:
     @pytest.fixture(scope="class")
     @classmethod
     def decode(cls, engine):
-        from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
-
         def decode(ids):
             detokenizer = Detokenizer(token_bytes(engine.tokenizer))
             return "".join(map(detokenizer.push, ids)) + detokenizer.finish()
@@ -205,22 +207,36 @@ class EngineConformance:
         assert reported[0].top[0][0] == reported[0].token
 
     def test_a_grammar_does_not_change_logprobs(self, engine, reference):
-        grammar = Grammar("json_schema", '{"const": 7}')
         request = Request(
             prompt_ids=PROMPTS[0],
             max_tokens=1,
             logprobs=0,
-            unmasked_logprobs=True,
-            grammar=grammar,
+            grammar=Grammar("json_schema", '{"const": 7}'),
+            scored_ids=(engine.tokenizer.convert_tokens_to_ids("7"),),
         )
-        if not self.has_unmasked_logprobs:
-            with pytest.raises(EngineError, match="tokens that a grammar leaves"):
-                ask(engine, request)
-            return
         events = ask(engine, request)
         assert text_of(events) == "7"
         (token,) = events[0].logprobs
-        assert token.logprob == pytest.approx(reference["logprob of 7"], abs=0.05)
+        canonical, byte = reference["logprobs of 7"]
+        wanted = canonical if self.scores_tokens else max(canonical, byte)
+        assert token.logprob == pytest.approx(wanted, abs=0.05)
+
+    def test_all_tokens_of_an_answer_are_scored(self, engine, reference):
+        ids = tuple(reference["answers"][0][:3])
+        detokenizer = Detokenizer(token_bytes(engine.tokenizer), drops_first_space=False)
+        answer = "".join(map(detokenizer.push, ids)) + detokenizer.finish()
+        request = Request(
+            prompt_ids=PROMPTS[0],
+            max_tokens=3,
+            logprobs=0,
+            grammar=Grammar("lark", f"start: {json.dumps(answer, ensure_ascii=False)}"),
+            scored_ids=ids,
+            drops_first_space=False,
+        )
+        events = ask(engine, request)
+        assert text_of(events) == answer
+        reported = [token.logprob for event in events[:-1] for token in event.logprobs]
+        assert reported == pytest.approx(reference["logprobs of an answer"][:3], abs=0.05)
 
     def test_seeds_repeat_and_differ(self, engine):
         def sample(seed):

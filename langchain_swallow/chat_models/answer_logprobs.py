@@ -1,9 +1,10 @@
 """Log probabilities of given answers, which decisions are made from.
 
 Each answer is generated under a grammar that admits nothing else. The engine reports the log
-probability of each token before the grammar is applied; their sum is the answer's. The engine
-computes the prompt once for all of its answers, and finds it in the prefix cache when the same
-prompt is answered later.
+probability of each token before the grammar is applied; their sum is the answer's. vLLM, which
+reports it afterwards, scores the answer's tokens instead (`engines.scoring`). The engine computes
+the prompt once for all of its answers, and finds it in the prefix cache when the same prompt is
+answered later.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from langchain_swallow.chat_models.streams import AsyncStream, Stream
 from langchain_swallow.chat_models.thinking import ThinkingRequest
 from langchain_swallow.engines.protocol import Chunk, Engine, Finish, Grammar, Request
 from langchain_swallow.errors import EngineError
-from langchain_swallow.prompts import encode_text
+from langchain_swallow.prompts import encode_inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,15 @@ class AnswerScorer(EngineOwner, BaseChatModel):
 
         Returns:
             Natural logarithms in the order of `answers`, at temperature 1 and without penalties.
-            If a text can be written in different tokens, each next token is the most probable one.
+            If a text can be written in different tokens, each next token is the most probable one;
+            with vLLM, the tokens are the tokenizer's.
 
         Raises:
             ValueError: `answers` is empty, or contains an empty text.
             GrammarError: The server cannot constrain an answer to a text. All servers that take
                 JSON schemas can constrain it to a number.
             EngineError: The engine reports no log probabilities, or only those of the tokens that a
-                grammar leaves, as vLLM does. Use the local engine or llama.cpp's server.
+                grammar leaves, as SGLang does. Use the local engine, vLLM or llama.cpp's server.
         """
         scored = self.score_answers([(input, answers)], **kwargs)
         return [answer.logprob for answer in scored[0]]
@@ -115,9 +117,10 @@ class AnswerScorer(EngineOwner, BaseChatModel):
             if not answers or not all(answers):
                 raise ValueError(f"Pass one or more answers, none of them empty, not {answers!r}.")
             # A byte takes at most one token, but a tokenizer may take more for a separate text.
+            ids = [tuple(encode_inside(answer, engine.tokenizer)) for answer in answers]
             lengths = [
-                max(len(answer.encode()), len(encode_text(answer, engine.tokenizer)))
-                for answer in answers
+                max(len(answer.encode()), len(tokens))
+                for answer, tokens in zip(answers, ids, strict=True)
             ]
             messages = self._convert_input(prompt).to_messages()
             parameters = {name: value for name, value in call.items() if name != "stop"}
@@ -130,12 +133,11 @@ class AnswerScorer(EngineOwner, BaseChatModel):
                 prompt_ids=request.prompt_ids,
                 max_tokens=request.max_tokens,
                 logprobs=0,
-                unmasked_logprobs=True,
                 timeout_s=request.timeout_s,
                 drops_first_space=False,
             )
-            for answer, length in zip(answers, lengths, strict=True):
-                yield replace(scored, max_tokens=length, grammar=_only(answer))
+            for answer, tokens, length in zip(answers, ids, lengths, strict=True):
+                yield replace(scored, max_tokens=length, grammar=_only(answer), scored_ids=tokens)
 
 
 def _only(answer: str) -> Grammar:
@@ -168,7 +170,7 @@ def _score(answer: str, events: Sequence[Chunk | Finish]) -> ScoredAnswer:
     if not logprobs:
         raise EngineError(
             "The engine reported no log probabilities, and a decision needs them. Use "
-            'engine="transformers", or a llama.cpp server.'
+            'engine="transformers", or a vLLM or llama.cpp server.'
         )
     finish = next(event for event in events if isinstance(event, Finish))
     return ScoredAnswer(math.fsum(logprobs), finish)

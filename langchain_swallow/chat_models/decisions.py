@@ -42,9 +42,9 @@ _QUESTIONS: TypeAdapter[dict[str, Question]] = TypeAdapter(dict[str, Question])
 class SwallowDecision(BaseDecisionModel):
     """Answers yes/no, choice and score questions with probabilities of a `ChatSwallow`.
 
-    It takes an engine that reports the model's own log probabilities under a grammar: the local
-    engine and llama.cpp's server. vLLM and SGLang report those of the tokens that the grammar
-    leaves, so they are refused. Probabilities are those of the options, normalized to sum to 1.
+    It takes the local engine, vLLM (in this process or a server) and llama.cpp's server. SGLang and
+    others do not report the model's own log probabilities of a given answer, so they are refused.
+    Probabilities are those of the options, normalized to sum to 1.
     They are as good as the model, so choose a threshold by measuring. `confidence` is the
     probability of the most probable option. The prompt is the preset 判定.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from langchain_swallow._system.renamed import warn_renamed
-from langchain_swallow.errors import EngineError, PromptOverflowError
+from langchain_swallow.errors import PromptOverflowError
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
 FinishReason = Literal["stop", "length"]
@@ -62,8 +62,9 @@ class Request:
         stop_tokens: Ids of additional tokens that end the answer. A server that takes only text
             gets their texts as stop strings.
         logprobs: Number of alternatives to report per token; `None` reports no log probabilities.
-        unmasked_logprobs: Whether log probabilities must be the model's own where a grammar
-            excludes tokens. vLLM and SGLang report them after the exclusion, and refuse.
+        scored_ids: Tokens of the only answer that `grammar` admits, if its log probabilities must
+            be the model's own. vLLM and SGLang report those of the tokens that a grammar leaves. So
+            vLLM allows one of these tokens after the other instead, and SGLang refuses.
         timeout_s: Maximum seconds from submission to the last token; `None` sets no limit.
         grammar: The grammar that the answer must match; `None` is free text.
         drops_first_space: Whether to leave out a space at the start of the answer; see
@@ -85,7 +86,7 @@ class Request:
     stop: tuple[str, ...] = ()
     stop_tokens: tuple[int, ...] = ()
     logprobs: int | None = None
-    unmasked_logprobs: bool = False
+    scored_ids: tuple[int, ...] = ()
     timeout_s: float | None = None
     grammar: Grammar | None = None
     drops_first_space: bool = True
@@ -107,19 +108,6 @@ def check_fits(request: Request, context_window: int) -> None:
         raise PromptOverflowError(
             f"The prompt has {prompt} tokens and max_tokens={tokens}: together {prompt + tokens}, "
             f"but the context window is {context_window}. Shorten the prompt or lower max_tokens."
-        )
-
-
-def refuse_unmasked_logprobs(request: Request) -> None:
-    """Refuse a request of log probabilities that vLLM and most servers do not report.
-
-    Raises:
-        EngineError: The request needs the model's own log probabilities under a grammar.
-    """
-    if request.unmasked_logprobs and request.grammar:
-        raise EngineError(
-            "This engine reports log probabilities of the tokens that a grammar leaves, not the "
-            'model\'s own, which decisions need. Use engine="transformers", or a llama.cpp server.'
         )
 
 

@@ -6,7 +6,7 @@ engine, `Detokenizer` finds stop strings; the stream is then closed, so that vLL
 
 import importlib.util
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from langchain_swallow._system.forks import leave_to_parent
@@ -20,8 +20,8 @@ from langchain_swallow.engines.protocol import (
     Finish,
     Request,
     TokenLogprob,
-    refuse_unmasked_logprobs,
 )
+from langchain_swallow.engines.scoring import score
 from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.errors import (
     DeviceError,
@@ -156,8 +156,13 @@ class VLLMEngine(LoopEngine):
         if engine is not None:
             engine.shutdown()
 
-    async def answer(self, request: Request) -> AsyncIterator[Event]:
+    def answer(self, request: Request) -> AsyncGenerator[Event, None]:
         """Yield the events of one answer."""
+        if request.scored_ids:
+            return score(request, self.tokenizer, self._generate)
+        return self._generate(request)
+
+    async def _generate(self, request: Request) -> AsyncGenerator[Event, None]:
         detokenizer = Detokenizer(
             self._to_bytes, request.stop, drops_first_space=request.drops_first_space
         )
@@ -231,7 +236,6 @@ def sampling_parameters(request: Request) -> Any:
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
-    refuse_unmasked_logprobs(request)
     grammar = request.grammar
     return SamplingParams(
         max_tokens=request.max_tokens,
@@ -244,6 +248,7 @@ def sampling_parameters(request: Request) -> Any:
         seed=request.seed,
         stop_token_ids=list(request.stop_tokens),
         logprobs=request.logprobs,
+        allowed_token_ids=list(request.scored_ids) or None,
         # This package's `Detokenizer` makes the text from the ids.
         detokenize=False,
         output_kind=RequestOutputKind.DELTA,

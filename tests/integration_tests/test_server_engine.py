@@ -68,7 +68,7 @@ def connect(checkpoint, *urls, **options):
 
 
 class TestServer(EngineConformance):
-    has_unmasked_logprobs = False
+    scores_tokens = True
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -7,7 +7,9 @@ import pytest
 
 pytest.importorskip("vllm", reason="vLLM is not in this environment; it has one of its own")
 
-from langchain_swallow import ChatSwallow
+from langchain_core.decisions import Choice
+
+from langchain_swallow import ChatSwallow, SwallowDecision
 from langchain_swallow.engines.settings import LoadSettings
 from langchain_swallow.engines.vllm import load_vllm_engine
 from langchain_swallow.errors import DeviceError, ModelUnavailableError
@@ -46,7 +48,7 @@ def load(checkpoint, **settings):
 
 
 class TestVLLM(EngineConformance):
-    has_unmasked_logprobs = False
+    scores_tokens = True
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -62,7 +64,7 @@ class TestClosingVLLM(ClosingConformance):
         return lambda: load(checkpoint, speculative=None)
 
 
-def test_chat_swallow_says_which_engine_answered(checkpoint):
+def test_chat_swallow_answers_and_decides(checkpoint):
     llm = ChatSwallow(
         model=str(checkpoint),
         engine="vllm",
@@ -74,6 +76,11 @@ def test_chat_swallow_says_which_engine_answered(checkpoint):
     answer = llm.invoke("東京は？")
     assert answer.response_metadata["engine"] == "vllm"
     assert answer.usage_metadata["output_tokens"] == 5
+    state = "会議室は3階にあります。" * 10
+    questions = {"q": Choice(instructions="何階？", criteria={"1階": None, "3階": "上"})}
+    found = SwallowDecision(llm=llm).invoke({"state": state, "questions": questions})
+    assert sum(found.choices["q"].probabilities.values()) == pytest.approx(1)
+    assert found.usage["input_token_details"]["cache_read"] > llm.get_num_tokens(state)
     llm.unload()
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from langchain_swallow.engines.async_engine import LoopEngine
 from langchain_swallow.engines.protocol import UNLOADED, EngineLoad, Event, Request
+from langchain_swallow.engines.scoring import score
 from langchain_swallow.engines.server.connection import DONE, Connection
 from langchain_swallow.engines.server.discovery import discover
 from langchain_swallow.engines.server.errors import shown_url
@@ -27,6 +28,7 @@ from langchain_swallow.engines.server.protocol import (
     Answer,
     build_constraint,
     build_payload,
+    scores_tokens,
 )
 from langchain_swallow.engines.server.servers import REFUSED, TRANSIENT, Server, Servers
 from langchain_swallow.engines.settings import LoadSettings
@@ -205,7 +207,13 @@ class ServerEngine(LoopEngine):
             finally:
                 server.running -= 1
 
-    async def _ask(self, server: Server, request: Request) -> AsyncGenerator[Event, None]:
+    def _ask(self, server: Server, request: Request) -> AsyncGenerator[Event, None]:
+        complete = partial(self._complete, server)
+        if request.scored_ids and server.flavor and scores_tokens(server.flavor):
+            return score(request, self.tokenizer, complete)
+        return complete(request)
+
+    async def _complete(self, server: Server, request: Request) -> AsyncGenerator[Event, None]:
         flavor = server.flavor
         assert flavor is not None
         answer = Answer(request, self.tokenizer, flavor)

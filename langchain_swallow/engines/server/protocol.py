@@ -15,11 +15,10 @@ from langchain_swallow.engines.protocol import (
     Grammar,
     Request,
     TokenLogprob,
-    refuse_unmasked_logprobs,
 )
 from langchain_swallow.engines.server import llamacpp as llamacpp_protocol
 from langchain_swallow.engines.server.grammar_probe import Grammars
-from langchain_swallow.errors import GrammarError, InvalidRequestError, ServerError
+from langchain_swallow.errors import EngineError, GrammarError, InvalidRequestError, ServerError
 from langchain_swallow.prompts.control_tokens import control_tokens
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
@@ -74,16 +73,30 @@ def parse_count(value: Any) -> int | None:
     return value if isinstance(value, int) and value is not True and value > 0 else None
 
 
+def scores_tokens(flavor: Flavor) -> bool:
+    """Whether the tokens of a given answer are scored one by one; otherwise under its grammar.
+
+    Raises:
+        EngineError: The server does not report the model's own log probabilities either way.
+    """
+    if flavor.kind == "llamacpp":
+        return False
+    if flavor.kind == "vllm" and flavor.takes_ids:
+        return True
+    raise EngineError(
+        "This server does not report the model's own log probabilities of a given answer, which "
+        "decisions need. Use a vLLM server (with prompts as token ids), a llama.cpp server, or "
+        'engine="transformers".'
+    )
+
+
 def build_payload(request: Request, tokenizer: Tokenizer, flavor: Flavor) -> dict[str, Any]:
     """Return the body of a completion request.
 
     Raises:
-        EngineError: The server does not report the log probabilities that are asked for.
         GrammarError: The server cannot enforce this grammar.
         InvalidRequestError: The prompt cannot be written as text.
     """
-    if flavor.kind != "llamacpp":
-        refuse_unmasked_logprobs(request)
     prompt: Any = list(request.prompt_ids)
     if not flavor.takes_ids:
         prompt = prompt_text(request.prompt_ids, tokenizer, flavor)
@@ -131,6 +144,8 @@ def _completion(request: Request, prompt: Any, flavor: Flavor) -> dict[str, Any]
         if request.stop_tokens:
             body["stop_token_ids"] = list(request.stop_tokens)
     if flavor.kind == "vllm":
+        if request.scored_ids:
+            body["allowed_token_ids"] = list(request.scored_ids)
         body["return_tokens_as_token_ids"] = True
     return body
 

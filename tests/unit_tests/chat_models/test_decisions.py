@@ -4,11 +4,14 @@ import json
 import math
 
 import pytest
+from langchain.agents import create_agent
+from langchain.agents.middleware import ModelChoice, ModelRouterMiddleware
 from langchain_core.decisions import Box, Choice, Noul, NoulCriteria, Score
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tracers.context import collect_runs
 
 from langchain_swallow import ChatSwallow, SwallowDecision
+from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.errors import PromptError
 from tests.support.tiny_models import tiny_llama
 from tests.support.tokenizers import trained_tokenizer
@@ -161,6 +164,26 @@ async def test_what_cannot_be_asked_is_an_error(llm, state, questions, error, me
         decide.invoke({"state": state, "questions": questions})
     with pytest.raises(error, match=message):
         await decide.ainvoke({"state": state, "questions": questions})
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+def test_langchains_router_chooses_by_it(llm):
+    models = {
+        name: ChatSwallow.from_engine(FakeEngine([name], trained_tokenizer()), model=name)
+        for name in ("小", "大")
+    }
+    router = ModelRouterMiddleware(
+        choices={name: ModelChoice(model, name) for name, model in models.items()},
+        instructions="どのモデルで答えますか。",
+        classifier=SwallowDecision(llm=llm),
+    )
+    agent = create_agent(models["小"], middleware=[router])
+    state = agent.invoke({"messages": [HumanMessage("電源が入りません。")]})
+    text = prompt(
+        "ユーザー: 電源が入りません。", "どのモデルで答えますか。", "1. 小: 小", "2. 大: 大"
+    )
+    small, large = llm.answer_logprobs(text, ["1", "2"])
+    assert state["messages"][-1].text == ("小" if small > large else "大")
 
 
 def test_another_model_is_an_error():

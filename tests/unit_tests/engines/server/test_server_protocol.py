@@ -13,8 +13,15 @@ from langchain_swallow.chat_models.streams import Stream
 from langchain_swallow.engines.protocol import Chunk, Finish, Grammar, Request
 from langchain_swallow.engines.server.client import ServerEngine
 from langchain_swallow.engines.server.grammar_probe import build_probe
-from langchain_swallow.engines.server.protocol import Answer, Flavor, build_payload, prompt_text
+from langchain_swallow.engines.server.protocol import (
+    Answer,
+    Flavor,
+    build_payload,
+    prompt_text,
+    scores_tokens,
+)
 from langchain_swallow.errors import (
+    EngineError,
     GrammarError,
     InvalidRequestError,
     PromptOverflowError,
@@ -243,9 +250,42 @@ def test_one_connection_serves_one_request_after_another(checkpoint):
         server.server_close()
 
 
-def ask(engine):
-    with Stream(engine, REQUEST) as events:
+def ask(engine, request=REQUEST):
+    with Stream(engine, request) as events:
         return list(events)
+
+
+def test_vllm_scores_an_answer_without_a_grammar(scripted):
+    """A grammar would be applied before vLLM computes log probabilities."""
+
+    def scored(token, logprob):
+        top = {f"token_id:{token}": logprob, "token_id:7": -0.25, "token_id:8": -6.0}
+        logprobs = {"tokens": [f"token_id:{token}"], "token_logprobs": [logprob]}
+        choice = {"text": "?", "token_ids": [token], "finish_reason": "length"}
+        return [{"choices": [{**choice, "logprobs": {**logprobs, "top_logprobs": [top]}}]}]
+
+    engine, (server,) = scripted([scored(300, -4.5), scored(301, -0.5)])
+    request = replace(
+        REQUEST, logprobs=0, grammar=Grammar("json_schema", "{}"), scored_ids=(300, 301)
+    )
+    *chunks, finish = ask(engine, request)
+    assert [token.logprob for chunk in chunks for token in chunk.logprobs] == [-4.5, -0.5]
+    assert finish.token_ids == (300, 301)
+    sent = [
+        (body["prompt"], body["allowed_token_ids"], body["max_tokens"]) for body in server.bodies
+    ]
+    assert sent == [([1, 5, 6], [300], 1), ([1, 5, 6, 300], [301], 1)]
+    assert all("structured_outputs" not in body for body in server.bodies)
+
+
+@pytest.mark.parametrize(
+    "flavor", [Flavor("m", "sglang"), OTHER, replace(VLLM, takes_ids=False)], ids=repr
+)
+def test_other_servers_do_not_score_answers(flavor):
+    with pytest.raises(EngineError, match="does not report the model's own log probabilities"):
+        scores_tokens(flavor)
+    assert scores_tokens(VLLM)
+    assert not scores_tokens(Flavor("m", "llamacpp"))
 
 
 def test_a_busy_server_is_asked_again_after_what_it_says(scripted):
