@@ -233,6 +233,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     try:
         from langchain_swallow.serving.app import listen, serve
         from langchain_swallow.serving.assistant import Assistant
+        from langchain_swallow.serving.conversations import Conversations
         from langchain_swallow.serving.proxies import Proxies
         from langchain_swallow.serving.settings import answer_lengths
         from langchain_swallow.serving.uploads import Limits
@@ -251,6 +252,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         # Here its place can be corrected; at the first rating nobody would see why it is lost.
         arguments.feedback.parent.mkdir(parents=True, exist_ok=True)
         arguments.feedback.open("a", encoding="utf-8").close()
+    # A database that cannot be used is reported before a model is loaded, which may take minutes.
+    Conversations(arguments.conversations).close()
     people = load_people(arguments)
     is_protected = bool(arguments.token or any(people.values()))
     with listen(arguments.host, arguments.port, is_protected=is_protected) as listening:

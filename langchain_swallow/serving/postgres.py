@@ -29,8 +29,8 @@ _MAX_CONNECTIONS = 8
 _WAIT_S = 5
 # Requests are refused at once after a failed connection, so that they do not all wait for theirs.
 _PAUSE_S = 1.0
-# Seconds without an acknowledgment from a host that has vanished.
-_SILENCE_MS = 10_000
+# A host that has vanished acknowledges nothing, and an administrator may lock a table.
+_SILENCE_MS = _STATEMENT_MS = 10_000
 # Any number that other programs of the same database do not use.
 _LOCK = 7_705_610_926
 _DIALECT = (
@@ -84,8 +84,16 @@ class PostgresDatabase:
     def _create(
         self, connection: "psycopg.Connection[Row]", schema: Sequence[str], version: int
     ) -> None:
-        found = connection.execute("SELECT to_regclass('langchain_swallow') IS NOT NULL").fetchone()
-        if found and found[0]:
+        ((encoding,),) = connection.execute("SHOW server_encoding").fetchall()
+        if encoding != "UTF8":
+            raise ValueError(
+                f"The database of --conversations has the encoding {encoding}, which cannot keep "
+                "every character. Create it with ENCODING 'UTF8' TEMPLATE template0."
+            )
+        ((is_made,),) = connection.execute(
+            "SELECT to_regclass('langchain_swallow') IS NOT NULL"
+        ).fetchall()
+        if is_made:
             rows = connection.execute("SELECT version FROM langchain_swallow").fetchall()
             if rows != [(version,)]:
                 raise ValueError(
@@ -158,10 +166,13 @@ class PostgresDatabase:
             else:
                 return connection
         try:
-            return psycopg.connect(**self._settings, autocommit=True, prepare_threshold=None)
+            connection = psycopg.connect(**self._settings, autocommit=True, prepare_threshold=None)
         except psycopg.OperationalError:
             self._pause_ends = time.monotonic() + _PAUSE_S
             raise
+        # Not as a parameter of the connection, which PgBouncer refuses.
+        connection.execute(f"SET statement_timeout = {_STATEMENT_MS}")
+        return connection
 
 
 def _settings(url: str) -> dict[str, Any]:

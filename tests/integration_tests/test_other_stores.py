@@ -42,8 +42,8 @@ def flat():
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
-    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
+def postgres():
+    with running_postgres() as server:
         server.execute("CREATE EXTENSION IF NOT EXISTS vector;")
         yield server
 
@@ -129,7 +129,7 @@ def test_documents_keep_their_place_in_postgresql(postgres):
     """Metadata that the splitter gives, such as headings and offsets, comes back."""
     from langchain_postgres import PGEngine, PGVectorStore
 
-    uri = postgres.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    uri = postgres.url.replace("postgresql://", "postgresql+psycopg://")
     engine = PGEngine.from_connection_string(uri)
     engine.init_vectorstore_table("documents", DIMENSION)
     store = PGVectorStore.create_sync(engine, CharacterEmbeddings(), "documents")

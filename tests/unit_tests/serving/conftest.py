@@ -13,8 +13,8 @@ def japanese(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
-    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
+def postgres():
+    with running_postgres() as server:
         yield server
 
 

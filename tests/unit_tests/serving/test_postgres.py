@@ -10,6 +10,7 @@ from langchain_swallow.rag import Answer
 from langchain_swallow.serving import readiness
 from langchain_swallow.serving.app import create_app
 from langchain_swallow.serving.conversations import Conversations, Owner, Turn
+from langchain_swallow.serving.refusals import ConversationsUnavailableError
 from tests.support.assistants import assistant, client, new_session
 
 pytestmark = [
@@ -102,6 +103,25 @@ def test_more_threads_than_connections_wait_for_each_other(url, opened, monkeypa
         "AND application_name = 'langchain-swallow'"
     )
     assert connections <= 8
+
+
+def test_a_locked_table_is_not_waited_for_without_limit(url, monkeypatch):
+    psycopg = pytest.importorskip("psycopg", reason="the extra postgres is not installed")
+    monkeypatch.setattr("langchain_swallow.serving.postgres._STATEMENT_MS", 100)
+    kept = Conversations(url)
+    kept.add("a", SATO)
+    with psycopg.connect(url) as other:
+        other.execute("LOCK TABLE conversations")
+        with pytest.raises(ConversationsUnavailableError):
+            kept.owner("a")
+    assert kept.owner("a") == SATO
+    kept.close()
+
+
+def test_a_database_that_cannot_keep_japanese_is_refused(postgres):
+    url = postgres.new_database("ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    with pytest.raises(ValueError, match="SQL_ASCII"):
+        Conversations(url)
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,7 @@ for step in range(20):
     kept.keep(mine, Turn(str(step), f"{number}の{step}", {"text": "秘密"}))
     kept.add(f"{number}-{step}", shared)
     kept.delete(f"{number}-{step}")
+    assert [one.id for one in kept.turns(mine)] == list(map(str, range(step + 1)))
     assert {one.questions for one in kept.list_own(Owner(f"person{number}"), "秘密")} == {step + 1}
     assert not kept.list_own(shared, "秘密")
 kept.close()
