@@ -27,7 +27,7 @@ from langchain_swallow.errors import PromptOverflowError
 from langchain_swallow.prompts.presets import REFUSAL, Preset, get_preset
 from langchain_swallow.rag.citations import CitationFilter, find_citations
 from langchain_swallow.rag.packing import best_at_both_ends, fenced, merged, numbered, pack
-from langchain_swallow.rag.rewrite import stands_alone
+from langchain_swallow.rag.rewrite import accepted, stands_alone
 from tests.support.embeddings import CharacterEmbeddings
 from tests.support.tokenizers import trained_tokenizer
 
@@ -180,6 +180,11 @@ HISTORY = [HumanMessage("有給休暇は何日ですか。"), AIMessage("10日�
         ("海外の場合は？", False),
         ("では、パートも対象ですか。", False),
         ("ほかに必要な書類はありますか。", False),
+        ("いつまで？", False),
+        ("何日前までですか。", False),
+        ("どうすればよいですか。", False),
+        ("いくらまで購入できますか。", True),
+        ("どこに届け出ますか。", True),
     ],
 )
 def test_which_questions_lean_on_the_conversation(question, alone):
@@ -212,6 +217,40 @@ async def test_a_follow_up_is_searched_as_a_whole_question(rewrite, searched):
     assert asked == [searched] * 2
     prompt = engine.tokenizer.decode(engine.requests[0].prompt_ids)
     assert "質問: 有給休暇は何日ですか。\n回答: 10日です。[1]\n最後の質問: それは" in prompt
+
+
+@pytest.mark.parametrize(
+    ("question", "rewrite", "is_taken"),
+    [
+        ("では慶弔休暇は？", "慶弔休暇は何日ですか。", True),
+        ("では慶弔休暇は？", "有給休暇は何日ですか。", False),
+        ("ではパートは？", "パートの有給休暇は何日ですか。", True),
+        ("ではパートは？", "正社員の有給休暇は何日ですか。", False),
+        ("ではパートは？", "パートは何ですか。", False),
+        ("3年だと？", "勤続3年の有給休暇は何日ですか。", True),
+        ("3年だと？", "勤続4年の有給休暇は何日ですか。", False),
+        ("それはいつまで？", "有給休暇は何日ですか。", False),
+        ("それはいつまで？", "有給休暇はいつまで使えますか。", True),
+        ("その10日はいつまで使えますか。", "有給休暇の10日はいつまで使えますか。", True),
+    ],
+)
+def test_a_rewrite_has_what_is_asked_and_what_it_is_about(question, rewrite, is_taken):
+    fallback = f"有給休暇は何日ですか。 {question}"
+    assert accepted(rewrite, HISTORY, question) == (rewrite if is_taken else fallback)
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "is_taken"), [("麺類はいくらですか。", True), ("麺類はどれですか。", False)]
+)
+def test_a_question_word_goes_on_from_the_last_question(rewrite, is_taken):
+    history = [HumanMessage("カレーはいくらですか。"), AIMessage("380円です。")]
+    assert (accepted(rewrite, history, "麺類は？") == rewrite) == is_taken
+
+
+def test_a_follow_up_of_a_follow_up_goes_back_to_the_question_that_stands_alone():
+    history = [*HISTORY, HumanMessage("ではパートは？"), AIMessage("7日です。")]
+    assert accepted("", history, "役員は？") == "有給休暇は何日ですか。 役員は？"
+    assert accepted("", history[2:], "役員は？") == "ではパートは？ 役員は？"
 
 
 def test_a_question_that_stands_alone_is_not_rewritten():
