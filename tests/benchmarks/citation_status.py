@@ -21,6 +21,8 @@ from langchain_swallow.rag.support_check import Calibration
 from tests.support.drawn.pairs import HELD_OUT, IN_VIEW, Pair, draw_pairs
 
 COUNT = 400
+# Every pair costs a prompt.
+COUNT_CALIBRATION = 100
 STATUSES = ("supported", "quoted", "not_found")
 Figures = dict[str, dict[str, float]]
 
@@ -74,7 +76,7 @@ def main() -> None:
     data: dict[str, object] = {"figures": figures}
     if arguments.check:
         llm = ChatSwallow(model=arguments.check)
-        seen = list(draw_pairs(IN_VIEW, COUNT, arguments.seed + 1))
+        seen = list(draw_pairs(IN_VIEW, COUNT_CALIBRATION, arguments.seed + 1))
         calibration = calibrate(llm, seen, arguments.max_wrong)
         check = SupportCheck(llm, min_support=calibration.min_support)
         figures |= count_both("other kinds, checked", pairs, checked(pairs, statuses, check))
