@@ -128,5 +128,5 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        logger.error("The file of conversations cannot be used.", exc_info=error)
+        logger.error("The file of conversations cannot be used: %s", error)
         raise ConversationsUnavailableError from error

@@ -68,13 +68,15 @@ class PostgresDatabase:
     def prepare(self, schema: Sequence[str], version: int) -> None:
         """Create the tables if there are none."""
         try:
-            with self._transaction() as connection:
+            connection = self._take()
+        except psycopg.OperationalError as error:
+            raise ConnectionError(
+                f"The PostgreSQL server of --conversations cannot be used: {error}"
+            ) from error
+        try:
+            with connection, connection.transaction():
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
                 self._create(connection, schema, version)
-        except ConversationsUnavailableError as error:
-            raise ConnectionError(
-                f"The PostgreSQL server of --conversations cannot be used: {error.__cause__}"
-            ) from error
         except psycopg.Error as error:
             raise ValueError(
                 f"The tables of conversations cannot be created: {error}. Give --conversations a "
@@ -149,7 +151,7 @@ class PostgresDatabase:
                 if not connection.closed:
                     self._idle.append(connection)
         except _LOST as error:
-            logger.error("The database of conversations cannot be used.", exc_info=error)
+            logger.error("The database of conversations cannot be used: %s", error)
             raise ConversationsUnavailableError from error
         finally:
             self._places.release()
