@@ -31,7 +31,8 @@ from langchain_swallow.rag.sanitize import sanitize_passage
 from langchain_swallow.retrieval.rerankers import SwallowReranker
 from langchain_swallow.text.passages import passage_text
 
-CheckModel = AnswerScorer | BaseDecisionModel | BaseCrossEncoder | SwallowReranker
+_Scorer = BaseDecisionModel | BaseCrossEncoder | SwallowReranker
+CheckModel = AnswerScorer | _Scorer
 _INSTRUCTIONS = (
     "「{question}」という質問に「{text}」と回答しました。"
     "この回答は、内容に書かれていることと一致し、質問に正しく答えていますか。"
@@ -139,10 +140,10 @@ def _share(support: Sequence[float], threshold: float) -> float:
     return sum(value >= threshold for value in support) / len(support)
 
 
-def _scorer(model: object) -> BaseDecisionModel | BaseCrossEncoder | SwallowReranker:
+def _scorer(model: object) -> _Scorer:
     if isinstance(model, AnswerScorer):
         return SwallowDecision(llm=model, model=model.model)
-    if isinstance(model, BaseDecisionModel | BaseCrossEncoder | SwallowReranker):
+    if isinstance(model, _Scorer):
         return model
     raise ValueError(
         f"A support check needs a ChatSwallow, a decision model or a cross-encoder, not "
@@ -151,9 +152,7 @@ def _scorer(model: object) -> BaseDecisionModel | BaseCrossEncoder | SwallowRera
 
 
 def _measure_support(
-    model: BaseDecisionModel | BaseCrossEncoder | SwallowReranker,
-    claims: Sequence[Claim],
-    config: RunnableConfig,
+    model: _Scorer, claims: Sequence[Claim], config: RunnableConfig
 ) -> list[float]:
     if isinstance(model, BaseDecisionModel):
         return _in_order(model.batch(_requests(claims), config))
@@ -161,9 +160,7 @@ def _measure_support(
 
 
 async def _ameasure_support(
-    model: BaseDecisionModel | BaseCrossEncoder | SwallowReranker,
-    claims: Sequence[Claim],
-    config: RunnableConfig,
+    model: _Scorer, claims: Sequence[Claim], config: RunnableConfig
 ) -> list[float]:
     if isinstance(model, BaseDecisionModel):
         return _in_order(await model.abatch(_requests(claims), config))
