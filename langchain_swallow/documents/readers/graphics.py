@@ -6,7 +6,7 @@ gives its texts, and pictures the description that their author wrote. Everythin
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from langchain_swallow.documents.readers.office_pictures import (
     UNREAD,
     VECTOR,
     OfficePictures,
+    Shown,
     how_shown,
 )
 from langchain_swallow.documents.readers.relations import Relation
@@ -85,7 +86,7 @@ class Graphics:
             elif name in ("pic", "imagedata"):
                 found += self._picture(node)
             elif name in ("oleObj", "OLEObject"):
-                self._left_out[LeftOut(_OBJECT)] += 1
+                self.leave_out_object()
         return found
 
     def left_out(self, page: int | None = None, *, has_text: bool = True) -> Iterator[LeftOut]:
@@ -114,19 +115,33 @@ class Graphics:
     def _picture(self, node: Any) -> list[str]:
         if any(ancestor.tag.endswith(("}object", "}oleObj")) for ancestor in node.iterancestors()):
             return []
-        description = _description(node)
-        if not self._is_recognized(node) and not description:
+        blip = next(node.iter(f"{A}blip"), node)
+        part = self._related.get(blip.get(f"{R}embed") or blip.get(f"{R}id") or "")
+        return self.picture(part.path if part else "", how_shown(node), _descriptions(node))
+
+    def picture(self, path: str, shown: Shown | None, descriptions: Iterable[str]) -> list[str]:
+        """Return the description of a picture; read a large one by OCR, or count it as left out.
+
+        Args:
+            path: Its path in the file; empty if the file does not have it.
+            shown: How it is shown; `None` if that is not known.
+            descriptions: What may describe it; texts that programs generate are not used.
+        """
+        texts = (text.strip() for text in descriptions)
+        description = next((t for t in texts if t and not _NO_DESCRIPTION.fullmatch(t)), "")
+        if not self._is_recognized(path, shown) and not description:
             self._left_out[LeftOut(_PICTURE, is_loss=False)] += 1
         return [f"（図: {description}）"] if description else []
 
-    def _is_recognized(self, node: Any) -> bool:
+    def leave_out_object(self) -> None:
+        """Count an embedded object."""
+        self._left_out[LeftOut(_OBJECT)] += 1
+
+    def _is_recognized(self, path: str, shown: Shown | None) -> bool:
         """Read a large picture by OCR, or report that it was not; `False` for small ones."""
-        shown = how_shown(node)
-        blip = next(node.iter(f"{A}blip"), node)
-        part = self._related.get(blip.get(f"{R}embed") or blip.get(f"{R}id") or "")
-        if shown is None or not shown.is_large or part is None:
+        if shown is None or not shown.is_large or not path:
             return False
-        read = self._pictures.read(part.path, shown)
+        read = self._pictures.read(path, shown)
         if isinstance(read, OcrText):
             self.recognized.append(read)
         elif read is not None:
@@ -134,16 +149,15 @@ class Graphics:
         return True
 
 
-def _description(node: Any) -> str:
-    """The alternative text that the author gave a picture; empty if there is none."""
+def _descriptions(node: Any) -> list[str]:
+    """The alternative texts of a picture."""
     written = [e.get("descr", "") for e in node.iter() if str(e.tag).endswith("}cNvPr")]
     for ancestor in node.iterancestors():
         if ancestor.tag in (f"{_WP}inline", f"{_WP}anchor"):
             written += [e.get("descr", "") for e in ancestor.iter(f"{_WP}docPr")]
         if ancestor.tag == "{urn:schemas-microsoft-com:vml}shape":
             written.append(ancestor.get("alt", ""))
-    texts = (text.strip() for text in written)
-    return next((text for text in texts if text and not _NO_DESCRIPTION.fullmatch(text)), "")
+    return written
 
 
 def diagram_lines(root: Any) -> list[str]:

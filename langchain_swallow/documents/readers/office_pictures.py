@@ -23,7 +23,7 @@ _EXTENTS = ("ext", "extent")
 _EMU_PER_POINT = 12700
 _POINTS_PER_INCH = 72
 _LENGTH = re.compile(r"(?:^|;)\s*(width|height)\s*:\s*([\d.]+)(pt|in|px|cm|mm)?")
-_POINTS = {"pt": 1.0, "in": 72.0, "px": 0.75, "cm": 28.35, "mm": 2.835, None: 1.0}
+POINTS = {"pt": 1.0, "in": 72.0, "px": 0.75, "cm": 28.35, "mm": 2.835, None: 1.0}
 
 
 class Shown(NamedTuple):
@@ -111,7 +111,7 @@ def how_shown(node: Any) -> Shown | None:
 def _shown_by_style(node: Any) -> Shown | None:
     for shape in node.iterancestors("{urn:schemas-microsoft-com:vml}shape"):
         found = {
-            name: float(value) * _POINTS[unit]
+            name: float(value) * POINTS[unit]
             for name, value, unit in _LENGTH.findall(shape.get("style", ""))
         }
         if len(found) == 2:

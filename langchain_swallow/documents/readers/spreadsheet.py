@@ -12,12 +12,17 @@ from typing import Any
 from langchain_swallow.documents.readers.section import LeftOut, Section, Sections
 from langchain_swallow.documents.readers.sheet import Area, Sheet
 from langchain_swallow.documents.readers.sheet_text import HIDDEN_SHEET, sheet_sections
+from langchain_swallow.documents.readers.spreadsheet_drawings import find_drawings
+from langchain_swallow.documents.readers.xlsx_drawings import drawn_sections
 from langchain_swallow.documents.readers.xlsx_usual_numbers import plain_number
 from langchain_swallow.errors import DocumentError
 
 
 def read_spreadsheet(data: bytes, name: str) -> Sections:
-    """Read the sheets of an .xls or .ods file; hidden sheets are in `left_out`.
+    """Read the sheets of an .xls, .xlsb or .ods file; hidden sheets are in `left_out`.
+
+    Large pictures of .xlsb and .ods are read by OCR, or are in `left_out`; those of .xls are not
+    found.
 
     Args:
         data: The bytes of the file.
@@ -30,13 +35,18 @@ def read_spreadsheet(data: bytes, name: str) -> Sections:
 
     sections: list[Section] = []
     left_out: list[LeftOut] = []
+    drawings = find_drawings(data, name)
     try:
         with python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data)) as book:
             for i, about in enumerate(book.sheets_metadata):
                 if about.visible != python_calamine.SheetVisibleEnum.Visible:
                     left_out.append(LeftOut(HIDDEN_SHEET, i + 1))
                 elif about.typ == python_calamine.SheetTypeEnum.WorkSheet:
-                    sections += sheet_sections(about.name, _sheet(book.get_sheet_by_index(i)))
+                    sheet = _sheet(book.get_sheet_by_index(i))
+                    sections += sheet_sections(about.name, sheet)
+                    drawn = drawings(i + 1, sheet)
+                    sections += drawn_sections(about.name, (), drawn)
+                    left_out += drawn.left_out
     except python_calamine.PasswordError as error:
         raise DocumentError(f"{name} is encrypted. Save it without a password.") from error
     except python_calamine.CalamineError as error:

@@ -4,7 +4,6 @@ from typing import Any
 
 from langchain_swallow.documents.readers.archive import Archive, open_office_file
 from langchain_swallow.documents.readers.office_pictures import OfficePictures
-from langchain_swallow.documents.readers.recognized import picture_text
 from langchain_swallow.documents.readers.relations import Relation, main_part, relations
 from langchain_swallow.documents.readers.section import LeftOut, Section, Sections
 from langchain_swallow.documents.readers.sheet import Sheet
@@ -13,7 +12,11 @@ from langchain_swallow.documents.readers.sheet_text import (
     hidden_parts,
     sheet_sections,
 )
-from langchain_swallow.documents.readers.xlsx_drawings import read_comments, read_drawings
+from langchain_swallow.documents.readers.xlsx_drawings import (
+    drawn_sections,
+    read_comments,
+    read_drawings,
+)
 from langchain_swallow.documents.readers.xlsx_sheet import Book, read_sheet, shared_strings
 from langchain_swallow.documents.readers.xlsx_styles import MAIN, cell_styles
 from langchain_swallow.documents.readers.xml import parse_xml
@@ -63,11 +66,7 @@ def read_xlsx(data: bytes, name: str) -> Sections:
             left_out += hidden_parts(sheet, number)
         related = relations(archive, part.path, name).values()
         drawn = read_drawings(archive, related, name, number, sheet, pictures)
-        if lines := [*read_comments(archive, related, name, sheet), *drawn.lines]:
-            sections.append(Section("\n\n".join(lines), (title,)))
-        for read in drawn.recognized:
-            text, fields = picture_text(read)
-            sections.append(Section(text, (title,), fields=fields))
+        sections += drawn_sections(title, read_comments(archive, related, name, sheet), drawn)
         left_out += drawn.left_out
     return Sections(sections, left_out)
 

@@ -1,6 +1,6 @@
 """Reads the comments, shapes, charts, SmartArt and pictures of a sheet."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from langchain_swallow.documents.ocr.engine import OcrText
@@ -8,8 +8,9 @@ from langchain_swallow.documents.readers.archive import Archive
 from langchain_swallow.documents.readers.drawing import remove_fallbacks, shape_text
 from langchain_swallow.documents.readers.graphics import Graphics
 from langchain_swallow.documents.readers.office_pictures import OfficePictures
+from langchain_swallow.documents.readers.recognized import picture_text
 from langchain_swallow.documents.readers.relations import Relation, relations
-from langchain_swallow.documents.readers.section import LeftOut
+from langchain_swallow.documents.readers.section import LeftOut, Section
 from langchain_swallow.documents.readers.sheet import Sheet
 from langchain_swallow.documents.readers.xlsx_sheet import read_area, string_text
 from langchain_swallow.documents.readers.xlsx_styles import MAIN
@@ -24,6 +25,15 @@ class Drawn(NamedTuple):
     lines: list[str]
     recognized: list[OcrText]
     left_out: list[LeftOut]
+
+
+def drawn_sections(title: str, lines: Sequence[str], drawn: Drawn) -> Iterator[Section]:
+    """Yield the sections of a sheet's drawings; `lines` are texts such as comments above them."""
+    if texts := [*lines, *drawn.lines]:
+        yield Section("\n\n".join(texts), (title,))
+    for read in drawn.recognized:
+        text, fields = picture_text(read)
+        yield Section(text, (title,), fields=fields)
 
 
 def read_drawings(

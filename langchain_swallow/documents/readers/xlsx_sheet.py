@@ -73,7 +73,7 @@ def shared_strings(data: bytes, name: str) -> list[str]:
         data: The XML of the part.
         name: How error messages name the file.
     """
-    return [string_text(item) for item in _elements(data, name, f"{MAIN}si")]
+    return [string_text(item) for item in stream_elements(data, name, f"{MAIN}si")]
 
 
 def string_text(item: Any) -> str:
@@ -99,8 +99,14 @@ def _character(match: re.Match[str]) -> str:
     return character if character.isprintable() or character in "\n\r\t" else ""
 
 
-def _elements(data: bytes, name: str, *tags: str) -> Iterator[Any]:
-    """Yield elements one by one and free those before, since sheets are large."""
+def stream_elements(data: bytes, name: str, *tags: str) -> Iterator[Any]:
+    """Yield elements one by one and free those before, since sheets are large.
+
+    Args:
+        data: The XML.
+        name: How error messages name the file.
+        tags: The elements.
+    """
     source = io.BytesIO(without_strict_namespaces(data))
     try:
         for _, element in etree.iterparse(
@@ -133,7 +139,7 @@ def read_sheet(data: bytes, name: str, book: Book) -> Sheet:
     hidden_rows: set[int] = set()
     hidden_columns: list[range] = []
     row, characters = -1, 0
-    for element in _elements(data, name, f"{MAIN}row", f"{MAIN}mergeCell", f"{MAIN}col"):
+    for element in stream_elements(data, name, f"{MAIN}row", f"{MAIN}mergeCell", f"{MAIN}col"):
         if element.tag == f"{MAIN}mergeCell":
             if area := read_area(element.get("ref", "")):
                 sheet.merged[area.top, area.left] = area

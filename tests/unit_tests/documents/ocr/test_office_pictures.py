@@ -14,6 +14,8 @@ from PIL import Image
 from langchain_swallow.documents.ocr.engine import OcrText
 from langchain_swallow.documents.readers import archive
 from langchain_swallow.documents.readers.registry import read_content
+from langchain_swallow.documents.readers.sheet import Sheet
+from langchain_swallow.documents.readers.spreadsheet_drawings import find_drawings
 from tests.support.ocr import Engine, picture
 
 
@@ -183,3 +185,81 @@ def test_pictures_that_cannot_be_read_are_reported_and_the_text_is_read(
     ((written, loss),) = [(part.reason, part.is_loss) for part in found.left_out]
     assert reason in written
     assert loss == is_loss
+
+
+# Spreadsheets whose cells calamine reads
+
+
+def opendocument(width, kind):
+    names = {"draw": "drawing", "svg": "svg-compatible"}
+    namespaces = " ".join(
+        f'xmlns:{short}="urn:oasis:names:tc:opendocument:xmlns:{names.get(short, short)}:1.0"'
+        for short in ("office", "table", "text", "draw", "svg")
+    )
+    frame = (
+        f'<draw:frame svg:width="{width / 360000}cm" svg:height="{width / 720000}cm">'
+        "{}<svg:title>画面</svg:title></draw:frame>"
+    )
+    link = 'xmlns:xlink="http://www.w3.org/1999/xlink" xlink:href="Pictures/a.png"'
+    frames = (f"<draw:image {link}/>", "<draw:text-box><text:p>注意</text:p></draw:text-box>")
+    drawn = "".join(map(frame.format, (*frames, "<draw:object/><draw:image/>")))
+    sheets = "".join(
+        f'<table:table table:name="{name}"><table:table-row><table:table-cell '
+        f'office:value-type="string"><text:p>{text}</text:p></table:table-cell>'
+        f"<table:table-cell {kind}>{frames}</table:table-cell></table:table-row></table:table>"
+        for name, text, frames in (("表", "品名", ""), ("手順", "単価", drawn))
+    )
+    content = f"<office:body><office:spreadsheet>{sheets}</office:spreadsheet></office:body>"
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as written:
+        written.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        written.writestr("META-INF/manifest.xml", "<manifest/>")
+        written.writestr(
+            "content.xml", f"<office:document {namespaces}>{content}</office:document>"
+        )
+        written.writestr("Pictures/a.png", picture(size=(800, 400)))
+    return file.getvalue()
+
+
+def test_drawings_of_opendocument_spreadsheets_are_read_or_counted():
+    found = read(opendocument(Inches(5), ""), "a.ods", engine := Engine())
+    assert [(s.headings, s.text) for s in found.sections] == [
+        (("表",), "品名"),
+        (("手順",), "単価"),
+        (("手順",), "（図: 画面）\n\n注意"),
+        (("手順",), engine.text),
+    ]
+    assert [(part.reason.partition(";")[0], part.page) for part in found.left_out] == [
+        ("embedded object", 2)
+    ]
+    assert [size for _, size, _ in engine.seen] == [(800, 400)]
+
+
+def test_texts_of_drawings_that_are_part_of_a_cell_are_read_once():
+    found = read(opendocument(Inches(5), 'office:value-type="string"'), "a.ods", Engine())
+    assert "".join(section.text for section in found.sections).count("注意") == 1
+
+
+def test_drawings_of_binary_workbooks_are_those_of_the_sheets_in_their_order():
+    """The order of the sheets is that of their ids in the workbook, not of the relationships."""
+    file = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(workbook(Inches(4)))) as old,
+        zipfile.ZipFile(file, "w") as new,
+    ):
+        for name in old.namelist():
+            if not name.startswith(("xl/workbook", "xl/_rels", "_rels")):
+                new.writestr(name, old.read(name))
+        ids = "".join(f"\u0004{identity}\u0003シート" for identity in ("rId2", "rId1", "rId9"))
+        new.writestr("xl/workbook.bin", b"\x9c\x01" + ids.encode("utf-16-le"))
+        relation = '<Relationship Id="{}" Target="{}"/>'
+        parts = [("rId1", "worksheets/sheet1.xml"), ("rId2", "worksheets/sheet2.xml")]
+        written = "".join(relation.format(*part) for part in [*parts, ("rId9", "styles.bin")])
+        new.writestr("xl/_rels/workbook.bin.rels", f"<Relationships>{written}</Relationships>")
+    drawings = find_drawings(file.getvalue(), "a.xlsb")
+    found = [drawings(number, Sheet()).left_out for number in (1, 2, 3)]
+    assert [[part.reason.partition(";")[0] for part in parts] for parts in found] == [
+        [],
+        ["large picture"],
+        [],
+    ]
