@@ -19,6 +19,8 @@ from langchain_swallow.serving.refusals import ConversationsUnavailableError
 logger = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
+# Seconds that a change waits for those of other processes.
+_WAIT_S = 20
 
 
 class Execute(Protocol):
@@ -69,7 +71,7 @@ class SqliteDatabase:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._path = path
         self._connection = sqlite3.connect(
-            path or ":memory:", check_same_thread=False, isolation_level=None
+            path or ":memory:", timeout=_WAIT_S, check_same_thread=False, isolation_level=None
         )
         weakref.finalize(self, self._connection.close)
         self._lock = threading.Lock()

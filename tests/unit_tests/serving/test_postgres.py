@@ -107,7 +107,7 @@ def test_more_threads_than_connections_wait_for_each_other(url, opened, monkeypa
 
 def test_a_locked_table_is_not_waited_for_without_limit(url, monkeypatch):
     psycopg = pytest.importorskip("psycopg", reason="the extra postgres is not installed")
-    monkeypatch.setattr("langchain_swallow.serving.postgres._STATEMENT_MS", 100)
+    monkeypatch.setattr("langchain_swallow.serving.postgres._STATEMENT_MS", 3000)
     kept = Conversations(url)
     kept.add("a", SATO)
     with psycopg.connect(url) as other:
