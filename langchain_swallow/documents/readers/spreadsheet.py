@@ -13,16 +13,19 @@ from langchain_swallow.documents.readers.section import LeftOut, Section, Sectio
 from langchain_swallow.documents.readers.sheet import Area, Sheet
 from langchain_swallow.documents.readers.sheet_text import HIDDEN_SHEET, sheet_sections
 from langchain_swallow.documents.readers.spreadsheet_drawings import find_drawings
+from langchain_swallow.documents.readers.xls_pictures import count_pictures
 from langchain_swallow.documents.readers.xlsx_drawings import drawn_sections
 from langchain_swallow.documents.readers.xlsx_usual_numbers import plain_number
 from langchain_swallow.errors import DocumentError
+
+_PICTURE = "picture in an .xls file; save the file as .xlsx to have it read"
 
 
 def read_spreadsheet(data: bytes, name: str) -> Sections:
     """Read the sheets of an .xls, .xlsb or .ods file; hidden sheets are in `left_out`.
 
-    Large pictures of .xlsb and .ods are read by OCR, or are in `left_out`; those of .xls are not
-    found.
+    Large pictures of .xlsb and .ods are read by OCR, or are in `left_out`; those of .xls are
+    counted there.
 
     Args:
         data: The bytes of the file.
@@ -51,6 +54,8 @@ def read_spreadsheet(data: bytes, name: str) -> Sections:
         raise DocumentError(f"{name} is encrypted. Save it without a password.") from error
     except python_calamine.CalamineError as error:
         raise DocumentError(f"{name} is damaged, or not a spreadsheet: {error}.") from error
+    if count := count_pictures(data):
+        left_out.append(LeftOut(_PICTURE, count=count, is_loss=not sections))
     return Sections(sections, left_out)
 
 

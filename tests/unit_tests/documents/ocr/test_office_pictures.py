@@ -1,6 +1,7 @@
 """Large pictures in Office files are read by OCR, and reported without it."""
 
 import io
+import struct
 import zipfile
 
 import docx
@@ -16,7 +17,9 @@ from langchain_swallow.documents.readers import archive
 from langchain_swallow.documents.readers.registry import read_content
 from langchain_swallow.documents.readers.sheet import Sheet
 from langchain_swallow.documents.readers.spreadsheet_drawings import find_drawings
+from langchain_swallow.documents.readers.xls_pictures import count_pictures
 from tests.support.ocr import Engine, picture
+from tests.support.ole import ole_file
 
 
 def saved(document):
@@ -263,3 +266,25 @@ def test_drawings_of_binary_workbooks_are_those_of_the_sheets_in_their_order():
         ["large picture"],
         [],
     ]
+
+
+def old_workbook(*references):
+    """The drawings of an .xls workbook: pictures by how often they are shown, in two records."""
+
+    def part(kind, content):
+        return struct.pack("<HHI", 0, kind, len(content)) + content
+
+    entries = [part(0xF007, bytes(24) + struct.pack("<I", n) + bytes(40)) for n in references]
+    drawings = part(0xF000, part(0xF006, bytes(16)) + part(0xF001, b"".join(entries)))
+    halves = (0xEB, drawings[:70]), (0x3C, drawings[70:])
+    records = [(0x809, bytes(16)), *halves, (0xFC, bytes(8)), (0x3C, part(0xF007, bytes(68)))]
+    written = b"".join(struct.pack("<HH", kind, len(data)) + data for kind, data in records)
+    return ole_file({"Workbook": written})
+
+
+def test_pictures_of_old_workbooks_are_counted():
+    """Not those that no sheet shows any more, and nothing in other records."""
+    assert count_pictures(old_workbook(1, 0, 3)) == 2
+    assert count_pictures(old_workbook()) == 0
+    assert count_pictures(old_workbook(1)[:600]) == 0
+    assert count_pictures(b"PK") == 0
