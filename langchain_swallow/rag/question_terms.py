@@ -37,6 +37,9 @@ _BOUNDWORDS = re.compile("以上|以下|以内|未満|以降|以前|程度|前�
 _START = re.compile(
     rf"{_ASKED}(?:から|より)|開始|始ま|始め|開き|開く|開店|最低|最小|下限|少なくとも"
 )
+_OPEN = re.compile("(?:何|誰|だれ|どこ|いつ|いくら|いくつ|どれ|どの|どう|なぜ)(?!か[のをがに、])")
+# A question about what was before, or about the change itself.
+_OF_CHANGE = re.compile("前|元|旧|当初|どう|変|から")
 _END = re.compile(rf"{_ASKED}まで|終了|終わ|閉ま|閉じ|閉店|最高|最大|上限|期限|締切|締め切")
 
 
@@ -52,6 +55,8 @@ class QuestionTerms:
         units: Units or kinds of quantities that the answer may have, such as 円 or time; `None` if
             any.
         bounds: `{">="}` if the lower end of a range is asked for, `{"<="}` for the upper end.
+        open_question: The question, normalized, unless it is answered by yes or no.
+        asks_of_change: Whether it may ask for what something was changed from.
     """
 
     words: tuple[frozenset[str], ...]
@@ -60,6 +65,8 @@ class QuestionTerms:
     heads: str
     units: frozenset[str] | None
     bounds: frozenset[str]
+    open_question: str = ""
+    asks_of_change: bool = True
 
 
 def question_terms(question: str) -> QuestionTerms:
@@ -76,6 +83,8 @@ def question_terms(question: str) -> QuestionTerms:
         heads=" ".join(heads for word, heads in _HEADS.items() if word in key),
         units=_asked_units(key),
         bounds=_asked_bounds(key),
+        open_question=key if _OPEN.search(key) else "",
+        asks_of_change=bool(_OF_CHANGE.search(key)),
     )
 
 

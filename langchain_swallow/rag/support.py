@@ -21,6 +21,10 @@ from langchain_swallow.text.quantities import Quantity, quantities
 
 _COLUMN = re.compile(r"[^、;；]+")
 _PER = "(?:の?単位|ごと|毎に|おき|につき|当たり|あたり)"
+_CHANGE = re.compile(
+    "から(?:(?!から)[^、。]){1,20}?[にへ]"
+    "(?:変更|改定|改訂|改め|延期|前倒|繰り?[上下]|引き?[上下]|移|増|減|なっ|なり)"
+)
 _TOPIC = re.compile("^[^、]{1,20}?は、?")
 _CLAUSE = re.compile(r"(?:[^、,;；。]|,(?=[0-9]))+")
 # A word in the headings counts as one in the row; one in a sentence before may belong to another.
@@ -50,7 +54,10 @@ def answers(
     claim, cited = normalize(claim), normalize(cited)
     stated = [q for q in quantities(claim) if not is_one(q)]
     values = [q for q in stated if not _agrees_any(q, terms.quantities)]
-    if terms.units and _is_divisor(claim, place.text):
+    said = COPULA.sub("", claim.strip("。 、"))
+    if said in terms.open_question or (terms.units and _is_divisor(said, place.text)):
+        return False
+    if not terms.asks_of_change and _is_replaced(values, place.text):
         return False
     if stated and not _has_kind(terms, values):
         return False
@@ -61,10 +68,15 @@ def answers(
     return _is_best_column(terms, claim, values, place) and _is_right_end(terms, values, place.text)
 
 
-def _is_divisor(claim: str, text: str) -> bool:
+def _is_divisor(said: str, text: str) -> bool:
     """Whether a claim is what a rate is per: 半日 of 半日単位 is not how many days there are."""
-    value = re.escape(COPULA.sub("", claim.strip("。 、")))
-    return bool(re.search(rf"{value}{_PER}", text))
+    return bool(re.search(rf"{re.escape(said)}{_PER}", text))
+
+
+def _is_replaced(values: Sequence[Quantity], text: str) -> bool:
+    """Whether a claim has what was replaced: 11月1日 of 11月1日から12月8日に変更."""
+    replaced = (quantities(text[: change.start()])[-1:] for change in _CHANGE.finditer(text))
+    return any(_agrees_any(value, old) for value in values for old in replaced)
 
 
 def _has_kind(terms: QuestionTerms, values: Sequence[Quantity]) -> bool:

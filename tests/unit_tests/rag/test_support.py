@@ -28,6 +28,8 @@ LIMITS = (
     "宿泊費の限度額は、役職に応じて次の表のとおりとする。\n\n"
     "役職: 課長、国内: 13,000円、海外: 20,000円"
 )
+RELEASE = "新製品の発売日を11月1日から12月8日に変更した。日当は3,000円から3,500円に引き上げる。"
+FORGOTTEN = "パスワードを忘れたときは、情報システム課（内線4455）に電話してください。"
 BANDS = "購入金額: 3,000円未満、送料: 600円\n\n購入金額: 3,000円以上、送料: 無料"
 
 
@@ -52,6 +54,12 @@ def status(question, answer, *passages, **metadata):
         ("有給休暇は年に何日ですか。", "10日", UNITS),
         ("社員証をなくしたときの手数料はいくらですか。", "1,500円", FAQ),
         ("課長の国内の宿泊費の限度額はいくらですか。", "13,000円", LIMITS),
+        ("新製品の発売日はいつになりましたか。", "12月8日", RELEASE),
+        ("日当はいくらですか。", "3,500円です。", RELEASE),
+        ("発売日は、いつからいつに変わりましたか。", "11月1日から12月8日に変更した", RELEASE),
+        ("変更前の発売日はいつですか。", "11月1日", RELEASE),
+        ("パスワードを忘れたらどこに電話しますか。", "情報システム課", FORGOTTEN),
+        ("有給休暇は1時間の単位で取得できますか。", "1時間の単位で取得できる", UNITS),
     ],
 )
 def test_an_answer_from_the_place_that_is_asked_for_is_supported(question, answer, passage):
@@ -129,3 +137,17 @@ def test_each_status_has_words_of_its_own_in_both_languages(monkeypatch):
     for language in ("ja", "en"):
         monkeypatch.setenv("SWALLOW_LANG", language)
         assert len({citation_module.note(citation) for citation in citations}) == 4
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "passage"),
+    [
+        ("新製品の発売日はいつになりましたか。", "11月1日から12月8日", RELEASE),
+        ("新製品の発売日はいつですか。", "11月1日です。", RELEASE),
+        ("日当はいくらですか。", "3,000円", RELEASE),
+        ("パスワードを忘れたらどこに電話しますか。", "電話", FORGOTTEN),
+        ("誰にパスワードを聞きますか。", "パスワードです。", FORGOTTEN),
+    ],
+)
+def test_what_was_replaced_or_only_asked_for_is_no_answer(question, answer, passage):
+    assert status(question, answer, passage) == "quoted"
