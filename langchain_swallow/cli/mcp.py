@@ -48,7 +48,7 @@ def add_parsers(commands: Any) -> None:
     add_embeddings(parser)
     add_embeddings_server(parser)
     add_running(parser)
-    parser.set_defaults(command=_mcp)
+    parser.set_defaults(command=_mcp, verbose=False)
 
 
 def _mcp(arguments: argparse.Namespace) -> int:
