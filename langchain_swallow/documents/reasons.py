@@ -149,6 +149,10 @@ JAPANESE = {
         "OCR の対象ではないベクター形式（EMF、WMF、SVG）の大きな画像"
     ),
     "picture that cannot be read ({})": "読めない画像（{}）",
+    "picture in an .xls file; save the file as .xlsx to have it read": (
+        ".xls の中の画像。.xlsx で保存すると読めます"
+    ),
+    "pictures and text boxes, which cannot be read ({})": "読めない画像とテキストボックス（{}）",
     "hidden sheet; unhide it to have it read": "非表示のシート。再表示すると読めます",
     "hidden row with texts; unhide it to have it read": "非表示の行。再表示すると読めます",
     "hidden column with texts; unhide it to have it read": "非表示の列。再表示すると読めます",

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from langchain_swallow import ChatSwallow
-from langchain_swallow.cli import _parser, evaluate, main
+from langchain_swallow.cli import _parser, evaluated, main
 from langchain_swallow.cli.running import model_kwargs, model_name
 from langchain_swallow.engines import registry as shared
 from langchain_swallow.engines.local.devices import is_quantized
@@ -106,11 +106,11 @@ def test_results_are_named_after_what_answers_depend_on():
 
 def test_the_servers_of_ours_are_not_those_of_a_provider(monkeypatch):
     asked = []
-    monkeypatch.setattr(evaluate, "chat_model", lambda name, **options: asked.append(options))
+    monkeypatch.setattr(evaluated, "chat_model", lambda name, **options: asked.append(options))
     for model in ("demo", "openai:gpt-4o"):
         arguments = parsed("eval rag", "--base-url", URL, "--quantization", "4bit")
         arguments.model = model
-        evaluate.asked_model(arguments, max_tokens=9)
+        evaluated.asked_model(arguments, max_tokens=9)
     assert asked == [
         {"base_url": [URL], "quantization": "4bit", "max_tokens": 9},
         {"max_tokens": 9},
