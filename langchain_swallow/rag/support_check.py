@@ -12,7 +12,7 @@ import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from langchain_core.cross_encoders import BaseCrossEncoder
 from langchain_core.decisions import (
@@ -28,10 +28,18 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_swallow.chat_models.answer_logprobs import AnswerScorer
 from langchain_swallow.chat_models.decisions import SwallowDecision
 from langchain_swallow.rag.sanitize import sanitize_passage
-from langchain_swallow.retrieval.rerankers import SwallowReranker
 from langchain_swallow.text.passages import passage_text
 
-_Scorer = BaseDecisionModel | BaseCrossEncoder | SwallowReranker
+
+@runtime_checkable
+class PairScorer(Protocol):
+    """Protocol of a cross-encoder that is not LangChain's, such as `SwallowReranker`."""
+
+    def score_pairs(self, pairs: Sequence[tuple[str, str]], /) -> Any:
+        """Score each pair of a question and a text, shape (n,); larger is better."""
+
+
+_Scorer = BaseDecisionModel | BaseCrossEncoder | PairScorer
 CheckModel = AnswerScorer | _Scorer
 _INSTRUCTIONS = (
     "「{question}」という質問に「{text}」と回答しました。"
@@ -181,9 +189,9 @@ def _in_order(responses: Sequence[ClassifierResponse]) -> list[float]:
     return [support[i] for i in sorted(support)]
 
 
-def _score_pairs(model: BaseCrossEncoder | SwallowReranker, claims: Sequence[Claim]) -> list[float]:
+def _score_pairs(model: BaseCrossEncoder | PairScorer, claims: Sequence[Claim]) -> list[float]:
     pairs = [(f"{claim.question} {claim.text}", _shown(claim)) for claim in claims]
-    score = model.score_pairs if isinstance(model, SwallowReranker) else model.score
+    score = model.score if isinstance(model, BaseCrossEncoder) else model.score_pairs
     return [float(value) for value in score(pairs)]
 
 
