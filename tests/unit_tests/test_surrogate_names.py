@@ -118,6 +118,7 @@ def archive(folder):
         made.writestr("a.jsonl", json.dumps({"text": f"本文{HALF}。"}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [jsonl, xlsx, html, archive])
 def test_half_a_character_in_a_file_does_not_stop_the_others(tmp_path, make):
     make(tmp_path)

@@ -188,6 +188,7 @@ def test_the_reason_names_what_ended_the_answer(end, reason):
     assert reason in joined.invalid_tool_calls[0]["args"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "executed"),
     [(CALL, 1), (CALL[:-1], 0), (CALL[:-2], 0), (OTHER, 1), (OTHER[:-1], 0), (OTHER[:-3], 0)],

@@ -177,6 +177,7 @@ MC = 'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
 RUBY = "<w:ruby><w:rt><w:r><w:t>けいちょう</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>慶弔</w:t></w:r></w:rubyBase></w:ruby>"  # noqa: E501
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "text"),
     [
@@ -278,6 +279,7 @@ def test_limits_and_missing_paths(tmp_path):
     assert len(load_documents(tmp_path)) == 2
 
 
+@pytest.mark.slow
 def test_a_docx_that_grows_without_end_is_refused(tmp_path):
     path = tmp_path / "bomb.docx"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:

@@ -149,6 +149,7 @@ def test_large_files_are_decoded_in_time_that_grows_with_their_size():
     assert time.process_time() - begun < 5
 
 
+@pytest.mark.slow
 @given(text=st.text(max_size=50))
 def test_every_text_has_a_cost(text):
     assert bits(text) >= 3 * len(text)

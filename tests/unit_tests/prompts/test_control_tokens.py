@@ -79,6 +79,7 @@ def pieces_of_tokens():
     return st.lists(st.one_of(whole, cut, rest, plain), max_size=6).map("".join)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
 @PROPERTY

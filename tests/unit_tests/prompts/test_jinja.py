@@ -124,6 +124,7 @@ def test_a_template_has_a_time_limit(template, monkeypatch):
     assert time.monotonic() - start < 8
 
 
+@pytest.mark.slow
 def test_texts_that_are_copied_into_a_block_are_counted():
     template = MILLION + "{% set x = x | e %}{% set t %}" + "{{ x }}" * 2000 + "{% endset %}"
     with pytest.raises(TemplateError, match="over 1073741824 bytes of values"):

@@ -214,6 +214,7 @@ def test_a_range_of_marks_is_all_that_it_spans():
     assert [c.number for c in find_citations("10日[1〜2、4]", documents, "")] == [1, 2, 4]
 
 
+@pytest.mark.slow
 def test_quantities_of_any_text_are_found_in_linear_time():
     for text in ("1" * 20_000, "一" * 20_000, "1," * 10_000, "千" * 20_000, "a-1" * 7_000):
         quantities(text)

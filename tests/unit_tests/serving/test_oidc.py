@@ -137,6 +137,7 @@ async def test_what_is_not_the_providers_is_refused(provider):
     assert await known.find(right) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("claim", "claims", "groups"),
     [

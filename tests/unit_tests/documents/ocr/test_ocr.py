@@ -23,6 +23,7 @@ def read(data, name="規程.pdf", engine=None):
     return content
 
 
+@pytest.mark.slow
 def test_scanned_pages_of_a_pdf_are_read_and_marked(tmp_path):
     (tmp_path / "規程.pdf").write_bytes(
         print_pdf([["第1条 この規程は休暇を定める。"], []], drawn={1: PICTURE})

@@ -546,6 +546,7 @@ def test_links_out_of_the_folder_are_not_followed(folder, tmp_path):
     assert str(folder / "link.txt") in loaded.ignored
 
 
+@pytest.mark.slow
 def test_many_files_are_read_in_order_and_lazily(tmp_path):
     for i in range(60):
         (tmp_path / f"{i:02}.txt").write_text(f"文書{i}。", encoding="utf-8")

@@ -45,6 +45,7 @@ TEXTS = {
 }
 
 
+@pytest.mark.slow
 def test_a_message_with_attachments(tmp_path):
     inner = storage(
         {"0037": "元の件", "1000": "転送された本文。"}, 24, **attachment(0, "内.txt", b"inside")

@@ -285,6 +285,7 @@ HAVE_REASON |= {"an object error", "a detail", "details", "an event", "an event 
 HAVE_REASON -= {"an error that is a list", "an error that is not UTF-8", "an error of nothing"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMPLETIONS)
 def test_a_wrong_answer_is_an_error_of_this_package(serve, ask, name):
     with pytest.raises(SwallowError) as met:
@@ -298,6 +299,7 @@ def test_a_wrong_answer_is_an_error_of_this_package(serve, ask, name):
 SOME = ("HTML", "an error", "deep JSON", "too short a body", "307", "500")
 
 
+@pytest.mark.slow
 @WAYS
 @pytest.mark.parametrize("name", SOME)
 def test_a_wrong_answer_is_an_error_in_every_way_of_asking(serve, ask, name, way):
@@ -353,6 +355,7 @@ def test_what_a_model_lacks_is_done_without(serve, ask, fields):
     assert llm.context_window == 4096
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("owner", ["llamacpp", "sglang", "somebody"])
 @pytest.mark.parametrize("name", [*SOME, "nothing", "a list", "null", "401", "429", "503"])
 def test_a_wrong_answer_to_a_probe_is_an_error_of_this_package(serve, ask, owner, name):
@@ -578,6 +581,7 @@ def test_without_a_timeout_silence_has_a_limit(serve, ask, monkeypatch):
             _invoke(ask(one))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ping", [b": ping\n\n", b"event: ping\ndata: {}\n\n", b"data\n", b" \n"])
 @pytest.mark.parametrize("begins", [b"", events(BEGUN, end="")], ids=["before", "within"])
 def test_what_keeps_a_connection_open_is_silence(serve, ask, monkeypatch, ping, begins):
@@ -666,6 +670,7 @@ def test_unloading_ends_those_who_wait_for_a_hung_server(serve, ask):
     assert [type(error) for error in caught] == [EngineError]
 
 
+@pytest.mark.slow
 @WAYS
 @pytest.mark.parametrize("last", ["data: [DONE]\n\n", ""], ids=["DONE", "usage"])
 def test_a_whole_answer_does_not_wait_for_the_end_of_the_body(serve, ask, last, way):
