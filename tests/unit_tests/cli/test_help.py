@@ -89,6 +89,7 @@ def test_a_line_of_help_is_in_one_language(names, capsys, lang):
     assert " / " not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", ALL, ids=" ".join)
 def test_help_all_shows_every_option(names, capsys, lang):
     parser = dict(commands(_parser()))[names]

@@ -203,6 +203,7 @@ def test_docx_texts_stand_once_and_where_they_are_read(tmp_path, body, text):
     assert whole(load_documents(path)) == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [

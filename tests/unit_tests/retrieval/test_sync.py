@@ -152,6 +152,7 @@ def test_other_sources_stay(folder, store, tmp_path):
     assert {"外の文書", "出所なし"} < set(texts(store))
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_keeps_its_passages_and_is_told(folder, store):
     sync_folder(store, folder)
     (folder / "就業.txt").write_bytes(b"\x00\x01")

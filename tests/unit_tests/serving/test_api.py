@@ -209,6 +209,7 @@ async def test_settings_have_bounds():
 # Uploads
 
 
+@pytest.mark.slow
 async def test_uploads_are_of_one_session(tmp_path):
     made = assistant("12個 [1]", limits=Limits(passages=5))
     good, bad = tmp_path / "備品.txt", tmp_path / "壊れた.pdf"

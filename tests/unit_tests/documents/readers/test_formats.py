@@ -352,6 +352,7 @@ def test_double_angle_brackets_of_other_texts_stay():
 # Archives
 
 
+@pytest.mark.slow
 def test_files_in_an_archive_are_read_and_named(tmp_path):
     path = tmp_path / "規程.zip"
     with zipfile.ZipFile(path, "w") as archive:
