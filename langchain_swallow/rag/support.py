@@ -20,10 +20,12 @@ from langchain_swallow.text.normalize import normalize
 from langchain_swallow.text.quantities import Quantity, quantities
 
 _COLUMN = re.compile(r"[^、;；]+")
+_OR = "(?:さん|様)?(?:[とかや、・,]|または|もしくは)"
 _PER = "(?:の?単位|ごと|毎に|おき|につき|当たり|あたり)"
 _CHANGE = re.compile(
     "から(?:(?!から)[^、。]){1,20}?[にへ]"
-    "(?:変更|改定|改訂|改め|延期|前倒|繰り?[上下]|引き?[上下]|移|増|減|なっ|なり)"
+    "(?:変更|改定|改訂|改め|修正|見直|切り?替|延期|延長|短縮|前倒|繰り?[上下]|引き?[上下]|値[上下]"
+    "|[上下]が|拡大|縮小|移|増|減|なっ|なり)"
 )
 _TOPIC = re.compile("^[^、]{1,20}?は、?")
 _CLAUSE = re.compile(r"(?:[^、,;；。]|,(?=[0-9]))+")
@@ -55,7 +57,7 @@ def answers(
     stated = [q for q in quantities(claim) if not is_one(q)]
     values = [q for q in stated if not _agrees_any(q, terms.quantities)]
     said = COPULA.sub("", claim.strip("。 、"))
-    if said in terms.open_question or (terms.units and _is_divisor(said, place.text)):
+    if _only_repeats(terms, said) or (terms.units and _is_divisor(said, place.text)):
         return False
     if not terms.asks_of_change and _is_replaced(values, place.text):
         return False
@@ -68,6 +70,14 @@ def answers(
     return _is_best_column(terms, claim, values, place) and _is_right_end(terms, values, place.text)
 
 
+def _only_repeats(terms: QuestionTerms, said: str) -> bool:
+    """Whether a claim is words of the question, and none of the choices that it names."""
+    if said not in terms.open_question:
+        return False
+    words = re.escape(said)
+    return not re.search(f"{words}{_OR}|{_OR}{words}", terms.open_question)
+
+
 def _is_divisor(said: str, text: str) -> bool:
     """Whether a claim is what a rate is per: 半日 of 半日単位 is not how many days there are."""
     return bool(re.search(rf"{re.escape(said)}{_PER}", text))
@@ -75,8 +85,13 @@ def _is_divisor(said: str, text: str) -> bool:
 
 def _is_replaced(values: Sequence[Quantity], text: str) -> bool:
     """Whether a claim has what was replaced: 11月1日 of 11月1日から12月8日に変更."""
-    replaced = (quantities(text[: change.start()])[-1:] for change in _CHANGE.finditer(text))
-    return any(_agrees_any(value, old) for value in values for old in replaced)
+    for change in _CHANGE.finditer(text):
+        old = quantities(text[: change.start()])[-1:]
+        # From 4月1日から時給が1,200円になる, nothing replaces the date.
+        is_replaced = _has_other(quantities(change[0]), old)
+        if is_replaced and any(_agrees_any(value, old) for value in values):
+            return True
+    return False
 
 
 def _has_kind(terms: QuestionTerms, values: Sequence[Quantity]) -> bool:
