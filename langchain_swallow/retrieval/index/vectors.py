@@ -155,10 +155,6 @@ class Vectors:
             return self._search_exactly(query, k, row_filter)
         return self._result(nearest[1], nearest[0])
 
-    def scores(self, query: Array) -> Array:
-        """Scores of all rows, in [0, 1], shape (n,)."""
-        return similarity(self.distances(query), self.metric)
-
     def distances(self, query: Array) -> Array:
         """Squared L2 distances, or inner products, of all rows, shape (n,)."""
         # BLAS is not used, because its sums depend on the number of threads.

@@ -28,7 +28,8 @@ def test_scores_of_all_rows_come_in_the_order_of_the_rows(rows, kind, metric):
     vectors = Vectors.build(rows, metric, kind)
     assert vectors.kind == kind
     distances = ((rows - rows[7]) ** 2).sum(axis=1) if metric == "l2" else rows @ rows[7]
-    assert np.allclose(vectors.scores(rows[7]), similarity(distances, metric), atol=1e-5)
+    scores = similarity(vectors.distances(rows[7]), metric)
+    assert np.allclose(scores, similarity(distances, metric), atol=1e-5)
 
 
 def test_what_is_written_is_read(rows, kind, tmp_path):
@@ -43,7 +44,8 @@ def test_what_is_written_is_read(rows, kind, tmp_path):
         assert (found.rows(np.array([7, 3])) == rows[[7, 3]]).all()
         for query in rows[:40]:
             scores = similarity(rows @ query, "cosine")
-            assert np.allclose(found.scores(query), scores, atol=1e-6)
+            computed = similarity(found.distances(query), "cosine")
+            assert np.allclose(computed, scores, atol=1e-6)
             hits = found.search(query, 10)
             assert np.allclose(hits.scores, np.sort(scores)[:-11:-1], atol=1e-6)
             assert np.allclose(scores[hits.rows], hits.scores, atol=1e-6)
