@@ -42,7 +42,7 @@ def weighted(
     if len(candidates) and candidates.min() != candidates.max():
         scaled = (dense - candidates.min()) / (candidates.max() - candidates.min())
     fused = lexical_weight * lexical + (1 - lexical_weight) * scaled
-    return fused.clip(0, 1).astype(np.float32)
+    return fused.clip(0, 1).astype(np.float32, copy=False)
 
 
 def reciprocal_rank(rankings: Sequence[Sequence[Document]]) -> list[Document]:
