@@ -212,7 +212,7 @@ class _Reader:
                     sections = []
                 else:
                     return answer, contents
-        except (OSError, ValueError, MemoryError):  # it died, or sends what is not an answer
+        except Exception:  # it died, or sends what is not an answer, in any way
             pass
         self.kill()
         self._process.wait()
