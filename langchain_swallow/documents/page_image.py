@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from langchain_swallow._system.isolated import limit_memory, python_child
+from langchain_swallow.documents.readers.pdf_fonts import open_pdf
 from langchain_swallow.errors import DocumentError
 
 _TIMEOUT_S = 30.0
@@ -81,9 +82,7 @@ def render_page(data: bytes, number: int, text: str, quotes: Sequence[Sequence[i
 
 
 def _render(data: bytes, number: int, text: str, quotes: Sequence[Sequence[int]]) -> dict[str, Any]:
-    import pypdfium2
-
-    with closing(pypdfium2.PdfDocument(data)) as document:
+    with closing(open_pdf(data)) as document:
         document.init_forms()
         with closing(document[number - 1]) as page, closing(page.get_textpage()) as textpage:
             width, height = page.get_size()

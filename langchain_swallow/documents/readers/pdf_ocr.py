@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_swallow.documents.layout.vertical import on_page
 from langchain_swallow.documents.ocr.engine import OcrEngine, OcrText
+from langchain_swallow.documents.readers.pdf_fonts import open_pdf
 from langchain_swallow.documents.readers.recognized import (
     MIN_PICTURE_HEIGHT,
     MIN_PICTURE_WIDTH,
@@ -35,9 +36,7 @@ def recognize_pages(
         pages: Numbers of the pages, from 1.
         ocr: The engine.
     """
-    import pypdfium2
-
-    with closing(pypdfium2.PdfDocument(data)) as document:
+    with closing(open_pdf(data)) as document:
         document.init_forms()
         for number in pages:
             with closing(document[number - 1]) as page:
@@ -54,9 +53,7 @@ def recognize_pictures(
         pages: Numbers of the pages, from 1.
         ocr: The engine.
     """
-    import pypdfium2
-
-    with closing(pypdfium2.PdfDocument(data)) as document:
+    with closing(open_pdf(data)) as document:
         for number in pages:
             with closing(document[number - 1]) as page:
                 boxes = list(_picture_boxes(page))

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 from langchain_swallow.documents.layout.outline import Bookmark
+from langchain_swallow.documents.readers.pdf_fonts import open_pdf
 
 # The size of the text covers this share of the characters; the rest may be headings.
 _TEXT_SHARE = 0.9
@@ -74,10 +75,8 @@ class OutlineReader:
 
 def pdf_outline(data: bytes) -> list[Bookmark]:
     """Return the bookmarks of a PDF, or its large lines; empty if pdfium cannot read the file."""
-    import pypdfium2
-
     try:
-        with closing(pypdfium2.PdfDocument(data)) as document:
+        with closing(open_pdf(data)) as document:
             reader = OutlineReader(document)
             for index, page in enumerate(document):
                 reader.look_at(index, page.get_textpage())

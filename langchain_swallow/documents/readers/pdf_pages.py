@@ -6,6 +6,7 @@ from contextlib import closing
 from langchain_swallow.documents.layout.outline import Bookmark
 from langchain_swallow.documents.layout.running_lines import Place
 from langchain_swallow.documents.readers.pdf_continued import ContinuedTables
+from langchain_swallow.documents.readers.pdf_fonts import open_pdf
 from langchain_swallow.documents.readers.pdf_notes import page_notes
 from langchain_swallow.documents.readers.pdf_outline import OutlineReader
 from langchain_swallow.documents.readers.pdf_rules import page_rules
@@ -43,12 +44,10 @@ def read_pages(data: bytes) -> PdfPages:
     Raises:
         pypdfium2.PdfiumError: The file is damaged or needs a password.
     """
-    import pypdfium2
-
     texts: list[str] = []
     places: list[dict[int, Place]] = []
     left_out: list[LeftOut] = []
-    with closing(pypdfium2.PdfDocument(data)) as document:
+    with closing(open_pdf(data)) as document:
         document.init_forms()
         if document.get_formtype() == _DYNAMIC_XFA:
             left_out.append(LeftOut("XFA form whose fields only Adobe's programs can read"))

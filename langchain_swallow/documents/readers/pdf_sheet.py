@@ -125,6 +125,7 @@ class Sheet:
             self._continued.write([], [], self._raw, self._line)
             rows: list[_Row] = [(line, partial(self._box_place, box)) for line, box in lines]
         else:
+            self._lines = [part for line in self._lines for part in self._levels(*line)]
             self._lines = self._rows()
             self._spaces = self._judged_spaces()
             tables = page_tables(rules, self._lines, self._visible_box, self._raw)
@@ -248,6 +249,23 @@ class Sheet:
             if bounded == self._raw or not line.strip() or self._is_on_page(start, end):
                 yield start, end
             start = end + len(_BREAK)
+
+    def _levels(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Split a line that goes on below itself: pdfium takes a list of one letter each for one.
+
+        It does so where a page has nothing else; pages in vertical writing never come here.
+        """
+        seen = [at for at in range(start, end) if not self._is_space(at)]
+        if len(seen) > 1 and self._is_below(seen[0], seen[-1]) and self._is_upright(seen[0]):
+            for above, below in itertools.pairwise(seen):
+                if self._is_below(above, below):
+                    yield start, below
+                    start = below
+        yield start, end
+
+    def _is_below(self, above: int, below: int) -> bool:
+        one, other = self._character(above), self._character(below)
+        return one.y - other.y > max(one.size, other.size)
 
     def _rows(self) -> list[tuple[int, int]]:
         """Join lines that pdfium breaks within a row, such as before a narrow cell."""

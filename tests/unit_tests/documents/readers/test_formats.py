@@ -490,7 +490,8 @@ def test_a_file_that_harms_its_reader_is_an_error_and_the_next_one_is_read(
     parser = tmp_path / "pypdfium2"
     parser.mkdir()
     (parser / "__init__.py").write_text(f"def PdfDocument(data):\n    {code}\n", "utf-8")
-    (parser / "raw.py").write_text("", "utf-8")
+    no_fonts = "def FPDF_GetDefaultSystemFontInfo():\n    return None\n"
+    (parser / "raw.py").write_text(no_fonts, "utf-8")
     (tmp_path / "pypdf.py").write_text("", "utf-8")
     installed = isolated.trusted_path()
     monkeypatch.setattr(isolated, "trusted_path", lambda: [str(tmp_path), *installed])

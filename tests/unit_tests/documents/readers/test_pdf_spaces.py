@@ -65,9 +65,10 @@ TURNED = {
             "品 色 数\nA B 3",
         ),
         ([[(40, "一")], [(40, "二")], [(40, "三")]], "一\n二\n三"),
+        ([[(40, "机")], [(40, "棚")], [(40, "箱")]], "机\n棚\n箱"),
         ([[(40 + 12 * n, c) for n, c in enumerate("本日は晴天です")]], "本日は晴天です"),
     ],
-    ids=["table", "narrow table", "list", "letter by letter"],
+    ids=["table", "narrow table", "list", "list of one letter each", "letter by letter"],
 )
 def test_rows_are_whole_however_the_page_is_turned(rows, text, rotation):
     drawn = "".join(
