@@ -9,12 +9,8 @@ from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, Us
 from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from langchain_swallow.chat_models.tool_calls import (
-    CallRules,
-    ReadAnswer,
-    ToolCallReader,
-    read_answer,
-)
+from langchain_swallow.chat_models.tool_call_lines import CallRules
+from langchain_swallow.chat_models.tool_calls import ReadAnswer, ToolCallReader, read_answer
 from langchain_swallow.engines.protocol import Chunk, Finish, TokenLogprob
 
 

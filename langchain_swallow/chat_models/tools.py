@@ -25,7 +25,7 @@ from langchain_swallow.chat_models.json_schemas import (
     root_resolved,
     without_titles,
 )
-from langchain_swallow.chat_models.tool_calls import CallRules
+from langchain_swallow.chat_models.tool_call_lines import CallRules
 from langchain_swallow.chat_models.tool_forms import BLANK, JAPANESE, ToolForm, tool_form
 from langchain_swallow.chat_models.tool_schemas import to_openai_tools
 from langchain_swallow.engines.grammar import check_grammar

@@ -11,7 +11,7 @@ import time
 import traceback
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ import torch
 from langchain_swallow._system.forks import register_fork_reset
 from langchain_swallow.engines.detokenizer import Detokenizer, token_bytes
 from langchain_swallow.engines.grammar import GrammarCompiler
+from langchain_swallow.engines.local.choosing import choose_first, choose_tokens
 from langchain_swallow.engines.local.devices import (
     empty_device_caches,
     failure,
@@ -38,7 +39,7 @@ from langchain_swallow.engines.local.model_runner import (
     end_ids,
     kv_bytes_per_token,
 )
-from langchain_swallow.engines.local.sampling import Sampler, choose, token_logprob
+from langchain_swallow.engines.local.sampling import Sampler
 from langchain_swallow.engines.local.scheduler import PROMPT_TOKENS, Scheduler, Work
 from langchain_swallow.engines.local.sequence import Sequence
 from langchain_swallow.engines.protocol import (
@@ -46,7 +47,6 @@ from langchain_swallow.engines.protocol import (
     EngineLoad,
     Request,
     Sink,
-    TokenLogprob,
     check_fits,
 )
 from langchain_swallow.errors import EngineError
@@ -71,10 +71,6 @@ _IDLE_SLOTS = 16
 _ON_PARENTS_GPU = (
     "The model is on a GPU of the process that this one was forked from. Load it in each process "
     "and not before, or start processes with multiprocessing.get_context('spawn')."
-)
-_NOT_NUMBERS = (
-    "The model's logits are not numbers (NaN). Use another dtype, such as float32, or check the "
-    "checkpoint's files."
 )
 _open_engines: "weakref.WeakSet[LocalEngine]" = weakref.WeakSet()
 
@@ -322,7 +318,7 @@ class LocalEngine:
                 raise
             failed = error
         else:
-            chosen = _choose_first(work, outputs)
+            chosen = choose_first(work, outputs)
             for one, output in zip(work, outputs, strict=True):
                 self._accept(one, output, chosen.get(one.sequence))
             return
@@ -351,7 +347,7 @@ class LocalEngine:
         is_last = False
         try:
             if output is not None:
-                tokens, is_last = self._choose(work, output, first)
+                tokens, is_last = choose_tokens(work, output, first, self._end_ids, self.tokenizer)
         except Exception as error:  # from the grammar or the sampler
             if has_lost_device(error):
                 raise
@@ -362,53 +358,3 @@ class LocalEngine:
             work.slot.logits = None if output is None else output.logits[0]
         if is_last:
             self.scheduler.end(work.sequence)
-
-    def _choose(self, work: Work, output: Output, first: int | None) -> tuple[list[int], bool]:
-        """Return the tokens chosen, up to the first rejected draft, and whether the last ends the
-        answer.
-
-        A draft is accepted only if it is the token that is chosen anyway, greedily or by sampling.
-        So speculative decoding changes neither the answer nor its distribution.
-        """
-        sequence, tokens, is_last = work.sequence, list[int](), False
-        for position, draft in enumerate([*work.drafts, None]):
-            logits = output.logits[position]
-            token = output.best[position]
-            if token < 0:
-                raise EngineError(_NOT_NUMBERS)
-            if not sequence.sampler.is_greedy:
-                if position > 0 or first is None:
-                    (token,) = choose([sequence.sampler], [logits])
-                else:
-                    token = first
-                sequence.sampler.record(token)
-            tokens.append(token)
-            is_last = sequence.take(token, self._logprob(sequence, logits, token), self._end_ids)
-            if is_last or token != draft:
-                break
-        if work.drafts:
-            sequence.lookup.learn(len(work.drafts), len(tokens) - 1)
-        return tokens, is_last
-
-    def _logprob(self, sequence: Sequence, logits: torch.Tensor, token: int) -> TokenLogprob | None:
-        top = sequence.request.logprobs
-        return None if top is None else token_logprob(logits, token, top, self.tokenizer)
-
-
-def _choose_first(work: list[Work], outputs: Iterable[Output | None]) -> dict[Sequence, int]:
-    """Choose the next token of all sequences that are not greedy, as one computation.
-
-    Where one of them fails, each chooses for itself, so that the error is that sequence's.
-    """
-    rows = {
-        one.sequence: output.logits[0]
-        for one, output in zip(work, outputs, strict=True)
-        if output is not None and output.best[0] >= 0 and not one.sequence.sampler.is_greedy
-    }
-    if len(rows) < 2:
-        return {}
-    try:
-        samplers = [sequence.sampler for sequence in rows]
-        return dict(zip(rows, choose(samplers, rows.values()), strict=True))
-    except Exception:  # raised again for the sequence that it concerns
-        return {}

@@ -12,16 +12,13 @@ import re
 import shutil
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
-from langchain_swallow._system.checksums import file_sha256
 from langchain_swallow.errors import IndexStoreError
-from langchain_swallow.retrieval.index.bm25 import Lexical
 from langchain_swallow.retrieval.index.files import (
     check_writable,
     create,
@@ -39,8 +36,13 @@ from langchain_swallow.retrieval.index.manifest import (
     read_manifest,
 )
 from langchain_swallow.retrieval.index.segment import LiveSegment, Segment
+from langchain_swallow.retrieval.index.segment_files import (
+    read_segment,
+    stored_file,
+    verify_segment,
+    write_segment,
+)
 from langchain_swallow.retrieval.index.snapshot import Snapshot
-from langchain_swallow.retrieval.index.vectors import Vectors
 
 _LOCK = ".lock"
 _OWN_FILE = re.compile(r"[0-9a-f]{16}\.(sqlite|vectors|fast|order|terms)(-journal)?|\.manifest-.*")
@@ -203,14 +205,14 @@ class IndexFolder:
 
     def _install_file(self, path: Path, expected: StoredFile, source: BinaryIO) -> None:
         if path.exists():
-            if _stored_file(path) == expected:
+            if stored_file(path) == expected:
                 return
             path.unlink()
         # `_replace_manifest` sets the permissions; until then nobody else may read the copy.
         with os.fdopen(create(path, mode=0o600), "wb") as copy:
             shutil.copyfileobj(source, copy, 2**20)
         sync_file(path)
-        if _stored_file(path) != expected:
+        if stored_file(path) != expected:
             raise IndexStoreError(
                 f"{source.name} is damaged: it differs from its checksum. Use another copy, or "
                 "index the documents again."
@@ -251,7 +253,7 @@ class IndexFolder:
     def _write(self, snapshot: Snapshot, before: Manifest) -> Stored:
         stored = {segment.name: segment for segment in before.segments}
         segments = [
-            (stored.get(part.segment.name) or self._write_segment(part.segment)).with_alive(
+            (stored.get(part.segment.name) or write_segment(self.path, part.segment)).with_alive(
                 part.alive
             )
             for part in snapshot.parts
@@ -278,65 +280,10 @@ class IndexFolder:
         for stored in manifest.segments:
             if stored.name not in loaded:
                 if verify:
-                    self._verify(stored)
-                loaded[stored.name] = self._read_segment(stored, manifest)
+                    verify_segment(self.path, stored)
+                loaded[stored.name] = read_segment(self.path, stored, manifest)
         parts = [LiveSegment(loaded[s.name], s.alive()) for s in manifest.segments]
         return Snapshot(manifest.metric, manifest.index, tuple(parts))  # type: ignore[arg-type]
-
-    def _verify(self, segment: StoredSegment) -> None:
-        """Compare sizes and checksums of the files before anything is parsed."""
-        with ThreadPoolExecutor(max_workers=4) as pool:
-            actual_files = list(
-                pool.map(_stored_file, [self.path / name for name in segment.files])
-            )
-        for (name, expected), actual in zip(segment.files.items(), actual_files, strict=True):
-            if actual != expected:
-                reason = (
-                    "its contents have changed"
-                    if actual.bytes == expected.bytes
-                    else f"it has {actual.bytes} bytes, not {expected.bytes}"
-                )
-                raise IndexStoreError(
-                    f"{self.path / name} is damaged: {reason}. Restore it, or index the documents "
-                    "again."
-                )
-
-    def _read_segment(self, stored: StoredSegment, manifest: Manifest) -> Segment:
-        database, terms, exact, *segment_files = self._paths(stored.name)
-        fast, order = (path if path.name in stored.files else None for path in segment_files)
-        try:
-            vectors = Vectors.read(exact, fast, manifest.metric, order=order)  # type: ignore[arg-type]
-            lexical = Lexical.read(terms)
-        except (RuntimeError, ValueError) as error:
-            raise IndexStoreError(
-                f"{self.path} is damaged: {error}. Restore it, or index the documents again."
-            ) from error
-        if len(vectors) != stored.count or vectors.dimension != manifest.dimension:
-            raise IndexStoreError(
-                f"{exact} has {len(vectors)} vectors of {vectors.dimension} dimensions, not "
-                f"{stored.count} of {manifest.dimension}. Index the documents again."
-            )
-        return Segment.read(stored.name, database, vectors, lexical)
-
-    def _write_segment(self, segment: Segment) -> StoredSegment:
-        database, terms, exact, fast, _ = self._paths(segment.name)
-        if database.exists():
-            raise IndexStoreError(
-                f"{database} exists, but the index in {self.path} does not name it: the index is "
-                "damaged. Write to another folder."
-            )
-        segment.write_database(database)
-        segment.lexical.write(terms)
-        files = [database, terms, *segment.vectors.write(exact, fast)]
-        for path in files:
-            sync_file(path)
-        sync_folder(self.path)
-        return StoredSegment(
-            name=segment.name,
-            count=len(segment),
-            kind=segment.vectors.kind,
-            files={path.name: _stored_file(path) for path in files},
-        )
 
     def _replace_manifest(
         self,
@@ -392,15 +339,6 @@ class IndexFolder:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
-    def _paths(self, name: str) -> list[Path]:
-        # Only earlier versions wrote the last one (`earlier`).
-        suffixes = ("sqlite", "terms", "vectors", "fast", "order")
-        return [self.path / f"{name}.{suffix}" for suffix in suffixes]
-
     @staticmethod
     def _is_own(name: str) -> bool:
         return name == _LOCK or bool(_OWN_FILE.fullmatch(name))
-
-
-def _stored_file(path: Path) -> StoredFile:
-    return StoredFile(path.stat().st_size, file_sha256(path))

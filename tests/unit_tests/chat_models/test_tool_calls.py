@@ -14,7 +14,8 @@ from pydantic import BaseModel
 
 from langchain_swallow import ChatSwallow
 from langchain_swallow.chat_models.json_values import schema_error
-from langchain_swallow.chat_models.tool_calls import CallRules, ToolCallReader, read_calls
+from langchain_swallow.chat_models.tool_call_lines import CallRules
+from langchain_swallow.chat_models.tool_calls import ToolCallReader, read_calls
 from langchain_swallow.chat_models.tool_schemas import to_openai_tools
 from langchain_swallow.chat_models.tools import tool_use
 from langchain_swallow.engines.protocol import Chunk, Finish

@@ -11,7 +11,8 @@ from pydantic.v1 import BaseModel as BaseModelV1
 
 from langchain_swallow import ChatSwallow
 from langchain_swallow.chat_models.json_schemas import closed, to_json_schema
-from langchain_swallow.chat_models.tool_calls import CallRules, ToolCallReader, read_calls
+from langchain_swallow.chat_models.tool_call_lines import CallRules
+from langchain_swallow.chat_models.tool_calls import ToolCallReader, read_calls
 from langchain_swallow.chat_models.tools import ToolUse
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.engines.local.engine import LocalEngine

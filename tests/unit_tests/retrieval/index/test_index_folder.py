@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from langchain_swallow import SwallowEmbeddings, SwallowFAISS
 from langchain_swallow.errors import IndexStoreError
+from langchain_swallow.retrieval.index import folder as folders
 from langchain_swallow.retrieval.index.bm25 import Lexical
 from langchain_swallow.retrieval.index.filters import Column
 from langchain_swallow.retrieval.index.folder import IndexFolder
@@ -249,8 +250,8 @@ def test_a_second_writer_waits_and_then_gives_up(tmp_path):
 @pytest.mark.parametrize(
     ("owner", "step"),
     [
-        (IndexFolder, "_verify"),
-        (IndexFolder, "_read_segment"),
+        (folders, "verify_segment"),
+        (folders, "read_segment"),
         (Lexical, "read"),
         (Segment, "read"),
     ],
@@ -279,17 +280,17 @@ def test_a_late_reader_does_not_read_again_what_is_still_there(tmp_path, monkeyp
     store = SwallowFAISS(CharacterEmbeddings(), path=tmp_path)
     store.add_texts([str(i) for i in range(200)])
     store.add_texts(["一"], ids=["last"])
-    real, verified = IndexFolder._verify, []
+    real, verified = folders.verify_segment, []
 
-    def replaced_before(self, segment):
+    def replaced_before(folder, segment):
         verified.append(segment.count)
         if len(verified) == 2:
             for text in "二三":
                 store.delete(["last"])
                 store.add_texts([text], ids=["last"])
-        return real(self, segment)
+        return real(folder, segment)
 
-    monkeypatch.setattr(IndexFolder, "_verify", replaced_before)
+    monkeypatch.setattr(folders, "verify_segment", replaced_before)
     found = IndexFolder(tmp_path).read().snapshot
     assert verified == [200, 1, 1]
     assert [p.text for p in found.everything()][-1] == "三"
