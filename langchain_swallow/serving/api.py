@@ -147,7 +147,7 @@ def _add_sessions(app: FastAPI, assistant: Assistant) -> None:
         # Reserve a place before reading, so that the body of a refused request is not read.
         with assistant.admitted(found):
             async with received_files(request, assistant.limits) as files:
-                adding = assistant.add_files(found, files, shared=shared)
+                adding = assistant.files.add(found, files, shared=shared)
                 results = await unless_left(request, _all(adding))
         return [
             FileResult(
@@ -163,7 +163,7 @@ def _add_sessions(app: FastAPI, assistant: Assistant) -> None:
         "/v1/sessions/{session}/documents/{name:path}", status_code=204, responses=problems(404)
     )
     async def remove(found: Found, name: str) -> None:
-        await asyncio.to_thread(assistant.remove_file, found, name)
+        await asyncio.to_thread(assistant.files.remove, found, name)
 
 
 def _add_probes(app: FastAPI, assistant: Assistant) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,19 +31,18 @@ from langchain_swallow.serving.feedback import Feedback
 from langchain_swallow.serving.identity import Person
 from langchain_swallow.serving.json_lines import JsonLines
 from langchain_swallow.serving.leaving import until
-from langchain_swallow.serving.ledger import Entry, Ledger
+from langchain_swallow.serving.ledger import Ledger
 from langchain_swallow.serving.metrics import Metrics
 from langchain_swallow.serving.quota import Quota
 from langchain_swallow.serving.refusals import (
     InvalidValueError,
-    NotPermittedError,
     StoppingError,
-    UnknownDocumentError,
     answer_timeout,
 )
+from langchain_swallow.serving.session_files import SessionFiles
 from langchain_swallow.serving.sessions import Session, Sessions
 from langchain_swallow.serving.settings import MAX_QUESTION_CHARS, AnswerLengths, Settings
-from langchain_swallow.serving.uploads import Limits, Received, Uploaded, Worker
+from langchain_swallow.serving.uploads import Limits, Worker
 
 if TYPE_CHECKING:
     from langchain_swallow.serving.tracing import Tracing
@@ -120,10 +119,9 @@ class Assistant:
         self.shared_uploads = shared_uploads
         self.takes_ratings = feedback is not None
         self.sessions = Sessions(conversations=Conversations(conversations))
-        self._ledger = Ledger(self.limits, self.sessions)
         engine = choose_ocr(ocr)
         self.readable = Readers(ocr=engine).readable
-        self._worker = Worker(
+        worker = Worker(
             splitter or JapaneseTextSplitter(300, llm),
             self.limits,
             lambda: self._answering > 0,
@@ -139,6 +137,10 @@ class Assistant:
         self.admission = Admission(max_running, max_waiting)
         self._request_timeout_s = request_timeout_s
         self.metrics = Metrics(self.admission, self.sessions, llm)
+        ledger = Ledger(self.limits, self.sessions)
+        self.files = SessionFiles(
+            store, worker, ledger, self.metrics, self.limits, takes_shared=shared_uploads
+        )
         self.tracing = tracing
         # Kept, so that what a person may see is not computed for each question.
         self._visible = functools.lru_cache(maxsize=_MAX_VIEWS)(
@@ -312,72 +314,6 @@ class Assistant:
         with self.metrics.refusals("uploads"), self._uploads.place(session.client or session.id):
             yield
 
-    async def add_files(
-        self, session: Session, files: Sequence[Received], *, shared: bool = False
-    ) -> AsyncIterator[Uploaded]:
-        """Add files to a session's or to the shared documents; yield a result for each file.
-
-        A file that is sent again counts once, and failed files do not count. Closing the stream
-        ends the work.
-
-        Raises:
-            NotPermittedError: `shared` is true and the server does not permit shared uploads.
-        """
-        if shared and not self.shared_uploads:
-            raise NotPermittedError(
-                in_language(
-                    "共有の索引には追加できません（--shared-uploads で許可します）。",
-                    "This server takes no documents for everyone; --shared-uploads permits them.",
-                )
-            )
-        for file in files:
-            yield await self._add_file(session, file, shared=shared)
-
-    async def _add_file(self, session: Session, file: Received, *, shared: bool) -> Uploaded:
-        name = file.name
-        kept = session.shared if shared else session.files
-        others = len(session.files.keys() | session.shared.keys()) - (name in kept)
-        if others + session.uploading >= self.limits.files:
-            limit = self.limits.files
-            ja, en = f"一つの会話に {limit} 個までです。", f"A session has at most {limit} files."
-            return Uploaded(name, error=f"{name}: {in_language(ja, en)}")
-        if shared:
-            store = self.store
-        else:
-            # Kept in memory, and deleted with the session.
-            store = session.documents or SwallowFAISS(self.store.embeddings)
-            session.documents = store
-
-        def is_wanted() -> bool:
-            # A new conversation replaces the documents.
-            return not session.closed and (shared or session.documents is store)
-
-        entry = Entry(session, name, shared)
-        claim = functools.partial(self._ledger.claim, entry)
-        session.uploading += 1
-        try:
-            result = await self._worker.add(store, file, claim=claim, is_wanted=is_wanted)
-        finally:
-            session.uploading -= 1
-            self._ledger.release(entry)
-        # A shared document is added even if the session has ended.
-        if not result.error and (shared or is_wanted()):
-            self._ledger.keep(entry, result.passages)
-        self.metrics.upload(is_added=not result.error)
-        return result
-
-    def remove_file(self, session: Session, name: str) -> None:
-        """Remove one of a session's documents.
-
-        Raises:
-            UnknownDocumentError: The session has no file with this name.
-        """
-        if name not in session.files:
-            raise UnknownDocumentError(name)
-        if session.documents is not None:
-            session.documents.delete(source=name)
-        del session.files[name]
-
     def refuse_requests(self) -> None:
         """Let the server refuse new requests, because it stops; those that run go on."""
         self.is_stopping = True
@@ -389,7 +325,7 @@ class Assistant:
     def close(self) -> None:
         """Delete all sessions and stop the work on their files."""
         self.sessions.close()
-        self._worker.close()
+        self.files.close()
         if self.tracing is not None:
             self.tracing.close()
         if self._audit is not None:

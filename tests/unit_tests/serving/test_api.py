@@ -54,7 +54,7 @@ def received(path):
 
 async def added(made, paths, name="甲", **options):
     files = [received(path) for path in paths]
-    return [row async for row in made.add_files(session_of(made, name), files, **options)]
+    return [row async for row in made.files.add(session_of(made, name), files, **options)]
 
 
 async def asked(made, name, question, settings=None, *, again=False):
@@ -245,14 +245,14 @@ async def test_a_file_counts_once_and_only_where_it_was_added(tmp_path):
     (result,) = await added(made, [files["三.txt"]])
     assert "2 個まで" in result.error
     # A removed one makes room, and is not answered from.
-    made.remove_file(session_of(made), "一.txt")
+    made.files.remove(session_of(made), "一.txt")
     (result,) = await added(made, [files["三.txt"]])
     assert not result.error
     found = await asked(made, "甲", "一.txtの電球は何個ですか。", Settings(k=10))
     assert {d.metadata["source"] for d in found.documents} >= {"二.txt", "三.txt"}
     assert "一.txt" not in {d.metadata["source"] for d in found.documents}
     with pytest.raises(UnknownDocumentError):
-        made.remove_file(session_of(made), "一.txt")
+        made.files.remove(session_of(made), "一.txt")
 
 
 async def test_a_new_conversation_has_no_documents(tmp_path):
@@ -648,7 +648,7 @@ async def test_names_of_files_are_names_only(sent, name):
     made = assistant()
     assert file_name(sent) == name
     file = Received(file_name(sent), 10, "電球は12個。".encode)
-    (result,) = [row async for row in made.add_files(session_of(made), [file])]
+    (result,) = [row async for row in made.files.add(session_of(made), [file])]
     assert result.name == name
     assert bool(result.passages) != bool(result.error)
 

@@ -28,7 +28,7 @@ def assistant(store=None, **options):
 
 async def add(made, session, name, data, **options):
     file = Received(name, len(data), lambda: data)
-    (result,) = [row async for row in made.add_files(session, [file], **options)]
+    (result,) = [row async for row in made.files.add(session, [file], **options)]
     return result
 
 
