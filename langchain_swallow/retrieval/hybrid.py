@@ -24,7 +24,8 @@ from langchain_swallow.retrieval.index.neighbors import join_neighbors
 from langchain_swallow.retrieval.index.segment import Passage
 from langchain_swallow.retrieval.index.snapshot import Snapshot
 from langchain_swallow.retrieval.rerankers import Reranker
-from langchain_swallow.retrieval.vectorstore import Filter, SwallowFAISS, adapt_filter
+from langchain_swallow.retrieval.searching import Filter, adapt_filter
+from langchain_swallow.retrieval.vectorstore import SwallowFAISS
 from langchain_swallow.text.normalize import normalize
 from langchain_swallow.text.passages import copy_key, passage_text
 from langchain_swallow.text.surrogates import replace_surrogates

@@ -5,28 +5,22 @@ chunks in the index.
 """
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
-from langchain_core.vectorstores import VectorStore
-from langchain_core.vectorstores.utils import maximal_marginal_relevance
-from numpy.typing import NDArray
 from typing_extensions import Self
 
-from langchain_swallow._system.renamed import warn_renamed
 from langchain_swallow.documents.access import EVERYONE
 from langchain_swallow.retrieval.embeddings.batches import embed_by_length
 from langchain_swallow.retrieval.embeddings.describe import (
     describe_embedding_model,
     warn_without_prompts,
 )
-from langchain_swallow.retrieval.index import snapshot as snapshots
 from langchain_swallow.retrieval.index.access import Membership, VisibleIndex
 from langchain_swallow.retrieval.index.current import CurrentIndex
 from langchain_swallow.retrieval.index.folder import IndexFolder
@@ -34,15 +28,18 @@ from langchain_swallow.retrieval.index.manifest import Manifest
 from langchain_swallow.retrieval.index.metric import Metric, prepare_vectors
 from langchain_swallow.retrieval.index.origins import with_origins
 from langchain_swallow.retrieval.index.segment import Passage, make_passages
-from langchain_swallow.retrieval.index.snapshot import RowRef, Snapshot
+from langchain_swallow.retrieval.index.snapshot import Snapshot
 from langchain_swallow.retrieval.index.vectors import Kind
+from langchain_swallow.retrieval.searching import (
+    Filter,
+    SearchableStore,
+    adapt_filter,
+    to_document,
+)
 from langchain_swallow.text.passages import passage_text
-from langchain_swallow.text.surrogates import replace_surrogates
-
-Filter = Mapping[str, Any] | Callable[[Document], bool]
 
 
-class SwallowFAISS(VectorStore):
+class SwallowFAISS(SearchableStore):
     """A FAISS index as a LangChain vector store.
 
     Args:
@@ -89,7 +86,7 @@ class SwallowFAISS(VectorStore):
             removed = " Version 0.2 removed ivfpq; use hnsw." if str(index) == "ivfpq" else ""
             raise ValueError(f"index must be flat, hnsw or auto, not {index!r}.{removed}")
         warn_without_prompts(embedding)
-        self._embedding = embedding
+        super().__init__(embedding)
         manifest = Manifest(
             metric=metric, index=index, embedding=describe_embedding_model(embedding)
         )
@@ -98,18 +95,13 @@ class SwallowFAISS(VectorStore):
         )
 
     @property
-    def embeddings(self) -> Embeddings:
-        """The embedding model."""
-        return self._embedding
-
-    @property
     def _metric(self) -> Metric:
         return self._index.manifest.metric  # type: ignore[return-value]
 
     @property
     def documents(self) -> list[Document]:
         """All documents, in the order in which they were last added."""
-        return [_document(passage) for passage in self.snapshot().everything()]
+        return [to_document(passage) for passage in self.snapshot().everything()]
 
     def __len__(self) -> int:
         return len(self.snapshot())
@@ -279,7 +271,7 @@ class SwallowFAISS(VectorStore):
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The documents with these ids, in their order; unknown ids are left out."""
-        return [_document(passage) for passage in self.snapshot().with_ids(ids)]
+        return [to_document(passage) for passage in self.snapshot().with_ids(ids)]
 
     def sources(self) -> dict[str, str | None]:
         """Sources of all documents → the `content_hash` of each.
@@ -293,115 +285,6 @@ class SwallowFAISS(VectorStore):
                 hashes.setdefault(str(source), set()).add(digest)
         entries = sorted(hashes.items())
         return {source: known.pop() if len(known) == 1 else None for source, known in entries}
-
-    # Searching
-
-    def similarity_search_with_score(
-        self, query: str, k: int = 4, filter: Filter | None = None, **_: Any
-    ) -> list[tuple[Document, float]]:
-        """The `k` nearest documents with their scores in [0, 1], best first.
-
-        Args:
-            query: A question.
-            k: Maximum number of documents; default 4. Fewer are returned if fewer match.
-            filter: Metadata filter, or a function of a Document; default `None`.
-        """
-        return self.similarity_search_by_vector_with_score(
-            self._embedding.embed_query(replace_surrogates(query)), k, filter
-        )
-
-    def similarity_search_by_vector_with_score(
-        self, embedding: list[float], k: int = 4, filter: Filter | None = None
-    ) -> list[tuple[Document, float]]:
-        """Like `similarity_search_with_score`, for a vector of shape (dim,)."""
-        snapshot = self.snapshot()
-        refs = self._nearest(snapshot, embedding, k, filter)
-        passages = snapshot.passages(refs)
-        return [(_document(p), hit.score) for p, hit in zip(passages, refs, strict=True)]
-
-    def similarity_search(
-        self, query: str, k: int = 4, filter: Filter | None = None, **_: Any
-    ) -> list[Document]:
-        """The `k` nearest documents, best first."""
-        return [d for d, _ in self.similarity_search_with_score(query, k, filter)]
-
-    def similarity_search_by_vector(
-        self, embedding: list[float], k: int = 4, filter: Filter | None = None, **_: Any
-    ) -> list[Document]:
-        """The `k` documents nearest to a vector of shape (dim,), best first."""
-        return [d for d, _ in self.similarity_search_by_vector_with_score(embedding, k, filter)]
-
-    def max_marginal_relevance_search(
-        self,
-        query: str,
-        k: int = 4,
-        fetch_k: int = 20,
-        lambda_mult: float = 0.5,
-        filter: Filter | None = None,
-        **_: Any,
-    ) -> list[Document]:
-        """Select documents that are near the query and far from each other.
-
-        Args:
-            query: A question.
-            k: Number of documents to return; default 4.
-            fetch_k: Number of nearest documents to select from; default 20.
-            lambda_mult: From 0, the most diverse selection, to 1, the nearest documents; default
-                0.5.
-            filter: Metadata filter, or a function of a Document; default `None`.
-        """
-        vector = self._embedding.embed_query(replace_surrogates(query))
-        return self.max_marginal_relevance_search_by_vector(vector, k, fetch_k, lambda_mult, filter)
-
-    def max_marginal_relevance_search_by_vector(
-        self,
-        embedding: list[float],
-        k: int = 4,
-        fetch_k: int = 20,
-        lambda_mult: float = 0.5,
-        filter: Filter | None = None,
-        **_: Any,
-    ) -> list[Document]:
-        """Like `max_marginal_relevance_search`, for a vector of shape (dim,)."""
-        snapshot = self.snapshot()
-        refs = self._nearest(snapshot, embedding, fetch_k, filter)
-        chosen = maximal_marginal_relevance(
-            np.array(embedding, dtype=np.float32),
-            list(snapshot.vectors(refs)),
-            lambda_mult=lambda_mult,
-            k=k,
-        )
-        return [_document(p) for p in snapshot.passages([refs[i] for i in chosen])]
-
-    def query_vector(
-        self, query: str, hypothetical_document: str = "", *, like: str = ""
-    ) -> NDArray[np.float32]:
-        """The vector to search with for a question, shape (dim,).
-
-        Args:
-            query: The question.
-            hypothetical_document: A text that resembles the chunks to find. Its vector is averaged
-                with the question's. Default: none.
-            like: The old name of `hypothetical_document`; deprecated.
-        """
-        if like:
-            new = "hypothetical_document"
-            warn_renamed("like", new, "query_vector", has_new=bool(hypothetical_document))
-            hypothetical_document = like
-        rows = [self._embedding.embed_query(replace_surrogates(query))]
-        if hypothetical_document.strip():
-            rows += self._embedding.embed_documents([replace_surrogates(hypothetical_document)])
-        mean = prepare_vectors(rows, self._metric).mean(axis=0, keepdims=True)
-        return prepare_vectors(mean, self._metric)[0]
-
-    def _nearest(
-        self, snapshot: Snapshot, embedding: list[float], k: int, filter: Filter | None
-    ) -> list[RowRef]:
-        query = prepare_vectors([embedding], snapshot.metric)[0]
-        return snapshot.search(query, k, None if filter is None else adapt_filter(filter))
-
-    def _select_relevance_score_fn(self) -> Callable[[float], float]:
-        return float
 
     # Saving and loading
 
@@ -438,14 +321,3 @@ class SwallowFAISS(VectorStore):
     def change(self, change: Callable[[Snapshot], Snapshot]) -> None:
         """Replace the current snapshot by what `change` returns for it."""
         self._index.change(change)
-
-
-def _document(passage: Passage) -> Document:
-    return Document(id=passage.id, page_content=passage.text, metadata=passage.metadata)
-
-
-def adapt_filter(filter: Filter) -> snapshots.Filter:
-    """Convert a filter to one of the index, whose functions take a `Passage`, not a Document."""
-    if callable(filter):
-        return lambda passage: bool(filter(_document(passage)))
-    return filter
