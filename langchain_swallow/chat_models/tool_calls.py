@@ -32,7 +32,7 @@ from langchain_swallow.chat_models.tool_call_lines import (
     read_head,
 )
 from langchain_swallow.chat_models.tool_forms import BLANK, ToolForm
-from langchain_swallow.engines.detokenizer import overlap
+from langchain_swallow.engines.stop_strings import overlap
 
 _BLANKS = re.compile(f"^{BLANK}+")
 # Arguments of an incomplete call: not JSON, so LangChain cannot complete them.

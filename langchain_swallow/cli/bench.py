@@ -7,9 +7,9 @@ from typing import Any
 
 from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.common import add_json, print_json
+from langchain_swallow.cli.model_options import add_model, add_running, model_kwargs, model_name
 from langchain_swallow.cli.numbers import at_least
 from langchain_swallow.cli.parsers import CommandError, add_command
-from langchain_swallow.cli.running import add_model, add_running, model_kwargs, model_name
 
 
 def add_parsers(commands: Any) -> None:

@@ -10,10 +10,10 @@ from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.common import add_json, load_store, print_json, show_sources
 from langchain_swallow.cli.encoders import add_embeddings_server
 from langchain_swallow.cli.error_texts import error_text
+from langchain_swallow.cli.model_options import add_model, add_running, choose_model, model_kwargs
 from langchain_swallow.cli.parsers import add_command, say
 from langchain_swallow.cli.progress import add_verbose, load_model
 from langchain_swallow.cli.retrieval import add_retrieval, build_retriever
-from langchain_swallow.cli.running import add_model, add_running, choose_model, model_kwargs
 
 if TYPE_CHECKING:
     from langchain_swallow.cli.conversation import Conversation

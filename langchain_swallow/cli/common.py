@@ -14,7 +14,7 @@ from langchain_swallow.cli.encoders import load_encoder
 from langchain_swallow.cli.numbers import at_least
 from langchain_swallow.cli.parsers import Command, CommandError, say
 from langchain_swallow.cli.progress import shows_bars
-from langchain_swallow.retrieval.defaults import LEXICAL_WEIGHT
+from langchain_swallow.retrieval.fusion_weights import LEXICAL_WEIGHT
 from langchain_swallow.text.json_text import json_text
 from langchain_swallow.text.paths import readable_path
 

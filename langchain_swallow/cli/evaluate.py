@@ -16,13 +16,13 @@ from langchain_swallow.cli.evaluated import (
     say_failed,
     say_what_was_written,
 )
-from langchain_swallow.cli.numbers import at_least, between
-from langchain_swallow.cli.parsers import Command, add_command, say
-from langchain_swallow.cli.running import (
+from langchain_swallow.cli.model_options import (
     add_max_tokens,
     add_running,
     model_name,
 )
+from langchain_swallow.cli.numbers import at_least, between
+from langchain_swallow.cli.parsers import Command, add_command, say
 from langchain_swallow.text.json_text import json_text
 
 if TYPE_CHECKING:

@@ -26,10 +26,10 @@ from langchain_swallow.cli.evaluated import (
     say_failed,
     say_what_was_written,
 )
+from langchain_swallow.cli.model_options import add_max_tokens, add_running, model_name
 from langchain_swallow.cli.numbers import at_least, between
 from langchain_swallow.cli.parsers import Command, CommandError, add_command
-from langchain_swallow.cli.running import add_max_tokens, add_running, model_name
-from langchain_swallow.retrieval.defaults import LEXICAL_WEIGHT
+from langchain_swallow.retrieval.fusion_weights import LEXICAL_WEIGHT
 
 if TYPE_CHECKING:
     from langchain_swallow.evaluation.rag import Example

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.common import add_output
+from langchain_swallow.cli.model_options import is_swallow_model, model_kwargs
 from langchain_swallow.cli.parsers import say
-from langchain_swallow.cli.running import is_swallow_model, model_kwargs
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

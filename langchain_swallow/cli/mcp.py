@@ -10,8 +10,8 @@ from typing import Any
 from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.common import add_embeddings, add_index, open_store
 from langchain_swallow.cli.encoders import add_embeddings_server, choose_embeddings
+from langchain_swallow.cli.model_options import add_model, add_running, choose_model, model_kwargs
 from langchain_swallow.cli.parsers import add_command
-from langchain_swallow.cli.running import add_model, add_running, choose_model, model_kwargs
 
 
 def add_parsers(commands: Any) -> None:

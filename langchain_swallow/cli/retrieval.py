@@ -5,10 +5,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from langchain_swallow._system.language import in_language
+from langchain_swallow.cli.model_options import add_max_tokens
 from langchain_swallow.cli.numbers import at_least
 from langchain_swallow.cli.old_names import add_renamed
 from langchain_swallow.cli.parsers import Command
-from langchain_swallow.cli.running import add_max_tokens
 
 if TYPE_CHECKING:
     from langchain_swallow.retrieval.vectorstore import SwallowFAISS

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from langchain_swallow._system.language import in_language
 from langchain_swallow.cli.common import add_embeddings, add_index, add_ocr, open_store
 from langchain_swallow.cli.encoders import add_embeddings_server, choose_embeddings
+from langchain_swallow.cli.model_options import add_model, add_running, choose_model, model_kwargs
 from langchain_swallow.cli.numbers import at_least, between
 from langchain_swallow.cli.parsers import Command, add_command, say
 from langchain_swallow.cli.people import add_people, load_people, warn_of_groups
 from langchain_swallow.cli.progress import add_verbose, load_model
-from langchain_swallow.cli.running import add_model, add_running, choose_model, model_kwargs
 
 if TYPE_CHECKING:
     from langchain_swallow.serving.tracing import Tracing

@@ -1,4 +1,4 @@
-"""Decodes token ids to text incrementally, and removes stop strings.
+"""Decodes token ids to text incrementally; `stop_strings` ends the text.
 
 Swallow's vocabulary falls back to bytes: 薔 is three tokens, an emoji four. Tokens are converted to
 bytes, and an incremental UTF-8 decoder returns each character as soon as it is complete. Bytes that
@@ -10,6 +10,7 @@ import functools
 import re
 from collections.abc import Callable, Sequence
 
+from langchain_swallow.engines.stop_strings import StopStrings
 from langchain_swallow.prompts.tokenizer import Tokenizer
 
 _BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
@@ -22,8 +23,6 @@ class Detokenizer:
         to_bytes: Maps a token id to its UTF-8 bytes; see `token_bytes`.
         stop: Strings that end the answer; they are not part of its text. Default: none.
         drops_first_space: Whether to leave out a space at the start of the answer. Default: true.
-
-    `stop_sequence` is the stop string that was found, or `None`.
     """
 
     def __init__(
@@ -33,11 +32,9 @@ class Detokenizer:
         *,
         drops_first_space: bool = True,
     ) -> None:
-        self.stop_sequence: str | None = None
+        self._stop_strings = StopStrings(stop)
         self._to_bytes = to_bytes
         self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
-        self._stop = tuple(s for s in stop if s)
-        self._held = ""
         self._drops_space = drops_first_space
 
     def push(self, token_id: int) -> str:
@@ -46,34 +43,16 @@ class Detokenizer:
         if self._drops_space and data:
             data = data.removeprefix(b" ")
             self._drops_space = False
-        return self._release(self._decoder.decode(data))
+        return self._stop_strings.push(self._decoder.decode(data))
+
+    @property
+    def stop_sequence(self) -> str | None:
+        """The stop string that ended the answer; `None` while none was found."""
+        return self._stop_strings.found
 
     def finish(self) -> str:
         """Return the text that was held back in case a stop string followed."""
-        held, self._held = self._held, ""
-        return "" if self.stop_sequence else held
-
-    def _release(self, text: str) -> str:
-        if not self._stop or self.stop_sequence:
-            return "" if self.stop_sequence else text
-        self._held += text
-        matches = [(self._held.find(s), -len(s), s) for s in self._stop if s in self._held]
-        if matches:
-            position, _, self.stop_sequence = min(matches)
-            released, self._held = self._held[:position], ""
-            return released
-        keep = max(overlap(self._held, s) for s in self._stop)
-        cut = len(self._held) - keep
-        released, self._held = self._held[:cut], self._held[cut:]
-        return released
-
-
-def overlap(text: str, stop: str) -> int:
-    """Length of the longest suffix of `text` that is a prefix of `stop`."""
-    for size in range(min(len(text), len(stop) - 1), 0, -1):
-        if stop.startswith(text[-size:]):
-            return size
-    return 0
+        return self._stop_strings.finish()
 
 
 def token_bytes(tokenizer: Tokenizer) -> Callable[[int], bytes]:

@@ -9,7 +9,7 @@ from langchain_swallow.rag.long_texts import (
     create_summary_chain,
     create_translation_chain,
 )
-from langchain_swallow.rag.support_check import Claim, SupportCheck, calibrate_support_check
+from langchain_swallow.rag.support_model import Claim, SupportCheck, calibrate_support_check
 
 __all__ = [
     "Answer",

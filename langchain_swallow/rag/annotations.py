@@ -13,7 +13,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import content
 
 from langchain_swallow.rag.citation import Citation, is_quoted
-from langchain_swallow.rag.citations import checked_marks
+from langchain_swallow.rag.citation_checks import checked_marks
 from langchain_swallow.text.paths import readable_path
 
 

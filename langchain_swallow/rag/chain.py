@@ -16,12 +16,12 @@ from langchain_swallow.prompts.presets import REFUSAL, Preset, get_preset
 from langchain_swallow.rag.answer import Answer
 from langchain_swallow.rag.budget import prompt_budget
 from langchain_swallow.rag.citation import is_supported
-from langchain_swallow.rag.citations import CitationFilter, checked_marks, find_citations
+from langchain_swallow.rag.citation_checks import CitationFilter, checked_marks, find_citations
 from langchain_swallow.rag.messages import AnswerToMessage
 from langchain_swallow.rag.packing import best_at_both_ends, fenced, merged, pack
 from langchain_swallow.rag.relevance import check_relevance, relevance_filter
 from langchain_swallow.rag.rewrite import accepted, rewrite_messages, stands_alone
-from langchain_swallow.rag.support_check import Claim, SupportCheck
+from langchain_swallow.rag.support_model import Claim, SupportCheck
 
 RagInput = str | dict[str, Any]
 Output = Literal["answer", "message"]

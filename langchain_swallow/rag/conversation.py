@@ -18,7 +18,7 @@ from langchain_swallow.rag.chain import (
     create_rag_chain,
     gather_questions,
 )
-from langchain_swallow.rag.support_check import SupportCheck
+from langchain_swallow.rag.support_model import SupportCheck
 
 GetHistory = Callable[[str], BaseChatMessageHistory]
 

@@ -17,8 +17,8 @@ from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from pydantic import ConfigDict, Field
 
 from langchain_swallow._system.renamed import RenamedField, RenamedFields
-from langchain_swallow.retrieval.defaults import LEXICAL_WEIGHT
 from langchain_swallow.retrieval.fusion import Ranked, Scores
+from langchain_swallow.retrieval.fusion_weights import LEXICAL_WEIGHT
 from langchain_swallow.retrieval.index.metric import similarity
 from langchain_swallow.retrieval.index.neighbors import join_neighbors
 from langchain_swallow.retrieval.index.segment import Passage

@@ -17,7 +17,7 @@ from pathlib import Path
 from langchain_swallow import ChatSwallow
 from langchain_swallow.evaluation.tables import Table, write_figures
 from langchain_swallow.rag import SupportCheck, calibrate_support_check
-from langchain_swallow.rag.support_check import Calibration
+from langchain_swallow.rag.support_model import Calibration
 from tests.support.drawn.pairs import HELD_OUT, IN_VIEW, Pair, draw_pairs
 
 COUNT = 400

@@ -11,7 +11,7 @@ from langchain_core.documents import Document
 from langchain_swallow.documents.load import load_bytes
 from langchain_swallow.documents.split import JapaneseTextSplitter
 from langchain_swallow.rag import Claim
-from langchain_swallow.rag.citations import find_citations
+from langchain_swallow.rag.citation_checks import find_citations
 from tests.support.drawn import KINDS, Asked, lists
 
 # No rule was written with these in view. Whoever looks at their faults moves them to the others.

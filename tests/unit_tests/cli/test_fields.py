@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from langchain_swallow import ChatSwallow
 from langchain_swallow.chat_models.generation import GenerationOptions
 from langchain_swallow.cli import _parser, main
-from langchain_swallow.cli.running import model_kwargs
+from langchain_swallow.cli.model_options import model_kwargs
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.engines.options import LoadingOptions, option
 from langchain_swallow.engines.registry import ENGINES, EngineKind, unload_engine

@@ -9,7 +9,7 @@ import pytest
 
 from langchain_swallow import SwallowEmbeddings, SwallowFAISS
 from langchain_swallow.cli import main
-from langchain_swallow.cli.running import DefaultModel, choose_model
+from langchain_swallow.cli.model_options import DefaultModel, choose_model
 from langchain_swallow.engines import demo
 from langchain_swallow.errors import ModelUnavailableError
 from tests.support.embeddings import CharacterEmbeddings

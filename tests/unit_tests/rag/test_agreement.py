@@ -3,7 +3,7 @@
 import pytest
 from langchain_core.documents import Document
 
-from langchain_swallow.rag.citations import find_citations
+from langchain_swallow.rag.citation_checks import find_citations
 from langchain_swallow.text.quantities import quantities
 
 

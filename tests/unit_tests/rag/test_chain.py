@@ -25,7 +25,7 @@ from langchain_swallow import (
 from langchain_swallow.engines.fake import FakeEngine
 from langchain_swallow.errors import PromptOverflowError
 from langchain_swallow.prompts.presets import REFUSAL, Preset, get_preset
-from langchain_swallow.rag.citations import CitationFilter, find_citations
+from langchain_swallow.rag.citation_checks import CitationFilter, find_citations
 from langchain_swallow.rag.packing import best_at_both_ends, fenced, merged, numbered, pack
 from langchain_swallow.rag.rewrite import accepted, stands_alone
 from tests.support.embeddings import CharacterEmbeddings

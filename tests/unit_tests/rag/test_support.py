@@ -6,7 +6,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from langchain_swallow.rag import Citation
 from langchain_swallow.rag import citation as citation_module
-from langchain_swallow.rag.citations import find_citations
+from langchain_swallow.rag.citation_checks import find_citations
 from tests.support.drawn import KINDS
 from tests.support.drawn.pairs import draw_pairs
 

@@ -8,7 +8,7 @@ import pytest
 
 from langchain_swallow import ChatSwallow
 from langchain_swallow.cli import _parser, evaluated, main
-from langchain_swallow.cli.running import model_kwargs, model_name
+from langchain_swallow.cli.model_options import model_kwargs, model_name
 from langchain_swallow.engines import registry as shared
 from langchain_swallow.engines.local.devices import is_quantized
 
