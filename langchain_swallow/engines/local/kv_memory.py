@@ -41,7 +41,8 @@ class KVMemory:
         self.written: list[int] = []
         self._keys: dict[int, torch.Tensor] = {}
         self._values: dict[int, torch.Tensor] = {}
-        self._mapped: list[mmap.mmap] = []
+        # With the number of heads in each.
+        self._mapped: list[tuple[mmap.mmap, int]] = []
 
     def resize(self, rows: int, capacity: int, kept: list[tuple[int, int]]) -> None:
         """Allocate `rows` rows; the first are copies of `kept`, pairs of (row, tokens to copy).
@@ -94,20 +95,25 @@ class KVMemory:
         self.note(row, others)
         self.note(other, tokens)
 
-    def release(self, row: int) -> None:
-        """Zero a row, and return its memory to the system if it is lazy.
+    def release(self, row: int, tokens: int = 0) -> None:
+        """Zero a row behind its first tokens; if it is lazy, its memory goes back to the system.
 
         Attention reads a row beyond its sequence, with weight 0. A NaN that a failed request left
         there would make that NaN.
         """
         if self.lazy:
-            for mapped in self._mapped:
-                _return_pages(mapped, row * len(mapped) // self.rows, len(mapped) // self.rows)
+            for mapped, heads in self._mapped:
+                # One piece of memory where nothing is kept, else one behind each head's tokens.
+                pieces = heads if tokens else 1
+                size = len(mapped) // (self.rows * pieces)
+                kept = size * tokens // self.capacity
+                for piece in range(row * pieces, (row + 1) * pieces):
+                    _return_pages(mapped, piece * size + kept, size - kept)
         else:
             for tensor in (*self._keys.values(), *self._values.values()):
-                tensor[row] = 0
+                tensor[row, :, tokens:] = 0
         if self.written:
-            self.written[row] = 0
+            self.written[row] = min(self.written[row], tokens)
 
     def has_nan(self, row: int) -> bool:
         """Whether a row has a NaN, to judge by the last layer.
@@ -150,7 +156,7 @@ class KVMemory:
         # torch writes its zeros immediately; the system's are written on first use.
         mapped = _reserve(math.prod(shape) * reference.dtype.itemsize)
         if self.lazy:
-            self._mapped.append(mapped)
+            self._mapped.append((mapped, shape[1]))
         return torch.frombuffer(mapped, dtype=reference.dtype).view(shape)
 
 

@@ -94,6 +94,27 @@ def test_whatever_happens_each_slot_holds_its_tokens_within_the_budget(lazy, see
 
 
 @pytest.mark.parametrize("max_tokens", [64, 101, 700])
+def test_a_row_gives_back_what_a_shorter_sequence_does_not_need(max_tokens):
+    if not can_reserve(1):
+        pytest.skip("memory is not given lazily here")
+    cache = cache_of(lazy=True, max_tokens=max_tokens, max_slots=2)
+    long, other = (cache.acquire((i,) * 60, 64) for i in (1, 2))
+    for slot, i in ((long, 1), (other, 2)):
+        compute(cache, [slot], [[i] * 64])
+    cache.release(long)
+    short = cache.acquire((1,) * 40, 41)
+    assert (short.row, len(short.ids)) == (long.row, 39)
+    holds(cache, short)
+    holds(cache, other)
+    assert cache.memory.written[short.row] == 41
+    window = Window(cache.memory, short.row, [0], cache.memory.capacity)
+    for layer in range(LAYERS):
+        for tensor in cache.memory.read(layer, window):
+            assert tensor[:, :, :41].all()
+            assert not tensor[:, :, 41:].any()
+
+
+@pytest.mark.parametrize("max_tokens", [64, 101, 700])
 @pytest.mark.parametrize("lazy", [True, False])
 def test_nothing_of_a_dropped_row_is_left(lazy, max_tokens):
     """Whether rows begin and end at a page of memory or within one."""
