@@ -106,7 +106,8 @@ def load_documents(
         One Document per section, page, slide or sheet, in the order of the paths. The metadata has
         `source`, `title`, `format`, `encoding` (of text files) and `content_hash` (SHA-256) of the
         file. Where they apply, it also has `headings` (章 > 節), `page`, the `line` at which a
-        section of a text file begins, and the path `inside` an archive. A JSON record adds its
+        section of a text file begins, and the path `inside` an archive. CSV files have
+        `row_offsets`, from which the splitter numbers the rows of a chunk. A JSON record adds its
         other fields. Pages and lines count from 1. Text that OCR recognized has `ocr=True` and
         `ocr_confidence`, from 0 to 1. `folder_groups` are the groups that the rules of its folder
         let see the file (`documents.access`); files without rules do not have it.

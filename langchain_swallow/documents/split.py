@@ -14,6 +14,7 @@ from langchain_text_splitters import TextSplitter
 
 from langchain_swallow.text.captions import table_captions
 from langchain_swallow.text.chunks import Counter, chunk_spans, estimate_tokens
+from langchain_swallow.text.row_numbers import ROW_OFFSETS, row_finder
 
 
 class JapaneseTextSplitter(TextSplitter):
@@ -28,6 +29,8 @@ class JapaneseTextSplitter(TextSplitter):
     The metadata of a chunk has `start_index` and `end_index`: the half-open range of characters in
     the Document that it comes from. If the chunk begins within a table, `table` is the table's
     caption, which also has the unit of its numbers; it is embedded and prompted with the chunk.
+    A chunk of a CSV file has the numbers of its first and last row, `row` and `last_row`, instead
+    of the file's `row_offsets`.
 
     Raises:
         ValueError: `max_tokens` is less than 1.
@@ -54,10 +57,14 @@ class JapaneseTextSplitter(TextSplitter):
         chunks = []
         for text, metadata in zip(texts, sources, strict=True):
             caption = table_captions(text)
+            rows = row_finder(text, metadata)
+            metadata = {name: metadata[name] for name in metadata if name != ROW_OFFSETS}
             for start, end in self._spans(text):
                 place = {"start_index": start, "end_index": end}
                 table = {"table": caption(start)} if caption(start) else {}
-                chunks.append(Document(text[start:end], metadata={**metadata, **place, **table}))
+                row = rows(start, end) if rows else {}
+                chunk = Document(text[start:end], metadata={**metadata, **place, **row, **table})
+                chunks.append(chunk)
         return chunks
 
     def _spans(self, text: str) -> list[tuple[int, int]]:

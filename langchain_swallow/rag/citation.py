@@ -1,10 +1,10 @@
 """A citation: a number in an answer, and the words of a passage that it points to."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Literal
+from typing import Any, Literal
 
 from langchain_core.documents import Document
 
@@ -77,12 +77,20 @@ class Citation:
 
 
 def document_place(document: Document) -> str:
-    """Where a passage stands, for people: file, heading path, page."""
+    """Where a passage stands, for people: file, heading path, page, rows of a CSV file."""
     metadata = document.metadata
     name = PurePath(readable_path(str(metadata.get("source", "")))).name
     page = f"{metadata['page']}頁" if "page" in metadata else None
-    parts = [name, metadata.get("inside"), metadata.get("headings"), page]
+    parts = [name, metadata.get("inside"), metadata.get("headings"), page, _rows(metadata)]
     return " ".join(str(part) for part in parts if part)
+
+
+def _rows(metadata: Mapping[str, Any]) -> str | None:
+    first, last = metadata.get("row"), metadata.get("last_row")
+    # A record of JSON lines may have fields of these names.
+    if not isinstance(first, int) or not isinstance(last, int):
+        return None
+    return f"{first}行" if first == last else f"{first}-{last}行"
 
 
 def is_quoted(citation: Citation) -> bool:

@@ -85,5 +85,8 @@ def join_chunks(
     ):
         return None
     place = {"start_index": min(start, before), "end_index": max(end, after)}
+    for name, outermost in (("row", min), ("last_row", max)):
+        if name in metadata and name in other_metadata:
+            place[name] = outermost(metadata[name], other_metadata[name])
     whole = first + second[overlap:] if overlap < len(second) else first
     return whole, {**metadata, **place}

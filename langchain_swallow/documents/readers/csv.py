@@ -4,15 +4,17 @@ import csv
 import io
 import re
 import threading
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import overload
 
 from langchain_swallow.documents.readers.delimiters import find_delimiter, without_declaration
 from langchain_swallow.documents.readers.section import Section
-from langchain_swallow.documents.readers.table_rows import table_rows
+from langchain_swallow.documents.readers.table_rows import rows_and_first
 from langchain_swallow.documents.readers.table_words import is_value
 from langchain_swallow.errors import DocumentError
+from langchain_swallow.text.row_numbers import ROW_OFFSETS, row_offsets
 
 # The maximum size of a cell is a setting of the process, so changes need a lock.
 _LIMIT = threading.Lock()
@@ -42,12 +44,17 @@ def read_tsv(text: str) -> list[Section]:
 
 
 class _Rows(Sequence[list[str]]):
-    """Rows of cells; a file of 50 MB takes 0.4 GiB less than as lists of strings."""
+    """Rows of cells; a file of 50 MB takes 0.4 GiB less than as lists of strings.
 
-    def __init__(self, joined: list[str]) -> None:
+    `numbers` has their numbers in the file, from 1, as spreadsheets count them.
+    """
+
+    def __init__(self, joined: list[str], numbers: "array[int]") -> None:
         self._joined = joined
+        self.numbers = numbers
 
-    def append(self, row: list[str]) -> None:
+    def append(self, row: list[str], number: int) -> None:
+        self.numbers.append(number)
         self._joined.append(_CELL_END.join(cell.replace(_CELL_END, "") for cell in row))
 
     def __len__(self) -> int:
@@ -59,23 +66,28 @@ class _Rows(Sequence[list[str]]):
     def __getitem__(self, index: slice) -> "_Rows": ...
     def __getitem__(self, index: int | slice) -> "list[str] | _Rows":
         if isinstance(index, slice):
-            return _Rows(self._joined[index])
+            return _Rows(self._joined[index], self.numbers[index])
         return self._joined[index].split(_CELL_END)
 
 
 def _section(text: str, delimiter: str) -> list[Section]:
     # The rows are freed before their lines are joined.
-    lines = _written(_rows(text, delimiter))
-    return [Section("\n\n".join(lines))] if lines else []
+    lines, numbers = _written(_rows(text, delimiter))
+    offsets = row_offsets(zip(numbers, lines, strict=True))
+    return [Section("\n\n".join(lines), fields=((ROW_OFFSETS, offsets),))] if lines else []
 
 
-def _written(rows: _Rows) -> list[str]:
+def _written(rows: _Rows) -> tuple[list[str], "array[int]"]:
+    """The lines, and the number of the row that each is of."""
+    if not rows:
+        return [], rows.numbers
     start, end = _table(rows)
-    return [
-        *map(_alone, rows[:start]),
-        *table_rows(rows[start:end]),
-        *map(_alone, rows[end:]),
-    ]
+    table, first = rows_and_first(rows[start:end])
+    numbers = rows.numbers[:start] + rows.numbers[start + first : end]
+    # The names of columns without values are in the header.
+    numbers += rows.numbers[start : start + len(table) - (end - start - first)]
+    lines = [*map(_alone, rows[:start]), *table, *map(_alone, rows[end:])]
+    return lines, numbers + rows.numbers[end:]
 
 
 def _rows(text: str, delimiter: str) -> _Rows:
@@ -89,14 +101,14 @@ def _rows(text: str, delimiter: str) -> _Rows:
 
 def _parsed(text: str, delimiter: str) -> _Rows:
     """The rows that are not empty."""
-    rows = _Rows([])
+    rows = _Rows([], array("q"))
     begun = line = 0
     lines = csv.reader(_lines(text), delimiter=delimiter)
     try:
-        for row in lines:
+        for number, row in enumerate(lines, 1):
             cells = [cell.strip() for cell in row]
             if any(cells):
-                rows.append(cells)
+                rows.append(cells, number)
             begun, line = line, lines.line_num
     except csv.Error as error:
         raise DocumentError(f"it is not a valid table from line {line + 1} on: {error}.") from error

@@ -15,7 +15,7 @@ _TITLES = ("title", "題名", "タイトル")
 # Metadata of the loader and the splitter. A record's field of this name gets the prefix `record_`.
 _RESERVED = frozenset(
     "source title format encoding content_hash headings page line inside start_index end_index "
-    "also_in folder_groups".split()
+    "also_in folder_groups row last_row row_offsets".split()
 )
 
 

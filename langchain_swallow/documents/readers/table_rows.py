@@ -25,10 +25,27 @@ def table_rows(rows: Sequence[Sequence[str]], *, has_header: bool = True) -> lis
     """
     if not all(map(any, rows)):
         rows = [row for row in rows if any(row)]
+    return rows_and_first(rows, has_header=has_header)[0]
+
+
+def rows_and_first(
+    rows: Sequence[Sequence[str]], *, has_header: bool = True
+) -> tuple[list[str], int]:
+    """Write rows as `table_rows` does, and tell which row the first text is of.
+
+    Args:
+        rows: Texts of the cells, without empty rows.
+        has_header: Whether the format declares the first row as the header.
+
+    Returns:
+        The texts, and the index of the row that the first of them is of; the others follow in
+        order. A last text without a row of its own has the names of columns without values.
+    """
     layout = detect_layout(rows, has_header=has_header)
     if layout.head:
-        return columnar_rows(rows[0], rows[1:])
-    return [pairs(row, [i in layout.name_columns for i in range(len(row))]) for row in rows]
+        return columnar_rows(rows[0], rows[1:]), min(1, len(rows) - 1)
+    names = layout.name_columns
+    return [pairs(row, [i in names for i in range(len(row))]) for row in rows], 0
 
 
 def columnar_rows(names: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
