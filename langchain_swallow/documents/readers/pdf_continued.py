@@ -9,6 +9,8 @@ from langchain_swallow.documents.readers.table_cells import Cell, header_rows, s
 
 # The columns of a table differ by at most this much from page to page, in points.
 _NEAR = 3.0
+# The places of columns without rules depend on their texts: half of the narrower column.
+_NEAR_WITHOUT_RULES = 0.5
 # Running headers and footers between the parts of a table.
 _MAX_RUNNING = 3
 _NUMBER = re.compile(r"\d+")
@@ -26,7 +28,26 @@ class ContinuedTables:
         self._lines: list[str] = []
         self._below: list[str] = []
         self._widths: list[float] = []
+        self._is_ruled = True
         self._header: Sequence[Sequence[Cell]] = ()
+
+    def without_loose(
+        self, tables: Sequence[PageTable], lines: Sequence[tuple[str, Box]], raw: str
+    ) -> list[PageTable]:
+        """Return the tables but columns without rules and header that continue no table.
+
+        Args:
+            tables: The tables of the next page.
+            lines: The lines outside of them, each with the box of a character.
+            raw: The characters of the page.
+        """
+        kept = []
+        for table in tables:
+            is_whole = table.is_ruled or table.has_head(raw)
+            is_first = table.box.top == max(t.box.top for t in tables)
+            if is_whole or (is_first and self._continues(table, lines)):
+                kept.append(table)
+        return kept
 
     def write(
         self,
@@ -50,8 +71,7 @@ class ContinuedTables:
         written = [table.cells(text) for table in tables]
         first = max(range(len(tables)), key=lambda i: tables[i].box.top)
         last = min(range(len(tables)), key=lambda i: tables[i].box.bottom)
-        above = [t for t, (_, box) in zip(texts, lines, strict=True) if box.y > tables[first].box.y]
-        continues = self._continues(tables[first], above, texts) and not tables[first].has_head(raw)
+        continues = self._continues(tables[first], lines) and not tables[first].has_head(raw)
         rows = [
             spanned_rows([*self._header, *cells], has_header=True)
             if continues and i == first
@@ -61,21 +81,29 @@ class ContinuedTables:
         if not (continues and first == last):
             self._header = header_rows(written[last])
         self._lines, self._widths = texts, tables[last].widths
+        self._is_ruled = tables[last].is_ruled
         self._below = [
             t for t, (_, box) in zip(texts, lines, strict=True) if box.y < tables[last].box.y
         ]
         return rows
 
-    def _continues(self, table: PageTable, above: list[str], lines: list[str]) -> bool:
+    def _continues(self, table: PageTable, lines: Sequence[tuple[str, Box]]) -> bool:
+        texts = [_without_numbers(line) for line, _ in lines]
+        above = [t for t, (_, box) in zip(texts, lines, strict=True) if box.y > table.box.y]
         return (
             bool(self._header)
+            and table.is_ruled == self._is_ruled
             and len(table.widths) == len(self._widths)
-            and all(abs(a - b) <= _NEAR for a, b in zip(table.widths, self._widths, strict=True))
+            and all(map(self._are_near, table.widths, self._widths))
             and len(above) <= _MAX_RUNNING
             and set(above) <= set(self._lines)
             and len(self._below) <= _MAX_RUNNING
-            and set(self._below) <= set(lines)
+            and set(self._below) <= set(texts)
         )
+
+    def _are_near(self, one: float, other: float) -> bool:
+        limit = _NEAR if self._is_ruled else _NEAR_WITHOUT_RULES * min(one, other)
+        return abs(one - other) <= limit
 
 
 def _without_numbers(line: str) -> str:

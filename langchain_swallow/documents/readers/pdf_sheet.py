@@ -146,17 +146,12 @@ class Sheet:
 
     def _written(self, tables: Sequence[PageTable]) -> list[_Row]:
         """The lines, with each table in the place of its first one."""
-        taken = set().union(*(table.characters for table in tables))
-        parts: list[tuple[int, int] | PageTable] = []
-        remaining = list(tables)
-        for start, end in self._in_reading_order():
-            begun = [t for t in remaining if not t.characters.isdisjoint(range(start, end))]
-            for table in begun:
-                remaining.remove(table)
-                parts.append(table)
-            parts += without_characters([(start, end)], taken, self._is_space)
-        spans = [part for part in parts if not isinstance(part, PageTable)] if tables else []
-        lines = [(self._line(*span), self._first_box(*span)) for span in spans if span[0] < span[1]]
+        parts = self._parts(tables)
+        if tables:
+            kept = self._continued.without_loose(tables, self._outside(parts), self._raw)
+            if len(kept) < len(tables):
+                tables, parts = kept, self._parts(kept)
+        lines = self._outside(parts) if tables else []
         written = self._continued.write(tables, lines, self._raw, self._line)
         texts = dict(zip(tables, written, strict=True))
         rows: list[_Row] = []
@@ -169,6 +164,24 @@ class Sheet:
             else:
                 rows.append((self._line(*part), partial(self._place, *part)))
         return rows
+
+    def _parts(self, tables: Sequence[PageTable]) -> list[tuple[int, int] | PageTable]:
+        """The tables and the lines outside of them, in reading order."""
+        taken = set().union(*(table.characters for table in tables))
+        parts: list[tuple[int, int] | PageTable] = []
+        remaining = list(tables)
+        for start, end in self._in_reading_order():
+            begun = [t for t in remaining if not t.characters.isdisjoint(range(start, end))]
+            for table in begun:
+                remaining.remove(table)
+                parts.append(table)
+            parts += without_characters([(start, end)], taken, self._is_space)
+        return parts
+
+    def _outside(self, parts: Sequence[tuple[int, int] | PageTable]) -> list[tuple[str, Box]]:
+        """The lines outside of tables, each with the box of its first character."""
+        spans = [part for part in parts if not isinstance(part, PageTable)]
+        return [(self._line(*span), self._first_box(*span)) for span in spans if span[0] < span[1]]
 
     def _in_reading_order(self) -> Iterable[tuple[int, int]]:
         gaps = [*self._spaces.values(), *self._breaks.values()].count("\t")

@@ -27,11 +27,18 @@ class PageTable:
         grid: The cells.
         lines: The page's lines as half-open spans of its characters.
         place: The box of a character; `None` for white space.
+        is_ruled: Whether it has ruling lines; else it was found by its columns. Default: true.
     """
 
     def __init__(
-        self, grid: Grid, lines: Sequence[tuple[int, int]], place: Callable[[int], Box | None]
+        self,
+        grid: Grid,
+        lines: Sequence[tuple[int, int]],
+        place: Callable[[int], Box | None],
+        *,
+        is_ruled: bool = True,
     ) -> None:
+        self.is_ruled = is_ruled
         self._grid = grid
         self._spans: dict[GridCell, list[tuple[int, int]]] = {}
         self._values: dict[GridCell, list[str]] = {}
@@ -134,6 +141,9 @@ def page_tables(
 ) -> list[PageTable]:
     """Return the tables of a page, ruled ones first.
 
+    Columns without rules and without a header are a table only if they continue one of the page
+    before: `ContinuedTables.without_loose` removes those that do not.
+
     Args:
         rules: Its ruling lines.
         lines: Its lines as half-open spans of its characters.
@@ -147,8 +157,9 @@ def page_tables(
     free = [
         line for line in lines if taken.isdisjoint(range(*line)) and not _LEADERS.search(raw, *line)
     ]
-    aligned = (PageTable(grid, free, place) for grid in aligned_grids(free, place, raw))
-    return [*tables, *(table for table in aligned if table.has_head(raw))]
+    grids = aligned_grids(free, place, raw)
+    aligned = [PageTable(grid, free, place, is_ruled=False) for grid in grids]
+    return [*tables, *(t for at, t in enumerate(aligned) if at == 0 or t.has_head(raw))]
 
 
 def without_characters(

@@ -148,6 +148,36 @@ def test_running_lines_may_be_between_the_parts_of_a_table():
     assert found[2].count(MORE_AS_TEXT) == 2
 
 
+LONG = [["会議机", "12,800円", "4月1日"], ["椅子", "900円", "5月2日"], ["書棚", "45,000円", "4月"]]
+FURTHER = [["棚", "7,000円", "6月3日"], ["折り畳み机", "2,500円", "未定"], ["灯", "80円", "7月"]]
+
+
+def read_aligned(first, second, lines=([], []), below=""):
+    drawn = {0: aligned(first) + below, 1: aligned(second)}
+    return [s.text for s in read_pdf(print_pdf(list(lines), drawn=drawn), "a.pdf")]
+
+
+@pytest.mark.parametrize("lines", [([], []), (["備品一覧 (1/2)"], ["備品一覧 (2/2)"])])
+def test_columns_without_rules_continue_too(lines):
+    texts = read_aligned([HEAD, *LONG], FURTHER, lines)
+    named = [f"品名: {name}、単価: {price}、納期: {date}" for name, price, date in FURTHER]
+    assert "\n\n".join(named) in texts[-1]
+
+
+@pytest.mark.parametrize(
+    ("second", "lines", "below"),
+    [
+        pytest.param(FURTHER, ([], ["次の表は別の表である。"]), "", id="a title above it"),
+        pytest.param(FURTHER, ([], []), write("納期は目安である。", 40, 500), id="text below"),
+        pytest.param([[*row, "備考"] for row in FURTHER], ([], []), "", id="more columns"),
+    ],
+)
+def test_columns_that_continue_no_table_stay_lines(second, lines, below):
+    texts = read_aligned([HEAD, *LONG], second, lines, below)
+    assert "品名: 棚" not in texts[-1]
+    assert "棚" in texts[-1]
+
+
 def test_repeated_names_of_columns_are_no_row():
     assert read_pages([HEAD, *ROWS], [HEAD, *MORE]) == [AS_TEXT, MORE_AS_TEXT]
 
