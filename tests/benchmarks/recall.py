@@ -6,12 +6,15 @@ Each program reads every file. The text of the program that finds most character
 the share of its word parts (up to four characters long, each as often as it occurs) that are in the
 text of this package. Repeated column names and another order of cells do not change it. The second
 share counts only word parts that another program finds, too, or that are on the pages that
-LibreOffice prints: what one program alone writes is usually its own. Programs that are not
-installed are left out.
+LibreOffice prints: what one program alone writes is usually its own. The last share is that of
+the lines of the measure, as far as they are once in both texts, that are in the same order in both
+(`text_order`). Programs that are not installed are left out.
 """
 
 import argparse
+import email.policy
 import html
+import mailbox
 import re
 import shutil
 import subprocess
@@ -20,15 +23,18 @@ import tempfile
 import unicodedata
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from email.message import EmailMessage
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import docx
 import openpyxl
 import pptx
 
-from langchain_swallow.documents.load import load_documents
+from langchain_swallow.documents.load import LoadedDocuments, load_documents
 from langchain_swallow.evaluation.tables import Table, write_figures
+from tests.benchmarks.text_order import in_order, shared_lines
 
 _LENGTH = 4
 # What markitdown writes of its own: labels, numbers of slides, names of pictures.
@@ -83,6 +89,32 @@ def with_python_pptx(path):
     return "\n".join(shape.text_frame.text for shape in shapes if shape.has_text_frame)
 
 
+def message_text(message: EmailMessage):
+    """The subject, the body and attached texts, as Python's own package finds them."""
+    body = message.get_body(("plain", "html"))
+    attached = [part for part in message.walk() if part.get_content_disposition() == "attachment"]
+    texts = [part for part in (body, *attached) if part and part.get_content_maintype() == "text"]
+    contents = (
+        re.sub(r"<!--.*?-->|<(style|script|title)\b.*?</\1>|<[^>]*>", " ", text, flags=re.S | re.I)
+        if part.get_content_subtype() == "html"
+        else text
+        for part in texts
+        for text in [part.get_content()]
+    )
+    return "\n".join((str(message["subject"] or ""), *contents))
+
+
+def with_email(path):
+    return message_text(email.message_from_bytes(path.read_bytes(), policy=email.policy.default))
+
+
+def with_mailbox(path):
+    def parse(file):
+        return email.message_from_binary_file(file, policy=email.policy.default)
+
+    return "\n".join(map(message_text, mailbox.mbox(path, parse, create=False)))
+
+
 def programs(markitdown):
     """The other programs by extension, as far as they are installed."""
     found = defaultdict(dict)
@@ -93,6 +125,8 @@ def programs(markitdown):
         (".xlsx", "openpyxl", with_openpyxl, sys.executable),
         (".docx", "python-docx", with_python_docx, sys.executable),
         (".pptx", "python-pptx", with_python_pptx, sys.executable),
+        (".eml", "email", with_email, sys.executable),
+        (".mbox", "mailbox", with_mailbox, sys.executable),
         (
             ".pdf .docx .pptx .xlsx .html .msg .epub .ipynb .json",
             "markitdown",
@@ -125,8 +159,25 @@ def own_text(path):
     return "\n".join(parts), loaded
 
 
+class Result(NamedTuple):
+    """How the text of a file compares with the best text of another program.
+
+    `found` has the numbers of word parts that it alone, and that another program, too, found;
+    `missing` has those of them that this package lacks. `moved` are the lines out of order, of
+    `lines` that were compared. `own` is the number of characters.
+    """
+
+    best: str
+    found: list[int]
+    missing: list[Counter]
+    own: int
+    moved: list[str]
+    lines: int
+    loaded: LoadedDocuments
+
+
 def measure(path, others):
-    """The best program, the sizes of what it alone and with another found, what of both is lost."""
+    """Compare the text of a file with the best text of the other programs."""
     own, loaded = own_text(path)
     texts = {}
     for name, read in others.items():
@@ -138,11 +189,38 @@ def measure(path, others):
     converted = [name for name in texts if name != "print"] or list(texts)
     best = max(converted, key=lambda name: characters(texts[name]), default="")
     have = parts(own)
-    wanted = parts(texts.pop(best, ""))
+    best_text = texts.pop(best, "")
+    wanted = parts(best_text)
+    shared = shared_lines("\n".join(one.page_content for one in loaded), best_text)
+    placed = in_order([place for place, _ in shared])
+    moved = [line for place, line in shared if place not in placed]
     others_have = set().union(*(parts(text) for text in texts.values()))
     found = [wanted, Counter({part: n for part, n in wanted.items() if part in others_have})]
     missing = [Counter({p: n for p, n in one.items() if p not in have}) for one in found]
-    return best, [one.total() for one in found], missing, characters(own), loaded
+    totals = [one.total() for one in found]
+    return Result(best, totals, missing, characters(own), moved, len(shared), loaded)
+
+
+def share(lost, wanted):
+    return f"{1 - lost / wanted:.2%}" if wanted else "–"
+
+
+def show_worst(paths, results, number):
+    """Print the files that miss most, then those with most lines out of order."""
+    files = [*zip(paths, results, strict=True)]
+    for path, result in sorted(files, key=lambda one: -one[1].missing[1].total())[:number]:
+        examples = (result.missing[1] or result.missing[0]).most_common(12)
+        lost = [one.total() for one in result.missing]
+        print(
+            f"  {path.name}: {lost} of {result.found} ({result.best}), own {result.own}:", end=" "
+        )
+        print(*(part for part, _ in examples))
+        for report in filter(None, (result.loaded.failed, result.loaded.left_out)):
+            print(f"    {list(report.values())}"[:400])
+    for path, result in sorted(files, key=lambda one: -len(one[1].moved))[:number]:
+        if result.moved:
+            print(f"  {path.name}: {len(result.moved)} of {result.lines} lines moved:", end=" ")
+            print(*(line[:30] for line in result.moved[:5]), sep=" | ")
 
 
 def main():
@@ -162,23 +240,19 @@ def main():
             results = list(pool.map(partial(measure, others=others[suffix]), paths))
         shares = []
         for kind in range(2):
-            wanted = sum(totals[kind] for _, totals, *_ in results)
-            lost = sum(missing[kind].total() for _, _, missing, *_ in results)
-            shares.append(f"{1 - lost / wanted:.2%}" if wanted else "–")
-        best = Counter(best for best, *_ in results if best)
+            wanted = sum(result.found[kind] for result in results)
+            lost = sum(result.missing[kind].total() for result in results)
+            shares.append(share(lost, wanted))
+        lines = sum(result.lines for result in results)
+        shares += [f"{lines:,}", share(sum(len(result.moved) for result in results), lines)]
+        best = Counter(result.best for result in results if result.best)
         named = ", ".join(f"{name} ({number})" for name, number in best.most_common())
-        total = sum(own for *_, own, _ in results)
+        total = sum(result.own for result in results)
         rows.append([suffix[1:], str(len(paths)), f"{total:,}", named, *shares])
         print(*rows[-1], flush=True)
-        worst = sorted(zip(paths, results, strict=True), key=lambda one: -one[1][2][1].total())
-        for path, (name, totals, missing, own, loaded) in worst[: arguments.worst]:
-            examples = " ".join(part for part, _ in (missing[1] or missing[0]).most_common(12))
-            lost = [one.total() for one in missing]
-            print(f"  {path.name}: {lost} of {totals} ({name}), own {own}: {examples}")
-            for report in filter(None, (loaded.failed, loaded.left_out)):
-                print(f"    {list(report.values())}"[:400])
+        show_worst(paths, results, arguments.worst)
     columns = ["format", "files", "characters", "best of the others", "share of its text"]
-    columns.append("share of what another one finds, too")
+    columns += ["share of what another one finds, too", "lines", "in the same order"]
     table = Table("Text that is read", columns, rows)
     print(table.markdown())
     if arguments.output:
