@@ -21,7 +21,7 @@ def row_offsets(rows: Iterable[tuple[int, str]]) -> list[list[int]]:
         rows: Number and text of each row. A text may have blank lines of its own.
 
     >>> row_offsets([(2, "品名: 机"), (3, "品名: 椅子"), (7, "品名: 棚")])
-    [[0, 2], [16, 7]]
+    [[0, 2], [15, 7]]
     """
     found: list[list[int]] = []
     offset, expected = 0, 0

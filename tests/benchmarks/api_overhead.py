@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks.api_overhead --output docs/runs/api-overhead.json
 
-The server is a process of its own, with the example documents, and an engine that answers at once.
-That process also runs the chain without HTTP when it is asked to, in turn with the requests, on the
-same event loop. `/livez` shows what HTTP itself takes, between these two processes.
+The server is a process of its own, with the example documents, and an engine whose tokens come at
+times that are set, as a GPU's do. That process also runs the chain without HTTP when it is asked
+to, in turn with the requests, on the same event loop. `/livez` shows what HTTP itself takes,
+between these two processes.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,12 +23,15 @@ from typing import Any
 
 import httpx
 
+from langchain_swallow.engines.protocol import Chunk, Finish, Request, Sink
 from langchain_swallow.evaluation.tables import Table, write_figures
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "documents"
 QUESTION = "試用期間はどのくらいですか。"
 ANSWER = "試用期間は3か月です[1]。"
-ROUNDS = 300
+ROUNDS = 200
+# Of one token.
+TOKEN_S = 0.01
 
 
 async def timed(pieces: AsyncIterator[Any]) -> tuple[float, float]:
@@ -35,6 +40,33 @@ async def timed(pieces: AsyncIterator[Any]) -> tuple[float, float]:
     async for has_text in pieces:
         first = first or (has_text and time.perf_counter() - began)
     return 1000 * first, 1000 * (time.perf_counter() - began)
+
+
+class PacedEngine:
+    """Sends the same answer for each request, one character at a time."""
+
+    name = "paced"
+    context_window = 4096
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+
+    def submit(self, request: Request, sink: Sink) -> "PacedEngine":
+        threading.Thread(target=self._answer, args=(request, sink)).start()
+        return self
+
+    def cancel(self) -> None:
+        """Answers are short."""
+
+    def release_cpu_threads(self) -> None:
+        """There are none."""
+
+    @staticmethod
+    def _answer(request: Request, sink: Sink) -> None:
+        for character in ANSWER:
+            time.sleep(TOKEN_S)
+            sink(Chunk(character))
+        sink(Finish("stop", len(request.prompt_ids), len(ANSWER)))
 
 
 def run_server(port: int) -> None:
@@ -54,13 +86,11 @@ def run_server(port: int) -> None:
         load_documents,
     )
     from langchain_swallow.engines.demo import demo_model_folder
-    from langchain_swallow.engines.fake import FakeEngine
     from langchain_swallow.serving.app import create_app
     from langchain_swallow.serving.assistant import Assistant
 
     tokenizer = AutoTokenizer.from_pretrained(demo_model_folder())
-    engine = FakeEngine([ANSWER] * 10 * ROUNDS, tokenizer)
-    llm = ChatSwallow.from_engine(engine, model="demo")
+    llm = ChatSwallow.from_engine(PacedEngine(tokenizer), model="demo")
     store = SwallowFAISS.from_documents(load_documents(EXAMPLES), SwallowEmbeddings("demo"))
     chain = create_rag_chain(llm, HybridRetriever(store=store))
 

@@ -14,6 +14,7 @@ from tests.support.paths import ROOT
 PACKAGE = ROOT / "langchain_swallow"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "names"),
     [

@@ -59,6 +59,7 @@ def test_an_error_can_be_copied(kind):
         assert (type(copied), str(copied)) == (kind, str(made(kind)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [IncompleteOutputError, ServerConnectionError])
 def test_an_error_of_a_worker_reaches_the_parent(kind):
     fresh = multiprocessing.get_context("spawn")

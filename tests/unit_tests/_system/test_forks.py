@@ -55,12 +55,14 @@ def generate(engine, prompt=PROMPT, tokens=20):
     return ["".join(chunk.text for chunk in chunks), end.completion_tokens]
 
 
+@pytest.mark.slow
 def test_a_child_computes_with_openmp_as_its_parent_did(two_threads):
     before = multiply()
     assert in_child(multiply) == before
     assert multiply() == before
 
 
+@pytest.mark.slow
 def test_a_child_generates_with_its_parents_weights(engine, two_threads):
     before = generate(engine)
 

@@ -47,6 +47,7 @@ def weights(model):
     return {id(weights): weights for weights in model.parameters()}.values()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("info", MODELS, ids=lambda info: info.name)
 def test_shape_agrees_with_the_model_built_from_its_config(info):
     info = dataclasses.replace(info, quantization=None)

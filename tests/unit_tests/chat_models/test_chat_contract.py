@@ -99,6 +99,7 @@ CONFIGURED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGURED)
 def test_a_model_in_memory_answers_whatever_is_made_of_it(checkpoint, name):
     model = tuned()
@@ -519,6 +520,7 @@ async def _abatch(llm):
     await llm.abatch(["問"] * 8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", INTERRUPTED)
 def test_ctrl_c_ends_everything_at_once(name):
     engine = Endless()

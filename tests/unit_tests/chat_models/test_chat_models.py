@@ -357,6 +357,7 @@ def test_settings_share_one_model_across_threads(checkpoint):
     assert models[1].invoke("問", max_tokens=2).text is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mistral", "gemma2"])
 def test_other_architectures_load_from_a_folder(kind, tmp_path):
     model = tiny(kind)

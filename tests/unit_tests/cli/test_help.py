@@ -72,6 +72,7 @@ def test_help_fits_a_terminal_of_24_lines(names, capsys, lang):
     assert ("--help-all" in lines[-1]) == bool(parser._further)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", ALL, ids=" ".join)
 def test_a_line_of_help_is_in_one_language(names, capsys, lang):
     everything = "--help-all" if dict(commands(_parser()))[names]._further else "--help"

@@ -14,6 +14,7 @@ from langchain_swallow.evaluation.plots import Bar, Point
 HARD = "髙﨑～－∥①㈱薔薇"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
 def test_every_figure_has_its_letters(tmp_path, suffix):
     """matplotlib warns of a letter that the font lacks; warnings are errors here."""

@@ -40,6 +40,7 @@ def test_the_table_says_how_many_times_the_first_is_faster():
     assert lines[-1] == "| users arriving, worst first token, s | 0.5 | – | – |"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["figures.png", "figures.svg"])
 def test_figures_are_written_and_drawn(tmp_path, name):
     benchmark.write_json(tmp_path / "f.json", [OURS, PEER], {"model": "m"})

@@ -141,6 +141,7 @@ def test_a_later_turn_follows_eos_without_a_second_bos():
     assert render(turns) == "<s>[INST] 一 [/INST] 二</s>[INST] 三 [/INST] "
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
 @PROPERTY
 @given(turns=conversations(harmless))

@@ -195,6 +195,7 @@ def test_nothing_that_a_request_contains_becomes_a_control_token(text):
             request_with(text, "error")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_request_in_a_trained_form_has_a_control_token_of_its_texts(family):
     made = FAMILIES[family]().client

@@ -99,6 +99,7 @@ def check_that_none_is_forged(family, count, seed):
             assert markers_in(render(messages, tokenizer=made, **options)) == markers, i
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_hostile_texts_forge_no_control_token_and_no_marker(family):
     check_that_none_is_forged(FAMILIES[family](), 300, seed=0)
@@ -110,6 +111,7 @@ def test_ten_thousand_hostile_texts_forge_none(family):
     check_that_none_is_forged(FAMILIES[family](), 10_000, seed=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_each_control_text_is_an_error_wherever_it_stands_and_however_it_is_disguised(family):
     made = FAMILIES[family]()

@@ -299,6 +299,7 @@ def test_any_preset_with_the_two_variables():
 # The window
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     lengths=st.lists(st.integers(1, 120), min_size=1, max_size=8),

@@ -145,6 +145,7 @@ def check(seed, path):
     return len(whole) - len(visible)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, 50, 10))
 def test_nothing_depends_on_hidden_documents(first, tmp_path):
     hidden = [check(seed, tmp_path) for seed in range(first, first + 10)]

@@ -253,6 +253,7 @@ def lexical(store, query, terms=None):
     return store.snapshot().lexical_scores(query, terms).tolist()
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.text("あいう漢字ＡB1 。-①", max_size=12), min_size=1, max_size=8),

@@ -326,6 +326,7 @@ def test_readers_see_whole_states_while_one_writes():
     assert wrong == []
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_any_changes_leave_what_a_dict_would_have(data):

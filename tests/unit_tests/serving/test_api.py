@@ -664,6 +664,7 @@ async def test_a_file_with_any_name_fails_alone(name):
     assert got.json()[1] == {"name": "備品.txt", "passages": 1, "error": "", "left_out": []}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", ["question", "session", "preset", "system_prompt", "k", "\ud83d"])
 @pytest.mark.parametrize("value", ["\ud83d", "a\udc00b", "\udfff\ud800"])
 async def test_half_a_surrogate_pair_is_no_error_of_the_server(field, value):

@@ -102,6 +102,7 @@ def test_a_cookie_ends(monkeypatch):
     assert not logins.has_entered(cookie)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "others",
     [

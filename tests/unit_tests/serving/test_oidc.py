@@ -193,6 +193,7 @@ def test_a_provider_that_cannot_be_trusted_is_refused_at_the_start(provider):
         Oidc("http://127.0.0.1:9/", AUDIENCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("token", [None, "operator"])
 async def test_the_server_lets_in_whom_the_provider_has_signed_on(provider, token):
     guard = Guard(who, token=token, oidc=Oidc(provider.issuer, AUDIENCE))

@@ -284,6 +284,7 @@ async def test_the_index_refuses_what_it_cannot_do(fields, reason):
 # Errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fields", "reason", "param", "code"),
     [

@@ -145,6 +145,7 @@ def pages():
     return JapaneseTextSplitter(200).split_documents(documents)
 
 
+@pytest.mark.slow
 def test_the_words_of_a_quote_are_in_its_boxes(pages):
     """pdfium reads what is in the boxes: the quote, and no more than the ends of its line."""
     data = PDF.read_bytes()
@@ -184,6 +185,7 @@ def test_boxes_turn_with_their_page(pages):
         assert box == pytest.approx([1 - top - high, left, high, wide], abs=0.005)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", [b"", b"%PDF-1.4 nothing", b"PK\x03\x04", PDF.read_bytes()[:999]])
 def test_a_file_that_cannot_be_rendered_is_an_error(data):
     began = time.monotonic()

@@ -20,6 +20,7 @@ def page(blocks, rules=(), is_vertical=False):
     return image
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("blocks", "is_one_block"),
     [
@@ -58,6 +59,7 @@ def test_a_turned_page_is_straight_again(angle):
     assert min(rows) < 120
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dpi", "size", "expected"), [(150, 1000, 300), (300, 1000, 300), (0, 500, 300)]
 )

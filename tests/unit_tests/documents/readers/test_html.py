@@ -31,6 +31,7 @@ DEEP = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [300, 1500, 10_000])
 @pytest.mark.parametrize("piece", DEEP.values(), ids=DEEP.keys())
 def test_text_at_any_depth_is_read(piece, depth):

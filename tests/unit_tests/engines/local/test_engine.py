@@ -124,6 +124,7 @@ def test_a_model_in_several_places_gives_the_same_tokens(kind, tmp_path):
     engine.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["llama", "mistral"])
 def test_rows_that_begin_alike_give_the_tokens_of_generate(kind):
     model, wanted = tiny(kind), prompts(9, shared=160)
@@ -474,6 +475,7 @@ def test_a_request_over_the_window_is_refused_and_the_others_go_on(engine):
     assert isinstance(run(engine, Request(prompt_ids=(1,) * 200, max_tokens=56))[1][-1], Finish)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("memory")
 def test_little_memory_is_shared_by_many_prompts_without_a_wrong_token():
     """Beginnings are forgotten, taken over and copied all the time."""
@@ -556,6 +558,7 @@ def test_an_error_that_ends_the_gpu_closes_the_engine():
     engine.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grammar", [None, Grammar("json_schema", '{"type": "string"}')])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 @pytest.mark.usefixtures("memory")
@@ -642,6 +645,7 @@ def test_a_failed_pass_is_freed_before_the_next_is_tried(monkeypatch):
     engine.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("users", [20, 60])
 def test_second_turns_find_their_prefixes_where_rows_are_grown(monkeypatch, users):
     monkeypatch.setattr(local, "can_reserve", lambda _: False)

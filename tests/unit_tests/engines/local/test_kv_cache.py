@@ -59,6 +59,7 @@ def test_rows_keep_their_content_when_they_move():
     assert [slot.row for slot in slots] == after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("lazy", [True, False])
 def test_whatever_happens_each_slot_holds_its_tokens_within_the_budget(lazy, seed):

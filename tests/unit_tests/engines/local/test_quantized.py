@@ -42,6 +42,7 @@ def test_the_products_are_near(linear, kind, dtype, shape):
     assert error(found, wanted) < KINDS[kind]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @torch.inference_mode()
 def test_few_rows_and_many_have_the_same_weights(linear, kind):

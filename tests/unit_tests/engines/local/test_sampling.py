@@ -60,6 +60,7 @@ def probabilities(logits, temperature, top_k, top_p, min_p):
     return warpers(None, logits[None].float())[0].softmax(-1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [0.05, 2.0, 6.0])
 @pytest.mark.parametrize("size", [40, 1300])
 @pytest.mark.parametrize("top_p", [1.0, 0.95, 0.4])

@@ -164,6 +164,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @WAYS
 @pytest.mark.parametrize("kind", KINDS)
 def test_text_that_looks_like_line_ends_arrives(serve, ask, kind, way):
@@ -609,6 +610,7 @@ def test_an_answer_that_never_ends_is_an_error(serve, ask, text):
         _invoke(ask(serve(lambda handler: Reply(b"", after=lambda: endless(handler)))))
 
 
+@pytest.mark.slow
 def test_an_answer_that_goes_on_may_take_longer_than_silence(serve, ask, monkeypatch):
     monkeypatch.setattr(server_connection, "SILENCE_LIMIT_S", 0.3)
     whole = text_events(*"はいそうです。")

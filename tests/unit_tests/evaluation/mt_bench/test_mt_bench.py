@@ -460,6 +460,7 @@ def judged_by(judge, path):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("judge", ["judge", "gpt-4-1106-preview"])
 def test_a_figure_has_the_cards_models_only_beside_their_own_judge(tmp_path, questions, judge):
     run_all(tmp_path / "a.jsonl", questions, runs=1)
@@ -472,6 +473,7 @@ def test_a_figure_has_the_cards_models_only_beside_their_own_judge(tmp_path, que
     assert ("Swallow-7b-instruct-v0.1, Swallow" in page) == is_the_cards
 
 
+@pytest.mark.slow
 def test_the_page_shows_texts_as_text_and_figures_inside(tmp_path, questions):
     model = RuleModel(rule=lambda messages, parameters: "<script>alert(1)</script>")
     run_all(tmp_path / "a.jsonl", questions, runs=1, model=model)

@@ -295,6 +295,7 @@ def test_a_sweep_stops_at_questions_that_fail(tmp_path):
 # Reports
 
 
+@pytest.mark.slow
 def test_the_report_is_in_the_readers_language(tmp_path, scores, monkeypatch):
     rag.write_report(tmp_path, {"k=3": scores, "k=4": scores})
     text = (tmp_path / "report.md").read_text("utf-8")

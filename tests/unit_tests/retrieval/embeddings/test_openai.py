@@ -82,6 +82,7 @@ def test_a_key_of_openai_goes_to_no_other_server(serve, monkeypatch):
     assert keys == ["Bearer none", "Bearer own"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "reply",
     [
@@ -120,6 +121,7 @@ def test_a_server_that_fails_once_is_asked_again(serve):
     assert SwallowEmbeddings("m", base_url=one.url).embed_query("x") == pytest.approx([0.6, 0.8])
 
 
+@pytest.mark.slow
 def test_what_is_not_one_server_is_refused():
     with pytest.raises(ServerConnectionError, match=r"127\.0\.0\.1:1/v1 cannot be reached"):
         SwallowEmbeddings("m", base_url="http://127.0.0.1:1/v1").embed_query("x")

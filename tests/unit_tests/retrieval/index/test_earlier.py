@@ -96,6 +96,7 @@ def test_they_are_changed_as_they_are_and_optimized(folder, caplog):
     assert not caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_place", [False, True])
 def test_one_command_converts_them(folder, in_place, capsys, caplog):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}

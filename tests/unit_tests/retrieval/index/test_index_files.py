@@ -119,6 +119,7 @@ def small_disk(place, kib):
         subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kib", [40, 80, 120, 160, 240])
 def test_a_full_disk_is_named_and_leaves_the_index_as_it_was(tmp_path, kib):
     many = [f"本文{i}。" * 20 for i in range(500)]

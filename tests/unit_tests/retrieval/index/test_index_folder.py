@@ -233,6 +233,7 @@ def writer(folder, seconds):
     return process
 
 
+@pytest.mark.slow
 def test_a_second_writer_waits_and_then_gives_up(tmp_path):
     store = SwallowFAISS(CharacterEmbeddings(), path=tmp_path, wait_s=0.1)
     with writer(tmp_path, 60) as first:
