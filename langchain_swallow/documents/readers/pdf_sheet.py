@@ -268,8 +268,10 @@ class Sheet:
 
         It does so where a page has nothing else; pages in vertical writing never come here.
         """
-        seen = [at for at in range(start, end) if not self._is_space(at)]
-        if len(seen) > 1 and self._is_below(seen[0], seen[-1]) and self._is_upright(seen[0]):
+        line = self._raw[start:end]
+        first, last = end - len(line.lstrip()), start + len(line.rstrip()) - 1
+        if first < last and self._is_below(first, last) and self._is_upright(first):
+            seen = (at for at in range(start, end) if not self._is_space(at))
             for above, below in itertools.pairwise(seen):
                 if self._is_below(above, below):
                     yield start, below
