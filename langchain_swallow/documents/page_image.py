@@ -82,7 +82,7 @@ def render_page(data: bytes, number: int, text: str, quotes: Sequence[Sequence[i
 
 
 def _render(data: bytes, number: int, text: str, quotes: Sequence[Sequence[int]]) -> dict[str, Any]:
-    with closing(open_pdf(data)) as document:
+    with closing(open_pdf(data, is_shown=True)) as document:
         document.init_forms()
         with closing(document[number - 1]) as page, closing(page.get_textpage()) as textpage:
             width, height = page.get_size()

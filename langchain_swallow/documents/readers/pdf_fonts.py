@@ -1,10 +1,10 @@
-"""A last font for PDFs that name a Chinese, Japanese or Korean font without bringing it.
+"""The font for PDFs that name a Chinese, Japanese or Korean font without bringing it.
 
-pdfium asks the machine for such a font, and takes the boxes of characters from it. Where the
-machine has none, as in a small container, characters have boxes without height, and a text of one
-character is not even reported: a cell 棚 is lost, and tables, columns and vertical lines are not
-found. Then this font serves: every character is the same square, at the place and with the width
-that the file gives.
+pdfium asks the machine for such a font, and takes the boxes of characters from it. So what is read
+would depend on the machine. Where it has no such font, as in a small container, characters have
+boxes without height, and a text of one character is not even reported: a cell 棚 is lost, and
+tables, columns and vertical lines are not found. So PDFs are read with this font: every character
+is the same square, at the place and with the width that the file gives.
 """
 
 import ctypes
@@ -28,21 +28,26 @@ _LAST_CHARACTER = 0x10FFFF
 _CHARSETS = frozenset({128, 129, 134, 136})
 
 
-def open_pdf(data: bytes) -> Any:
+def open_pdf(data: bytes, *, is_shown: bool = False) -> Any:
     """Open a PDF with pypdfium2; close it with `contextlib.closing`.
+
+    Args:
+        data: The bytes of the file.
+        is_shown: Whether its pages are shown to a person: the fonts of the machine go first.
+            Default: false.
 
     Raises:
         pypdfium2.PdfiumError: The file is damaged or needs a password.
     """
     import pypdfium2
 
-    _provide_squares()
+    _provide_squares(is_shown)
     return pypdfium2.PdfDocument(data)
 
 
 @cache
-def _provide_squares() -> list[Any]:
-    """Let pdfium use the squares where the machine has no font of the kind that a PDF names.
+def _provide_squares(fonts_go_first: bool) -> list[Any]:
+    """Let pdfium use the squares, or use them where the machine has no font of the kind.
 
     Returns:
         What pdfium calls from now on; the cache keeps it in memory.
@@ -59,8 +64,9 @@ def _provide_squares() -> list[Any]:
     map_font, get_data, delete = map(_copied, (info.MapFont, info.GetFontData, info.DeleteFont))
 
     def map_or_square(this: Any, *asked: Any) -> int | None:
-        charset = asked[2]
-        return map_font(this, *asked) or (handle if charset in _CHARSETS else None)
+        is_east_asian = asked[2] in _CHARSETS
+        found = map_font(this, *asked) if fonts_go_first or not is_east_asian else None
+        return found or (handle if is_east_asian else None)
 
     def data_or_square(this: Any, which: int, table: int, buffer: Any, size: int) -> int:
         if which != handle:
