@@ -87,7 +87,7 @@ def document_place(document: Document) -> str:
 
 def _rows(metadata: Mapping[str, Any]) -> str | None:
     first, last = metadata.get("row"), metadata.get("last_row")
-    # A record of JSON lines may have fields of these names.
+    # Documents of other loaders may have metadata of these names.
     if not isinstance(first, int) or not isinstance(last, int):
         return None
     return f"{first}行" if first == last else f"{first}-{last}行"

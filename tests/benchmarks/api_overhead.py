@@ -11,6 +11,7 @@ between these two processes.
 import argparse
 import asyncio
 import contextlib
+import re
 import socket
 import statistics
 import subprocess
@@ -118,7 +119,8 @@ async def by_openai(client: httpx.AsyncClient) -> AsyncIterator[bool]:
     body = {"model": "swallow-rag", "messages": messages, "stream": True}
     async with client.stream("POST", "/v1/chat/completions", json=body) as got:
         async for line in got.aiter_lines():
-            yield '"content": "' in line or '"content":"' in line
+            # The first chunk has the role, with empty content.
+            yield re.search('"content": ?"[^"]', line) is not None
 
 
 async def by_livez(client: httpx.AsyncClient) -> AsyncIterator[bool]:

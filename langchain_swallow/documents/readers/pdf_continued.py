@@ -41,13 +41,14 @@ class ContinuedTables:
             lines: The lines outside of them, each with the box of a character.
             raw: The characters of the page.
         """
-        kept = []
-        for table in tables:
-            is_whole = table.is_ruled or table.has_head(raw)
-            is_first = table.box.top == max(t.box.top for t in tables)
-            if is_whole or (is_first and self._continues(table, lines)):
-                kept.append(table)
-        return kept
+        top = max(table.box.top for table in tables)
+        return [
+            table
+            for table in tables
+            if table.is_ruled
+            or table.has_head(raw)
+            or (table.box.top == top and self._continues(table, lines))
+        ]
 
     def write(
         self,

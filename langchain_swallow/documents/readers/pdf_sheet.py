@@ -128,7 +128,7 @@ class Sheet:
             self._lines = [part for line in self._lines for part in self._levels(*line)]
             self._lines = self._rows()
             self._spaces = self._judged_spaces()
-            tables = page_tables(rules, self._lines, self._visible_box, self._raw)
+            tables = self._tables(rules)
             remaining = [note for note in remaining if not any(t.take_value(note) for t in tables)]
             remaining = self._insert(remaining) if remaining else []
             rows = self._written(tables)
@@ -144,13 +144,16 @@ class Sheet:
     def _visible_box(self, index: int) -> Box | None:
         return None if self._raw[index].isspace() else self._character(index)
 
+    def _tables(self, rules: Rules) -> list[PageTable]:
+        tables = page_tables(rules, self._lines, self._visible_box, self._raw)
+        if all(table.is_ruled or table.has_head(self._raw) for table in tables):
+            return tables
+        lines = self._outside(self._parts(tables))
+        return self._continued.without_loose(tables, lines, self._raw)
+
     def _written(self, tables: Sequence[PageTable]) -> list[_Row]:
         """The lines, with each table in the place of its first one."""
         parts = self._parts(tables)
-        if tables:
-            kept = self._continued.without_loose(tables, self._outside(parts), self._raw)
-            if len(kept) < len(tables):
-                tables, parts = kept, self._parts(kept)
         lines = self._outside(parts) if tables else []
         written = self._continued.write(tables, lines, self._raw, self._line)
         texts = dict(zip(tables, written, strict=True))

@@ -96,10 +96,10 @@ class KVCache:
         else:
             slot = self._least_recently_used(length)
         if self.memory.lazy:
-            self._evict_for(slot, length, source)
             if self.memory.written[slot.row] > length:
                 # Else every row would in time have the memory of the longest sequence it ever had.
                 self.memory.release(slot.row, length)
+            self._evict_for(slot, length, source)
         if source is None or not source.ids:
             source, shared = None, 0
         elif slot is not source:

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from langchain_swallow.documents.readers.pdf_fonts import open_pdf
 from tests.support.paper import print_pdf, write
 
@@ -35,6 +37,21 @@ def test_letters_are_read_without_any_font(tmp_path):
     drawn = "".join(write(line, 40, 700 - 30 * at) for at, line in enumerate(LINES[:-1]))
     data = print_pdf([[]], drawn={0: drawn + write(LINES[-1], 40, 500)})
     assert [line for line in read_without_fonts(data, tmp_path).split("\n") if line] == LINES
+
+
+@pytest.mark.parametrize(
+    ("encoding", "ordering", "text"),
+    [
+        ("UniGB-UCS2-H", "GB1", "货"),
+        ("UniCNS-UCS2-H", "CNS1", "貨"),
+        ("UniKS-UCS2-H", "Korea1", "값"),
+        ("UniJIS-UCS2-V", "Japan1", "棚"),
+    ],
+)
+def test_fonts_of_other_languages_and_directions_are_not_needed(tmp_path, encoding, ordering, text):
+    data = print_pdf([[text], ["次の頁"]])
+    data = data.replace(b"UniJIS-UCS2-H", encoding.encode()).replace(b"Japan1", ordering.encode())
+    assert text in read_without_fonts(data, tmp_path)
 
 
 def test_a_cell_of_one_letter_is_kept_without_any_font(tmp_path):

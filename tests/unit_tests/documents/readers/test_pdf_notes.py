@@ -166,3 +166,18 @@ def test_comments_are_left_out_and_told(kind):
 
 def test_a_form_without_text_is_read():
     assert read(field("山田", name="氏名"), lines=[])[0].text == "氏名: 山田"
+
+
+def test_a_value_among_columns_that_are_no_table_is_kept():
+    rows = [
+        ["甲一", "乙一", "丙一", "丁一"],
+        ["甲二", "", "丙二", "丁二"],
+        ["甲三", "乙三", "丙三", "丁三"],
+    ]
+    drawn = "".join(
+        write(cell, 40 + 100 * column, 700 - 14 * row)
+        for row, cells in enumerate(rows)
+        for column, cell in enumerate(cells)
+    )
+    [section] = read(field("記入", left=140, line=8), drawn=drawn)
+    assert "記入" in section.text
