@@ -100,17 +100,16 @@ def placed_words(
 
 
 def aligned_grids(
-    lines: Sequence[tuple[int, int]], place: Callable[[int], Box | None], raw: str
+    lines: Sequence[tuple[int, int]], words: Callable[[tuple[int, int]], Sequence[Word]]
 ) -> Iterator[Grid]:
     """Yield the tables without rules.
 
     Args:
         lines: The page's lines as half-open spans of its characters.
-        place: The box of a character; `None` for white space.
-        raw: The page's characters.
+        words: The words of a line.
     """
     run: list[_Row] = []
-    for row in [*_rows(lines, place, raw), None]:
+    for row in [*_rows(lines, words), None]:
         is_row = row is not None and len(row.parts) >= _MIN_COLUMNS
         if run and row and is_row:
             is_row = run[-1].bottom - row.top <= _MAX_ROW_GAP * row.size
@@ -126,10 +125,10 @@ def aligned_grids(
 
 
 def _rows(
-    lines: Sequence[tuple[int, int]], place: Callable[[int], Box | None], raw: str
+    lines: Sequence[tuple[int, int]], words: Callable[[tuple[int, int]], Sequence[Word]]
 ) -> Iterator[_Row]:
     """The rows of the page from top to bottom; lines that are level are one row."""
-    found = filter(None, (_row(line, place, raw) for line in lines))
+    found = filter(None, (_row(words(line)) for line in lines))
     last: _Row | None = None
     for row in sorted(found, key=lambda row: -row.y):
         if last and last.y - row.y <= _LEVEL * min(last.size, row.size):
@@ -168,10 +167,10 @@ def _continues(row: _Row, below: _Row) -> bool:
     return is_close and below.parts[0].left >= row.parts[1].left - below.size
 
 
-def _row(line: tuple[int, int], place: Callable[[int], Box | None], raw: str) -> _Row | None:
-    words = sorted(placed_words(line, place, raw), key=lambda word: word.left)
+def _row(words: Sequence[Word]) -> _Row | None:
     if not words:
         return None
+    words = sorted(words, key=lambda word: word.left)
     size = statistics.median(word.size for word in words)
     parts: list[_Part] = []
     for word in words:

@@ -1,8 +1,9 @@
 """Finds the ruling lines of a PDF page: its horizontal and vertical strokes and thin rectangles."""
 
 import ctypes
+import functools
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from langchain_swallow.documents.layout.vertical import on_page
@@ -13,6 +14,8 @@ _MIN_LENGTH = 6.0
 _NEAR = 2.5
 # A page with more is a map or a drawing.
 _MAX_SEGMENTS = 20_000
+# Of forms within forms.
+_MAX_DEPTH = 15
 
 
 class Rule(NamedTuple):
@@ -59,11 +62,11 @@ def _segments(page: Any) -> Iterator[tuple[float, float, float, float]]:
     import pypdfium2.raw as pdfium
 
     mode, is_stroked = ctypes.c_int(), ctypes.c_int()
-    for item in page.get_objects([pdfium.FPDF_PAGEOBJ_PATH]):
+    for item, matrix in _paths(page):
         pdfium.FPDFPath_GetDrawMode(item, mode, is_stroked)
         if not (is_stroked.value or mode.value):
             continue
-        for figure in _figures(item):
+        for figure in _figures(item, matrix):
             if is_stroked.value:
                 for one, other in itertools.pairwise(figure):
                     yield _box([one, other])
@@ -71,13 +74,40 @@ def _segments(page: Any) -> Iterator[tuple[float, float, float, float]]:
                 yield _box(figure)
 
 
-def _figures(item: Any) -> Iterator[list[tuple[float, float]]]:
+def _paths(page: Any) -> Iterator[tuple[Any, Any]]:
+    """The paths of a page and of its forms, each with its matrix.
+
+    Not by pypdfium2's `get_objects`, which takes as long as all that is done with the paths.
+    """
+    import pypdfium2 as pypdfium
+    import pypdfium2.raw as pdfium
+
+    kept, found = pdfium.FS_MATRIX(), pypdfium.PdfMatrix
+
+    def matrix_of(item: Any, outer: Any) -> Any:
+        pdfium.FPDFPageObj_GetMatrix(item, kept)
+        matrix = found(kept.a, kept.b, kept.c, kept.d, kept.e, kept.f)
+        return matrix.multiply(outer) if outer else matrix
+
+    def within(count: int, get: Callable[[int], Any], outer: Any, depth: int) -> Iterator[Any]:
+        for number in range(count):
+            item = get(number)
+            kind = pdfium.FPDFPageObj_GetType(item)
+            if kind == pdfium.FPDF_PAGEOBJ_PATH:
+                yield item, matrix_of(item, outer)
+            elif kind == pdfium.FPDF_PAGEOBJ_FORM and depth < _MAX_DEPTH:
+                inner = functools.partial(pdfium.FPDFFormObj_GetObject, item)
+                inside = pdfium.FPDFFormObj_CountObjects(item)
+                yield from within(inside, inner, matrix_of(item, outer), depth + 1)
+
+    get = functools.partial(pdfium.FPDFPage_GetObject, page.raw)
+    return within(pdfium.FPDFPage_CountObjects(page.raw), get, None, 1)
+
+
+def _figures(item: Any, matrix: Any) -> Iterator[list[tuple[float, float]]]:
     """The points of each part of a path that is drawn without lifting the pen."""
     import pypdfium2.raw as pdfium
 
-    matrix, outer = item.get_matrix(), item.container
-    while outer is not None:
-        matrix, outer = matrix.multiply(outer.get_matrix()), outer.container
     x, y = ctypes.c_float(), ctypes.c_float()
     figure: list[tuple[float, float]] = []
     for index in range(pdfium.FPDFPath_CountSegments(item)):

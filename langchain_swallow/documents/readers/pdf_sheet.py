@@ -18,6 +18,7 @@ from langchain_swallow.documents.layout.vertical import (
     on_page,
     vertical_lines,
 )
+from langchain_swallow.documents.readers.pdf_columns import Word, placed_words
 from langchain_swallow.documents.readers.pdf_continued import ContinuedTables
 from langchain_swallow.documents.readers.pdf_notes import Note
 from langchain_swallow.documents.readers.pdf_rules import NO_RULES, Rules
@@ -117,6 +118,7 @@ class Sheet:
         self._is_plain = not self._is_wide and textpage.count_chars() == len(self._raw)
         self._lines = list(self._visible_lines())
         self._breaks: dict[int, str] = {}
+        self._known_words: dict[tuple[int, int], list[Word]] = {}
         self.ruby = 0
         self._inserted: dict[int, str] = {}
         remaining = [self._turned(note) for note in notes if not self._is_printed(note)]
@@ -144,8 +146,15 @@ class Sheet:
     def _visible_box(self, index: int) -> Box | None:
         return None if self._raw[index].isspace() else self._character(index)
 
+    def _words(self, line: tuple[int, int]) -> list[Word]:
+        known = self._known_words.get(line)
+        if known is None:
+            known = list(placed_words(line, self._visible_box, self._raw))
+            self._known_words[line] = known
+        return known
+
     def _tables(self, rules: Rules) -> list[PageTable]:
-        tables = page_tables(rules, self._lines, self._visible_box, self._raw)
+        tables = page_tables(rules, self._lines, self._visible_box, self._words, self._raw)
         if all(table.is_ruled or table.has_head(self._raw) for table in tables):
             return tables
         lines = self._outside(self._parts(tables))
@@ -190,7 +199,7 @@ class Sheet:
         gaps = [*self._spaces.values(), *self._breaks.values()].count("\t")
         if gaps < MIN_ROWS:
             return self._lines
-        return in_two_columns(self._lines, self._visible_box, self._raw)
+        return in_two_columns(self._lines, self._words)
 
     def _is_space(self, index: int) -> bool:
         return self._raw[index].isspace()
@@ -303,14 +312,15 @@ class Sheet:
         """The gap, in ems, to a line that continues the row; `None` if it does not."""
         if next_start != end + len(_BREAK) or start == end or next_start == next_end:
             return None
-        if not (self._is_upright(end - 1) and self._is_upright(next_start)):
-            return None
         one, other = self._character(end - 1), self._character(next_start)
         low, high = sorted((one.top - one.bottom, other.top - other.bottom))
         is_level = (
             abs(one.y - other.y) <= _MAX_LEVEL_OFFSET * low and high <= low / _MAX_LEVEL_OFFSET
         )
-        return _gap(one, other) if is_level and other.x > one.x else None
+        if not is_level or other.x <= one.x:
+            return None
+        is_upright = self._is_upright(end - 1) and self._is_upright(next_start)
+        return _gap(one, other) if is_upright else None
 
     def _is_on_page(self, start: int, end: int) -> bool:
         left, bottom, right, top = self._bounds

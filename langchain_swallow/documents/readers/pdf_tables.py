@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from langchain_swallow.documents.layout.layout import joined_lines
 from langchain_swallow.documents.layout.vertical import Box
-from langchain_swallow.documents.readers.pdf_columns import aligned_grids
+from langchain_swallow.documents.readers.pdf_columns import Word, aligned_grids
 from langchain_swallow.documents.readers.pdf_grid import Grid, GridCell, ruled_grids
 from langchain_swallow.documents.readers.pdf_notes import Note
 from langchain_swallow.documents.readers.pdf_rules import Rules
@@ -137,7 +137,11 @@ def _may_be_name(text: str) -> bool:
 
 
 def page_tables(
-    rules: Rules, lines: Sequence[tuple[int, int]], place: Callable[[int], Box | None], raw: str
+    rules: Rules,
+    lines: Sequence[tuple[int, int]],
+    place: Callable[[int], Box | None],
+    words: Callable[[tuple[int, int]], Sequence[Word]],
+    raw: str,
 ) -> list[PageTable]:
     """Return the tables of a page, ruled ones first.
 
@@ -148,6 +152,7 @@ def page_tables(
         rules: Its ruling lines.
         lines: Its lines as half-open spans of its characters.
         place: The box of a character; `None` for white space.
+        words: The words of a line.
         raw: Its characters.
     """
     place = functools.cache(place)
@@ -157,7 +162,7 @@ def page_tables(
     free = [
         line for line in lines if taken.isdisjoint(range(*line)) and not _LEADERS.search(raw, *line)
     ]
-    grids = aligned_grids(free, place, raw)
+    grids = aligned_grids(free, words)
     aligned = [PageTable(grid, free, place, is_ruled=False) for grid in grids]
     return [*tables, *(t for at, t in enumerate(aligned) if at == 0 or t.has_head(raw))]
 

@@ -5,8 +5,7 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from langchain_swallow.documents.layout.vertical import Box
-from langchain_swallow.documents.readers.pdf_columns import placed_words
+from langchain_swallow.documents.readers.pdf_columns import Word
 
 _Span = tuple[int, int]
 
@@ -29,16 +28,15 @@ class _Split(NamedTuple):
 
 
 def in_two_columns(
-    lines: Sequence[_Span], place: Callable[[int], Box | None], raw: str
+    lines: Sequence[_Span], words: Callable[[_Span], Sequence[Word]]
 ) -> Iterator[_Span]:
     """Yield the lines, those of two columns divided, the left column first.
 
     Args:
         lines: The page's lines as half-open spans of its characters.
-        place: The box of a character; `None` for white space.
-        raw: The page's characters.
+        words: The words of a line.
     """
-    split = [(line, _widest_gap(line, place, raw)) for line in lines]
+    split = [(line, _widest_gap(words(line))) for line in lines]
     for has_gap, group in itertools.groupby(split, key=lambda pair: pair[1] is not None):
         pairs = [(line, gap) for line, gap in group if gap is not None or not has_gap]
         gaps = [gap for _, gap in pairs if gap is not None]
@@ -49,8 +47,7 @@ def in_two_columns(
             yield from (line for line, _ in pairs)
 
 
-def _widest_gap(line: _Span, place: Callable[[int], Box | None], raw: str) -> _Split | None:
-    words = list(placed_words(line, place, raw))
+def _widest_gap(words: Sequence[Word]) -> _Split | None:
     if len(words) < 2 or sum(word.length for word in words) < 2 * _MIN_LENGTH:
         return None
     one, other = max(itertools.pairwise(words), key=lambda pair: pair[1].left - pair[0].right)
