@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("--model", default="tokyotech-llm/Swallow-7b-instruct-v0.1")
     parser.add_argument("--tensor-parallel", type=int, default=1)
     parser.add_argument("--max-model-len", type=int, default=4096)
+    parser.add_argument("--eager", action="store_true", help="do not compile: ready minutes sooner")
     parser.add_argument("--base-url", action="append", help="a server; again for several")
     arguments = parser.parse_args()
 
@@ -33,7 +34,10 @@ def main() -> None:
             model=arguments.model,
             engine="vllm",
             tensor_parallel_size=arguments.tensor_parallel,
-            engine_options={"max_model_len": arguments.max_model_len},
+            engine_options={
+                "max_model_len": arguments.max_model_len,
+                "enforce_eager": arguments.eager,
+            },
             max_tokens=64,
         )
     llm.load()

@@ -29,7 +29,7 @@ from tests.benchmarks.engine import SHAPE, SHORT, padded_generate, prompts_of, r
 SIZES = benchmark.Sizes(prompts=64, shared=300, own=300)
 SHARES = (512, 1024, 2048, 4096)
 # Hidden size, that of the MLP, layers, heads.
-SHAPES = {"7b": (4096, 11008, 32, 32), "151m": SHAPE}
+SHAPES = {"7b": (4096, 11008, 32, 32), "151m": SHAPE, "tiny": (256, 688, 2, 4)}
 
 
 def make_model(shape: str, device: str) -> LlamaForCausalLM:

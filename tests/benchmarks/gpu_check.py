@@ -1,6 +1,6 @@
 """What a GPU must show, step by step; `gpu_check.sh` runs all steps, each with a time limit.
 
-    python tests/benchmarks/gpu_check.py STEP TOKENIZER_FOLDER [--device cpu --shape 151m --small]
+    python tests/benchmarks/gpu_check.py STEP TOKENIZER_FOLDER [--device cpu --shape tiny --small]
 
 Each step prints JSON lines as it measures, with its name in "step", so that what was measured
 before a step failed or ran out of time is not lost.
@@ -110,7 +110,7 @@ def attention(check: Check) -> None:
 
 def equality(check: Check) -> None:
     """The GPU's answers against the CPU's, `generate`'s, and those of 16 bits."""
-    shape = SHAPES["151m"] if check.is_small else _EIGHT_LAYERS
+    shape = SHAPES[check.shape] if check.is_small else _EIGHT_LAYERS
     model = random_llama(*shape)
     prompt = tuple(range(300, 340))
     tokens = 16 if check.is_small else 64
@@ -263,8 +263,9 @@ def quantization(check: Check) -> None:
     options: list[dict[str, Any]] = [{"quantization": "8bit"}, {"quantization": "4bit"}]
     if check.is_cuda:
         options.append({"device_map": "auto"})
+    shape = SHAPES[check.shape] if check.is_small else _EIGHT_LAYERS
     with tempfile.TemporaryDirectory() as folder:
-        random_llama(*(SHAPES["151m"] if check.is_small else _EIGHT_LAYERS)).save_pretrained(folder)
+        random_llama(*shape).save_pretrained(folder)
         check.tokenizer.save_pretrained(folder)
         for option in options:
             llm = ChatSwallow(

@@ -4,7 +4,7 @@
 #     tests/benchmarks/gpu_check.sh LLAMA2_TOKENIZER_FOLDER results.jsonl
 #
 # A step that fails or runs out of time is recorded, and the next one begins. Without a GPU,
-#     tests/benchmarks/gpu_check.sh FOLDER results.jsonl --device cpu --shape 151m --small
+#     tests/benchmarks/gpu_check.sh FOLDER results.jsonl --device cpu --shape tiny --small
 # shows that the steps themselves work. `python -m tests.benchmarks.page` writes the results into
 # docs/gpu.md from docs/runs/gpu.jsonl.
 set -uo pipefail

@@ -118,6 +118,9 @@ def test_a_screen_reader_and_weak_eyes_can_use_every_state(
     page.locator("#body mark").wait_for()
     page.wait_for_timeout(300)
     found["source"] = violations(page)
+    if size is PHONE:
+        # The sheet is over the lower half of the answers there, as the letters' widths have it.
+        page.keyboard.press("Escape")
     page.locator(".place").filter(has_text="防災マニュアル.pdf").first.click()
     page.locator("#body .page img").wait_for()
     found["page"] = violations(page)

@@ -55,11 +55,15 @@ def servers(checkpoint, tmp_path_factory):
     # sampling as a checkpoint may recommend it.
     guidance = ("--structured-outputs-config.backend", "guidance")
     recommended = ("--override-generation-config", '{"top_k": 1, "repetition_penalty": 1.5}')
-    started = [VLLMServer(checkpoint, folder / "0.log", *options, *guidance).wait()]
-    started.append(VLLMServer(checkpoint, folder / "1.log", *options, *recommended).wait())
-    yield started
-    for server in started:
-        server.kill()
+    started = [
+        VLLMServer(checkpoint, folder / f"{number}.log", *options, *more)
+        for number, more in enumerate((guidance, recommended))
+    ]
+    try:
+        yield [server.wait() for server in started]
+    finally:
+        for server in started:
+            server.kill()
 
 
 def connect(checkpoint, *urls, **options):

@@ -14,7 +14,14 @@ pytestmark = pytest.mark.slow
 SUMS = [(3, 4), (9, 9), (0, 5), (7, 8), (6, 1)]
 
 
-@pytest.fixture(scope="module", params=["qwen3", "harmony"])
+# One worker of xdist asks for a model, so none waits while another trains it.
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(form, marks=pytest.mark.xdist_group(f"thinker-{form}"))
+        for form in ("qwen3", "harmony")
+    ],
+)
 def llm(request):
     made = ChatSwallow(model=str(thinker(request.param)), temperature=0, max_tokens=40)
     yield made
