@@ -1,5 +1,7 @@
 """Reads mail messages (.eml, MIME): the headers and body as text, and the attached files."""
 
+import codecs
+import contextlib
 import mimetypes
 import re
 from collections.abc import Callable, Iterator
@@ -9,6 +11,7 @@ from email.parser import BytesFeedParser
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 
+from langchain_swallow.documents.encoding import decode
 from langchain_swallow.documents.readers.container import Container, Member, distinct_paths
 from langchain_swallow.documents.readers.mail import Attachment, Mail, mail_sections
 from langchain_swallow.documents.readers.mime_headers import (
@@ -30,6 +33,7 @@ _ENCRYPTED = frozenset(
 )
 
 _PARSED_BYTES = 1 << 16
+_START_BYTES = 64
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 
 
@@ -43,11 +47,25 @@ def read_eml(data: bytes, name: str) -> Container:
     Raises:
         DocumentError: The file has no headers of a message.
     """
-    mail = parse_message(data)
+    mail = parse_message(*as_saved(data))
     if not (mail.sender or mail.date or mail.subject or mail.to):
         raise DocumentError(f"{name} is not a mail message: it has none of the usual headers.")
     mail = mail.with_chosen_body()
     return Container(attached_files(mail), mail_sections(mail))
+
+
+def as_saved(data: bytes) -> tuple[bytes, bool]:
+    """Convert mail that an editor saved as UTF-16, or with a byte order mark, to plain UTF-8.
+
+    Also returns whether it was: then encodings that it declares are those of before.
+    """
+    if data.startswith(codecs.BOM_UTF8):
+        return data[len(codecs.BOM_UTF8) :], True
+    # Headers have no NUL in ASCII.
+    if b"\0" in data[:_START_BYTES]:
+        with contextlib.suppress(DocumentError):
+            return decode(data).text.encode(), True
+    return data, False
 
 
 def attached_files(mail: Mail, folder: str = "") -> Iterator[Member]:
@@ -61,19 +79,23 @@ def _returning(data: bytes) -> Callable[[], bytes]:
     return lambda: data
 
 
-def parse_message(data: bytes) -> Mail:
+def parse_message(data: bytes, is_saved_text: bool = False) -> Mail:
     """Parse a message with all of its bodies and attachments.
 
     Of a message whose parts are nested hundreds of times, only the headers are read.
+
+    Args:
+        data: The bytes of the message.
+        is_saved_text: Whether an editor saved it, from `as_saved`.
     """
-    parts = _Parts()
+    parts = _Parts(is_saved_text)
     try:
         message = _parsed(data)
         parts.add(message)
     except RecursionError:
         headers = _END_OF_HEADERS.split(data, maxsplit=1)[0]
         message = _parsed(headers)
-        parts = _Parts()
+        parts = _Parts(is_saved_text)
         parts.left_out.append(LeftOut("body whose parts are nested too deep"))
     ids = f"{message.get('References', '')} {message.get('In-Reply-To', '')}".split()
     return Mail(
@@ -107,9 +129,10 @@ def _date(written: str) -> datetime | None:
 
 
 class _Parts:
-    """Collects the parts of a message."""
+    """Collects the parts of a message; see `parse_message`."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_saved_text: bool) -> None:
+        self._is_saved_text = is_saved_text
         self.plain: list[str] = []
         self.html: list[str] = []
         self.attachments: list[Attachment] = []
@@ -143,13 +166,18 @@ class _Parts:
         name = file_name(part)
         is_body = part.get_content_disposition() != "attachment" and not name
         if is_body and kind == "text/html":
-            self.html.append(decode_text(data, part.get_content_charset()))
+            self.html.append(decode_text(data, self._charset(part)))
         elif is_body and part.get_content_maintype() in ("text", "message"):
-            self.plain.append(_unflowed(decode_text(data, part.get_content_charset()), part))
+            self.plain.append(_unflowed(decode_text(data, self._charset(part)), part))
         elif data:
             number = len(self.attachments) + 1
             named = name or f"attachment {number}{mimetypes.guess_extension(kind) or ''}"
             self.attachments.append(Attachment(named, data))
+
+    def _charset(self, part: _Part) -> str | None:
+        encoding = str(part.get("Content-Transfer-Encoding", "")).strip().lower()
+        is_as_sent = encoding in ("base64", "quoted-printable") or not self._is_saved_text
+        return part.get_content_charset() if is_as_sent else None
 
 
 def _unflowed(text: str, part: _Part) -> str:

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from langchain_swallow.documents.readers.container import Container, Member
-from langchain_swallow.documents.readers.eml import attached_files, parse_message
+from langchain_swallow.documents.readers.eml import (
+    as_saved,
+    attached_files,
+    parse_message,
+)
 from langchain_swallow.documents.readers.html import read_html
 from langchain_swallow.documents.readers.mail import Mail, mail_sections
 from langchain_swallow.documents.readers.mail_quotes import (
@@ -42,12 +46,13 @@ def read_mbox(data: bytes, name: str) -> Container:
     Raises:
         DocumentError: The file does not begin as a mailbox does.
     """
+    data, is_saved_text = as_saved(data)
     starts = [found.span() for found in _FROM.finditer(data)]
     if data.strip() and (not starts or data[: starts[0][0]].strip()):
         raise DocumentError(f"{name} is not a mailbox: it does not begin with a From line.")
     ends = [start for start, _ in starts[1:]] + [len(data)]
     mails = [
-        parse_message(_ESCAPED.sub(rb"\1", data[begin:end])).with_chosen_body()
+        parse_message(_ESCAPED.sub(rb"\1", data[begin:end]), is_saved_text).with_chosen_body()
         for (_, begin), end in zip(starts, ends, strict=True)
     ]
     sections: list[Section] = []

@@ -81,6 +81,18 @@ def test_bodies_are_read_whatever_encoding_is_declared(charset, encoding):
     assert texts(eml(headers, body, encoding)) == [("", f"件名: a\n\n{body}")]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
+@pytest.mark.parametrize("declared", ["utf-8", "shift_jis", "iso-8859-1"])
+@pytest.mark.parametrize("name", ["a.eml", "a.mbox"])
+def test_mail_that_an_editor_saved_in_unicode_is_read(encoding, declared, name):
+    kind = f"Content-Type: text/plain; charset={declared}"
+    written = f"Subject: 見積の件\n{kind}\n\n締め日は月末です。\n"
+    if name == "a.mbox":
+        written = f"From a@example.jp Mon Jan  5 10:30:00 2026\n{written}"
+    (content,) = read_content(written.encode(encoding), name)
+    assert [s.text for s in content.sections] == ["件名: 見積の件\n\n締め日は月末です。"]
+
+
 def test_characters_of_windows_in_iso_2022_jp_are_read():
     raw = b"\x1b$B-!-j\x1b(B"  # ① and ㈱, of NEC's row 13
     data = eml(["Subject: a", "Content-Type: text/plain; charset=ISO-2022-JP"], "") + raw
