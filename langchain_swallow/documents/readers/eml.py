@@ -1,8 +1,11 @@
 """Reads mail messages (.eml, MIME): the headers and body as text, and the attached files."""
 
+import base64
+import binascii
 import codecs
 import contextlib
 import mimetypes
+import quopri
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -157,9 +160,17 @@ class _Parts:
         if not isinstance(payload, list) or not payload:
             return
         inside = payload[0]
+        data = inside.as_bytes()
+        # Forbidden by RFC 2046, but GroupWise and some gateways encode a message that is a part.
+        if _transfer_encoding(part) == "base64" and not inside.keys():
+            with contextlib.suppress(binascii.Error):
+                data = base64.b64decode(data)
+                inside = _parsed(data)
+        elif _transfer_encoding(part) == "quoted-printable":
+            data = quopri.decodestring(data)
         name = file_name(part) or header_text(inside, "Subject").replace("/", "／") or "message"
         name = name if name.lower().endswith(".eml") else f"{name}.eml"
-        self.attachments.append(Attachment(name, inside.as_bytes()))
+        self.attachments.append(Attachment(name, data))
 
     def _add_leaf(self, part: _Part, kind: str) -> None:
         data: Any = part.get_payload(decode=True) or b""
@@ -175,9 +186,13 @@ class _Parts:
             self.attachments.append(Attachment(named, data))
 
     def _charset(self, part: _Part) -> str | None:
-        encoding = str(part.get("Content-Transfer-Encoding", "")).strip().lower()
-        is_as_sent = encoding in ("base64", "quoted-printable") or not self._is_saved_text
+        is_encoded = _transfer_encoding(part) in ("base64", "quoted-printable")
+        is_as_sent = is_encoded or not self._is_saved_text
         return part.get_content_charset() if is_as_sent else None
+
+
+def _transfer_encoding(part: _Part) -> str:
+    return str(part.get("Content-Transfer-Encoding", "")).strip().lower()
 
 
 def _unflowed(text: str, part: _Part) -> str:

@@ -1,6 +1,8 @@
 """Mail: headers and bodies in the encodings of Japanese mail, attachments, quotations."""
 
+import base64
 import io
+import quopri
 import time
 import zipfile
 from email.message import EmailMessage
@@ -194,6 +196,24 @@ def test_flowed_lines_are_joined():
     body = "会議は三階の \r\n第二会議室です。\r\n> 引用 \r\n-- \r\n山田"
     ((_, text),) = texts(eml(headers, body))
     assert text == "件名: a\n\n会議は三階の第二会議室です。\n> 引用 \n--\n山田"
+
+
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable", "8bit"])
+def test_a_message_in_a_message_is_read_however_it_is_encoded(encoding):
+    inner = "Subject: 見積\nContent-Type: text/plain; charset=utf-8\n\n単価=500円\n".encode()
+    encode = {"base64": base64.encodebytes, "quoted-printable": quopri.encodestring}
+    outer = (
+        'Subject: a\nContent-Type: multipart/mixed; boundary="b"\n\n'
+        "--b\nContent-Type: text/plain\n\nx\n"
+        f"--b\nContent-Type: message/rfc822\nContent-Transfer-Encoding: {encoding}\n"
+        'Content-Disposition: attachment; filename="test.eml"\n\n'
+    )
+    data = outer.encode() + encode.get(encoding, bytes)(inner) + b"\n--b--\n"
+    contents = read_content(data, "a.eml")
+    assert [(c.inside, [s.text for s in c.sections]) for c in contents] == [
+        ("", ["件名: a\n添付: test.eml\n\nx"]),
+        ("test.eml", ["件名: 見積\n\n単価=500円"]),
+    ]
 
 
 def test_archives_and_mail_are_read_in_each_other_to_a_depth():
