@@ -60,7 +60,7 @@ def read_eml(data: bytes, name: str) -> Container:
 def as_saved(data: bytes) -> tuple[bytes, bool]:
     """Convert mail that an editor saved as UTF-16, or with a byte order mark, to plain UTF-8.
 
-    Also returns whether it was: then encodings that it declares are those of before.
+    Also returns whether it was: then the encodings that it declares are the original ones.
     """
     if data.startswith(codecs.BOM_UTF8):
         return data[len(codecs.BOM_UTF8) :], True

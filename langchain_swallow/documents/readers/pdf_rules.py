@@ -79,29 +79,29 @@ def _paths(page: Any) -> Iterator[tuple[Any, Any]]:
 
     Not by pypdfium2's `get_objects`, which takes as long as all that is done with the paths.
     """
-    import pypdfium2 as pypdfium
     import pypdfium2.raw as pdfium
+    from pypdfium2 import PdfMatrix
 
-    kept, found = pdfium.FS_MATRIX(), pypdfium.PdfMatrix
+    found = pdfium.FS_MATRIX()
 
-    def matrix_of(item: Any, outer: Any) -> Any:
-        pdfium.FPDFPageObj_GetMatrix(item, kept)
-        matrix = found(kept.a, kept.b, kept.c, kept.d, kept.e, kept.f)
-        return matrix.multiply(outer) if outer else matrix
-
-    def within(count: int, get: Callable[[int], Any], outer: Any, depth: int) -> Iterator[Any]:
+    def look_within(count: int, get: Callable[[int], Any], outer: Any, depth: int) -> Iterator[Any]:
         for number in range(count):
             item = get(number)
             kind = pdfium.FPDFPageObj_GetType(item)
+            if kind not in (pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_FORM):
+                continue
+            pdfium.FPDFPageObj_GetMatrix(item, found)
+            matrix = PdfMatrix.from_raw(found)
+            matrix = matrix.multiply(outer) if outer else matrix
             if kind == pdfium.FPDF_PAGEOBJ_PATH:
-                yield item, matrix_of(item, outer)
-            elif kind == pdfium.FPDF_PAGEOBJ_FORM and depth < _MAX_DEPTH:
-                inner = functools.partial(pdfium.FPDFFormObj_GetObject, item)
+                yield item, matrix
+            elif depth < _MAX_DEPTH:
                 inside = pdfium.FPDFFormObj_CountObjects(item)
-                yield from within(inside, inner, matrix_of(item, outer), depth + 1)
+                get_inner = functools.partial(pdfium.FPDFFormObj_GetObject, item)
+                yield from look_within(inside, get_inner, matrix, depth + 1)
 
-    get = functools.partial(pdfium.FPDFPage_GetObject, page.raw)
-    return within(pdfium.FPDFPage_CountObjects(page.raw), get, None, 1)
+    count = pdfium.FPDFPage_CountObjects(page.raw)
+    return look_within(count, functools.partial(pdfium.FPDFPage_GetObject, page.raw), None, 1)
 
 
 def _figures(item: Any, matrix: Any) -> Iterator[list[tuple[float, float]]]:

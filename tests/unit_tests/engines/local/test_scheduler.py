@@ -34,8 +34,8 @@ class NoMemory:
         self.written[row] = max(self.written[row], others)
         self.written[other] = max(self.written[other], tokens)
 
-    def release(self, row):
-        self.written[row] = 0
+    def release(self, row, tokens=0):
+        self.written[row] = min(self.written[row], tokens)
 
     def has_nan(self, row):
         return False
