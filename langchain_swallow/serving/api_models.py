@@ -1,5 +1,6 @@
 """Request and response models of the API, described in `/openapi.json`."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import (
@@ -23,6 +24,18 @@ from langchain_swallow.serving.settings import (
 from langchain_swallow.text.surrogates import replace_surrogates_in
 
 _MAX_ID_LENGTH = 200
+_ERRORS = {
+    400: "The request cannot be read.",
+    401: "The token is missing or wrong.",
+    403: "The request comes from another site, or is not permitted.",
+    404: "The server does not have this session, document or path.",
+    408: "The form took too long to come.",
+    413: "The request is too large.",
+    421: "The server is not called by this host name.",
+    429: "This client has reached a limit, or the queue is full; see Retry-After.",
+    503: "The server is busy or stops, or its model cannot be reached; see Retry-After.",
+    504: "The answer has taken too long.",
+}
 REQUEST_ID = "id of the request in the server's logs, as in the header X-Request-ID"
 
 
@@ -209,21 +222,23 @@ class Ready(BaseModel):
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI `responses` of a route with these error statuses."""
-    texts = {
-        400: "The request cannot be read.",
-        401: "The token is missing or wrong.",
-        403: "The request comes from another site, or is not permitted.",
-        404: "The server does not have this session, document or path.",
-        408: "The form took too long to come.",
-        413: "The request is too large.",
-        421: "The server is not called by this host name.",
-        429: "This client has reached a limit, or the queue is full; see Retry-After.",
-        503: "The server is busy or stops, or its model cannot be reached; see Retry-After.",
-        504: "The answer has taken too long.",
-    }
-    described: dict[int | str, dict[str, Any]] = {
-        status: {"model": Problem, "description": texts[status]}
-        for status in sorted({400, 401, 403, 413, 421, *statuses})
-    }
+    described = described_errors(statuses, Problem)
     described[422] = {"model": FieldProblems, "description": "A field has a wrong value."}
     return described
+
+
+def described_errors(
+    statuses: Iterable[int], model: type[BaseModel], texts: Mapping[int, str] | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """Describe these error statuses, and those of all routes, for OpenAPI.
+
+    Args:
+        statuses: Those of one route.
+        model: The body of an error.
+        texts: Descriptions that differ from the usual ones.
+    """
+    described = {**_ERRORS, **(texts or {})}
+    return {
+        status: {"model": model, "description": described[status]}
+        for status in sorted({400, 401, 403, 413, 421, *statuses})
+    }

@@ -18,7 +18,7 @@ from langchain_swallow.errors import (
     PromptOverflowError,
     ReasoningError,
 )
-from langchain_swallow.serving.api_models import REQUEST_ID
+from langchain_swallow.serving.api_models import REQUEST_ID, described_errors
 from langchain_swallow.serving.failures import Failure, failure
 from langchain_swallow.serving.leaving import ClientLeftError
 from langchain_swallow.serving.refusals import Refusal
@@ -132,18 +132,8 @@ def openai_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI `responses` of a route with these error statuses."""
     texts = {
         400: "A field has a wrong value, or the conversation exceeds the context window.",
-        401: "The token is missing or wrong.",
-        403: "The request comes from another site, or is not permitted.",
         404: "The server does not have this model.",
-        413: "The request is too large.",
-        421: "The server is not called by this host name.",
-        429: "This client has reached a limit, or the queue is full; see Retry-After.",
-        503: "The server is busy or stops, or its model cannot be reached; see Retry-After.",
-        504: "The answer has taken too long.",
     }
-    described: dict[int | str, dict[str, Any]] = {
-        status: {"model": ErrorBody, "description": texts[status]}
-        for status in sorted({400, 401, 403, 413, 421, *statuses})
-    }
+    described = described_errors(statuses, ErrorBody, texts)
     # Without it FastAPI adds its own form of errors, as 422.
     return {**described, "default": {"model": ErrorBody, "description": "Any other error."}}
