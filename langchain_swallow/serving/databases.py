@@ -8,6 +8,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 Row = tuple[Any, ...]
 # Seconds that a change waits for those of other processes.
 _WAIT_S = 20
+_PAUSE_S = 0.02
 
 
 class Execute(Protocol):
@@ -85,12 +87,24 @@ class SqliteDatabase:
             # Immediate, because another process may also find no tables.
             with self._transaction():
                 self._create(schema, version)
-            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._write_ahead()
         except sqlite3.DatabaseError as error:
             raise ValueError(
                 f"{self._path} is not a file of conversations ({error}). Choose another file with "
                 "--conversations."
             ) from error
+
+    def _write_ahead(self) -> None:
+        """Let reading and writing go on side by side; SQLite does not wait here for others."""
+        ends = time.monotonic() + _WAIT_S
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() >= ends:
+                    raise
+            time.sleep(_PAUSE_S)
 
     def _create(self, schema: Sequence[str], version: int) -> None:
         ((found,),) = self._connection.execute("PRAGMA user_version")

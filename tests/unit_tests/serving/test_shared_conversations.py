@@ -3,12 +3,13 @@
 import asyncio
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from langchain_swallow.rag import Answer
 from langchain_swallow.serving.app import create_app
-from langchain_swallow.serving.conversations import Owner, Turn
+from langchain_swallow.serving.conversations import Conversations, Owner, Turn
 from langchain_swallow.serving.identity import Person
 from langchain_swallow.serving.people import People, add_person
 from langchain_swallow.serving.refusals import UnknownSessionError
@@ -154,6 +155,17 @@ for step in range(20):
     assert not kept.list_own(shared, "秘密")
 kept.close()
 """
+
+
+def test_who_opens_a_new_file_at_the_same_time_waits(tmp_path):
+    """SQLite reports a lock at once where two connections begin to write ahead."""
+
+    def open_one(path):
+        Conversations(path).close()
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(60):
+            list(pool.map(open_one, [tmp_path / f"{number}.db"] * 8))
 
 
 @pytest.mark.slow
