@@ -1,13 +1,11 @@
 """Finds tables without ruling lines: lines whose words stand in the same three or more columns."""
 
 import itertools
-import re
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from langchain_swallow.documents.layout.vertical import Box
+from langchain_swallow.documents.readers.pdf_characters import Characters, Word
 from langchain_swallow.documents.readers.pdf_grid import Grid, GridCell
 
 # In heights of a character: the minimum gap between words of two cells, and the maximum gap between
@@ -24,24 +22,8 @@ _MAX_PARTS_IN_CELL, _MIN_ALIGNED = 1.5, 0.6
 _MAX_CELL_LENGTH = 20
 # The maximum gap between the lines of a cell, in heights of a character.
 _MAX_LINE_GAP = 0.3
-_WORD = re.compile(r"\S+")
 # Two lines are level if their centers differ by at most this share of their height.
 _LEVEL = 0.4
-
-
-class Word(NamedTuple):
-    """Characters without white space between them, and where they are, in points."""
-
-    start: int
-    length: int
-    left: float
-    right: float
-    bottom: float
-    top: float
-
-    @property
-    def size(self) -> float:
-        return self.top - self.bottom
 
 
 @dataclass(slots=True)
@@ -70,46 +52,15 @@ class _Row:
         return (self.top + self.bottom) / 2
 
 
-def placed_words(
-    line: tuple[int, int], place: Callable[[int], Box | None], raw: str
-) -> Iterator[Word]:
-    """Yield the words of a line.
-
-    Only their first and last characters are looked up, since finding the places of all characters
-    takes long: pdfium puts a space where the gap is wider than 0.25 em.
-
-    Args:
-        line: A half-open span of the page's characters.
-        place: The box of a character; `None` for white space.
-        raw: The page's characters.
-    """
-    for match in _WORD.finditer(raw, *line):
-        start, end = match.span()
-        first = last = place(start)
-        if end - start > 1:
-            last = place(end - 1)
-        if first and last:
-            yield Word(
-                start,
-                end - start,
-                min(first.left, last.left),
-                max(first.right, last.right),
-                min(first.bottom, last.bottom),
-                max(first.top, last.top),
-            )
-
-
-def aligned_grids(
-    lines: Sequence[tuple[int, int]], words: Callable[[tuple[int, int]], Sequence[Word]]
-) -> Iterator[Grid]:
+def aligned_grids(lines: Sequence[tuple[int, int]], characters: Characters) -> Iterator[Grid]:
     """Yield the tables without rules.
 
     Args:
         lines: The page's lines as half-open spans of its characters.
-        words: The words of a line.
+        characters: Those of the page.
     """
     run: list[_Row] = []
-    for row in [*_rows(lines, words), None]:
+    for row in [*_rows(lines, characters), None]:
         is_row = row is not None and len(row.parts) >= _MIN_COLUMNS
         if run and row and is_row:
             is_row = run[-1].bottom - row.top <= _MAX_ROW_GAP * row.size
@@ -124,11 +75,9 @@ def aligned_grids(
             run.append(row)
 
 
-def _rows(
-    lines: Sequence[tuple[int, int]], words: Callable[[tuple[int, int]], Sequence[Word]]
-) -> Iterator[_Row]:
+def _rows(lines: Sequence[tuple[int, int]], characters: Characters) -> Iterator[_Row]:
     """The rows of the page from top to bottom; lines that are level are one row."""
-    found = filter(None, (_row(words(line)) for line in lines))
+    found = filter(None, (_row(characters.words(line)) for line in lines))
     last: _Row | None = None
     for row in sorted(found, key=lambda row: -row.y):
         if last and last.y - row.y <= _LEVEL * min(last.size, row.size):

@@ -1,8 +1,6 @@
 """Reads a page of a PDF: corrects pdfium's text by the places of the characters."""
 
-import ctypes
 import itertools
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -15,10 +13,9 @@ from langchain_swallow.documents.layout.vertical import (
     Box,
     Printed,
     is_vertical,
-    on_page,
     vertical_lines,
 )
-from langchain_swallow.documents.readers.pdf_columns import Word, placed_words
+from langchain_swallow.documents.readers.pdf_characters import Characters
 from langchain_swallow.documents.readers.pdf_continued import ContinuedTables
 from langchain_swallow.documents.readers.pdf_notes import Note
 from langchain_swallow.documents.readers.pdf_rules import NO_RULES, Rules
@@ -98,32 +95,17 @@ class Sheet:
         rules: Rules = NO_RULES,
         continued: ContinuedTables | None = None,
     ) -> None:
-        import pypdfium2.raw as pdfium
-
-        self._pdfium = pdfium
         self._textpage = textpage
         self._continued = continued or ContinuedTables()
-        # Kept, since it is used thousands of times.
-        self._handle = textpage.raw
-        self._found = pdfium.FS_RECTF()
-        self._place_found = ctypes.byref(self._found)
-        self._bounds = page.get_bbox()
-        self._rotation = page.get_rotation()
-        left, bottom, right, top = self._bounds
-        self._left, self._bottom = left, bottom
-        self._height = top - bottom if self._rotation % 180 == 0 else right - left
-        # Characters are identified by their index in this text; pdfium counts UTF-16 units.
-        self._raw = textpage.get_text_range()
-        self._is_wide = max(self._raw, default="") > "\uffff"
-        self._is_plain = not self._is_wide and textpage.count_chars() == len(self._raw)
+        self._characters = Characters(page, textpage)
+        self._raw = self._characters.raw
         self._lines = list(self._visible_lines())
         self._breaks: dict[int, str] = {}
-        self._known_words: dict[tuple[int, int], list[Word]] = {}
         self.ruby = 0
         self._inserted: dict[int, str] = {}
         remaining = [self._turned(note) for note in notes if not self._is_printed(note)]
         if is_vertical(self._some_pairs()):
-            lines, self.ruby = vertical_lines(list(self._characters()))
+            lines, self.ruby = vertical_lines(list(self._visible()))
             self._continued.write([], [], self._raw, self._line)
             rows: list[_Row] = [(line, partial(self._box_place, box)) for line, box in lines]
         else:
@@ -143,18 +125,8 @@ class Sheet:
         near = {*range(len(places))[:PLACES], *range(len(places))[-PLACES:]}
         self.places = {number: places[number]() for number in sorted(near)}
 
-    def _visible_box(self, index: int) -> Box | None:
-        return None if self._raw[index].isspace() else self._character(index)
-
-    def _words(self, line: tuple[int, int]) -> list[Word]:
-        known = self._known_words.get(line)
-        if known is None:
-            known = list(placed_words(line, self._visible_box, self._raw))
-            self._known_words[line] = known
-        return known
-
     def _tables(self, rules: Rules) -> list[PageTable]:
-        tables = page_tables(rules, self._lines, self._visible_box, self._words, self._raw)
+        tables = page_tables(rules, self._lines, self._characters)
         if all(table.is_ruled or table.has_head(self._raw) for table in tables):
             return tables
         lines = self._outside(self._parts(tables))
@@ -187,7 +159,7 @@ class Sheet:
             for table in begun:
                 remaining.remove(table)
                 parts.append(table)
-            parts += without_characters([(start, end)], taken, self._is_space)
+            parts += without_characters([(start, end)], taken, self._characters.is_space)
         return parts
 
     def _outside(self, parts: Sequence[tuple[int, int] | PageTable]) -> list[tuple[str, Box]]:
@@ -199,10 +171,7 @@ class Sheet:
         gaps = [*self._spaces.values(), *self._breaks.values()].count("\t")
         if gaps < MIN_ROWS:
             return self._lines
-        return in_two_columns(self._lines, self._words)
-
-    def _is_space(self, index: int) -> bool:
-        return self._raw[index].isspace()
+        return in_two_columns(self._lines, self._characters)
 
     def _is_printed(self, note: Note) -> bool:
         """Whether the page's text already has the value of a field."""
@@ -210,13 +179,13 @@ class Sheet:
         return bool(there) and "".join(note.text.split()) in there
 
     def _turned(self, note: Note) -> Note:
-        return note._replace(box=self._on_page(*note.box))
+        return note._replace(box=self._characters.on_page(*note.box))
 
     def _insert(self, notes: Iterable[Note]) -> list[Note]:
         """Insert values after their labels; return the notes that have no label."""
         loose = []
         characters = [
-            (start + at, self._printed(start + at))
+            (start + at, self._characters.printed(start + at))
             for start, end in self._lines
             for at, char in enumerate(self._raw[start:end])
             if not char.isspace()
@@ -249,21 +218,15 @@ class Sheet:
                 continue
             rest = (at + ahead for ahead in range(1, 4))
             following = next((i for i in rest if not self._raw[i : i + 1].isspace()), at)
-            if following < len(self._raw) and self._is_upright(at):
-                yield self._printed(at), self._printed(following)
+            if following < len(self._raw) and self._characters.is_upright(at):
+                yield self._characters.printed(at), self._characters.printed(following)
 
-    def _characters(self) -> Iterator[Printed]:
+    def _visible(self) -> Iterator[Printed]:
+        """The characters of the page but those that pdfium put in gaps."""
         for start, end in self._lines:
             for at in range(start, end):
-                if not (self._raw[at].isspace() and self._is_generated(at)):
-                    yield self._printed(at)
-
-    def _printed(self, index: int) -> Printed:
-        return Printed(self._raw[index], self._character(index))
-
-    def _is_upright(self, index: int) -> bool:
-        angle = self._pdfium.FPDFText_GetCharAngle(self._handle, self._at(index))
-        return abs(math.sin(angle - math.radians(self._rotation))) < 0.3
+                if not (self._raw[at].isspace() and self._characters.is_generated(at)):
+                    yield self._characters.printed(at)
 
     def _visible_lines(self) -> Iterator[tuple[int, int]]:
         """Lines that begin or end on the page, which may be cropped from a larger one."""
@@ -282,8 +245,8 @@ class Sheet:
         """
         line = self._raw[start:end]
         first, last = end - len(line.lstrip()), start + len(line.rstrip()) - 1
-        if first < last and self._is_below(first, last) and self._is_upright(first):
-            seen = (at for at in range(start, end) if not self._is_space(at))
+        if first < last and self._is_below(first, last) and self._characters.is_upright(first):
+            seen = (at for at in range(start, end) if not self._characters.is_space(at))
             for above, below in itertools.pairwise(seen):
                 if self._is_below(above, below):
                     yield start, below
@@ -291,7 +254,7 @@ class Sheet:
         yield start, end
 
     def _is_below(self, above: int, below: int) -> bool:
-        one, other = self._character(above), self._character(below)
+        one, other = self._characters.box(above), self._characters.box(below)
         return one.y - other.y > max(one.size, other.size)
 
     def _rows(self) -> list[tuple[int, int]]:
@@ -312,22 +275,23 @@ class Sheet:
         """The gap, in ems, to a line that continues the row; `None` if it does not."""
         if next_start != end + len(_BREAK) or start == end or next_start == next_end:
             return None
-        one, other = self._character(end - 1), self._character(next_start)
+        one, other = self._characters.box(end - 1), self._characters.box(next_start)
         low, high = sorted((one.top - one.bottom, other.top - other.bottom))
         is_level = (
             abs(one.y - other.y) <= _MAX_LEVEL_OFFSET * low and high <= low / _MAX_LEVEL_OFFSET
         )
         if not is_level or other.x <= one.x:
             return None
-        is_upright = self._is_upright(end - 1) and self._is_upright(next_start)
+        is_upright = self._characters.is_upright(end - 1) and self._characters.is_upright(
+            next_start
+        )
         return _gap(one, other) if is_upright else None
 
     def _is_on_page(self, start: int, end: int) -> bool:
-        left, bottom, right, top = self._bounds
-        width = right - left if self._rotation % 180 == 0 else top - bottom
+        width, height = self._characters.width, self._characters.height
         return any(
-            0 <= box.x <= width and 0 <= box.y <= self._height
-            for box in (self._character(start), self._character(end - 1))
+            0 <= box.x <= width and 0 <= box.y <= height
+            for box in (self._characters.box(start), self._characters.box(end - 1))
         )
 
     def _spaced(self, start: int, end: int) -> str:
@@ -346,10 +310,10 @@ class Sheet:
             line = self._raw[start:end]
             found = [start + space.start() for space in _SPACE.finditer(line)]
             min_gap = _MIN_WIDE_GAP if found and _is_set_wide(line) else _MIN_COLUMN_GAP
-            for at in filter(self._is_generated, found):
-                after = self._character(at + 1)
+            for at in filter(self._characters.is_generated, found):
+                after = self._characters.box(at + 1)
                 # Cells of a column begin at the same place, to 0.2 points.
-                gaps[at] = _gap(self._character(at - 1), after), round(5 * after.left), min_gap
+                gaps[at] = _gap(self._characters.box(at - 1), after), round(5 * after.left), min_gap
         columns = {left for gap, left, min_gap in gaps.values() if gap >= min_gap}
         spaces = {}
         for at, (gap, left, min_gap) in gaps.items():
@@ -360,7 +324,7 @@ class Sheet:
 
     def _first_box(self, start: int, end: int) -> Box:
         line = self._raw[start:end].replace(_BREAK, " " * len(_BREAK))
-        return self._character(start + len(line) - len(line.lstrip()))
+        return self._characters.box(start + len(line) - len(line.lstrip()))
 
     def _place(self, start: int, end: int) -> Place:
         line = self._raw[start:end].replace(_BREAK, " " * len(_BREAK))
@@ -368,37 +332,8 @@ class Sheet:
         if not (number := _NUMBER.search(line)):
             return place
         before, after = number.span(number.lastindex or 0)
-        one, other = self._character(start + before - 1), self._character(start + after)
+        one, other = self._characters.box(start + before - 1), self._characters.box(start + after)
         return place._replace(number_apart=_gap(one, other) >= _MIN_WIDE_GAP)
 
     def _box_place(self, box: Box) -> Place:
-        return Place(box.top - box.bottom, self._height - box.top, box.bottom)
-
-    def _is_generated(self, index: int) -> bool:
-        return self._pdfium.FPDFText_IsGenerated(self._handle, self._at(index)) == 1
-
-    def _character(self, index: int) -> Box:
-        """The box of a character on the rotated page."""
-        box = self._found
-        at = index if self._is_plain else self._at(index)
-        self._pdfium.FPDFText_GetLooseCharBox(self._handle, at, self._place_found)
-        if self._rotation == 0:
-            # Not by `on_page`, which takes longer than pdfium.
-            return Box(
-                box.left - self._left,
-                box.bottom - self._bottom,
-                box.right - self._left,
-                box.top - self._bottom,
-            )
-        return self._on_page(box.left, box.bottom, box.right, box.top)
-
-    def _on_page(self, *box: float) -> Box:
-        return on_page(box, self._bounds, self._rotation)
-
-    def _at(self, index: int) -> int:
-        """Convert an index in the text to pdfium's index of the character."""
-        if self._is_plain:
-            return index
-        if self._is_wide:
-            index = len(self._raw[:index].encode("utf-16-le")) // 2
-        return self._pdfium.FPDFText_GetCharIndexFromTextIndex(self._handle, index)
+        return Place(box.top - box.bottom, self._characters.height - box.top, box.bottom)

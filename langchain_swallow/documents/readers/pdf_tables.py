@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from langchain_swallow.documents.layout.layout import joined_lines
 from langchain_swallow.documents.layout.vertical import Box
-from langchain_swallow.documents.readers.pdf_columns import Word, aligned_grids
+from langchain_swallow.documents.readers.pdf_characters import Characters
+from langchain_swallow.documents.readers.pdf_columns import aligned_grids
 from langchain_swallow.documents.readers.pdf_grid import Grid, GridCell, ruled_grids
 from langchain_swallow.documents.readers.pdf_notes import Note
 from langchain_swallow.documents.readers.pdf_rules import Rules
@@ -137,11 +138,7 @@ def _may_be_name(text: str) -> bool:
 
 
 def page_tables(
-    rules: Rules,
-    lines: Sequence[tuple[int, int]],
-    place: Callable[[int], Box | None],
-    words: Callable[[tuple[int, int]], Sequence[Word]],
-    raw: str,
+    rules: Rules, lines: Sequence[tuple[int, int]], characters: Characters
 ) -> list[PageTable]:
     """Return the tables of a page, ruled ones first.
 
@@ -151,18 +148,16 @@ def page_tables(
     Args:
         rules: Its ruling lines.
         lines: Its lines as half-open spans of its characters.
-        place: The box of a character; `None` for white space.
-        words: The words of a line.
-        raw: Its characters.
+        characters: Its characters.
     """
-    place = functools.cache(place)
+    raw, place = characters.raw, functools.cache(characters.visible_box)
     ruled = [PageTable(grid, lines, place) for grid in ruled_grids(rules)]
     tables = [table for table in ruled if table.is_table()]
     taken = set().union(*(table.characters for table in tables))
     free = [
         line for line in lines if taken.isdisjoint(range(*line)) and not _LEADERS.search(raw, *line)
     ]
-    grids = aligned_grids(free, words)
+    grids = aligned_grids(free, characters)
     aligned = [PageTable(grid, free, place, is_ruled=False) for grid in grids]
     return [*tables, *(t for at, t in enumerate(aligned) if at == 0 or t.has_head(raw))]
 

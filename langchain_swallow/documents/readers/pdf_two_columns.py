@@ -2,10 +2,10 @@
 
 import itertools
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from langchain_swallow.documents.readers.pdf_columns import Word
+from langchain_swallow.documents.readers.pdf_characters import Characters, Word
 
 _Span = tuple[int, int]
 
@@ -27,16 +27,14 @@ class _Split(NamedTuple):
     size: float
 
 
-def in_two_columns(
-    lines: Sequence[_Span], words: Callable[[_Span], Sequence[Word]]
-) -> Iterator[_Span]:
+def in_two_columns(lines: Sequence[_Span], characters: Characters) -> Iterator[_Span]:
     """Yield the lines, those of two columns divided, the left column first.
 
     Args:
         lines: The page's lines as half-open spans of its characters.
-        words: The words of a line.
+        characters: Those of the page.
     """
-    split = [(line, _widest_gap(words(line))) for line in lines]
+    split = [(line, _widest_gap(characters.words(line))) for line in lines]
     for has_gap, group in itertools.groupby(split, key=lambda pair: pair[1] is not None):
         pairs = [(line, gap) for line, gap in group if gap is not None or not has_gap]
         gaps = [gap for _, gap in pairs if gap is not None]
