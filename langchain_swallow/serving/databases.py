@@ -20,7 +20,7 @@ from langchain_swallow.serving.refusals import ConversationsUnavailableError
 logger = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
-# Seconds that a change waits for those of other processes.
+# Seconds that a change waits for those of other processes, and between two attempts.
 _WAIT_S = 20
 _PAUSE_S = 0.02
 
@@ -87,15 +87,15 @@ class SqliteDatabase:
             # Immediate, because another process may also find no tables.
             with self._transaction():
                 self._create(schema, version)
-            self._write_ahead()
+            self._use_write_ahead_log()
         except sqlite3.DatabaseError as error:
             raise ValueError(
                 f"{self._path} is not a file of conversations ({error}). Choose another file with "
                 "--conversations."
             ) from error
 
-    def _write_ahead(self) -> None:
-        """Let reading and writing go on side by side; SQLite does not wait here for others."""
+    def _use_write_ahead_log(self) -> None:
+        """So that readers do not wait for a writer. SQLite itself does not wait for this lock."""
         ends = time.monotonic() + _WAIT_S
         while True:
             try:

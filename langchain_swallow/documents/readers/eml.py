@@ -35,6 +35,8 @@ _ENCRYPTED = frozenset(
     "application/pkcs7-mime application/x-pkcs7-mime application/pgp-encrypted".split()
 )
 
+_MESSAGES = frozenset(("message/rfc822", "message/global"))
+
 _PARSED_BYTES = 1 << 16
 _START_BYTES = 64
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
@@ -50,7 +52,8 @@ def read_eml(data: bytes, name: str) -> Container:
     Raises:
         DocumentError: The file has no headers of a message.
     """
-    mail = parse_message(*as_saved(data))
+    data, is_saved_text = as_saved(data)
+    mail = parse_message(data, is_saved_text=is_saved_text)
     if not (mail.sender or mail.date or mail.subject or mail.to):
         raise DocumentError(f"{name} is not a mail message: it has none of the usual headers.")
     mail = mail.with_chosen_body()
@@ -82,14 +85,14 @@ def _returning(data: bytes) -> Callable[[], bytes]:
     return lambda: data
 
 
-def parse_message(data: bytes, is_saved_text: bool = False) -> Mail:
+def parse_message(data: bytes, *, is_saved_text: bool = False) -> Mail:
     """Parse a message with all of its bodies and attachments.
 
     Of a message whose parts are nested hundreds of times, only the headers are read.
 
     Args:
         data: The bytes of the message.
-        is_saved_text: Whether an editor saved it, from `as_saved`.
+        is_saved_text: Whether an editor saved it, from `as_saved`. Default: false.
     """
     parts = _Parts(is_saved_text)
     try:
@@ -144,7 +147,7 @@ class _Parts:
     def add(self, part: Any) -> None:
         """Add a part, and the parts in it."""
         kind = part.get_content_type()
-        if kind == "message/rfc822":
+        if kind in _MESSAGES:
             self._add_message(part)
         elif part.is_multipart():
             for inside in part.get_payload():
@@ -159,18 +162,13 @@ class _Parts:
         payload: Any = part.get_payload()
         if not isinstance(payload, list) or not payload:
             return
-        inside = payload[0]
-        data = inside.as_bytes()
-        # Forbidden by RFC 2046, but GroupWise and some gateways encode a message that is a part.
-        if _transfer_encoding(part) == "base64" and not inside.keys():
-            with contextlib.suppress(binascii.Error):
-                data = base64.b64decode(data)
-                inside = _parsed(data)
-        elif _transfer_encoding(part) == "quoted-printable":
-            data = quopri.decodestring(data)
-        name = file_name(part) or header_text(inside, "Subject").replace("/", "／") or "message"
+        data = _message_bytes(part, payload[0])
+        subject = header_text(_parsed(_END_OF_HEADERS.split(data, maxsplit=1)[0]), "Subject")
+        name = file_name(part) or subject.replace("/", "／") or "message"
         name = name if name.lower().endswith(".eml") else f"{name}.eml"
-        self.attachments.append(Attachment(name, data))
+        # What `as_saved` says of this message holds for the ones in it.
+        mark = codecs.BOM_UTF8 if self._is_saved_text else b""
+        self.attachments.append(Attachment(name, mark + data))
 
     def _add_leaf(self, part: _Part, kind: str) -> None:
         data: Any = part.get_payload(decode=True) or b""
@@ -189,6 +187,17 @@ class _Parts:
         is_encoded = _transfer_encoding(part) in ("base64", "quoted-printable")
         is_as_sent = is_encoded or not self._is_saved_text
         return part.get_content_charset() if is_as_sent else None
+
+
+def _message_bytes(part: _Part, inside: _Part) -> bytes:
+    """A message that is a part; GroupWise and some gateways encode it, against RFC 2046."""
+    data = inside.as_bytes()
+    if _transfer_encoding(part) == "quoted-printable":
+        return quopri.decodestring(data)
+    if _transfer_encoding(part) == "base64" and not inside.keys():
+        with contextlib.suppress(binascii.Error):
+            return base64.b64decode(data)
+    return data
 
 
 def _transfer_encoding(part: _Part) -> str:

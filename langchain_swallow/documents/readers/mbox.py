@@ -6,11 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from langchain_swallow.documents.readers.container import Container, Member
-from langchain_swallow.documents.readers.eml import (
-    as_saved,
-    attached_files,
-    parse_message,
-)
+from langchain_swallow.documents.readers.eml import as_saved, attached_files, parse_message
 from langchain_swallow.documents.readers.html import read_html
 from langchain_swallow.documents.readers.mail import Mail, mail_sections
 from langchain_swallow.documents.readers.mail_quotes import (
@@ -52,7 +48,9 @@ def read_mbox(data: bytes, name: str) -> Container:
         raise DocumentError(f"{name} is not a mailbox: it does not begin with a From line.")
     ends = [start for start, _ in starts[1:]] + [len(data)]
     mails = [
-        parse_message(_ESCAPED.sub(rb"\1", data[begin:end]), is_saved_text).with_chosen_body()
+        parse_message(
+            _ESCAPED.sub(rb"\1", data[begin:end]), is_saved_text=is_saved_text
+        ).with_chosen_body()
         for (_, begin), end in zip(starts, ends, strict=True)
     ]
     sections: list[Section] = []

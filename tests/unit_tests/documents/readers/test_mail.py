@@ -198,22 +198,34 @@ def test_flowed_lines_are_joined():
     assert text == "件名: a\n\n会議は三階の第二会議室です。\n> 引用 \n--\n山田"
 
 
+@pytest.mark.parametrize("kind", ["message/rfc822", "message/global"])
 @pytest.mark.parametrize("encoding", ["base64", "quoted-printable", "8bit"])
-def test_a_message_in_a_message_is_read_however_it_is_encoded(encoding):
+def test_a_message_in_a_message_is_read_however_it_is_encoded(kind, encoding):
     inner = "Subject: 見積\nContent-Type: text/plain; charset=utf-8\n\n単価=500円\n".encode()
     encode = {"base64": base64.encodebytes, "quoted-printable": quopri.encodestring}
-    outer = (
+    contents = read_content(forwarded(encode.get(encoding, bytes)(inner), kind, encoding), "a.eml")
+    assert [(c.inside, [s.text for s in c.sections]) for c in contents] == [
+        ("", ["件名: a\n添付: 見積.eml\n\nx"]),
+        ("見積.eml", ["件名: 見積\n\n単価=500円"]),
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_a_message_in_mail_that_an_editor_saved_is_read(encoding):
+    inner = "Subject: 見積\nContent-Type: text/plain; charset=iso-8859-1\n\n単価は500円\n".encode()
+    data = forwarded(inner, "message/rfc822", "8bit").decode().encode(encoding)
+    contents = read_content(data, "a.eml")
+    assert [s.text for s in contents[1].sections] == ["件名: 見積\n\n単価は500円"]
+
+
+def forwarded(message, kind, encoding):
+    """A message with another one as a part."""
+    head = (
         'Subject: a\nContent-Type: multipart/mixed; boundary="b"\n\n'
         "--b\nContent-Type: text/plain\n\nx\n"
-        f"--b\nContent-Type: message/rfc822\nContent-Transfer-Encoding: {encoding}\n"
-        'Content-Disposition: attachment; filename="test.eml"\n\n'
+        f"--b\nContent-Type: {kind}\nContent-Transfer-Encoding: {encoding}\n\n"
     )
-    data = outer.encode() + encode.get(encoding, bytes)(inner) + b"\n--b--\n"
-    contents = read_content(data, "a.eml")
-    assert [(c.inside, [s.text for s in c.sections]) for c in contents] == [
-        ("", ["件名: a\n添付: test.eml\n\nx"]),
-        ("test.eml", ["件名: 見積\n\n単価=500円"]),
-    ]
+    return head.encode() + message + b"\n--b--\n"
 
 
 def test_archives_and_mail_are_read_in_each_other_to_a_depth():
